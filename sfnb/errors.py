@@ -1,0 +1,98 @@
+"""
+Everything that can go wrong, sorted by what the catcher does about it.
+
+::
+
+    SfnbError
+    ├── CallerError        change the request: a wrong name, number or combination of options
+    ├── TransientError     the same call may work soon; only ``org/retry.py`` catches it
+    ├── RecordError        one record was refused; it is counted and kept, the job goes on
+    └── JobError           this job, object or command cannot go on; what is sealed stays good
+        ├── LoginError     the org did not let us in
+        ├── ObjectError    one object cannot be read; the job goes on with the others
+        │   └── ResultsGone    a Bulk job's results or a query cursor no longer exist: start that object again
+        └── StoreError     the store is damaged, unwritable or full
+
+    QuotaSignal, StopSignal    no errors: a job pauses or stops at a bookmark. Only the runner catches them.
+
+A message says what happened, where, and what to do next, in one sentence or two, and never holds a secret.
+"""
+
+from __future__ import annotations
+
+
+class SfnbError(Exception):
+    """Anything sfnb tells its user about; the text is fit to be shown as it is."""
+
+
+class CallerError(SfnbError):
+    """The request itself is wrong; asking again changes nothing. Exit code 2."""
+
+
+class TransientError(SfnbError):
+    """The same call may work soon: 503, a cut connection, HTML from the edge, a short rate limit."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RecordError(SfnbError):
+    """One record was refused by the org."""
+
+
+class JobError(SfnbError):
+    """This job cannot go on. What it has stored stays good. Exit code 1."""
+
+
+class LoginError(JobError):
+    """The org refused the credentials or the session, or could not be reached to ask."""
+
+
+class ObjectError(JobError):
+    """One object cannot be read: refused, forbidden, changed. ``code`` is Salesforce's errorCode, if it gave one."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ResultsGone(ObjectError):
+    """A Bulk job's results expired, or a query cursor died; the object is to be started again."""
+
+
+class StoreError(JobError):
+    """The store cannot be read or written: damage, no permission, a full disk."""
+
+
+class QuotaSignal(BaseException):
+    """
+    The gate would not send a call: the whole org's use has reached the threshold, or cannot be known.
+
+    A ``BaseException``, so that no ``except Exception`` in a foreign library can swallow it.
+
+    Args:
+        api: the budget that is used up (``api``, ``bulk``, ``bulk2``, ``bulk2_mb``).
+        used: what the org last told, plus what sfnb has sent since; -1 when unknown.
+        in_flight: what is reserved by calls under way, in every process.
+        max: the org's allocation in 24 hours; -1 when unknown.
+        threshold: where jobs stop, in the budget's unit; -1 when unknown.
+        reason: one sentence for people.
+    """
+
+    def __init__(self, api: str, *, used: int, in_flight: int, max: int, threshold: int, reason: str) -> None:
+        super().__init__(reason)
+        self.api = api
+        self.used = used
+        self.in_flight = in_flight
+        self.max = max
+        self.threshold = threshold
+        self.reason = reason
+
+
+class StopSignal(BaseException):
+    """A person asked the job to pause or to end; ``wanted`` is ``pause`` or ``cancel``."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"asked to {wanted}")
+        self.wanted = wanted

@@ -1,0 +1,150 @@
+"""The words of sfnb as frozen values. Nothing here does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+Api = Literal["api", "bulk", "bulk2", "bulk2_mb"]
+"""One of the four budgets that Salesforce counts apart."""
+
+APIS: tuple[Api, ...] = ("api", "bulk", "bulk2", "bulk2_mb")
+
+LIMIT_KEYS: Mapping[Api, tuple[str, ...]] = {
+    "api": ("DailyApiRequests",),
+    # One counter under two names: DailyBulkApiRequests up to v48, DailyBulkApiBatches from v49 (REST guide, Limits).
+    "bulk": ("DailyBulkApiBatches", "DailyBulkApiRequests"),
+    "bulk2": ("DailyBulkV2QueryJobs",),
+    "bulk2_mb": ("DailyBulkV2QueryFileStorageMB",),
+}
+"""Where ``/limits`` keeps each budget; the first key that is there counts."""
+
+Price = Mapping[Api, int]
+"""What a call costs: units of each budget it draws on (calls, batches, jobs, MB). Empty: free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    What the org told about one budget.
+
+    Args:
+        api: the budget.
+        used: units used in the rolling 24 hours; may exceed ``max`` in a paid production org (soft limit).
+        max: the allocation.
+        sent_at: when the call that brought it was sent.
+        read_at: when its answer was read.
+        source: ``header`` (Sforce-Limit-Info, exact) or ``limits`` (``/limits``, refreshed within minutes).
+    """
+
+    api: Api
+    used: int
+    max: int
+    sent_at: datetime
+    read_at: datetime
+    source: Literal["header", "limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one budget of one org stands now; ``is_known`` False means that ``used`` must not be believed."""
+
+    api: Api
+    used: int
+    in_flight: int
+    max: int
+    limit_percent: int
+    threshold: int
+    lower_mark: int
+    read_at: datetime | None
+    is_known: bool
+
+
+class JobState(StrEnum):
+    """``queued → running ⇄ paused → completed / completed_with_errors / failed / cancelled``."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED)
+
+
+class ObjectState(StrEnum):
+    """What a snapshot has of an object."""
+
+    UNTOUCHED = "untouched"
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+
+
+Road = Literal["bulk2", "rest", "parents"]
+"""
+How an object is read: ``bulk2`` (Bulk API 2.0 query), ``rest`` (keyset pages, five to a composite call),
+``parents`` (an object that wants a filter, read through lists of parent Ids).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """One field as describe tells it; only what sfnb uses."""
+
+    name: str
+    type: str
+    length: int = 0
+    reference_to: tuple[str, ...] = ()
+    relationship_name: str | None = None
+    is_nillable: bool = True
+    is_calculated: bool = False
+    is_createable: bool = False
+    is_updateable: bool = False
+    is_filterable: bool = True
+    is_sortable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object as the global describe lists it."""
+
+    name: str
+    label: str
+    key_prefix: str | None
+    is_queryable: bool
+    is_custom: bool = False
+    is_replicateable: bool = False
+    is_deprecated: bool = False
+    associate_entity_type: str | None = None
+    associate_parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSchema:
+    """One object as its own describe tells it. ``raw`` is the whole answer, kept with the snapshot."""
+
+    name: str
+    fields: tuple[FieldInfo, ...]
+    raw: Mapping[str, object] = field(repr=False, hash=False, compare=False, default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        return any(f.name == name for f in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """One pause of a job, and the reading that caused it. ``resumed_at`` is None while it lasts."""
+
+    api: str
+    at: datetime
+    resumed_at: datetime | None
+    used: int
+    max: int
+    reason: str = ""
