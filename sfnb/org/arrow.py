@@ -1,0 +1,191 @@
+"""
+From Salesforce's CSV and JSON to Arrow, without a Python object per value.
+
+One schema serves both: numbers are float64 (Salesforce's are xsd:double), ``int`` is int64, moments are
+timestamp[us, UTC], everything else is text exactly as sent. Bulk CSV cannot tell null from the empty string
+(both are ``""``), REST sends null for both, so both become null.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.json as pajson
+
+from sfnb.errors import ObjectError, TransientError
+from sfnb.model import FieldInfo, ObjectSchema
+
+COMPOUND_TYPES = frozenset({"address", "location"})
+"""Their parts are fields of their own; Bulk refuses the whole."""
+
+BLOCK_BYTES = 1 << 20
+"""Read at a time. Parsing keeps up with larger blocks only in memory."""
+
+MAX_BLOCK_BYTES = 1 << 28
+"""A record is at most 400,000 characters by Salesforce's limits; this is far beyond one."""
+
+MOMENT = pa.timestamp("us", "UTC")
+
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "int": pa.int64(),
+    "long": pa.int64(),
+    "double": pa.float64(),
+    "currency": pa.float64(),
+    "percent": pa.float64(),
+    "date": pa.date32(),
+    "datetime": MOMENT,
+}
+"""Arrow type of each describe type; the ones not listed are text (``time`` too)."""
+
+
+def readable_fields(schema: ObjectSchema) -> tuple[FieldInfo, ...]:
+    """The fields a backup asks for: all but compounds (their parts are asked for) and base64 bodies."""
+    return tuple(f for f in schema.fields if f.type not in COMPOUND_TYPES and f.type != "base64")
+
+
+def arrow_schema(schema: ObjectSchema) -> pa.Schema:
+    """The columns of an object's rows, in describe's order."""
+    return pa.schema([pa.field(f.name, ARROW_TYPES.get(f.type, pa.string())) for f in readable_fields(schema)])
+
+
+def _wire_type(kind: pa.DataType) -> pa.DataType:
+    # An int may come as 7 or 7.0, depending on the API: 32 bits fit a double exactly.
+    return pa.float64() if pa.types.is_int64(kind) else kind
+
+
+def csv_batches(stream: IO[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """
+    Batches of a Bulk result page, in its order, columns in the order of ``schema``.
+
+    Header names are compared without case: it follows the query or the API name (Bulk API 2.0 guide).
+
+    Raises:
+        TransientError: the connection broke, or the page ended within a record.
+        ObjectError: a value does not fit its field's type.
+    """
+    source = _Rewindable(stream)
+    first = source.peek_line()
+    if not first.strip():
+        return
+    header = pacsv.read_csv(io.BytesIO(first + b"\n")).column_names
+    by_name = {field.name.lower(): field for field in schema}
+    if missing := set(by_name) - {name.lower() for name in header}:
+        raise ObjectError(f"the answer lacks the columns {', '.join(sorted(missing))}; describe and data disagree.")
+    wire = {name: _wire_type(by_name[name.lower()].type) for name in header if name.lower() in by_name}
+    sent_as = {name.lower(): name for name in header}
+    options = pacsv.ConvertOptions(
+        column_types=wire,
+        include_columns=[sent_as[field.name.lower()] for field in schema],
+        strings_can_be_null=True,
+        null_values=[""],
+        true_values=["true"],
+        false_values=["false"],
+    )
+    reader = None
+    try:
+        reader = pacsv.open_csv(
+            source,
+            read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+            parse_options=pacsv.ParseOptions(newlines_in_values=True),
+            convert_options=options,
+        )
+        for batch in reader:
+            yield conform(batch, schema)
+    except pa.ArrowInvalid as err:
+        raise _bad_csv(err) from err
+
+
+def _bad_csv(err: pa.ArrowInvalid) -> Exception:
+    text = str(err)
+    # A page cut within a record shows as a row with too few columns or an open quote.
+    if "Expected" in text and "columns" in text or "straddling" in text or "CSV parser got out of sync" in text:
+        return TransientError(f"a result page ended within a record ({text.splitlines()[0]}).")
+    return ObjectError(f"a value does not fit its field's type ({text.splitlines()[0]}).")
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with the names and types of ``schema``."""
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def json_batch(body: bytes, schema: pa.Schema) -> tuple[pa.RecordBatch, int, bool]:
+    """
+    The records of one REST query answer, its ``totalSize``, and whether it is ``done``.
+
+    Args:
+        body: one query answer, as sent.
+
+    Raises:
+        TransientError: the answer ends early.
+        ObjectError: a value does not fit its field's type.
+    """
+    # JSON has moments as 2026-11-09T05:12:03.000+0000, which the JSON reader takes as text and a cast understands.
+    wire = pa.struct(
+        [pa.field(f.name, pa.string() if pa.types.is_temporal(f.type) else _wire_type(f.type)) for f in schema]
+    )
+    page = pa.schema(
+        [
+            pa.field("totalSize", pa.int64()),
+            pa.field("done", pa.bool_()),
+            pa.field("records", pa.list_(wire)),
+        ]
+    )
+    try:
+        answer = pajson.read_json(
+            io.BytesIO(body),
+            read_options=pajson.ReadOptions(block_size=len(body) + 1, use_threads=False),
+            parse_options=pajson.ParseOptions(
+                explicit_schema=page, unexpected_field_behavior="ignore", newlines_in_values=True
+            ),
+        )
+        records = answer.column("records").combine_chunks().flatten()
+        columns = []
+        for field, child in zip(schema, records.flatten(), strict=True):
+            value = child
+            if pa.types.is_string(field.type):
+                value = pc.if_else(pc.equal(child, ""), None, child)
+            columns.append(value if value.type == field.type else value.cast(field.type))
+    except pa.ArrowInvalid as err:
+        raise ObjectError(f"the answer does not fit the object's fields ({str(err).splitlines()[0]}).") from err
+    batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+    done = answer.column("done")[0].as_py()
+    total = answer.column("totalSize")[0].as_py()
+    return batch, total if total is not None else batch.num_rows, bool(done)
+
+
+class _Rewindable(io.RawIOBase):
+    """A stream whose first line can be looked at before it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._seen = b""
+
+    def peek_line(self) -> bytes:
+        while b"\n" not in self._seen:
+            more = self._stream.read(1 << 14)
+            if not more:
+                break
+            self._seen += more
+        return self._seen.split(b"\n", 1)[0]
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._seen:
+            return self._stream.read(size)
+        if size < 0:
+            seen, self._seen = self._seen, b""
+            return seen + self._stream.read()
+        seen, self._seen = self._seen[:size], self._seen[size:]
+        return seen if len(seen) == size else seen + self._stream.read(size - len(seen))
