@@ -1,0 +1,103 @@
+"""Columns of a table as one snapshot after another wants them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from sfnb.errors import StoreError
+from sfnb.store.parts import EXTRACTED_AT, MOMENT, OP, SNAPSHOT
+
+TYPES: Mapping[str, pa.DataType] = {
+    "string": pa.string(),
+    "double": pa.float64(),
+    "int64": pa.int64(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": MOMENT,
+}
+"""All a table has, under the names used in ``schema/<Object>.json``."""
+
+NAMES: Mapping[pa.DataType, str] = {kind: name for name, kind in TYPES.items()}
+
+LOSSLESS = frozenset({("int64", "double"), *((name, "string") for name in TYPES)})
+"""From what a snapshot brings to what the table has. An int of Salesforce has 32 bits, so a double holds it."""
+
+
+def stored_type(kind: pa.DataType) -> pa.DataType:
+    """The type a column is stored as."""
+    if pa.types.is_timestamp(kind):
+        return MOMENT
+    if pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        return pa.string()
+    if pa.types.is_integer(kind):
+        return pa.int64()
+    if pa.types.is_floating(kind):
+        return pa.float64()
+    return kind
+
+
+def stored_columns(schema: pa.Schema, object_name: str) -> pa.Schema:
+    """
+    The columns of an object as they are stored.
+
+    Raises:
+        StoreError: a type that no table has, or a name that is ours.
+    """
+    fields = []
+    for field in schema:
+        kind = stored_type(field.type)
+        if kind not in NAMES:
+            raise StoreError(f"{object_name}: {field.name} is {field.type}, which the store does not know.")
+        if field.name.startswith("_sfnb_"):
+            raise StoreError(f"{object_name}: the name {field.name} is reserved for sfnb.")
+        fields.append(pa.field(field.name, kind))
+    return pa.schema(fields)
+
+
+def table_schema(columns: pa.Schema) -> pa.Schema:
+    """What a new Delta table for these columns has."""
+    own = [pa.field(OP, pa.string()), pa.field(EXTRACTED_AT, MOMENT), pa.field(SNAPSHOT, pa.string())]
+    return pa.schema([*columns, *own])
+
+
+def added_columns(table: pa.Schema, columns: pa.Schema, object_name: str) -> list[pa.Field]:
+    """
+    What a table lacks for these columns. Columns that are gone stay in the table and are null from now on.
+
+    Raises:
+        StoreError: a field's type has changed so that its values do not fit the table.
+    """
+    # Delta, like Salesforce, holds names that differ in case only to be the same.
+    known = {field.name.lower(): field for field in table}
+    added = []
+    for field in columns:
+        there = known.get(field.name.lower())
+        if there is None:
+            added.append(field)
+        elif there.name != field.name:
+            raise StoreError(
+                f"{object_name}: field {field.name} is called {there.name} in earlier snapshots; exclude the object, "
+                "or back up into a new store."
+            )
+        elif there.type != field.type and (NAMES[field.type], NAMES.get(there.type)) not in LOSSLESS:
+            raise StoreError(
+                f"{object_name}: field {field.name} was {NAMES.get(there.type, there.type)} in earlier snapshots and "
+                f"is {NAMES[field.type]} now, which the table cannot hold without loss; exclude the object, or back up "
+                "into a new store."
+            )
+    return added
+
+
+def part_columns(table: pa.Schema, columns: pa.Schema) -> pa.Schema:
+    """The snapshot's columns with the table's types: what is in a part."""
+    return pa.schema([pa.field(field.name, table.field(field.name).type) for field in columns])
+
+
+def columns_as_json(columns: pa.Schema) -> dict[str, str]:
+    return {field.name: NAMES[field.type] for field in columns}
+
+
+def columns_from_json(told: Mapping[str, str]) -> pa.Schema:
+    return pa.schema([pa.field(name, TYPES[kind]) for name, kind in told.items()])

@@ -1,0 +1,274 @@
+"""Where a store's bytes are: a folder, or ``s3://``, ``gs://``, ``az://``. Everything foreign is translated here."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+from deltalake.exceptions import DeltaError
+
+from sfnb.errors import CallerError, StoreError
+
+TEMPORARY = ".tmp-"
+"""What the names of files begin with that are being written, so that litter is known as such."""
+
+REASONS: Mapping[int, str] = {
+    errno.ENOSPC: "the disk is full; make room and resume",
+    errno.EDQUOT: "your quota on this disk is used up; make room and resume",
+    errno.EACCES: "permission denied; give this user the right to write there, or choose another store",
+    errno.EPERM: "permission denied; give this user the right to write there, or choose another store",
+    errno.EROFS: "the file system is read-only; choose another store",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another store",
+    errno.ENAMETOOLONG: "the path is too long for this file system; choose a store nearer to the root",
+}
+
+
+def _reason(err: BaseException) -> str:
+    """What is wrong, in words for people. Delta's errors carry the operating system's in their text only."""
+    number = err.errno if isinstance(err, OSError) else None
+    text = " ".join(str(err).split())
+    for code, words in REASONS.items():
+        if number == code or f"os error {code})" in text or f"[errno {code}]" in text.lower():
+            return words
+    return f"{text or type(err).__name__}; see `sfnb verify`"
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Errors of the file system, Arrow and Delta come out as StoreError: ``doing`` (could not …) and the reason."""
+    try:
+        yield
+    except (OSError, DeltaError, pa.ArrowException) as err:
+        raise StoreError(f"could not {doing}: {_reason(err)}.") from err
+    except BaseException as err:
+        # A panic in Delta's Rust code, seen on damaged logs, is a BaseException of a class that cannot be imported.
+        if type(err).__name__ != "PanicException":
+            raise
+        raise StoreError(f"could not {doing}: the file is damaged ({str(err)[:200]}); see `sfnb verify`.") from err
+
+
+def checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 of the content without its own ``checksum``, in one fixed spelling."""
+    rest = {key: value for key, value in content.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def encode(content: Mapping[str, Any], *, indent: int | None = None) -> bytes:
+    """JSON with its checksum; ``decode`` gives the content back or says that it is damaged."""
+    return json.dumps({**content, "checksum": checksum(content)}, indent=indent, ensure_ascii=False).encode()
+
+
+def decode(text: bytes | str, what: str) -> dict[str, Any]:
+    """
+    The content of ``encode``.
+
+    Raises:
+        StoreError: it is not JSON any more, or not what was written.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as err:
+        raise StoreError(f"{what} is damaged: it is not JSON any more.") from err
+    if not isinstance(content, dict) or content.get("checksum") != checksum(content):
+        raise StoreError(f"{what} is damaged: its content is not what sfnb wrote.")
+    return content
+
+
+def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
+    """The file system behind a URL, and the path in it. Credentials come from the environment."""
+    parts = urlsplit(root)
+    path = f"{parts.netloc}{parts.path}".rstrip("/")
+    if parts.scheme in ("az", "abfs", "abfss"):
+        account = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
+        if not account:
+            raise CallerError("an az:// store needs the environment variable AZURE_STORAGE_ACCOUNT_NAME.")
+        return pafs.AzureFileSystem(account, account_key=os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")), path
+    if parts.scheme in ("s3", "gs"):
+        found, _ = pafs.FileSystem.from_uri(root)
+        return found, path
+    raise CallerError(f"a store is a folder or an s3://, gs:// or az:// address, not {root!r}.")
+
+
+class Files:
+    """
+    The files below one root. Paths are relative, with ``/``. Safe for threads: it holds nothing that changes.
+
+    On a local disk what is put is whole and durable (temporary name, fsync, rename); an object store gives the same
+    by itself, because an upload shows only when it is finished.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, filesystem: pafs.FileSystem | None = None) -> None:
+        self.root = os.fspath(root)
+        self.local: Path | None = None
+        if filesystem is not None:
+            self._fs = filesystem
+        elif "://" in self.root:
+            with translated(f"open the store {self.root}"):
+                found, path = _filesystem(self.root)
+                self._fs = pafs.SubTreeFileSystem(path, found)
+        else:
+            self.local = Path(self.root).expanduser().absolute()
+            self.root = str(self.local)
+            self._fs = pafs.SubTreeFileSystem(self.local.as_posix(), pafs.LocalFileSystem())
+
+    def __repr__(self) -> str:
+        return f"Files({self.root!r})"
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        return self._fs
+
+    def uri(self, path: str) -> str:
+        """What Delta is to open."""
+        return str(self.local / path) if self.local else f"{self.root.rstrip('/')}/{path}"
+
+    def below(self, path: str) -> Files:
+        """The same files, seen from a folder deeper."""
+        if self.local:
+            return Files(self.local / path)
+        return Files(self.uri(path), filesystem=pafs.SubTreeFileSystem(path, self._fs))
+
+    def read(self, path: str) -> bytes | None:
+        """The whole file, or None if there is none."""
+        with translated(f"read {self.uri(path)}"):
+            try:
+                if self.local:
+                    return (self.local / path).read_bytes()
+                with self._fs.open_input_stream(path) as stream:
+                    return bytes(stream.read())
+            except FileNotFoundError:
+                return None
+
+    def read_json(self, path: str) -> dict[str, Any] | None:
+        """The content of a file written by ``put_json``, or None if there is none."""
+        text = self.read(path)
+        return None if text is None else decode(text, self.uri(path))
+
+    def names(self, path: str, *, folders: bool = False) -> list[str]:
+        """Names of the files (or folders) in a folder, sorted; none if the folder is not there."""
+        with translated(f"list {self.uri(path)}"):
+            if self.local:
+                try:
+                    with os.scandir(self.local / path) as entries:
+                        return sorted(e.name for e in entries if e.is_dir() == folders)
+                except FileNotFoundError:
+                    return []
+            wanted = pafs.FileType.Directory if folders else pafs.FileType.File
+            infos = self._fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+            return sorted(i.base_name for i in infos if i.type == wanted)
+
+    def walk(self, path: str) -> dict[str, int]:
+        """Every file below a folder: its path from the root, and its size in bytes."""
+        with translated(f"list {self.uri(path)}"):
+            infos = self._fs.get_file_info(pafs.FileSelector(path, allow_not_found=True, recursive=True))
+            return {i.path: int(i.size) for i in infos if i.type == pafs.FileType.File}
+
+    def has(self, path: str) -> bool:
+        with translated(f"look at {self.uri(path)}"):
+            return bool(self._fs.get_file_info(path).type == pafs.FileType.File)
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file whole or not at all, in the place of what was there."""
+        with self.open_new(path) as sink:
+            sink.write(content)
+
+    def put_json(self, path: str, content: Mapping[str, Any], *, indent: int | None = None) -> None:
+        self.put(path, encode(content, indent=indent))
+
+    @contextmanager
+    def open_new(self, path: str) -> Iterator[HashingSink]:
+        """
+        A sink that becomes the file at ``path`` when the block ends well, durable on disk; otherwise nothing is left
+        but, after a kill, a file named ``.tmp-…`` beside it.
+        """
+        with translated(f"write {self.uri(path)}"):
+            if self.local is None:
+                with self._fs.open_output_stream(path) as stream:
+                    yield HashingSink(stream)
+                return
+            final = self.local / path
+            final.parent.mkdir(parents=True, exist_ok=True)
+            temporary = final.with_name(f"{TEMPORARY}{secrets.token_hex(6)}-{final.name}"[:200])
+            try:
+                with temporary.open("wb") as file:
+                    yield HashingSink(file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(final)
+                sync_folder(final.parent)
+            except BaseException:
+                # Whatever went wrong (a full disk, a pause in the middle of a page), the half file is of no use.
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
+
+    def sync(self, path: str) -> None:
+        """Make a file that another library has written durable."""
+        if self.local is None:
+            return
+        with translated(f"write {self.uri(path)}"):
+            # Windows flushes only what is open for writing.
+            with (self.local / path).open("r+b") as file:
+                os.fsync(file.fileno())
+            sync_folder((self.local / path).parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename durable. Windows cannot open folders, and does it by itself."""
+    if os.name == "nt":
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+class HashingSink:
+    """A binary file, as far as Arrow needs one, that knows the size and SHA-256 of what went through."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+        self.closed = False
+
+    def write(self, content: Any) -> int:
+        self._stream.write(content)
+        self._hash.update(content)
+        size = memoryview(content).nbytes
+        self.size_bytes += size
+        return size
+
+    def tell(self) -> int:
+        return self.size_bytes
+
+    def flush(self) -> None:
+        """Nothing is kept back here; the file is flushed once, when it is whole."""
+
+    def close(self) -> None:
+        """Arrow closes what it writes to; the file stays open until it is synced."""
+        self.closed = True
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()

@@ -1,0 +1,181 @@
+"""
+What the Delta logs say: which commits a snapshot has made in a table, where its cursor stands, which parts are alive.
+
+The log is read as the protocol describes it (``_delta_log/<version>.json``, one action to a line), newest first and
+only as far back as needed. That is a hundred times cheaper than opening the table, which matters with 860 of them.
+sfnb writes ``sfnb`` into each commit's ``commitInfo``; commits without it (table creation, new columns, other tools)
+carry no rows of ours and are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sfnb.errors import StoreError
+from sfnb.store.files import Files, decode
+from sfnb.store.parts import Part
+
+LOG = "_delta_log"
+
+CLOCK_SKEW = timedelta(days=1)
+"""Two workers' clocks differ by less: commits older than a snapshot by more than this are not its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """
+    How far one object of one snapshot has come.
+
+    Args:
+        parts, rows, deleted, size_bytes: committed; ``rows`` are records alive, ``deleted`` the others.
+        cursor: what the last commit carried; None before the first.
+        is_done: the object is complete.
+        max_modstamp: newest SystemModstamp committed (ISO, UTC).
+        number: commits this snapshot has made in this table; also Delta's transaction version.
+        since: the number of the commit from which on parts count (a restart takes the earlier ones out).
+        version: Delta version of the last commit; -1 before the first.
+    """
+
+    parts: int = 0
+    rows: int = 0
+    deleted: int = 0
+    cursor: Mapping[str, Any] | None = None
+    is_done: bool = False
+    size_bytes: int = 0
+    max_modstamp: str | None = None
+    number: int = 0
+    since: int = 1
+    version: int = -1
+
+
+NOTHING = Progress()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit of ours as the log tells it."""
+
+    snapshot: str
+    progress: Progress
+    parts: tuple[Part, ...]
+    added: Mapping[str, int] = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
+
+
+def log_path(version: int) -> str:
+    return f"{LOG}/{version:020d}.json"
+
+
+def newest_version(table: Files) -> int:
+    """The version of the newest commit, -1 if there is no table."""
+    names = [n for n in table.names(LOG) if len(n) == 25 and n.endswith(".json") and n[:20].isdigit()]
+    return int(names[-1][:20]) if names else -1
+
+
+def metadata(snapshot: str, progress: Progress, parts: Sequence[Part]) -> dict[str, Any]:
+    """What a commit says of itself; it gets its checksum when it is encoded."""
+    return {
+        "format": 1,
+        "snapshot": snapshot,
+        "number": progress.number,
+        "since": progress.since,
+        "cursor": progress.cursor,
+        "is_done": progress.is_done,
+        "parts": [part.as_json() for part in parts],
+        "total": {
+            "parts": progress.parts,
+            "rows": progress.rows,
+            "deleted": progress.deleted,
+            "size_bytes": progress.size_bytes,
+            "max_modstamp": progress.max_modstamp,
+        },
+    }
+
+
+def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, int]:
+    """
+    One commit file: ours or None, and its time in ms since 1970.
+
+    Raises:
+        StoreError: it cannot be read, or is not what was written.
+    """
+    try:
+        actions: dict[str, list[dict[str, Any]]] = {}
+        for line in text.splitlines():
+            for kind, body in json.loads(line).items():
+                actions.setdefault(kind, []).append(body)
+        info = actions.get("commitInfo", [{}])[0]
+        written_ms = int(info.get("timestamp", 0))
+        if "sfnb" not in info:
+            return None, written_ms
+        told = decode(info["sfnb"], what)
+        total = told["total"]
+        progress = Progress(
+            cursor=told["cursor"],
+            is_done=told["is_done"],
+            number=told["number"],
+            since=told["since"],
+            version=version,
+            **total,
+        )
+        commit = Commit(
+            snapshot=told["snapshot"],
+            progress=progress,
+            parts=tuple(Part(**part) for part in told["parts"]),
+            added={add["path"]: int(add["size"]) for add in actions.get("add", [])},
+            removed=frozenset(remove["path"] for remove in actions.get("remove", [])),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as err:
+        raise StoreError(f"{what} is damaged: it is not a Delta commit any more.") from err
+    return commit, written_ms
+
+
+def read_commits(
+    table: Files, snapshot: str, *, not_before: datetime | None = None, newest: int | None = None
+) -> Iterator[Commit]:
+    """
+    The commits of one snapshot in a table, newest first, until its first one or the last restart.
+
+    Args:
+        not_before: when the snapshot was begun; commits from long before end the search.
+        newest: version to start at, when it is known from a manifest.
+
+    Raises:
+        StoreError: a commit is missing or damaged.
+    """
+    version = newest_version(table) if newest is None else newest
+    oldest_ms = (not_before - CLOCK_SKEW).timestamp() * 1000 if not_before else 0
+    while version >= 0:
+        path = log_path(version)
+        text = table.read(path)
+        if text is None:
+            raise StoreError(f"{table.uri(path)} is missing: rows that it named cannot be found any more.")
+        commit, written_ms = parse_commit(text, version, table.uri(path))
+        if commit is not None and commit.snapshot == snapshot:
+            yield commit
+            if commit.progress.number <= commit.progress.since:
+                return
+        elif 0 < written_ms < oldest_ms:
+            return
+        version -= 1
+
+
+def read_progress(table: Files, snapshot: str, *, not_before: datetime | None = None) -> Progress:
+    """Where a snapshot stands in a table. Cost: usually one folder listing and one small file."""
+    for commit in read_commits(table, snapshot, not_before=not_before):
+        return commit.progress
+    return NOTHING
+
+
+def read_parts(
+    table: Files, snapshot: str, *, not_before: datetime | None = None, newest: int | None = None
+) -> tuple[Progress, list[Part]]:
+    """Where a snapshot stands in a table, and its parts alive, in the order they were committed."""
+    commits = list(read_commits(table, snapshot, not_before=not_before, newest=newest))
+    if not commits:
+        return NOTHING, []
+    return commits[0].progress, [part for commit in reversed(commits) for part in commit.parts]

@@ -1,0 +1,278 @@
+"""What a snapshot is meant to hold (its plan) and what it holds (its manifest)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import sfnb
+from sfnb.errors import CallerError, StoreError
+from sfnb.model import ObjectState
+from sfnb.store.files import Files
+from sfnb.store.log import Progress, read_parts
+from sfnb.store.parts import Part
+
+FORMAT = 1
+"""Version of what is on disk. A change is described in docs/design.md and comes with a migration."""
+
+SnapshotState = Literal["partial", "complete"]
+
+SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+OBJECT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
+
+
+def new_snapshot_id(at: datetime) -> str:
+    """``20261122T043812Z-1a2b3c``: ids sort by time."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPlan:
+    """
+    What a backup job is going to store, and what not. Written first, never changed.
+
+    Args:
+        snapshot: see ``new_snapshot_id``.
+        objects: of each object at least ``road`` and ``expected_rows`` (None if not known).
+        left_out: objects that are not read, each with the reason.
+        notes: sentences on the whole snapshot, such as that bodies of files are not in it.
+    """
+
+    snapshot: str
+    org: str
+    org_id: str
+    job_id: str
+    created_at: datetime
+    objects: Mapping[str, Mapping[str, Any]]
+    kind: str = "full"
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    api_version: str = ""
+    sfnb: str = sfnb.__version__
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if not SNAPSHOT_ID.fullmatch(self.snapshot):
+            raise CallerError(f"{self.snapshot!r} is not a snapshot id; they look like 20261122T043812Z-1a2b3c.")
+        # Names become folders.
+        for name in self.objects:
+            if not OBJECT_NAME.fullmatch(name):
+                raise CallerError(f"{name!r} cannot be the name of a Salesforce object.")
+
+    def as_json(self) -> dict[str, Any]:
+        told = asdict(self)
+        told["created_at"] = self.created_at.isoformat()
+        told["notes"] = list(self.notes)
+        return told
+
+
+def plan_path(snapshot: str) -> str:
+    return f"snapshots/{snapshot}/plan.json"
+
+
+def manifest_path(snapshot: str) -> str:
+    return f"snapshots/{snapshot}/manifest.json"
+
+
+def schema_path(snapshot: str, object_name: str) -> str:
+    return f"snapshots/{snapshot}/schema/{object_name}.json"
+
+
+def table_path(object_name: str) -> str:
+    return f"tables/{object_name}"
+
+
+def _without_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key != "checksum"}
+
+
+def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
+    """
+    The plan of a snapshot.
+
+    Raises:
+        StoreError: it is missing, damaged, or of a newer sfnb.
+    """
+    path = plan_path(snapshot)
+    content = files.read_json(path)
+    if content is None:
+        raise StoreError(f"{files.uri(path)} is missing: what the snapshot was to hold is not known any more.")
+    _check_format(content, files.uri(path))
+    try:
+        told = _without_checksum(content)
+        told["created_at"] = datetime.fromisoformat(told["created_at"])
+        return SnapshotPlan(**told)
+    except (TypeError, ValueError, KeyError, CallerError) as err:
+        raise StoreError(f"{files.uri(path)} is damaged: it is not a plan.") from err
+
+
+def _check_format(content: Mapping[str, Any], what: str) -> None:
+    if content.get("format") != FORMAT:
+        raise StoreError(f"{what} has format {content.get('format')}, this sfnb knows {FORMAT}; use a newer sfnb.")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEntry:
+    """
+    What a snapshot has of one object.
+
+    Args:
+        rows, deleted: records alive, and the others.
+        watermark: newest SystemModstamp stored (ISO, UTC), only of a complete object; None if it has no rows.
+        digest: SHA-256 over the sorted SHA-256s of its parts.
+        version: Delta version of its last commit; -1 if there is none.
+        message: why it is not complete, if that is known.
+    """
+
+    state: ObjectState
+    rows: int = 0
+    deleted: int = 0
+    parts: int = 0
+    bytes: int = 0
+    watermark: str | None = None
+    digest: str = ""
+    version: int = -1
+    message: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        told = asdict(self)
+        if self.message is None:
+            del told["message"]
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a snapshot holds. ``sealed_at`` None: it may still grow, and this was computed from plan and logs."""
+
+    snapshot: str
+    org: str
+    org_id: str
+    job_id: str
+    kind: str
+    state: SnapshotState
+    created_at: datetime
+    sealed_at: datetime | None
+    objects: Mapping[str, ObjectEntry]
+    left_out: Mapping[str, str]
+    notes: Sequence[str]
+    api_version: str = ""
+    sfnb: str = ""
+    format: int = FORMAT
+
+    @property
+    def rows(self) -> int:
+        return sum(entry.rows for entry in self.objects.values())
+
+    @property
+    def bytes(self) -> int:
+        return sum(entry.bytes for entry in self.objects.values())
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "format": self.format,
+            "sfnb": self.sfnb,
+            "snapshot": self.snapshot,
+            "org": self.org,
+            "org_id": self.org_id,
+            "job_id": self.job_id,
+            "kind": self.kind,
+            "state": self.state,
+            "api_version": self.api_version,
+            "created_at": self.created_at.isoformat(),
+            "sealed_at": self.sealed_at.isoformat() if self.sealed_at else None,
+            "objects": {name: entry.as_json() for name, entry in self.objects.items()},
+            "left_out": dict(self.left_out),
+            "notes": list(self.notes),
+        }
+
+
+def digest(parts: Sequence[Part]) -> str:
+    """SHA-256 over the sorted digests of the parts; the same rows in the same files give the same, in any order."""
+    return hashlib.sha256("\n".join(sorted(part.sha256 for part in parts)).encode()).hexdigest()
+
+
+def object_entry(progress: Progress, parts: Sequence[Part], message: str | None) -> ObjectEntry:
+    """One line of a manifest. Pure."""
+    if progress.number == 0:
+        return ObjectEntry(ObjectState.UNTOUCHED, message=message)
+    return ObjectEntry(
+        state=ObjectState.COMPLETE if progress.is_done else ObjectState.PARTIAL,
+        rows=progress.rows,
+        deleted=progress.deleted,
+        parts=progress.parts,
+        bytes=progress.size_bytes,
+        watermark=progress.max_modstamp if progress.is_done else None,
+        digest=digest(parts),
+        version=progress.version,
+        message=message,
+    )
+
+
+def compute_manifest(
+    files: Files,
+    plan: SnapshotPlan,
+    *,
+    problems: Mapping[str, str] | None = None,
+    sealed_at: datetime | None = None,
+    claimed: SnapshotState = "complete",
+) -> Manifest:
+    """
+    The manifest as plan and Delta logs have it now. ``complete`` only if every planned object is and none has a
+    problem; never better than ``claimed``.
+
+    Raises:
+        StoreError: a log is damaged.
+    """
+    told = dict(problems or {})
+    objects = {}
+    for name in plan.objects:
+        progress, parts = read_parts(files.below(table_path(name)), plan.snapshot, not_before=plan.created_at)
+        objects[name] = object_entry(progress, parts, told.pop(name, None))
+    objects.update({name: ObjectEntry(ObjectState.UNTOUCHED, message=why) for name, why in told.items()})
+    is_complete = claimed == "complete" and all(e.state is ObjectState.COMPLETE for e in objects.values())
+    return Manifest(
+        snapshot=plan.snapshot,
+        org=plan.org,
+        org_id=plan.org_id,
+        job_id=plan.job_id,
+        kind=plan.kind,
+        state="complete" if is_complete else "partial",
+        created_at=plan.created_at,
+        sealed_at=sealed_at,
+        objects=objects,
+        left_out=plan.left_out,
+        notes=tuple(plan.notes),
+        api_version=plan.api_version,
+        sfnb=plan.sfnb,
+    )
+
+
+def read_manifest(files: Files, snapshot: str) -> Manifest | None:
+    """
+    The seal of a snapshot, or None if it is not sealed.
+
+    Raises:
+        StoreError: it is damaged, or of a newer sfnb.
+    """
+    path = manifest_path(snapshot)
+    content = files.read_json(path)
+    if content is None:
+        return None
+    _check_format(content, files.uri(path))
+    try:
+        told = _without_checksum(content)
+        told["created_at"] = datetime.fromisoformat(told["created_at"])
+        told["sealed_at"] = datetime.fromisoformat(told["sealed_at"])
+        told["objects"] = {
+            name: ObjectEntry(**{**entry, "state": ObjectState(entry["state"])})
+            for name, entry in told["objects"].items()
+        }
+        return Manifest(**told)
+    except (TypeError, ValueError, KeyError, AttributeError) as err:
+        raise StoreError(f"{files.uri(path)} is damaged: it is not a manifest.") from err

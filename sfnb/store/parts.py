@@ -1,0 +1,235 @@
+"""
+Parts: pieces of an object's rows as Parquet, streamed from Arrow batches.
+
+A part holds the object's fields, ``_sfnb_op`` (``delete`` where IsDeleted is true, else ``upsert``) and
+``_sfnb_extracted_at`` (UTC, the moment the part was begun). ``_sfnb_snapshot`` is in the path, as Delta's partition.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sfnb.errors import StoreError
+from sfnb.store.files import HashingSink
+
+OP, EXTRACTED_AT, SNAPSHOT = "_sfnb_op", "_sfnb_extracted_at", "_sfnb_snapshot"
+OWN_COLUMNS = (OP, EXTRACTED_AT, SNAPSHOT)
+
+MOMENT = pa.timestamp("us", "UTC")
+"""Delta knows no other timestamp."""
+
+ROW_GROUP_ROWS = 1 << 16
+ROW_GROUP_BYTES = 32 << 20
+"""A row group is closed at whichever comes first: it bounds what a writer holds in memory."""
+
+SAMPLE_ROWS = 4096
+DISTINCT_SHARE = 0.4
+"""A column with more distinct values than this share of a sample is written plain: hashing would be for nothing."""
+
+OPS = pa.array(["upsert", "delete"])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """
+    One piece of an object's rows on disk.
+
+    Args:
+        path: from the table's folder, with ``/``; empty when there were no rows, then there is no file.
+        rows: records alive.
+        deleted: the others.
+        size_bytes, sha256: of the file.
+        min_id, max_id: of all its records; None when it has no Id column or no rows.
+        max_modstamp: the newest SystemModstamp (ISO, UTC); None when there is none.
+    """
+
+    path: str
+    rows: int
+    deleted: int
+    size_bytes: int
+    sha256: str
+    min_id: str | None = None
+    max_id: str | None = None
+    max_modstamp: str | None = None
+    min_modstamp: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def delta_stats(self) -> str:
+        """Delta's statistics: what lets other readers skip a file."""
+        low = {"Id": self.min_id, "SystemModstamp": self.min_modstamp}
+        high = {"Id": self.max_id, "SystemModstamp": self.max_modstamp}
+        return json.dumps(
+            {
+                "numRecords": self.rows + self.deleted,
+                "minValues": {k: v for k, v in low.items() if v is not None},
+                "maxValues": {k: v for k, v in high.items() if v is not None},
+                "nullCount": {},
+            }
+        )
+
+
+def iso(moment: datetime) -> str:
+    """``2026-11-09T05:12:03.118Z``; microseconds only if there are any."""
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="microseconds" if utc.microsecond % 1000 else "milliseconds") + "Z"
+
+
+def part_schema(columns: pa.Schema) -> pa.Schema:
+    """What a part of these columns has in its file."""
+    own = [pa.field(OP, pa.dictionary(pa.int8(), pa.string())), pa.field(EXTRACTED_AT, MOMENT)]
+    return pa.schema([*columns, *own])
+
+
+def regrouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows in the same order as tables of a row group's size; nothing is copied."""
+    held: list[pa.RecordBatch] = []
+    rows = size_bytes = 0
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        held.append(batch)
+        rows += batch.num_rows
+        size_bytes += batch.nbytes
+        if rows >= ROW_GROUP_ROWS or size_bytes >= ROW_GROUP_BYTES:
+            yield pa.Table.from_batches(held)
+            held, rows, size_bytes = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def conformed(table: pa.Table, columns: pa.Schema, object_name: str) -> pa.Table:
+    """
+    The table with exactly these columns: by name, cast without loss, absent ones null.
+
+    Raises:
+        StoreError: a column is not known, or a value would change.
+    """
+    if table.schema.equals(columns):
+        return table
+    if unknown := set(table.column_names) - set(columns.names):
+        raise StoreError(f"{object_name}: the rows have columns that the table has not: {', '.join(sorted(unknown))}.")
+    arrays = []
+    for field in columns:
+        if field.name not in table.column_names:
+            arrays.append(pa.nulls(table.num_rows, field.type))
+            continue
+        column = table.column(field.name)
+        try:
+            arrays.append(column if column.type == field.type else column.cast(field.type, safe=True))
+        except pa.ArrowException as err:
+            raise StoreError(
+                f"{object_name}: a value of {field.name} ({column.type}) does not fit the table's {field.type} "
+                "without loss; exclude the object, or start a new store."
+            ) from err
+    return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def plain_columns(sample: pa.Table) -> set[str]:
+    """Columns whose values hardly ever repeat."""
+    head = sample.slice(0, SAMPLE_ROWS)
+    found = set()
+    for name in head.column_names:
+        column = head.column(name)
+        present = len(column) - column.null_count
+        if present and pc.count_distinct(column).as_py() > DISTINCT_SHARE * present:
+            found.add(name)
+    return found
+
+
+class PartWriter:
+    """Writes one part into a sink, row group by row group. For one thread; other parts have their own."""
+
+    def __init__(self, sink: HashingSink, columns: pa.Schema, *, object_name: str, extracted_at: datetime) -> None:
+        self._sink = sink
+        self._columns = columns
+        self._object = object_name
+        self._extracted_at = pa.scalar(extracted_at, MOMENT)
+        self._schema = part_schema(columns)
+        self._writer: pq.ParquetWriter | None = None
+        self.records = 0
+        self.deleted = 0
+        self._ids = _Range()
+        self._modstamps = _Range()
+
+    def write(self, table: pa.Table) -> None:
+        """One row group (more, if the table is very large)."""
+        rows = conformed(table, self._columns, self._object)
+        count = rows.num_rows
+        group_rows = count if count <= 2 * ROW_GROUP_ROWS else ROW_GROUP_ROWS
+        self._open(rows).write_table(self._with_own_columns(rows), row_group_size=group_rows)
+        self.records += count
+        self._ids.widen(rows, "Id")
+        self._modstamps.widen(rows, "SystemModstamp")
+
+    def _open(self, sample: pa.Table) -> pq.ParquetWriter:
+        if self._writer is None:
+            plain = plain_columns(sample)
+            self._writer = pq.ParquetWriter(
+                self._sink,
+                self._schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=[name for name in self._schema.names if name not in plain],
+                # Plain Parquet for everybody: the Arrow schema would make readers see dictionaries.
+                store_schema=False,
+            )
+        return self._writer
+
+    def _with_own_columns(self, rows: pa.Table) -> pa.Table:
+        count = rows.num_rows
+        codes = pa.repeat(pa.scalar(0, pa.int8()), count)
+        if "IsDeleted" in rows.column_names and pa.types.is_boolean(rows.schema.field("IsDeleted").type):
+            is_deleted = pc.fill_null(rows.column("IsDeleted"), False)
+            if deleted := pc.sum(is_deleted).as_py():
+                codes = is_deleted.combine_chunks().cast(pa.int8())
+                self.deleted += deleted
+        ops = pa.DictionaryArray.from_arrays(codes, OPS)
+        return pa.Table.from_arrays([*rows.columns, ops, pa.repeat(self._extracted_at, count)], schema=self._schema)
+
+    def close(self) -> None:
+        """Write Parquet's footer, and let go of the file after an error as well."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def part(self, path: str) -> Part:
+        """What has been written, after ``close``."""
+        if self._writer is None:
+            return Part(path="", rows=0, deleted=0, size_bytes=0, sha256="")
+        low, high = self._modstamps.low, self._modstamps.high
+        return Part(
+            path=path,
+            rows=self.records - self.deleted,
+            deleted=self.deleted,
+            size_bytes=self._sink.size_bytes,
+            sha256=self._sink.sha256,
+            min_id=self._ids.low,
+            max_id=self._ids.high,
+            min_modstamp=iso(low) if isinstance(low, datetime) else None,
+            max_modstamp=iso(high) if isinstance(high, datetime) else None,
+        )
+
+
+class _Range:
+    """Smallest and largest value of a column so far."""
+
+    def __init__(self) -> None:
+        self.low: Any = None
+        self.high: Any = None
+
+    def widen(self, rows: pa.Table, column: str) -> None:
+        if column not in rows.column_names:
+            return
+        found: Mapping[str, Any] = pc.min_max(rows.column(column)).as_py()
+        if found["min"] is not None:
+            self.low = found["min"] if self.low is None else min(self.low, found["min"])
+            self.high = found["max"] if self.high is None else max(self.high, found["max"])

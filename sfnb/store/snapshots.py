@@ -1,0 +1,245 @@
+"""The FACE of the store for reading: an org's snapshots, and what each holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from sfnb.errors import CallerError, StoreError
+from sfnb.model import ObjectState
+from sfnb.store import views
+from sfnb.store.columns import columns_from_json
+from sfnb.store.files import Files, translated
+from sfnb.store.log import read_parts
+from sfnb.store.manifest import (
+    SNAPSHOT_ID,
+    Manifest,
+    SnapshotPlan,
+    compute_manifest,
+    manifest_path,
+    plan_path,
+    read_manifest,
+    read_plan,
+    schema_path,
+    table_path,
+)
+from sfnb.store.parts import EXTRACTED_AT, MOMENT, OP, Part
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LATEST = "latest"
+
+
+class Snapshots(Mapping[str, "Snapshot"]):
+    """
+    An org's snapshots, oldest first.
+
+    ``snapshots[key]`` takes an id, the beginning of one that no other shares, or ``latest``: the newest snapshot that
+    has any data, complete or partial.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def __repr__(self) -> str:
+        return f"Snapshots({list(self)})"
+
+    def __iter__(self) -> Iterator[str]:
+        for name in self._files.names("snapshots", folders=True):
+            # A folder without a plan is what a kill before the plan leaves.
+            if SNAPSHOT_ID.fullmatch(name) and (
+                self._files.has(plan_path(name)) or self._files.has(manifest_path(name))
+            ):
+                yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key in list(self)
+
+    def __getitem__(self, key: str) -> Snapshot:
+        """
+        Raises:
+            CallerError: nothing, or more than one snapshot, is meant; the message lists what there is.
+        """
+        ids = list(self)
+        if key == LATEST:
+            for found in reversed(ids):
+                snapshot = Snapshot(self._files, found)
+                if snapshot.has_data:
+                    return snapshot
+            raise CallerError("no snapshot has any data yet; make a backup first.")
+        found_ids = [found for found in ids if found == key] or [
+            found for found in ids if key and found.startswith(key)
+        ]
+        if len(found_ids) == 1:
+            return Snapshot(self._files, found_ids[0])
+        there = ", ".join(reversed(ids[-10:])) or "none"
+        what = f"{len(found_ids)} snapshots begin with {key}" if found_ids else f"there is no snapshot {key!r}"
+        raise CallerError(f"{what}; there are: {there}{' and older ones' if len(ids) > 10 else ''}.")
+
+
+class Snapshot:
+    """
+    What one backup job has stored, as of now if it is still growing.
+
+    Records are those alive at this snapshot: of each Id the newest version, unless it was deleted. Fields have their
+    API names; sfnb's own columns are left out. No calls to the org.
+    """
+
+    def __init__(self, files: Files, snapshot: str) -> None:
+        self._files = files
+        self.id = snapshot
+        self._sealed: Manifest | None = None
+
+    def __repr__(self) -> str:
+        return f"Snapshot({self.id!r})"
+
+    @property
+    def plan(self) -> SnapshotPlan:
+        return read_plan(self._files, self.id)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The sealed manifest; before the seal, what plan and Delta logs say at this moment."""
+        if self._sealed is None:
+            self._sealed = read_manifest(self._files, self.id)
+        return self._sealed or compute_manifest(self._files, self.plan)
+
+    @property
+    def is_sealed(self) -> bool:
+        return self._files.has(manifest_path(self.id))
+
+    @property
+    def has_data(self) -> bool:
+        """Whether any rows are committed."""
+        if self._sealed or self.is_sealed:
+            return any(entry.parts for entry in self.manifest.objects.values())
+        plan = self.plan
+        return any(
+            read_parts(self._files.below(table_path(name)), self.id, not_before=plan.created_at)[1]
+            for name in plan.objects
+        )
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Names of the objects that were to be stored."""
+        return tuple(self.manifest.objects)
+
+    def columns(self, object_name: str) -> pa.Schema:
+        """The object's fields in this snapshot, in describe's order."""
+        path = schema_path(self.id, object_name)
+        told = self._files.read_json(path)
+        if told is None:
+            raise StoreError(f"{self._files.uri(path)} is missing: the fields of {object_name} are not known any more.")
+        return columns_from_json(told["columns"])
+
+    def describe(self, object_name: str) -> Mapping[str, object]:
+        """Salesforce's describe answer, as it was when the backup read it."""
+        told = self._files.read_json(schema_path(self.id, self._spelled(object_name)))
+        return dict(told["describe"]) if told else {}
+
+    def parts(self, object_name: str) -> list[Part]:
+        """The committed parts, oldest first; paths are from the table's folder."""
+        return self._committed(self._spelled(object_name))[1]
+
+    def rows(self, object_name: str) -> views.Rows:
+        """The object's records, not yet read."""
+        name = self._spelled(object_name)
+        is_touched, parts = self._committed(name)
+        if not is_touched:
+            raise CallerError(f"snapshot {self.id} has nothing of {name} yet; `sfnb show` tells what it has.")
+        columns = self.columns(name)
+        table = self._files.below(table_path(name))
+        physical = pa.schema([*columns, pa.field(OP, pa.string()), pa.field(EXTRACTED_AT, MOMENT)])
+        with translated(f"open {name} of snapshot {self.id}"):
+            dataset = pads.dataset(
+                [part.path for part in parts], schema=physical, format="parquet", filesystem=table.filesystem
+            )
+        return views.Rows(name, columns, dataset)
+
+    def batches(self, object_name: str) -> Iterator[pa.RecordBatch]:
+        """The records, streamed; in no order to rely on."""
+        return self.rows(object_name).batches()
+
+    def table(self, object_name: str) -> pa.Table:
+        """The records as an Arrow table: text string, numbers double or int64, moments timestamp[us, UTC]."""
+        rows = self.rows(object_name)
+        return pa.Table.from_batches(rows.batches(), schema=rows.columns)
+
+    def frame(self, object_name: str) -> pd.DataFrame:
+        """
+        The records as a pandas frame.
+
+        Returns:
+            One row per record, one column per field: text ``string`` (absent: ``<NA>``), numbers ``float64`` (absent:
+            NaN), ints ``Int64``, checkboxes ``boolean``, moments ``datetime64[us, UTC]``, dates ``datetime64[ms]``
+            without a zone. Salesforce's time fields are text.
+
+        Raises:
+            CallerError: the snapshot has nothing of the object; the message says why.
+            StoreError: the store is damaged.
+        """
+        return views.as_frame(self.table(object_name))
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """
+        What a SELECT gives over this snapshot's objects, by DuckDB. Columns as in ``frame``.
+
+        Objects are tables under their API names. Some are also words of SQL and want quotes: ``select * from "Order"``.
+
+        Raises:
+            CallerError: the query is wrong, or not one SELECT, or asks for an object that is not there.
+        """
+        return views.as_frame(self.sql_table(query))
+
+    def sql_table(self, query: str) -> pa.Table:
+        """Like ``sql``, as an Arrow table."""
+        return views.select(query, self._known(), self.rows)
+
+    def export(self, object_name: str, path: str | os.PathLike[str], *, overwrite: bool = False) -> int:
+        """
+        Write the records into a ``.parquet`` or ``.csv`` file, streamed, whole or not at all.
+
+        CSV is UTF-8 with LF, null as empty, moments as ``2026-11-09T05:12:03.118Z``, text quoted when needed.
+
+        Returns:
+            How many records.
+
+        Raises:
+            CallerError: the path is a folder, has another ending, or is there and ``overwrite`` is not given.
+            StoreError: it cannot be written.
+        """
+        return views.export(self.rows(object_name), path, overwrite=overwrite)
+
+    def _known(self) -> tuple[str, ...]:
+        return self.objects
+
+    def _spelled(self, object_name: str) -> str:
+        """The object in the snapshot's spelling."""
+        manifest = self.manifest
+        for name in manifest.objects:
+            if name.lower() == object_name.lower():
+                return name
+        for name, why in manifest.left_out.items():
+            if name.lower() == object_name.lower():
+                raise CallerError(f"{name} was left out of snapshot {self.id}: {why}.")
+        raise CallerError(f"snapshot {self.id} has no object {object_name}; `sfnb show` lists them.")
+
+    def _committed(self, name: str) -> tuple[bool, list[Part]]:
+        newest, not_before = None, None
+        if self._sealed is not None:
+            entry = self._sealed.objects[name]
+            if entry.state is ObjectState.UNTOUCHED:
+                return False, []
+            newest = entry.version
+        else:
+            not_before = self.plan.created_at
+        progress, parts = read_parts(self._files.below(table_path(name)), self.id, not_before=not_before, newest=newest)
+        return progress.number > 0, parts

@@ -1,0 +1,208 @@
+"""Records as people want them: batches, pandas frames, SQL, CSV and Parquet files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from sfnb.errors import CallerError
+from sfnb.store.files import TEMPORARY, translated
+from sfnb.store.parts import EXTRACTED_AT, OP
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH_ROWS = 1 << 16
+CSV_OPTIONS = pacsv.WriteOptions(include_header=False, quoting_style="needed")
+
+
+class Rows:
+    """An object's committed rows in one snapshot; read when asked, a few batches in memory at a time."""
+
+    def __init__(self, name: str, columns: pa.Schema, dataset: pads.Dataset) -> None:
+        self.name = name
+        self.columns = columns
+        self.dataset = dataset
+
+    @cached_property
+    def repeated_ids(self) -> pa.Array:
+        """
+        Ids that have more than one row, normally none: one snapshot reads each record once, but Salesforce may answer
+        with a record twice that is changed while it is read.
+        """
+        if "Id" not in self.columns.names:
+            return pa.array([], pa.string())
+        with translated(f"read {self.name}"):
+            ids = self.dataset.to_table(columns=["Id"]).column("Id")
+            if pc.count_distinct(ids, mode="all").as_py() == len(ids):
+                return pa.array([], pa.string())
+            counts = pc.value_counts(ids)
+            return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The records alive: of each Id the newest version, unless that one is deleted."""
+        alive = pc.field(OP) == "upsert"
+        repeated = self.repeated_ids
+        if len(repeated):
+            alive = alive & ~pc.field("Id").isin(repeated)
+        with translated(f"read {self.name}"):
+            yield from self.dataset.to_batches(
+                columns=self.columns.names, filter=alive, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
+            )
+        if len(repeated):
+            yield from self._newest(repeated).to_batches()
+
+    def _newest(self, ids: pa.Array) -> pa.Table:
+        """The newest version of each of these records, those that are not deleted."""
+        with translated(f"read {self.name}"):
+            table = self.dataset.to_table(filter=pc.field("Id").isin(ids))
+        order = [(EXTRACTED_AT, "descending")]
+        if "SystemModstamp" in self.columns.names:
+            order.insert(0, ("SystemModstamp", "descending"))
+        table = table.sort_by(order)
+        places = pa.table({"Id": table.column("Id"), "place": pa.array(range(table.num_rows), pa.int64())})
+        first = places.group_by("Id").aggregate([("place", "min")]).column("place_min")
+        newest = table.take(first)
+        return newest.filter(pc.equal(newest.column(OP), "upsert")).select(self.columns.names)
+
+
+# -- pandas ------------------------------------------------------------------------------------------------------------
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """The table as pandas, dtypes as documented at ``Snapshot.frame``."""
+    import pandas as pd
+
+    def dtype(kind: pa.DataType) -> Any:
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            return pd.StringDtype("pyarrow")
+        if pa.types.is_integer(kind):
+            return pd.Int64Dtype()
+        return pd.BooleanDtype() if pa.types.is_boolean(kind) else None
+
+    frame: pd.DataFrame = table.to_pandas(types_mapper=dtype, date_as_object=False)
+    return frame
+
+
+# -- SQL ---------------------------------------------------------------------------------------------------------------
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> pa.Table:
+    """
+    What one SELECT gives, with the snapshot's objects as tables. Only objects that the query names are opened.
+
+    Raises:
+        CallerError: see ``Snapshot.sql``.
+    """
+    import duckdb
+
+    # No files, no network: the objects are all that a query may see.
+    connection = duckdb.connect(config={"enable_external_access": "false"})
+    try:
+        statements = connection.extract_statements(query)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise CallerError("sql takes one SELECT; the store is not changed by queries.")
+        asked = {name.lower() for name in connection.get_table_names(query)}
+        for name in known:
+            if name.lower() in asked:
+                _add_view(connection, rows_of(name))
+        result: pa.Table = connection.sql(query).to_arrow_table()
+    except duckdb.Error as err:
+        raise CallerError(f"the query cannot be run: {str(err).strip()}") from err
+    finally:
+        connection.close()
+    return result
+
+
+def _add_view(connection: Any, rows: Rows) -> None:
+    source = f"_sfnb_rows_of_{rows.name}"
+    connection.register(source, rows.dataset)
+    fields = ", ".join(quoted(name) for name in rows.columns.names)
+    alive = f"select {fields} from {quoted(source)} where {OP} = 'upsert'"  # noqa: S608 (quoted names of ours)
+    if len(rows.repeated_ids):
+        newest = f"_sfnb_newest_of_{rows.name}"
+        repeated = f"_sfnb_repeated_of_{rows.name}"
+        connection.register(newest, rows._newest(rows.repeated_ids))
+        connection.register(repeated, pa.table({"Id": rows.repeated_ids}))
+        alive += f" and Id not in (select Id from {quoted(repeated)})"  # noqa: S608
+        alive += f" union all select {fields} from {quoted(newest)}"  # noqa: S608
+    connection.execute(f"create view {quoted(rows.name)} as {alive}")
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def export(rows: Rows, path: str | os.PathLike[str], *, overwrite: bool) -> int:
+    """Write the records into a file; see ``Snapshot.export``."""
+    target = Path(path)
+    ending = target.suffix.lower()
+    if ending not in (".parquet", ".csv"):
+        raise CallerError(f"{target} ends neither in .parquet nor in .csv; choose one of the two.")
+    if target.is_dir():
+        raise CallerError(f"{target} is a folder; name a file in it.")
+    if target.exists() and not overwrite:
+        raise CallerError(f"{target} exists already; overwrite it on purpose (--force), or choose another name.")
+    temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(6)}{ending}")
+    with translated(f"write {target}"):
+        try:
+            with temporary.open("wb") as file:
+                count = (_write_csv if ending == ".csv" else _write_parquet)(rows, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    return count
+
+
+def _write_parquet(rows: Rows, file: io.BufferedWriter) -> int:
+    count = 0
+    with pq.ParquetWriter(file, rows.columns, compression="zstd") as writer:
+        for batch in rows.batches():
+            writer.write_batch(batch)
+            count += batch.num_rows
+    return count
+
+
+def _write_csv(rows: Rows, file: io.BufferedWriter) -> int:
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(rows.columns.names)
+    file.write(header.getvalue().encode())
+    count = 0
+    schema = pa.schema(
+        [pa.field(f.name, pa.string() if pa.types.is_timestamp(f.type) else f.type) for f in rows.columns]
+    )
+    with pacsv.CSVWriter(file, schema, write_options=CSV_OPTIONS) as writer:
+        for batch in rows.batches():
+            columns = [moments_as_text(c) if pa.types.is_timestamp(c.type) else c for c in batch.columns]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            count += batch.num_rows
+    return count
+
+
+def moments_as_text(moments: pa.Array) -> pa.Array:
+    """``2026-11-09T05:12:03.118Z``; microseconds only where a batch has any. Needs no time zone database."""
+    in_us = moments.cast(pa.timestamp("us")).cast(pa.int64())
+    is_ms = pc.all(pc.equal(pc.multiply(pc.divide(in_us, 1000), 1000), in_us)).as_py()
+    naive = moments.cast(pa.timestamp("us")).cast(pa.timestamp("ms" if is_ms is not False else "us"))
+    text = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
+    return pc.binary_join_element_wise(text, "Z", "")
