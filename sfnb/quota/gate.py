@@ -1,0 +1,162 @@
+"""The gate: what every HTTP call passes before it is sent (P1)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from sfnb.clock import Clock
+from sfnb.errors import QuotaSignal
+from sfnb.model import APIS, Api, Price, Reading, Standing
+from sfnb.quota import policy
+from sfnb.quota.policy import Decision
+from sfnb.state.books import Ticket, drawn_on
+from sfnb.state.ledger import Ledger
+
+__all__ = ["PROBE_PRICE", "Gate", "GaugeUnknown", "Ticket"]
+
+PROBE_PRICE: Price = {"api": 1}
+"""What reading ``/limits`` costs; nothing exempts it from being counted."""
+
+
+class GaugeUnknown(Exception):
+    """``/limits`` must be read before this call may be decided on; ``apis`` are the budgets that are not known."""
+
+    def __init__(self, apis: tuple[Api, ...]) -> None:
+        super().__init__(policy.unreadable_sentence(apis))
+        self.apis = apis
+
+
+class Gate:
+    """
+    One org's gate. Every call: ``ask``, send, ``settle`` — also when it failed.
+
+    Safe for threads; any number of gates in any number of processes keep one budget together, through the ledger.
+    Asking and settling cost about a millisecond together, and no API call.
+    """
+
+    def __init__(
+        self, ledger: Ledger, org_id: str, *, clock: Clock, stale_after_s: float = policy.STALE_AFTER_S
+    ) -> None:
+        self._ledger = ledger
+        self._org_id = org_id
+        self._clock = clock
+        self._stale_after_s = stale_after_s
+        self._reading = threading.Lock()
+
+    def ask(
+        self,
+        price: Price,
+        *,
+        is_probe: bool = False,
+        job_id: str = "",
+        object: str = "",
+    ) -> Ticket:
+        """
+        Leave to send one call of this price; an empty price is free.
+
+        Args:
+            is_probe: the call reads ``/limits``, the only one allowed above the threshold.
+            job_id, object: who spends it, for the ledger.
+
+        Raises:
+            QuotaSignal: the call would pass the threshold.
+            GaugeUnknown: ``/limits`` must be read first; see ``ask_reading``.
+        """
+        if not drawn_on(price):
+            return Ticket(0, self._org_id, {}, self._clock.now(), job_id, object)
+        answer = self._ledger.take_ticket(
+            self._org_id, price, stale_after_s=self._stale_after_s, is_probe=is_probe, job_id=job_id, object=object
+        )
+        if isinstance(answer, Ticket):
+            return answer
+        if answer.verdict == "read":
+            raise GaugeUnknown(answer.apis)
+        raise _signal(answer)
+
+    def ask_reading(
+        self,
+        price: Price,
+        read_limits: Callable[[], None],
+        *,
+        job_id: str = "",
+        object: str = "",
+    ) -> Ticket:
+        """
+        Like ``ask``, and reads ``/limits`` when that is needed first.
+
+        Args:
+            read_limits: sends ``/limits`` with a ticket of ``ask(PROBE_PRICE, is_probe=True)`` and settles it with all
+                its readings. Threads that need it at the same time wait for one of them.
+
+        Raises:
+            QuotaSignal: the call would pass the threshold, or the org does not tell a budget it draws on.
+
+        Cost: one API call when a gauge is unknown, else none.
+        """
+        try:
+            return self.ask(price, job_id=job_id, object=object)
+        except GaugeUnknown:
+            pass
+        with self._reading:
+            try:
+                return self.ask(price, job_id=job_id, object=object)
+            except GaugeUnknown:
+                read_limits()
+            try:
+                return self.ask(price, job_id=job_id, object=object)
+            except GaugeUnknown as err:
+                raise self.unknown_signal(err.apis) from err
+
+    def settle(self, ticket: Ticket, readings: Iterable[Reading] = (), *, was_sent: bool = True) -> None:
+        """
+        Give the ticket back after the call.
+
+        Args:
+            readings: what the answer told; none when its header was missing or garbled, or no answer came.
+                Then the call counts as spent, and the gauge of ``api`` is unknown until it is read again.
+            was_sent: False only if the call surely never left this machine.
+        """
+        self._ledger.settle_ticket(ticket, readings, was_sent=was_sent)
+
+    def take_probe(self, min_interval_s: float, *, job_id: str = "") -> Ticket | None:
+        """
+        A ticket to read ``/limits`` while paused, or None if any process did within ``min_interval_s`` seconds; then
+        look at ``is_clear``, which knows what that one read.
+        """
+        return self._ledger.take_probe(self._org_id, PROBE_PRICE, min_interval_s=min_interval_s, job_id=job_id)
+
+    def standing(self) -> dict[Api, Standing]:
+        """Where each budget stands now."""
+        books = self._ledger.books(self._org_id)
+        return {
+            api: policy.standing(books.gauges[api], books.percents[api], books.in_flight.get(api, 0)) for api in APIS
+        }
+
+    def is_clear(self, price: Price) -> bool:
+        """Whether a paused job may go on with calls of this price: see ``policy.is_clear``."""
+        books = self._ledger.books(self._org_id)
+        return policy.is_clear(price, books.gauges, books.percents, books.in_flight)
+
+    def unknown_signal(self, apis: tuple[Api, ...]) -> QuotaSignal:
+        """The pause that follows when ``/limits`` was read, or could not be, and these budgets are still unknown."""
+        here = self.standing()[apis[0]]
+        return QuotaSignal(
+            apis[0], used=-1, in_flight=here.in_flight, max=-1, threshold=-1, reason=policy.unreadable_sentence(apis)
+        )
+
+    def __repr__(self) -> str:
+        return f"Gate(org_id={self._org_id!r})"
+
+
+def _signal(decision: Decision) -> QuotaSignal:
+    here = decision.refusal
+    assert here is not None, "a refusal tells where the budget stands"  # noqa: S101
+    return QuotaSignal(
+        here.api,
+        used=here.used,
+        in_flight=here.in_flight,
+        max=here.max,
+        threshold=here.threshold,
+        reason=decision.reason,
+    )

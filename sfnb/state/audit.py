@@ -1,0 +1,158 @@
+"""
+The audit log: who changed which limit when, from what to what, why (P6).
+
+Each line carries the SHA-256 of itself and of the line before, and a head beside the log tells its last line, so a
+line changed, missing, put in, moved or cut off the end is found by ``verify``. What a hash chain cannot do: whoever can
+write the whole database can also compute a whole new chain. Note the head that ``sfnb audit verify`` prints somewhere
+else, and such a rewrite shows as well.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from sfnb.model import APIS
+from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
+from sfnb.state import schema
+from sfnb.state.database import Database
+
+GENESIS = "0" * 64
+"""What the first line has for the hash of the line before."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line. ``at`` is ISO 8601 UTC, to the letter as hashed; ``api`` is ``all`` when all budgets changed alike."""
+
+    seq: int
+    at: str
+    org: str
+    org_id: str
+    api: str
+    who: str
+    old: int
+    new: int
+    reason: str
+    previous_hash: str
+    hash: str
+
+
+def current_user() -> str:
+    """The user of the operating system."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's uid without a name
+        return "unknown"
+
+
+def digest(entry: AuditEntry) -> str:
+    """The hash a line must have: SHA-256 of its canonical JSON, the previous line's hash included, its own not."""
+    values = asdict(entry)
+    del values["hash"]
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def append(
+    connection: Connection,
+    *,
+    at: datetime,
+    org: str,
+    org_id: str,
+    api: str,
+    who: str,
+    old: int,
+    new: int,
+    reason: str,
+) -> AuditEntry:
+    """Write one line, in the transaction of the change that it tells of."""
+    head = connection.execute(select(schema.audit_head).with_for_update()).one_or_none()
+    seq, previous_hash = (head.seq + 1, head.hash) if head else (1, GENESIS)
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    entry = AuditEntry(seq, moment, org, org_id, api, who, old, new, reason, previous_hash, "")
+    entry = AuditEntry(**{**asdict(entry), "hash": digest(entry)})
+    connection.execute(insert(schema.audit), asdict(entry))
+    if head:
+        connection.execute(update(schema.audit_head).values(seq=seq, hash=entry.hash))
+    else:
+        connection.execute(insert(schema.audit_head), {"id": 1, "seq": seq, "hash": entry.hash})
+    return entry
+
+
+class AuditLog:
+    """Reading and checking the log; only ``Ledger.set_limit`` writes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def entries(self, org: str | None = None) -> list[AuditEntry]:
+        """The lines, oldest first; those of one org by its name or Organization Id."""
+        with self._database.read() as connection:
+            entries = _entries(connection)
+        return [entry for entry in entries if org is None or org in (entry.org, entry.org_id)]
+
+    def head(self) -> tuple[int, str]:
+        """Number and hash of the last line; ``(0, …)`` when there is none."""
+        with self._database.read() as connection:
+            return _head(connection)
+
+    def verify(self) -> list[str]:
+        """What is wrong, one sentence each; empty: good."""
+        with self._database.read() as connection:
+            entries, head = _entries(connection), _head(connection)
+            limits = {(row.org_id, row.api): row.percent for row in connection.execute(select(schema.limits))}
+        return [*find_damage(entries, head), *find_unlogged(entries, limits)]
+
+
+def find_damage(entries: Sequence[AuditEntry], head: tuple[int, str]) -> list[str]:
+    """Breaks of the chain; ``entries`` by ``seq``, ``head`` the number and hash that the last line must have."""
+    found = []
+    seq, previous_hash = 0, GENESIS
+    for entry in entries:
+        if entry.seq != seq + 1:
+            gap = f"line {seq + 1} is" if entry.seq == seq + 2 else f"lines {seq + 1} to {entry.seq - 1} are"
+            found.append(f"Audit log: {gap} missing.")
+        elif entry.previous_hash != previous_hash:
+            found.append(f"Audit log: line {entry.seq} does not follow line {seq}; one of them was replaced or moved.")
+        if entry.hash != digest(entry):
+            found.append(f"Audit log: line {entry.seq} was changed after it was written.")
+        seq, previous_hash = entry.seq, entry.hash
+    if (seq, previous_hash) != head:
+        if seq < head[0]:
+            found.append(f"Audit log: the end is missing; the last line is {seq} and should be {head[0]}.")
+        else:
+            found.append(f"Audit log: line {seq} is not the last line that was written ({head[0]}).")
+    return found
+
+
+def find_unlogged(entries: Sequence[AuditEntry], limits: dict[tuple[str, str], int]) -> list[str]:
+    """Limits in force that are not what the log's last line on them says."""
+    logged: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        for api in APIS if entry.api == "all" else (entry.api,):
+            logged[entry.org_id, api] = entry.new
+    found = []
+    for org_id, api in sorted({*limits, *logged}):
+        here = limits.get((org_id, api), DEFAULT_LIMIT_PERCENT)
+        there = logged.get((org_id, api), DEFAULT_LIMIT_PERCENT)
+        if here != there:
+            found.append(f"Limit of org {org_id}, {api}: {here} % is in force, but the log's last word is {there} %.")
+    return found
+
+
+def _entries(connection: Connection) -> list[AuditEntry]:
+    names = [field.name for field in fields(AuditEntry)]
+    query = select(*(schema.audit.c[name] for name in names)).order_by(schema.audit.c.seq)
+    return [AuditEntry(*row) for row in connection.execute(query)]
+
+
+def _head(connection: Connection) -> tuple[int, str]:
+    row = connection.execute(select(schema.audit_head.c.seq, schema.audit_head.c.hash)).one_or_none()
+    return (row.seq, row.hash) if row else (0, GENESIS)

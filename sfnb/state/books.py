@@ -1,0 +1,190 @@
+"""What the ledger reads and writes per org, statement by statement. Each function runs in the ledger's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sfnb.model import APIS, Api, Price, Reading
+from sfnb.quota import policy
+from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, Gauge
+from sfnb.state import schema
+from sfnb.state.database import Database
+from sfnb.state.owner import Owner, is_alive, this_process
+
+TICKET_LIFE_S = 1800.0
+"""No call lasts that long: Salesforce ends one after 10 minutes. A ticket this old was lost, on whatever host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The gate's leave to send one call. ``number`` 0: a free call, nothing was reserved."""
+
+    number: int
+    org_id: str
+    price: Price
+    taken_at: datetime
+    job_id: str = ""
+    object: str = ""
+
+
+Held = tuple[Ticket, Owner]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the gate decides on, all of one moment."""
+
+    gauges: Mapping[Api, Gauge]
+    percents: Mapping[Api, int]
+    in_flight: Mapping[Api, int]
+
+
+def drawn_on(price: Price) -> tuple[Api, ...]:
+    """The budgets that a price draws on."""
+    return tuple(api for api in APIS if price.get(api, 0) > 0)
+
+
+def minute_of(moment_at: datetime) -> datetime:
+    """The minute's start, in UTC."""
+    return moment_at.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def best_readings(readings: Iterable[Reading]) -> list[Reading]:
+    """One reading per budget: a header's exact one before that of ``/limits``."""
+    best: dict[Api, Reading] = {}
+    for reading in readings:
+        if reading.api not in best or reading.source == "header":
+            best[reading.api] = reading
+    return list(best.values())
+
+
+# ---------------------------------------------------------------------------------------------------------- gates
+
+_GATES = schema.gates.c
+_NEXT_NUMBER = {
+    kind: dialect.insert(schema.gates)
+    .values(org_id=bindparam("org"), last_number=bindparam("first"))
+    .on_conflict_do_update(index_elements=[_GATES.org_id], set_={"last_number": _GATES.last_number + bindparam("step")})
+    .returning(_GATES.last_number)
+    for kind, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+_LAST_PROBE = select(_GATES.last_probe_at).where(_GATES.org_id == bindparam("org"))
+_NOTE_PROBE = update(schema.gates).where(_GATES.org_id == bindparam("org")).values(last_probe_at=bindparam("at"))
+
+
+def next_number(database: Database, connection: Connection, org_id: str) -> int:
+    """Lock the org's row, so that all who change its books come one after another, and give out a ticket number."""
+    return _step(database, connection, org_id, 1)
+
+
+def lock_gate(database: Database, connection: Connection, org_id: str) -> int:
+    """Lock the org's row; the last ticket number given out."""
+    return _step(database, connection, org_id, 0)
+
+
+def _step(database: Database, connection: Connection, org_id: str, step: int) -> int:
+    statement = _NEXT_NUMBER[database.dialect]
+    return int(connection.execute(statement, {"org": org_id, "first": step, "step": step}).scalar_one())
+
+
+def last_probe_at(connection: Connection, org_id: str) -> datetime | None:
+    return connection.execute(_LAST_PROBE, {"org": org_id}).scalar()
+
+
+def note_probe(connection: Connection, org_id: str, at: datetime) -> None:
+    connection.execute(_NOTE_PROBE, {"org": org_id, "at": at})
+
+
+# ---------------------------------------------------------------------------------------------------------- tickets
+
+_TICKETS = schema.tickets.c
+_HELD = select(schema.tickets).where(_TICKETS.org_id == bindparam("org"))
+_ADD_TICKET = insert(schema.tickets)
+_DROP_TICKET = delete(schema.tickets).where(_TICKETS.org_id == bindparam("org"), _TICKETS.number == bindparam("ticket"))
+
+
+def read_tickets(connection: Connection, org_id: str) -> list[Held]:
+    """All tickets of the org that are not settled, each with the process that took it."""
+    return [
+        (
+            Ticket(
+                row.number,
+                org_id,
+                {"api": row.api, "bulk": row.bulk, "bulk2": row.bulk2, "bulk2_mb": row.bulk2_mb},
+                row.taken_at,
+                row.job_id,
+                row.object,
+            ),
+            Owner(row.host, row.pid, row.pid_started_s),
+        )
+        for row in connection.execute(_HELD, {"org": org_id})
+    ]
+
+
+def add_ticket(connection: Connection, ticket: Ticket) -> None:
+    owner = this_process()
+    row: dict[str, object] = {api: ticket.price.get(api, 0) for api in APIS}
+    row |= {"org_id": ticket.org_id, "number": ticket.number, "taken_at": ticket.taken_at}
+    row |= {"job_id": ticket.job_id, "object": ticket.object}
+    row |= {"host": owner.host, "pid": owner.pid, "pid_started_s": owner.pid_started_s}
+    connection.execute(_ADD_TICKET, row)
+
+
+def drop_ticket(connection: Connection, ticket: Ticket) -> bool:
+    """Whether the ticket was still there."""
+    return connection.execute(_DROP_TICKET, {"org": ticket.org_id, "ticket": ticket.number}).rowcount == 1
+
+
+def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
+    """Tickets that nobody will settle: the owner is gone, or, where nobody can tell, they are too old."""
+    lives = {owner: is_alive(owner) for _, owner in held}
+    return [
+        ticket
+        for ticket, owner in held
+        if lives[owner] is False or not policy.is_recent(ticket.taken_at, now, TICKET_LIFE_S)
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------- gauges
+
+_READ_GAUGES = select(schema.gauges).where(schema.gauges.c.org_id == bindparam("org"))
+_READ_PERCENTS = select(schema.limits.c.api, schema.limits.c.percent).where(schema.limits.c.org_id == bindparam("org"))
+_RECENT_UNITS = select(func.coalesce(func.sum(schema.calls.c.calls), 0)).where(
+    schema.calls.c.org_id == bindparam("org"),
+    schema.calls.c.api == bindparam("name"),
+    schema.calls.c.minute_at >= bindparam("since"),
+)
+
+
+def read_gauges(connection: Connection, org_id: str) -> dict[Api, Gauge]:
+    """What is known of each budget; one that was never read has ``max`` -1."""
+    found = {api: Gauge(api) for api in APIS}
+    for row in connection.execute(_READ_GAUGES, {"org": org_id}):
+        found[row.api] = Gauge(*row[1:])
+    return found
+
+
+def read_percents(connection: Connection, org_id: str) -> dict[Api, int]:
+    """The limit percent of each budget."""
+    percents: dict[Api, int] = dict.fromkeys(APIS, DEFAULT_LIMIT_PERCENT)
+    percents.update({row.api: row.percent for row in connection.execute(_READ_PERCENTS, {"org": org_id})})
+    return percents
+
+
+def read_books(connection: Connection, org_id: str, held: Sequence[Held]) -> Books:
+    """Gauges, limit percents, and what the held tickets reserve."""
+    in_flight = {api: sum(ticket.price[api] for ticket, _ in held) for api in APIS}
+    return Books(read_gauges(connection, org_id), read_percents(connection, org_id), in_flight)
+
+
+def recent_units(connection: Connection, org_id: str, reading: Reading) -> int:
+    """What we have spent that a ``/limits`` reading may not tell yet; by minutes, so up to one too many."""
+    if reading.source != "limits":
+        return 0
+    since = minute_of(policy.lag_starts_at(reading))
+    return int(connection.execute(_RECENT_UNITS, {"org": org_id, "name": reading.api, "since": since}).scalar_one())

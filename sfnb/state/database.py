@@ -1,0 +1,261 @@
+"""The state database: opened, migrated, and one transaction at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from sfnb.clock import Clock, SystemClock
+from sfnb.errors import StoreError
+
+if TYPE_CHECKING:
+    from sfnb.state.audit import AuditLog
+    from sfnb.state.jobs import Jobs
+    from sfnb.state.ledger import Ledger
+
+BUSY_WAIT_S = 60
+"""How long a transaction waits for another process's; the gate's take about a millisecond each."""
+
+
+class Database:
+    """
+    Transactions on one database.
+
+    Safe for threads. Not to be carried over a fork: open the state again in the child.
+    """
+
+    def __init__(self, url: str, *, clock: Clock) -> None:
+        self.url = _parse_url(url)
+        self.clock = clock
+        self._engine = _create_engine(self.url)
+        # SQLite lets one writer in and makes the others sleep and try again. Threads queue here instead, which is fair.
+        self._turn = threading.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.dialect == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one moment and changes nothing."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """
+        A transaction that decides and changes; what it raises undoes it.
+
+        On SQLite nobody else writes meanwhile. On PostgreSQL lock the row that the decision hangs on first.
+        """
+        if not self.is_sqlite:
+            with self._translated(), self._engine.begin() as connection:
+                yield connection
+            return
+        with self._turn, self._translated(), self._engine.connect() as connection:
+            connection.execution_options(sfnb_begin="BEGIN IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    def upsert(
+        self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, add: tuple[str, ...] = ()
+    ) -> None:
+        """Insert rows; where the primary key is there already, change it: columns in ``add`` are added up."""
+        if rows:
+            connection.execute(_upsert_statement(self.dialect, table, tuple(rows[0]), add), list(rows))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as err:
+            cause = str(err.orig).strip().splitlines()[0] if str(err.orig).strip() else type(err.orig).__name__
+            raise StoreError(f"The state database {self} cannot be used: {cause}. {_advice(cause)}") from err
+        except SQLAlchemyError as err:
+            raise StoreError(f"The state database {self} cannot be used: {err}.") from err
+
+    def __str__(self) -> str:
+        return self.url.database or "" if self.is_sqlite else self.url.render_as_string(hide_password=True)
+
+    def __repr__(self) -> str:
+        return f"Database({str(self)!r})"
+
+
+class State:
+    """
+    Everything sfnb remembers. Close it when done.
+
+    Attributes: ``ledger`` (limits, gauges, tickets, usage), ``jobs``, ``audit``.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        from sfnb.state.ledger import Ledger
+
+        return Ledger(self.database)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        from sfnb.state.jobs import Jobs
+
+        return Jobs(self.database)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        from sfnb.state.audit import AuditLog
+
+        return AuditLog(self.database)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __enter__(self) -> State:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_state(url: str, *, clock: Clock | None = None) -> State:
+    """
+    The state at an SQLAlchemy URL (``sqlite:///path`` or ``postgresql://…``), made and migrated if need be.
+
+    Raises:
+        StoreError: the database cannot be opened, or was made by a newer sfnb.
+    """
+    from sfnb.state.migration import migrate
+
+    database = Database(url, clock=clock or SystemClock())
+    try:
+        if database.is_sqlite:
+            _prepare_sqlite(database)
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return State(database)
+
+
+@lru_cache(maxsize=64)
+def _upsert_statement(dialect: str, table: Table, columns: tuple[str, ...], add: tuple[str, ...]) -> Executable:
+    statement: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    new = statement.excluded
+    changed = {
+        name: table.c[name] + new[name] if name in add else new[name]
+        for name in columns
+        if not table.c[name].primary_key
+    }
+    executable: Executable = statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_=changed
+    )
+    return executable
+
+
+def _parse_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # The text may hold a password, so it is not repeated.
+        raise StoreError(
+            "The address of the state database is no URL such as sqlite:////path/state.db or "
+            "postgresql://user@host/database; correct state_url or SFNB_STATE_URL."
+        ) from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _create_engine(url: URL) -> Engine:
+    kind = url.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise StoreError(f"The state database can be SQLite or PostgreSQL, not {kind}; correct state_url.")
+    try:
+        engine = create_engine(url, hide_parameters=True)
+    except NoSuchModuleError as err:
+        raise StoreError(f"The state database's driver is unknown: {err}.") from err
+    except ModuleNotFoundError as err:
+        raise StoreError("PostgreSQL needs its driver: pip install 'sfnb[postgres]'.") from err
+    if kind == "sqlite":
+        event.listen(engine, "connect", _on_sqlite_connect)
+        event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _on_sqlite_connect(connection: Any, _: object) -> None:
+    # We begin transactions ourselves: Python's driver would begin them later than we decide.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_WAIT_S * 1000}")
+    # In WAL mode a lost power supply may cost the last moments, never the database.
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _on_sqlite_begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("sfnb_begin", "BEGIN"))
+
+
+def _prepare_sqlite(database: Database) -> None:
+    """The folder, and WAL mode, which stays with the file: readers then never wait for the writer."""
+    path = Path(database.url.database or "")
+    if not database.url.database or path.name == ":memory:":
+        raise StoreError("The state must be a file, because several processes share it; correct state_url.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise StoreError(f"The folder of the state database, {path.parent}, cannot be made: {err.strerror}.") from err
+    with database._translated():
+        engine = database._engine
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                _switch_to_wal(cursor)
+        finally:
+            raw.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    import sqlite3
+
+    clock = SystemClock()
+    for attempt in range(100):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as err:
+            # Two processes that open a new file at once: this one statement does not wait for its turn by itself.
+            if "locked" not in str(err) or attempt == 99:
+                raise
+            clock.wait(0.05)
+
+
+def _advice(cause: str) -> str:
+    text = cause.lower()
+    if "locked" in text:
+        return f"Another process has held it for over {BUSY_WAIT_S} seconds; look for one that hangs."
+    if "readonly" in text or "unable to open" in text or "permission" in text:
+        return "Check that the file and its folder are yours to write, or choose another SFNB_HOME."
+    if "full" in text:
+        return "Make room on the disk; nothing that was stored is lost."
+    if "malformed" in text or "not a database" in text:
+        return "Move the file away to start a new one; the store is not affected, limits have to be set again."
+    return "Check state_url or SFNB_STATE_URL, and that the server answers."

@@ -1,0 +1,350 @@
+"""The jobs: what was asked, where it stands, who runs it, when it paused."""
+
+from __future__ import annotations
+
+import builtins
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, insert, select, text, update
+
+from sfnb.errors import CallerError
+from sfnb.model import JobState, ObjectState, Pause
+from sfnb.state import lease, schema
+from sfnb.state.database import Database
+from sfnb.state.lease import Lease
+from sfnb.state.owner import this_process
+
+Wanted = Literal["pause", "cancel"]
+
+CHANGEABLE = frozenset({"state", "snapshot", "objects", "options", "started_at", "ended_at", "rows", "error"})
+"""What ``Jobs.update`` may change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """
+    One backup, restore or archive of one org.
+
+    Args:
+        objects: names of the objects it works on; None: all.
+        rows: as the runner last told; per object see ``Jobs.objects``.
+        wanted: what a person asked of it and it has not done yet.
+        is_held: whether a living process runs it (or has just created it).
+    """
+
+    job_id: str
+    kind: str
+    org: str
+    org_id: str
+    state: JobState
+    snapshot: str | None
+    objects: tuple[str, ...] | None
+    options: Mapping[str, Any]
+    started_at: datetime
+    ended_at: datetime | None
+    rows: int
+    error: str | None
+    wanted: Wanted | None
+    is_held: bool = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JobObject:
+    """One object of a job. ``calls`` are API calls; ``message`` says why it is not complete, if so."""
+
+    object: str
+    state: ObjectState
+    rows: int
+    calls: int
+    message: str | None
+
+
+class Jobs:
+    """All jobs of all orgs. Safe for threads and processes; what a job has spent is in ``Ledger.job_calls``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._clock = database.clock
+
+    # ------------------------------------------------------------------------------------------------------- jobs
+
+    def create(  # noqa: PLR0917 — the columns of a job, in their order
+        self,
+        kind: str,
+        org: str,
+        org_id: str,
+        options: Mapping[str, Any],
+        objects: Iterable[str] | None,
+        snapshot: str | None = None,
+    ) -> Job:
+        """
+        A new job, ``queued``, kept for this process for ``LEASE_S`` seconds; run it under its ``lease``.
+
+        Args:
+            options: JSON values; never a secret.
+            objects: names; None: all objects.
+
+        Raises:
+            CallerError: a live job of the org has an object in common.
+        """
+        names = None if objects is None else builtins.list(dict.fromkeys(objects))
+        now = self._clock.now()
+        with self._database.write() as connection:
+            self._lock_jobs(connection)
+            _refuse_overlap(connection, org, org_id, names, now)
+            row = {
+                "job_id": _new_id(connection),
+                "kind": kind,
+                "org": org,
+                "org_id": org_id,
+                "state": JobState.QUEUED,
+                "snapshot": snapshot,
+                "objects": names,
+                "options": dict(options),
+                "started_at": now,
+                "rows": 0,
+                **lease.new_columns(now, is_running=False),
+            }
+            connection.execute(insert(schema.jobs), row)
+            return _job(_row(connection, str(row["job_id"])), now)
+
+    def get(self, job_id: str) -> Job:
+        """
+        The job of this whole id.
+
+        Raises:
+            CallerError: there is none.
+        """
+        with self._database.read() as connection:
+            return _job(_row(connection, job_id), self._clock.now())
+
+    def list(self, org: str | None = None) -> builtins.list[Job]:
+        """All jobs, oldest first; those of one org by its name or Organization Id."""
+        table = schema.jobs
+        query = select(table).order_by(table.c.started_at, table.c.job_id)
+        if org is not None:
+            query = query.where((table.c.org == org) | (table.c.org_id == org))
+        now = self._clock.now()
+        with self._database.read() as connection:
+            return [_job(row, now) for row in connection.execute(query)]
+
+    def update(self, job_id: str, **changes: Any) -> None:
+        """
+        Change a job: any of ``CHANGEABLE``. Reaching a final state sets ``ended_at``; leaving one clears it.
+
+        Raises:
+            CallerError: there is no such job.
+        """
+        unknown = changes.keys() - CHANGEABLE
+        if unknown:
+            raise TypeError(f"a job has no {', '.join(sorted(unknown))} to change")
+        if "state" in changes:
+            state = JobState(changes["state"])
+            changes |= {"state": state, "ended_at": changes.get("ended_at")}
+            if state.is_final:
+                changes["ended_at"] = changes["ended_at"] or self._clock.now()
+        if changes.get("objects") is not None:
+            changes["objects"] = builtins.list(changes["objects"])
+        self._change(job_id, changes)
+
+    # ------------------------------------------------------------------------------------------------------- objects
+
+    def set_object(  # noqa: PLR0917 — the columns of an object, in their order
+        self, job_id: str, object: str, state: ObjectState, rows: int, calls: int, message: str | None = None
+    ) -> None:
+        """What the job has of one object; replaces what was said of it before."""
+        row = {
+            "job_id": job_id,
+            "object": object,
+            "state": ObjectState(state),
+            "rows": rows,
+            "calls": calls,
+            "message": message,
+        }
+        with self._database.write() as connection:
+            self._database.upsert(connection, schema.job_objects, [row])
+
+    def objects(self, job_id: str) -> dict[str, JobObject]:
+        """The job's objects by name, sorted."""
+        table = schema.job_objects
+        query = select(table).where(table.c.job_id == job_id).order_by(table.c.object)
+        with self._database.read() as connection:
+            return {
+                row.object: JobObject(row.object, ObjectState(row.state), row.rows, row.calls, row.message)
+                for row in connection.execute(query)
+            }
+
+    # ------------------------------------------------------------------------------------------------------- pauses
+
+    def add_pause(self, job_id: str, pause: Pause) -> None:
+        """Note that the job pauses."""
+        row = {
+            "job_id": job_id,
+            "api": pause.api,
+            "at": pause.at,
+            "resumed_at": pause.resumed_at,
+            "used": pause.used,
+            "max": pause.max,
+            "reason": pause.reason,
+        }
+        with self._database.write() as connection:
+            connection.execute(insert(schema.job_pauses), row)
+
+    def end_pause(self, job_id: str, at: datetime) -> None:
+        """Note that the job goes on; ends whatever pause is open."""
+        table = schema.job_pauses
+        change = update(table).where(table.c.job_id == job_id, table.c.resumed_at.is_(None)).values(resumed_at=at)
+        with self._database.write() as connection:
+            connection.execute(change)
+
+    def pauses(self, job_id: str) -> builtins.list[Pause]:
+        """The job's pauses, oldest first."""
+        table = schema.job_pauses
+        query = select(table).where(table.c.job_id == job_id).order_by(table.c.id)
+        with self._database.read() as connection:
+            return [
+                Pause(row.api, row.at, row.resumed_at, row.used, row.max, row.reason)
+                for row in connection.execute(query)
+            ]
+
+    # ------------------------------------------------------------------------------------------------------- asking
+
+    def want(self, job_id: str, wanted: Wanted | None) -> None:
+        """Ask the job to pause or to end; its runner looks between two units of work. None: nothing any more."""
+        self._change(job_id, {"wanted": wanted})
+
+    def wanted(self, job_id: str) -> Wanted | None:
+        """What was asked of the job."""
+        return self.get(job_id).wanted
+
+    def cancel(self, job_id: str) -> Job:
+        """
+        Ask the job to end; one that nobody runs is ``cancelled`` at once. A job that has ended stays as it is.
+
+        Returns:
+            The job as it is then; what is stored stays.
+        """
+        now = self._clock.now()
+        with self._database.write() as connection:
+            self._lock_jobs(connection)
+            row = _row(connection, job_id)
+            if not JobState(row.state).is_final:
+                changes: dict[str, object] = {"wanted": "cancel"}
+                if lease.holder(row, now) is None:
+                    changes = {"wanted": None, "state": JobState.CANCELLED, "ended_at": now, **lease.FREE}
+                connection.execute(update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**changes))
+            return _job(_row(connection, job_id), now)
+
+    # ------------------------------------------------------------------------------------------------------- leases
+
+    def lease(self, job_id: str) -> Lease:
+        """
+        The right to run the job. A dead process's is taken over at once, one of another host after it expired.
+
+        Raises:
+            CallerError: another process or thread holds it, or a live job of the org has an object in common.
+        """
+        now = self._clock.now()
+        with self._database.write() as connection:
+            self._lock_jobs(connection)
+            row = _row(connection, job_id)
+            owner = lease.holder(row, now)
+            is_ours_to_start = owner == this_process() and row.lease_token == ""
+            if owner is not None and not is_ours_to_start:
+                raise CallerError(
+                    f"Job {job_id} is already running (process {owner.pid} on {owner.host.split()[0]}); wait for it, "
+                    "or pause or cancel it."
+                )
+            _refuse_overlap(connection, row.org, row.org_id, row.objects, now, besides=job_id)
+            columns = lease.new_columns(now, is_running=True)
+            connection.execute(update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**columns))
+            return Lease(self._database, job_id, str(columns["lease_token"]))
+
+    # ------------------------------------------------------------------------------------------------------- within
+
+    def _change(self, job_id: str, values: Mapping[str, Any]) -> None:
+        change = update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**values)
+        with self._database.write() as connection:
+            if connection.execute(change).rowcount != 1:
+                raise _no_job(job_id)
+
+    def _lock_jobs(self, connection: Connection) -> None:
+        """Who starts, runs or ends jobs does so one after another; SQLite does that by itself."""
+        if not self._database.is_sqlite:
+            connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def _new_id(connection: Connection) -> str:
+    while True:
+        job_id = secrets.token_hex(4)
+        if connection.execute(select(schema.jobs.c.job_id).where(schema.jobs.c.job_id == job_id)).first() is None:
+            return job_id
+
+
+def _refuse_overlap(
+    connection: Connection,
+    org: str,
+    org_id: str,
+    objects: Iterable[str] | None,
+    now: datetime,
+    *,
+    besides: str | None = None,
+) -> None:
+    """Two jobs that read one object would spend twice and write one table at once."""
+    table = schema.jobs
+    ended = [state.value for state in JobState if state.is_final]
+    query = select(table).where(table.c.org_id == org_id, table.c.state.not_in(ended), table.c.lease_token.is_not(None))
+    for row in connection.execute(query).all():
+        if row.job_id == besides or lease.holder(row, now) is None:
+            continue
+        if objects is None or row.objects is None:
+            common = builtins.list(objects or row.objects or [])
+        else:
+            common = [name for name in objects if name in set(row.objects)]
+            if not common:
+                continue
+        doing = {"backup": "backing up", "restore": "restoring", "archive": "archiving"}.get(row.kind, "working on")
+        raise CallerError(
+            f"org {org}: job {row.job_id} is already {doing} {_some(common)}; wait for it, pause or cancel it, "
+            "or choose other objects."
+        )
+
+
+def _some(names: builtins.list[str]) -> str:
+    if not names:
+        return "all objects"
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _row(connection: Connection, job_id: str) -> Row[Any]:
+    row = connection.execute(select(schema.jobs).where(schema.jobs.c.job_id == job_id)).one_or_none()
+    if row is None:
+        raise _no_job(job_id)
+    return row
+
+
+def _no_job(job_id: str) -> CallerError:
+    return CallerError(f"There is no job {job_id!r}; `sfnb jobs` lists them.")
+
+
+def _job(row: Row[Any], now: datetime) -> Job:
+    return Job(
+        job_id=row.job_id,
+        kind=row.kind,
+        org=row.org,
+        org_id=row.org_id,
+        state=JobState(row.state),
+        snapshot=row.snapshot,
+        objects=None if row.objects is None else tuple(row.objects),
+        options=row.options,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        rows=row.rows,
+        error=row.error,
+        wanted=row.wanted,
+        is_held=lease.holder(row, now) is not None,
+    )

@@ -1,0 +1,193 @@
+"""The tables. A change here comes with a new revision in ``migrations/versions``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment, given back in UTC. SQLite keeps no zone, so there it is stored as UTC without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+OrgId = String(18)
+ApiName = String(16)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("api", ApiName, primary_key=True),
+    Column("percent", Integer, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),  # as it was hashed, to the letter
+    Column("org", Text, nullable=False),
+    Column("org_id", OrgId, nullable=False),
+    Column("api", ApiName, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("old", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+gates = Table(
+    "gates",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("last_number", BigInteger, nullable=False),  # of the tickets given out; also the row everyone locks first
+    Column("last_probe_at", Moment, nullable=True),
+)
+
+gauges = Table(
+    "gauges",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("api", ApiName, primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    Column("max", BigInteger, nullable=False),
+    Column("own", BigInteger, nullable=False),
+    Column("source", String(8), nullable=True),
+    Column("sent_at", Moment, nullable=True),
+    Column("read_at", Moment, nullable=True),
+    Column("read_number", BigInteger, nullable=False),
+    Column("own_number", BigInteger, nullable=False),
+    Column("is_known", Boolean, nullable=False),
+    Column("missing_at", Moment, nullable=True),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("api", Integer, nullable=False),
+    Column("bulk", Integer, nullable=False),
+    Column("bulk2", Integer, nullable=False),
+    Column("bulk2_mb", Integer, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("pid_started_s", BigInteger, nullable=False),
+    Column("taken_at", Moment, nullable=False),
+    Column("job_id", String(64), nullable=False),
+    Column("object", String(255), nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("api", ApiName, primary_key=True),
+    Column("minute_at", Moment, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("max", BigInteger, nullable=False),
+    Column("source", String(8), nullable=False),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("api", ApiName, primary_key=True),
+    Column("minute_at", Moment, primary_key=True),
+    Column("job_id", String(64), primary_key=True),  # empty: no job's
+    Column("object", String(255), primary_key=True),  # empty: no object's
+    Column("calls", BigInteger, nullable=False),
+)
+Index("calls_by_job", calls.c.job_id)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("org", Text, nullable=False),
+    Column("org_id", OrgId, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("snapshot", String(64), nullable=True),
+    Column("objects", JSON(none_as_null=True), nullable=True),  # null: all objects
+    Column("options", JSON, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment, nullable=True),
+    Column("rows", BigInteger, nullable=False),
+    Column("error", Text, nullable=True),
+    Column("wanted", String(16), nullable=True),
+    Column("lease_token", String(32), nullable=True),  # null: free; empty: created here, not running yet
+    Column("lease_host", Text, nullable=True),
+    Column("lease_pid", Integer, nullable=True),
+    Column("lease_pid_started_s", BigInteger, nullable=True),
+    Column("lease_until", Moment, nullable=True),
+)
+Index("jobs_by_org", jobs.c.org_id)
+
+job_objects = Table(
+    "job_objects",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("object", String(255), primary_key=True),
+    Column("state", String(32), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("message", Text, nullable=True),
+)
+
+job_pauses = Table(
+    "job_pauses",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", String(64), nullable=False, index=True),
+    Column("api", ApiName, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("resumed_at", Moment, nullable=True),
+    Column("used", BigInteger, nullable=False),
+    Column("max", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)

@@ -1,0 +1,54 @@
+"""A job as JSON: the contract that other programs read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sfnb.state.database import State
+
+
+def job_summary(state: State, job_id: str) -> dict[str, Any]:
+    """
+    The job's JSON summary; moments are ISO 8601 UTC with ``Z``.
+
+    Keys: ``job_id, kind, org, org_id, state, snapshot, started_at, ended_at, calls {api, bulk, bulk2, bulk2_mb}, rows,
+    error, objects {name: {state, rows, calls, message}}, pauses [{api, at, resumed_at, used, max, reason}]``.
+    """
+    job = state.jobs.get(job_id)
+    objects = state.jobs.objects(job_id)
+    return {
+        "job_id": job.job_id,
+        "kind": job.kind,
+        "org": job.org,
+        "org_id": job.org_id,
+        "state": str(job.state),
+        "snapshot": job.snapshot,
+        "started_at": iso(job.started_at),
+        "ended_at": iso(job.ended_at),
+        "calls": state.ledger.job_calls(job_id),
+        "rows": sum(entry.rows for entry in objects.values()) if objects else job.rows,
+        "error": job.error,
+        "objects": {
+            name: {"state": str(entry.state), "rows": entry.rows, "calls": entry.calls, "message": entry.message}
+            for name, entry in objects.items()
+        },
+        "pauses": [
+            {
+                "api": pause.api,
+                "at": iso(pause.at),
+                "resumed_at": iso(pause.resumed_at),
+                "used": pause.used,
+                "max": pause.max,
+                "reason": pause.reason,
+            }
+            for pause in state.jobs.pauses(job_id)
+        ],
+    }
+
+
+def iso(moment_at: datetime | None) -> str | None:
+    """``2026-11-22T04:38:12.123Z``; None stays None."""
+    if moment_at is None:
+        return None
+    return moment_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
