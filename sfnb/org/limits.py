@@ -1,0 +1,75 @@
+"""What the org tells about its budgets: the header of every answer, and ``/limits``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sfnb.model import LIMIT_KEYS, Api, Reading
+
+if TYPE_CHECKING:
+    from sfnb.org.org import Org
+
+LIMIT_HEADER = "Sforce-Limit-Info"
+
+# The parts may come in any order with others between them: "api-usage=18/5000; per-app-api-usage=17/250(appName=A)".
+# An app may be called anything, even "x; api-usage=1/2", so what stands in parentheses is taken out first.
+_IN_PARENTHESES = re.compile(r"\([^()]*\)")
+_API_USAGE = re.compile(r"\s*api-usage\s*=\s*([0-9]{1,15})\s*/\s*([0-9]{1,15})\s*", re.IGNORECASE)
+
+
+def parse_limit_header(text: str | None) -> tuple[int, int] | None:
+    """
+    ``(used, max)`` of the daily API requests, or None when the header does not say so beyond doubt.
+
+    A wrong number would let calls through the threshold; None only costs a look at ``/limits``. So anything that
+    is ambiguous gives None: two different figures, no digits, open parentheses.
+    """
+    if not text:
+        return None
+    bare = text
+    while (shorter := _IN_PARENTHESES.sub("", bare)) != bare:
+        bare = shorter
+    if "(" in bare or ")" in bare:
+        return None
+    parts = [part for part in re.split(r"[;,]", bare) if re.match(r"\s*api-usage\b", part, re.IGNORECASE)]
+    matches = [_API_USAGE.fullmatch(part) for part in parts]
+    if not matches or not all(matches):
+        return None
+    found = {(int(match[1]), int(match[2])) for match in matches if match}
+    return found.pop() if len(found) == 1 else None
+
+
+def parse_limits(body: object, *, sent_at: datetime, read_at: datetime) -> dict[Api, Reading]:
+    """
+    The readings in an answer of ``/limits``; a budget that is missing or unclear there is missing here.
+
+    The permission View Setup and Configuration brings the keys; an org without a feature lacks its key. Per-app
+    figures sit inside the entries and are not ours. ``Remaining`` may be negative in an org that may overshoot.
+    """
+    readings: dict[Api, Reading] = {}
+    if not isinstance(body, Mapping):
+        return readings
+    for api, keys in LIMIT_KEYS.items():
+        entry = next((body[key] for key in keys if isinstance(body.get(key), Mapping)), None)
+        if entry is None:
+            continue
+        most, left = entry.get("Max"), entry.get("Remaining")
+        if type(most) is int and type(left) is int and most >= 0 and left <= most:
+            readings[api] = Reading(api, most - left, most, sent_at, read_at, "limits")
+    return readings
+
+
+def fetch_limits(org: Org) -> dict[Api, Reading]:
+    """
+    All four budgets as the org tells them now. Cost: 1 API call, which may pass above the threshold (a probe).
+
+    Raises:
+        QuotaSignal: another look was taken a moment ago (probes keep their distance), or the gauges cannot be read.
+        ObjectError: the user may not see them (permission View Setup and Configuration).
+    """
+    sent_at = org.clock.now()
+    body = org.fetch_json("GET", "limits", timeout_s=60)
+    return parse_limits(body, sent_at=sent_at, read_at=org.clock.now())

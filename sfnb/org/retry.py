@@ -1,0 +1,71 @@
+"""Trying again. The one place that catches ``TransientError``; it stands outside the gate, so each try is counted."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from sfnb.clock import Clock
+from sfnb.errors import QuotaSignal, StopSignal, TransientError
+
+T = TypeVar("T")
+
+MAX_TRIES = 6
+FIRST_WAIT_S = 1.0
+MAX_WAIT_S = 60.0
+
+
+class GaugeUnreadable(TransientError):
+    """The quota could not be read just now. When that stays so, the job pauses: it never goes on blindly (P1)."""
+
+    api = "api"
+
+
+class TriesSpent(TransientError):
+    """What was tried again and again and did not work; a ``retry`` further out leaves it alone."""
+
+
+def wait_before(attempt: int, *, jitter: float, retry_after_s: float | None = None) -> float:
+    """
+    Seconds to wait after the given failed try (1 is the first): 1, 2, 4 … at most 60, each cut by up to half.
+
+    Args:
+        jitter: 0 to 1, random: many workers that failed together do not come back together.
+        retry_after_s: what the server asked for; never waited less than.
+    """
+    usual = min(FIRST_WAIT_S * 2.0 ** (attempt - 1), MAX_WAIT_S) * (1 - jitter / 2)
+    return max(usual, min(retry_after_s or 0.0, 600.0))
+
+
+def retry(clock: Clock, stop: threading.Event | None, fn: Callable[[], T], *, tries: int = MAX_TRIES) -> T:
+    """
+    What ``fn`` returns, tried at most ``tries`` times while it fails in a passing way.
+
+    Raises:
+        TriesSpent: the last failure, when all tries failed.
+        QuotaSignal: when all tries failed because the quota could not be read.
+        StopSignal: ``stop`` was set while waiting.
+    """
+    for attempt in range(1, tries + 1):
+        try:
+            return fn()
+        except TriesSpent:
+            raise
+        except TransientError as err:
+            if attempt == tries:
+                if isinstance(err, GaugeUnreadable):
+                    raise QuotaSignal(
+                        err.api,
+                        used=-1,
+                        in_flight=0,
+                        max=-1,
+                        threshold=-1,
+                        reason=f"{err} Pausing until it can be read.",
+                    ) from err
+                raise TriesSpent(f"{err} Tried {tries} times.") from err
+            jitter = random.random()  # noqa: S311  spreads load, guards nothing
+            if clock.wait(wait_before(attempt, jitter=jitter, retry_after_s=err.retry_after_s), stop):
+                raise StopSignal("pause") from err
+    raise AssertionError("unreachable: tries is at least 1")

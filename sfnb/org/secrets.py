@@ -1,0 +1,89 @@
+"""Secrets: read where they are kept, put into the keyring, and masked wherever text goes out (P7)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+from sfnb.errors import LoginError
+
+KEYRING_SERVICE = "sfnb"
+
+# Session ids (00D…!…), JSON web tokens, refresh tokens (5Aep…) and whatever follows "Bearer".
+_SECRET_FORMS = re.compile(
+    r"(00D)\w{12,15}(?:!|%21)[\w.%-]+|(eyJ)[\w-]{8,}\.[\w-]+\.[\w-]*|(5Aep)[\w.]+|(Bearer )[^\s'\",]{12,}"
+)
+
+
+def mask(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text without the given secrets, and without anything that looks like a token."""
+    for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return _SECRET_FORMS.sub(lambda found: "".join(g for g in found.groups() if g) + "***", text)
+
+
+def read_secret(org: str, role: str, reference: str, environ: Mapping[str, str] | None = None) -> str:
+    """
+    The secret itself.
+
+    Args:
+        reference: ``env:VARIABLE`` or ``keyring``.
+
+    Raises:
+        LoginError: it is not there.
+    """
+    what = role.replace("_", " ")
+    if reference.startswith("env:"):
+        variable = reference.removeprefix("env:")
+        value = (os.environ if environ is None else environ).get(variable, "")
+        if not value:
+            raise LoginError(f"org {org}: the {what} is expected in the environment variable {variable}; set it.")
+        return value
+    value = _keyring_get(org, role) or ""
+    if not value:
+        raise LoginError(f"org {org}: the keyring has no {what}. Add the org again with --store-secret.")
+    return value
+
+
+def store_secret(org: str, role: str, secret: str) -> None:
+    """Put the secret into the operating system's keyring."""
+    import keyring
+    import keyring.errors
+
+    try:
+        keyring.set_password(KEYRING_SERVICE, f"{org}:{role}", secret)
+    except (keyring.errors.KeyringError, RuntimeError) as err:
+        raise _no_keyring(org, role) from err
+
+
+def forget_secrets(org: str, roles: Iterable[str]) -> None:
+    """Take the org's secrets out of the keyring; one that is not there is no matter."""
+    import keyring
+    import keyring.errors
+
+    for role in roles:
+        try:
+            keyring.delete_password(KEYRING_SERVICE, f"{org}:{role}")
+        except keyring.errors.PasswordDeleteError:
+            continue
+        except (keyring.errors.KeyringError, RuntimeError) as err:
+            raise _no_keyring(org, role) from err
+
+
+def _keyring_get(org: str, role: str) -> str | None:
+    import keyring
+    import keyring.errors
+
+    try:
+        return keyring.get_password(KEYRING_SERVICE, f"{org}:{role}")
+    except (keyring.errors.KeyringError, RuntimeError) as err:
+        raise _no_keyring(org, role) from err
+
+
+def _no_keyring(org: str, role: str) -> LoginError:
+    option = "access-token" if role == "token" else role.replace("security_token", "token").replace("_", "-")
+    return LoginError(
+        f"org {org}: this machine has no usable keyring for the {role.replace('_', ' ')}. "
+        f"Keep it in an environment variable and name that with --{option}-env."
+    )

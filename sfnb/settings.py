@@ -1,0 +1,297 @@
+"""
+Where sfnb keeps things, its defaults, and the orgs it knows.
+
+Everything lives in one folder, SFNB_HOME (default: the platform's data folder): ``sfnb.toml`` (this module),
+``state.db`` and ``store/``. A setting never holds a secret, only where the secret is: ``env:VARIABLE`` or ``keyring``.
+
+The file, all of it optional::
+
+    state_url = "sqlite:////home/ada/.local/share/sfnb/state.db"   # SFNB_STATE_URL overrides
+    store = "/backups/salesforce"                                   # SFNB_STORE overrides
+    poll_s = 1800            # seconds between two looks at a paused org's quota
+    workers = 4              # threads that read from one org
+    api_version = "66.0"     # highest REST API version to use
+
+    [orgs.acme]
+    login = "password"       # token, password, client, jwt, refresh or sf
+    instance_url = "https://acme.my.salesforce.com"
+    username = "backup@acme.example"
+    [orgs.acme.secrets]
+    password = "env:ACME_PASSWORD"
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import threading
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+import platformdirs
+import tomlkit
+
+from sfnb.errors import CallerError, JobError
+
+CONFIG_NAME = "sfnb.toml"
+
+NEWEST_API_VERSION = "66.0"
+"""The newest REST API version that sfnb has been tried with (Spring '26); an older org gets its own maximum."""
+
+LoginKind = Literal["token", "password", "client", "jwt", "refresh", "sf"]
+"""How an org lets us in: see the classes of ``org/credentials.py``."""
+
+ORG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+API_VERSION = re.compile(r"[1-9]\d\.0")
+SECRET_REFERENCE = re.compile(r"keyring|env:[A-Za-z_][A-Za-z0-9_]*")
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_write_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class OrgConfig:
+    """
+    One registered org; no secrets, so its repr may be shown.
+
+    Args:
+        login: how it lets us in.
+        instance_url: where its API is, without a trailing slash; empty until a login has told.
+        domain: ``login``, ``test``, a My Domain host or a whole URL: where a login starts.
+            Empty: ``instance_url``, else ``login``.
+        jwt_key: path of the private key (PEM) of the JWT bearer flow.
+        audience: ``aud`` of the JWT; empty: the login server that belongs to the domain.
+        alias: the org's name or username in the ``sf`` command line tool.
+        ca_file: a PEM file of certificate authorities to trust for this org, besides none other.
+        secrets: role (``token``, ``password``, ``security_token``, ``client_secret``, ``refresh_token``) to reference.
+        org_id: 18 characters, once a login has told; a login that leads elsewhere is refused.
+        api_version: as settled with the org when it was added; empty: ask.
+    """
+
+    name: str
+    login: LoginKind
+    instance_url: str = ""
+    domain: str = ""
+    username: str = ""
+    client_id: str = ""
+    jwt_key: str = ""
+    audience: str = ""
+    alias: str = ""
+    ca_file: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    org_id: str = ""
+    api_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What ``load_settings`` found; a value, not a live view."""
+
+    home: Path
+    state_url: str
+    store_root: str
+    poll_s: float = 1800.0
+    workers: int = 4
+    api_version: str = NEWEST_API_VERSION
+    orgs: Mapping[str, OrgConfig] = field(default_factory=dict)
+
+    def org(self, name: str) -> OrgConfig:
+        """The registered org of that name."""
+        if name in self.orgs:
+            return self.orgs[name]
+        known = ", ".join(sorted(self.orgs)) or "none yet"
+        raise CallerError(f"org {name!r} is not registered (registered: {known}). Add it with `sfnb org add {name} …`.")
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """
+    The settings of this user: file, then environment.
+
+    Raises:
+        JobError: the file cannot be read or says something that sfnb does not understand.
+    """
+    environ = os.environ if environ is None else environ
+    home = _home(environ)
+    path = home / CONFIG_NAME
+    found = _Found(path, _read(path))
+    url = f"sqlite:///{(home / 'state.db').as_posix()}"
+    return Settings(
+        home=home,
+        state_url=environ.get("SFNB_STATE_URL") or found.text("state_url", url),
+        store_root=environ.get("SFNB_STORE") or found.text("store", str(home / "store")),
+        poll_s=found.number("poll_s", 1800.0, at_least=1),
+        workers=int(found.number("workers", 4, at_least=1)),
+        api_version=found.text("api_version", NEWEST_API_VERSION, form=API_VERSION, such_as="66.0"),
+        orgs=MappingProxyType(found.orgs()),
+    )
+
+
+def put_org(settings: Settings, config: OrgConfig) -> Settings:
+    """The settings with the org added or replaced, in the file too. Comments in the file stay."""
+    if not ORG_NAME.fullmatch(config.name):
+        raise CallerError(
+            f"{config.name!r} is no name for an org: use up to 64 letters, digits, dots, dashes and underscores."
+        )
+    for role, reference in config.secrets.items():
+        if not SECRET_REFERENCE.fullmatch(reference):
+            raise CallerError(f"org {config.name}: the {role} must be given as env:VARIABLE or keyring, never itself.")
+    table = {key: value for key, value in asdict(config).items() if value and key not in ("name", "secrets")}
+    if config.secrets:
+        table["secrets"] = dict(config.secrets)
+
+    def change(document: tomlkit.TOMLDocument) -> None:
+        orgs = document.setdefault("orgs", tomlkit.table(is_super_table=True))
+        orgs[config.name] = tomlkit.item(table)
+
+    _edit(settings.home / CONFIG_NAME, change)
+    return replace(settings, orgs=MappingProxyType({**settings.orgs, config.name: config}))
+
+
+def remove_org(settings: Settings, name: str) -> Settings:
+    """The settings without the org, in the file too. What is stored of it stays."""
+    settings.org(name)
+
+    def change(document: tomlkit.TOMLDocument) -> None:
+        document.get("orgs", {}).pop(name, None)
+
+    _edit(settings.home / CONFIG_NAME, change)
+    return replace(settings, orgs=MappingProxyType({k: v for k, v in settings.orgs.items() if k != name}))
+
+
+def parse_url(text: str) -> str:
+    """
+    The origin (scheme, host, port) of an org's address; ``acme.my.salesforce.com`` will do.
+
+    Raises:
+        CallerError: no address, or one that would send secrets in the clear, or a web page's address.
+    """
+    text = text.strip()
+    parts = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or parts.scheme not in ("http", "https") or parts.username or parts.password:
+        raise CallerError(f"{text!r} is no address of an org; give one like https://acme.my.salesforce.com.")
+    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
+        raise CallerError(f"http://{host} would send the session in the clear; use https://{host}.")
+    if host.endswith(".lightning.force.com"):
+        better = host.removesuffix(".lightning.force.com") + ".my.salesforce.com"
+        raise CallerError(f"{host} serves the web pages of the org, not its API; use https://{better}.")
+    shown = f"[{host}]" if ":" in host else host
+    is_usual = port in (None, 443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{shown}" if is_usual else f"{parts.scheme}://{shown}:{port}"
+
+
+def login_url(domain: str) -> str:
+    """Where a login starts, from ``login``, ``test``, ``acme.my``, a host or a URL."""
+    domain = domain.strip() or "login"
+    if "://" in domain or ":" in domain or ("." in domain and not domain.endswith((".my", ".sandbox.my"))):
+        return parse_url(domain)
+    return parse_url(f"https://{domain}.salesforce.com")
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    if given := environ.get("SFNB_HOME"):
+        return Path(given).expanduser().absolute()
+    return platformdirs.user_data_path("sfnb", appauthor=False)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as err:
+        line = err.object.count(b"\n", 0, err.start) + 1
+        raise JobError(f"{path}, line {line}: not UTF-8 text. Save the file as UTF-8, or move it away.") from err
+    except OSError as err:
+        raise JobError(f"{path} cannot be read ({err.strerror}). Make it readable, or set SFNB_HOME.") from err
+
+
+def _edit(path: Path, change: Any) -> None:
+    """Read, change and replace the file; a crash leaves the old one or the new one."""
+    with _write_lock:
+        text = _read(path)
+        _Found(path, text)  # an unreadable file is told with its line before anything is written
+        document = tomlkit.parse(text)
+        change(document)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=".sfnb-", suffix=".toml", dir=path.parent)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                    file.write(tomlkit.dumps(document))
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+                raise
+        except OSError as err:
+            raise JobError(f"{path} cannot be written ({err.strerror}). Free the disk or set SFNB_HOME.") from err
+
+
+class _Found:
+    """The parsed file; what does not fit is told with its line."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.lines = text.splitlines()
+        try:
+            self.values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as err:
+            found = re.search(r"\(at line (\d+)", str(err))
+            line = int(found[1]) if found else max(len(self.lines), 1)
+            what = str(err).split(" (at ")[0]
+            raise JobError(f"{path}, line {line}: {what}. Mend that line, or move the file away.") from err
+
+    def text(self, key: str, default: str, *, form: re.Pattern[str] | None = None, such_as: str = "…") -> str:
+        value = self.values.get(key, default)
+        if not isinstance(value, str) or not value or (form and not form.fullmatch(value)):
+            raise self.wrong(key, f'{key} must be a text such as "{such_as}"')
+        return value
+
+    def number(self, key: str, default: float, *, at_least: int) -> float:
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < at_least:
+            raise self.wrong(key, f"{key} must be a number of at least {at_least}")
+        return value
+
+    def orgs(self) -> dict[str, OrgConfig]:
+        tables = self.values.get("orgs", {})
+        if not isinstance(tables, dict):
+            raise self.wrong("orgs", "orgs must be tables such as [orgs.acme]")
+        return {name: self._org(name, table) for name, table in tables.items()}
+
+    def _org(self, name: str, table: object) -> OrgConfig:
+        where = f"orgs.{name}"
+        if not isinstance(table, dict):
+            raise self.wrong(name, f"{where} must be a table: [{where}]")
+        known = {f.name for f in fields(OrgConfig)} - {"name"}
+        if strange := sorted(set(table) - known):
+            raise self.wrong(strange[0], f"{where} has no setting {strange[0]!r}")
+        if table.get("login") not in get_args(LoginKind):
+            raise self.wrong(f"[{where}]", f"{where}.login must be one of {', '.join(get_args(LoginKind))}")
+        secrets = table.get("secrets", {})
+        if not isinstance(secrets, dict) or not all(SECRET_REFERENCE.fullmatch(str(v)) for v in secrets.values()):
+            # The value is not shown: it may be the secret itself.
+            raise self.wrong(
+                f"[{where}", f"a secret of {where} must be env:VARIABLE or keyring, never the secret itself"
+            )
+        for key, value in table.items():
+            if key != "secrets" and not isinstance(value, str):
+                raise self.wrong(key, f"{where}.{key} must be text")
+        return OrgConfig(name=name, **table)
+
+    def wrong(self, key: str, what: str) -> JobError:
+        at = next((n for n, line in enumerate(self.lines, 1) if line.strip().startswith(key)), 1)
+        return JobError(f"{self.path}, line {at}: {what}. Mend that line, or move the file away.")
