@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sfnb.clock import Clock
 from sfnb.errors import QuotaSignal
@@ -13,10 +12,7 @@ from sfnb.quota.policy import Decision
 from sfnb.state.books import Ticket, drawn_on
 from sfnb.state.ledger import Ledger
 
-__all__ = ["PROBE_PRICE", "Gate", "GaugeUnknown", "Ticket"]
-
-PROBE_PRICE: Price = {"api": 1}
-"""What reading ``/limits`` costs; nothing exempts it from being counted."""
+__all__ = ["Gate", "GaugeUnknown", "Ticket"]
 
 
 class GaugeUnknown(Exception):
@@ -42,7 +38,6 @@ class Gate:
         self._org_id = org_id
         self._clock = clock
         self._stale_after_s = stale_after_s
-        self._reading = threading.Lock()
 
     def ask(
         self,
@@ -56,12 +51,12 @@ class Gate:
         Leave to send one call of this price; an empty price is free.
 
         Args:
-            is_probe: the call reads ``/limits``, the only one allowed above the threshold.
+            is_probe: the call reads ``/limits``, the only one allowed above the threshold or without knowing the gauge.
             job_id, object: who spends it, for the ledger.
 
         Raises:
             QuotaSignal: the call would pass the threshold.
-            GaugeUnknown: ``/limits`` must be read first; see ``ask_reading``.
+            GaugeUnknown: ``/limits`` must be read first, with a probe; then ask again. Unknown still: pause.
         """
         if not drawn_on(price):
             return Ticket(0, self._org_id, {}, self._clock.now(), job_id, object)
@@ -74,40 +69,6 @@ class Gate:
             raise GaugeUnknown(answer.apis)
         raise _signal(answer)
 
-    def ask_reading(
-        self,
-        price: Price,
-        read_limits: Callable[[], None],
-        *,
-        job_id: str = "",
-        object: str = "",
-    ) -> Ticket:
-        """
-        Like ``ask``, and reads ``/limits`` when that is needed first.
-
-        Args:
-            read_limits: sends ``/limits`` with a ticket of ``ask(PROBE_PRICE, is_probe=True)`` and settles it with all
-                its readings. Threads that need it at the same time wait for one of them.
-
-        Raises:
-            QuotaSignal: the call would pass the threshold, or the org does not tell a budget it draws on.
-
-        Cost: one API call when a gauge is unknown, else none.
-        """
-        try:
-            return self.ask(price, job_id=job_id, object=object)
-        except GaugeUnknown:
-            pass
-        with self._reading:
-            try:
-                return self.ask(price, job_id=job_id, object=object)
-            except GaugeUnknown:
-                read_limits()
-            try:
-                return self.ask(price, job_id=job_id, object=object)
-            except GaugeUnknown as err:
-                raise self.unknown_signal(err.apis) from err
-
     def settle(self, ticket: Ticket, readings: Iterable[Reading] = (), *, was_sent: bool = True) -> None:
         """
         Give the ticket back after the call.
@@ -119,12 +80,12 @@ class Gate:
         """
         self._ledger.settle_ticket(ticket, readings, was_sent=was_sent)
 
-    def take_probe(self, min_interval_s: float, *, job_id: str = "") -> Ticket | None:
+    def claim_probe(self, min_interval_s: float) -> bool:
         """
-        A ticket to read ``/limits`` while paused, or None if any process did within ``min_interval_s`` seconds; then
-        look at ``is_clear``, which knows what that one read.
+        Whether this process is to read ``/limits`` now, for a paused job. False: some process did, or was to, within
+        the last ``min_interval_s`` seconds; then ``is_clear`` knows what it read. Costs no call by itself.
         """
-        return self._ledger.take_probe(self._org_id, PROBE_PRICE, min_interval_s=min_interval_s, job_id=job_id)
+        return self._ledger.claim_probe(self._org_id, min_interval_s)
 
     def standing(self) -> dict[Api, Standing]:
         """Where each budget stands now."""
@@ -137,13 +98,6 @@ class Gate:
         """Whether a paused job may go on with calls of this price: see ``policy.is_clear``."""
         books = self._ledger.books(self._org_id)
         return policy.is_clear(price, books.gauges, books.percents, books.in_flight)
-
-    def unknown_signal(self, apis: tuple[Api, ...]) -> QuotaSignal:
-        """The pause that follows when ``/limits`` was read, or could not be, and these budgets are still unknown."""
-        here = self.standing()[apis[0]]
-        return QuotaSignal(
-            apis[0], used=-1, in_flight=here.in_flight, max=-1, threshold=-1, reason=policy.unreadable_sentence(apis)
-        )
 
     def __repr__(self) -> str:
         return f"Gate(org_id={self._org_id!r})"

@@ -141,19 +141,17 @@ class Ledger:
                 books.note_probe(connection, org_id, now)
             return ticket
 
-    def take_probe(self, org_id: str, price: Price, *, min_interval_s: float, job_id: str = "") -> Ticket | None:
-        """A ticket for a probe, unless any process took one in the last ``min_interval_s`` seconds."""
+    def claim_probe(self, org_id: str, min_interval_s: float) -> bool:
+        """True, and noted, unless any process claimed or sent a probe in the last ``min_interval_s`` seconds."""
         now = self._clock.now()
         with self._database.write() as connection:
-            number = books.next_number(self._database, connection, org_id)
+            books.lock_gate(self._database, connection, org_id)
             last_at = books.last_probe_at(connection, org_id)
             # A last probe in the future is a wrong clock's.
             if last_at is not None and 0 <= (now - last_at).total_seconds() < min_interval_s:
-                return None
-            ticket = Ticket(number, org_id, dict(price), now, job_id)
-            books.add_ticket(connection, ticket)
+                return False
             books.note_probe(connection, org_id, now)
-            return ticket
+            return True
 
     def settle_ticket(self, ticket: Ticket, readings: Iterable[Reading], *, was_sent: bool) -> None:
         """
