@@ -24,7 +24,7 @@ from sfnb.org.login import Session, login
 from sfnb.org.refusals import parse_error, refusal_of
 from sfnb.org.retry import TriesSpent, retry
 from sfnb.org.secrets import mask, store_secret
-from sfnb.org.transport import Access, GateAdapter, call_context, current_context
+from sfnb.org.transport import Access, GateAdapter, current_context
 from sfnb.quota.gate import Gate
 from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings
 
@@ -120,19 +120,13 @@ class Org:
 
         Cost: 1 API call, or none.
         """
-        ticket = self.gate.take_probe(min_interval_s, job_id=current_context().job_id)
-        if ticket is None:
+        if not self.gate.claim_probe(min_interval_s):
             return None
-        tickets = [ticket]
         try:
-            with call_context(tickets=tickets):
-                return self.limits()
+            return self.limits()
         except TriesSpent as err:
             log.warning("org %s: still paused; %s", self.name, err)
             return None
-        finally:
-            for unused in tickets:
-                self.gate.settle(unused, was_sent=False)
 
     def request(
         self,

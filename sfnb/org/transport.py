@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,13 +23,13 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 
 from sfnb import __version__
 from sfnb.clock import Clock
-from sfnb.errors import CallerError
+from sfnb.errors import CallerError, QuotaSignal
 from sfnb.model import Api, Price, Reading
 from sfnb.org.limits import LIMIT_HEADER, parse_limit_header, parse_limits
 from sfnb.org.login import Session
-from sfnb.org.prices import price_of
+from sfnb.org.prices import ONE, price_of
 from sfnb.org.retry import GaugeUnreadable
-from sfnb.quota.gate import PROBE_PRICE, Gate, Ticket
+from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
 from sfnb.settings import LOOPBACK_HOSTS, NEWEST_API_VERSION
 
 CONNECT_TIMEOUT_S = 20.0
@@ -48,7 +48,6 @@ class CallContext:
         expected_mb: what the next Bulk result page is expected to hold.
         on_call: told the price of each call that was sent.
         stop: set when a person wants the job to end; waits between tries listen to it.
-        tickets: the gate's leave already taken for the next look at ``/limits``.
     """
 
     job_id: str = ""
@@ -56,7 +55,6 @@ class CallContext:
     expected_mb: int = 0
     on_call: Callable[[Price], None] | None = None
     stop: threading.Event | None = None
-    tickets: list[Ticket] = field(default_factory=list)
 
 
 _context: ContextVar[CallContext] = ContextVar("sfnb_call_context", default=CallContext())  # noqa: B039  frozen
@@ -122,6 +120,7 @@ class GateAdapter(HTTPAdapter):
         self._clock = clock
         self._ca_file = ca_file
         parts = urlsplit(url)
+        self._limits_lock = threading.Lock()
         self._plain_netloc = parts.netloc if parts.scheme == "http" else ""
 
     def send(  # noqa: PLR0917  the library's signature
@@ -179,26 +178,41 @@ class GateAdapter(HTTPAdapter):
         Raises:
             _SessionEnded: met while reading the gauge.
             GaugeUnreadable: the org did not answer ``/limits`` sensibly just now.
+            QuotaSignal: the threshold is reached, or the org does not tell how much is used.
         """
         gate, context = self._the_gate(), current_context()
         if _is_limits(request):
-            if context.tickets:
-                return context.tickets.pop()
             return gate.ask(price, is_probe=True, job_id=context.job_id, object=context.object)
 
-        def read_limits() -> None:
-            look = self._limits_request(request)
-            ticket = gate.ask(PROBE_PRICE, is_probe=True, job_id=context.job_id, object=context.object)
+        try:
+            return gate.ask(price, job_id=context.job_id, object=context.object)
+        except GaugeUnknown:
+            pass
+        # Many threads may find the gauge unknown at once; one reads it, the others find it read.
+        with self._limits_lock:
             try:
-                response = self._send_counted(ticket, PROBE_PRICE, lambda: really_send(look, stream=False, timeout=60))
-            except requests.RequestException as err:
-                raise GaugeUnreadable(f"the org's limits could not be read ({type(err).__name__}).") from err
-            if response.status_code == 401:
-                raise _SessionEnded(response)
-            if response.status_code >= 500 or response.status_code in (406, 420, 429):
-                raise GaugeUnreadable(f"the org's limits could not be read (HTTP {response.status_code}).")
+                return gate.ask(price, job_id=context.job_id, object=context.object)
+            except GaugeUnknown:
+                status = self._read_limits(request, really_send)
+            try:
+                return gate.ask(price, job_id=context.job_id, object=context.object)
+            except GaugeUnknown as err:
+                if status >= 500 or status in (406, 420, 429):
+                    raise GaugeUnreadable(f"the org's limits could not be read (HTTP {status}).") from err
+                raise _unknown(err) from err
 
-        return gate.ask_reading(price, read_limits, job_id=context.job_id, object=context.object)
+    def _read_limits(self, request: requests.PreparedRequest, really_send: Callable[..., requests.Response]) -> int:
+        """The status of one look at ``/limits``; what it tells is settled with the gate."""
+        gate, context = self._the_gate(), current_context()
+        look = self._limits_request(request)
+        ticket = gate.ask(ONE, is_probe=True, job_id=context.job_id, object=context.object)
+        try:
+            response = self._send_counted(ticket, ONE, lambda: really_send(look, stream=False, timeout=60))
+        except requests.RequestException as err:
+            raise GaugeUnreadable(f"the org's limits could not be read ({type(err).__name__}).") from err
+        if response.status_code == 401:
+            raise _SessionEnded(response)
+        return response.status_code
 
     def _limits_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """``/limits`` of the org that this call goes to, with its session."""
@@ -247,6 +261,10 @@ class GateAdapter(HTTPAdapter):
         if self.gate is None:
             raise CallerError("this call counts against the org's allowance, and it is not known yet which org it is.")
         return self.gate
+
+
+def _unknown(err: GaugeUnknown) -> QuotaSignal:
+    return QuotaSignal(err.apis[0], used=-1, in_flight=0, max=-1, threshold=-1, reason=str(err))
 
 
 class _SessionEnded(Exception):
