@@ -1,0 +1,180 @@
+"""Whether a backup can read everything in an org: permissions, limits, version, clock."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote_plus
+
+from sfnb.errors import ObjectError, QuotaSignal, TransientError
+from sfnb.model import Api, Reading
+from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
+from sfnb.org.limits import fetch_limits
+from sfnb.org.org import Org
+from sfnb.org.transport import call_context
+
+PERMISSIONS: Mapping[str, tuple[str, str]] = {
+    "ApiEnabled": ("API Enabled", "nothing can be read"),
+    "ViewAllData": ("View All Data", "records of other users are left out"),
+    "QueryAllFiles": ("Query All Files", "files of other users are left out"),
+    "ViewSetup": ("View Setup and Configuration", "the org's limits and record counts cannot be read, so jobs pause"),
+}
+"""What a backup needs, by Salesforce's name of it: its label, and what happens without it."""
+
+MAX_CLOCK_SKEW_S = 60.0
+
+_MISSING_COLUMN = re.compile(r"No such column '(\w+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """
+    What a check found.
+
+    Args:
+        permissions: by Salesforce's name; None: could not be determined, ``notes`` says why.
+        clock_skew_s: how far this machine's clock is ahead of the org's; None when the org did not tell the time.
+        calls: API calls the check has cost.
+        notes: sentences about what is uncertain or needs attention.
+    """
+
+    name: str
+    org_id: str
+    org_name: str
+    instance_url: str
+    api_version: str
+    org_type: str
+    is_sandbox: bool | None
+    permissions: Mapping[str, bool | None]
+    limits: Mapping[Api, Reading]
+    clock_skew_s: float | None
+    calls: int
+    notes: tuple[str, ...]
+
+    @property
+    def missing(self) -> list[str]:
+        """The labels of the permissions that are surely missing."""
+        return [PERMISSIONS[key][0] for key, has in self.permissions.items() if has is False]
+
+
+def check(org: Org) -> CheckReport:
+    """
+    What stands in a backup's way. Cost: 2 API calls; up to 5 in an org that lacks some of the permissions' names.
+
+    Raises:
+        LoginError: the org does not let us use the API at all.
+    """
+    notes: list[str] = []
+    spent: list[int] = []
+    with call_context(on_call=lambda price: spent.append(price.get("api", 0))):
+        skew_s = _clock_skew_s(org, notes)
+        limits, has_setup = _limits(org)
+        about, permissions = _ask(org, notes)
+    permissions["ApiEnabled"] = True  # the calls above have been answered
+    if permissions["ViewSetup"] is None:
+        permissions["ViewSetup"] = has_setup
+    notes += [
+        f"{PERMISSIONS[key][0]} could not be determined. Without it {PERMISSIONS[key][1]}."
+        for key, has in permissions.items()
+        if has is None
+    ]
+    return CheckReport(
+        name=org.name,
+        org_id=org.org_id,
+        org_name=str(about.get("Name") or ""),
+        instance_url=org.instance_url,
+        api_version=org.api_version,
+        org_type=str(about.get("OrganizationType") or ""),
+        is_sandbox=about.get("IsSandbox"),
+        permissions=permissions,
+        limits=limits,
+        clock_skew_s=skew_s,
+        calls=sum(spent),
+        notes=tuple(notes),
+    )
+
+
+def _clock_skew_s(org: Org, notes: list[str]) -> float | None:
+    """How far our clock is ahead, seen in a call that Salesforce does not count."""
+    before_at = org.clock.now()
+    response = org.retrying(lambda: org.request("GET", "/services/data", timeout_s=60))
+    skew_s = clock_skew_s(response.headers.get("Date"), before_at, org.clock.now())
+    if skew_s is not None and abs(skew_s) > MAX_CLOCK_SKEW_S:
+        way = "ahead of" if skew_s > 0 else "behind"
+        notes.append(f"This machine's clock is {abs(skew_s):.0f} s {way} the org's: set it right.")
+    return skew_s
+
+
+def clock_skew_s(date: str | None, before_at: datetime, after_at: datetime) -> float | None:
+    """Seconds that our clock is ahead of the ``Date`` of an answer, which tells whole seconds; None without one."""
+    try:
+        told_at = parsedate_to_datetime(date or "").astimezone(UTC)
+    except (ValueError, TypeError):
+        return None
+    early, late = (before_at - told_at).total_seconds() - 1.0, (after_at - told_at).total_seconds()
+    if early <= 0 <= late:
+        return 0.0
+    return round(early if early > 0 else late, 1)
+
+
+def _limits(org: Org) -> tuple[Mapping[Api, Reading], bool | None]:
+    """The readings, and whether the user may see them."""
+    try:
+        readings = fetch_limits(org)
+    except ObjectError as err:
+        return {}, False if err.code in ("FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND") else None
+    return readings, "api" in readings or None
+
+
+def _ask(org: Org, notes: list[str]) -> tuple[Mapping[str, Any], dict[str, bool | None]]:
+    """The organization's record and the permissions: both questions ride in one composite call."""
+    found: dict[str, bool | None] = dict.fromkeys(PERMISSIONS)
+    names = list(PERMISSIONS)
+    about: Mapping[str, Any] = {}
+    # A release may lack one of the columns; the refusal names it, and the rest is asked again.
+    for _ in PERMISSIONS:
+        columns = ", ".join(f"Permissions{name}" for name in names)
+        asked = [_query(org, "user", f"SELECT {columns} FROM UserPermissionAccess LIMIT 1")]  # noqa: S608  our own names
+        if not about:
+            asked.append(
+                _query(org, "about", "SELECT Name, InstanceName, IsSandbox, OrganizationType FROM Organization")
+            )
+        answers = {part.reference: part for part in fetch_composite(org, asked)}
+        if "about" in answers:
+            about = _first_record(answers["about"], "the organization's record", notes)
+        refusal = answers["user"].refusal("the user's permissions")
+        if refusal is None:
+            record = _first_record(answers["user"], "the user's permissions", notes)
+            for name in names:
+                value = record.get(f"Permissions{name}")
+                found[name] = value if isinstance(value, bool) else None
+            return about, found
+        if isinstance(refusal, QuotaSignal | TransientError):
+            raise refusal
+        strange = _MISSING_COLUMN.search(str(refusal))
+        name = strange[1].removeprefix("Permissions") if strange else ""
+        if name not in names or len(names) == 1:
+            notes.append(f"The user's permissions cannot be asked: {refusal}")
+            return about, found
+        names.remove(name)
+    return about, found
+
+
+def _query(org: Org, reference: str, soql: str) -> SubRequest:
+    return SubRequest(reference, org.data_path(f"query?q={quote_plus(soql)}"))
+
+
+def _first_record(part: SubResponse, what: str, notes: list[str]) -> Mapping[str, Any]:
+    refusal = part.refusal(what)
+    if isinstance(refusal, QuotaSignal | TransientError):
+        raise refusal
+    if refusal is not None:
+        notes.append(f"Not readable: {refusal}")
+        return {}
+    records = json.loads(part.body).get("records") or [{}]
+    return dict(records[0])
