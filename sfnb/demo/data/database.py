@@ -6,21 +6,24 @@ All reading may happen in any number of threads at once; writing takes a lock of
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sfnb.demo.data import describe as describing
-from sfnb.demo.data import generate, standard
+from sfnb.demo.data import export, generate, standard
 from sfnb.demo.data.catalog import Catalog
 from sfnb.demo.data.results import QueryResult, run
 from sfnb.demo.data.schema import ObjectDef, Organization, User
 from sfnb.demo.data.storage import Storage
 from sfnb.demo.errors import ApiError
 from sfnb.demo.soql.compile import Compiler, Flavour, Plan
-from sfnb.demo.soql.names import quote
+from sfnb.demo.soql.names import Scope, quote
 from sfnb.demo.soql.parser import parse
+
+_exports = itertools.count(1)
 
 SIZES: Mapping[str, float] = {"tiny": 1 / 15, "small": 1, "medium": 10, "large": 100}
 
@@ -143,3 +146,50 @@ class Database:
         """
         plan = self.plan(soql, all_rows=all_rows, version=version, flavour=flavour)
         return run(plan, self.storage, path=f"/services/data/v{version.removeprefix('v')}")
+
+    def check_bulk(self, soql: str, *, all_rows: bool, version: str) -> ObjectDef:
+        """
+        The object that a Bulk query reads, after everything has been checked that Bulk would refuse when the job is made.
+
+        Raises:
+            ApiError: INVALIDENTITY, FEATURENOTENABLED, INVALID_FIELD, and whatever ``query`` raises.
+        """
+        query = parse(soql)
+        obj = self.catalog.find(query.object)
+        if obj is not None and obj.is_queryable:
+            export.check_bulk(query, obj, Scope(self.catalog, obj, soql, "t", query.alias))
+        return self.plan(soql, all_rows=all_rows, version=version, flavour="csv").object
+
+    def export_csv(
+        self,
+        soql: str,
+        folder: Path,
+        *,
+        all_rows: bool,
+        version: str,
+        delimiter: str = ",",
+        line_ending: str = "\n",
+        rows_per_chunk: int = 250_000,
+    ) -> export.CsvExport:
+        """
+        Run a Bulk query into a file in ``folder``; from ``CsvExport.span`` pages of any size can be served.
+
+        Args:
+            delimiter: the character itself; ``export.DELIMITERS`` has them by Salesforce's names.
+            line_ending: ``\\n`` or ``\\r\\n``; ``export.LINE_ENDINGS``.
+
+        Raises:
+            ApiError: as ``check_bulk``.
+        """
+        self.check_bulk(soql, all_rows=all_rows, version=version)
+        plan = self.plan(soql, all_rows=all_rows, version=version, flavour="csv")
+        folder.mkdir(parents=True, exist_ok=True)
+        return export.write(
+            plan,
+            self.storage,
+            folder / f"result-{next(_exports)}.csv",
+            delimiter=delimiter,
+            line_ending=line_ending,
+            rows_per_chunk=rows_per_chunk,
+            is_sorted=float(version.removeprefix("v")) < 50,
+        )
