@@ -1,0 +1,50 @@
+"""What one demo org is to be like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+
+@dataclass(slots=True)
+class Options:
+    """
+    Args:
+        max_calls: calls in 24 hours; 15,000 is a Developer Edition's.
+        is_hard: refuse beyond it (Developer Edition, sandbox, trial), or go over it softly (paid production).
+        minutes_per_second: simulated minutes in a real second; 1/60 is real time.
+        competitors: other apps spend: ``off``, ``curve``, or ``on`` (curve and bursts).
+        competitors_pct: what they spend on a weekday, in percent of ``max_calls``.
+        session_minutes: idle lifetime of a session in simulated minutes; None: sessions never end by themselves.
+        bulk_job_s: simulated seconds that a Bulk query job takes at least.
+        limits_lag_minutes: how old the figures of ``/limits`` are.
+        limit_header: form of ``Sforce-Limit-Info``: short, gone, extended, garbled.
+        negative_remaining: let ``/limits`` show less than 0 when a soft org is over its maximum.
+        has_event_log: write ApiTotalUsage log files.
+        has_gzip: compress answers for clients that ask for it.
+        start_at: where simulated time begins; None: now.
+    """
+
+    size: str = "small"
+    seed: int = 1
+    objects: Mapping[str, int] = field(default_factory=dict)
+    empty_objects: int = 0
+    max_calls: int = 15_000
+    is_hard: bool = True
+    minutes_per_second: float = 1.0
+    competitors: Literal["on", "off", "curve"] = "on"
+    competitors_pct: float = 35.0
+    session_minutes: float | None = None
+    bulk_job_s: float = 2.0
+    limits_lag_minutes: float = 0.0
+    limit_header: str = "short"
+    negative_remaining: bool = False
+    has_event_log: bool = True
+    has_gzip: bool = True
+    start_at: datetime | None = None
+
+    @property
+    def first_moment(self) -> datetime:
+        return self.start_at or datetime.now(UTC)

@@ -1,0 +1,18 @@
+"""All routes of the org; the first that fits is taken."""
+
+from __future__ import annotations
+
+from sfnb.demo.server import bulk1, bulk2, composite, limits, oauth, query, soap, sobjects, versions
+from sfnb.demo.server.wire import Route
+
+ALL_ROUTES: list[Route] = [
+    *versions.ROUTES,
+    *oauth.ROUTES,
+    *soap.ROUTES,
+    *limits.ROUTES,
+    *query.ROUTES,
+    *bulk2.ROUTES,
+    *composite.ROUTES,
+    *sobjects.ROUTES,
+    *bulk1.ROUTES,
+]
