@@ -1,3 +1,21 @@
 """sfnb keeps a Salesforce org safe without eating its API allowance."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from sfnb.connection import Connection, connect
+
+__all__ = ["Connection", "__version__", "connect"]
+
+
+def __getattr__(name: str) -> Any:
+    # The demo org and `sfnb --help` need none of the libraries that a connection does.
+    if name in ("Connection", "connect"):
+        from sfnb import connection
+
+        return getattr(connection, name)
+    raise AttributeError(f"module 'sfnb' has no attribute {name!r}")

@@ -2,7 +2,8 @@
 Where sfnb keeps things, its defaults, and the orgs it knows.
 
 Everything lives in one folder, SFNB_HOME (default: the platform's data folder): ``sfnb.toml`` (this module),
-``state.db`` and ``store/``. A setting never holds a secret, only where the secret is: ``env:VARIABLE`` or ``keyring``.
+``state.db`` and ``store/``. A setting never holds a secret, only where the secret is: ``env:VARIABLE``, ``keyring`` or
+``file:PATH``.
 
 The file, all of it optional::
 
@@ -50,7 +51,7 @@ LoginKind = Literal["token", "password", "client", "jwt", "refresh", "sf"]
 
 ORG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 API_VERSION = re.compile(r"[1-9]\d\.0")
-SECRET_REFERENCE = re.compile(r"keyring|env:[A-Za-z_][A-Za-z0-9_]*")
+SECRET_REFERENCE = re.compile(r"keyring|env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _write_lock = threading.Lock()
@@ -141,7 +142,7 @@ def put_org(settings: Settings, config: OrgConfig) -> Settings:
         )
     for role, reference in config.secrets.items():
         if not SECRET_REFERENCE.fullmatch(reference):
-            raise CallerError(f"org {config.name}: the {role} must be given as env:VARIABLE or keyring, never itself.")
+            raise CallerError(f"org {config.name}: the {role} must be given as env:VARIABLE, file:PATH or keyring, never itself.")
     table = {key: value for key, value in asdict(config).items() if value and key not in ("name", "secrets")}
     if config.secrets:
         table["secrets"] = dict(config.secrets)
@@ -285,7 +286,7 @@ class _Found:
         if not isinstance(secrets, dict) or not all(SECRET_REFERENCE.fullmatch(str(v)) for v in secrets.values()):
             # The value is not shown: it may be the secret itself.
             raise self.wrong(
-                f"[{where}", f"a secret of {where} must be env:VARIABLE or keyring, never the secret itself"
+                f"[{where}", f"a secret of {where} must be env:VARIABLE, file:PATH or keyring, never the secret itself"
             )
         for key, value in table.items():
             if key != "secrets" and not isinstance(value, str):

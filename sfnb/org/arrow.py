@@ -104,7 +104,7 @@ def csv_batches(stream: IO[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch
 def _bad_csv(err: pa.ArrowInvalid) -> Exception:
     text = str(err)
     # A page cut within a record shows as a row with too few columns or an open quote.
-    if "Expected" in text and "columns" in text or "straddling" in text or "CSV parser got out of sync" in text:
+    if ("Expected" in text and "columns" in text) or "straddling" in text or "CSV parser got out of sync" in text:
         return TransientError(f"a result page ended within a record ({text.splitlines()[0]}).")
     return ObjectError(f"a value does not fit its field's type ({text.splitlines()[0]}).")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from sfnb.errors import LoginError
 
@@ -28,7 +29,7 @@ def read_secret(org: str, role: str, reference: str, environ: Mapping[str, str] 
     The secret itself.
 
     Args:
-        reference: ``env:VARIABLE`` or ``keyring``.
+        reference: ``env:VARIABLE``, ``file:PATH`` (a file with nothing else in it) or ``keyring``.
 
     Raises:
         LoginError: it is not there.
@@ -40,6 +41,12 @@ def read_secret(org: str, role: str, reference: str, environ: Mapping[str, str] 
         if not value:
             raise LoginError(f"org {org}: the {what} is expected in the environment variable {variable}; set it.")
         return value
+    if reference.startswith("file:"):
+        path = Path(reference.removeprefix("file:"))
+        try:
+            return path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as err:
+            raise LoginError(f"org {org}: the file {path} with the {what} cannot be read; put it back.") from err
     value = _keyring_get(org, role) or ""
     if not value:
         raise LoginError(f"org {org}: the keyring has no {what}. Add the org again with --store-secret.")

@@ -1,0 +1,244 @@
+"""`sfnb plan`, `sfnb backup`, `sfnb resume`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from sfnb import engine
+from sfnb.cli.context import App, pass_app
+from sfnb.cli.progress import progress_for
+from sfnb.connection import Connection, connect
+from sfnb.engine import EXIT_CODES, Forecast
+from sfnb.errors import CallerError, SfnbError
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.BadParameter("names of objects, separated by commas, as in Account,Contact")
+    return names
+
+
+def _positive(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 7 * 86_400:
+        raise click.BadParameter("seconds, more than 0 and at most a week")
+    return value
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(fn: Any) -> Any:
+        for option in reversed(options):
+            fn = option(fn)
+        return fn
+
+    return decorate
+
+
+choice_options = _options(
+    click.option("--objects", callback=_names, metavar="A,B", help="Only these objects."),
+    click.option("--exclude", callback=_names, metavar="A,B", help="All objects but these."),
+)
+run_options = _options(
+    click.option("--on-pause", type=click.Choice(["wait", "exit"]), default="wait", show_default=True),
+    click.option("--poll-seconds", type=float, callback=_positive, help="Seconds between questions while paused."),
+    click.option("--workers", type=click.IntRange(1, 32), help="Units of work under way at a time."),
+    click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; progress goes to standard error."),
+)
+
+
+@click.command()
+@click.argument("name")
+@choice_options
+@click.option("--json", "as_json", is_flag=True)
+@pass_app
+def plan(app: App, name: str, objects: list[str] | None, exclude: list[str] | None, as_json: bool) -> None:
+    """What a backup would cost: rows, calls and MB by object, and where it would pause."""
+    with connect(name, settings=app.settings, clock=app.clock) as org:
+        forecast = engine.plan(org, engine.backup(objects=objects, exclude=exclude or ()))
+    if as_json:
+        click.echo(json.dumps(forecast_json(name, forecast), indent=2))
+    else:
+        _print_plan(name, forecast)
+
+
+def forecast_json(name: str, forecast: Forecast) -> dict[str, Any]:
+    """The plan as `sfnb plan --json` prints it."""
+    made = forecast.plan
+    return {
+        "org": name,
+        "calls": dict(made.price()),
+        "rows": sum(o.expected_rows or 0 for o in made.objects.values()),
+        "objects": {n: o.as_json() for n, o in made.objects.items()},
+        "left_out": dict(made.left_out),
+        "failed": dict(made.failed),
+        "limits": {
+            api: {"used": s.used, "max": s.max, "limit_percent": s.limit_percent, "threshold": s.threshold}
+            for api, s in forecast.standing.items()
+            if s.is_known
+        },
+        "pauses": forecast.pauses,
+    }
+
+
+def _print_plan(name: str, forecast: Forecast) -> None:
+    made = forecast.plan
+    click.echo(f"{'object':40} {'rows':>12}  {'road':8} {'calls':>8} {'MB':>10}")
+    for planned in sorted(made.objects.values(), key=lambda o: -(o.expected_rows or 0)):
+        rows = "?" if planned.expected_rows is None else f"{planned.expected_rows:,}"
+        click.echo(f"{planned.name:40} {rows:>12}  {planned.road:8} {planned.calls:8.1f} {planned.mb:10,.1f}")
+    for title, reasons in (("cannot be queried", made.left_out), ("failed", made.failed)):
+        if reasons:
+            click.echo(f"\n{title}:")
+            for object_name, reason in reasons.items():
+                click.echo(f"  {object_name}: {reason}")
+    price = made.price()
+    click.echo(
+        f"\n{name}: {len(made.objects)} objects, about {price['api']:,} calls "
+        f"({made.preparation_calls} of them spent on this plan), {price['bulk2']:,} Bulk 2 jobs, {price['bulk2_mb']:,} MB."
+    )
+    for budget in forecast.standing.values():
+        if budget.is_known:
+            click.echo(
+                f"{budget.api}: {budget.used:,} of {budget.max:,} used; jobs stop at {budget.threshold:,} "
+                f"({budget.limit_percent} %)."
+            )
+    for sentence in forecast.pauses or ["It fits under the limits as they stand now: no pause expected."]:
+        click.echo(sentence)
+
+
+@click.command()
+@click.argument("name")
+@choice_options
+@click.option("--full", is_flag=True, help="Read everything (what sfnb does until it has incremental backups).")
+@run_options
+@pass_app
+def backup(
+    app: App,
+    name: str,
+    objects: list[str] | None,
+    exclude: list[str] | None,
+    full: bool,  # noqa: ARG001 - a full backup is the only kind yet; the option is part of the contract
+    on_pause: str,
+    poll_seconds: float | None,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """Back up an org, pausing at its limit. Exit code 75: paused, `sfnb resume` goes on."""
+    request = engine.backup(objects=objects, exclude=exclude or ())
+    with connect(name, settings=app.settings, clock=app.clock) as org, _terminated_like_interrupted():
+        return _run(
+            as_json,
+            lambda emit: engine.run(
+                org,
+                request,
+                on_pause=on_pause,
+                poll_s=poll_seconds,
+                workers=workers,
+                emit=emit,  # type: ignore[arg-type]
+            ),
+        )
+
+
+@click.command()
+@click.argument("job", required=False)
+@click.option("--all", "all_jobs", is_flag=True, help="Every job that is paused or whose process is gone.")
+@run_options
+@pass_app
+def resume(
+    app: App,
+    job: str | None,
+    all_jobs: bool,
+    on_pause: str,
+    poll_seconds: float | None,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """Go on with a paused, failed or killed job, in the same snapshot."""
+    if bool(job) == all_jobs:
+        raise CallerError("name a job or say --all; `sfnb jobs` lists them.")
+    job_ids = (
+        [app.job_id(job)] if job else [j.job_id for j in app.state.jobs.list() if not (j.state.is_final or j.is_held)]
+    )
+    if not job_ids:
+        click.echo("no job is waiting to be resumed.", err=True)
+    worst = 0
+    for job_id in job_ids:
+        with (
+            connect(app.state.jobs.get(job_id).org, settings=app.settings, clock=app.clock) as org,
+            _terminated_like_interrupted(),
+        ):
+            try:
+                code = _run(as_json, _resume(org, job_id, on_pause, poll_seconds, workers))
+            except SfnbError as err:
+                if job:
+                    raise
+                click.echo(f"sfnb: {err}", err=True)
+                code = 1
+        worst = worst or code
+    return worst
+
+
+def _resume(
+    org: Connection, job_id: str, on_pause: str, poll_s: float | None, workers: int | None
+) -> Callable[[Any], dict[str, Any]]:
+    return lambda emit: engine.resume(
+        org,
+        job_id,
+        on_pause=on_pause,
+        poll_s=poll_s,
+        workers=workers,
+        emit=emit,  # type: ignore[arg-type]
+    )
+
+
+def _run(as_json: bool, work: Callable[[Any], dict[str, Any]]) -> int:
+    progress = progress_for(sys.stderr if as_json else sys.stdout)
+    try:
+        summary = work(progress)
+    finally:
+        progress.close()
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    else:
+        _print_summary(summary)
+    return EXIT_CODES[summary["state"]]
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    objects = summary["objects"].values()
+    complete = sum(1 for o in objects if o["state"] == "complete")
+    click.echo(
+        f"job {summary['job_id']} {summary['state'].replace('_', ' ')}: {complete} of {len(objects)} objects, "
+        f"{summary['rows']:,} rows, {summary['calls']['api']:,} calls; snapshot {summary['snapshot']}."
+    )
+    for name, entry in summary["objects"].items():
+        if entry.get("message") and entry["state"] != "complete":
+            click.echo(f"  {name}: {entry['message']}")
+    if summary["state"] == "paused":
+        click.echo(f"`sfnb resume {summary['job_id']}` goes on; what is there can be read already.")
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """A polite end (SIGTERM, as from a scheduler or a shutdown) leaves a paused job, as ctrl-C does."""
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+COMMANDS: list[click.Command] = [plan, backup, resume]

@@ -1,0 +1,251 @@
+"""
+The face of the jobs: plan, start, run, resume, set_limit.
+
+::
+
+    org = sfnb.connect("demo")
+    print(engine.plan(org, backup(objects=["Account"])))
+    job = engine.start(org, backup())     # a thread of its own; job.pause(), job.cancel(), job.wait()
+    summary = engine.run(org, backup())   # blocks, for papermill and scripts
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfnb.connection import Connection
+from sfnb.errors import CallerError
+from sfnb.jobs import events
+from sfnb.jobs.plan import Plan, first_pause
+from sfnb.jobs.prepare import Survey
+from sfnb.jobs.runner import OnPause, Runner
+from sfnb.model import Api, JobState, Standing
+from sfnb.state.summary import job_summary
+
+EXIT_CODES: dict[str, int] = {
+    JobState.COMPLETED: 0,
+    JobState.FAILED: 1,
+    JobState.COMPLETED_WITH_ERRORS: 3,
+    JobState.PAUSED: 75,
+    JobState.CANCELLED: 130,
+}
+"""What a process that ran a job returns; 2 is wrong usage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What to back up. ``objects`` None: every object that can be queried."""
+
+    objects: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+
+
+def backup(*, objects: Sequence[str] | None = None, exclude: Sequence[str] = ()) -> Backup:
+    """A full backup of these objects, or of all but ``exclude``."""
+    if objects is not None and not objects:
+        raise CallerError("the list of objects is empty; leave it out to back up all of them.")
+    return Backup(tuple(objects) if objects is not None else None, tuple(exclude))
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A plan beside where the org's budgets stand now."""
+
+    plan: Plan
+    standing: dict[Api, Standing]
+
+    @property
+    def pauses(self) -> list[str]:
+        """Where the job would pause, one sentence per budget."""
+        return first_pause(self.plan.price(), self.standing)
+
+
+def plan(org: Connection, request: Backup) -> Forecast:
+    """
+    What a backup would cost, by object, and where it would pause.
+
+    Cost: the same preparing calls as a backup's: about one for 25 objects.
+
+    Raises:
+        CallerError: an object that the org does not have.
+        QuotaSignal: not even these calls fit under the limit now.
+    """
+    survey = Survey(org.org, "", threading.Event(), request.objects, request.exclude)
+    planned, _ = survey.plan()
+    return Forecast(planned, org.org.gate.standing())
+
+
+@dataclass
+class JobHandle:
+    """A job running on its own thread. ``events`` may be given to `start`; this is for people."""
+
+    org: Connection
+    job_id: str
+    _thread: threading.Thread
+    _outcome: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def state(self) -> JobState:
+        """The job's state now, from the state database."""
+        return JobState(self.org.state.jobs.get(self.job_id).state)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is alive; a paused job that waits is."""
+        return self._thread.is_alive()
+
+    def pause(self) -> None:
+        """Ask the job to pause; units under way end first."""
+        self.org.state.jobs.want(self.job_id, "pause")
+
+    def resume(self) -> None:
+        """Let a job that a person paused go on."""
+        self.org.state.jobs.want(self.job_id, None)
+
+    def cancel(self) -> None:
+        """Ask the job to end. What it has stored stays and can be read."""
+        self.org.state.jobs.want(self.job_id, "cancel")
+
+    def wait(self, timeout_s: float | None = None) -> dict[str, Any]:
+        """
+        The job's summary once it has ended or paused for good.
+
+        Raises:
+            SfnbError: what ended the job.
+            TimeoutError: it still runs.
+        """
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise TimeoutError(f"job {self.job_id} still runs")
+        if error := self._outcome.get("error"):
+            raise error
+        return self.summary()
+
+    def summary(self) -> dict[str, Any]:
+        """The job so far, in the form of `sfnb backup --json`."""
+        return job_summary(self.org.state, self.job_id)
+
+    def __repr__(self) -> str:
+        return f"<job {self.job_id} of {self.org.name}: {self.state}>"
+
+
+def run(
+    org: Connection,
+    request: Backup,
+    *,
+    on_pause: OnPause = "wait",
+    poll_s: float | None = None,
+    max_wait_s: float | None = None,
+    workers: int | None = None,
+    emit: events.Sink = events.ignore,
+) -> dict[str, Any]:
+    """
+    Run a backup on the caller's own thread, to its end or to a pause that nobody waits for.
+
+    Args:
+        on_pause: ``wait`` until calls come back, or ``exit`` in the state ``paused``.
+        poll_s: seconds between questions to the org while paused; default from the settings (1800).
+        max_wait_s: stay paused and return after waiting so long.
+
+    Returns:
+        The summary: ``job_id, kind, org, state, snapshot, started_at, ended_at, calls, rows, objects, pauses``.
+    """
+    return _runner(org, on_pause, poll_s, max_wait_s, workers, emit).run(_create(org, request))
+
+
+def start(
+    org: Connection,
+    request: Backup,
+    *,
+    on_pause: OnPause = "wait",
+    poll_s: float | None = None,
+    max_wait_s: float | None = None,
+    workers: int | None = None,
+    emit: events.Sink = events.ignore,
+) -> JobHandle:
+    """Run a backup on a thread of its own; arguments as for `run`."""
+    return _start(org, _create(org, request), _runner(org, on_pause, poll_s, max_wait_s, workers, emit))
+
+
+def resume(
+    org: Connection,
+    job_id: str,
+    *,
+    on_pause: OnPause = "wait",
+    poll_s: float | None = None,
+    max_wait_s: float | None = None,
+    workers: int | None = None,
+    emit: events.Sink = events.ignore,
+) -> dict[str, Any]:
+    """
+    Go on with a paused, failed or killed job in the same snapshot, on the caller's own thread.
+
+    Raises:
+        CallerError: the job has ended, belongs to another org, or another process runs it.
+    """
+    job = org.state.jobs.get(job_id)
+    if job.org_id != org.org_id:
+        raise CallerError(f"job {job_id} belongs to the org {job.org}, not to {org.name}.")
+    state = JobState(job.state)
+    if state.is_final and state is not JobState.FAILED:
+        raise CallerError(f"job {job_id} is {state.value.replace('_', ' ')}; there is nothing to resume.")
+    org.state.jobs.want(job_id, None)
+    org.state.jobs.end_pause(job_id, org.clock.now())
+    return _runner(org, on_pause, poll_s, max_wait_s, workers, emit).run(job_id)
+
+
+def set_limit(org: Connection, percent: int, *, api: Api | None = None, reason: str = "") -> None:
+    """
+    Set the limit percent of one budget, or of all; audited. A running job obeys at its next call.
+
+    Raises:
+        CallerError: not a whole number from 1 to 100.
+    """
+    org.state.ledger.set_limit(org.org_id, api, percent, org=org.name, reason=reason)
+
+
+def _create(org: Connection, request: Backup) -> str:
+    options = {"objects": list(request.objects) if request.objects else None, "exclude": list(request.exclude)}
+    job = org.state.jobs.create(
+        kind="backup", org=org.name, org_id=org.org_id, options=options, objects=request.objects
+    )
+    return job.job_id
+
+
+def _runner(
+    org: Connection,
+    on_pause: OnPause,
+    poll_s: float | None,
+    max_wait_s: float | None,
+    workers: int | None,
+    emit: events.Sink,
+) -> Runner:
+    return Runner(
+        org.org,
+        org.store,
+        org.state,
+        org.clock,
+        emit,
+        on_pause=on_pause,
+        poll_s=poll_s if poll_s is not None else org.settings.poll_s,
+        max_wait_s=max_wait_s,
+        workers=workers or org.settings.workers,
+    )
+
+
+def _start(org: Connection, job_id: str, runner: Runner) -> JobHandle:
+    outcome: dict[str, Any] = {}
+
+    def work() -> None:
+        try:
+            runner.run(job_id)
+        except Exception as err:  # noqa: BLE001 - handed to whoever waits
+            outcome["error"] = err
+
+    thread = threading.Thread(target=work, name=f"sfnb-job-{job_id}", daemon=True)
+    handle = JobHandle(org, job_id, thread, outcome)
+    thread.start()
+    return handle

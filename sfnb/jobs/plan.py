@@ -1,0 +1,246 @@
+"""
+What a backup will read, by which road, at what price. Pure: the dry run is this plan, printed.
+
+A road is chosen by calls, the scarce good. Five keyset pages of 2,000 rows ride in one composite call; a Bulk API 2.0
+job costs its creation, some polls and one call per result page, whatever the object's width.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from sfnb.errors import CallerError, ObjectError
+from sfnb.model import Api, ObjectInfo, ObjectSchema, Price, Road, Standing
+from sfnb.org.arrow import readable_fields
+
+REST_PAGE_ROWS = 2_000
+"""A query page's default and maximum (REST API guide, Query Options Header)."""
+
+QUERIES_PER_CALL = 5
+"""Query subrequests that one composite call carries (REST API guide, Composite)."""
+
+DESCRIBES_PER_CALL = 25
+"""Subrequests of any kind that one composite call carries."""
+
+BULK_FROM_ROWS = 10_000
+"""From here on Bulk 2 costs no more calls than keyset pages do, even if no other object shares their calls."""
+
+BULK_PAGE_ROWS = 250_000
+"""Rows asked for with each Bulk result page: large, since each page is a call; it is read as a stream."""
+
+BULK_POLLS = 4
+"""Polls that a job is planned with; polling slows down with the job's age, so calls grow with its logarithm."""
+
+MAX_URL_CHARS = 12_000
+"""A longer query goes by Bulk: URI and headers together may have 16,384 bytes (REST API guide, Status Codes)."""
+
+PARENTS_PER_QUERY = 200
+"""Ids in one IN list when an object wants a filter by its parent."""
+
+ROW_OVERHEAD_BYTES = 12
+"""Assumed bytes of one value in CSV, quotes and comma included, for the plan's MB."""
+
+NEVER_READ: Mapping[str, str] = {
+    "ChangeEvent": "change events can only be subscribed to, not queried",
+    "__e": "platform events can only be subscribed to, not queried",
+    "__b": "big objects can only be queried by their index fields",
+    "__x": "external objects live in another system; back them up there",
+    "__Tag": "tags of custom settings cannot be queried",
+}
+"""By the end of the name: what Salesforce does not let one query whole."""
+
+PARENT_FIELDS: Mapping[str, str] = {
+    "ContentDocumentLink": "ContentDocumentId",
+    "ContentFolderItem": "ParentContentFolderId",
+    "ContentFolderMember": "ParentContentFolderId",
+    "CollaborationGroupRecord": "CollaborationGroupId",
+    "IdeaComment": "IdeaId",
+    "Vote": "ParentId",
+}
+"""Objects known to want a filter, and the lookup by which their rows are found. Others are found by their refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the org told about one object. ``rows`` is None where it has no statistic."""
+
+    info: ObjectInfo
+    schema: ObjectSchema | ObjectError
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlan:
+    """How one object will be read. ``calls`` is its share of the shared calls, so it may be a fraction."""
+
+    name: str
+    road: Road
+    expected_rows: int | None
+    calls: float
+    bulk2_jobs: int
+    mb: float
+    parent_field: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "road": self.road,
+            "expected_rows": self.expected_rows,
+            "calls": round(self.calls, 1),
+            "mb": round(self.mb, 1),
+            "parent_field": self.parent_field,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a backup will read and what it leaves out, with the reason."""
+
+    objects: Mapping[str, ObjectPlan]
+    left_out: Mapping[str, str]
+    failed: Mapping[str, str]
+    preparation_calls: int
+
+    def price(self) -> Price:
+        """The whole job in each budget's unit, preparation included."""
+        calls = self.preparation_calls + ceil(sum(o.calls for o in self.objects.values()))
+        bulk_mb = sum(o.mb for o in self.objects.values() if o.road == "bulk2")
+        return {
+            "api": calls,
+            "bulk": 0,
+            "bulk2": sum(o.bulk2_jobs for o in self.objects.values()),
+            "bulk2_mb": ceil(bulk_mb),
+        }
+
+
+def choose_names(
+    known: Iterable[str], *, objects: Sequence[str] | None = None, exclude: Sequence[str] = ()
+) -> list[str]:
+    """
+    The objects asked for, in the org's spelling and order.
+
+    Raises:
+        CallerError: a name that the org does not have, with the nearest ones.
+    """
+    from difflib import get_close_matches
+
+    names = list(known)
+    spelled = {name.lower(): name for name in names}
+    for asked in objects or exclude:
+        if asked.lower() not in spelled:
+            near = get_close_matches(asked.lower(), spelled, n=3)
+            hint = f" Did you mean {' or '.join(spelled[n] for n in near)}?" if near else ""
+            raise CallerError(f"the org has no object {asked} (or this user may not see it).{hint}")
+    wanted = {spelled[name.lower()] for name in objects} if objects else set(names)
+    unwanted = {spelled.get(name.lower()) for name in exclude}
+    return [name for name in names if name in wanted and name not in unwanted]
+
+
+def reason_not_read(info: ObjectInfo) -> str | None:
+    """Why Salesforce does not let this object be queried, or None if it seems to."""
+    for ending, reason in NEVER_READ.items():
+        if info.name.endswith(ending):
+            return reason
+    return None if info.is_queryable else "the org says that it cannot be queried"
+
+
+def filter_field(refusal: str, schema: ObjectSchema) -> str | None:
+    """
+    The lookup named by a refusal such as "… requires a filter by a single Id on ContentDocumentId or LinkedEntityId …".
+
+    Only a lookup to few objects helps: its parents have to be listed.
+    """
+    lookups = {f.name: f for f in schema.fields if f.type == "reference" and 0 < len(f.reference_to) <= 10}
+    named = [word for word in re.findall(r"\w+", refusal) if word in lookups]
+    return min(named, key=lambda name: len(lookups[name].reference_to), default=None)
+
+
+def is_filter_refusal(message: str) -> bool:
+    """Whether a refusal asks for a filter."""
+    return bool(re.search(r"requires? a filter|a filter on|filter.{0,40} required", message, re.IGNORECASE))
+
+
+def is_structural_refusal(code: str, message: str) -> bool:
+    """Whether nobody could read the object by the API, whatever their permissions."""
+    return (
+        code in ("INVALID_TYPE_FOR_OPERATION", "EXTERNAL_OBJECT_UNSUPPORTED_EXCEPTION")
+        or "does not support query" in message
+        or is_filter_refusal(message)
+    )
+
+
+def select_soql(schema: ObjectSchema, *, where: str = "", order: str = "") -> str:
+    """The query of all readable fields."""
+    soql = f"SELECT {','.join(f.name for f in readable_fields(schema))} FROM {schema.name}"  # noqa: S608 - SOQL of described names
+    if where:
+        soql += f" WHERE {where}"
+    return soql + (f" ORDER BY {order}" if order else "")
+
+
+def choose_road(schema: ObjectSchema, rows: int | None) -> Road:
+    """The cheapest road that this object allows, as far as describe can tell."""
+    if schema.name in PARENT_FIELDS and schema.has(PARENT_FIELDS[schema.name]):
+        return "parents"
+    if (rows or 0) > BULK_FROM_ROWS or len(select_soql(schema)) > MAX_URL_CHARS:
+        return "bulk2"
+    return "rest"
+
+
+def plan_object(schema: ObjectSchema, rows: int | None) -> ObjectPlan:
+    """One object's road and price."""
+    road = choose_road(schema, rows)
+    count = rows or 0
+    mb = count * len(readable_fields(schema)) * ROW_OVERHEAD_BYTES / 1_000_000
+    if road == "bulk2":
+        return ObjectPlan(schema.name, road, rows, 1 + BULK_POLLS + max(1, ceil(count / BULK_PAGE_ROWS)), 1, mb)
+    pages = max(1, ceil(count / REST_PAGE_ROWS))
+    parent_field = PARENT_FIELDS[schema.name] if road == "parents" else None
+    return ObjectPlan(schema.name, road, rows, pages / QUERIES_PER_CALL, 0, mb, parent_field)
+
+
+def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
+    """The plan of a full backup of these objects."""
+    objects: dict[str, ObjectPlan] = {}
+    left_out: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    for fact in facts:
+        name = fact.info.name
+        if reason := reason_not_read(fact.info):
+            left_out[name] = reason
+        elif isinstance(fact.schema, ObjectError):
+            failed[name] = str(fact.schema)
+        elif not fact.schema.has("Id"):
+            left_out[name] = "it has no Id, so its rows cannot be told apart"
+        else:
+            objects[name] = plan_object(fact.schema, fact.rows)
+    return Plan(objects, left_out, failed, preparation_calls)
+
+
+def first_pause(price: Price, standing: Mapping[Api, Standing]) -> list[str]:
+    """
+    Where the job will pause, one sentence per budget; empty if everything fits under the thresholds as use stands now.
+
+    Other apps' future use is not in it.
+    """
+    sentences = []
+    for api, amount in price.items():
+        budget = standing.get(api)
+        if not amount or budget is None:
+            continue
+        if not budget.is_known:
+            sentences.append(f"{api}: the org's use is not known yet; the job will ask, and pause if it is not told")
+        elif budget.used + budget.in_flight + amount > budget.threshold:
+            left = max(0, budget.threshold - budget.used - budget.in_flight)
+            sentences.append(
+                f"{api}: pauses after about {left:,} of {amount:,}, when the org's use reaches "
+                f"{budget.threshold:,} of {budget.max:,} ({budget.limit_percent} %)"
+            )
+    return sentences
+
+
+def roads(plan: Plan) -> Counter[str]:
+    """How many objects take each road."""
+    return Counter(o.road for o in plan.objects.values())
