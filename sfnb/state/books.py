@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -152,7 +152,10 @@ def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
 
 # ---------------------------------------------------------------------------------------------------------- gauges
 
-_READ_GAUGES = select(schema.gauges).where(schema.gauges.c.org_id == bindparam("org"))
+_READ_GAUGES = select(*(schema.gauges.c[field.name] for field in fields(Gauge))).where(
+    schema.gauges.c.org_id == bindparam("org")
+)
+_GAUGE_COLUMNS = tuple(field.name for field in fields(Gauge))
 _READ_PERCENTS = select(schema.limits.c.api, schema.limits.c.percent).where(schema.limits.c.org_id == bindparam("org"))
 _RECENT_UNITS = select(func.coalesce(func.sum(schema.calls.c.calls), 0)).where(
     schema.calls.c.org_id == bindparam("org"),
@@ -165,8 +168,13 @@ def read_gauges(connection: Connection, org_id: str) -> dict[Api, Gauge]:
     """What is known of each budget; one that was never read has ``max`` -1."""
     found = {api: Gauge(api) for api in APIS}
     for row in connection.execute(_READ_GAUGES, {"org": org_id}):
-        found[row.api] = Gauge(*row[1:])
+        found[row.api] = Gauge(*row)
     return found
+
+
+def gauge_row(org_id: str, gauge: Gauge) -> dict[str, object]:
+    """The gauge as a row of its table."""
+    return {"org_id": org_id, **{name: getattr(gauge, name) for name in _GAUGE_COLUMNS}}
 
 
 def read_percents(connection: Connection, org_id: str) -> dict[Api, int]:

@@ -8,7 +8,7 @@ ticket numbers follow it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
@@ -270,7 +270,7 @@ class Ledger:
     def _save_gauges(
         self, connection: Connection, org_id: str, before: Mapping[Api, Gauge], after: Mapping[Api, Gauge]
     ) -> None:
-        rows = [{"org_id": org_id, **asdict(gauge)} for api, gauge in after.items() if gauge != before[api]]
+        rows = [books.gauge_row(org_id, gauge) for api, gauge in after.items() if gauge != before[api]]
         self._database.upsert(connection, schema.gauges, rows)
 
     def _save_samples(self, connection: Connection, org_id: str, readings: Iterable[Reading]) -> None:
