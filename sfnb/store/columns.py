@@ -29,7 +29,7 @@ def stored_type(kind: pa.DataType) -> pa.DataType:
     """The type a column is stored as."""
     if pa.types.is_timestamp(kind):
         return MOMENT
-    if pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_dictionary(kind):
         return pa.string()
     if pa.types.is_integer(kind):
         return pa.int64()

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -57,15 +57,19 @@ def translated(doing: str) -> Iterator[None]:
         raise StoreError(f"could not {doing}: the file is damaged ({str(err)[:200]}); see `sfnb verify`.") from err
 
 
-def checksum(content: Mapping[str, Any]) -> str:
-    """SHA-256 of the content without its own ``checksum``, in one fixed spelling."""
-    rest = {key: value for key, value in content.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def _canonical(content: Mapping[str, Any]) -> str:
+    """The content without its own ``checksum``, in one fixed spelling. Keys keep their order, which JSON gives back."""
+    return json.dumps({k: v for k, v in content.items() if k != "checksum"}, separators=(",", ":"), ensure_ascii=False)
+
+
+def checksum(canonical: str) -> str:
+    # A lone surrogate is legal in JSON and would otherwise be an error of ours.
+    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()
 
 
 def encode(content: Mapping[str, Any], *, indent: int | None = None) -> bytes:
-    """JSON with its checksum; ``decode`` gives the content back or says that it is damaged."""
-    return json.dumps({**content, "checksum": checksum(content)}, indent=indent, ensure_ascii=False).encode()
+    """JSON with its checksum, ASCII only; ``decode`` gives the content back or says that it is damaged."""
+    return json.dumps({**content, "checksum": checksum(_canonical(content))}, indent=indent).encode()
 
 
 def decode(text: bytes | str, what: str) -> dict[str, Any]:
@@ -79,7 +83,7 @@ def decode(text: bytes | str, what: str) -> dict[str, Any]:
         content = json.loads(text)
     except (ValueError, RecursionError) as err:
         raise StoreError(f"{what} is damaged: it is not JSON any more.") from err
-    if not isinstance(content, dict) or content.get("checksum") != checksum(content):
+    if not isinstance(content, dict) or content.get("checksum") != checksum(_canonical(content)):
         raise StoreError(f"{what} is damaged: its content is not what sfnb wrote.")
     return content
 
@@ -212,15 +216,19 @@ class Files:
                     temporary.unlink(missing_ok=True)
                 raise
 
-    def sync(self, path: str) -> None:
-        """Make a file that another library has written durable."""
+    def sync(self, paths: Iterable[str]) -> None:
+        """Make files of one folder durable that another library has written."""
         if self.local is None:
             return
-        with translated(f"write {self.uri(path)}"):
-            # Windows flushes only what is open for writing.
-            with (self.local / path).open("r+b") as file:
-                os.fsync(file.fileno())
-            sync_folder((self.local / path).parent)
+        folder = None
+        for path in paths:
+            with translated(f"write {self.uri(path)}"):
+                # Windows flushes only what is open for writing.
+                with (self.local / path).open("r+b") as file:
+                    os.fsync(file.fileno())
+                folder = (self.local / path).parent
+        if folder is not None:
+            sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -123,7 +123,7 @@ class ObjectEntry:
 
     Args:
         rows, deleted: records alive, and the others.
-        watermark: newest SystemModstamp stored (ISO, UTC), only of a complete object; None if it has no rows.
+        watermark: the SystemModstamp up to which a complete object is covered (ISO, UTC); None if it has no rows.
         digest: SHA-256 over the sorted SHA-256s of its parts.
         version: Delta version of its last commit; -1 if there is none.
         message: why it is not complete, if that is known.
@@ -197,6 +197,16 @@ def digest(parts: Sequence[Part]) -> str:
     return hashlib.sha256("\n".join(sorted(part.sha256 for part in parts)).encode()).hexdigest()
 
 
+def watermark(progress: Progress) -> str | None:
+    """
+    The newest SystemModstamp stored, but not later than the moment the object's reading began: a record that changed
+    while it was read may have been stored in its older version.
+    """
+    began = (progress.cursor or {}).get("started_at")
+    stamps = [stamp for stamp in (progress.max_modstamp, began) if stamp]
+    return min(stamps, key=datetime.fromisoformat) if progress.max_modstamp else None
+
+
 def object_entry(progress: Progress, parts: Sequence[Part], message: str | None) -> ObjectEntry:
     """One line of a manifest. Pure."""
     if progress.number == 0:
@@ -207,7 +217,7 @@ def object_entry(progress: Progress, parts: Sequence[Part], message: str | None)
         deleted=progress.deleted,
         parts=progress.parts,
         bytes=progress.size_bytes,
-        watermark=progress.max_modstamp if progress.is_done else None,
+        watermark=watermark(progress) if progress.is_done else None,
         digest=digest(parts),
         version=progress.version,
         message=message,
@@ -219,6 +229,7 @@ def compute_manifest(
     plan: SnapshotPlan,
     *,
     problems: Mapping[str, str] | None = None,
+    left_out: Mapping[str, str] | None = None,
     sealed_at: datetime | None = None,
     claimed: SnapshotState = "complete",
 ) -> Manifest:
@@ -230,8 +241,11 @@ def compute_manifest(
         StoreError: a log is damaged.
     """
     told = dict(problems or {})
+    out = {**plan.left_out, **(left_out or {})}
     objects = {}
     for name in plan.objects:
+        if name in out:
+            continue
         progress, parts = read_parts(files.below(table_path(name)), plan.snapshot, not_before=plan.created_at)
         objects[name] = object_entry(progress, parts, told.pop(name, None))
     objects.update({name: ObjectEntry(ObjectState.UNTOUCHED, message=why) for name, why in told.items()})
@@ -246,7 +260,7 @@ def compute_manifest(
         created_at=plan.created_at,
         sealed_at=sealed_at,
         objects=objects,
-        left_out=plan.left_out,
+        left_out=out,
         notes=tuple(plan.notes),
         api_version=plan.api_version,
         sfnb=plan.sfnb,

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction
 
 from sfnb.clock import Clock, SystemClock
 from sfnb.errors import CallerError, StoreError
-from sfnb.store.columns import (
-    added_columns,
-    columns_as_json,
-    columns_from_json,
-    part_columns,
-    stored_columns,
-    table_schema,
-)
-from sfnb.store.files import Files, encode, translated
-from sfnb.store.log import NOTHING, Commit, Progress, log_path, metadata, newest_version, read_commits, read_parts
+from sfnb.store.files import Files
+from sfnb.store.log import Progress
 from sfnb.store.manifest import (
-    FORMAT,
     Manifest,
     SnapshotPlan,
     SnapshotState,
@@ -38,23 +22,12 @@ from sfnb.store.manifest import (
     plan_path,
     read_manifest,
     read_plan,
-    schema_path,
-    table_path,
 )
-from sfnb.store.parts import SNAPSHOT, Part, PartWriter, regrouped
+from sfnb.store.objects import ObjectWriter
+from sfnb.store.parts import Part
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshots
-
-TABLE_PROPERTIES: Mapping[str, str | None] = {
-    # Cursors and digests live in the log: nothing may tidy it away.
-    "delta.logRetentionDuration": "interval 36500 days",
-    "delta.enableExpiredLogCleanup": "false",
-    "delta.checkpointInterval": "100",
-}
-
-ATTEMPTS = 5
-"""Tries of one commit while other snapshots write to the table; Delta itself repeats those that do not conflict."""
 
 
 def open_store(root: str | os.PathLike[str], *, clock: Clock | None = None) -> Store:
@@ -137,7 +110,7 @@ class Writer:
         self._files = files
         self._clock = clock
         self._lock = threading.Lock()
-        self._objects: dict[str, _ObjectWriter] = {}
+        self._objects: dict[str, ObjectWriter] = {}
 
     @property
     def snapshot(self) -> str:
@@ -201,7 +174,12 @@ class Writer:
         self._refuse_if_sealed()
         return self._object(object_name).restart(cursor, self._clock)
 
-    def seal(self, state: SnapshotState = "complete", problems: Mapping[str, str] | None = None) -> Manifest:
+    def seal(
+        self,
+        state: SnapshotState = "complete",
+        problems: Mapping[str, str] | None = None,
+        left_out: Mapping[str, str] | None = None,
+    ) -> Manifest:
         """
         Write the manifest, the last thing a snapshot gets. Sealing again changes nothing.
 
@@ -209,6 +187,7 @@ class Writer:
             state: ``partial`` for a job that was cancelled or failed. With ``complete`` the manifest still says
                 ``partial`` when an object is not complete: the logs decide.
             problems: of each object that could not be read, why.
+            left_out: of each object that proved not to be queryable, why.
         """
         if state not in ("complete", "partial"):
             raise CallerError(f"a snapshot is sealed as complete or partial, not as {state!r}.")
@@ -217,7 +196,12 @@ class Writer:
             if sealed is not None:
                 return sealed
             manifest = compute_manifest(
-                self._files, self.plan, problems=problems, sealed_at=self._clock.now(), claimed=state
+                self._files,
+                self.plan,
+                problems=problems,
+                left_out=left_out,
+                sealed_at=self._clock.now(),
+                claimed=state,
             )
             self._files.put_json(manifest_path(self.snapshot), manifest.as_json(), indent=1)
             return manifest
@@ -226,231 +210,10 @@ class Writer:
         if self._files.has(manifest_path(self.snapshot)):
             raise StoreError(f"snapshot {self.snapshot} is sealed; start a new backup.")
 
-    def _object(self, name: str) -> _ObjectWriter:
+    def _object(self, name: str) -> ObjectWriter:
         with self._lock:
             if name not in self._objects:
                 if name not in self.plan.objects:
                     raise CallerError(f"{name} is not among the objects of snapshot {self.snapshot}.")
-                self._objects[name] = _ObjectWriter(self._files, self.plan, name)
+                self._objects[name] = ObjectWriter(self._files, self.plan, name)
             return self._objects[name]
-
-
-class _ObjectWriter:
-    """One object's share of a Writer. ``_lock`` guards everything that changes; files are written outside of it."""
-
-    def __init__(self, files: Files, plan: SnapshotPlan, name: str) -> None:
-        self._root = files
-        self._files = files.below(table_path(name))
-        self._plan = plan
-        self._snapshot = plan.snapshot
-        self._name = name
-        self._lock = threading.RLock()
-        self._table: DeltaTable | None = None
-        self._columns: pa.Schema | None = None
-        self._part_columns: pa.Schema | None = None
-        self._last: Commit | None = None
-        self._is_read = False
-        self._numbers: Iterable[int] | None = None
-
-    # -- columns ---------------------------------------------------------------------------------------------------
-
-    def columns(self) -> pa.Schema | None:
-        with self._lock:
-            if self._columns is None:
-                told = self._root.read_json(schema_path(self._snapshot, self._name))
-                if told is not None:
-                    self._columns = columns_from_json(told["columns"])
-            return self._columns
-
-    def put_schema(self, schema: pa.Schema, describe: Mapping[str, Any]) -> pa.Schema:
-        with self._lock:
-            columns = self.columns()
-            if columns is None:
-                columns = stored_columns(schema, self._name)
-                self._fit_table(columns)
-                told = {
-                    "format": FORMAT,
-                    "object": self._name,
-                    "columns": columns_as_json(columns),
-                    "describe": dict(describe),
-                }
-                self._root.put_json(schema_path(self._snapshot, self._name), told)
-                self._columns = columns
-            return columns
-
-    def _fit_table(self, columns: pa.Schema) -> DeltaTable:
-        """The table, made or widened so that it can hold the columns."""
-        with translated(f"open the table of {self._name}"):
-            for attempt in range(ATTEMPTS):
-                table = self._table or self._open_or_create(columns)
-                present = pa.schema(table.schema().to_arrow())
-                present = pa.schema([field.with_type(_plain(field.type)) for field in present])
-                missing = added_columns(present, columns, self._name)
-                if not missing:
-                    break
-                try:
-                    table.alter.add_columns(list(DeltaSchema.from_arrow(pa.schema(missing)).fields))
-                except DeltaError:
-                    # Another snapshot has changed the table meanwhile, most likely by the same columns: look again.
-                    if attempt == ATTEMPTS - 1:
-                        raise
-                self._table = None
-            self._table = table
-            self._part_columns = part_columns(present, columns)
-            return table
-
-    def _open_or_create(self, columns: pa.Schema) -> DeltaTable:
-        uri = self._files.uri("").rstrip("/\\")
-        if newest_version(self._files) < 0:
-            try:
-                if self._files.local:
-                    self._files.local.mkdir(parents=True, exist_ok=True)
-                return DeltaTable.create(
-                    uri,
-                    schema=table_schema(columns),
-                    partition_by=[SNAPSHOT],
-                    name=self._name,
-                    configuration=TABLE_PROPERTIES,
-                )
-            except DeltaError:
-                # Another snapshot was first.
-                if newest_version(self._files) < 0:
-                    raise
-        return DeltaTable(uri)
-
-    def _ready(self) -> DeltaTable:
-        """The opened table, and ``_part_columns`` set."""
-        if self._table is None or self._part_columns is None:
-            columns = self.columns()
-            if columns is None:
-                raise StoreError(f"{self._name}: its columns are not known yet; put_schema comes first.")
-            return self._fit_table(columns)
-        return self._table
-
-    # -- progress --------------------------------------------------------------------------------------------------
-
-    def progress(self) -> Progress:
-        with self._lock:
-            if not self._is_read:
-                self._read_last()
-            return self._last.progress if self._last else NOTHING
-
-    def _read_last(self) -> None:
-        commits = read_commits(self._files, self._snapshot, not_before=self._plan.created_at)
-        self._last = next(commits, None)
-        self._is_read = True
-
-    # -- parts -----------------------------------------------------------------------------------------------------
-
-    def write_part(self, batches: Iterable[pa.RecordBatch], clock: Clock) -> Part:
-        with self._lock:
-            self._ready()
-            columns = self._part_columns
-            if self._numbers is None:
-                self._numbers = itertools.count(self.progress().parts + 1)
-            number = next(iter(self._numbers))
-        name = f"{self._name}-{self._snapshot}-{number:06d}-{secrets.token_hex(4)}.parquet"
-        path = f"{SNAPSHOT}={self._snapshot}/{name}"
-        tables = regrouped(batches)
-        first = next(tables, None)
-        if first is None:
-            return Part(path="", rows=0, deleted=0, size_bytes=0, sha256="")
-        with self._files.open_new(path) as sink:
-            writer = PartWriter(sink, columns, object_name=self._name, extracted_at=clock.now())
-            try:
-                for table in itertools.chain([first], tables):
-                    writer.write(table)
-            finally:
-                writer.close()
-        return writer.part(path)
-
-    # -- commits ---------------------------------------------------------------------------------------------------
-
-    def commit(self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, *, is_done: bool) -> Progress:
-        written = [part for part in parts if part.path]
-        with self._lock:
-            before = self.progress()
-            if written and self._last is not None and list(self._last.parts) == written:
-                return before
-            stamps = [s for s in (before.max_modstamp, *(p.max_modstamp for p in written)) if s is not None]
-            after = Progress(
-                parts=before.parts + len(written),
-                rows=before.rows + sum(p.rows for p in written),
-                deleted=before.deleted + sum(p.deleted for p in written),
-                cursor=None if cursor is None else dict(cursor),
-                is_done=is_done,
-                size_bytes=before.size_bytes + sum(p.size_bytes for p in written),
-                max_modstamp=max(stamps, key=datetime.fromisoformat, default=None),
-                number=before.number + 1,
-                since=before.since,
-            )
-            adds = [
-                AddAction(p.path, p.size_bytes, {SNAPSHOT: self._snapshot}, 0, True, p.delta_stats()) for p in written
-            ]
-            return self._put(after, written, adds)
-
-    def restart(self, cursor: Mapping[str, Any] | None, clock: Clock) -> Progress:
-        with self._lock:
-            self._read_last()
-            before, alive = read_parts(self._files, self._snapshot, not_before=self._plan.created_at)
-            after = Progress(
-                cursor=None if cursor is None else dict(cursor), number=before.number + 1, since=before.number + 1
-            )
-            now_ms = int(clock.now().timestamp() * 1000)
-            removes = [RemoveAction(p.path, True, now_ms, p.size_bytes, {SNAPSHOT: self._snapshot}) for p in alive]
-            return self._put(after, [], removes)
-
-    def _put(self, after: Progress, parts: Sequence[Part], actions: list[AddAction | RemoveAction]) -> Progress:
-        """One Delta commit, whose number in this snapshot is ``after.number``."""
-        told = metadata(self._snapshot, after, parts)
-        properties = CommitProperties(
-            custom_metadata={"sfnb": encode(told).decode()},
-            app_transactions=[Transaction(self._snapshot, after.number)],
-        )
-        with translated(f"commit rows of {self._name}"):
-            for attempt in range(ATTEMPTS):
-                table = self._ready()
-                if (there := table.transaction_version(self._snapshot)) is not None and there >= after.number:
-                    return self._settled(after, parts)
-                if (there is None and after.number > 1) or (there is not None and there < after.number - 1):
-                    raise StoreError(
-                        f"{self._name}: the table has lost commits of {self._snapshot}; see `sfnb verify`."
-                    )
-                version = table.version()
-                try:
-                    table.create_write_transaction(
-                        actions,
-                        mode="append",
-                        schema=table.schema(),
-                        partition_by=[SNAPSHOT],
-                        commit_properties=properties,
-                    )
-                except (DeltaError, TableNotFoundError, OSError) as err:
-                    # Refused because another snapshot changed the table, or because this very commit had worked
-                    # before and its answer was lost: look at the table afresh, and decide again.
-                    self._table = None
-                    if attempt == ATTEMPTS - 1 or isinstance(err, OSError):
-                        raise
-                    continue
-                table.update_incremental()
-                for written in range(version + 1, table.version() + 1):
-                    self._files.sync(log_path(written))
-                return self._settled(after, parts)
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _settled(self, after: Progress, parts: Sequence[Part]) -> Progress:
-        """The progress as the log now has it, if it is this commit that the log has."""
-        self._read_last()
-        last = self._last
-        if last is None or last.progress.number != after.number or list(last.parts) != list(parts):
-            raise StoreError(
-                f"{self._name}: another process writes snapshot {self._snapshot} too; end one of them and resume."
-            )
-        return last.progress
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """Delta's schema comes over the Arrow interface with view or large strings, depending on the version."""
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    return kind

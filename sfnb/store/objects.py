@@ -1,0 +1,281 @@
+"""One object's share of a snapshot's writer: its table, its parts, its commits."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+
+from sfnb.clock import Clock
+from sfnb.errors import StoreError
+from sfnb.store.columns import (
+    added_columns,
+    columns_as_json,
+    columns_from_json,
+    part_columns,
+    stored_columns,
+    stored_type,
+    table_schema,
+)
+from sfnb.store.files import Files, encode, translated
+from sfnb.store.log import NOTHING, Commit, Progress, log_path, metadata, newest_version, read_commits, read_parts
+from sfnb.store.manifest import FORMAT, SnapshotPlan, schema_path, table_path
+from sfnb.store.parts import SNAPSHOT, Part, PartWriter, regrouped
+
+TABLE_PROPERTIES: Mapping[str, str | None] = {
+    # Cursors and digests live in the log: nothing may tidy it away.
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.checkpointInterval": "100",
+}
+
+ATTEMPTS = 5
+"""Tries of one commit while other snapshots write to the table; Delta itself repeats those that do not conflict."""
+
+
+class ObjectWriter:
+    """
+    Writes one object of one snapshot.
+
+    ``_lock`` guards everything that changes. Parts are written outside of it, so several threads can do so at once.
+    """
+
+    def __init__(self, files: Files, plan: SnapshotPlan, name: str) -> None:
+        self._root = files
+        self._files = files.below(table_path(name))
+        self._plan = plan
+        self._snapshot = plan.snapshot
+        self._name = name
+        self._lock = threading.RLock()
+        self._columns: pa.Schema | None = None
+        self._part_columns: pa.Schema | None = None
+        self._table: DeltaTable | None = None
+        self._last: Commit | None = None
+        self._is_read = False
+        self._numbers: Iterator[int] | None = None
+
+    # -- columns ---------------------------------------------------------------------------------------------------
+
+    def columns(self) -> pa.Schema | None:
+        """The object's columns in this snapshot, or None before ``put_schema``."""
+        with self._lock:
+            if self._columns is None:
+                told = self._root.read_json(schema_path(self._snapshot, self._name))
+                if told is not None:
+                    self._columns = columns_from_json(told["columns"])
+            return self._columns
+
+    def put_schema(self, schema: pa.Schema, describe: Mapping[str, Any]) -> pa.Schema:
+        """See ``Writer.put_schema``."""
+        with self._lock:
+            if (kept := self.columns()) is not None:
+                return kept
+            columns = stored_columns(schema, self._name)
+            self._fit(columns)
+            told = {
+                "format": FORMAT,
+                "object": self._name,
+                "columns": columns_as_json(columns),
+                "describe": dict(describe),
+            }
+            self._root.put_json(schema_path(self._snapshot, self._name), told)
+            self._columns = columns
+            return columns
+
+    def _fit(self, columns: pa.Schema) -> pa.Schema:
+        """Widen the table, if there is one, so that it can hold the columns; the columns of a part in it."""
+        with translated(f"open the table of {self._name}"):
+            for attempt in range(ATTEMPTS):
+                table = self._open()
+                if table is None:
+                    self._part_columns = columns
+                    return columns
+                told = pa.schema(table.schema().to_arrow())
+                present = pa.schema([field.with_type(stored_type(field.type)) for field in told])
+                missing = added_columns(present, columns, self._name)
+                if not missing:
+                    self._part_columns = part_columns(present, columns)
+                    return self._part_columns
+                try:
+                    table.alter.add_columns(list(DeltaSchema.from_arrow(pa.schema(missing)).fields))
+                except DeltaError:
+                    # Another snapshot has changed the table meanwhile, most likely by the same columns: look again.
+                    if attempt == ATTEMPTS - 1:
+                        raise
+                self._table = None
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _open(self) -> DeltaTable | None:
+        """The table as it is now, or None if it does not exist yet: it comes to be with its first commit."""
+        if self._table is not None:
+            self._table.update_incremental()
+        elif newest_version(self._files) >= 0:
+            self._table = DeltaTable(self._uri)
+        return self._table
+
+    @property
+    def _uri(self) -> str:
+        return self._files.uri("").rstrip("/\\")
+
+    def _known_columns(self) -> pa.Schema:
+        columns = self.columns()
+        if columns is None:
+            raise StoreError(f"{self._name}: its columns are not known yet; put_schema comes first.")
+        return columns
+
+    # -- progress --------------------------------------------------------------------------------------------------
+
+    def progress(self) -> Progress:
+        """See ``Writer.progress``. Read once; from then on nobody else writes this object of this snapshot."""
+        with self._lock:
+            last = self._last if self._is_read else self._read_last()
+            return last.progress if last else NOTHING
+
+    def _read_last(self) -> Commit | None:
+        commits = read_commits(self._files, self._snapshot, not_before=self._plan.created_at)
+        self._last = next(commits, None)
+        self._is_read = True
+        return self._last
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def write_part(self, batches: Iterable[pa.RecordBatch], clock: Clock) -> Part:
+        """See ``Writer.write_part``."""
+        with self._lock:
+            columns = self._part_columns or self._fit(self._known_columns())
+            if self._numbers is None:
+                self._numbers = itertools.count(self.progress().parts + 1)
+            number = next(self._numbers)
+        tables = regrouped(batches)
+        first = next(tables, None)
+        if first is None:
+            return Part(path="", rows=0, deleted=0, size_bytes=0, sha256="")
+        # The random end keeps apart what two processes call the same, such as litter of a killed one.
+        name = f"{self._name}-{self._snapshot}-{number:06d}-{secrets.token_hex(4)}.parquet"
+        path = f"{SNAPSHOT}={self._snapshot}/{name}"
+        with self._files.open_new(path) as sink:
+            writer = PartWriter(sink, columns, object_name=self._name, extracted_at=clock.now())
+            try:
+                for table in itertools.chain([first], tables):
+                    writer.write(table)
+            finally:
+                writer.close()
+        return writer.part(path)
+
+    # -- commits ---------------------------------------------------------------------------------------------------
+
+    def commit(self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, *, is_done: bool) -> Progress:
+        """See ``Writer.commit``."""
+        written = [part for part in parts if part.path]
+        with self._lock:
+            before = self.progress()
+            if written and self._last is not None and list(self._last.parts) == written:
+                return before
+            stamps = [s for s in (before.max_modstamp, *(p.max_modstamp for p in written)) if s is not None]
+            after = Progress(
+                parts=before.parts + len(written),
+                rows=before.rows + sum(p.rows for p in written),
+                deleted=before.deleted + sum(p.deleted for p in written),
+                cursor=None if cursor is None else dict(cursor),
+                is_done=is_done,
+                size_bytes=before.size_bytes + sum(p.size_bytes for p in written),
+                max_modstamp=max(stamps, key=datetime.fromisoformat, default=None),
+                number=before.number + 1,
+                since=before.since,
+            )
+            return self._put(after, written)
+
+    def restart(self, cursor: Mapping[str, Any] | None, clock: Clock) -> Progress:
+        """See ``Writer.restart``."""
+        with self._lock:
+            self._read_last()
+            before, alive = read_parts(self._files, self._snapshot, not_before=self._plan.created_at)
+            number = before.number + 1
+            after = replace(NOTHING, cursor=None if cursor is None else dict(cursor), number=number, since=number)
+            now_ms = int(clock.now().timestamp() * 1000)
+            removes = [
+                RemoveAction(p.path, True, now_ms, p.size_bytes, {SNAPSHOT: self._snapshot})
+                for p in alive
+            ]
+            return self._put(after, [], removes)
+
+    def _put(self, after: Progress, parts: Sequence[Part], removes: Sequence[RemoveAction] = ()) -> Progress:
+        """One Delta commit, whose number in this snapshot is ``after.number``."""
+        adds = [
+            AddAction(p.path, p.size_bytes, {SNAPSHOT: self._snapshot}, 0, True, p.delta_stats())
+            for p in parts
+        ]
+        properties = CommitProperties(
+            custom_metadata={"sfnb": encode(metadata(self._snapshot, after, parts)).decode()},
+            app_transactions=[Transaction(self._snapshot, after.number)],
+        )
+        columns = self._known_columns()
+        with translated(f"commit rows of {self._name}"):
+            for attempt in range(ATTEMPTS):
+                table = self._open()
+                there = table.transaction_version(self._snapshot) if table is not None else None
+                if there is not None and there >= after.number:
+                    return self._settled(after, parts)
+                if (there or 0) != after.number - 1:
+                    raise StoreError(
+                        f"{self._name}: the table has lost commits of {self._snapshot}; see `sfnb verify`."
+                    )
+                before = -1 if table is None else table.version()
+                try:
+                    if table is None:
+                        self._create(columns, adds, properties)
+                    else:
+                        table.create_write_transaction(
+                            [*adds, *removes],
+                            mode="append",
+                            schema=table.schema(),
+                            partition_by=[SNAPSHOT],
+                            commit_properties=properties,
+                        )
+                except DeltaError:
+                    # Another snapshot has changed the table meanwhile, or has just created it, or this very commit had
+                    # worked before and its answer was lost: look at the table afresh, and decide again.
+                    self._table = None
+                    if attempt == ATTEMPTS - 1:
+                        raise
+                    # Its columns may not be ours.
+                    self._fit(columns)
+                    continue
+                settled = self._settled(after, parts)
+                self._files.sync([log_path(version) for version in range(before + 1, settled.version + 1)])
+                return settled
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _create(self, columns: pa.Schema, adds: list[AddAction], properties: CommitProperties) -> None:
+        """The table and its first commit in one, which halves what an empty object costs."""
+        if self._files.local:
+            self._files.local.mkdir(parents=True, exist_ok=True)
+        create_table_with_add_actions(
+            self._uri,
+            DeltaSchema.from_arrow(table_schema(columns)),
+            adds,
+            mode="error",
+            partition_by=[SNAPSHOT],
+            name=self._name,
+            configuration=TABLE_PROPERTIES,
+            commit_properties=properties,
+        )
+
+    def _settled(self, after: Progress, parts: Sequence[Part]) -> Progress:
+        """The progress as the log now has it, if it is this commit that the log has."""
+        last = self._read_last()
+        if last is None or last.progress.number != after.number or list(last.parts) != list(parts):
+            raise StoreError(
+                f"{self._name}: another process writes snapshot {self._snapshot} too; end one of them and resume."
+            )
+        return last.progress
