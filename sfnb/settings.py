@@ -142,7 +142,9 @@ def put_org(settings: Settings, config: OrgConfig) -> Settings:
         )
     for role, reference in config.secrets.items():
         if not SECRET_REFERENCE.fullmatch(reference):
-            raise CallerError(f"org {config.name}: the {role} must be given as env:VARIABLE, file:PATH or keyring, never itself.")
+            raise CallerError(
+                f"org {config.name}: the {role} must be given as env:VARIABLE, file:PATH or keyring, never itself."
+            )
     table = {key: value for key, value in asdict(config).items() if value and key not in ("name", "secrets")}
     if config.secrets:
         table["secrets"] = dict(config.secrets)
