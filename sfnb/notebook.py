@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sfnb.engine import Forecast
 from sfnb.errors import CallerError
 from sfnb.jobs.events import Sink
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OUTCOME_TYPE = "application/vnd.sfnb.outcome+json"
 """The media type under which a notebook's last cell keeps its job's summary for `sfnb run`."""
@@ -52,6 +57,59 @@ def progress() -> Sink:
     from sfnb.cli.progress import Lines
 
     return Lines(sys.stdout)
+
+
+def names(value: str | Sequence[str] | None) -> list[str] | None:
+    """Names of objects from a parameter: ``"Account,Contact"``, a list, or None."""
+    if value is None or isinstance(value, str):
+        return [name.strip() for name in (value or "").split(",") if name.strip()] or None
+    return list(value)
+
+
+def plan_frame(forecast: Forecast) -> pd.DataFrame:
+    """
+    One row for each object of the plan, largest first: ``object`` (string), ``rows`` (Int64, as the org estimates
+    them), ``road`` (string), ``calls`` (float64, its share of shared calls), ``mb`` (float64).
+    """
+    import pandas as pd
+
+    planned = sorted(forecast.plan.objects.values(), key=lambda o: (-(o.expected_rows or 0), o.name))
+    return pd.DataFrame(
+        {
+            "object": pd.Series([o.name for o in planned], dtype="string"),
+            "rows": pd.Series([o.expected_rows for o in planned], dtype="Int64"),
+            "road": pd.Series([o.road for o in planned], dtype="string"),
+            "calls": pd.Series([round(o.calls, 1) for o in planned], dtype="float64"),
+            "mb": pd.Series([round(o.mb, 1) for o in planned], dtype="float64"),
+        }
+    )
+
+
+def print_plan(forecast: Forecast) -> None:
+    """The plan in a few sentences: its price, where use stands, where it will pause."""
+    price = forecast.plan.price()
+    print(f"{len(forecast.plan.objects)} objects, about {price['api']:,} calls, {price['bulk2']:,} Bulk 2 jobs")
+    for name, reason in forecast.plan.left_out.items():
+        print(f"left out: {name}: {reason}")
+    for name, reason in forecast.plan.failed.items():
+        print(f"failed: {name}: {reason}")
+    for sentence in forecast.pauses or ["no pause expected as use stands now"]:
+        print(sentence)
+
+
+def outcome_frame(summary: dict[str, Any]) -> pd.DataFrame:
+    """
+    One row for each object of a job, failed and unfinished ones first: ``object`` (string), ``state`` (string),
+    ``rows`` (Int64), ``calls`` (Int64), ``message`` (string).
+    """
+    import pandas as pd
+
+    entries = sorted(summary["objects"].items(), key=lambda item: (item[1]["state"] == "complete", item[0]))
+    columns = {"state": "string", "rows": "Int64", "calls": "Int64", "message": "string"}
+    return pd.DataFrame(
+        {"object": pd.Series([name for name, _ in entries], dtype="string")}
+        | {key: pd.Series([entry.get(key) for _, entry in entries], dtype=kind) for key, kind in columns.items()}  # type: ignore[call-overload]
+    )
 
 
 def record_outcome(summary: dict[str, Any]) -> None:
