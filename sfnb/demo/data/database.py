@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sfnb.demo.data import describe as describing
-from sfnb.demo.data import export, generate, standard
+from sfnb.demo.data import content, custom, export, generate, people, sales, service
 from sfnb.demo.data.catalog import Catalog
 from sfnb.demo.data.results import QueryResult, run
 from sfnb.demo.data.schema import ObjectDef, Organization, User
@@ -54,7 +54,10 @@ class Database:
         if size not in SIZES:
             raise ValueError(f"size is {size!r}, but must be one of {', '.join(SIZES)}")
         self.clock = clock
-        self.catalog = Catalog(standard.objects())
+        self.catalog = Catalog(
+            [*people.objects(), *sales.objects(), *service.objects(), *content.objects(), *custom.objects()]
+            + custom.empty_objects(empty_objects)
+        )
         self.storage = Storage(folder)
         self.rows = self._plan_rows(SIZES[size], overrides or {})
         self._generate(seed)

@@ -160,7 +160,7 @@ def describe_field(field: Field) -> Entry:
         "compoundFieldName": field.compound or ("Name" if field.name == "Name" and field.type == "string" else None),
         "controllerName": None,
         "createable": field.is_createable and not field.is_calculated,
-        "custom": field.is_custom or field.name.endswith("__s"),
+        "custom": field.is_custom,
         "defaultValue": False if kind == "boolean" else None,
         "defaultValueFormula": None,
         "defaultedOnCreate": field.is_defaulted,

@@ -316,6 +316,17 @@ def modified() -> tuple[Field, ...]:
     )
 
 
+def modified_only() -> tuple[Field, ...]:
+    """The modification fields of an object that does not tell when it was created."""
+    when, who = modified()
+    return when.filled(fills.moment(back_days=900, nulls=0.0)), who
+
+
+def modstamp_alone() -> Field:
+    """SystemModstamp of an object that has no LastModifiedDate."""
+    return modstamp().filled(fills.moment(back_days=900, nulls=0.0))
+
+
 def modstamp() -> Field:
     fill = fills.later("LastModifiedDate", within_days=30, share=0.2)
     return Field("SystemModstamp", "datetime", is_defaulted=True, fill=fill, **_SYSTEM)  # type: ignore[arg-type]

@@ -75,7 +75,11 @@ class Field:
 
     @property
     def is_custom(self) -> bool:
-        return self.name.endswith("__c")
+        return self.name.endswith(("__c", "__s"))
+
+    def filled(self, fill: Callable[[Any], Any]) -> Field:
+        """The same field with other values."""
+        return replace(self, fill=fill)
 
     @property
     def is_stored(self) -> bool:
