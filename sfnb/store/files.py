@@ -22,6 +22,8 @@ from sfnb.errors import CallerError, StoreError
 TEMPORARY = ".tmp-"
 """What the names of files begin with that are being written, so that litter is known as such."""
 
+BLOCK_BYTES = 1 << 20
+
 REASONS: Mapping[int, str] = {
     errno.ENOSPC: "the disk is full; make room and resume",
     errno.EDQUOT: "your quota on this disk is used up; make room and resume",
@@ -176,6 +178,23 @@ class Files:
         with translated(f"list {self.uri(path)}"):
             infos = self._fs.get_file_info(pafs.FileSelector(path, allow_not_found=True, recursive=True))
             return {i.path: int(i.size) for i in infos if i.type == pafs.FileType.File}
+
+    def open_input(self, path: str) -> pa.NativeFile:
+        """A file for Arrow to read from; to be closed, and its errors translated, by the caller."""
+        return self._fs.open_input_file(path)
+
+    def digest(self, path: str) -> tuple[int, str] | None:
+        """Size in bytes and SHA-256 of a file, or None if there is none."""
+        with translated(f"read {self.uri(path)}"):
+            try:
+                size_bytes, hashed = 0, hashlib.sha256()
+                with self._fs.open_input_stream(path) as stream:
+                    while block := stream.read(BLOCK_BYTES):
+                        size_bytes += len(block)
+                        hashed.update(block)
+            except FileNotFoundError:
+                return None
+            return size_bytes, hashed.hexdigest()
 
     def has(self, path: str) -> bool:
         with translated(f"look at {self.uri(path)}"):

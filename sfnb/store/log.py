@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sfnb.errors import StoreError
 from sfnb.store.files import Files, decode
-from sfnb.store.parts import Part
+from sfnb.store.parts import SNAPSHOT, Part
 
 LOG = "_delta_log"
 
@@ -62,7 +62,6 @@ class Commit:
     snapshot: str
     progress: Progress
     parts: tuple[Part, ...]
-    added: Mapping[str, int] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
 
 
@@ -126,12 +125,24 @@ def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, i
             snapshot=told["snapshot"],
             progress=progress,
             parts=tuple(Part(**part) for part in told["parts"]),
-            added={add["path"]: int(add["size"]) for add in actions.get("add", [])},
             removed=frozenset(remove["path"] for remove in actions.get("remove", [])),
         )
+        is_whole = _agree(commit, actions)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as err:
         raise StoreError(f"{what} is damaged: it is not a Delta commit any more.") from err
+    if not is_whole:
+        raise StoreError(f"{what} is damaged: the files it names are not those that sfnb committed.")
     return commit, written_ms
+
+
+def _agree(commit: Commit, actions: Mapping[str, list[dict[str, Any]]]) -> bool:
+    """Whether Delta's actions are the ones that go with what we wrote beside them."""
+    partition = {SNAPSHOT: commit.snapshot}
+    adds = {a["path"]: (a["size"], a["partitionValues"], json.loads(a["stats"])) for a in actions.get("add", [])}
+    txns = [(txn["appId"], txn["version"]) for txn in actions.get("txn", [])]
+    return adds == {p.path: (p.size_bytes, partition, p.delta_stats()) for p in commit.parts} and txns == [
+        (commit.snapshot, commit.progress.number)
+    ]
 
 
 def read_commits(

@@ -244,9 +244,9 @@ def compute_manifest(
     out = {**plan.left_out, **(left_out or {})}
     objects = {}
     for name in plan.objects:
-        if name in out:
-            continue
         progress, parts = read_parts(files.below(table_path(name)), plan.snapshot, not_before=plan.created_at)
+        if name in out and not parts:
+            continue
         objects[name] = object_entry(progress, parts, told.pop(name, None))
     objects.update({name: ObjectEntry(ObjectState.UNTOUCHED, message=why) for name, why in told.items()})
     is_complete = claimed == "complete" and all(e.state is ObjectState.COMPLETE for e in objects.values())
@@ -260,7 +260,7 @@ def compute_manifest(
         created_at=plan.created_at,
         sealed_at=sealed_at,
         objects=objects,
-        left_out=out,
+        left_out={name: why for name, why in out.items() if name not in objects},
         notes=tuple(plan.notes),
         api_version=plan.api_version,
         sfnb=plan.sfnb,

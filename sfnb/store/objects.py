@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from sfnb.store.columns import (
 from sfnb.store.files import Files, encode, translated
 from sfnb.store.log import NOTHING, Commit, Progress, log_path, metadata, newest_version, read_commits, read_parts
 from sfnb.store.manifest import FORMAT, SnapshotPlan, schema_path, table_path
-from sfnb.store.parts import SNAPSHOT, Part, PartWriter, regrouped
+from sfnb.store.parts import SNAPSHOT, Part, PartWriter, alive_ids, regrouped
 
 TABLE_PROPERTIES: Mapping[str, str | None] = {
     # Cursors and digests live in the log: nothing may tidy it away.
@@ -74,6 +75,11 @@ class ObjectWriter:
                 if told is not None:
                     self._columns = columns_from_json(told["columns"])
             return self._columns
+
+    def describe(self) -> dict[str, Any]:
+        """See ``Writer.describe``."""
+        told = self._root.read_json(schema_path(self._snapshot, self._name))
+        return dict(told["describe"]) if told else {}
 
     def put_schema(self, schema: pa.Schema, describe: Mapping[str, Any]) -> pa.Schema:
         """See ``Writer.put_schema``."""
@@ -147,6 +153,15 @@ class ObjectWriter:
         self._is_read = True
         return self._last
 
+    def ids(self) -> list[str]:
+        """See ``Writer.ids``."""
+        _, parts = read_parts(self._files, self._snapshot, not_before=self._plan.created_at)
+        found: list[str] = []
+        for part in parts:
+            with translated(f"read {self._files.uri(part.path)}"), self._files.open_input(part.path) as source:
+                found += alive_ids(source)
+        return found
+
     # -- parts -----------------------------------------------------------------------------------------------------
 
     def write_part(self, batches: Iterable[pa.RecordBatch], clock: Clock) -> Part:
@@ -203,16 +218,13 @@ class ObjectWriter:
             number = before.number + 1
             after = replace(NOTHING, cursor=None if cursor is None else dict(cursor), number=number, since=number)
             now_ms = int(clock.now().timestamp() * 1000)
-            removes = [
-                RemoveAction(p.path, True, now_ms, p.size_bytes, {SNAPSHOT: self._snapshot})
-                for p in alive
-            ]
+            removes = [RemoveAction(p.path, True, now_ms, p.size_bytes, {SNAPSHOT: self._snapshot}) for p in alive]
             return self._put(after, [], removes)
 
     def _put(self, after: Progress, parts: Sequence[Part], removes: Sequence[RemoveAction] = ()) -> Progress:
         """One Delta commit, whose number in this snapshot is ``after.number``."""
         adds = [
-            AddAction(p.path, p.size_bytes, {SNAPSHOT: self._snapshot}, 0, True, p.delta_stats())
+            AddAction(p.path, p.size_bytes, {SNAPSHOT: self._snapshot}, 0, True, json.dumps(p.delta_stats()))
             for p in parts
         ]
         properties = CommitProperties(

@@ -7,7 +7,6 @@ A part holds the object's fields, ``_sfnb_op`` (``delete`` where IsDeleted is tr
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -38,8 +37,8 @@ SAMPLE_ROWS = 4096
 DISTINCT_SHARE = 0.4
 """A column with more distinct values than this share of a sample is written plain: hashing would be for nothing."""
 
-# Arrow's array(), scalar() and repeat() load pandas (50 MB) to see whether they were given some of its values, so what a
-# writer adds is made of bare buffers.
+# Arrow's array(), scalar() and repeat() load pandas (50 MB) to see whether they were given some of its values, so what
+# a writer adds is made of bare buffers.
 OPS = pa.Array.from_buffers(
     pa.string(), 2, [None, pa.py_buffer(struct.pack("<3i", 0, 6, 12)), pa.py_buffer(b"upsertdelete")]
 )
@@ -72,18 +71,16 @@ class Part:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def delta_stats(self) -> str:
+    def delta_stats(self) -> dict[str, Any]:
         """Delta's statistics: what lets other readers skip a file."""
         low = {"Id": self.min_id, "SystemModstamp": self.min_modstamp}
         high = {"Id": self.max_id, "SystemModstamp": self.max_modstamp}
-        return json.dumps(
-            {
-                "numRecords": self.rows + self.deleted,
-                "minValues": {k: v for k, v in low.items() if v is not None},
-                "maxValues": {k: v for k, v in high.items() if v is not None},
-                "nullCount": {},
-            }
-        )
+        return {
+            "numRecords": self.rows + self.deleted,
+            "minValues": {k: v for k, v in low.items() if v is not None},
+            "maxValues": {k: v for k, v in high.items() if v is not None},
+            "nullCount": {},
+        }
 
 
 def iso(moment: datetime) -> str:
@@ -151,6 +148,16 @@ def plain_columns(sample: pa.Table) -> set[str]:
         present = len(column) - column.null_count
         if present and pc.count_distinct(column).as_py() > DISTINCT_SHARE * present:
             found.add(name)
+    return found
+
+
+def alive_ids(source: Any) -> list[str]:
+    """Ids of the records alive in one part's file (an Arrow input). Reads two columns; loads no pandas."""
+    found: list[str] = []
+    with pq.ParquetFile(source) as file:
+        for batch in file.iter_batches(columns=["Id", OP]):
+            alive = pc.is_in(batch.column(1), value_set=OPS.slice(0, 1))
+            found += batch.column(0).filter(alive).to_pylist()
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -101,16 +102,20 @@ class Snapshot:
     def __repr__(self) -> str:
         return f"Snapshot({self.id!r})"
 
-    @property
+    @cached_property
     def plan(self) -> SnapshotPlan:
+        """What was to be stored."""
         return read_plan(self._files, self.id)
 
     @property
     def manifest(self) -> Manifest:
         """The sealed manifest; before the seal, what plan and Delta logs say at this moment."""
+        return self._seal() or compute_manifest(self._files, self.plan)
+
+    def _seal(self) -> Manifest | None:
         if self._sealed is None:
             self._sealed = read_manifest(self._files, self.id)
-        return self._sealed or compute_manifest(self._files, self.plan)
+        return self._sealed
 
     @property
     def is_sealed(self) -> bool:
@@ -119,8 +124,8 @@ class Snapshot:
     @property
     def has_data(self) -> bool:
         """Whether any rows are committed."""
-        if self._sealed or self.is_sealed:
-            return any(entry.parts for entry in self.manifest.objects.values())
+        if sealed := self._seal():
+            return any(entry.parts for entry in sealed.objects.values())
         plan = self.plan
         return any(
             read_parts(self._files.below(table_path(name)), self.id, not_before=plan.created_at)[1]
@@ -130,7 +135,7 @@ class Snapshot:
     @property
     def objects(self) -> tuple[str, ...]:
         """Names of the objects that were to be stored."""
-        return tuple(self.manifest.objects)
+        return tuple((self._seal() or self.plan).objects)
 
     def columns(self, object_name: str) -> pa.Schema:
         """The object's fields in this snapshot, in describe's order."""
@@ -201,7 +206,7 @@ class Snapshot:
 
     def sql_table(self, query: str) -> pa.Table:
         """Like ``sql``, as an Arrow table."""
-        return views.select(query, self._known(), self.rows)
+        return views.select(query, self.objects, self.rows)
 
     def export(self, object_name: str, path: str | os.PathLike[str], *, overwrite: bool = False) -> int:
         """
@@ -218,24 +223,22 @@ class Snapshot:
         """
         return views.export(self.rows(object_name), path, overwrite=overwrite)
 
-    def _known(self) -> tuple[str, ...]:
-        return self.objects
-
     def _spelled(self, object_name: str) -> str:
         """The object in the snapshot's spelling."""
-        manifest = self.manifest
-        for name in manifest.objects:
+        # Before the seal the plan knows the names; the manifest would read every object's log for them.
+        known = self._seal() or self.plan
+        for name in known.objects:
             if name.lower() == object_name.lower():
                 return name
-        for name, why in manifest.left_out.items():
+        for name, why in known.left_out.items():
             if name.lower() == object_name.lower():
                 raise CallerError(f"{name} was left out of snapshot {self.id}: {why}.")
         raise CallerError(f"snapshot {self.id} has no object {object_name}; `sfnb show` lists them.")
 
     def _committed(self, name: str) -> tuple[bool, list[Part]]:
         newest, not_before = None, None
-        if self._sealed is not None:
-            entry = self._sealed.objects[name]
+        if sealed := self._seal():
+            entry = sealed.objects[name]
             if entry.state is ObjectState.UNTOUCHED:
                 return False, []
             newest = entry.version

@@ -139,6 +139,14 @@ class Writer:
         """How far an object has come, from the Delta log alone."""
         return self._object(object_name).progress()
 
+    def describe(self, object_name: str) -> dict[str, Any]:
+        """The describe answer given to ``put_schema``, from disk; empty if there is none."""
+        return self._object(object_name).describe()
+
+    def ids(self, object_name: str) -> list[str]:
+        """Ids of the records alive that are committed so far, in no order to rely on."""
+        return self._object(object_name).ids()
+
     def write_part(self, object_name: str, batches: Iterable[pa.RecordBatch]) -> Part:
         """
         Stream batches into one Parquet file, durable but not yet visible when this returns.

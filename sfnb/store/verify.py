@@ -1,0 +1,241 @@
+"""Whether a store still is what was written: every log, part, plan and manifest is read and compared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from sfnb.errors import StoreError
+from sfnb.model import ObjectState
+from sfnb.store.files import TEMPORARY, Files, translated
+from sfnb.store.log import LOG, NOTHING, Commit, Progress, log_path, newest_version, parse_commit
+from sfnb.store.manifest import (
+    Manifest,
+    manifest_path,
+    object_entry,
+    plan_path,
+    read_manifest,
+    read_plan,
+    schema_path,
+    table_path,
+)
+from sfnb.store.parts import Part
+from sfnb.store.tables import OrgStore
+
+Kind = Literal["damage", "litter", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    One thing worth knowing about a store.
+
+    Args:
+        kind: ``damage`` (something stored cannot be had as it was), ``litter`` (a file that nothing names; harmless,
+            a later prune removes it), ``note``.
+        path: from the org's folder; empty when it is not about one file.
+    """
+
+    kind: Kind
+    message: str
+    snapshot: str = ""
+    object: str = ""
+    path: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class _Table:
+    """What is left of one object's table."""
+
+    progress: dict[str, Progress] = field(default_factory=dict)
+    alive: dict[str, dict[str, Part]] = field(default_factory=lambda: defaultdict(dict))
+    removed: set[str] = field(default_factory=set)
+    is_damaged: bool = False
+
+
+def verify(store: OrgStore) -> list[Finding]:
+    """
+    Everything that is wrong, or lying about, in one org's store; empty when all is well. Reads every byte once.
+
+    Damage never raises; only a store that cannot be listed at all does (StoreError).
+    """
+    files = store.files
+    findings: list[Finding] = []
+    tables = {name: _verify_table(files, name, findings) for name in files.names("tables", folders=True)}
+    snapshots = files.names("snapshots", folders=True)
+    for snapshot in snapshots:
+        _verify_snapshot(files, snapshot, tables, findings)
+    for name, table in tables.items():
+        for snapshot in table.progress:
+            if snapshot not in snapshots:
+                findings.append(
+                    Finding("damage", f"rows of {name} belong to a snapshot whose plan is gone", snapshot, name)
+                )
+    return findings
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def _verify_table(files: Files, name: str, findings: list[Finding]) -> _Table:
+    table = _Table()
+    folder = files.below(table_path(name))
+
+    def damage(message: str, path: str = "", snapshot: str = "") -> None:
+        table.is_damaged = True
+        findings.append(Finding("damage", message, snapshot, name, f"{table_path(name)}/{path}" if path else ""))
+
+    newest = newest_version(folder)
+    for version in range(newest + 1):
+        try:
+            text = folder.read(log_path(version))
+            if text is None:
+                damage("this Delta commit is missing; the rows it named are lost to readers", log_path(version))
+                continue
+            commit, _ = parse_commit(text, version, folder.uri(log_path(version)))
+        except StoreError as err:
+            damage(str(err), log_path(version))
+            continue
+        if commit is not None and (wrong := _follow(table, commit)):
+            damage(wrong, log_path(version), commit.snapshot)
+    for snapshot, parts in table.alive.items():
+        for part in parts.values():
+            if wrong := _verify_part(folder, part):
+                damage(wrong, part.path, snapshot)
+    present = folder.walk("")
+    if newest >= 0 and not table.is_damaged and (wrong := _verify_delta(folder, table)):
+        damage(wrong, LOG)
+    if newest < 0 and any(path.startswith(LOG) for path in present):
+        damage("the Delta log has no commit any more", LOG)
+    named = {path for parts in table.alive.values() for path in parts}
+    findings += [
+        Finding("litter", why, "", name, f"{table_path(name)}/{path}")
+        for path in sorted(set(present) - named)
+        if (why := _litter(path, table, newest))
+    ]
+    return table
+
+
+def _follow(table: _Table, commit: Commit) -> str:
+    """Apply one commit, oldest first; what does not follow from those before it, or an empty text."""
+    now, before = commit.progress, table.progress.get(commit.snapshot, NOTHING)
+    alive = table.alive[commit.snapshot]
+    wrong = ""
+    if now.number != before.number + 1:
+        wrong = f"commits {before.number + 1} to {now.number - 1} of the snapshot are missing before this one"
+    if now.since == now.number:
+        if now.number > 1 and commit.removed != set(alive) and not wrong:
+            wrong = "this restart took out other files than those that were there"
+        table.removed |= set(alive)
+        alive.clear()
+    alive.update({part.path: part for part in commit.parts})
+    table.progress[commit.snapshot] = now
+    counted = (len(alive), sum(p.rows for p in alive.values()), sum(p.deleted for p in alive.values()))
+    if counted != (now.parts, now.rows, now.deleted) and not wrong:
+        wrong = "its totals are not the sum of its parts"
+    return wrong
+
+
+def _verify_part(folder: Files, part: Part) -> str:
+    try:
+        found = folder.digest(part.path)
+        if found is None:
+            return f"this part is missing, and with it {part.rows + part.deleted:,} records"
+        size_bytes, sha256 = found
+        if size_bytes != part.size_bytes:
+            return f"this part has {size_bytes:,} bytes instead of {part.size_bytes:,}"
+        if sha256 != part.sha256:
+            return "the content of this part is not what was written (SHA-256 differs)"
+        with translated(f"open {folder.uri(part.path)}"), folder.open_input(part.path) as source:
+            rows = pq.ParquetFile(source).metadata.num_rows
+        if rows != part.rows + part.deleted:
+            return f"this part has {rows:,} rows instead of {part.rows + part.deleted:,}"
+    except StoreError as err:
+        return str(err)
+    return ""
+
+
+def _verify_delta(folder: Files, table: _Table) -> str:
+    """Whether Delta itself (its checkpoints too) sees the same files as our reading of the log."""
+    try:
+        with translated(f"open {folder.uri('')} with Delta"):
+            seen = set(DeltaTable(folder.uri("").rstrip("/\\")).get_add_actions().column("path").to_pylist())
+    except StoreError as err:
+        return str(err)
+    named = {path for parts in table.alive.values() for path in parts}
+    return "" if seen == named else "the checkpoint of this log names other files than its commits"
+
+
+def _litter(path: str, table: _Table, newest: int) -> str:
+    if path.startswith(f"{LOG}/"):
+        name = path.removeprefix(f"{LOG}/")
+        is_delta = (name[:20].isdigit() and int(name[:20]) <= newest) or name == "_last_checkpoint"
+        return "" if is_delta and TEMPORARY not in path else "a Delta file that was not finished"
+    if path in table.removed:
+        return "a part that a restart took out again"
+    return "a file that no commit names, left by an interrupted backup"
+
+
+# -- snapshots ---------------------------------------------------------------------------------------------------------
+
+
+def _verify_snapshot(files: Files, snapshot: str, tables: Mapping[str, _Table], findings: list[Finding]) -> None:
+    folder = f"snapshots/{snapshot}"
+    present = set(files.walk(folder))
+    touched = sorted(name for name, table in tables.items() if snapshot in table.progress)
+    known = {plan_path(snapshot), manifest_path(snapshot)}
+
+    def damage(message: str, path: str = "", object_name: str = "") -> None:
+        findings.append(Finding("damage", message, snapshot, object_name, path))
+
+    planned: Iterable[str] = ()
+    if plan_path(snapshot) in present or touched or manifest_path(snapshot) in present:
+        try:
+            planned = read_plan(files, snapshot).objects
+        except StoreError as err:
+            damage(str(err), plan_path(snapshot))
+    for name in sorted({*planned, *touched}):
+        path = schema_path(snapshot, name)
+        known.add(path)
+        try:
+            if files.read_json(path) is None and name in touched:
+                damage(f"{files.uri(path)} is missing: the fields of {name} are not known any more.", path, name)
+        except StoreError as err:
+            damage(str(err), path, name)
+    try:
+        manifest = read_manifest(files, snapshot)
+        if manifest is None:
+            findings.append(Finding("note", "not sealed: its backup is not finished", snapshot))
+        else:
+            _verify_manifest(manifest, tables, damage_of=damage)
+    except StoreError as err:
+        damage(str(err), manifest_path(snapshot))
+    findings += [
+        Finding("litter", "a file that nothing names, left by an interrupted backup", snapshot, "", path)
+        for path in sorted(present - known)
+    ]
+
+
+def _verify_manifest(manifest: Manifest, tables: Mapping[str, _Table], *, damage_of: Any) -> None:
+    path = manifest_path(manifest.snapshot)
+    for name, entry in manifest.objects.items():
+        table = tables.get(name, _Table())
+        if entry.state is ObjectState.UNTOUCHED and manifest.snapshot not in table.progress:
+            continue
+        progress = table.progress.get(manifest.snapshot, NOTHING)
+        parts = list(table.alive.get(manifest.snapshot, {}).values())
+        if object_entry(progress, parts, entry.message) != entry:
+            damage_of(
+                f"the manifest has {entry.rows:,} rows of {name} in {entry.parts} parts ({entry.state}), the Delta log "
+                f"has {progress.rows:,} in {len(parts)}",
+                path,
+                name,
+            )
