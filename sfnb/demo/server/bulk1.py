@@ -185,14 +185,14 @@ class Bulk1Jobs:
         all_rows = job.operation == "queryAll"
         try:
             # The Bulk rules (no aggregates, no compounds, no base64) hold for every format.
-            plan = database.plan(batch.soql, all_rows=all_rows, version=job.version, flavour="csv")
-            if plan.object.name != job.object_name:
-                raise ApiError("INVALID_TYPE", f"The job is for {job.object_name}, the query reads {plan.object.name}")
+            name = database.check_bulk(batch.soql, all_rows=all_rows, version=job.version).name
+            if name != job.object_name:
+                raise ApiError("INVALID_TYPE", f"The job is for {job.object_name}, the query reads {name}")
             folder = job.folder / batch.batch_id
             if job.content_type == "CSV":
                 export = database.export_csv(batch.soql, folder, all_rows=all_rows, version=job.version)
                 batch.rows = export.rows
-                batch.parts = (export.header, *(Slice(c.path, c.offset, c.length) for c in export.chunks))
+                batch.parts = (export.header, Slice(export.path, 0, export.size))
             else:
                 flavour: Literal["epoch", "json"] = "epoch" if job.content_type == "JSON" else "json"
                 result = database.query(batch.soql, all_rows=all_rows, version=job.version, flavour=flavour)

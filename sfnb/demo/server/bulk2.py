@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 from sfnb.demo.data import ids
 from sfnb.demo.errors import ApiError
 from sfnb.demo.server.clock import rest_time
-from sfnb.demo.server.pages import page_slices
 from sfnb.demo.server.wire import CSV_TYPE, Request, Response, Slice, empty_answer, json_answer, route
 
 if TYPE_CHECKING:
-    from sfnb.demo.data.database import CsvExport
+    from sfnb.demo.data.export import CsvExport
     from sfnb.demo.server.org import DemoOrg
 
 DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
@@ -88,8 +88,8 @@ class Bulk2Jobs:
             raise ApiError("INVALIDJOB", f"InvalidJob : Unknown format {delimiter}, {line_ending}", 400)
         org = self._org
         # Salesforce refuses a wrong query at create: parse it, and let the Bulk rules look at it.
-        plan = org.database.plan(soql, all_rows=operation == "queryAll", version=request.version, flavour="csv")
-        object_name = plan.object.name
+        all_rows = operation == "queryAll"
+        object_name = org.database.check_bulk(soql, all_rows=all_rows, version=request.version).name
         now_s = org.clock.now_s()
         if org.quota.used("bulk2_kb", now_s) >= org.quota.max("bulk2_kb"):
             most = org.quota.max("bulk2_kb")
@@ -178,8 +178,7 @@ class Bulk2Jobs:
             except ApiError as err:
                 job.failure = f"InvalidBatch : Failed to process query: {err.code}: {err.message}"
             else:
-                size = len(export.header) + sum(chunk.length for chunk in export.chunks)
-                org.spend_bulk("bulk2_kb", -(-size // 1024), is_forced=True)
+                org.spend_bulk("bulk2_kb", -(-(len(export.header) + export.size) // 1024), is_forced=True)
                 job.export = export
         job.finished_s = job.changed_s = org.clock.now_s()
 
@@ -187,12 +186,9 @@ class Bulk2Jobs:
         with job.lock:
             export, job.export = job.export, None
         if export is not None:
-            for path in {chunk.path for chunk in export.chunks}:
-                # A page may be on its way from it; Windows refuses then, and the folder goes with the org.
-                try:
-                    path.unlink(missing_ok=True)
-                except PermissionError:
-                    continue
+            # A page may be on its way from it: Windows refuses then, and the file goes with the work folder.
+            with contextlib.suppress(PermissionError):
+                export.delete()
 
 
 # -- routes -----------------------------------------------------------------------------------------------------------
@@ -258,12 +254,12 @@ def results(org: DemoOrg, request: Request) -> Response:
     if start > total:
         raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator", 400)
     wanted = min(x for x in (most, rows, total - start) if x is not None)
-    slices = page_slices(export, start, wanted)
-    end = start + wanted
+    page = export.span(start, wanted)
+    end = start + page.rows
     following = "null" if end >= total else _locator(end, rows if most is None else None)
-    body: tuple[bytes | Slice, ...] = (export.header, *slices)
+    body: tuple[bytes | Slice, ...] = (export.header, Slice(page.path, page.offset, page.length))
     return Response(
-        200, body, CSV_TYPE, {"Sforce-NumberOfRecords": str(wanted), "Sforce-Locator": following}
+        200, body, CSV_TYPE, {"Sforce-NumberOfRecords": str(page.rows), "Sforce-Locator": following}
     )  # fmt: skip
 
 

@@ -1,0 +1,153 @@
+"""Fixtures that need a running demo org."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sfnb.demo.data.database import Database
+from sfnb.demo.server.options import Options
+from sfnb.demo.server.server import DemoServer
+
+READY_S = 90.0
+
+
+@dataclass(frozen=True)
+class RunningOrg:
+    """
+    A demo org that answers: what its ready file says, and its control endpoint.
+
+    ``server`` is set when it runs in this process, so that a test may look inside.
+    """
+
+    url: str
+    https_url: str
+    ca_file: str
+    org_id: str
+    username: str
+    password: str
+    security_token: str
+    client_id: str
+    client_secret: str
+    jwt_private_key_file: str
+    refresh_token: str
+    access_token: str
+    pid: int
+    control_token: str
+    server: DemoServer | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+    def control(self, path: str, body: Any = None, *, method: str | None = None) -> dict[str, Any]:
+        """Call ``/control/{path}``; POST when there is a body, GET otherwise. Fails the test on an error."""
+        answer = requests.request(
+            method or ("GET" if body is None else "POST"),
+            f"{self.url}/control/{path}",
+            json=body,
+            headers={"X-Demo-Control": self.control_token},
+            timeout=60,
+        )
+        assert answer.ok, answer.text
+        return dict(answer.json())
+
+    def ledger(self, *, after: int = 0, threshold: int | None = None, calls: bool = False) -> dict[str, Any]:
+        """The org's truth about the calls it received since call number ``after``."""
+        query = f"ledger?after={after}" + (f"&threshold={threshold}" if threshold is not None else "")
+        return self.control(query + ("&calls=1" if calls else ""))
+
+    def mark(self) -> int:
+        """The number of the last call, for ``ledger(after=…)``."""
+        return int(self.control("status")["last_call"])
+
+    def fail(self, **rule: Any) -> None:
+        """Script a fault; see ``sfnb.demo.server.faults``."""
+        self.control("faults", rule)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """GET a path with the org's access token."""
+        headers = self.headers | options.pop("headers", {})
+        return requests.get(self.url + path, headers=headers, timeout=60, **options)
+
+    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+        headers = self.headers | options.pop("headers", {})
+        return requests.request(method, self.url + path, headers=headers, timeout=60, **options)
+
+
+def run_process(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], RunningOrg]:
+    """Start ``python -m sfnb.demo serve`` and wait until it answers."""
+    ready_file = folder / "ready.json"
+    command = [sys.executable, "-m", "sfnb.demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONUTF8": "1"})
+    tick = threading.Event()
+    for _ in range(int(READY_S / 0.05)):
+        if ready_file.exists():
+            return process, RunningOrg(**json.loads(ready_file.read_text()))
+        if process.poll() is not None:
+            pytest.fail(f"the demo org ended with {process.returncode} before it answered")
+        tick.wait(0.05)
+    process.kill()
+    process.wait()
+    pytest.fail(f"the demo org did not answer within {READY_S:.0f} s")
+
+
+@pytest.fixture(scope="session")
+def demo_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]:
+    """
+    One demo org in its own process for the whole session: tiny, soft limit of 5,000,000 calls, no other apps.
+
+    For reading. Tests that script faults, change data or count calls from zero take ``fresh_org``.
+    """
+    folder = tmp_path_factory.mktemp("demo-org")
+    process, org = run_process(
+        folder, "--size", "tiny", "--competitors", "off", "--max-calls", "5000000", "--minutes-per-second", "1"
+    )
+    try:
+        yield org
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def tiny_database() -> Iterator[Database]:
+    """The rows of a tiny org, made once for all ``fresh_org`` that only read."""
+    database = Database(size="tiny", clock=lambda: datetime.now(UTC))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def fresh_org(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningOrg]]:
+    """
+    A factory of demo orgs of the test's own, in this process; ``Options`` as keywords.
+
+    Without options: tiny, hard limit of 15,000 calls, no other apps, a clock that stands still until it is advanced,
+    Bulk jobs that take no simulated time. Orgs of the default data share it, so a test that writes rows says
+    ``own_data=True``.
+    """
+    with ExitStack() as stack:
+        numbers = iter(range(1000))
+
+        def start(*, own_data: bool = False, **options: Any) -> RunningOrg:
+            chosen = {"size": "tiny", "competitors": "off", "minutes_per_second": 0.0, "bulk_job_s": 0.0} | options
+            folder = tmp_path / f"demo-org-{next(numbers)}"
+            is_default = not own_data and not {"size", "seed", "objects", "empty_objects", "start_at"} & set(options)
+            database = request.getfixturevalue("tiny_database") if is_default else None
+            server = stack.enter_context(DemoServer(Options(**chosen), folder, database=database))
+            return RunningOrg(**server.ready(), server=server)
+
+        yield start
