@@ -113,21 +113,6 @@ class Org:
         """The four budgets as the org tells them now. Cost: 1 API call."""
         return fetch_limits(self)
 
-    def probe(self, min_interval_s: float) -> dict[Api, Reading] | None:
-        """
-        A paused job's look at the limits: None when any process looked less than ``min_interval_s`` seconds ago, or
-        when the org could not answer now. Then as before, ``gate.is_clear`` tells whether to go on.
-
-        Cost: 1 API call, or none.
-        """
-        if not self.gate.claim_probe(min_interval_s):
-            return None
-        try:
-            return self.limits()
-        except TriesSpent as err:
-            log.warning("org %s: still paused; %s", self.name, err)
-            return None
-
     def request(
         self,
         method: str,
