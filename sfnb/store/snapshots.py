@@ -15,7 +15,7 @@ from sfnb.model import ObjectState
 from sfnb.store import views
 from sfnb.store.columns import columns_from_json
 from sfnb.store.files import Files, translated
-from sfnb.store.log import read_parts
+from sfnb.store.log import NOTHING, Progress, read_parts
 from sfnb.store.manifest import (
     SNAPSHOT_ID,
     Manifest,
@@ -137,6 +137,10 @@ class Snapshot:
         """Names of the objects that were to be stored."""
         return tuple((self._seal() or self.plan).objects)
 
+    def is_complete(self, object_name: str) -> bool:
+        """Whether the object was read to its end."""
+        return self._committed(self._spelled(object_name))[0].is_done
+
     def columns(self, object_name: str) -> pa.Schema:
         """The object's fields in this snapshot, in describe's order."""
         path = schema_path(self.id, object_name)
@@ -157,8 +161,8 @@ class Snapshot:
     def rows(self, object_name: str) -> views.Rows:
         """The object's records, not yet read."""
         name = self._spelled(object_name)
-        is_touched, parts = self._committed(name)
-        if not is_touched:
+        progress, parts = self._committed(name)
+        if progress.number == 0:
             raise CallerError(f"snapshot {self.id} has nothing of {name} yet; `sfnb show` tells what it has.")
         columns = self.columns(name)
         table = self._files.below(table_path(name))
@@ -235,14 +239,13 @@ class Snapshot:
                 raise CallerError(f"{name} was left out of snapshot {self.id}: {why}.")
         raise CallerError(f"snapshot {self.id} has no object {object_name}; `sfnb show` lists them.")
 
-    def _committed(self, name: str) -> tuple[bool, list[Part]]:
+    def _committed(self, name: str) -> tuple[Progress, list[Part]]:
         newest, not_before = None, None
         if sealed := self._seal():
             entry = sealed.objects[name]
             if entry.state is ObjectState.UNTOUCHED:
-                return False, []
+                return NOTHING, []
             newest = entry.version
         else:
             not_before = self.plan.created_at
-        progress, parts = read_parts(self._files.below(table_path(name)), self.id, not_before=not_before, newest=newest)
-        return progress.number > 0, parts
+        return read_parts(self._files.below(table_path(name)), self.id, not_before=not_before, newest=newest)

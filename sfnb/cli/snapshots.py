@@ -1,0 +1,179 @@
+"""`sfnb snapshots`, `show`, `export`, `verify`: what is stored, and whether it still is what was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfnb.cli.context import App, pass_app
+from sfnb.errors import StoreError
+from sfnb.model import ObjectState
+from sfnb.store.manifest import Manifest
+from sfnb.store.snapshots import LATEST
+
+
+def aligned(heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> str:
+    """A table of plain text; the columns in ``right`` (from 0) are numbers."""
+    told = [[str(head) for head in heads], *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in told) for i in range(len(heads))]
+    numbers = set(right)
+    return "\n".join(
+        "  ".join(
+            cell.rjust(w) if i in numbers else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in told
+    )
+
+
+def megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f}"
+
+
+def _counts(manifest: Manifest) -> tuple[int, int]:
+    complete = sum(entry.state is ObjectState.COMPLETE for entry in manifest.objects.values())
+    return complete, len(manifest.objects)
+
+
+def _summary(manifest: Manifest) -> dict[str, Any]:
+    complete, planned = _counts(manifest)
+    return {
+        "snapshot": manifest.snapshot,
+        "state": manifest.state,
+        "kind": manifest.kind,
+        "job_id": manifest.job_id,
+        "created_at": manifest.created_at.isoformat(),
+        "sealed_at": manifest.sealed_at.isoformat() if manifest.sealed_at else None,
+        "objects": planned,
+        "objects_complete": complete,
+        "rows": manifest.rows,
+        "bytes": manifest.bytes,
+    }
+
+
+def _as_json(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@pass_app
+def snapshots(app: App, name: str, as_json: bool) -> int:
+    """List the snapshots of an org, oldest first."""
+    summaries: list[dict[str, Any]] = []
+    is_damaged = False
+    for snapshot in app.store(name).snapshots.values():
+        # One snapshot that cannot be read must not hide the others.
+        try:
+            summaries.append(_summary(snapshot.manifest))
+        except StoreError as err:
+            is_damaged = True
+            summaries.append({"snapshot": snapshot.id, "state": "damaged", "message": str(err)})
+            click.echo(f"sfnb: snapshot {snapshot.id}: {err}", err=True)
+    if as_json:
+        click.echo(_as_json(summaries))
+    elif not summaries:
+        click.echo(f"{name} has no snapshots yet; `sfnb backup {name}` makes one.")
+    else:
+        rows = [
+            (
+                s["snapshot"],
+                s["state"] if s.get("sealed_at") or s["state"] == "damaged" else f"{s['state']}, not sealed",
+                f"{s['objects_complete']}/{s['objects']}" if "objects" in s else "",
+                f"{s['rows']:,}" if "rows" in s else "",
+                megabytes(s["bytes"]) if "bytes" in s else "",
+                s.get("job_id", ""),
+            )
+            for s in summaries
+        ]
+        click.echo(aligned(("SNAPSHOT", "STATE", "OBJECTS", "ROWS", "MB", "JOB"), rows, right=(2, 3, 4)))
+    return 1 if is_damaged else 0
+
+
+@click.command()
+@click.argument("name")
+@click.argument("snapshot")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@pass_app
+def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
+    """Show what a snapshot has: SNAPSHOT is an id, the beginning of one, or `latest`."""
+    manifest = app.store(name).snapshots[snapshot].manifest
+    if as_json:
+        click.echo(_as_json(manifest.as_json()))
+        return
+    complete, planned = _counts(manifest)
+    seal = f"sealed {manifest.sealed_at:%Y-%m-%d %H:%M:%SZ}" if manifest.sealed_at else "not sealed, may still grow"
+    click.echo(f"{manifest.snapshot}  {manifest.org} ({manifest.org_id})  {manifest.state}, {seal}")
+    click.echo(f"{complete} of {planned} objects complete, {manifest.rows:,} rows, {megabytes(manifest.bytes)} MB")
+    rows = [
+        (
+            object_name,
+            entry.state,
+            f"{entry.rows:,}",
+            f"{entry.deleted:,}",
+            entry.parts,
+            megabytes(entry.bytes),
+            entry.watermark or "",
+            entry.message or "",
+        )
+        for object_name, entry in manifest.objects.items()
+    ]
+    heads = ("OBJECT", "STATE", "ROWS", "DELETED", "PARTS", "MB", "WATERMARK", "MESSAGE")
+    click.echo("\n" + aligned(heads, rows, right=(2, 3, 4, 5)))
+    if manifest.left_out:
+        click.echo("\nLeft out:")
+        click.echo(aligned(("OBJECT", "REASON"), sorted(manifest.left_out.items())))
+    for note in manifest.notes:
+        click.echo(f"\nNote: {note}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("object_name", metavar="OBJECT")
+@click.option(
+    "--as-of", "snapshot", default=LATEST, show_default=True, help="A snapshot's id, or the beginning of one."
+)
+@click.option("--to", "path", required=True, type=click.Path(path_type=Path), help="A .parquet or .csv file.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@pass_app
+def export(app: App, name: str, object_name: str, *, snapshot: str, path: Path, force: bool) -> None:
+    """Write the records of OBJECT, alive at a snapshot, into a file."""
+    found = app.store(name).snapshots[snapshot]
+    count = found.export(object_name, path, overwrite=force)
+    click.echo(f"{count:,} records of {object_name} as of {found.id} are in {path}.")
+    if not found.is_complete(object_name):
+        click.echo(f"{object_name} is not complete in this snapshot; the records are those stored so far.", err=True)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
+@pass_app
+def verify(app: App, name: str, as_json: bool) -> int:
+    """Read everything that is stored of an org and compare it with what was written. Exits 1 on any damage."""
+    from sfnb.store.verify import verify as verify_store
+
+    store = app.store(name)
+    findings = verify_store(store)
+    damage = sum(finding.kind == "damage" for finding in findings)
+    litter = sum(finding.kind == "litter" for finding in findings)
+    if as_json:
+        click.echo(_as_json([finding.as_json() for finding in findings]))
+        return 1 if damage else 0
+    for finding in findings:
+        where = " ".join(part for part in (finding.snapshot, finding.object, finding.path) if part)
+        click.echo(f"{finding.kind}: {where}: {finding.message}")
+    number = len(store.snapshots)
+    if damage:
+        click.echo(f"{damage} damaged, {litter} litter; make a new full backup of the objects named above.", err=True)
+        return 1
+    click.echo(f"{number} snapshot{'' if number == 1 else 's'} of {name} are as they were written; {litter} litter.")
+    return 0
+
+
+COMMANDS: list[click.Command] = [snapshots, show, export, verify]
