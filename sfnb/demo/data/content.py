@@ -117,9 +117,9 @@ def objects() -> list[ObjectDef]:
             f.text("FileExtension", 40, fill=_extension(0, of_latest=True)), f.picklist("PublishStatus", "P", nulls=0), f.user_owner(), rows=200, is_deletable=False,
         ),
         f.table(
-            "ContentVersion", VERSION_PREFIX, _id_of("ContentDocumentId", "ContentDocument", _version_document, is_detail=True, children="ContentVersions"),
+            "ContentVersion", VERSION_PREFIX, _id_of("ContentDocumentId", "ContentDocument", _version_document, is_detail=True, is_defaulted=True, children="ContentVersions"),
             Field("IsLatest", "boolean", is_nillable=False, fill=_is_latest, **given), Field("VersionNumber", "string", length=20, fill=_version_number, **given),
-            f.text("Title", 255, fill=title, is_name=True), f.text("PathOnClient", 500, fill=fills.numbered("C:\\files\\", 5)), f.area("ReasonForChange", 1000, nulls=0.8),
+            f.text("Title", 255, fill=title, is_name=True), f.text("PathOnClient", 500, fill=fills.numbered("C:\\files\\", 5), is_nillable=False), f.area("ReasonForChange", 1000, nulls=0.8),
             Field("ContentSize", "int", fill=_length, **given), Field("Checksum", "string", length=50, fill=_checksum, **given),
             f.text("FileType", 20, fill=_extension(1), **given), f.text("FileExtension", 40, fill=_extension(0), **given), f.base64("VersionData"),
             f.lookup("FirstPublishLocationId", "Account", "Case", "User", nulls=0.5), f.user_owner(), rows=240, is_deletable=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sfnb.demo.data import fields as f
@@ -74,3 +75,24 @@ def _empty(number: int) -> ObjectDef:
     if number % 41 == 6:
         return ObjectDef(name, prefix, (f.ID, f.IS_DELETED, *own, *f.created(), *f.modified()), **flags)
     return f.table(name, prefix, *own, **flags)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A count of detail rows alive, kept on the master."""
+
+    parent: str
+    field: str
+    child: str
+    key: str
+
+    @property
+    def count_sql(self) -> str:
+        return f'(SELECT CAST(count(*) AS DOUBLE) FROM "{self.child}" c WHERE c."{self.key}" = p."Id" AND NOT c."IsDeleted")'
+
+    def sql(self, *, also: str = "", where: str = "true") -> str:
+        """The statement that recounts; ``p`` is the master in ``where``."""
+        return f'UPDATE "{self.parent}" AS p SET "{self.field}" = {self.count_sql}{", " + also if also else ""} WHERE {where}'
+
+
+ROLLUPS = (Rollup("Project__c", "Milestones__c", "Milestone__c", "Project__c"),)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sfnb.demo.data import fills, ids
+from sfnb.demo.data.fields import label_of
 from sfnb.demo.data.schema import Field, ObjectDef
 
 BATCH_ROWS = 100_000
@@ -58,3 +59,18 @@ def batches(
 
 def _chunkless(column: Any) -> Any:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def field_definitions(objects: Mapping[str, ObjectDef]) -> Any:
+    """The rows of FieldDefinition: one for each field of each object."""
+    pairs = [(obj, field) for obj in objects.values() for field in obj.fields]
+    rows = {
+        "DurableId": [f"{o.name}.{f.name}" for o, f in pairs],
+        "QualifiedApiName": [f.name for _, f in pairs],
+        "EntityDefinitionId": [o.name for o, _ in pairs],
+        "Label": [f.label or label_of(f.name) for _, f in pairs],
+        "DataType": [f.type for _, f in pairs],
+        "IsIndexed": [f.type in ("id", "reference") or f.is_external_id for _, f in pairs],
+        "Id": ["000000000000000AAA"] * len(pairs),
+    }
+    return pa.table(rows)

@@ -1,7 +1,7 @@
 """
 The demo org's rows in a DuckDB file of its own, deleted with the org.
 
-Each thread reads through its own cursor and never waits; writers take ``write_lock`` and commit before they let it go.
+Each thread reads through its own cursor and never waits; a writer works inside ``writing``, one at a time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,31 @@ class Storage:
         for table in tables:
             view = self.cursor.from_arrow(table)
             view.insert_into(quote(obj.name))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, one writer at a time; entered again by the same thread it is the same transaction."""
+        with self.write_lock:
+            if getattr(self._local, "is_writing", False):
+                yield
+                return
+            self.cursor.begin()
+            self._local.is_writing = True
+            try:
+                yield
+            except BaseException:
+                self.cursor.rollback()
+                raise
+            else:
+                self.cursor.commit()
+            finally:
+                self._local.is_writing = False
+
+    def replace(self, obj: ObjectDef, table: Any) -> None:
+        """Other rows for a whole table."""
+        with self.writing():
+            self.rows(f"DELETE FROM {quote(obj.name)}")
+            self.load(obj, [table])
 
     def rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         return self.cursor.execute(sql, parameters or []).fetchall()

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from sfnb.demo.data import ids
 from sfnb.demo.data.catalog import POLYMORPHIC, Catalog
 from sfnb.demo.data.schema import ID_TYPES, NUMBER_TYPES, Field, ObjectDef
 from sfnb.demo.errors import ApiError
 from sfnb.demo.soql import tree
 from sfnb.demo.soql.conditions import Conditions
 from sfnb.demo.soql.frame import frame, invalid_field, malformed, no_such_object, no_such_relation
-from sfnb.demo.soql.names import Column, Relation, Scope, quote
+from sfnb.demo.soql.names import Column, Relation, Scope, literal, quote
 
 MAX_OFFSET = 2_000
 MAX_GROUPS = 2_000
@@ -105,19 +106,33 @@ class Compiler:
 
     Args:
         all_rows: deleted rows and archived activities too.
+        user_id: who asks; UserPermissionAccess shows this user's permissions alone.
         today: the day that date literals are counted from.
     """
 
-    def __init__(self, catalog: Catalog, *, all_rows: bool, today: date, flavour: Flavour, version: str) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        all_rows: bool,
+        today: date,
+        flavour: Flavour,
+        version: str,
+        user_id: str | None = None,
+    ) -> None:
+        self.user_id = user_id
         self.catalog = catalog
         self.all_rows = all_rows
         self.today = today
         self.flavour: Flavour = flavour
         self.path = f"/services/data/v{version.removeprefix('v')}"
 
-    def compile(self, query: tree.Query) -> Plan:
+    def compile(self, query: tree.Query, *, is_retrieve: bool = False) -> Plan:
         """
         The plan of a whole statement.
+
+        Args:
+            is_retrieve: one record by its id, for which no object wants another filter.
 
         Raises:
             ApiError: with Salesforce's code, for everything that Salesforce would refuse.
@@ -131,7 +146,8 @@ class Compiler:
             raise ApiError(
                 "NUMBER_OUTSIDE_VALID_RANGE", frame(query.text, 0, f"Maximum SOQL offset allowed is {MAX_OFFSET}")
             )
-        self._check_wanted_filter(obj, query)
+        if not is_retrieve:
+            self._check_wanted_filter(obj, query)
         scope = Scope(self.catalog, obj, query.text, "t", query.alias)
         only = query.items[0].what
         if len(query.items) == 1 and isinstance(only, tree.Call) and only.name == "COUNT" and only.argument is None:
@@ -163,14 +179,17 @@ class Compiler:
         parts = []
         if not (self.all_rows or query.is_all_rows):
             parts += [
-                f"NOT {scope.prefix}.{quote(n)}" for n in ("IsDeleted", "IsArchived") if self._hides(scope.object, n)
+                f"NOT {scope.prefix}.{quote(n)}" for n in ("IsDeleted", "IsArchived") if self.hides(scope.object, n)
             ]
+        if scope.object.name == "UserPermissionAccess" and self.user_id is not None:
+            row = ids.make_id(scope.object.prefix or "", ids.number_of(self.user_id))
+            parts.append(f'{scope.prefix}."Id" = {literal(row)}')
         if query.where is not None:
             parts.append(self._conditions(scope).sql(query.where))
         return " WHERE " + " AND ".join(parts) if parts else ""
 
     @staticmethod
-    def _hides(obj: ObjectDef, flag: str) -> bool:
+    def hides(obj: ObjectDef, flag: str) -> bool:
         return obj.has(flag) and (flag == "IsDeleted" or obj.name in ("Task", "Event"))
 
     def _from(self, scope: Scope) -> str:
