@@ -127,12 +127,12 @@ def prose(length: int, *, nulls: float = 0.3) -> Fill:
     long_one = ('Lorem ipsum, dolor sit amet. "Quoted"\n' * (length // 38 + 1))[: length - 1]
     rng = np.random.default_rng(crc32(b"prose"))
     texts = [" ".join(rng.choice(pools.SENTENCES, rng.integers(1, 4)))[:length] for _ in range(300)]
-    texts += [t[:length] for t in pools.NASTY]
+    texts += [t[:length] for t in pools.NASTY] + [long_one]
 
     def fill(batch: Batch) -> Any:
-        chosen = take(texts, batch.rng.integers(0, len(texts), batch.size))
-        chosen = pc.if_else(pa.array(batch.chance(0.0002)), pa.scalar(long_one), chosen)
-        return blank(chosen, batch.chance(nulls))
+        at = batch.rng.integers(0, len(texts) - 1, batch.size)
+        at[batch.chance(0.0002)] = len(texts) - 1
+        return blank(take(texts, at), batch.chance(nulls))
 
     return fill
 
