@@ -145,7 +145,7 @@ class Bulk1Jobs:
             first.message = "InvalidBatch : PK chunking takes no ORDER BY, GROUP BY, LIMIT or subquery"
             first.is_original, first.is_done = False, True
             return first
-        for low, high in self._ranges(job):
+        for low, high in self._org.database.chunk_ranges(job.object_name, job.chunk_rows):
             self._charge()
             chunk = self._batch(_within(soql, low, high))
             job.batches.append(chunk)
@@ -167,18 +167,6 @@ class Bulk1Jobs:
     def _charge(self) -> None:
         if not self._org.spend_bulk("bulk", 1):
             raise ApiError("ExceededQuota", "ApiBatchItems Limit exceeded.", 400)
-
-    def _ranges(self, job: Bulk1Job) -> Iterator[tuple[str, str]]:
-        ends = [
-            self._org.database.query(
-                f"SELECT Id FROM {job.object_name} ORDER BY Id {order} LIMIT 1",  # noqa: S608 - SOQL of our own
-                all_rows=True,
-                version=job.version,
-            ).rows(0, 1)
-            for order in ("ASC", "DESC")
-        ]
-        if ends[0] and ends[1] and job.chunk_rows:
-            yield from ids.chunk_ranges(ends[0][0]["Id"], ends[1][0]["Id"], job.chunk_rows)
 
     def _run(self, job: Bulk1Job, batch: Batch) -> None:
         database = self._org.database

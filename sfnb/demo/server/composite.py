@@ -101,10 +101,11 @@ def retrieve_many(org: DemoOrg, request: Request) -> Response:
         raise ApiError("JSON_PARSER_ERROR", "ids and fields must both be given", 400)
     if len(record_ids) > most:
         raise ApiError("EXCEEDED_ID_LIMIT", f"record limit reached. cannot retrieve more than {most} records", 400)
+    wanted = [str(field_name) for field_name in fields]
     rows: list[dict[str, Any] | None] = []
     for record_id in record_ids:
         try:
-            rows.append(org.database.retrieve(name, str(record_id), [str(f) for f in fields]))
+            rows.append(org.database.retrieve(name, str(record_id), wanted, version=request.version))
         except ApiError as err:
             if err.code not in ("NOT_FOUND", "ENTITY_IS_DELETED"):
                 raise
@@ -122,7 +123,7 @@ def save_many(org: DemoOrg, request: Request) -> Response:
         raise ApiError("EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than 200 records", 400)
     if given.get("allOrNone") is True:
         raise ApiError("NOT_IMPLEMENTED", "The demo org has no allOrNone for collections; send allOrNone=false.", 501)
-    return json_answer([_save_one(org, request.method, record) for record in records])
+    return json_answer([_save_one(org, request, record) for record in records])
 
 
 def delete_many(org: DemoOrg, request: Request) -> Response:
@@ -135,7 +136,7 @@ def delete_many(org: DemoOrg, request: Request) -> Response:
         try:
             if name is None:
                 raise ApiError("MALFORMED_ID", f"bad id {record_id}", 400)
-            org.database.delete(name, record_id)
+            org.database.delete(name, record_id, user_id=request.user.user.user_id)
             results.append({"id": record_id, "success": True, "errors": []})
         except ApiError as err:
             results.append(_save_error(err, record_id))
@@ -263,7 +264,7 @@ def _filled(text: str, known: Mapping[str, Mapping[str, Any]], *, is_url: bool) 
 # -- collections' rows ------------------------------------------------------------------------------------------------
 
 
-def _save_one(org: DemoOrg, method: str, record: Any) -> dict[str, Any]:
+def _save_one(org: DemoOrg, request: Request, record: Any) -> dict[str, Any]:
     try:
         if not isinstance(record, dict) or not isinstance(record.get("attributes"), dict):
             raise ApiError("INVALID_INPUT", "Each record needs attributes with its type", 400)
@@ -272,12 +273,13 @@ def _save_one(org: DemoOrg, method: str, record: Any) -> dict[str, Any]:
         if name is None:
             raise ApiError("INVALID_TYPE", f"sObject type '{given}' is not supported.", 400)
         values = {key: value for key, value in record.items() if key not in ("attributes", "Id", "id")}
-        if method == "POST":
-            return {"id": org.database.insert(name, values), "success": True, "errors": []}
+        user_id = request.user.user.user_id
+        if request.method == "POST":
+            return {"id": org.database.insert(name, values, user_id=user_id), "success": True, "errors": []}
         record_id = str(record.get("Id") or record.get("id") or "")
         if not record_id:
             raise ApiError("MISSING_ARGUMENT", "Id not specified in an update call", 400, ["Id"])
-        org.database.update(name, record_id, values)
+        org.database.update(name, record_id, values, user_id=user_id)
         return {"id": record_id, "success": True, "errors": []}
     except ApiError as err:
         return _save_error(err, None)

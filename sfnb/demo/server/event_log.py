@@ -13,10 +13,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sfnb.demo.data import ids
-from sfnb.demo.errors import ApiError
+from sfnb.demo.data.event_logs import LogFile
 from sfnb.demo.server.calls import Call
 from sfnb.demo.server.other_apps import APPS, DAY_MINUTES
 
@@ -29,31 +28,26 @@ COLUMNS = [
     "CONNECTED_APP_NAME", "ENTITY_NAME", "STATUS_CODE", "USER_NAME", "TIMESTAMP_DERIVED",
 ]  # fmt: skip
 HISTORY_DAYS, KEPT_DAYS, HOURLY_KEPT_DAYS = 8, 30, 2
-_SLOTS = 25  # of a day: 0 is the daily file, 1 to 24 are its hours
 
 
 @dataclass(frozen=True, slots=True)
-class LogFile:
-    """One row of EventLogFile; ``slot`` 0 is the whole day, 1 to 24 an hour."""
+class Span:
+    """What one file covers: a UTC day (since 1970), or with ``hour`` one hour of it."""
 
     day: int
-    slot: int
-
-    @property
-    def record_id(self) -> str:
-        return ids.make_id("0AT", ids.FIRST + self.day * _SLOTS + self.slot)
+    hour: int | None = None
 
     @property
     def start(self) -> datetime:
-        return datetime.fromtimestamp(self.day * 86_400 + max(self.slot - 1, 0) * 3600, UTC)
+        return datetime.fromtimestamp(self.day * 86_400 + (self.hour or 0) * 3600, UTC)
 
     @property
     def end(self) -> datetime:
-        return self.start + (timedelta(hours=1) if self.slot else timedelta(days=1))
+        return self.start + (timedelta(days=1) if self.hour is None else timedelta(hours=1))
 
     @property
     def written_at(self) -> datetime:
-        return self.end + (timedelta(hours=3) if self.slot else timedelta(hours=9, minutes=14, seconds=2))
+        return self.end + (timedelta(hours=9, minutes=14, seconds=2) if self.hour is None else timedelta(hours=3))
 
 
 class EventLog:
@@ -63,42 +57,46 @@ class EventLog:
         self._org = org
         self._first_day = int(org.clock.now_s() // 86_400) - HISTORY_DAYS
         self._lock = threading.Lock()
-        self._contents: dict[LogFile, bytes] = {}
+        self._files: dict[Span, LogFile | None] = {}
 
-    def __call__(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[dict[str, Any]]:
-        """The files that begin in ``start <= LogDate < end``, as the fields of EventLogFile."""
-        for file in self.files():
-            if (start is None or file.start >= start) and (end is None or file.start < end):
-                content = self._content(file)
-                if content.count(b"\n") > 1:
-                    yield _fields(file, len(content))
+    def __call__(self, start: datetime, end: datetime) -> Iterator[LogFile]:
+        """The files whose day or hour began in ``start <= began < end``; none is written where nothing happened."""
+        for span in self.spans():
+            file = self._file(span) if start <= span.start < end else None
+            if file is not None:
+                yield file
 
-    def files(self) -> list[LogFile]:
+    def spans(self) -> list[Span]:
         """What is written by now and still kept, oldest first."""
         now = self._org.clock.now()
         today = int(now.timestamp() // 86_400)
-        found = []
+        found: list[Span] = []
         for day in range(max(self._first_day, today - KEPT_DAYS), today + 1):
-            slots = range(_SLOTS) if day > today - HOURLY_KEPT_DAYS else range(1)
-            found += [file for file in (LogFile(day, slot) for slot in slots) if file.written_at <= now]
+            hours = range(24) if day > today - HOURLY_KEPT_DAYS else ()
+            found += [span for span in (Span(day), *(Span(day, hour) for hour in hours)) if span.written_at <= now]
         return found
 
-    def content(self, record_id: str) -> bytes:
-        """The CSV of one file; ``NOT_FOUND`` if there is none."""
-        wanted = ids.normal(record_id)
-        for file in self.files() if self._org.options.has_event_log else ():
-            if file.record_id == wanted:
-                return self._content(file)
-        raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
-
-    def _content(self, file: LogFile) -> bytes:
+    def _file(self, span: Span) -> LogFile | None:
         with self._lock:
-            if file not in self._contents:
-                self._contents[file] = self._write(file)
-            return self._contents[file]
+            if span not in self._files:
+                body = self._write(span)
+                is_daily = span.hour is None
+                self._files[span] = (
+                    LogFile(
+                        event_type="ApiTotalUsage",
+                        log_at=span.start,
+                        interval="Daily" if is_daily else "Hourly",
+                        sequence=0 if is_daily else 1,
+                        created_at=span.written_at,
+                        body=body,
+                    )
+                    if body.count(b"\n") > 1
+                    else None
+                )
+            return self._files[span]
 
-    def _write(self, file: LogFile) -> bytes:
-        start_s, end_s = file.start.timestamp(), file.end.timestamp()
+    def _write(self, span: Span) -> bytes:
+        start_s, end_s = span.start.timestamp(), span.end.timestamp()
         own = [self._own_row(call) for call in self._org.calls.between(start_s, end_s) if call.user_id]
         rows = sorted([*own, *self._other_rows(start_s, end_s)], key=lambda row: (row[1], row[2]))
         out = io.StringIO()
@@ -192,19 +190,3 @@ class EventLog:
             username,
             f"{at:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z",
         ]
-
-
-def _fields(file: LogFile, length: int) -> dict[str, Any]:
-    return {
-        "Id": file.record_id,
-        "EventType": "ApiTotalUsage",
-        "LogDate": file.start,
-        "LogFileLength": float(length),
-        "LogFileContentType": "text/csv",
-        "LogFileFieldNames": ",".join(COLUMNS),
-        "LogFileFieldTypes": ",".join("Number" if name == "STATUS_CODE" else "String" for name in COLUMNS),
-        "ApiVersion": 66.0,
-        "Sequence": 1 if file.slot else 0,
-        "Interval": "Hourly" if file.slot else "Daily",
-        "CreatedDate": file.written_at,
-    }

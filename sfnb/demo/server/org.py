@@ -103,7 +103,7 @@ class DemoOrg:
         self.bulk2 = Bulk2Jobs(self)
         self.bulk1 = Bulk1Jobs(self)
         self.event_log = EventLog(self)
-        if options.has_event_log and hasattr(self.database, "set_event_log"):
+        if options.has_event_log:
             self.database.set_event_log(self.event_log)
         self._router = Router(ALL_ROUTES)
 

@@ -41,7 +41,7 @@ def describe(org: DemoOrg, request: Request) -> Response:
 
 def create(org: DemoOrg, request: Request) -> Response:
     name = _object(org, request)
-    record_id = org.database.insert(name, _values(request))
+    record_id = org.database.insert(name, _values(request), user_id=_user_id(request))
     answer = json_answer({"id": record_id, "success": True, "errors": []}, 201)
     answer.headers["Location"] = f"{request.data_url}/sobjects/{name}/{record_id}"
     return answer
@@ -51,16 +51,16 @@ def retrieve(org: DemoOrg, request: Request) -> Response:
     name = _object(org, request)
     fields = request.params.get("fields")
     wanted = [f.strip() for f in fields.split(",") if f.strip()] if fields else None
-    return json_answer(_localized(org.database.retrieve(name, request.args["id"], wanted), request))
+    return json_answer(org.database.retrieve(name, request.args["id"], wanted, version=request.version))
 
 
 def update(org: DemoOrg, request: Request) -> Response:
-    org.database.update(_object(org, request), request.args["id"], _values(request))
+    org.database.update(_object(org, request), request.args["id"], _values(request), user_id=_user_id(request))
     return empty_answer()
 
 
 def delete(org: DemoOrg, request: Request) -> Response:
-    org.database.delete(_object(org, request), request.args["id"])
+    org.database.delete(_object(org, request), request.args["id"], user_id=_user_id(request))
     return empty_answer()
 
 
@@ -71,7 +71,7 @@ def retrieve_external(org: DemoOrg, request: Request) -> Response:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
     if len(matches) > 1:
         return _ambiguous(request, name, matches)
-    return json_answer(_localized(org.database.retrieve(name, matches[0], None), request))
+    return json_answer(org.database.retrieve(name, matches[0], version=request.version))
 
 
 def upsert(org: DemoOrg, request: Request) -> Response:
@@ -88,11 +88,11 @@ def upsert(org: DemoOrg, request: Request) -> Response:
         message = f"The {field_name} field should not be specified in the sobject data."
         raise ApiError("INVALID_FIELD", message, 400, [field_name])
     if matches:
-        org.database.update(name, matches[0], values)
+        org.database.update(name, matches[0], values, user_id=_user_id(request))
         if float(request.version) < 46:
             return empty_answer()
         return json_answer({"id": matches[0], "success": True, "errors": [], "created": False})
-    record_id = org.database.insert(name, values | {field_name: request.args["value"]})
+    record_id = org.database.insert(name, values | {field_name: request.args["value"]}, user_id=_user_id(request))
     answer = json_answer({"id": record_id, "success": True, "errors": [], "created": True}, 201)
     answer.headers["Location"] = f"{request.data_url}/sobjects/{name}/{record_id}"
     return answer
@@ -104,7 +104,7 @@ def delete_external(org: DemoOrg, request: Request) -> Response:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
     if len(matches) > 1:
         return _ambiguous(request, name, matches)
-    org.database.delete(name, matches[0])
+    org.database.delete(name, matches[0], user_id=_user_id(request))
     return empty_answer()
 
 
@@ -118,13 +118,12 @@ def updated(org: DemoOrg, request: Request) -> Response:
 
 def deleted(org: DemoOrg, request: Request) -> Response:
     name, start, end = _span(org, request, _DELETED_DAYS)
-    found = org.database.deleted(name, start, end)
-    now = org.clock.now()
+    found, earliest, latest = org.database.deleted(name, start, end)
     return json_answer(
         {
             "deletedRecords": [{"id": record_id, "deletedDate": rest_time(at)} for record_id, at in found],
-            "earliestDateAvailable": rest_time(now - timedelta(days=_DELETED_DAYS)),
-            "latestDateCovered": rest_time(min(end, now)),
+            "earliestDateAvailable": rest_time(earliest),
+            "latestDateCovered": rest_time(latest),
         }
     )
 
@@ -134,11 +133,8 @@ def body(org: DemoOrg, request: Request) -> Response:
     if request.is_inner:
         raise ApiError("INVALID_INPUT", "Binary data is not supported in a composite request.", 400)
     name = _object(org, request)
-    if name == "EventLogFile":
-        return Response(200, org.event_log.content(request.args["id"]), CSV_TYPE)
-    return Response(
-        200, org.database.body(name, request.args["id"], request.args["field"]), "application/octet-stream"
-    )  # fmt: skip
+    content = org.database.body(name, request.args["id"], request.args["field"])
+    return Response(200, content, CSV_TYPE if name == "EventLogFile" else "application/octet-stream")
 
 
 # -- what the handlers share ------------------------------------------------------------------------------------------
@@ -173,13 +169,8 @@ def _values(request: Request) -> dict[str, Any]:
     return {name: value for name, value in request.json_object().items() if name != "attributes"}
 
 
-def _localized(record: dict[str, Any], request: Request) -> dict[str, Any]:
-    """Put the path's API version into the record's own address."""
-    attributes = record.get("attributes")
-    if isinstance(attributes, dict) and "url" in attributes:
-        tail = str(attributes["url"]).partition("/sobjects/")[2]
-        record = record | {"attributes": attributes | {"url": f"{request.data_url}/sobjects/{tail}"}}
-    return record
+def _user_id(request: Request) -> str:
+    return request.user.user.user_id
 
 
 def _span(org: DemoOrg, request: Request, days: int) -> tuple[str, datetime, datetime]:

@@ -19,7 +19,7 @@ START_S = datetime(2026, 11, 2, 8, tzinfo=UTC).timestamp()
 class Nobody:
     """Other apps that spend nothing."""
 
-    def used(self, budget: str, at_s: float) -> int:
+    def used(self, _budget: str, _at_s: float) -> int:
         return 0
 
 
