@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sfnb.state.audit import AuditLog
     from sfnb.state.jobs import Jobs
     from sfnb.state.ledger import Ledger
+    from sfnb.state.usage import UsageBook
 
 BUSY_WAIT_S = 60
 """How long a transaction waits for another process's; the gate's take about a millisecond each."""
@@ -105,7 +106,7 @@ class State:
     """
     Everything sfnb remembers. Close it when done.
 
-    Attributes: ``ledger`` (limits, gauges, tickets, usage), ``jobs``, ``audit``.
+    Attributes: ``ledger`` (limits, gauges, tickets, usage), ``jobs``, ``audit``, ``usage`` (what the report reads).
     """
 
     def __init__(self, database: Database) -> None:
@@ -128,6 +129,12 @@ class State:
         from sfnb.state.audit import AuditLog
 
         return AuditLog(self.database)
+
+    @cached_property
+    def usage(self) -> UsageBook:
+        from sfnb.state.usage import UsageBook
+
+        return UsageBook(self.database)
 
     def close(self) -> None:
         self.database.close()

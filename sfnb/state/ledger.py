@@ -159,7 +159,9 @@ class Ledger:
 
         A ticket that was swept meanwhile has been counted then; its readings still count.
         """
-        readings = books.best_readings(readings)
+        told = list(readings)
+        has_limits = any(reading.source == "limits" for reading in told)
+        readings = books.best_readings(told)
         if ticket.number == 0 and not readings:
             return
         now = self._clock.now()
@@ -186,11 +188,9 @@ class Ledger:
                     now_number=number,
                     recent_units=books.recent_units(connection, ticket.org_id, reading),
                 )
-            if any(reading.source == "limits" for reading in readings):
-                told = {reading.api for reading in readings}
-                for api in APIS:
-                    if api not in told:
-                        after[api] = policy.missing(after[api], now)
+            if has_limits:
+                for api in set(APIS) - {reading.api for reading in readings}:
+                    after[api] = policy.missing(after[api], now)
             self._save_gauges(connection, ticket.org_id, before, after)
             self._save_samples(connection, ticket.org_id, readings)
 

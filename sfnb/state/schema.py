@@ -13,10 +13,12 @@ from sqlalchemy import (
     Dialect,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -190,4 +192,78 @@ job_pauses = Table(
     Column("used", BigInteger, nullable=False),
     Column("max", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+sample_hours = Table(
+    "sample_hours",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("api", ApiName, primary_key=True),
+    Column("hour", Integer, primary_key=True, autoincrement=False),  # hours since 1970, UTC
+    Column("minute", Integer, nullable=False),  # of the sample within the hour, 0 to 59
+    Column("used", BigInteger, nullable=False),
+    Column("max", BigInteger, nullable=False),
+    # Half the size: the rows live in the index itself (SQLite; PostgreSQL does not know the option).
+    sqlite_with_rowid=False,
+)
+
+event_reads = Table(
+    "event_reads",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("tried_at", Moment, nullable=False),
+    Column("read_at", Moment, nullable=True),  # when it last worked
+    Column("bookmark_at", Moment, nullable=True),  # CreatedDate of the newest file that was read
+    Column("problem", Text, nullable=False),  # why it did not work; empty: it did
+)
+
+event_files = Table(
+    "event_files",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("org_id", OrgId, nullable=False),
+    Column("file_id", String(18), nullable=False),
+    Column("interval", String(8), nullable=False),  # Daily or Hourly
+    Column("log_hour", Integer, nullable=False),  # hours since 1970, UTC: where the file's hour or day begins
+    Column("sequence", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("read_at", Moment, nullable=False),
+    Column("is_superseded", Boolean, nullable=False),
+    Column("row_hashes", LargeBinary, nullable=True),  # of an hourly file, until its day is read
+    UniqueConstraint("org_id", "file_id", name="event_files_by_id"),
+)
+
+event_actors = Table(
+    "event_actors",
+    metadata,
+    Column("actor", Integer, primary_key=True, autoincrement=True),
+    Column("org_id", OrgId, nullable=False),
+    Column("app", String(255), nullable=False),
+    Column("user", String(255), nullable=False),
+    Column("family", String(64), nullable=False),
+    Column("entity", String(255), nullable=False),
+    Column("is_sfnb", Boolean, nullable=False),
+    UniqueConstraint("org_id", "app", "user", "family", "entity", "is_sfnb", name="event_actors_by_name"),
+)
+
+event_hours = Table(
+    "event_hours",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # of the file
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("actor", Integer, primary_key=True, autoincrement=False),
+    Column("calls", Integer, nullable=False),  # that count against the allowance
+    Column("free_calls", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+event_minutes = Table(
+    "event_minutes",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("minute", Integer, primary_key=True, autoincrement=False),  # since 1970, UTC
+    Column("calls", Integer, nullable=False),  # that count, sfnb's included
+    Column("own_calls", Integer, nullable=False),  # those of them whose client is sfnb
+    sqlite_with_rowid=False,
 )
