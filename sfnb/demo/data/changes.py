@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """Which records changed or went in a span of time, as the replication resources tell it."""
 
 from __future__ import annotations

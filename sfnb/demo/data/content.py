@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
 """Files. Their bytes are a function of the record's id, so that nothing need be stored and every length and checksum is true."""
 
 from __future__ import annotations

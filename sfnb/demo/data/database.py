@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """
 FACE of the demo org's data: everything that its HTTP half asks for.
 
@@ -12,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sfnb.demo.data import describe as describing
 from sfnb.demo.data import content, custom, export, generate, ids, people, sales, service
+from sfnb.demo.data import describe as describing
 from sfnb.demo.data.catalog import Catalog
 from sfnb.demo.data.changes import Changes
 from sfnb.demo.data.event_logs import EventLogs, Provider
@@ -23,9 +24,10 @@ from sfnb.demo.data.storage import Storage
 from sfnb.demo.data.writes import Writes, external_id_field
 from sfnb.demo.errors import ApiError
 from sfnb.demo.soql import tree
-from sfnb.demo.soql.compile import Compiler, Flavour, Plan
+from sfnb.demo.soql.compile import Compiler
 from sfnb.demo.soql.names import Scope, quote
 from sfnb.demo.soql.parser import parse
+from sfnb.demo.soql.plan import Flavour, Plan
 
 _exports = itertools.count(1)
 
@@ -58,10 +60,9 @@ class Database:
         if size not in SIZES:
             raise ValueError(f"size is {size!r}, but must be one of {', '.join(SIZES)}")
         self.clock = clock
-        self.catalog = Catalog(
-            [*people.objects(), *sales.objects(), *service.objects(), *content.objects(), *custom.objects()]
-            + custom.empty_objects(empty_objects)
-        )
+        rooms = (people, sales, service, content, custom)
+        objects = [obj for room in rooms for obj in room.objects()]
+        self.catalog = Catalog([*objects, *custom.empty_objects(empty_objects)])
         self.storage = Storage(folder)
         self.rows = self._plan_rows(SIZES[size], overrides or {})
         self._generate(seed)

@@ -76,8 +76,8 @@ def describe(obj: ObjectDef, catalog: Catalog, version: str, record_types: list[
             "approvalLayouts": f"{path}/describe/approvalLayouts",
             "quickActions": f"{path}/quickActions",
             "layouts": f"{path}/describe/layouts",
-            "uiDetailTemplate": f"/{{ID}}",
-            "uiEditTemplate": f"/{{ID}}/e",
+            "uiDetailTemplate": "/{ID}",
+            "uiEditTemplate": "/{ID}/e",
             "uiNewRecord": f"/{obj.prefix}/e",
         }
     return entry | {

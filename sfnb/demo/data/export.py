@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """
 Query results as Bulk CSV: one file written by DuckDB, and an index that says where each record begins.
 
@@ -19,8 +20,9 @@ from sfnb.demo.data.schema import ObjectDef
 from sfnb.demo.data.storage import Storage
 from sfnb.demo.errors import ApiError
 from sfnb.demo.soql import tree
-from sfnb.demo.soql.compile import AGGREGATES, Plan
+from sfnb.demo.soql.compile import AGGREGATES
 from sfnb.demo.soql.names import Scope, literal
+from sfnb.demo.soql.plan import Plan
 
 DELIMITERS = {"COMMA": ",", "TAB": "\t", "PIPE": "|", "SEMICOLON": ";", "CARET": "^", "BACKQUOTE": "`"}
 LINE_ENDINGS = {"LF": "\n", "CRLF": "\r\n"}

@@ -291,14 +291,14 @@ def user_owner() -> Field:
     return lookup("OwnerId", "User", nulls=0.0, is_defaulted=True)
 
 
-_SYSTEM = {"is_createable": False, "is_updateable": False, "is_nillable": False}
-ID = Field("Id", "id", label="Record ID", length=18, is_defaulted=True, **_SYSTEM)  # type: ignore[arg-type]
-IS_DELETED = Field("IsDeleted", "boolean", label="Deleted", is_defaulted=True, **_SYSTEM)  # type: ignore[arg-type]
+_SYSTEM: dict[str, Any] = {"is_createable": False, "is_updateable": False, "is_nillable": False}
+ID = Field("Id", "id", label="Record ID", length=18, is_defaulted=True, **_SYSTEM)
+IS_DELETED = Field("IsDeleted", "boolean", label="Deleted", is_defaulted=True, **_SYSTEM)
 
 
 def created() -> tuple[Field, ...]:
     return (
-        Field("CreatedDate", "datetime", is_defaulted=True, fill=fills.moment(back_days=1500, nulls=0.0), **_SYSTEM),  # type: ignore[arg-type]
+        Field("CreatedDate", "datetime", is_defaulted=True, fill=fills.moment(back_days=1500, nulls=0.0), **_SYSTEM),
         lookup("CreatedById", "User", nulls=0.0, is_createable=False, is_updateable=False, is_defaulted=True),
     )
 
@@ -311,7 +311,7 @@ def modified() -> tuple[Field, ...]:
             is_defaulted=True,
             fill=fills.later("CreatedDate", within_days=400),
             **_SYSTEM,
-        ),  # type: ignore[arg-type]
+        ),
         lookup("LastModifiedById", "User", nulls=0.0, is_createable=False, is_updateable=False, is_defaulted=True),
     )
 
@@ -329,7 +329,7 @@ def modstamp_alone() -> Field:
 
 def modstamp() -> Field:
     fill = fills.later("LastModifiedDate", within_days=30, share=0.2)
-    return Field("SystemModstamp", "datetime", is_defaulted=True, fill=fill, **_SYSTEM)  # type: ignore[arg-type]
+    return Field("SystemModstamp", "datetime", is_defaulted=True, fill=fill, **_SYSTEM)
 
 
 def with_system(*own: Field) -> tuple[Field, ...]:

@@ -55,7 +55,8 @@ def deleted(obj: ObjectDef, numbers: Integers) -> Flags:
     """Which rows lie in the recycle bin: about one in a hundred, by the row's number; never two neighbours."""
     if not obj.is_deletable or obj.is_fixed or not obj.has("IsDeleted"):
         return np.zeros(len(numbers), dtype=np.bool_)
-    return (numbers * 37 + crc32(obj.name.encode())) % 101 == 7
+    is_gone: Flags = (numbers * 37 + crc32(obj.name.encode())) % 101 == 7
+    return is_gone
 
 
 def take(values: Sequence[Any], at: Any, kind: Any = None) -> Any:

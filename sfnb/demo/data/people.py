@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
 """The org itself, its people, their permissions and its set-up: objects of a fixed size."""
 
 from __future__ import annotations

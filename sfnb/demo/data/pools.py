@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 - lists of words, written as words
 """The words that the demo org's values are drawn from: plain ones, and those that break careless programs."""
 
 from __future__ import annotations

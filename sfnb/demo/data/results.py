@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sfnb.demo.data.storage import Storage
-from sfnb.demo.soql.compile import Children, Plan
+from sfnb.demo.soql.plan import Children, Plan
 from sfnb.demo.soql.records import Record, build
 
 MEMORY_ROWS = 20_000

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
 """What a sales team fills: accounts, people, deals, products, contracts, orders, campaigns, and their companions."""
 
 from __future__ import annotations

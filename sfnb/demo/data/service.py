@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
 """Cases, activities, mail, and the objects that Salesforce lets nobody read plainly."""
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ VOTE_REFUSAL = (
     "Implementation restriction: When querying the Vote object, you must filter using the following syntax: "
     "ParentId = [single ID], Parent.Type = [Type], Id = [single ID], or Id IN [list of ID's]."
 )
+DEFINITION_TEXTS = ("DurableId", "QualifiedApiName", "EntityDefinitionId", "Label", "DataType")
+DEFINITION_REST = (Field("IsIndexed", "boolean", is_nillable=False), Field("Id", "id", length=18))
 REIFIED_REFUSAL = "Where clauses should contain selectable filters: a filter on a reified column is required [EntityDefinitionId,DurableId]"
 
 
@@ -65,8 +68,7 @@ def objects() -> list[ObjectDef]:
         ),
         ObjectDef(
             "FieldDefinition", "4ie",
-            tuple(Field(n, "string", length=255, is_name=n == "QualifiedApiName") for n in ("DurableId", "QualifiedApiName", "EntityDefinitionId", "Label", "DataType"))
-            + (Field("IsIndexed", "boolean", is_nillable=False), Field("Id", "id", length=18)),
+            (*(Field(n, "string", length=255, is_name=n == "QualifiedApiName") for n in DEFINITION_TEXTS), *DEFINITION_REST),
             is_writable=False, has_bulk=False, is_replicateable=False, is_deletable=False,
             wanted_filters=("EntityDefinitionId", "DurableId"), refusal=REIFIED_REFUSAL,
         ),

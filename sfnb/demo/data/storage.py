@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """
 The demo org's rows in a DuckDB file of its own, deleted with the org.
 

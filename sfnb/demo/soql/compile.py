@@ -1,10 +1,9 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """A parsed statement to SQL for DuckDB, and the plan by which its rows become Salesforce records."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
 
 from sfnb.demo.data import ids
 from sfnb.demo.data.catalog import POLYMORPHIC, Catalog
@@ -14,14 +13,12 @@ from sfnb.demo.soql import tree
 from sfnb.demo.soql.conditions import Conditions
 from sfnb.demo.soql.frame import frame, invalid_field, malformed, no_such_object, no_such_relation
 from sfnb.demo.soql.names import Column, Relation, Scope, literal, quote
+from sfnb.demo.soql.plan import Children, Compound, Flavour, Leaf, Node, Plan, written
 
 MAX_OFFSET = 2_000
 MAX_GROUPS = 2_000
 MAX_FIELDS_ROWS = 200
 MAX_SUBQUERIES = 20
-
-Flavour = Literal["json", "epoch", "csv"]
-"""How values are written: as REST's JSON, as Bulk API 1.0's JSON (datetimes as epoch milliseconds), as Bulk CSV."""
 
 AGGREGATES = {"COUNT": "count", "COUNT_DISTINCT": "count", "SUM": "sum", "AVG": "avg", "MIN": "min", "MAX": "max"}
 DATE_PARTS = {
@@ -33,71 +30,6 @@ PLAIN = ("TOLABEL", "FORMAT", "CONVERTCURRENCY", "CONVERTTIMEZONE")
 
 _COUNTED = Field("count", "int")
 _AVERAGED = Field("average", "double")
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A value: the number of its column."""
-
-    column: int
-
-
-@dataclass
-class Node:
-    """
-    A record: the root, or a parent nested in it.
-
-    Args:
-        id: number of the column with its Id; -1 for a row of aggregates.
-        type: for a polymorphic parent the number of the column that names its object.
-    """
-
-    name: str
-    id: int
-    type: int | None = None
-    entries: dict[str, Leaf | Node | Compound | Children] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Compound:
-    """An address or a location: key to column."""
-
-    parts: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Children:
-    """A subquery; its SQL takes one parameter, the list of the parents' ids, and its last column is the parent's id."""
-
-    plan: Plan
-    limit: int | None
-    offset: int
-
-
-@dataclass
-class Plan:
-    """What to run, and what its columns mean."""
-
-    object: ObjectDef
-    sql: str
-    root: Node
-    header: list[str]
-    is_count: bool = False
-    is_aggregate: bool = False
-    has_order: bool = False
-
-
-def written(sql: str, kind: str, flavour: Flavour) -> str:
-    """The SQL of a value in the form in which it is sent."""
-    if flavour == "csv":
-        if kind == "datetime":
-            sql = f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%gZ')"
-        return f"coalesce(CAST({sql} AS VARCHAR), '')"
-    if kind == "datetime":
-        return f"epoch_ms({sql})" if flavour == "epoch" else f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%g+0000')"
-    if kind == "date":
-        return f"CAST({sql} AS VARCHAR)"
-    return sql
 
 
 class Compiler:
@@ -161,10 +93,10 @@ class Compiler:
             return
         where = query.where
         parts = where.parts if isinstance(where, tree.Junction) and where.op == "AND" else (where,)
-        for part in parts:
-            if isinstance(part, tree.Condition) and part.op in ("=", "IN") and part.value is not None:
-                if str(part.operand).lower() in {w.lower() for w in obj.wanted_filters}:
-                    return
+        conditions = [p for p in parts if isinstance(p, tree.Condition)]
+        filtered = {str(c.operand).lower() for c in conditions if c.op in ("=", "IN") and c.value is not None}
+        if filtered & {w.lower() for w in obj.wanted_filters}:
+            return
         raise ApiError("MALFORMED_QUERY", frame(query.text, query.object_at, obj.refusal))
 
     # --- the clauses ---------------------------------------------------------------------------------------------
@@ -288,7 +220,8 @@ class Compiler:
             if not _is_groupable(found):
                 raise malformed(scope.text, group.at, f"field '{found.name}' can not be grouped in a query call")
         root = Node("AggregateResult", -1)
-        columns, unnamed, aliases = [], 0, {}
+        columns: list[str] = []
+        unnamed, aliases = 0, dict[str, str]()
         for item in query.items:
             if item.what is None or isinstance(item.what, tree.Query):
                 raise malformed(scope.text, item.at, "Grouped query cannot use child relationships in the SELECT list")

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """WHERE and HAVING as SQL, with Salesforce's notion of what equals what."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """From the names in a statement to columns: fields, parent paths, and the joins that they need."""
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def polymorphic_source(catalog: Catalog, targets: tuple[str, ...]) -> str:
         obj = catalog.find(target)
         if obj is None:
             continue
-        columns = [f'x."Id" AS "Id"', f'{literal(obj.name)} AS "Type"']
+        columns = ['x."Id" AS "Id"', f'{literal(obj.name)} AS "Type"']
         for wanted in POLYMORPHIC.fields:
             if wanted.name in ("Id", "Type"):
                 continue
@@ -108,10 +109,10 @@ class Scope:
             ApiError: INVALID_FIELD for an unknown field or relationship.
         """
         names = path.names
-        if len(names) > 1 and names[0].lower() in {(self.soql_alias or "").lower(), self.object.name.lower()} - {""}:
-            # `Account.Name` on Account means its own name unless Account has a parent of that name
-            if names[0].lower() not in self.object.parents:
-                names = names[1:]
+        own_names = {(self.soql_alias or "").lower(), self.object.name.lower()}
+        # `Account.Name` on Account is its own name, unless Account has a parent that is called so.
+        if len(names) > 1 and names[0].lower() in own_names and names[0].lower() not in self.object.parents:
+            names = names[1:]
         if len(names) - 1 > MAX_LEVELS:
             raise malformed(self.text, path.at, f"SOQL relationship path is deeper than {MAX_LEVELS} levels: '{path}'")
         relation = self.root

@@ -51,7 +51,7 @@ def parse(text: str) -> tree.Query:
         word = re.match(r"\w+|.", text[err.pos_in_stream :], re.DOTALL)
         raise malformed(text, err.pos_in_stream, f"unexpected token: '{word[0] if word else ''}'") from err
     except UnexpectedInput as err:
-        raise malformed(text, err.pos_in_stream or 0, "unexpected token: '<EOF>'") from err
+        raise malformed(text, len(text), "unexpected token: '<EOF>'") from err
     except VisitError as err:
         if isinstance(err.orig_exc, ApiError):
             raise err.orig_exc from err
@@ -108,6 +108,9 @@ class _Builder(Transformer[Token, Any]):
 
     def call(self, parts: list[Any]) -> tree.Call:
         return tree.Call(str(parts[0]).upper(), parts[1], at=_at(parts[0]))
+
+    def viewing(self, parts: list[Token]) -> None:
+        """``FOR VIEW`` and its like change what people have seen lately, which is no data here."""
 
     def scope(self, parts: list[Token]) -> None:
         """Which records of whose is not a thing the demo org knows: its users see all."""
@@ -210,11 +213,6 @@ class _Builder(Transformer[Token, Any]):
         if not re.fullmatch(r"\+?\d+", token):
             raise malformed(self.text, _at(token), f"unexpected token: '{token}'")
         return int(token)
-
-    def __default__(self, data: Any, children: list[Any], meta: Any) -> Any:
-        if data == "for":
-            return None
-        return super().__default__(data, children, meta)
 
 
 def _at(token: Token) -> int:

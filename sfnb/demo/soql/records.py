@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sfnb.demo.soql.compile import Children, Compound, Leaf, Node
+from sfnb.demo.soql.plan import Children, Compound, Leaf, Node
 
 Record = dict[str, Any]
 Columns = Sequence[Sequence[Any]]
