@@ -172,8 +172,8 @@ class ObjectWriter:
                 self._numbers = itertools.count(self.progress().parts + 1)
             number = next(self._numbers)
         tables = regrouped(batches)
-        first = next(tables, None)
-        if first is None:
+        table = next(tables, None)
+        if table is None:
             return Part(path="", rows=0, deleted=0, size_bytes=0, sha256="")
         # The random end keeps apart what two processes call the same, such as litter of a killed one.
         name = f"{self._name}-{self._snapshot}-{number:06d}-{secrets.token_hex(4)}.parquet"
@@ -181,8 +181,10 @@ class ObjectWriter:
         with self._files.open_new(path) as sink:
             writer = PartWriter(sink, columns, object_name=self._name, extracted_at=clock.now())
             try:
-                for table in itertools.chain([first], tables):
+                while table is not None:
                     writer.write(table)
+                    table = None  # let go of it before the next one is gathered
+                    table = next(tables, None)
             finally:
                 writer.close()
         return writer.part(path)

@@ -106,8 +106,11 @@ def regrouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         rows += batch.num_rows
         size_bytes += batch.nbytes
         if rows >= ROW_GROUP_ROWS or size_bytes >= ROW_GROUP_BYTES:
-            yield pa.Table.from_batches(held)
+            table = pa.Table.from_batches(held)
             held, rows, size_bytes = [], 0, 0
+            del batch
+            yield table
+            del table
     if held:
         yield pa.Table.from_batches(held)
 

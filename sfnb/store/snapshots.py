@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
@@ -161,6 +160,8 @@ class Snapshot:
     def rows(self, object_name: str) -> views.Rows:
         """The object's records, not yet read."""
         name = self._spelled(object_name)
+        import pyarrow.dataset as pads  # loads pandas, which a backup does without
+
         progress, parts = self._committed(name)
         if progress.number == 0:
             raise CallerError(f"snapshot {self.id} has nothing of {name} yet; `sfnb show` tells what it has.")

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from sfnb.errors import CallerError
@@ -24,6 +23,7 @@ from sfnb.store.parts import EXTRACTED_AT, OP
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow.dataset as pads
 
 BATCH_ROWS = 1 << 16
 CSV_OPTIONS = pacsv.WriteOptions(include_header=False, quoting_style="needed")
