@@ -1,0 +1,48 @@
+"""A process that spends through the gate against an org in another process; killed by the test at any moment."""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing.managers import BaseManager
+from typing import Any
+
+from sfnb.clock import SystemClock
+from sfnb.errors import QuotaSignal
+from sfnb.model import Reading
+from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
+from sfnb.state.database import open_state
+
+
+class Remote(BaseManager):
+    """The other process."""
+
+
+Remote.register("org")
+
+
+def send(org: Any, gate: Gate, ticket: Ticket, clock: SystemClock, *, is_probe: bool = False) -> None:
+    sent_at = clock.now()
+    told = org.call(is_probe)
+    readings = [] if told is None else [Reading("api", told[0], told[1], sent_at, clock.now(), "header")]
+    gate.settle(ticket, readings)
+
+
+def work(url: str, org_id: str, org: Any) -> None:
+    """Send calls until the gate refuses although nothing is in flight."""
+    clock = SystemClock()
+    with open_state(url, clock=clock) as state:
+        gate = Gate(state.ledger, org_id, clock=clock)
+        while True:
+            try:
+                send(org, gate, gate.ask({"api": 1}, job_id="job"), clock)
+            except GaugeUnknown:
+                send(org, gate, gate.ask({"api": 1}, is_probe=True), clock, is_probe=True)
+            except QuotaSignal:
+                if gate.standing()["api"].in_flight == 0:
+                    return
+
+
+if __name__ == "__main__":
+    remote = Remote(address=("127.0.0.1", int(sys.argv[3])), authkey=b"test")
+    remote.connect()
+    work(sys.argv[1], sys.argv[2], remote.org())  # type: ignore[attr-defined]
