@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL
@@ -54,20 +54,34 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, patience_s: float = BUSY_WAIT_S) -> Iterator[Connection]:
         """
         A transaction that decides and changes; what it raises undoes it.
 
         On SQLite nobody else writes meanwhile. On PostgreSQL lock the row that the decision hangs on first.
+
+        Args:
+            patience_s: how long to wait for others; less where a person waits for the answer.
         """
         if not self.is_sqlite:
-            with self._translated(), self._engine.begin() as connection:
+            with self._translated(patience_s), self._engine.begin() as connection:
+                if patience_s != BUSY_WAIT_S:
+                    connection.execute(text(f"SET LOCAL lock_timeout = {int(patience_s * 1000)}"))
                 yield connection
             return
-        with self._turn, self._translated(), self._engine.connect() as connection:
+        with self._translated(patience_s), self._my_turn(patience_s), self._engine.connect() as connection:
             connection.execution_options(sfnb_begin="BEGIN IMMEDIATE")
-            with connection.begin():
+            with _patience(connection, patience_s), connection.begin():
                 yield connection
+
+    @contextmanager
+    def _my_turn(self, patience_s: float) -> Iterator[None]:
+        if not self._turn.acquire(timeout=patience_s):
+            raise sqlite3.OperationalError("database is locked")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @property
     def dialect(self) -> str:
@@ -85,13 +99,13 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, patience_s: float = BUSY_WAIT_S) -> Iterator[None]:
         try:
             yield
         except (DBAPIError, sqlite3.Error) as err:
             origin = (err.orig or err) if isinstance(err, DBAPIError) else err
             cause = next(iter(str(origin).strip().splitlines()), type(origin).__name__)
-            raise StoreError(f"The state database {self} cannot be used: {cause}. {_advice(cause)}") from err
+            raise StoreError(f"The state database {self} cannot be used: {cause}. {_advice(cause, patience_s)}") from err
         except SQLAlchemyError as err:
             raise StoreError(f"The state database {self} cannot be used: {err}.") from err
 
@@ -219,6 +233,20 @@ def _on_sqlite_connect(connection: Any, _: object) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
+@contextmanager
+def _patience(connection: Connection, patience_s: float) -> Iterator[None]:
+    """How long this transaction waits for other processes. The connection then goes back to the pool for others."""
+    driver: Any = connection.connection.driver_connection
+    if patience_s == BUSY_WAIT_S:
+        yield
+        return
+    driver.execute(f"PRAGMA busy_timeout = {int(patience_s * 1000)}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_WAIT_S * 1000}")
+
+
 def _on_sqlite_begin(connection: Connection) -> None:
     # Past SQLAlchemy's own execute, which would cost ten times the statement.
     driver: Any = connection.connection.driver_connection
@@ -258,14 +286,14 @@ def _switch_to_wal(cursor: Any) -> None:
             clock.wait(0.05)
 
 
-def _advice(cause: str) -> str:
-    text = cause.lower()
-    if "locked" in text:
-        return f"Another process has held it for over {BUSY_WAIT_S} seconds; look for one that hangs."
-    if "readonly" in text or "unable to open" in text or "permission" in text:
+def _advice(cause: str, patience_s: float) -> str:
+    said = cause.lower()
+    if "locked" in said or "lock timeout" in said:
+        return f"Another process has held it for over {patience_s:g} seconds; try again, or look for one that hangs."
+    if "readonly" in said or "unable to open" in said or "permission" in said:
         return "Check that the file and its folder are yours to write, or choose another SFNB_HOME."
-    if "full" in text:
+    if "full" in said:
         return "Make room on the disk; nothing that was stored is lost."
-    if "malformed" in text or "not a database" in text:
+    if "malformed" in said or "not a database" in said:
         return "Move the file away to start a new one; the store is not affected, limits have to be set again."
     return "Check state_url or SFNB_STATE_URL, and that the server answers."
