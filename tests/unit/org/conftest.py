@@ -1,0 +1,59 @@
+"""Fixtures of the org room's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sfnb.clock import FakeClock
+from sfnb.org.credentials import TokenCredentials
+from sfnb.org.login import Session
+from sfnb.org.org import Org
+from sfnb.quota.gate import Gate
+from sfnb.settings import OrgConfig
+from sfnb.state.database import State, open_state
+from tests.unit.org.scripted import ORG_ID, TOKEN, ScriptedOrg
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedOrg]:
+    server = ScriptedOrg()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def state(tmp_path: Path, clock: FakeClock) -> Iterator[State]:
+    opened = open_state(f"sqlite:///{(tmp_path / 'state.db').as_posix()}", clock=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def org(scripted: ScriptedOrg, state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Org]:
+    """An org at the scripted server, logged in with a token from the variable TOKEN."""
+    monkeypatch.setenv("TOKEN", TOKEN)
+    config = OrgConfig("acme", "token", instance_url=scripted.url, secrets={"token": "env:TOKEN"}, org_id=ORG_ID)
+    opened = Org(
+        config,
+        TokenCredentials(scripted.url, TOKEN, "env:TOKEN"),
+        Session(scripted.url, TOKEN, ORG_ID),
+        api_version="66.0",
+        gate=Gate(state.ledger, ORG_ID, clock=clock),
+        clock=clock,
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def used(org: Org) -> Callable[[], int]:
+    """What the gate believes to be used of ``api``."""
+    return lambda: org.gate.standing()["api"].used
