@@ -98,7 +98,7 @@ class EventLog:
     def _write(self, span: Span) -> bytes:
         start_s, end_s = span.start.timestamp(), span.end.timestamp()
         own = [self._own_row(call) for call in self._org.calls.between(start_s, end_s) if call.user_id]
-        rows = sorted([*own, *self._other_rows(start_s, end_s)], key=lambda row: (row[1], row[2]))
+        rows = sorted([*own, *self._other_rows(start_s, end_s)], key=lambda row: row[1])
         out = io.StringIO()
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(COLUMNS)

@@ -23,7 +23,7 @@ from sfnb.demo.server.other_apps import OtherApps
 from sfnb.demo.server.quota import Quota
 from sfnb.demo.server.refusals import answer_of_fault, async_error, total_requests
 from sfnb.demo.server.sessions import Session, Sessions, random_text
-from sfnb.demo.server.wire import Request, Response, Route, Router, error_answer
+from sfnb.demo.server.wire import Request, Response, Route, Router, error_answer, refusing
 
 FIRST_VERSION, LAST_VERSION = 31, 68
 """Older ones were retired in Summer '25; 68.0 is Winter '27."""
@@ -150,7 +150,7 @@ class DemoOrg:
             return error_answer(err)
 
     def _serve(self, request: Request, bill: _Bill) -> Response:
-        found = bill.route = self._router.find(request)
+        found = bill.route = self._find(request)
         _check_version(request)
         rule = bill.fault
         if rule is not None and rule.fault == "expire_session":
@@ -168,6 +168,15 @@ class DemoOrg:
             if faulty is not None:
                 return faulty
         return found.handler(self, request)
+
+    def _find(self, request: Request) -> Route:
+        """The route; a wrong path under /services/data is a call like any other: it wants a session and counts."""
+        try:
+            return self._router.find(request)
+        except ApiError as err:
+            if not request.path.lower().startswith("/services/data/v"):
+                raise
+            return refusing(request.method, err)
 
     def _charge(self, request: Request, bill: _Bill) -> None:
         """Book the call, or refuse it; a refused one is not booked."""

@@ -177,6 +177,15 @@ def route(method: str, path: str, handler: Handler, *, family: str = "rest", is_
     return Route(method, re.compile(pattern + "/?", re.IGNORECASE), handler, family, is_open)
 
 
+def refusing(method: str, err: ApiError) -> Route:
+    """A REST route for what has none: it answers with the error."""
+
+    def refuse(_org: DemoOrg, _request: Request) -> Response:
+        raise err
+
+    return Route(method, re.compile(".*"), refuse)
+
+
 class Router:
     """Finds the route of a request, first match first."""
 
