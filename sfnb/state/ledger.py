@@ -44,6 +44,22 @@ class CallCount:
     calls: int
 
 
+class LimitChanged(CallerError):
+    """A limit is no longer what the person who wanted to change it had seen."""
+
+    def __init__(self, api: Api, seen: int, percent: int) -> None:
+        super().__init__(f"The limit of {api} was changed meanwhile from {seen} % to {percent} %; look at it again.")
+        self.api = api
+        self.percent = percent
+
+
+def _check_limit(api: Api | None, percent: int) -> None:
+    if isinstance(percent, bool) or not isinstance(percent, int) or not 1 <= percent <= 100:
+        raise CallerError(f"The limit must be a whole percent from 1 to 100, not {percent!r}.")
+    if api is not None and api not in APIS:
+        raise CallerError(f"There is no API {api!r}; choose one of {', '.join(APIS)}.")
+
+
 class Ledger:
     """What the gate, the report and ``sfnb limit`` know. Safe for threads and for any number of processes."""
 
@@ -72,10 +88,7 @@ class Ledger:
         Raises:
             CallerError: no such percent or budget.
         """
-        if isinstance(percent, bool) or not isinstance(percent, int) or not 1 <= percent <= 100:
-            raise CallerError(f"The limit must be a whole percent from 1 to 100, not {percent!r}.")
-        if api is not None and api not in APIS:
-            raise CallerError(f"There is no API {api!r}; choose one of {', '.join(APIS)}.")
+        _check_limit(api, percent)
         apis = APIS if api is None else (api,)
         with self._database.write() as connection:
             books.lock_gate(self._database, connection, org_id)
@@ -94,6 +107,51 @@ class Ledger:
                     api=name,
                     who=who or audit.current_user(),
                     old=before,
+                    new=percent,
+                    reason=reason,
+                )
+
+    def change_limits(
+        self,
+        org_id: str,
+        percents: Mapping[Api, int],
+        *,
+        expected: Mapping[Api, int],
+        who: str | None = None,
+        reason: str = "",
+        org: str = "",
+        patience_s: float = 5.0,
+    ) -> None:
+        """
+        Set several limit percents at once, all or none, if they still are what the person who changes them saw.
+
+        Args:
+            expected: what each of them was when it was read.
+            patience_s: how long to wait for a state database that others hold.
+
+        Raises:
+            CallerError: no such percent or budget.
+            LimitChanged: somebody else changed one of them meanwhile; nothing is changed.
+        """
+        for api, percent in percents.items():
+            _check_limit(api, percent)
+        with self._database.write(patience_s=patience_s) as connection:
+            books.lock_gate(self._database, connection, org_id)
+            now_set = books.read_percents(connection, org_id)
+            for api in percents:
+                if now_set[api] != expected[api]:
+                    raise LimitChanged(api, expected[api], now_set[api])
+            rows = [{"org_id": org_id, "api": api, "percent": percent} for api, percent in percents.items()]
+            self._database.upsert(connection, schema.limits, rows)
+            for api, percent in percents.items():
+                audit.append(
+                    connection,
+                    at=self._clock.now(),
+                    org=org,
+                    org_id=org_id,
+                    api=api,
+                    who=who or audit.current_user(),
+                    old=now_set[api],
                     new=percent,
                     reason=reason,
                 )
@@ -216,6 +274,18 @@ class Ledger:
                 CallCount(row.api, row.minute_at, row.job_id, row.object, row.calls)
                 for row in connection.execute(query)
             ]
+
+    def spent(self, org_id: str, since: datetime) -> dict[Api, int]:
+        """What sfnb has spent of each budget since that minute, jobs and everything else together."""
+        table = schema.calls
+        query = (
+            select(table.c.api, func.sum(table.c.calls))
+            .where(table.c.org_id == org_id, table.c.minute_at >= books.minute_of(since))
+            .group_by(table.c.api)
+        )
+        with self._database.read() as connection:
+            found = {row[0]: int(row[1]) for row in connection.execute(query)}
+        return {api: found.get(api, 0) for api in APIS}
 
     def job_calls(self, job_id: str) -> dict[Api, int]:
         """What a job has spent of each budget, calls of killed processes included."""

@@ -46,11 +46,6 @@ def _started_s(process: psutil.Process) -> int:
     return int(process.create_time())
 
 
-def is_here(owner: Owner) -> bool:
-    """Whether the owner's process would be visible from this one."""
-    return owner.host == this_process().host
-
-
 def is_alive(owner: Owner) -> bool | None:
     """Whether the owner still runs; None when it belongs to another host, so that nobody here can tell."""
     here = this_process()

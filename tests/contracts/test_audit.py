@@ -60,14 +60,21 @@ def test_an_untouched_log_is_good(log: State) -> None:
     assert log.audit.verify() == []
 
 
-@pytest.mark.parametrize("column", [c.name for c in AUDIT.columns if c.name != "seq"])
-@pytest.mark.parametrize("seq", [1, 4, 6])
-def test_a_changed_line_is_found(log: State, seq: int, column: str) -> None:
+def test_a_changed_line_is_found(log: State) -> None:
     """P6: any one field of any one line."""
-    is_number = column in ("old", "new")
-    with log.database.write() as connection:
-        connection.execute(update(AUDIT).where(AUDIT.c.seq == seq).values({column: 99 if is_number else "x"}))
-    assert any(f"line {seq}" in finding for finding in log.audit.verify())
+    missed = []
+    for seq in (1, 4, 6):
+        for column in (c for c in AUDIT.columns if c.name != "seq"):
+            here = AUDIT.c.seq == seq
+            with log.database.write() as connection:
+                before = connection.execute(select(column).where(here)).scalar_one()
+                connection.execute(update(AUDIT).where(here).values({column: 99 if isinstance(before, int) else "x"}))
+            if not any(f"line {seq}" in finding for finding in log.audit.verify()):
+                missed.append((seq, column.name))
+            with log.database.write() as connection:
+                connection.execute(update(AUDIT).where(here).values({column: before}))
+    assert missed == []
+    assert log.audit.verify() == []
 
 
 @pytest.mark.parametrize(("seqs", "words"), [([1], "line 1 is missing"), ([3], "line 3 is missing"),
