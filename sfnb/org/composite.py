@@ -124,12 +124,12 @@ def cut_composite(text: bytes, count: int = MAX_SUBREQUESTS) -> list[SubResponse
     except (duckdb.Error, UnicodeError):
         # DuckDB refuses what JSON allows here and there, such as half of a surrogate pair.
         return _cut_in_python(text)
-    parts = zip(values[0::3], values[1::3], values[2::3], strict=True)
-    return [
+    parts = [
         SubResponse(json.loads(reference), int(status), (body or "null").encode())
-        for reference, status, body in parts
+        for reference, status, body in zip(values[0::3], values[1::3], values[2::3], strict=True)
         if reference is not None and status is not None
     ]
+    return parts or _cut_in_python(text)
 
 
 def _cut_in_python(text: bytes) -> list[SubResponse]:
