@@ -105,7 +105,9 @@ class Database:
         except (DBAPIError, sqlite3.Error) as err:
             origin = (err.orig or err) if isinstance(err, DBAPIError) else err
             cause = next(iter(str(origin).strip().splitlines()), type(origin).__name__)
-            raise StoreError(f"The state database {self} cannot be used: {cause}. {_advice(cause, patience_s)}") from err
+            raise StoreError(
+                f"The state database {self} cannot be used: {cause}. {_advice(cause, patience_s)}"
+            ) from err
         except SQLAlchemyError as err:
             raise StoreError(f"The state database {self} cannot be used: {err}.") from err
 

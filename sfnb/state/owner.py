@@ -39,7 +39,7 @@ def _host() -> str:
         namespace = Path("/proc/self/ns/pid").readlink().name
     except OSError:  # not Linux
         namespace = ""
-    return f"{platform.node()} {namespace}".strip()
+    return f"{platform.node() or 'localhost'} {namespace}".strip()
 
 
 def _started_s(process: psutil.Process) -> int:

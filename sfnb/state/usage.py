@@ -15,7 +15,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from sfnb.state import schema
 from sfnb.state.database import Database
@@ -151,7 +164,7 @@ class UsageBook:
             .order_by(pauses.at, pauses.id)
         )
         with self._database.read() as connection:
-            return [tuple(row) for row in connection.execute(query)]  # type: ignore[misc]
+            return [tuple(row) for row in connection.execute(query)]
 
     # ------------------------------------------------------------------------------------------------------- event log
 
@@ -244,7 +257,7 @@ class UsageBook:
             .where(minutes.number.in_(_files_of(org_id)), minutes.minute >= first)
             .group_by(minutes.minute)
         )
-        own = hours.calls * actors.is_sfnb.cast(schema.Integer)
+        own = hours.calls * actors.is_sfnb.cast(Integer)
         coarse = (
             select(hours.hour * 60, func.sum(hours.calls), func.sum(own))
             .join_from(schema.event_hours, schema.event_actors, actors.actor == hours.actor)

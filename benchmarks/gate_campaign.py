@@ -1,0 +1,101 @@
+"""
+Seeded simulated days against the gate (P1, P4), and what one call through the gate costs. Prints a table.
+
+    python benchmarks/gate_campaign.py --days 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "contracts"))
+
+from simulated_org import Day, Witness
+
+from sfnb.clock import FakeClock, SystemClock
+from sfnb.model import Reading
+from sfnb.quota.gate import Gate
+from sfnb.state.database import State, open_state
+
+
+@contextmanager
+def fresh_state(url: str | None, clock: FakeClock | SystemClock) -> Iterator[State]:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        open_state(url or f"sqlite:///{Path(folder) / 'state.db'}", clock=clock) as state,
+    ):
+        yield state
+
+
+def play(state: State, clock: FakeClock, first: int, days: int) -> list[Witness]:
+    witnesses = []
+    began_s = time.monotonic()
+    for seed in range(first, first + days):
+        witnesses.append(Day(state, clock, seed).run())
+        if len(witnesses) % 100 == 0:
+            print(f"  {len(witnesses)} days, {time.monotonic() - began_s:.0f} s", file=sys.stderr)
+    return witnesses
+
+
+def ask_and_settle_ms(state: State, clock: SystemClock, pairs: int) -> list[float]:
+    """Milliseconds of each ask and settle, sorted; what one HTTP call pays."""
+    gate = Gate(state.ledger, "00D000000000000EAA", clock=clock)
+    now = clock.now()
+    gate.settle(gate.ask({"api": 1}, is_probe=True), [Reading("api", 0, 10**9, now, now, "header")])
+    took_ms = []
+    for used in range(pairs):
+        began_s = time.perf_counter()
+        ticket = gate.ask({"api": 1}, job_id="job", object="Account")
+        sent_at = ticket.taken_at
+        gate.settle(ticket, [Reading("api", used, 10**9, sent_at, sent_at + timedelta(milliseconds=1), "header")])
+        took_ms.append((time.perf_counter() - began_s) * 1000)
+    return sorted(took_ms)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=1000)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--url", help="an empty state database; default: a new SQLite file")
+    options = parser.parse_args()
+    clock = FakeClock()
+    with fresh_state(options.url, clock) as state:
+        witnesses = play(state, clock, options.first_seed, options.days)
+        kind = state.database.dialect
+    system = SystemClock()
+    with fresh_state(None, system) as state:
+        took_ms = ask_and_settle_ms(state, system, 1000)
+    overshoots = [(options.first_seed + day, text) for day, w in enumerate(witnesses) for text in w.overshoots]
+
+    def total(name: str) -> int:
+        return sum(getattr(witness, name) for witness in witnesses)
+
+    rows: list[tuple[str, object]] = [
+        (f"simulated days ({kind})", len(witnesses)),
+        ("calls sent below the threshold", total("sent")),
+        ("of them without a header", total("losses")),
+        ("reads of /limits", total("probes")),
+        ("pauses", total("pauses")),
+        ("resumes", total("resumes")),
+        ("days on which use fell under the lower mark", total("quiet_days")),
+        ("of them stuck (aim: 0)", total("stuck_days")),
+        ("calls past the threshold (aim: 0)", len(overshoots)),
+        ("ask + settle, median ms (sqlite)", f"{took_ms[len(took_ms) // 2]:.2f}"),
+        ("ask + settle, 99th percentile ms (sqlite)", f"{took_ms[len(took_ms) * 99 // 100]:.2f}"),
+    ]
+    for name, value in rows:
+        print(f"{name:<46}{value:>12,}" if isinstance(value, int) else f"{name:<46}{value:>12}")
+    for seed, text in overshoots[:20]:
+        print(f"seed {seed}: {text}")
+    return 1 if overshoots or total("stuck_days") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
