@@ -85,6 +85,8 @@ class Runner:
         with self.state.jobs.lease(job_id) as self._lease:
             try:
                 self._set_state(JobState.RUNNING)
+                # Somebody wants this job to go on: what the org told the last one is no answer to that.
+                self._ask_limits(0.0)
                 while not self._advance(self._job()):
                     pass
             except KeyboardInterrupt:
@@ -302,13 +304,17 @@ class Runner:
             if self.max_wait_s is not None and now_s - began_s >= self.max_wait_s:
                 return "give up"
 
+    def _ask_limits(self, min_interval_s: float) -> None:
+        """Read `/limits`, unless some process did within the interval. Cost: one call."""
+        # An org that does not answer stays unknown, and unknown is not clear: the gate or the next probe asks again.
+        with suppress(TransientError, ObjectError, QuotaSignal):
+            if self.org.gate.claim_probe(min_interval_s):
+                self.org.limits()
+
     def _probe(self, signal: QuotaSignal) -> None:
         """One `/limits` call, the only one that may pass above the threshold; shared by all processes on the org."""
-        # An org that does not answer stays unknown, and unknown is not clear: the next probe asks again.
-        with suppress(TransientError, QuotaSignal):
-            # A little less than the interval, so that this process's own last probe is never in its way.
-            if self.org.gate.claim_probe(self.poll_s * 0.9):
-                self.org.limits()
+        # A little less than the interval, so that this process's own last probe is never in its way.
+        self._ask_limits(self.poll_s * 0.9)
         standing = self.org.gate.standing().get(signal.api)  # type: ignore[call-overload]
         if standing is not None:
             now = self.clock.now()

@@ -1,0 +1,31 @@
+"""Runs every notebook against a demo org with nbval: no cell may fail, and tagged cells print what they printed before."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SFNB = [sys.executable, "-c", "from sfnb.cli import main; main()"]
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as home:
+        env = {**os.environ, "SFNB_HOME": home}
+        started = subprocess.run([*SFNB, "demo", "start", "--size", "tiny"], env=env, check=False)
+        if started.returncode:
+            return started.returncode
+        try:
+            # Warnings of Jupyter's own are not ours to mend; those of our tests are errors in pytest's own step.
+            pytest = [sys.executable, "-m", "pytest", "--nbval-lax", "-W", "ignore", "-p", "no:cacheprovider"]
+            notebooks = sorted(str(p) for p in (ROOT / "notebooks").glob("*.ipynb"))
+            return subprocess.run([*pytest, *notebooks], env=env, cwd=ROOT, check=False).returncode
+        finally:
+            subprocess.run([*SFNB, "demo", "stop"], env=env, check=False, capture_output=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""``make test``: everything CI runs, each step under its own headline; the first that fails ends it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+
+STEPS: dict[str, list[str]] = {
+    "lint": [PYTHON, "-m", "ruff", "check", "."],
+    "format": [PYTHON, "-m", "ruff", "format", "--check", "."],
+    "types": [PYTHON, "-m", "mypy"],
+    "tests": [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile"],
+    "notebooks": [PYTHON, "tools/check_notebooks.py"],
+    "wheel": [PYTHON, "tools/check_wheel.py"],
+}
+
+
+def main(wanted: list[str]) -> int:
+    env = {**os.environ, "PYTHONWARNINGS": "default", "PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}"}
+    for name in wanted or STEPS:
+        print(f"\n=== {name}", flush=True)
+        began_s = time.monotonic()
+        done = subprocess.run(STEPS[name], cwd=ROOT, env=env, check=False)
+        print(f"=== {name}: {time.monotonic() - began_s:.0f} s", flush=True)
+        if done.returncode:
+            print(f"{name} failed (exit code {done.returncode}).")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
