@@ -106,6 +106,7 @@ def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
     try:
         told = _without_checksum(content)
         told["created_at"] = datetime.fromisoformat(told["created_at"])
+        told["notes"] = tuple(told["notes"])
         return SnapshotPlan(**told)
     except (TypeError, ValueError, KeyError, CallerError) as err:
         raise StoreError(f"{files.uri(path)} is damaged: it is not a plan.") from err
@@ -282,6 +283,7 @@ def read_manifest(files: Files, snapshot: str) -> Manifest | None:
     try:
         told = _without_checksum(content)
         told["created_at"] = datetime.fromisoformat(told["created_at"])
+        told["notes"] = tuple(told["notes"])
         told["sealed_at"] = datetime.fromisoformat(told["sealed_at"])
         told["objects"] = {
             name: ObjectEntry(**{**entry, "state": ObjectState(entry["state"])})

@@ -58,6 +58,7 @@ class _Table:
     progress: dict[str, Progress] = field(default_factory=dict)
     alive: dict[str, dict[str, Part]] = field(default_factory=lambda: defaultdict(dict))
     removed: set[str] = field(default_factory=set)
+    columns: frozenset[str] | None = None
     is_damaged: bool = False
 
 
@@ -167,7 +168,9 @@ def _verify_delta(folder: Files, table: _Table) -> str:
     """Whether Delta itself (its checkpoints too) sees the same files as our reading of the log."""
     try:
         with translated(f"open {folder.uri('')} with Delta"):
-            seen = set(DeltaTable(folder.uri("").rstrip("/\\")).get_add_actions().column("path").to_pylist())
+            delta = DeltaTable(folder.uri("").rstrip("/\\"))
+            seen = set(delta.get_add_actions().column("path").to_pylist())
+            table.columns = frozenset(field.name for field in delta.schema().fields)
     except StoreError as err:
         return str(err)
     named = {path for parts in table.alive.values() for path in parts}
@@ -206,8 +209,12 @@ def _verify_snapshot(files: Files, snapshot: str, tables: Mapping[str, _Table], 
         path = schema_path(snapshot, name)
         known.add(path)
         try:
-            if files.read_json(path) is None and name in touched:
+            told = files.read_json(path)
+            if told is None and name in touched:
                 damage(f"{files.uri(path)} is missing: the fields of {name} are not known any more.", path, name)
+            columns = tables[name].columns if name in tables else None
+            if told is not None and columns is not None and (lost := sorted(set(told["columns"]) - columns)):
+                damage(f"the table has lost the fields {', '.join(lost)}", table_path(name), name)
         except StoreError as err:
             damage(str(err), path, name)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -115,15 +116,23 @@ def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> 
 
     # No files, no network: the objects are all that a query may see.
     connection = duckdb.connect(config={"enable_external_access": "false"})
+    absent: CallerError | None = None
     try:
         statements = connection.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise CallerError("sql takes one SELECT; the store is not changed by queries.")
-        asked = {name.lower() for name in connection.get_table_names(query)}
+        # Days and hours are Salesforce's, not those of whoever asks.
+        connection.execute("set TimeZone = 'UTC'")
+        words = set(re.findall(r"\w+", query.lower()))
         for name in known:
-            if name.lower() in asked:
-                _add_view(connection, rows_of(name))
+            if name.lower() in words:
+                try:
+                    _add_view(connection, rows_of(name))
+                except CallerError as err:
+                    absent = err  # it may be a column or an alias only
         result: pa.Table = connection.sql(query).to_arrow_table()
+    except duckdb.CatalogException as err:
+        raise absent or CallerError(f"the query cannot be run: {str(err).strip()}") from err
     except duckdb.Error as err:
         raise CallerError(f"the query cannot be run: {str(err).strip()}") from err
     finally:
