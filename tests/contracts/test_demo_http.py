@@ -197,7 +197,7 @@ def test_batch_costs_each_subrequest_and_composite_one(fresh_org: Callable[..., 
     """composite/batch is charged per subrequest, with either form of address; composite costs one call."""
     org = fresh_org()
     urls = [f"{V}/sobjects/Account/describe", "v66.0/sobjects/Contact/describe", "v66.0/sobjects/Nope"]
-    batch = org.send("POST", f"{V}/composite/batch", json={"batchRequest": [{"method": "GET", "url": u} for u in urls]})
+    batch = org.send("POST", f"{V}/composite/batch", json={"batchRequests": [{"method": "GET", "url": u} for u in urls]})
     assert [result["statusCode"] for result in batch.json()["results"]] == [200, 200, 404]
     assert batch.json()["hasErrors"] is True
     assert batch.headers["Sforce-Limit-Info"] == "api-usage=3/15000"
@@ -210,7 +210,7 @@ def test_batch_costs_each_subrequest_and_composite_one(fresh_org: Callable[..., 
     halted = org.send(
         "POST",
         f"{V}/composite/batch",
-        json={"haltOnError": True, "batchRequest": [{"method": "GET", "url": u} for u in reversed(urls)]},
+        json={"haltOnError": True, "batchRequests": [{"method": "GET", "url": u} for u in reversed(urls)]},
     ).json()["results"]
     assert [result["statusCode"] for result in halted] == [404, 412, 412]
 
@@ -402,3 +402,43 @@ def test_ledger_tells_every_call(fresh_org: Callable[..., RunningOrg]) -> None:
     )  # fmt: skip
     assert [call["told"] for call in ledger["calls"][:3]] == [-1, 1, 2]
     assert org.ledger(after=ledger["last_call"])["received"] == 0
+
+
+def test_usage_history(fresh_org: Callable[..., RunningOrg]) -> None:
+    """Control tells minute by minute what the org had used, and what of it other apps spent."""
+    org = fresh_org(competitors="on")
+    org.get(f"{V}/limits")
+    org.control("clock", {"advance_minutes": 2})
+    usage = org.control("usage?minutes=30")
+    assert len(usage["minutes"]) == 30
+    assert usage["minutes"][-1]["used"] > 1
+    assert sum(minute["others"] for minute in usage["minutes"]) > 0
+
+
+def test_external_ids(fresh_org: Callable[..., RunningOrg]) -> None:
+    """Upsert by external id creates (201), updates (200, or 204 up to version 45); an unknown field is refused."""
+    org = fresh_org(own_data=True)
+    name, field = external_id(org)
+    path = f"/sobjects/{name}/{field}/{quote('K/1 ä', safe='')}"
+    created = org.send("PATCH", V + path, json={})
+    assert (created.status_code, created.json()["created"]) == (201, True)
+    again = org.send("PATCH", V + path, json={})
+    assert (again.status_code, again.json()["created"]) == (200, False)
+    assert org.get(V + path).json()[field] == "K/1 ä"
+    assert org.send("PATCH", "/services/data/v45.0" + path, json={}).status_code == 204
+    assert org.send("DELETE", V + path).status_code == 204
+    assert org.get(V + path).status_code == 404
+    assert org.send("PATCH", f"{V}/sobjects/Account/Name/x", json={}).status_code in (400, 404)
+
+
+def external_id(org: RunningOrg) -> tuple[str, str]:
+    """An object that has an external id and can be made without any other value."""
+    for entry in org.get(f"{V}/sobjects").json()["sobjects"]:
+        if not entry["custom"] or not entry["createable"]:
+            continue
+        fields = org.get(f"{V}/sobjects/{entry['name']}/describe").json()["fields"]
+        wanted = [f for f in fields if f["createable"] and not f["nillable"] and not f["defaultedOnCreate"]]
+        found = [f["name"] for f in fields if f["externalId"] and f["type"] == "string"]
+        if found and not wanted:
+            return entry["name"], found[0]
+    pytest.fail("no such object in the demo org")

@@ -60,9 +60,9 @@ def composite(org: DemoOrg, request: Request) -> Response:
 def batch(org: DemoOrg, request: Request) -> Response:
     """POST /composite/batch: independent subrequests; each of them costs a call."""
     given = request.json_object()
-    subrequests = given.get("batchRequest")
+    subrequests = given.get("batchRequests")
     if not isinstance(subrequests, list) or not subrequests:
-        raise ApiError("JSON_PARSER_ERROR", "batchRequest must be a list with at least one subrequest", 400)
+        raise ApiError("JSON_PARSER_ERROR", "batchRequests must be a list with at least one subrequest", 400)
     if len(subrequests) > MOST_SUBREQUESTS:
         raise ApiError("LIMIT_EXCEEDED", f"Too many subrequests: {len(subrequests)}, at most {MOST_SUBREQUESTS}", 400)
     results: list[dict[str, Any]] = []

@@ -65,6 +65,7 @@ class DemoOrg:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.clock = SimulatedClock(options.first_moment, minutes_per_second=options.minutes_per_second)
+        self._owns_database = database is None
         self.database = database or Database(
             seed=options.seed,
             size=options.size,
@@ -112,6 +113,8 @@ class DemoOrg:
         self.stopping.set()
         self.bulk2.close()
         self.bulk1.close()
+        if self._owns_database:
+            self.database.close()
 
     # -- one call -----------------------------------------------------------------------------------------------------
 
@@ -129,10 +132,9 @@ class DemoOrg:
             traceback.print_exc()
             message = f"An unexpected error occurred. Please include this ErrorId if you contact support: {bill.number}"
             response = self._refusal(ApiError("UNKNOWN_EXCEPTION", message, 500), request, bill.route)
-        finally:
-            if request.session is not None:
-                request.session.in_flight -= 1
-        self._tell_limit(request, response, bill)
+        told = self._tell_limit(request, response, bill)
+        if request.session is not None:
+            self.sessions.end_call(request.session, told)
         self._log(request, response, bill)
         damage = bill.fault.fault if bill.fault and bill.fault.fault in ("cut", "half_body", "truncated_csv") else ""
         return Exchange(response, damage)
@@ -157,8 +159,7 @@ class DemoOrg:
             self.sessions.end(_token(request))
         if not found.is_open:
             session = request.session = self._session(request)
-            bill.told, bill.in_flight = session.told, session.in_flight
-            session.in_flight += 1
+            bill.told, bill.in_flight = self.sessions.begin_call(session)
             if found.family != "free":
                 self._charge(request, bill)
         if rule is not None:
@@ -191,7 +192,7 @@ class DemoOrg:
     def _price(self, request: Request) -> int:
         """One call each; composite/batch costs one for each subrequest (REST guide, Composite Batch)."""
         if request.method == "POST" and request.path.rstrip("/").lower().endswith("/composite/batch"):
-            batch = request.json_object().get("batchRequest")
+            batch = request.json_object().get("batchRequests")
             return max(len(batch), 1) if isinstance(batch, list) else 1
         return 1
 
@@ -209,20 +210,25 @@ class DemoOrg:
             return async_error(err, is_json="json" in request.headers.get("content-type", "").lower())
         return error_answer(err)
 
-    def _tell_limit(self, request: Request, response: Response, bill: _Bill) -> None:
-        """Put the limit header on every REST data answer, good or bad; Bulk API 1 and OAuth have none."""
+    def _tell_limit(self, request: Request, response: Response, bill: _Bill) -> int | None:
+        """
+        Put the limit header on every REST data answer, good or bad; Bulk API 1 and OAuth have none.
+
+        Returns:
+            The figure told, None if the client learns none.
+        """
         if bill.route is None or bill.route.is_open or bill.route.family != "rest" or request.session is None:
-            return
+            return None
         rule = bill.fault
         if rule is not None and rule.fault in ("html", "empty406"):
-            return  # the edge answers, and knows nothing of limits
+            return None  # the edge answers, and knows nothing of limits
         form = rule.form if rule is not None and rule.fault == "limit_header" else self.options.limit_header
         used = bill.used if bill.used >= 0 else self.quota.used("api", bill.at_s)
         value = limit_header(used, self.quota.max("api"), form)
-        if value is not None:
-            response.headers["Sforce-Limit-Info"] = value
-            if form != "garbled":
-                request.session.told = used
+        if value is None:
+            return None
+        response.headers["Sforce-Limit-Info"] = value
+        return None if form == "garbled" else used
 
     def _log(self, request: Request, response: Response, bill: _Bill) -> None:
         session = request.session
