@@ -9,7 +9,7 @@ from sfnb.demo.data.schema import ChildRelation, Field, ObjectDef
 
 
 def _pseudo() -> ObjectDef:
-    """What stands at the other end of a polymorphic lookup: the fields that all kinds of owners, persons and things share."""
+    """What stands at the other end of a polymorphic lookup: the fields that its targets share."""
     names = ("Name", "Type", "FirstName", "LastName", "Email", "Phone", "Title", "Username", "Alias")
     fields = (
         Field("Id", "id", length=18),

@@ -27,7 +27,8 @@ class Changes:
     def updated(self, obj: ObjectDef, start: datetime, end: datetime) -> tuple[list[str], datetime]:
         """Ids of rows alive that were made or changed, and the moment up to which the list is complete."""
         low, high = self._span(obj, start, end, UPDATED_DAYS)
-        sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE {self._within(obj, low, high)} AND {self._flag(obj, gone=False)} ORDER BY "Id" LIMIT {MAX_IDS + 1}'
+        where = f"{self._within(obj, low, high)} AND {self._flag(obj, gone=False)}"
+        sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE {where} ORDER BY "Id" LIMIT {MAX_IDS + 1}'
         found = [i for (i,) in self._storage.rows(sql)]
         if len(found) > MAX_IDS:
             raise ApiError("EXCEEDED_ID_LIMIT", f"cannot return more than {MAX_IDS} ids, use a shorter span of time")
@@ -42,7 +43,8 @@ class Changes:
         if not obj.has("IsDeleted"):
             return [], earliest, high
         stamp = quote(self._stamp(obj))
-        sql = f'SELECT "Id", {stamp} FROM {quote(obj.name)} WHERE {self._within(obj, low, high)} AND {self._flag(obj, gone=True)} ORDER BY "Id"'
+        where = f"{self._within(obj, low, high)} AND {self._flag(obj, gone=True)}"
+        sql = f'SELECT "Id", {stamp} FROM {quote(obj.name)} WHERE {where} ORDER BY "Id"'
         return [(i, at.replace(tzinfo=UTC)) for i, at in self._storage.rows(sql)], earliest, high
 
     def _span(self, obj: ObjectDef, start: datetime, end: datetime, days: int) -> tuple[datetime, datetime]:

@@ -306,7 +306,7 @@ class Database:
 
     def check_bulk(self, soql: str, *, all_rows: bool, version: str) -> ObjectDef:
         """
-        The object that a Bulk query reads, after everything has been checked that Bulk would refuse when the job is made.
+        The object that a Bulk query reads, all checked that Bulk would refuse when the job is made.
 
         Raises:
             ApiError: INVALIDENTITY, FEATURENOTENABLED, INVALID_FIELD, and whatever ``query`` raises.

@@ -14,9 +14,10 @@ Entry = dict[str, Any]
 MASTER_RECORD_TYPE = "012000000000000AAA"
 
 _SOAP_TYPES: Mapping[str, str] = {
-    "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "long": "xsd:long", "double": "xsd:double",
-    "currency": "xsd:double", "percent": "xsd:double", "date": "xsd:date", "datetime": "xsd:dateTime", "time": "xsd:time",
-    "base64": "xsd:base64Binary", "anyType": "xsd:anyType", "address": "urn:address", "location": "urn:location",
+    "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "long": "xsd:long",
+    "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double", "date": "xsd:date",
+    "datetime": "xsd:dateTime", "time": "xsd:time", "base64": "xsd:base64Binary", "anyType": "xsd:anyType",
+    "address": "urn:address", "location": "urn:location",
 }  # fmt: skip
 
 
@@ -146,7 +147,8 @@ def describe_field(field: Field) -> Entry:
     length = field.length
     is_picklist = kind in ("picklist", "multipicklist", "combobox")
     is_groupable = field.is_filterable and kind not in (
-        "datetime", "double", "currency", "percent", "multipicklist", "base64", "textarea", "time", "encryptedstring", *COMPOUND_TYPES
+        "datetime", "double", "currency", "percent", "multipicklist", "base64", "textarea", "time",
+        "encryptedstring", *COMPOUND_TYPES
     )  # fmt: skip
     return {
         "aggregatable": field.is_filterable and kind not in ("boolean", "base64", *COMPOUND_TYPES),

@@ -129,7 +129,8 @@ def write(
         columns = [columns[i] for i in order]
         names = ", ".join(f"c{i}" for i in range(len(order)))
         sql = f"SELECT {', '.join(f'c{i}' for i in order)} FROM ({sql}) AS q({names})"
-    options = f"FORMAT csv, HEADER false, FORCE_QUOTE *, QUOTE '\"', ESCAPE '\"', DELIMITER {literal(delimiter)}, NEW_LINE {literal(line_ending)}"
+    dialect = f"DELIMITER {literal(delimiter)}, NEW_LINE {literal(line_ending)}"
+    options = f"FORMAT csv, HEADER false, FORCE_QUOTE *, QUOTE '\"', ESCAPE '\"', {dialect}"
     storage.rows(f"COPY ({sql}) TO {literal(str(path))} ({options})")
     if not path.exists():
         path.touch()

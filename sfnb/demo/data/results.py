@@ -10,13 +10,15 @@ from typing import Any
 import pyarrow as pa
 
 from sfnb.demo.data.storage import Storage
+from sfnb.demo.errors import ApiError
+from sfnb.demo.soql.compile import MAX_GROUPS
 from sfnb.demo.soql.plan import Children, Plan
 from sfnb.demo.soql.records import Record, build
 
 MEMORY_ROWS = 20_000
 """Larger results are spilled to an Arrow file, from which a page is read without the rest."""
 
-_MAX_CHILD_ROWS = 2_000
+_NO_MORE_GROUPS = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
 _numbers = itertools.count(1)
 
 
@@ -68,7 +70,12 @@ class QueryResult:
 
 
 def run(plan: Plan, storage: Storage, *, path: str) -> QueryResult:
-    """Run the plan and keep what it found: small results in memory, large ones in a file."""
+    """
+    Run the plan and keep what it found: small results in memory, large ones in a file.
+
+    Raises:
+        ApiError: EXCEEDED_ID_LIMIT for more than 2,000 groups.
+    """
     if plan.is_count:
         return QueryResult(plan, None, storage, path=path, total_size=storage.rows(plan.sql)[0][0])
     reader = storage.cursor.sql(plan.sql).to_arrow_reader(2048)
@@ -79,6 +86,8 @@ def run(plan: Plan, storage: Storage, *, path: str) -> QueryResult:
         rows += batch.num_rows
         if rows > MEMORY_ROWS:
             break
+    if plan.is_aggregate and rows > MAX_GROUPS:
+        raise ApiError("EXCEEDED_ID_LIMIT", _NO_MORE_GROUPS)
     if rows <= MEMORY_ROWS:
         table = pa.Table.from_batches(batches, schema=reader.schema)
         return QueryResult(plan, table, storage, path=path, total_size=rows)

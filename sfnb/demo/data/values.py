@@ -16,7 +16,7 @@ from sfnb.demo.errors import ApiError
 _TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d{1,3})?Z?")
 
 
-def stored_value(field: Field, value: Any) -> Any:
+def stored_value(field: Field, value: Any) -> Any:  # noqa: PLR0911, PLR0912 - a table of types
     """
     The value as the column keeps it; empty text is null.
 
@@ -94,7 +94,10 @@ def _unreadable(kind: str, value: Any) -> ApiError:
         if isinstance(value, int | float)
         else "START_OBJECT"
     )
-    message = f"Cannot deserialize instance of {kind} from {shown} value {value} or request may be missing a required field at [line:1, column:2]"
+    message = (
+        f"Cannot deserialize instance of {kind} from {shown} value {value} or request may be missing a required field "
+        "at [line:1, column:2]"
+    )
     return ApiError("JSON_PARSER_ERROR", message)
 
 
@@ -119,8 +122,8 @@ def check_names(obj: ObjectDef, values: dict[str, Any], *, is_new: bool) -> dict
         found[field] = value
     if closed:
         message = (
-            f"Unable to create/update fields: {', '.join(closed)}. Please check the security settings of this field and verify "
-            "that it is read/write for your profile or permission set."
+            f"Unable to create/update fields: {', '.join(closed)}. Please check the security settings of this field "
+            "and verify that it is read/write for your profile or permission set."
         )
         raise ApiError("INVALID_FIELD_FOR_INSERT_UPDATE", message, fields=closed)
     return found

@@ -134,7 +134,7 @@ class Writes:
             if field.type == "boolean" and row.get(field.name) is None:
                 defaults[field.name] = False
             if field.is_auto_number:
-                # The counter follows the record's own, so it never repeats, though it may leave gaps as Salesforce's may.
+                # The counter follows the record's own, so it never repeats; it may leave gaps.
                 width = 8 if field.name.endswith("Number") else 6
                 defaults[field.name] = f"{ids.number_of(record_id) - obj.id_start + 1:0{width}}"
         return defaults
@@ -159,7 +159,8 @@ class Writes:
             value = row.get(field.name)
             if not field.is_unique or value is None:
                 continue
-            sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE lower({quote(field.name)}) = lower(?) AND "Id" IS DISTINCT FROM ?'
+            same = f"lower({quote(field.name)}) = lower(?)"
+            sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE {same} AND "Id" IS DISTINCT FROM ?'
             for (other,) in self._storage.rows(sql, [value, own_id]):
                 message = f"duplicate value found: {field.name} duplicates value on record with id: {other}"
                 raise ApiError("DUPLICATE_VALUE", message, fields=[field.name])
@@ -248,7 +249,8 @@ class Writes:
         """Recount the roll-ups over this record; a changed count moves the master's SystemModstamp."""
         for rollup in custom.ROLLUPS:
             if rollup.child == obj.name:
-                where = f'p."Id" IN (SELECT {quote(rollup.key)} FROM {quote(rollup.child)} WHERE "Id" = {literal(record_id)})'
+                masters = f'SELECT {quote(rollup.key)} FROM {quote(rollup.child)} WHERE "Id" = {literal(record_id)}'
+                where = f'p."Id" IN ({masters})'
                 stamp = f"\"SystemModstamp\" = TIMESTAMP '{self._now().isoformat(sep=' ')}'"
                 self._storage.rows(
                     rollup.sql(

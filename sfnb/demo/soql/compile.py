@@ -22,9 +22,9 @@ MAX_SUBQUERIES = 20
 
 AGGREGATES = {"COUNT": "count", "COUNT_DISTINCT": "count", "SUM": "sum", "AVG": "avg", "MIN": "min", "MAX": "max"}
 DATE_PARTS = {
-    "CALENDAR_YEAR": "year", "CALENDAR_QUARTER": "quarter", "CALENDAR_MONTH": "month", "FISCAL_YEAR": "year", "FISCAL_QUARTER": "quarter",
-    "FISCAL_MONTH": "month", "DAY_IN_MONTH": "day", "DAY_IN_WEEK": "dayofweek", "DAY_IN_YEAR": "dayofyear", "WEEK_IN_YEAR": "week",
-    "HOUR_IN_DAY": "hour",
+    "CALENDAR_YEAR": "year", "CALENDAR_QUARTER": "quarter", "CALENDAR_MONTH": "month", "FISCAL_YEAR": "year",
+    "FISCAL_QUARTER": "quarter", "FISCAL_MONTH": "month", "DAY_IN_MONTH": "day", "DAY_IN_WEEK": "dayofweek",
+    "DAY_IN_YEAR": "dayofyear", "WEEK_IN_YEAR": "week", "HOUR_IN_DAY": "hour",
 }  # fmt: skip
 PLAIN = ("TOLABEL", "FORMAT", "CONVERTCURRENCY", "CONVERTTIMEZONE")
 
@@ -231,7 +231,7 @@ class Compiler:
                 raise malformed(
                     scope.text,
                     item.at,
-                    f"Field must be grouped or aggregated: {item.what if isinstance(item.what, tree.Path) else item.what.name}",
+                    f"Field must be grouped or aggregated: {item.what}",
                 )
             key = item.alias
             if key is None:
@@ -251,7 +251,7 @@ class Compiler:
         order = order or [sql for sql, _ in groups.values()]
         ordering = " ORDER BY " + ", ".join(order) if order else ""
         sql = f"SELECT {', '.join(columns)}{self._from(scope)}{where}{grouping}{having}{ordering}{self._window(query)}"
-        return Plan(scope.object, sql, root, list(root.entries), is_aggregate=True, has_order=True)
+        return Plan(scope.object, sql, root, list(root.entries), is_aggregate=True)
 
     def _select(self, scope: Scope, query: tree.Query, *, foreign_key: Field | None = None) -> Plan:
         if query.having is not None:
@@ -272,9 +272,7 @@ class Compiler:
             order.append(f'{scope.prefix}."Id"')
         ordering = " ORDER BY " + ", ".join(order) if order else ""
         sql = f"SELECT {', '.join(columns)}{self._from(scope)}{where}{ordering}{window}"
-        return Plan(
-            scope.object, sql, builder.root, builder.header, has_order=bool(query.order_by) or query.limit is not None
-        )
+        return Plan(scope.object, sql, builder.root, builder.header)
 
     def subquery(self, scope: Scope, query: tree.Query) -> tuple[str, Children]:
         """A parent-to-child subquery: the relationship's name and its plan."""

@@ -27,7 +27,7 @@ class Conditions:
     """
     Makes the SQL of one query's conditions.
 
-    Text compares without regard to case, ids with regard to it; ``!=`` and ``NOT IN`` hold for null too, as in Salesforce.
+    Text compares without regard to case, ids with regard to it; ``!=`` and ``NOT IN`` hold for null too.
     """
 
     def __init__(self, text: str, *, to_sql: ToSql, semijoin: Semijoin, today: date) -> None:
@@ -148,7 +148,7 @@ class Conditions:
         is_text = field.column_type == "VARCHAR" and field.type not in ID_TYPES and field.type != "time"
         return f"lower({sql})" if is_text else sql
 
-    def _value(self, value: tree.Value, field: Field, at: int) -> str:
+    def _value(self, value: tree.Value, field: Field, at: int) -> str:  # noqa: PLR0911 - a table of types
         """A value as SQL of the field's type."""
         kind = field.type
         if kind in ID_TYPES and isinstance(value, str):

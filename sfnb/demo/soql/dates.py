@@ -1,4 +1,4 @@
-"""SOQL's date literals as half-open ranges of days, in UTC (the demo org's time zone; its fiscal year is the calendar's)."""
+"""SOQL's date literals as half-open ranges of days, in UTC; the fiscal year is the calendar's."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ def _move(unit: str, start: date, count: int) -> date:
     return add_months(start, 12 * count)
 
 
-def literal_range(name: str, count: int | None, today: date) -> tuple[date, date] | None:
+def literal_range(  # noqa: PLR0911 - a table of literals
+    name: str, count: int | None, today: date
+) -> tuple[date, date] | None:
     """
-    First day and the day after the last one of ``TODAY``, ``LAST_N_DAYS:30`` and the like; None if there is no such literal.
+    First day and day after the last one of ``TODAY``, ``LAST_N_DAYS:30`` and the like; None for other words.
 
-    ``LAST_N_DAYS:n`` ends today, ``LAST_N_WEEKS:n`` and the longer ones before the current unit; ``NEXT_N_…`` begins after it.
+    ``LAST_N_DAYS:n`` ends today, the longer ones before the current unit; ``NEXT_N_…`` begins after it.
     """
     if count is None:
         fixed = {"YESTERDAY": -1, "TODAY": 0, "TOMORROW": 1}

@@ -6,7 +6,7 @@ from sfnb.demo.errors import ApiError
 
 _WIDTH = 120
 _NAMES_HINT = (
-    "If you are attempting to use a custom {what}, be sure to append the '__c' after the custom {what} name. "
+    "If you are attempting to use a custom {what}, be sure to append the '__c' after the {which} name. "
     "Please reference your WSDL or the describe call for the appropriate names."
 )
 
@@ -27,7 +27,9 @@ def malformed(text: str, at: int, message: str) -> ApiError:
 
 
 def no_such_field(text: str, at: int, name: str, object_name: str) -> ApiError:
-    message = f"No such column '{name}' on entity '{object_name}'. {_NAMES_HINT.format(what='field')}"
+    message = (
+        f"No such column '{name}' on entity '{object_name}'. {_NAMES_HINT.format(what='field', which='custom field')}"
+    )
     return ApiError("INVALID_FIELD", frame(text, at, message))
 
 
@@ -41,7 +43,7 @@ def no_such_relation(text: str, at: int, name: str, object_name: str) -> ApiErro
 
 
 def no_such_object(text: str, at: int, name: str) -> ApiError:
-    message = f"sObject type '{name}' is not supported. {_NAMES_HINT.format(what='object').replace('custom object name', 'entity name')}"
+    message = f"sObject type '{name}' is not supported. {_NAMES_HINT.format(what='object', which='entity')}"
     return ApiError("INVALID_TYPE", frame(text, at, message))
 
 

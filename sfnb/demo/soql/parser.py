@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal, cast
 
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken
 from lark.exceptions import VisitError
 
 from sfnb.demo.errors import ApiError
@@ -48,10 +48,9 @@ def parse(text: str) -> tree.Query:
         at = len(text.rstrip()) if is_end else (err.token.start_pos or 0)
         raise malformed(text, at, f"unexpected token: '{'<EOF>' if is_end else err.token}'") from err
     except UnexpectedCharacters as err:
-        word = re.match(r"\w+|.", text[err.pos_in_stream :], re.DOTALL)
-        raise malformed(text, err.pos_in_stream, f"unexpected token: '{word[0] if word else ''}'") from err
-    except UnexpectedInput as err:
-        raise malformed(text, len(text), "unexpected token: '<EOF>'") from err
+        at = err.pos_in_stream or 0
+        word = re.match(r"\w+|.", text[at:], re.DOTALL)
+        raise malformed(text, at, f"unexpected token: '{word[0] if word else ''}'") from err
     except VisitError as err:
         if isinstance(err.orig_exc, ApiError):
             raise err.orig_exc from err

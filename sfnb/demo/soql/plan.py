@@ -60,7 +60,6 @@ class Plan:
     header: list[str]
     is_count: bool = False
     is_aggregate: bool = False
-    has_order: bool = False
 
 
 def written(sql: str, kind: str, flavour: Flavour) -> str:

@@ -26,6 +26,9 @@ class Call:
     argument: Path | Call | None
     at: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.name}({self.argument or ''})"
+
 
 Operand = Path | Call
 
