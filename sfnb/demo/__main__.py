@@ -34,15 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start_at=given.start_at,
     )
     folder = given.folder or Path(tempfile.mkdtemp(prefix="sfnb-demo-"))
-    stop = threading.Event()
-
-    def end(*_: object) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
-    if sys.platform == "win32":
-        signal.signal(signal.SIGBREAK, end)
     try:
         server = DemoServer(options, folder, port=given.port, https_port=given.https_port)
     except OSError as err:
@@ -50,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     with server:
         # One event for every way to end: a signal, or POST /control/shutdown.
-        server.org.stopping = stop
+        stop = server.org.stopping
+        _end_on_signals(stop)
         if given.ready_file:
             server.write_ready(given.ready_file)
         print(f"demo org answers at {server.url} and {server.https_url}", flush=True)  # noqa: T201
@@ -60,6 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.ready_file:
         given.ready_file.unlink(missing_ok=True)
     return 0
+
+
+def _end_on_signals(stop: threading.Event) -> None:
+    def end(*_: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    if sys.platform == "win32":
+        signal.signal(signal.SIGBREAK, end)
 
 
 def _parser() -> argparse.ArgumentParser:

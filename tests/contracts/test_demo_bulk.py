@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 import threading
@@ -98,6 +99,17 @@ def test_results_equal_rest(demo_org: RunningOrg) -> None:
         parent = record["Account"]["Name"] if record["Account"] else None
         values = [record[name] for name in ("Id", "FirstName", "LastName", "Description")]
         assert row == [value or "" for value in [*values, parent]]
+
+
+def test_pages_are_packed_for_those_who_ask(demo_org: RunningOrg) -> None:
+    """A compressed page unpacks to the same bytes, and its length is the packed one."""
+    url = f"{demo_org.url}{JOBS}/{done_job(demo_org)}/results"
+    plain = requests.get(url, headers=demo_org.headers | {"Accept-Encoding": "identity"}, timeout=30)
+    with requests.get(url, headers=demo_org.headers | {"Accept-Encoding": "gzip"}, stream=True, timeout=30) as answer:
+        raw = answer.raw.read(decode_content=False)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(raw) == int(answer.headers["Content-Length"]) < len(plain.content)
+    assert gzip.decompress(raw) == plain.content
 
 
 def test_formats(demo_org: RunningOrg) -> None:

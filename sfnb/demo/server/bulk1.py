@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -84,7 +84,6 @@ class Bulk1Jobs:
     def __init__(self, org: DemoOrg) -> None:
         self._org = org
         self._numbers = count(1)
-        self._lock = threading.Lock()
         self._jobs: dict[str, Bulk1Job] = {}
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="bulk1")
 
@@ -193,6 +192,9 @@ class Bulk1Jobs:
                 batch.parts = (Slice(path, 0, path.stat().st_size),)
         except ApiError as err:
             batch.message = f"InvalidBatch : Failed to process query: {err.code}: {err.message}"
+        except Exception:  # noqa: BLE001 - a bug of the demo org: shown here, and the batch fails as a batch does
+            traceback.print_exc()
+            batch.message = "InvalidBatch : Failed to process query: UNKNOWN_EXCEPTION"
         batch.is_done = True
 
 

@@ -9,6 +9,7 @@ POST /control/quota         ``{"max": {"api": n, …}, "spend": {"api": n, …},
                             "limit_header": "short"|"gone"|"extended"|"garbled", "limits_lag_minutes": n,
                             "negative_remaining": true}``; budgets: api, bulk, bulk2, bulk2_kb
 GET /control/status         clock and budgets
+GET /control/usage          what the whole org had used at the end of each of the last ``?minutes=60``
 GET /control/ledger         what was received; ``?after=N`` (call number), ``?threshold=N``, ``?calls=1``: each
 GET|POST|DELETE /control/faults   list, add (one rule or a list), clear
 POST /control/sessions      ``{"expire": true}`` ends all sessions; ``{"idle_minutes": n or null}``
@@ -80,6 +81,21 @@ def _status(org: DemoOrg, _request: Request) -> dict[str, Any]:
     return org.status()
 
 
+def _usage(org: DemoOrg, request: Request) -> dict[str, Any]:
+    params = request.params
+    minutes, budget = int(params.get("minutes", 60)), params.get("budget", "api")
+    last = int(org.clock.now_s() // 60)
+    used = [
+        {
+            "minute": m,
+            "used": org.quota.used(budget, m * 60 + 59.999),
+            "others": org.other_apps.between(budget, m - 1, m),
+        }
+        for m in range(last - minutes, last)
+    ]
+    return {"budget": budget, "max": org.quota.max(budget), "minutes": used}
+
+
 def _ledger(org: DemoOrg, request: Request) -> dict[str, Any]:
     params = request.params
     calls = org.calls.since(int(params.get("after", 0)))
@@ -117,6 +133,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[DemoOrg, Request], dict[str, Any]]] =
     ("POST", "quota"): _quota,
     ("GET", "status"): _status,
     ("GET", "ledger"): _ledger,
+    ("GET", "usage"): _usage,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _faults,
     ("DELETE", "faults"): _faults,

@@ -14,7 +14,9 @@ import socket
 import ssl
 import struct
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -27,7 +29,10 @@ MOST_HEAD_BYTES = 16_384
 
 IDLE_S = 300.0
 _GZIP_FROM_BYTES = 2048
+_BLOCK_BYTES = 1 << 20
 _TLS_HANDSHAKE = b"\x16"
+# struct linger: on, wait 0 s. Windows has shorts in it.
+_RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Listener(ThreadingHTTPServer):
@@ -188,9 +193,11 @@ class _Handler(BaseHTTPRequestHandler):
             and _wants_gzip(request.headers.get("accept-encoding", ""))
             and body_length(body) >= _GZIP_FROM_BYTES
         ):
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+            if not isinstance(body, bytes) and exchange.damage != "half_body":
+                self._send_packed(response, body, headers)
+                return
             body = gzip.compress(_whole(body), compresslevel=1, mtime=0)
-            headers["Content-Encoding"] = "gzip"
-            headers["Vary"] = "Accept-Encoding"
         length = body_length(body)
         is_bodiless = response.status in (204, 304)
         head = self._head(response.status, response.content_type, None if is_bodiless else length, headers)
@@ -201,6 +208,18 @@ class _Handler(BaseHTTPRequestHandler):
             return
         parts: tuple[bytes | Slice, ...] = (body,) if isinstance(body, bytes) else body
         self._send_parts(head, () if is_bodiless or self.command == "HEAD" else parts)
+
+    def _send_packed(self, response: Response, body: tuple[bytes | Slice, ...], headers: dict[str, str]) -> None:
+        """A large body compressed on the way, through a file: its length must be told before it is sent."""
+        with tempfile.TemporaryFile() as packed:
+            with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as out:
+                for block in _blocks(body):
+                    out.write(block)
+            length = packed.tell()
+            self.connection.sendall(self._head(response.status, response.content_type, length, headers))
+            if self.command != "HEAD":
+                packed.seek(0)
+                self.connection.sendfile(packed)
 
     def _head(self, status: int, content_type: str, length: int | None, headers: dict[str, str]) -> bytes:
         reason = self.responses[status][0] if status in self.responses else ""
@@ -233,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with contextlib.suppress(OSError):
             if is_rude:
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             else:
                 self.connection.shutdown(socket.SHUT_WR)
 
@@ -258,17 +277,20 @@ def _wants_gzip(accept_encoding: str) -> bool:
 
 
 def _whole(body: bytes | tuple[bytes | Slice, ...]) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    parts: list[bytes] = []
+    return body if isinstance(body, bytes) else b"".join(_blocks(body))
+
+
+def _blocks(body: tuple[bytes | Slice, ...]) -> Iterator[bytes]:
     for part in body:
         if isinstance(part, bytes):
-            parts.append(part)
-        else:
-            with part.path.open("rb") as file:
-                file.seek(part.offset)
-                parts.append(file.read(part.length))
-    return b"".join(parts)
+            yield part
+            continue
+        with part.path.open("rb") as file:
+            file.seek(part.offset)
+            left = part.length
+            while left > 0 and (block := file.read(min(left, _BLOCK_BYTES))):
+                left -= len(block)
+                yield block
 
 
 def _truncated(response: Response) -> Response:

@@ -121,6 +121,20 @@ class Sessions:
             session.last_used_s = now_s
             return session
 
+    def begin_call(self, session: Session) -> tuple[int, int]:
+        """Note a call that is under way: what the session had been told, and how many others were under way."""
+        with self._lock:
+            before = session.told, session.in_flight
+            session.in_flight += 1
+            return before
+
+    def end_call(self, session: Session, told: int | None) -> None:
+        """Note that a call is over, and in the same moment what its answer tells; None: nothing."""
+        with self._lock:
+            session.in_flight -= 1
+            if told is not None:
+                session.told = told
+
     def end(self, token: str) -> bool:
         """End a session, or take back a refresh token; whether there was one."""
         with self._lock:
