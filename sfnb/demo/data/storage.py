@@ -33,7 +33,9 @@ class Storage:
         self._temporary = tempfile.TemporaryDirectory(prefix="sfnb-demo-", ignore_cleanup_errors=True)
         self.folder = folder or Path(self._temporary.name)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._connection = duckdb.connect(str(self.folder / "org.duckdb"))
+        file = self.folder / "org.duckdb"
+        file.unlink(missing_ok=True)
+        self._connection = duckdb.connect(str(file))
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET memory_limit = '1GB'")
         self._connection.execute("SET checkpoint_threshold = '256MB'")
