@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -41,7 +40,7 @@ def settings_for(org: RunningOrg, home: Path) -> Settings:
         home=home,
         state_url=f"sqlite:///{(home / 'state.db').as_posix()}",
         store_root=str(home / "store"),
-        orgs=MappingProxyType({"demo": config}),
+        orgs={"demo": config},
     )
 
 
