@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from sfnb.errors import StoreError
 from sfnb.model import APIS
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
 from sfnb.state import schema
@@ -74,15 +75,14 @@ def append(
 ) -> AuditEntry:
     """Write one line, in the transaction of the change that it tells of."""
     head = connection.execute(select(schema.audit_head).with_for_update()).one_or_none()
-    seq, previous_hash = (head.seq + 1, head.hash) if head else (1, GENESIS)
+    if head is None:
+        raise StoreError("The audit log has lost its head, so somebody edited it; see `sfnb audit verify`.")
+    seq, previous_hash = head.seq + 1, head.hash
     moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     entry = AuditEntry(seq, moment, org, org_id, api, who, old, new, reason, previous_hash, "")
     entry = AuditEntry(**{**asdict(entry), "hash": digest(entry)})
     connection.execute(insert(schema.audit), asdict(entry))
-    if head:
-        connection.execute(update(schema.audit_head).values(seq=seq, hash=entry.hash))
-    else:
-        connection.execute(insert(schema.audit_head), {"id": 1, "seq": seq, "hash": entry.hash})
+    connection.execute(update(schema.audit_head).values(seq=seq, hash=entry.hash))
     return entry
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from sfnb.clock import FakeClock
+from sfnb.errors import StoreError
 from sfnb.state import schema
 from sfnb.state.database import State
 
@@ -106,6 +107,16 @@ def test_a_missing_line_whose_followers_moved_up_is_found(log: State) -> None:
         for seq in (4, 5, 6):
             connection.execute(update(AUDIT).where(AUDIT.c.seq == seq).values(seq=seq - 1))
     assert any("line 3 does not follow line 2" in finding for finding in log.audit.verify())
+
+
+def test_a_lost_head_is_found_and_stops_changes(log: State) -> None:
+    """P6: without the head nobody could tell a cut-off end, so nothing is added until somebody has looked."""
+    with log.database.write() as connection:
+        connection.execute(delete(schema.audit_head))
+    assert any("not the last line" in finding for finding in log.audit.verify())
+    with pytest.raises(StoreError, match="lost its head"):
+        log.ledger.set_limit(ORG, None, 50)
+    assert log.ledger.limit_percents(ORG)["api"] == 65
 
 
 def test_a_limit_changed_past_the_log_is_found(log: State) -> None:
