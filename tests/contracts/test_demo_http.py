@@ -197,7 +197,9 @@ def test_batch_costs_each_subrequest_and_composite_one(fresh_org: Callable[..., 
     """composite/batch is charged per subrequest, with either form of address; composite costs one call."""
     org = fresh_org()
     urls = [f"{V}/sobjects/Account/describe", "v66.0/sobjects/Contact/describe", "v66.0/sobjects/Nope"]
-    batch = org.send("POST", f"{V}/composite/batch", json={"batchRequests": [{"method": "GET", "url": u} for u in urls]})
+    batch = org.send(
+        "POST", f"{V}/composite/batch", json={"batchRequests": [{"method": "GET", "url": u} for u in urls]}
+    )
     assert [result["statusCode"] for result in batch.json()["results"]] == [200, 200, 404]
     assert batch.json()["hasErrors"] is True
     assert batch.headers["Sforce-Limit-Info"] == "api-usage=3/15000"
@@ -416,29 +418,27 @@ def test_usage_history(fresh_org: Callable[..., RunningOrg]) -> None:
 
 
 def test_external_ids(fresh_org: Callable[..., RunningOrg]) -> None:
-    """Upsert by external id creates (201), updates (200, or 204 up to version 45); an unknown field is refused."""
+    """Upsert by external id creates (201), updates (200, or 204 up to version 45); other fields cannot be used so."""
     org = fresh_org(own_data=True)
-    name, field = external_id(org)
-    path = f"/sobjects/{name}/{field}/{quote('K/1 ä', safe='')}"
-    created = org.send("PATCH", V + path, json={})
+    path = f"/sobjects/Account/External_Id__c/{quote('K/1 ä', safe='')}"
+    created = org.send("PATCH", V + path, json={"Name": "First"})
     assert (created.status_code, created.json()["created"]) == (201, True)
-    again = org.send("PATCH", V + path, json={})
-    assert (again.status_code, again.json()["created"]) == (200, False)
-    assert org.get(V + path).json()[field] == "K/1 ä"
-    assert org.send("PATCH", "/services/data/v45.0" + path, json={}).status_code == 204
+    again = org.send("PATCH", V + path, json={"Name": "Second"})
+    assert (again.status_code, again.json()["created"], again.json()["id"]) == (200, False, created.json()["id"])
+    row = org.get(V + path).json()
+    assert (row["External_Id__c"], row["Name"]) == ("K/1 ä", "Second")
+    assert org.send("PATCH", "/services/data/v45.0" + path, json={"Name": "Third"}).status_code == 204
+    twice = org.send("PATCH", V + path, json={"External_Id__c": "other"})
+    assert (twice.status_code, twice.json()[0]["errorCode"]) == (400, "INVALID_FIELD")
     assert org.send("DELETE", V + path).status_code == 204
     assert org.get(V + path).status_code == 404
-    assert org.send("PATCH", f"{V}/sobjects/Account/Name/x", json={}).status_code in (400, 404)
+    assert org.send("PATCH", f"{V}/sobjects/Account/Site/x", json={"Name": "x"}).status_code in (400, 404)
 
 
-def external_id(org: RunningOrg) -> tuple[str, str]:
-    """An object that has an external id and can be made without any other value."""
-    for entry in org.get(f"{V}/sobjects").json()["sobjects"]:
-        if not entry["custom"] or not entry["createable"]:
-            continue
-        fields = org.get(f"{V}/sobjects/{entry['name']}/describe").json()["fields"]
-        wanted = [f for f in fields if f["createable"] and not f["nillable"] and not f["defaultedOnCreate"]]
-        found = [f["name"] for f in fields if f["externalId"] and f["type"] == "string"]
-        if found and not wanted:
-            return entry["name"], found[0]
-    pytest.fail("no such object in the demo org")
+def test_bodies_are_bytes(demo_org: RunningOrg) -> None:
+    """A file's content is its bytes, as long as the record says, from the address that the record gives."""
+    record = query(demo_org, "SELECT Id, Body, BodyLength FROM Attachment LIMIT 1").json()["records"][0]
+    answer = demo_org.get(record["Body"])
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert len(answer.content) == record["BodyLength"]
+    assert demo_org.get(f"{V}/sobjects/Attachment/00P000000000001/Body").status_code == 404
