@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sfnb.demo.server.faults import HEADER_FORMS
 from sfnb.demo.server.options import Options
 from sfnb.demo.server.server import DemoServer
 
@@ -31,6 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bulk_job_s=given.bulk_job_s,
         has_event_log=given.event_log,
         has_gzip=given.gzip,
+        client_id=given.client_id,
+        client_secret=given.client_secret,
+        refresh_token=given.refresh_token,
+        password=given.password,
+        limits_lag_minutes=given.limits_lag_minutes,
+        limit_header=given.limit_header,
         start_at=given.start_at,
     )
     folder = given.folder or Path(tempfile.mkdtemp(prefix="sfnb-demo-"))
@@ -39,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as err:
         print(f"The demo org cannot start: {err}. Choose another --port or --folder.", file=sys.stderr)  # noqa: T201
         return 1
+    except ValueError as err:
+        print(f"The demo org cannot be made: {err}.", file=sys.stderr)  # noqa: T201
+        return 2
     with server:
         # One event for every way to end: a signal, or POST /control/shutdown.
         stop = server.org.stopping
@@ -86,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--bulk-job-s", type=float, default=2.0, help="simulated seconds of a Bulk query job, at least")
     serve.add_argument("--event-log", action=flag, default=True, help="write ApiTotalUsage log files")
     serve.add_argument("--gzip", action=flag, default=True, help="compress for clients that ask for it")
+    serve.add_argument("--limits-lag-minutes", type=float, default=0.0, help="how old the figures of /limits are")
+    serve.add_argument("--limit-header", choices=HEADER_FORMS, default="short", help="form of Sforce-Limit-Info")
+    for name in ("client-id", "client-secret", "refresh-token", "password"):
+        serve.add_argument(f"--{name}", default="", help="a fixed one (default: a new one in each run)")
     serve.add_argument("--start-at", type=_moment, help="where simulated time begins (default: now)")
     serve.add_argument("--ready-file", type=Path, help="JSON written when the org answers")
     return parser

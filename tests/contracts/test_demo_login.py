@@ -215,3 +215,10 @@ def test_control_wants_its_token(demo_org: RunningOrg) -> None:
     """Without the token of the ready file nobody steers the org."""
     assert requests.post(f"{demo_org.url}/control/shutdown", timeout=30).status_code == 401
     assert requests.get(f"{demo_org.url}/control/status", headers=demo_org.headers, timeout=30).status_code == 401
+
+
+def test_fixed_credentials(fresh_org: Callable[..., RunningOrg]) -> None:
+    """Credentials may be given, for tools that bring their own."""
+    org = fresh_org(client_id="x", client_secret="y", refresh_token="z", password="p")
+    assert token(org, grant_type="refresh_token", refresh_token="z", client_id="x", client_secret="y").ok
+    assert token(org, grant_type="password", username=org.username, password="p", **app(org)).ok

@@ -24,6 +24,8 @@ class Options:
         negative_remaining: let ``/limits`` show less than 0 when a soft org is over its maximum.
         has_event_log: write ApiTotalUsage log files.
         has_gzip: compress answers for clients that ask for it.
+        client_id, client_secret, refresh_token, password: fixed credentials, for tools that bring their own; empty:
+            new ones in each run.
         start_at: where simulated time begins; None: now.
     """
 
@@ -43,6 +45,10 @@ class Options:
     negative_remaining: bool = False
     has_event_log: bool = True
     has_gzip: bool = True
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
     start_at: datetime | None = None
 
     @property

@@ -83,7 +83,12 @@ class DemoOrg:
         )
         self.quota = Quota(self.other_apps, is_hard=options.is_hard, max_units={"api": options.max_calls})
         self.sessions = Sessions(
-            self.database.organization, now_s=self.clock.now_s, idle_minutes=options.session_minutes
+            self.database.organization,
+            now_s=self.clock.now_s,
+            idle_minutes=options.session_minutes,
+            password=options.password,
+            client_id=options.client_id,
+            client_secret=options.client_secret,
         )
         self.calls = CallLog()
         self.faults = Faults()

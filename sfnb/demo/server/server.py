@@ -43,7 +43,9 @@ class DemoServer:
         self.https_url = f"https://localhost:{self._listeners[1].port}"
         self.org.base_urls = [self.url, self.https_url]
         self._session = self.org.sessions.open(self.org.sessions.admin, self.org.sessions.app)
-        self._refresh_token = self.org.sessions.refresh_token(self.org.sessions.admin, self.org.sessions.app)
+        self._refresh_token = self.org.sessions.refresh_token(
+            self.org.sessions.admin, self.org.sessions.app, token=options.refresh_token
+        )
         self._threads = [
             threading.Thread(target=listener.serve_forever, args=(0.1,), daemon=True) for listener in self._listeners
         ]

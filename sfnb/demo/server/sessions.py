@@ -64,12 +64,19 @@ class Sessions:
         now_s: Callable[[], float],
         idle_minutes: float | None = None,
         password: str = "",
+        client_id: str = "",
+        client_secret: str = "",
     ) -> None:
         self.organization = organization
         self.idle_minutes = idle_minutes
         self.password = password or random_text(16)
         self.security_token = random_text(24)
-        self.app = ConnectedApp("sfnb", "0H47Q00000SfNb1", "3MVG9" + random_text(80, _TOKEN_CHARS), random_text(64))
+        self.app = ConnectedApp(
+            "sfnb",
+            "0H47Q00000SfNb1",
+            client_id or "3MVG9" + random_text(80, _TOKEN_CHARS),
+            client_secret or random_text(64),
+        )
         self.soap_app = ConnectedApp("SOAP login", "", "", "")
         self._now_s = now_s
         self._lock = threading.Lock()
@@ -97,8 +104,9 @@ class Sessions:
             self._by_token[token] = session
         return session
 
-    def refresh_token(self, user: User, app: ConnectedApp) -> str:
-        token = "5Aep861" + random_text(80, _TOKEN_CHARS)
+    def refresh_token(self, user: User, app: ConnectedApp, *, token: str = "") -> str:
+        """A refresh token for a user; ``token`` is one that was agreed on before."""
+        token = token or "5Aep861" + random_text(80, _TOKEN_CHARS)
         with self._lock:
             self._by_refresh_token[token] = (user, app)
         return token
