@@ -165,10 +165,10 @@ class Day:
 
     def _fill(self, window: Window, units: int) -> None:
         """What was spent in the day before: it leaves the window in the course of this one."""
-        hours = sorted(self.random.uniform(0, DAY_S) for _ in range(12))
-        for hour_s in hours:
-            window.count(self.now_s - DAY_S + hour_s, max(units, 0) // 12)
-        window.count(self.now_s, max(units, 0) % 12)
+        # Nothing in the last half hour: /limits may not tell it yet, and nobody but the org could know of it.
+        for at_s in sorted(self.random.uniform(0, DAY_S - 1800) for _ in range(12)):
+            window.count(self.now_s - DAY_S + at_s, max(units, 0) // 12)
+        window.count(self.now_s - 1800, max(units, 0) % 12)
 
     # ------------------------------------------------------------------------------------------------------- the actors
 
