@@ -14,13 +14,14 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from sfnb.store import files, objects
+from sfnb.store import objects
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
 from tests.store_samples import SCHEMA, a_plan, a_store, rows
 
-PAGES = 3
-OBJECTS = ("Account", "Contact")
+PAGES = 2
+OBJECTS = ("Contact",)
+EVERY = 1 if os.environ.get("SFNB_CAMPAIGN") == "full" else 5
 
 
 class Killed(BaseException):
@@ -36,7 +37,7 @@ def back_up(store: OrgStore) -> None:
         progress = writer.progress(name)
         while not progress.is_done:
             page = (progress.cursor or {"page": 0})["page"]
-            if name == "Contact" and page == 2 and not (progress.cursor or {}).get("again"):
+            if page == 1 and not (progress.cursor or {}).get("again"):
                 # The results of a Bulk job expired: from the start, once.
                 progress = writer.restart(name, {"page": 0, "again": True})
                 continue
@@ -61,7 +62,7 @@ def what_is_stored(store: OrgStore) -> dict[str, Any]:
 
 
 class Guillotine:
-    """Counts every step that reaches the disk, and dies before or after the k-th; then no step works any more."""
+    """Counts every step that reaches the disk, and dies instead of the k-th; from then on no step works any more."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *, die_at: int) -> None:
         self.steps = 0
@@ -72,7 +73,6 @@ class Guillotine:
             (Path, "replace"),
             (Path, "unlink"),
             (os, "fsync"),
-            (files.HashingSink, "write"),
             (objects, "create_table_with_add_actions"),
             (DeltaTable, "create_write_transaction"),
         ):
@@ -81,9 +81,7 @@ class Guillotine:
     def _guarded(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def step(*args: Any, **options: Any) -> Any:
             self._count()
-            result = real(*args, **options)
-            self._count()
-            return result
+            return real(*args, **options)
 
         return step
 
@@ -94,16 +92,17 @@ class Guillotine:
             raise Killed
 
 
+@pytest.mark.campaign
 def test_killed_at_every_step_once(tmp_path: Path) -> None:
-    """P2: for every step on the disk, dying before or after it and resuming gives the undisturbed snapshot."""
+    """P2: dying at any step on the disk (each fifth outside of the campaign) and resuming changes nothing."""
     undisturbed = a_store(tmp_path / "undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         steps = Guillotine(patch, die_at=-1)
         back_up(undisturbed)
     expected = what_is_stored(undisturbed)
     assert expected["state"] == "complete"
-    assert steps.steps > 100
-    for k in range(1, steps.steps + 1):
+    assert steps.steps > 40
+    for k in range(1, steps.steps + 1, EVERY):
         store = a_store(tmp_path / str(k))
         with pytest.MonkeyPatch.context() as patch:
             Guillotine(patch, die_at=k)
@@ -123,7 +122,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     deaths = 0
     for _ in range(200):
         with pytest.MonkeyPatch.context() as patch:
-            Guillotine(patch, die_at=chance.randint(1, 60))
+            Guillotine(patch, die_at=chance.randint(1, 25))
             try:
                 back_up(store)
                 break
@@ -157,7 +156,7 @@ def test_a_real_kill(tmp_path: Path) -> None:
     back_up(undisturbed)
     repository = Path(__file__).parents[2]
     root = tmp_path / "killed"
-    for left in (8, 25):
+    for left in (8, 40):
         done = subprocess.run(
             [sys.executable, "-c", CHILD, str(root), str(left)], cwd=repository, capture_output=True, check=False
         )
@@ -167,4 +166,4 @@ def test_a_real_kill(tmp_path: Path) -> None:
     assert any(f.kind == "litter" for f in verify(store))
     back_up(store)
     assert what_is_stored(store) == what_is_stored(undisturbed)
-    assert isinstance(what_is_stored(store)["tables"]["Account"], pa.Table)
+    assert isinstance(what_is_stored(store)["tables"]["Contact"], pa.Table)
