@@ -15,6 +15,7 @@ STEPS: dict[str, list[str]] = {
     "lint": [PYTHON, "-m", "ruff", "check", "."],
     "format": [PYTHON, "-m", "ruff", "format", "--check", "."],
     "types": [PYTHON, "-m", "mypy"],
+    "clients": [PYTHON, "tools/clients.py"],
     "tests": [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile"],
     "notebooks": [PYTHON, "tools/check_notebooks.py"],
     "wheel": [PYTHON, "tools/check_wheel.py"],
