@@ -13,7 +13,7 @@ from sfnb.errors import CallerError, QuotaSignal, SfnbError
 
 FAILED, WRONG_USAGE, PAUSED, STOPPED = 1, 2, 75, 130
 
-ROOMS = ("demo", "orgs", "limits", "backup", "snapshots", "notebooks")
+ROOMS = ("demo", "orgs", "limits", "backup", "snapshots", "usage", "notebooks")
 """The modules of this package that have commands, in the order of the help page."""
 
 

@@ -1,0 +1,90 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const root = document.documentElement;
+  const themeButton = document.getElementById("theme");
+  const panels = [...document.querySelectorAll(".org")];
+  const tabs = [...document.querySelectorAll('[role="tab"]')];
+  const drawn = new Map(); // plot id -> theme it was drawn in
+
+  const draw = (plot) => {
+    const figure = data.figures[plot.id];
+    const theme = root.dataset.theme;
+    if (!figure || drawn.get(plot.id) === theme) return;
+    const layout = { ...figure.layout, template: data.templates[theme] };
+    if (data.print) layout.width = 703;
+    Plotly.react(plot, figure.data, layout, {
+      responsive: !data.print, displaylogo: false, displayModeBar: data.print ? false : undefined, showTips: false,
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], staticPlot: data.print,
+    });
+    plot.removeAttribute("role"); // the chart now speaks for itself
+    drawn.set(plot.id, theme);
+  };
+  const drawPanel = (panel) => panel.querySelectorAll(".plot").forEach(draw);
+  const drawShown = () => panels.filter((panel) => data.print || !panel.classList.contains("away")).forEach(drawPanel);
+
+  const setTheme = (theme) => {
+    root.dataset.theme = theme;
+    themeButton.setAttribute("aria-pressed", String(theme === "dark"));
+    themeButton.textContent = theme === "dark" ? "Light" : "Dark";
+    if (window.Plotly) drawShown();
+  };
+  const select = (index) => {
+    tabs.forEach((tab, i) => {
+      tab.setAttribute("aria-selected", String(i === index));
+      tab.tabIndex = i === index ? 0 : -1;
+      panels[i].classList.toggle("away", i !== index);
+    });
+    if (window.Plotly) drawPanel(panels[index]);
+  };
+  tabs.forEach((tab, index) => {
+    tab.addEventListener("click", () => select(index));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = (index + step + tabs.length) % tabs.length;
+      select(next);
+      tabs[next].focus();
+    });
+  });
+  themeButton.addEventListener("click", () => setTheme(root.dataset.theme === "dark" ? "light" : "dark"));
+
+  // On paper everything is shown, in light colours; afterwards the screen is as it was.
+  let before = null;
+  window.addEventListener("beforeprint", () => {
+    before = { theme: root.dataset.theme, away: panels.map((panel) => panel.classList.contains("away")) };
+    panels.forEach((panel) => panel.classList.remove("away"));
+    setTheme("light");
+  });
+  window.addEventListener("afterprint", () => {
+    if (!before) return;
+    panels.forEach((panel, i) => panel.classList.toggle("away", before.away[i]));
+    setTheme(before.theme);
+    before = null;
+  });
+
+  const start = () => {
+    const isDark = !data.print && window.matchMedia("(prefers-color-scheme: dark)").matches;
+    setTheme(isDark ? "dark" : "light");
+    root.dataset.ready = "true";
+  };
+  const packed = document.getElementById("library");
+  if (!packed) {
+    start();
+    return;
+  }
+  const unpack = async () => {
+    const bytes = Uint8Array.from(atob(packed.textContent.trim()), (sign) => sign.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(stream).text();
+    document.head.append(script);
+  };
+  unpack().then(start).catch((error) => {
+    const note = document.createElement("p");
+    note.className = "sentence";
+    note.textContent = `The charts could not be drawn (${error}). A browser of 2023 or later draws them; the tables are complete.`;
+    document.querySelector("main").prepend(note);
+    root.dataset.ready = "failed";
+  });
+})();

@@ -1,0 +1,103 @@
+"""
+The HTML page: everything in one file, no request to anywhere, and nothing of the org's texts able to run (P8).
+
+Three walls stand between an app called ``<script>…`` and its running: the template escapes all texts, the figures' data
+is JSON in a block that no browser executes, and a content security policy lets only our own scripts run, by their hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import plotly
+from plotly.offline import get_plotlyjs
+
+from sfnb.charts import TEMPLATES
+from sfnb.report.panels import OrgPanel, panel_of
+from sfnb.usage.review import Review
+
+# The Jinja environment escapes every value; the template marks nothing as safe but our own three texts.
+_ENVIRONMENT = jinja2.Environment(
+    autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+)
+
+
+def html_report(reviews: Sequence[Review], *, title: str = "API usage", is_for_print: bool = False) -> str:
+    """
+    One HTML page with a tab for each org; about 2 MB, most of it Plotly, packed.
+
+    Args:
+        is_for_print: all orgs below each other and everything drawn before the page counts as loaded, for a PDF.
+    """
+    panels = [panel_of(review) for review in reviews]
+    script = _asset("page.js")
+    library = get_plotlyjs()
+    # A chart that is printed must be there when the page has loaded, so its library is not packed then.
+    packed = "" if is_for_print else _packed_library()
+    hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in (script, library))
+    made_at = max((review.history.now for review in reviews), default=None)
+    return _ENVIRONMENT.from_string(_asset("page.html")).render(
+        title=title,
+        made_at=made_at,
+        zone=reviews[0].zone if reviews else None,
+        panels=panels,
+        # Plotly puts style rules in by script; styles can load nothing, since no source is allowed.
+        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
+        "form-action 'none'",
+        style=jinja2.utils.markupsafe.Markup(_asset("page.css")),
+        script=jinja2.utils.markupsafe.Markup(script),
+        library=jinja2.utils.markupsafe.Markup(library if is_for_print else ""),
+        packed=packed,
+        data=jinja2.utils.markupsafe.Markup(script_json(_data(panels, is_for_print=is_for_print))),
+        is_for_print=is_for_print,
+        plotly_version=plotly.__version__,
+    )
+
+
+def script_json(value: Any) -> str:
+    """JSON that may stand inside a ``<script>`` block: no sign in it can end the block or begin a comment."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def figure_json(figure: Any) -> dict[str, Any]:
+    """A figure as Plotly's script takes it, without its theme: the page puts in the one that is on."""
+    found: dict[str, Any] = json.loads(figure.to_json())
+    found["layout"].pop("template", None)
+    return found
+
+
+def _data(panels: Sequence[OrgPanel], *, is_for_print: bool) -> dict[str, Any]:
+    return {
+        "figures": {
+            f"org{number}-{shown.key}": figure_json(shown.figure)
+            for number, panel in enumerate(panels)
+            for shown in panel.figures
+            if shown.figure is not None
+        },
+        "templates": {name: template.to_plotly_json() for name, template in TEMPLATES.items()},
+        "print": is_for_print,
+    }
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("sfnb.report") / name).read_text("utf-8")
+
+
+@cache
+def _packed_library() -> str:
+    # A fixed time, so that the same report is the same file.
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,214 @@
+"""What is known of one org's use, as plain arrays: what the frames, the figures and the forecast are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from sfnb.model import APIS, Api
+from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
+from sfnb.state.database import State
+from sfnb.state.usage import Caller, EventRead, minute_number
+
+Ints = npt.NDArray[np.int64]
+
+DAY_MINUTES = 1440
+PATTERN_DAYS = 29
+"""How far back the forecast looks, whatever the report shows: four weeks and the day before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What the org told of one budget: minutes since 1970, oldest first, units used and allowed."""
+
+    minutes: Ints
+    used: Ints
+    max: Ints
+
+    def __len__(self) -> int:
+        return len(self.minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Units of one budget that sfnb spent: minutes since 1970, oldest first; ``jobs`` index ``OrgHistory.job_ids``."""
+
+    minutes: Ints
+    jobs: Ints
+    units: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """One job, as the report needs it."""
+
+    job_id: str
+    kind: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseLine:
+    """One pause of one job; ``resumed_at`` None: it lasts."""
+
+    job_id: str
+    api: str
+    at: datetime
+    resumed_at: datetime | None
+    used: int
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """A limit percent that was set."""
+
+    at: datetime
+    api: Api
+    old: int
+    new: int
+
+
+@dataclass(frozen=True)
+class OrgHistory:
+    """
+    One org's use up to ``now``.
+
+    Args:
+        start_at: where the report begins; what lies before is there for rolling sums and the weekly pattern.
+        samples, spent: by budget.
+        job_ids: of ``Spent.jobs``; the empty one stands for sfnb's calls outside jobs.
+        log_minutes, log_calls, log_own: the event log's counted calls by minute, and those of them by sfnb.
+        log_hours: rows of (hour since 1970, actor, counted, uncounted); ``callers`` says who the actors are.
+        covered: hours since 1970 that the event log tells of completely, sorted.
+        future_samples: how many samples lie after ``now``: a clock has gone back. They are left out.
+    """
+
+    org: str
+    org_id: str
+    start_at: datetime
+    now: datetime
+    samples: Mapping[Api, Samples] = field(default_factory=dict)
+    spent: Mapping[Api, Spent] = field(default_factory=dict)
+    job_ids: Sequence[str] = ("",)
+    jobs: Sequence[JobLine] = ()
+    pauses: Sequence[PauseLine] = ()
+    limit_changes: Sequence[LimitChange] = ()
+    percents: Mapping[Api, int] = field(default_factory=dict)
+    log_minutes: Ints = field(default_factory=lambda: _ints([]))
+    log_calls: Ints = field(default_factory=lambda: _ints([]))
+    log_own: Ints = field(default_factory=lambda: _ints([]))
+    log_hours: Ints = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int64))
+    callers: Mapping[int, Caller] = field(default_factory=dict)
+    covered: Ints = field(default_factory=lambda: _ints([]))
+    event_read: EventRead = field(default_factory=EventRead)
+    future_samples: int = 0
+
+    @property
+    def start_hour(self) -> int:
+        """The first hour since 1970 that the report shows."""
+        return minute_number(self.start_at) // 60
+
+    @property
+    def end_minute(self) -> int:
+        """The minute since 1970 of ``now``."""
+        return minute_number(self.now)
+
+    def percent(self, api: Api) -> int:
+        """The limit percent now."""
+        return self.percents.get(api, DEFAULT_LIMIT_PERCENT)
+
+    def percent_at(self, api: Api, minutes: Ints) -> Ints:
+        """The limit percent that was in force at these minutes."""
+        changes = sorted((change for change in self.limit_changes if change.api == api), key=lambda change: change.at)
+        if not changes:
+            return np.full(len(minutes), self.percent(api), dtype=np.int64)
+        steps = _ints([changes[0].old, *(change.new for change in changes)])
+        at = _ints([minute_number(change.at) for change in changes])
+        return steps[np.searchsorted(at, minutes, side="right")]
+
+
+def load_history(state: State, org: str, org_id: str, *, days: int, now: datetime) -> OrgHistory:
+    """
+    What the state database knows of an org's use in the last ``days`` days, and what the forecast needs before them.
+
+    Cost: no API calls.
+    """
+    start_at = (now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
+    since = min(start_at, now - timedelta(days=PATTERN_DAYS)) - timedelta(days=1)
+    book, end = state.usage, minute_number(now)
+    told = book.samples(org_id, since)
+    spent = book.calls(org_id, since)
+    job_ids = sorted({"", *(row[2] for row in spent)})
+    jobs = [
+        JobLine(job.job_id, job.kind, str(job.state), job.started_at, job.ended_at)
+        for job in state.jobs.list(org_id)
+        if job.ended_at is None or job.ended_at >= since
+    ]
+    log = _ints(book.event_minutes(org_id, since), width=3)
+    return OrgHistory(
+        org=org,
+        org_id=org_id,
+        start_at=start_at,
+        now=now,
+        samples={api: _samples(told, api, end) for api in APIS},
+        spent={api: _spent(spent, api, job_ids) for api in APIS},
+        job_ids=job_ids,
+        jobs=jobs,
+        pauses=[PauseLine(*row) for row in book.job_pauses(org_id, since)],
+        limit_changes=_limit_changes(state, org_id),
+        percents=state.ledger.limit_percents(org_id),
+        log_minutes=log[:, 0],
+        log_calls=log[:, 1],
+        log_own=log[:, 2],
+        log_hours=_ints(book.event_hours(org_id, since), width=4),
+        callers=book.actors(org_id),
+        covered=covered_hours(book.covered(org_id, since)),
+        event_read=book.event_read(org_id),
+        future_samples=sum(1 for row in told if row[1] > end),
+    )
+
+
+def covered_hours(files: Iterable[tuple[str, int]]) -> Ints:
+    """
+    The hours that the event log tells of, from the ``(interval, hour)`` of its files.
+
+    Salesforce writes no file for an hour or day without calls, so what lies between two files of a kind is covered too.
+    """
+    hours: set[int] = set()
+    for interval, length in (("Daily", 24), ("Hourly", 1)):
+        begins = [hour for kind, hour in files if kind == interval]
+        if begins:
+            hours.update(range(min(begins), max(begins) + length))
+    return _ints(sorted(hours))
+
+
+def _limit_changes(state: State, org_id: str) -> list[LimitChange]:
+    return [
+        LimitChange(datetime.fromisoformat(entry.at), api, entry.old, entry.new)
+        for entry in state.audit.entries(org_id)
+        for api in APIS
+        if entry.api in (api, "all")
+    ]
+
+
+def _samples(told: Iterable[tuple[str, int, int, int]], api: Api, end: int) -> Samples:
+    rows = _ints([row[1:] for row in told if row[0] == api and row[1] <= end], width=3)
+    return Samples(rows[:, 0], rows[:, 1], rows[:, 2])
+
+
+def _spent(spent: Iterable[tuple[str, int, str, int]], api: Api, job_ids: Sequence[str]) -> Spent:
+    number = {job_id: index for index, job_id in enumerate(job_ids)}
+    rows = _ints([(row[1], number[row[2]], row[3]) for row in spent if row[0] == api], width=3)
+    return Spent(rows[:, 0], rows[:, 1], rows[:, 2])
+
+
+def _ints(values: object, *, width: int = 0) -> Ints:
+    array = np.asarray(values, dtype=np.int64)
+    return array.reshape(-1, width) if width else array
