@@ -4,8 +4,8 @@ One Salesforce org over HTTP: logging in, describing, querying, and what its ans
 Nothing here sends a call around the gate: ``transport.GateAdapter`` is mounted in the one ``requests`` session that
 both our own functions and ``simple_salesforce`` use. From the bottom up:
 
-- pure: ``ids``, ``prices`` (what a call draws on), ``limits`` (what the org tells of its budgets), ``refusals`` (what an
-  answer means), ``secrets`` and ``credentials``;
+- pure: ``ids``, ``prices`` (what a call draws on), ``limits`` (what the org tells of its budgets), ``refusals`` (what
+  an answer means), ``secrets`` and ``credentials``;
 - ``login`` opens a session; ``transport`` prices, asks, sends and settles; ``retry`` tries again, outside of the gate;
 - ``org`` puts them together: ``Org.request`` is one try, ``Org.fetch_json`` and all ``fetch_…`` functions try again;
 - the roads: ``describe``, ``rest``, ``composite``, ``bulk2``; ``arrow`` makes batches of what they bring.
