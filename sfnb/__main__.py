@@ -1,0 +1,5 @@
+"""`python -m sfnb`: the command line."""
+
+from sfnb.cli import main
+
+main()

@@ -1,0 +1,72 @@
+"""Where this code runs: whether a person watches, in which front end, and the loop on which widgets are touched."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def _kernel() -> Any:
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None)
+
+
+def is_dashboard() -> bool:
+    """Whether Voilà serves this notebook. It runs it for each visitor, and nobody has pressed Run."""
+    # Voilà docs, "How to tell that a notebook runs under Voilà": the kernel's environment says who serves it.
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
+
+
+def is_watched() -> bool:
+    """Whether a person sees this notebook run. papermill and nbconvert tell the kernel that nobody can answer it."""
+    kernel = _kernel()
+    return kernel is not None and (is_dashboard() or bool(getattr(kernel, "_allow_stdin", False)))
+
+
+def loop() -> Any:
+    """The kernel's loop, on whose thread widgets are touched; None outside a kernel."""
+    return getattr(_kernel(), "io_loop", None)
+
+
+def after_each_cell(call: Callable[[], None]) -> None:
+    """Have ``call`` run at the end of each cell, when the kernel is about to say that the cell is done."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        shell.events.register("post_run_cell", lambda *_: call())
+
+
+class Pulse:
+    """
+    Calls ``beat`` on the kernel's loop every ``interval_s`` seconds until it is stopped.
+
+    Outside a kernel it never beats.
+    """
+
+    def __init__(self, beat: Callable[[], None], interval_s: float) -> None:
+        self._beat = beat
+        self._interval_s = interval_s
+        self._loop = loop()
+        self._is_on = False
+
+    def start(self) -> None:
+        if self._loop is not None and not self._is_on:
+            self._is_on = True
+            self._loop.add_callback(self._later)
+
+    def stop(self) -> None:
+        self._is_on = False
+
+    def _later(self) -> None:
+        if self._is_on:
+            self._loop.call_later(self._interval_s, self._once)
+
+    def _once(self) -> None:
+        if self._is_on:
+            try:
+                self._beat()
+            finally:
+                self._later()

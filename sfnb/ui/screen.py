@@ -1,0 +1,123 @@
+"""
+What all parts of the screen have in common.
+
+A `Screen` is a plain object: it knows what there is to show, says it as JSON (`view`) and as HTML (`html`), and hears
+what a person does (`hear`). Where somebody watches, a `Face` carries it into the browser; where nobody does (papermill,
+nbconvert), its HTML is left in the notebook and kept up to date until the last cell has run.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+from IPython.display import HTML, display
+
+from sfnb.errors import QuotaSignal, SfnbError
+from sfnb.ui import kernel
+
+STATIC = files("sfnb.ui") / "static"
+
+
+def script(name: str) -> str:
+    """A front end as one module: what all of them share, and its own."""
+    return (STATIC / "shared.js").read_text("utf-8") + (STATIC / f"{name}.js").read_text("utf-8")
+
+
+def styles() -> str:
+    """The style sheet of all parts."""
+    return (STATIC / "sfnb.css").read_text("utf-8")
+
+
+class Face(anywidget.AnyWidget):
+    """The browser's side of a screen. ``view`` is what it shows first; later changes come as messages."""
+
+    view = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._esm = script(screen.script)
+        self._css = styles()
+        super().__init__(view=screen.view())
+        self.on_msg(self._on_message)
+
+    def _on_message(self, _widget: Any, told: dict[str, Any], _buffers: Any) -> None:
+        answer = self._screen.heard(told)
+        if answer is not None:
+            self.send({"answer": told.get("id"), **answer})
+
+    def _repr_mimebundle_(self, **_options: Any) -> Any:
+        bundle = super()._repr_mimebundle_()
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        # For whoever opens the saved notebook where no kernel runs: a converter, a web page, a mail.
+        return {**data, "text/html": self._screen.html(), "text/plain": repr(self._screen)}, metadata
+
+
+class Screen:
+    """Base of the parts of the screen. Not safe for threads: the kernel's loop and cells only."""
+
+    script: ClassVar[str]
+
+    def view(self) -> dict[str, Any]:
+        """What the browser is to show, as JSON."""
+        raise NotImplementedError
+
+    def html(self) -> str:
+        """The same as one piece of HTML without script, for where there is no kernel."""
+        raise NotImplementedError
+
+    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
+        """Do what a person asks; the answer goes back to the browser that asked."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Look again at what is shown, when it is not told by itself. Nothing to do by default."""
+
+    def heard(self, told: dict[str, Any]) -> dict[str, Any] | None:
+        """`hear`, with what went wrong as an answer: what is shown in place is never a stack trace."""
+        if told.get("kind") == "hello":
+            return {"view": self.view()}
+        try:
+            return self.hear(told)
+        except (SfnbError, QuotaSignal) as err:
+            return {"ok": False, "says": str(err)}
+
+    @cached_property
+    def widget(self) -> Face:
+        """The ipywidget, for those who arrange widgets themselves."""
+        return Face(self)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a browser has been given it."""
+        return "widget" in self.__dict__
+
+    def show(self) -> None:
+        """Have the browser show what is to be shown now."""
+        if self.is_shown:
+            self.widget.view = self.view()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Tell the browser something, if there is one."""
+        if self.is_shown:
+            self.widget.send(message)
+
+    def _ipython_display_(self) -> None:
+        if kernel.is_watched():
+            display(self.widget)  # type: ignore[no-untyped-call]
+            return
+        handle = display(HTML(self.html()), display_id=True)  # type: ignore[no-untyped-call]
+        last = [self.html()]
+
+        def update() -> None:
+            self.refresh()
+            if handle is not None and (now := self.html()) != last[0]:
+                last[0] = now
+                handle.update(HTML(now))  # type: ignore[no-untyped-call]
+
+        kernel.after_each_cell(update)

@@ -1,0 +1,247 @@
+"""The limit slider: what the org's budgets are, where jobs stop, and Save and Cancel."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+from sfnb.connection import Connection
+from sfnb.engine import Forecast
+from sfnb.errors import CallerError, QuotaSignal, SfnbError
+from sfnb.model import APIS, Api, JobState, Price
+from sfnb.state.audit import AuditEntry
+from sfnb.state.ledger import LimitChanged
+from sfnb.ui import limits
+from sfnb.ui.kernel import Pulse
+from sfnb.ui.limits import Budget
+from sfnb.ui.screen import Screen, styles
+from sfnb.ui.words import moment, picture
+
+SHOWN_APIS: tuple[Api, ...] = ("api", "bulk", "bulk2")
+
+LOOK_S = 2.0
+"""So often the state database is read for what others changed; that costs no call."""
+
+FRESH_S = 300.0
+"""A reading younger than this is shown as it is; an older one is asked for again when the slider is made."""
+
+
+class LimitSlider(Screen):
+    """
+    The limits of an org. Nothing changes before Save.
+
+    Cost: one call when the org's use was not read in the last five minutes, and one for each press of "Read again".
+    """
+
+    script = "limit_slider"
+
+    def __init__(self, org: Connection, plan: Forecast | None = None, apis: Sequence[Api] | None = None) -> None:
+        unknown = [api for api in apis or () if api not in APIS]
+        if unknown:
+            raise CallerError(f"There is no API {unknown[0]!r}; choose one of {', '.join(APIS)}.")
+        self._org = org
+        self._apis = tuple(apis or SHOWN_APIS)
+        self._price, self._price_source = self._next_price(plan)
+        self._notice = ""
+        self._tickets: set[str] = set()
+        self._budgets: list[Budget] = []
+        self._audit_head: tuple[int, str] | None = None
+        self._changes: dict[Api, AuditEntry] = {}
+        if self._is_stale():
+            self._read_org()
+        self.refresh()
+        self._pulse = Pulse(self._look, LOOK_S)
+        self._pulse.start()
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{b.api} {b.percent} %" for b in self._budgets)
+        return f"<limits of {self._org.name}: {told}>"
+
+    # what there is to show
+
+    def refresh(self) -> None:
+        """Read the state database again. Costs no call."""
+        org, now = self._org, self._org.clock.now()
+        standing = org.org.gate.standing()
+        own = org.state.ledger.spent(org.org_id, now - timedelta(hours=24))
+        self._read_changes()
+        shown = [api for api in self._apis if standing[api].max > 0] or ["api"]
+        self._budgets = [
+            Budget(
+                api=api,
+                used=standing[api].used,
+                own=own[api],
+                max=standing[api].max,
+                percent=standing[api].limit_percent,
+                is_known=standing[api].is_known,
+                read_at=standing[api].read_at,
+                last_change=_change(self._changes.get(api)),
+                price=None if self._price is None else self._price.get(api, 0),
+                price_source=self._price_source,
+            )
+            for api in shown
+        ]
+
+    def _read_changes(self) -> None:
+        head = self._org.state.audit.head()
+        if head != self._audit_head:
+            for entry in self._org.state.audit.entries(self._org.org_id):
+                for api in APIS if entry.api == "all" else (entry.api,):
+                    self._changes[api] = entry  # type: ignore[index]
+            self._audit_head = head
+
+    def _next_price(self, plan: Forecast | None) -> tuple[Price | None, str]:
+        if plan is not None:
+            return plan.plan.price(), "the plan"
+        done = [
+            job
+            for job in self._org.state.jobs.list(self._org.org_id)
+            if job.kind == "backup" and job.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
+        ]
+        if not done:
+            return None, ""
+        last = done[-1]
+        return self._org.state.ledger.job_calls(last.job_id), f"the last backup, {moment(last.started_at)}"
+
+    def _is_first(self) -> bool:
+        jobs = self._org.state.jobs.list(self._org.org_id)
+        return not any(job.kind == "backup" and job.state is JobState.COMPLETED for job in jobs)
+
+    def _is_stale(self) -> bool:
+        here = self._org.org.gate.standing()["api"]
+        now = self._org.clock.now()
+        return not here.is_known or here.read_at is None or (now - here.read_at).total_seconds() > FRESH_S
+
+    def _read_org(self) -> None:
+        """Ask the org; that it cannot be asked is said, and the limits can be changed all the same."""
+        try:
+            self._org.limits()
+            self._notice = ""
+        except (SfnbError, QuotaSignal) as err:
+            self._notice = f"The org could not be asked, so these numbers are old: {err}"
+
+    def _look(self) -> None:
+        """One beat: show what changed elsewhere. A database that cannot be read now is read at the next beat."""
+        before = (self._budgets, self._notice)
+        try:
+            self.refresh()
+        except SfnbError as err:
+            self._notice = str(err)
+        if (self._budgets, self._notice) != before:
+            self.show()
+
+    def view(self) -> dict[str, Any]:
+        percents = range(1, 101)
+        return {
+            "org": self._org.name,
+            "notice": self._notice,
+            "advice": limits.FIRST_BACKUP if self._is_first() else "",
+            "refusal": limits.refusal("\0"),
+            "budgets": [
+                {
+                    "api": b.api,
+                    "title": limits.TITLES[b.api],
+                    "percent": b.percent,
+                    "max": b.max,
+                    "sfnb": b.sfnb,
+                    "others": b.others if b.used >= 0 else 0,
+                    "used": limits.use_sentence(b, moment(b.read_at)),
+                    "last": b.last_change,
+                    "stops": [limits.stop_sentence(b, p) for p in percents],
+                    "what_if": [limits.what_if(b, p) for p in percents],
+                }
+                for b in self._budgets
+            ],
+        }
+
+    def html(self) -> str:
+        parts = [f"<h3>Limits of {escape(self._org.name)}</h3>"]
+        if self._notice:
+            parts.append(f'<p class="sfnb-problem">{escape(self._notice)}</p>')
+        parts += [_budget_html(b) for b in self._budgets]
+        if self._is_first():
+            parts.append(f"<p>{limits.FIRST_BACKUP}</p>")
+        return picture("".join(parts), styles())
+
+    # what a person does
+
+    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
+        match told.get("kind"):
+            case "ask":
+                # The browser saves only with a ticket that it was given a moment ago. A Save that waited for a lost
+                # connection to come back is thus never carried out behind the person's back.
+                ticket = secrets.token_hex(8)
+                self._tickets.add(ticket)
+                return {"ok": True, "ticket": ticket}
+            case "save":
+                return self._save(told)
+            case "read":
+                self._read_org()
+                self.refresh()
+                self.show()
+                return {"ok": not self._notice, "says": self._notice or "Read just now."}
+        return None
+
+    def _save(self, told: dict[str, Any]) -> dict[str, Any]:
+        if told.get("ticket") not in self._tickets:
+            raise CallerError("This was not saved: press Save again.")
+        self._tickets.clear()
+        percents = {api: limits.parse_percent(str(text)) for api, text in told["percents"].items()}
+        try:
+            self._org.state.ledger.change_limits(
+                self._org.org_id,
+                percents,
+                expected=told["expected"],
+                reason=str(told.get("reason", "")).strip(),
+                org=self._org.name,
+            )
+        except LimitChanged as err:
+            self.refresh()
+            self.show()
+            change = self._changes.get(err.api)
+            who = change.who if change else "Somebody"
+            return {
+                "ok": False,
+                "says": f"Not saved: {who} set {limits.TITLES[err.api]} to {err.percent} % meanwhile.",
+                "view": self.view(),
+            }
+        self.refresh()
+        self.show()
+        said = ", ".join(f"{limits.TITLES[api]} {percent} %" for api, percent in percents.items())
+        return {"ok": True, "says": f"Saved: {said}. Running jobs obey at their next call.", "view": self.view()}
+
+
+def _change(entry: AuditEntry | None) -> str:
+    if entry is None:
+        return limits.UNCHANGED
+    at = moment(datetime.fromisoformat(entry.at))
+    return limits.change_sentence(who=entry.who, at=at, old=entry.old, new=entry.new, reason=entry.reason)
+
+
+def _budget_html(b: Budget) -> str:
+    picture_html = ""
+    if b.max > 0:
+        sfnb, others = (min(100.0, 100 * n / b.max) for n in (b.sfnb, b.others))
+        picture_html = (
+            f'<div class="sfnb-gauge" role="img" aria-label="{escape(limits.use_sentence(b, moment(b.read_at)))}">'
+            f'<div class="sfnb-kept" style="left:{b.percent}%"></div>'
+            f'<div class="sfnb-own" style="width:{sfnb:.2f}%"></div>'
+            f'<div class="sfnb-others" style="left:{sfnb:.2f}%;width:{min(others, 100 - sfnb):.2f}%"></div>'
+            f'<div class="sfnb-stop" style="left:{b.percent}%"></div></div>{LEGEND}'
+        )
+    return (
+        f"<section><h4>{escape(limits.TITLES[b.api])}: limit {b.percent} % used</h4>{picture_html}"
+        f"<p><strong>{escape(limits.stop_sentence(b, b.percent))}</strong></p>"
+        f"<p>{escape(limits.use_sentence(b, moment(b.read_at)))}</p>"
+        f"<p>{escape(limits.what_if(b, b.percent))}</p><p>{escape(b.last_change)}</p></section>"
+    )
+
+
+LEGEND = (
+    '<div class="sfnb-legend"><span><i class="sfnb-own"></i>used by sfnb</span>'
+    '<span><i class="sfnb-others"></i>used by other apps</span><span><i class="sfnb-free"></i>free for jobs</span>'
+    '<span><i class="sfnb-kept"></i>stays for others</span><span><i class="sfnb-stop"></i>jobs stop here</span></div>'
+)

@@ -1,0 +1,71 @@
+// What all front ends share. They only place what Python says; they decide nothing.
+
+const FOCUSED = new Set(["button", "input", "select", "summary", "textarea"]);
+
+const h = (tag, attributes = {}, ...children) => {
+  const el = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
+    else if (name in el && !name.startsWith("aria") && name !== "list" && name !== "style") el[name] = value;
+    else if (value !== null && value !== undefined) el.setAttribute(name, value);
+  }
+  // JupyterLab takes arrow and letter keys as commands of its own, unless the focused element itself says no (Lumino).
+  if (FOCUSED.has(tag) || "tabIndex" in attributes) el.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.append(...children.filter((child) => child !== null && child !== undefined));
+  return el;
+};
+
+// Text is only touched when it differs: a screen reader would read it again, a selection would be lost.
+const say = (el, text) => { if (el.textContent !== text) el.textContent = text; };
+
+const is_dark = () => {
+  const body = document.body;
+  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
+  if (body.classList.contains("vscode-dark") || body.classList.contains("vscode-high-contrast")) return true;
+  const found = /rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?/.exec(getComputedStyle(body).backgroundColor);
+  return !!found && found[4] !== "0" && 0.3 * found[1] + 0.6 * found[2] + 0.1 * found[3] < 110;
+};
+
+// A part's outermost element.
+const part_root = (kind, role = "group") => h("div", { className: `sfnb sfnb-${kind}`, role });
+
+// The theme of the page around us, also when it is changed later.
+const follow_theme = (el) => {
+  const set = () => { el.dataset.theme = is_dark() ? "dark" : "light"; };
+  set();
+  const watch = new MutationObserver(set);
+  watch.observe(document.body, { attributes: true });
+  return () => watch.disconnect();
+};
+
+const PATIENCE_MS = 8000;
+
+// Sends a message and gives the answer; after PATIENCE_MS without one, gives null, and a later answer is dropped.
+const asker = (model) => {
+  const waiting = new Map();
+  let last = 0;
+  const own = Math.random().toString(36).slice(2);
+  const hear = (message) => {
+    const done = waiting.get(message && message.answer);
+    if (done) { waiting.delete(message.answer); done(message); }
+  };
+  model.on("msg:custom", hear);
+  const ask = (message, patience_ms = PATIENCE_MS) => new Promise((resolve) => {
+    const id = `${own}-${++last}`;
+    const timer = setTimeout(() => { waiting.delete(id); resolve(null); }, patience_ms);
+    waiting.set(id, (answer) => { clearTimeout(timer); resolve(answer); });
+    try {
+      model.send({ ...message, id });
+    } catch (error) {
+      clearTimeout(timer);
+      waiting.delete(id);
+      resolve(null);
+    }
+  });
+  return { ask, stop: () => model.off("msg:custom", hear) };
+};
+
+let numbers = 0;
+const fresh_id = () => `sfnb-${Date.now().toString(36)}-${++numbers}`;
+
+const SILENT = "The kernel does not answer: the connection is lost, the kernel has ended, or it is busy.";

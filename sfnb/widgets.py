@@ -1,0 +1,38 @@
+"""
+The face of the screen.
+
+::
+
+    limit_slider(org)                 # where jobs stop, with Save and Cancel
+    job_panel(job)                    # a running job; job_panel("4b93801b", org=org) attaches to one started elsewhere
+    org_tabs(["demo", "acme"])        # a tab for each org
+    snapshot_browser(org)             # snapshots, their objects, their rows
+
+Shown in a notebook that a person watches, each is a live widget; executed by papermill or converted, a static picture
+of its last state. `.widget` gives the ipywidget for those who arrange widgets themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sfnb.connection import Connection
+from sfnb.engine import Forecast
+from sfnb.model import Api
+from sfnb.ui.slider import LimitSlider
+
+
+def limit_slider(org: Connection, *, plan: Forecast | None = None, apis: Sequence[Api] | None = None) -> LimitSlider:
+    """
+    A slider for each budget of the org: its use, where jobs stop, what stays for others.
+
+    Args:
+        plan: of the next backup, as `engine.plan` gives it; default: what the last backup cost.
+        apis: the budgets to show; default: ``api``, and ``bulk`` and ``bulk2`` where the org has them.
+
+    Cost: one call if the org's use was not read in the last five minutes.
+
+    Raises:
+        CallerError: there is no such API.
+    """
+    return LimitSlider(org, plan, apis)

@@ -1,0 +1,248 @@
+"""
+A real browser on a real JupyterLab or Voilà, real kernels, and a demo org in its own process.
+
+What the tests need beside Python packages is the system's Chromium (Debian: ``apt-get install chromium``), or another
+one named by SFNB_CHROMIUM. Screenshots are kept in the folder SFNB_ARTEFACTS (default: ``build/screens``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import requests
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install 'sfnb[dev]'")
+
+from playwright.sync_api import Browser, Page, expect  # noqa: E402 - after the line that says that it is missing
+
+START_S = 60.0
+SWITCHES = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+expect.set_options(timeout=20_000)
+
+
+def find_chromium() -> str | None:
+    """The browser that is there, or None."""
+    named = os.environ.get("SFNB_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the whole session; each test gets a profile of its own."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("there is no Chromium: install the Debian package chromium, or name one in SFNB_CHROMIUM")
+    switches = [*SWITCHES, "--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else SWITCHES
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=switches)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """Where screenshots go."""
+    folder = Path(os.environ.get("SFNB_ARTEFACTS", "build/screens"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@dataclass
+class Home:
+    """An SFNB_HOME of a session's own, with the demo org running and registered as ``demo``."""
+
+    folder: Path
+    control: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        jupyter = self.folder / "jupyter"
+        return os.environ | {
+            "SFNB_HOME": str(self.folder),
+            "PYTHONUTF8": "1",
+            "JUPYTER_CONFIG_DIR": str(jupyter),
+            "JUPYTERLAB_SETTINGS_DIR": str(jupyter / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(jupyter / "workspaces"),
+        }
+
+    def quiet_lab(self) -> None:
+        """JupyterLab's question whether to fetch news would lie on top of what we look at."""
+        folder = self.folder / "jupyter" / "settings" / "@jupyterlab" / "apputils-extension"
+        folder.mkdir(parents=True)
+        (folder / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+
+    def sfnb(self, *arguments: str, check: bool = True) -> str:
+        """What `sfnb …` prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "sfnb", *arguments], env=self.environ, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def tell(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call the demo org's control endpoint."""
+        ready = json.loads((self.folder / "demo" / "ready.json").read_text("utf-8"))
+        headers = {"X-Demo-Control": ready["control_token"]}
+        url = f"{ready['url']}/control/{path}"
+        answer = requests.request("POST" if body is not None else "GET", url, json=body, headers=headers, timeout=30)
+        assert answer.ok, answer.text
+        return dict(answer.json())
+
+
+@pytest.fixture(scope="module")
+def demo_options() -> list[str]:
+    """How the demo org is started; a module may say it otherwise."""
+    return ["--size", "tiny", "--competitors", "off", "--max-calls", "15000", "--minutes-per-second", "1"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, demo_options: list[str]) -> Iterator[Home]:
+    """A home and a demo org for the tests of one file."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.sfnb("demo", "start", *demo_options)
+    home.quiet_lab()
+    try:
+        yield home
+    finally:
+        home.sfnb("demo", "stop", check=False)
+
+
+@dataclass
+class Server:
+    """A JupyterLab or a Voilà that answers. ``folder`` holds its notebooks."""
+
+    url: str
+    token: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def put(self, name: str, *cells: str, **metadata: Any) -> str:
+        """Write a notebook of these code cells; its name."""
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in cells],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}} | metadata,
+        )
+        nbformat.write(notebook, self.folder / name)
+        return name
+
+
+def serve(command: list[str], home: Home, folder: Path, log: Path, pattern: str) -> Server:
+    """Start a server on a port of the system's choice; it tells its address in its log, where ``pattern`` finds it."""
+    folder.mkdir(exist_ok=True)
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=home.environ, cwd=folder, stdout=out, stderr=out)
+    for _ in range(int(START_S / 0.1)):
+        text = log.read_text("utf-8", errors="replace")
+        if found := re.search(pattern, text):
+            return Server(found[1].rstrip("/"), "", folder, process)
+        if process.poll() is not None:
+            pytest.fail(f"{command[2]} ended at once: {text[-2000:]}")
+        time.sleep(0.1)
+    process.kill()
+    pytest.fail(f"{command[2]} did not answer within {START_S:.0f} s: {log.read_text()[-2000:]}")
+
+
+def end(server: Server) -> None:
+    """End a server and its kernels."""
+    server.process.terminate()
+    try:
+        server.process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.fixture(scope="module")
+def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A JupyterLab for the tests of one file."""
+    folder = tmp_path_factory.mktemp("lab")
+    token = secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=0", f"--IdentityProvider.token={token}"]
+    command += ["--allow-root", "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder / 'notebooks'}"]
+    server = serve(command, home, folder / "notebooks", folder / "lab.log", r"(http://127\.0\.0\.1:\d+)/lab")
+    server.token = token
+    try:
+        yield server
+    finally:
+        end(server)
+
+
+OpenNotebook = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, artefacts: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """A factory of pages, each of a person of its own; what they show at the test's end is kept as a screenshot."""
+    with ExitStack() as stack:
+        pages: list[Page] = []
+
+        def new(*, dark: bool = False) -> Page:
+            context = browser.new_context(
+                viewport={"width": 1280, "height": 1000}, color_scheme="dark" if dark else "light"
+            )
+            stack.callback(context.close)
+            page = context.new_page()
+            pages.append(page)
+            return page
+
+        yield new
+        name = re.sub(r"\W+", "_", request.node.name)
+        for number, page in enumerate(pages):
+            page.screenshot(path=artefacts / f"{name}{f'_{number}' if number else ''}.png")
+
+
+@pytest.fixture
+def open_lab(lab: Server, open_page: Callable[..., Page]) -> OpenNotebook:
+    """Opens a notebook of the lab on a page of its own and, unless told otherwise, runs all its cells."""
+
+    def opened(name: str, *, run: bool = True, dark: bool = False) -> Page:
+        page = open_page(dark=dark)
+        page.goto(f"{lab.url}/lab/workspaces/{secrets.token_hex(4)}/tree/{name}?token={lab.token}")
+        wait_for_kernel(page)
+        if dark:
+            command(page, "apputils:change-theme", {"theme": "JupyterLab Dark"})
+        if run:
+            command(page, "notebook:run-all-cells")
+        return page
+
+    return opened
+
+
+def command(page: Page, name: str, arguments: dict[str, Any] | None = None) -> None:
+    """Run a command of JupyterLab's palette, without waiting for its end."""
+    page.evaluate("([n, a]) => { window.jupyterapp.commands.execute(n, a); }", [name, arguments or {}])
+
+
+def wait_for_kernel(page: Page) -> None:
+    """Until the notebook in front has a kernel that is idle."""
+    page.locator(".jp-NotebookPanel .jp-Notebook").first.wait_for(timeout=60_000)
+    page.wait_for_function(
+        """() => {
+            const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;
+            const session = panel && panel.sessionContext && panel.sessionContext.session;
+            return session && session.kernel && session.kernel.status === "idle";
+        }""",
+        timeout=60_000,
+    )
