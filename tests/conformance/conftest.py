@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import RunningOrg, run_process
+from tools.clients import Clients, Missing, find_clients
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,12 @@ def living_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def clients() -> Clients:
+    """jsforce and sf with a Node that runs them; the only reason to skip a test of theirs is that they are not here."""
+    try:
+        return find_clients()
+    except Missing as reason:
+        pytest.skip(f"the clients from npm are not here: {reason}")
