@@ -44,6 +44,11 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 """Arrow type of each describe type; the ones not listed are text (``time`` too)."""
 
 
+# Made of buffers: Arrow's own conversions of Python values would load pandas (70 MB) to see whether they are its.
+_EMPTY = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(bytes(8)), pa.py_buffer(b"")])[0]
+_NULL = pa.nulls(1, pa.string())[0]
+
+
 def readable_fields(schema: ObjectSchema) -> tuple[FieldInfo, ...]:
     """The fields a backup asks for: all but compounds (their parts are asked for) and base64 bodies."""
     return tuple(f for f in schema.fields if f.type not in COMPOUND_TYPES and f.type != "base64")
@@ -153,7 +158,7 @@ def json_batch(body: bytes, schema: pa.Schema) -> tuple[pa.RecordBatch, int, boo
         for field, child in zip(schema, records.flatten(), strict=True):
             value = child
             if pa.types.is_string(field.type):
-                value = pc.if_else(pc.equal(child, ""), None, child)
+                value = pc.if_else(pc.equal(child, _EMPTY), _NULL, child)
             columns.append(value if value.type == field.type else value.cast(field.type))
     except pa.ArrowInvalid as err:
         raise ObjectError(f"the answer does not fit the object's fields ({str(err).splitlines()[0]}).") from err

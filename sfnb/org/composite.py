@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +23,6 @@ MAX_QUERIES = 5
 """Subrequests that are queries or collections, of one composite call."""
 
 _QUERY_URL = re.compile(r"/services/data/v[\d.]+/(?:query|queryAll|composite/sobjects)\b", re.IGNORECASE)
-_local = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,57 +98,63 @@ def fetch_composite(org: Org, subrequests: Sequence[SubRequest]) -> list[SubResp
 
     def once() -> list[SubResponse]:
         response = org.request("POST", "composite", json=envelope)
-        return _in_order(cut_composite(response.content, len(subrequests)), subrequests)
+        return _in_order(cut_composite(response.content), subrequests)
 
     return org.retrying(once)
 
 
-def cut_composite(text: bytes, count: int = MAX_SUBREQUESTS) -> list[SubResponse]:
+def cut_composite(text: bytes) -> list[SubResponse]:
     """
-    The parts of a composite answer, at most ``count``.
+    The parts of a composite answer.
 
     Raises:
         TransientError: it is no whole answer.
     """
-    import duckdb
-
-    names = ("referenceId", "httpStatusCode", "body")
-    # All paths in one call: the text, which may have ten million characters, is parsed once. The text stands in a
-    # subquery, since DuckDB works out an expression of constants twice: once when planning.
-    paths = ", ".join(f"'$.compositeResponse[{n}].{name}'" for n in range(count) for name in names)
-    sql = f"SELECT json_extract(text, [{paths}]) FROM (SELECT ?::VARCHAR AS text)"  # noqa: S608  numbers and our words
     try:
-        values = _duckdb().execute(sql, [text.decode()]).fetchone()[0]
-    except (duckdb.Error, UnicodeError):
-        # DuckDB refuses what JSON allows here and there, such as half of a surrogate pair.
-        return _cut_in_python(text)
-    parts = [
-        SubResponse(json.loads(reference), int(status), (body or "null").encode())
-        for reference, status, body in zip(values[0::3], values[1::3], values[2::3], strict=True)
-        if reference is not None and status is not None
-    ]
-    return parts or _cut_in_python(text)
-
-
-def _cut_in_python(text: bytes) -> list[SubResponse]:
-    try:
-        parts = json.loads(text)["compositeResponse"]
-        return [
-            # Escaped: half of a surrogate pair cannot be written as UTF-8.
-            SubResponse(part["referenceId"], part["httpStatusCode"], json.dumps(part["body"]).encode())
-            for part in parts
-        ]
-    except (ValueError, KeyError, TypeError) as err:
+        spans = _body_spans(text)
+        parts = json.loads(_with_numbers(text, spans))["compositeResponse"]
+        return [SubResponse(p["referenceId"], p["httpStatusCode"], _body(text, spans, p["body"])) for p in parts]
+    except (ValueError, KeyError, TypeError, IndexError) as err:
         raise TransientError("the answer of a composite call is no whole JSON text.") from err
 
 
-def _duckdb() -> Any:
-    """This thread's own connection: they cannot be shared, and opening one takes longer than using it."""
-    import duckdb
+# To the next bracket, strings skipped whole: one step for each record, not for each value. Possessive quantifiers, so
+# that no text makes it try again.
+_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\]])', re.DOTALL)
+_BODY_KEY = re.compile(rb'"body"\s*:\s*\Z')
+_PART_DEPTH = 3  # {"compositeResponse":[{…
 
-    if not hasattr(_local, "connection"):
-        _local.connection = duckdb.connect(":memory:", config={"threads": 1})
-    return _local.connection
+
+def _body_spans(text: bytes) -> list[tuple[int, int]]:
+    """Where the bodies are that are objects or arrays."""
+    spans: list[tuple[int, int]] = []
+    depth, start = 0, -1
+    for found in _TO_BRACKET.finditer(text):
+        at = found.start(1)
+        if text[at] in b"{[":
+            if depth == _PART_DEPTH and _BODY_KEY.search(text, found.start(), at):
+                start = at
+            depth += 1
+        else:
+            depth -= 1
+            if depth == _PART_DEPTH and start >= 0:
+                spans.append((start, at + 1))
+                start = -1
+    return spans
+
+
+def _with_numbers(text: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
+    """The answer with each of these bodies replaced by its number in brackets, which no other body can be."""
+    edges = [0, *(edge for span in spans for edge in span), len(text)]
+    outside = [text[edges[n] : edges[n + 1]] for n in range(0, len(edges), 2)]
+    return b"".join(piece + (b"[%d]" % n if n < len(spans) else b"") for n, piece in enumerate(outside))
+
+
+def _body(text: bytes, spans: Sequence[tuple[int, int]], body: object) -> bytes:
+    if isinstance(body, list):
+        start, end = spans[body[0]]
+        return text[start:end]
+    return json.dumps(body).encode()  # null, of an answer without content; or a plain value
 
 
 def _wire(sub: SubRequest) -> dict[str, Any]:

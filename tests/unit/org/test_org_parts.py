@@ -84,7 +84,7 @@ def test_parts_are_cut_out_unchanged(parts: list[tuple[int, object]], is_ascii: 
 def test_a_broken_composite_answer_is_transient(text: bytes) -> None:
     """An answer that ends early, or is something else, is tried again and never taken for an empty one."""
     with pytest.raises(TransientError):
-        cut_composite(text, 1)
+        cut_composite(text)
 
 
 @given(st.lists(st.booleans(), max_size=120))
