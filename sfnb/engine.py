@@ -12,7 +12,7 @@ The face of the jobs: plan, start, run, resume, set_limit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,12 +80,17 @@ def plan(org: Connection, request: Backup) -> Forecast:
 
 @dataclass
 class JobHandle:
-    """A job running on its own thread. ``events`` may be given to `start`; this is for people."""
+    """A job running on its own thread. A sink may be given to `start`, or may `listen` later; this is for people."""
 
     org: Connection
     job_id: str
     _thread: threading.Thread
     _outcome: dict[str, Any] = field(default_factory=dict)
+    _fan: events.Fan = field(default_factory=events.Fan)
+
+    def listen(self, sink: events.Sink) -> Callable[[], None]:
+        """Have ``sink`` hear the job's events from now on, on the job's threads; the result ends that."""
+        return self._fan.add(sink)
 
     @property
     def state(self) -> JobState:
@@ -167,7 +172,24 @@ def start(
     emit: events.Sink = events.ignore,
 ) -> JobHandle:
     """Run a backup on a thread of its own; arguments as for `run`."""
-    return _start(org, _create(org, request), _runner(org, on_pause, poll_s, max_wait_s, workers, emit))
+    fan = events.Fan(emit)
+    return _start(org, _create(org, request), _runner(org, on_pause, poll_s, max_wait_s, workers, fan), fan)
+
+
+def start_again(
+    org: Connection,
+    job_id: str,
+    *,
+    on_pause: OnPause = "wait",
+    poll_s: float | None = None,
+    max_wait_s: float | None = None,
+    workers: int | None = None,
+    emit: events.Sink = events.ignore,
+) -> JobHandle:
+    """Go on with a job as `resume` does, on a thread of its own."""
+    _make_ready(org, job_id)
+    fan = events.Fan(emit)
+    return _start(org, job_id, _runner(org, on_pause, poll_s, max_wait_s, workers, fan), fan)
 
 
 def resume(
@@ -186,14 +208,7 @@ def resume(
     Raises:
         CallerError: the job has ended, belongs to another org, or another process runs it.
     """
-    job = org.state.jobs.get(job_id)
-    if job.org_id != org.org_id:
-        raise CallerError(f"job {job_id} belongs to the org {job.org}, not to {org.name}.")
-    state = JobState(job.state)
-    if state.is_final and state is not JobState.FAILED:
-        raise CallerError(f"job {job_id} is {state.value.replace('_', ' ')}; there is nothing to resume.")
-    org.state.jobs.want(job_id, None)
-    org.state.jobs.end_pause(job_id, org.clock.now())
+    _make_ready(org, job_id)
     return _runner(org, on_pause, poll_s, max_wait_s, workers, emit).run(job_id)
 
 
@@ -205,6 +220,18 @@ def set_limit(org: Connection, percent: int, *, api: Api | None = None, reason: 
         CallerError: not a whole number from 1 to 100.
     """
     org.state.ledger.set_limit(org.org_id, api, percent, org=org.name, reason=reason)
+
+
+def _make_ready(org: Connection, job_id: str) -> None:
+    """Refuse a job that cannot go on; end the pause of one that can."""
+    job = org.state.jobs.get(job_id)
+    if job.org_id != org.org_id:
+        raise CallerError(f"job {job_id} belongs to the org {job.org}, not to {org.name}.")
+    state = JobState(job.state)
+    if state.is_final and state is not JobState.FAILED:
+        raise CallerError(f"job {job_id} is {state.value.replace('_', ' ')}; there is nothing to resume.")
+    org.state.jobs.want(job_id, None)
+    org.state.jobs.end_pause(job_id, org.clock.now())
 
 
 def _create(org: Connection, request: Backup) -> str:
@@ -236,7 +263,7 @@ def _runner(
     )
 
 
-def _start(org: Connection, job_id: str, runner: Runner) -> JobHandle:
+def _start(org: Connection, job_id: str, runner: Runner, fan: events.Fan) -> JobHandle:
     outcome: dict[str, Any] = {}
 
     def work() -> None:
@@ -246,6 +273,6 @@ def _start(org: Connection, job_id: str, runner: Runner) -> JobHandle:
             outcome["error"] = err
 
     thread = threading.Thread(target=work, name=f"sfnb-job-{job_id}", daemon=True)
-    handle = JobHandle(org, job_id, thread, outcome)
+    handle = JobHandle(org, job_id, thread, outcome, fan)
     thread.start()
     return handle

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
+from enum import Enum
+from typing import Any
 
 from sfnb.model import JobState, ObjectState, Pause
 
@@ -94,3 +97,75 @@ Sink = Callable[[Event], None]
 
 def ignore(_event: Event) -> None:
     """A sink for nobody."""
+
+
+class Fan:
+    """A sink that hands each event on to all who listen. Safe for threads."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink(event)
+
+    def add(self, sink: Sink) -> Callable[[], None]:
+        """Have ``sink`` hear what happens from now on; the result ends that."""
+        with self._lock:
+            self._sinks = (*self._sinks, sink)
+
+        def leave() -> None:
+            with self._lock:
+                self._sinks = tuple(other for other in self._sinks if other is not sink)
+
+        return leave
+
+
+# ------------------------------------------------------------------------------------------------------- kept events
+
+KEPT: tuple[type[Event], ...] = (
+    JobPlanned,
+    JobStateChanged,
+    ObjectFailed,
+    ObjectLeftOut,
+    JobPaused,
+    QuotaChecked,
+    JobResumed,
+)
+"""Events that are kept in the state. How far an object is, is not: ``job_objects`` says that."""
+
+
+def as_told(event: Event) -> dict[str, Any]:
+    """The event's own fields as JSON values."""
+    return {f.name: _plain(getattr(event, f.name)) for f in fields(event) if f.name not in ("job_id", "at")}
+
+
+def parse_told(job_id: str, at: datetime, kind: str, told: Mapping[str, Any]) -> Event | None:
+    """The event that was kept; None for one that only a newer sfnb knows."""
+    kinds = {known.__name__: known for known in KEPT}
+    if kind not in kinds:
+        return None
+    values = dict(told)
+    if "pause" in values:
+        pause = values["pause"]
+        values["pause"] = Pause(**{**pause, "at": _moment(pause["at"]), "resumed_at": _moment(pause["resumed_at"])})
+    if "next_check_at" in values:
+        values["next_check_at"] = _moment(values["next_check_at"])
+    if kind == JobStateChanged.__name__:
+        values["state"] = JobState(values["state"])
+    return kinds[kind](job_id, at, **values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return value
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -98,6 +98,12 @@ class Runner:
                 raise self._failed(err) from err
         return job_summary(self.state, job_id)
 
+    def _tell(self, event: events.Event) -> None:
+        """Keep the event for screens elsewhere, and hand it on."""
+        if isinstance(event, events.KEPT):
+            self.state.jobs.add_event(self._job_id, event.at, type(event).__name__, events.as_told(event))
+        self.emit(event)
+
     def _failed(self, err: SfnbError) -> SfnbError:
         self.state.jobs.update(self._job_id, error=str(err))
         self._set_state(JobState.FAILED, str(err))
@@ -110,7 +116,7 @@ class Runner:
         now = self.clock.now()
         cleared = {"error": None} if state is JobState.RUNNING else {}
         self.state.jobs.update(self._job_id, state=state, **cleared)
-        self.emit(events.JobStateChanged(self._job_id, now, state, message))
+        self._tell(events.JobStateChanged(self._job_id, now, state, message))
 
     def _advance(self, job: Job) -> bool:
         """Go on until the job ends (True), or has paused and may go on (False)."""
@@ -163,7 +169,7 @@ class Runner:
         tracks = {name: _track(writer, name, schemas[name], plan) for name, plan in writer.plan.objects.items()}
         expected = {name: track.expected_rows for name, track in tracks.items()}
         left_out = dict(writer.plan.left_out)
-        self.emit(events.JobPlanned(self._job_id, self.clock.now(), snapshot, expected, left_out))
+        self._tell(events.JobPlanned(self._job_id, self.clock.now(), snapshot, expected, left_out))
         for track in tracks.values():
             entry = told.get(track.name)
             if entry is None or (entry.state, entry.rows) != (track.state, track.progress.rows):
@@ -202,12 +208,12 @@ class Runner:
         message = track.problem or track.left_out or None
         self.state.jobs.set_object(self._job_id, track.name, track.state, track.progress.rows, calls, message)
         if track.problem:
-            self.emit(events.ObjectFailed(self._job_id, now, track.name, track.problem))
+            self._tell(events.ObjectFailed(self._job_id, now, track.name, track.problem))
         elif track.left_out:
-            self.emit(events.ObjectLeftOut(self._job_id, now, track.name, track.left_out))
+            self._tell(events.ObjectLeftOut(self._job_id, now, track.name, track.left_out))
         else:
             rows = track.progress.rows + track.progress.deleted
-            self.emit(
+            self._tell(
                 events.ObjectProgress(self._job_id, now, track.name, track.state, rows, track.expected_rows, calls)
             )
 
@@ -264,7 +270,7 @@ class Runner:
         waits = self.on_pause == "wait"
         self._set_state(JobState.PAUSED)
         next_check_at = at + timedelta(seconds=self.poll_s) if waits else None
-        self.emit(events.JobPaused(self._job_id, at, pause, signal.threshold, next_check_at))
+        self._tell(events.JobPaused(self._job_id, at, pause, signal.threshold, next_check_at))
         if not waits:
             return True
         outcome = self._wait_for_calls(signal)
@@ -276,7 +282,7 @@ class Runner:
         self.state.jobs.end_pause(self._job_id, resumed_at)
         self._set_state(JobState.RUNNING)
         done = Pause(pause.api, at, resumed_at, pause.used, pause.max, pause.reason)
-        self.emit(events.JobResumed(self._job_id, resumed_at, done))
+        self._tell(events.JobResumed(self._job_id, resumed_at, done))
         return False
 
     def _wait_for_calls(self, signal: QuotaSignal) -> Literal["go on", "cancel", "give up"]:
@@ -318,7 +324,7 @@ class Runner:
         standing = self.org.gate.standing().get(signal.api)  # type: ignore[call-overload]
         if standing is not None:
             now = self.clock.now()
-            self.emit(
+            self._tell(
                 events.QuotaChecked(
                     self._job_id,
                     now,

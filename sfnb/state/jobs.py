@@ -63,6 +63,16 @@ class JobObject:
     message: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ToldEvent:
+    """Something that happened to a job, as it is kept. ``number`` grows with time; ``told`` are JSON values."""
+
+    number: int
+    at: datetime
+    kind: str
+    told: Mapping[str, Any]
+
+
 class Jobs:
     """All jobs of all orgs. Safe for threads and processes; what a job has spent is in ``Ledger.job_calls``."""
 
@@ -210,6 +220,21 @@ class Jobs:
                 Pause(row.api, row.at, row.resumed_at, row.used, row.max, row.reason)
                 for row in connection.execute(query)
             ]
+
+    # ------------------------------------------------------------------------------------------------------- events
+
+    def add_event(self, job_id: str, at: datetime, kind: str, told: Mapping[str, Any]) -> None:
+        """Keep what happened to the job, for screens that follow it from elsewhere."""
+        row = {"job_id": job_id, "at": at, "kind": kind, "told": dict(told)}
+        with self._database.write() as connection:
+            connection.execute(insert(schema.job_events), row)
+
+    def events(self, job_id: str, *, after: int = 0) -> builtins.list[ToldEvent]:
+        """What happened to the job since event number ``after``, oldest first."""
+        table = schema.job_events
+        query = select(table).where(table.c.job_id == job_id, table.c.id > after).order_by(table.c.id)
+        with self._database.read() as connection:
+            return [ToldEvent(row.id, row.at, row.kind, row.told) for row in connection.execute(query)]
 
     # ------------------------------------------------------------------------------------------------------- asking
 

@@ -267,3 +267,14 @@ event_minutes = Table(
     Column("own_calls", Integer, nullable=False),  # those of them whose client is sfnb
     sqlite_with_rowid=False,
 )
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("told", JSON, nullable=False),
+)
+Index("job_events_by_job", job_events.c.job_id, job_events.c.id)

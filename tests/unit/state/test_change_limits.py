@@ -38,7 +38,7 @@ def test_a_locked_database_is_told_soon(tmp_path: Path) -> None:
     with open_state(f"sqlite:///{path}", clock=FakeClock()) as state:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="0.05 seconds"):
+        with pytest.raises(StoreError, match=r"0\.05 seconds"):
             state.ledger.change_limits(ORG, {"api": 60}, expected={"api": 50}, patience_s=0.05)
         other.execute("ROLLBACK")
         other.close()
