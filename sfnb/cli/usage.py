@@ -121,9 +121,26 @@ def _review(app: App, name: str, *, days: int, timezone: str | None, offline: bo
     from sfnb.usage.zones import zone_of
 
     zone = zone_of(timezone, now=app.clock.now())
-    org_id = app.settings.org(name).org_id or app.org_id(name)
+    if not offline:
+        _collect(app, name)
+    org_id = app.org_id(name)
     history = load_history(app.state, name, org_id, days=days, now=app.clock.now())
     return review_of(history, zone)
+
+
+def _collect(app: App, name: str) -> None:
+    """Bring the org's history up to date; an org that is out of reach costs a sentence, not the report."""
+    from sfnb.usage.collect import collect
+
+    try:
+        collected = collect(app.connect(name), app.state, app.clock)
+        problem = collected.problem
+    except (SfnbError, QuotaSignal) as err:
+        if not app.settings.org(name).org_id:
+            raise  # nothing is stored of an org that never told its id
+        problem = str(err)
+    if problem:
+        click.echo(f"sfnb: {name}: {problem}", err=True)
 
 
 def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:

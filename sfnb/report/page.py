@@ -50,8 +50,8 @@ def html_report(reviews: Sequence[Review], *, title: str = "API usage", is_for_p
         zone=reviews[0].zone if reviews else None,
         panels=panels,
         # Plotly puts style rules in by script; styles can load nothing, since no source is allowed.
-        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
-        "form-action 'none'",
+        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'",
         style=jinja2.utils.markupsafe.Markup(_asset("page.css")),
         script=jinja2.utils.markupsafe.Markup(script),
         library=jinja2.utils.markupsafe.Markup(library if is_for_print else ""),

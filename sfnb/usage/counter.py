@@ -101,7 +101,7 @@ def _fill(units: Floats, sources: npt.NDArray[np.str_], counter: Floats, first: 
             starts = np.array([units[slots[a]] - offsets[a] for a in anchors])
             _put(units, sources, slots, starts + offsets, COUNTER)
         elif chain[0] >= 0 or slots:
-            least = max(0.0, -float(np.min(offsets))) if len(slots) else 0.0
+            least = max(0.0, -float(np.min(offsets))) if slots else 0.0
             loose.append((chain[0], least))
     # What the first reading says in all, less what is known of its day, is shared out among the loose slots.
     own_day = [units[slot] for slot in range(max(begin, 0), first) if not np.isnan(units[slot])]

@@ -57,8 +57,8 @@ def hours_frame(history: OrgHistory) -> pd.DataFrame:
     Returns:
         One row per budget and hour of which something is known: ``org`` (string), ``api`` (string), ``hour_at``
         (datetime64[ns, UTC]), ``calls`` (Int64, units in that hour), ``sfnb_jobs``, ``sfnb_besides``, ``other_apps``,
-        ``unattributed`` (Int64, their sum is ``calls``), ``source`` (string): ``event log`` (exact), ``counter`` (worked
-        out of the rolling counter), ``estimate`` (the day before the first reading: only its sum is known), ``sfnb``
+        ``unattributed`` (Int64, their sum is ``calls``), ``source`` (string): ``event log`` (exact), ``counter``
+        (worked out of the rolling counter), ``estimate`` (the day before the first reading: only its sum is known), ``sfnb``
         (nothing but our own calls is known).
     """
     frames = [_hours_of(history, api) for api in APIS]
@@ -89,7 +89,7 @@ def days_frame(usage: pd.DataFrame, hours: pd.DataFrame, zone: tzinfo) -> pd.Dat
     for name in ("hours", *names):
         found[name] = found[name].astype("Int64").fillna(0)
     found["peak_pct"] = found["peak_pct"].astype("Float64")
-    found["is_estimate"] = found["is_estimate"].astype("boolean").fillna(False)  # noqa: FBT003 - the value to fill in
+    found["is_estimate"] = found["is_estimate"].astype("boolean").fillna(False)
     for name in keys:
         found[name] = found[name].astype("string")
     return found[[*keys, "hours", *names, "peak_pct", "is_estimate"]]

@@ -1,0 +1,278 @@
+"""
+The org's own log of API calls: EventLogFile, event type ApiTotalUsage, one CSV row for each call.
+
+Daily files appear the day after, hourly ones (with Event Monitoring) after three to six hours; another one may follow
+with what came in late (Object Reference, EventLogFile). Columns change by release, so the header row is read and what
+is missing is taken as not told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO, Any
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from sfnb.errors import ObjectError
+from sfnb.org.bulk2 import PageStream
+from sfnb.org.org import Org
+from sfnb.state.usage import Caller, EventFile, EventTally, minute_number
+
+COLUMNS = (
+    "TIMESTAMP", "TIMESTAMP_DERIVED", "REQUEST_ID", "API_FAMILY", "API_RESOURCE", "CLIENT_NAME", "CONNECTED_APP_ID",
+    "CONNECTED_APP_NAME", "COUNTS_AGAINST_API_LIMIT", "ENTITY_NAME", "USER_ID", "USER_NAME",
+)  # fmt: skip
+"""Of ApiTotalUsage, what is used here; the others are not even parsed."""
+
+WHO = ("CONNECTED_APP_NAME", "CONNECTED_APP_ID", "CLIENT_NAME", "USER_NAME", "USER_ID", "API_FAMILY", "ENTITY_NAME")
+TRUE = [b"1", b"true", b"True", b"TRUE"]
+SFNB_CLIENT = "sfnb/"
+
+BLOCK_BYTES = 4_000_000
+"""Parsed at a time; memory stays flat, whatever the file's length."""
+
+MAX_GROUPS = 200_000
+"""Combinations of hour and caller kept before they are summed up again."""
+
+MAX_CALLERS = 500
+"""Callers of one file that are told apart; the others are kept together, as one that is not named."""
+
+NOT_TOLD_APART = Caller("(all others)", "(all others)", "", "", is_sfnb=False)
+SEPARATOR = b"\x1f"
+
+
+def fetch_event_files(org: Org, since: datetime) -> list[EventFile]:
+    """
+    The ApiTotalUsage files created since then, oldest first. Cost: 1 API call for 2,000 files.
+
+    Raises:
+        ObjectError: the user may not see them, or the org does not keep them.
+    """
+    soql = (
+        "SELECT Id, LogDate, LogFileLength, Interval, Sequence, CreatedDate "  # noqa: S608 - SOQL of our own
+        "FROM EventLogFile "
+        f"WHERE EventType = 'ApiTotalUsage' AND CreatedDate >= {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} "
+        "ORDER BY CreatedDate, Id"
+    )
+    answer = org.fetch_json("GET", "query", params={"q": soql})
+    found = [_event_file(record) for record in answer["records"]]
+    while not answer.get("done", True):
+        answer = org.fetch_json("GET", answer["nextRecordsUrl"])
+        found += [_event_file(record) for record in answer["records"]]
+    return found
+
+
+def fetch_tally(org: Org, file: EventFile, *, seen: bytes = b"") -> EventTally:
+    """
+    What one file holds, read as a stream. Cost: 1 API call.
+
+    Args:
+        seen: row hashes of files of the same hour that were read before; their rows are left out.
+
+    Raises:
+        ObjectError: the file is gone, or is no CSV.
+    """
+
+    def once() -> EventTally:
+        path = f"sobjects/EventLogFile/{quote(file.file_id, safe='')}/LogFile"
+        response = org.request("GET", path, stream=True)
+        try:
+            return tally_events(PageStream(response), file, seen=seen)
+        except pa.ArrowInvalid as err:
+            raise ObjectError(f"event log file {file.file_id}: is not the CSV it should be ({err}).") from err
+        finally:
+            response.close()
+
+    return org.retrying(once)
+
+
+def tally_events(stream: IO[bytes] | Any, file: EventFile, *, seen: bytes = b"") -> EventTally:
+    """
+    A file's calls by hour and caller, and by minute, read block by block: a million lines take seconds, in flat memory.
+
+    A row whose time cannot be read is counted where the file begins. Hashes of rows are kept for hourly files only.
+    """
+    tally = _Tally(file, np.frombuffer(seen, dtype=np.uint64))
+    try:
+        reader = csv.open_csv(
+            pa.PythonFile(stream, mode="r"),
+            read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+            parse_options=csv.ParseOptions(newlines_in_values=True),
+            convert_options=csv.ConvertOptions(
+                include_columns=list(COLUMNS),
+                include_missing_columns=True,
+                # Bytes: a name that is no UTF-8 must not cost us the file.
+                column_types=dict.fromkeys(COLUMNS, pa.binary()),
+                strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as err:
+        if "Empty CSV" in str(err):
+            return EventTally(0)
+        raise
+    with reader:
+        for batch in reader:
+            tally.add(pa.Table.from_batches([batch]))
+    return tally.result()
+
+
+@dataclass
+class _Tally:
+    """Sums over a file's blocks. ``groups`` and ``minutes`` are Arrow tables that are summed up again when long."""
+
+    file: EventFile
+    seen: npt.NDArray[np.uint64]
+    rows: int = 0
+    groups: list[pa.Table] = field(default_factory=list)
+    minutes: list[pa.Table] = field(default_factory=list)
+    hashes: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+
+    def add(self, rows: pa.Table) -> None:
+        rows = pa.table({name: _filled(rows[name]) for name in COLUMNS})
+        if self.file.interval == "Hourly":
+            hashes = _row_hashes(rows)
+            is_new = ~np.isin(hashes, self.seen)
+            self.hashes.append(hashes[is_new])
+            rows = rows.filter(pa.array(is_new))
+        if not rows.num_rows:
+            return
+        self.rows += rows.num_rows
+        counted = rows["COUNTS_AGAINST_API_LIMIT"]
+        # An empty value: the column was not there, or tells nothing; then the call is taken to count.
+        counts = pc.or_(pc.is_in(counted, pa.array(TRUE)), pc.equal(counted, b""))
+        minute = pc.binary_slice(_timestamps(rows), 0, 12)
+        is_sfnb = pc.starts_with(rows["CLIENT_NAME"], SFNB_CLIENT.encode())
+        number = pc.cast(counts, pa.int64())
+        table = pa.table(
+            {
+                "minute": minute,
+                "hour": pc.binary_slice(minute, 0, 10),
+                "who": pc.binary_join_element_wise(*(rows[name] for name in WHO), SEPARATOR),
+                "calls": number,
+                "free": pc.subtract(1, number),
+                "own": pc.multiply(number, pc.cast(is_sfnb, pa.int64())),
+            }
+        )
+        self.groups.append(_summed(table, ["hour", "who"], ["calls", "free"]))
+        self.minutes.append(_summed(table, ["minute"], ["calls", "own"]))
+        if sum(part.num_rows for part in self.groups) > MAX_GROUPS:
+            self.groups = [_summed(pa.concat_tables(self.groups), ["hour", "who"], ["calls", "free"])]
+        if len(self.minutes) > 100:
+            self.minutes = [_summed(pa.concat_tables(self.minutes), ["minute"], ["calls", "own"])]
+
+    def result(self) -> EventTally:
+        hashes = np.concatenate(self.hashes).tobytes() if self.hashes else b""
+        if not self.groups:
+            return EventTally(self.rows, row_hashes=hashes)
+        minutes: Counter[int] = Counter()
+        own: Counter[int] = Counter()
+        for row in _summed(pa.concat_tables(self.minutes), ["minute"], ["calls", "own"]).to_pylist():
+            number = self._minute(row["minute"])
+            minutes[number] += row["calls"]
+            own[number] += row["own"]
+        groups = _summed(pa.concat_tables(self.groups), ["hour", "who"], ["calls", "free"])
+        names = _most_frequent(groups)
+        callers = [_caller(name) for name in names.to_pylist()]
+        # Where a name is in the list; null: not among the most frequent.
+        groups = groups.append_column("caller", pc.index_in(groups["who"], names))
+        hours: dict[tuple[int, Caller], tuple[int, int]] = {}
+        for row in _summed(groups, ["hour", "caller"], ["calls", "free"]).to_pylist():
+            caller = callers[row["caller"]] if row["caller"] is not None else NOT_TOLD_APART
+            key = (self._minute(row["hour"] + b"00") // 60, caller)
+            calls, free = hours.get(key, (0, 0))
+            hours[key] = (calls + row["calls"], free + row["free"])
+        told = {number: (calls, own[number]) for number, calls in minutes.items()}
+        return EventTally(self.rows, hours, told, hashes)
+
+    def _minute(self, text: bytes) -> int:
+        try:
+            return minute_number(datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M").replace(tzinfo=UTC))
+        except ValueError:
+            return minute_number(self.file.log_at)
+
+
+def _filled(column: Any) -> Any:
+    filled = pc.fill_null(pc.cast(column, pa.binary()), b"")
+    # The separator within a name would make one name two.
+    return pc.replace_substring(filled, SEPARATOR, b" ").combine_chunks()
+
+
+def _timestamps(rows: pa.Table) -> Any:
+    """``yyyyMMddHHmmss…`` of each row: TIMESTAMP, or what TIMESTAMP_DERIVED (ISO) says where that is empty."""
+    derived = pc.replace_substring_regex(pc.cast(rows["TIMESTAMP_DERIVED"], pa.string()), r"[-:T]", "")
+    plain = rows["TIMESTAMP"]
+    return pc.if_else(pc.equal(plain, b""), pc.cast(derived, pa.binary()), plain)
+
+
+def _summed(table: pa.Table, keys: list[str], values: list[str]) -> pa.Table:
+    found = table.group_by(keys, use_threads=False).aggregate([(name, "sum") for name in values])
+    return found.select([*keys, *(f"{name}_sum" for name in values)]).rename_columns([*keys, *values])
+
+
+def _row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
+    """A number for each row, by its request, time, resource and object: rows that agree in these are one call."""
+    import pandas as pd
+
+    texts = pc.binary_join_element_wise(
+        rows["REQUEST_ID"], rows["TIMESTAMP"], rows["API_RESOURCE"], rows["ENTITY_NAME"], SEPARATOR
+    )
+    values = np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object)
+    return pd.util.hash_array(values, categorize=False)
+
+
+def _most_frequent(groups: pa.Table) -> Any:
+    """The names of the ``MAX_CALLERS`` callers with the most calls, counted or not."""
+    sums = _summed(groups, ["who"], ["calls", "free"])
+    total = sums.append_column("total", pc.add(sums["calls"], sums["free"]))
+    return total.sort_by([("total", "descending"), ("who", "ascending")])["who"].slice(0, MAX_CALLERS).combine_chunks()
+
+
+def _caller(who: bytes) -> Caller:
+    texts = dict(zip(WHO, (part.decode("utf-8", errors="replace")[:255] for part in who.split(SEPARATOR)), strict=True))
+    client = texts["CLIENT_NAME"]
+    return Caller(
+        app=texts["CONNECTED_APP_NAME"] or texts["CONNECTED_APP_ID"] or re.split("/", client)[0],
+        user=texts["USER_NAME"] or texts["USER_ID"],
+        family=texts["API_FAMILY"][:64],
+        entity=texts["ENTITY_NAME"],
+        is_sfnb=client.startswith(SFNB_CLIENT),
+    )
+
+
+def _event_file(record: dict[str, Any]) -> EventFile:
+    return EventFile(
+        file_id=str(record["Id"]),
+        interval="Hourly" if record.get("Interval") == "Hourly" else "Daily",
+        log_at=parse_moment(record["LogDate"]),
+        sequence=int(record.get("Sequence") or 0),
+        created_at=parse_moment(record["CreatedDate"]),
+        bytes=int(record.get("LogFileLength") or 0),
+    )
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment as REST writes it: ``2026-11-09T00:00:00.000+0000``."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def unread(listed: list[EventFile], known: dict[str, EventFile]) -> Iterator[EventFile]:
+    """
+    The files worth reading, oldest first: not those read before, nor what a daily or a newer daily file stands for.
+    """
+    newest: dict[int, EventFile] = {}
+    for file in sorted([*known.values(), *listed], key=lambda one: one.created_at):
+        if file.interval == "Daily":
+            newest[file.log_hour] = file
+    for file in sorted(listed, key=lambda one: (one.created_at, one.log_at, one.sequence)):
+        daily = newest.get(file.log_hour // 24 * 24)
+        if file.file_id not in known and (daily is None or daily.file_id == file.file_id):
+            yield file
