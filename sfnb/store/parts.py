@@ -251,7 +251,12 @@ class _Range:
     def widen(self, rows: pa.Table, column: str) -> None:
         if column not in rows.column_names:
             return
-        found: Mapping[str, Any] = pc.min_max(rows.column(column)).as_py()
+        values = rows.column(column)
+        is_moment = pa.types.is_timestamp(values.type)
+        # A moment's as_py loads pandas; its microseconds' does not.
+        found: Mapping[str, Any] = pc.min_max(values.cast(MOMENT).cast(pa.int64()) if is_moment else values).as_py()
+        if is_moment and found["min"] is not None:
+            found = {key: EPOCH + timedelta(microseconds=value) for key, value in found.items()}
         if found["min"] is not None:
             self.low = found["min"] if self.low is None else min(self.low, found["min"])
             self.high = found["max"] if self.high is None else max(self.high, found["max"])

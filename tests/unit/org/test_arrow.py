@@ -1,0 +1,153 @@
+"""CSV and JSON to Arrow: values exact, both roads alike, damage noticed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfnb.errors import ObjectError, TransientError
+from sfnb.model import FieldInfo, ObjectSchema
+from sfnb.org.arrow import RecordTooLarge, arrow_schema, block_bytes, csv_batches, json_batch
+
+FIELDS = (
+    FieldInfo("Id", "id", 18),
+    FieldInfo("Name", "string", 255),
+    FieldInfo("Amount", "currency"),
+    FieldInfo("Count__c", "int"),
+    FieldInfo("IsDeleted", "boolean"),
+    FieldInfo("CloseDate", "date"),
+    FieldInfo("SystemModstamp", "datetime"),
+    FieldInfo("At__c", "time"),
+)
+OBJECT = ObjectSchema("Thing__c", FIELDS)
+SCHEMA = arrow_schema(OBJECT)
+
+# Bulk CSV cannot carry a NUL, and null and "" look the same in it; surrogates are no text.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
+
+
+def page(rows: list[list[str]], header: list[str] | None = None) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(header or [f.name for f in FIELDS])
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def row(name: str, number: int = 1) -> list[str]:
+    moment = "2026-11-09T05:12:03.118Z"
+    return [f"a00{number:015d}", name, "100.0", "7", "false", "2026-11-09", moment, "05:12:03.000Z"]
+
+
+def read(body: bytes, *, block: int = 1 << 18) -> pa.Table:
+    return pa.Table.from_batches(csv_batches(io.BytesIO(body), SCHEMA, block=block), schema=SCHEMA)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=20))
+def test_text_comes_out_of_csv_as_it_was(names: list[str]) -> None:
+    """CR LF, quotes, "NA", leading zeros, emoji: nothing is trimmed, guessed or translated."""
+    table = read(page([row(name, n) for n, name in enumerate(names)]))
+    assert table.column("Name").to_pylist() == names
+
+
+@pytest.mark.parametrize("name", ["NA", "null", "#N/A", "007", "1e5", " x ", "a\r\nb", 'say ""', "true", "=1+1"])
+def test_text_that_looks_like_something_else_stays_text(name: str) -> None:
+    """Readers that infer types change such values."""
+    assert read(page([row(name)])).column("Name").to_pylist() == [name]
+
+
+@given(st.lists(TEXT, min_size=1, max_size=20))
+def test_both_roads_give_the_same_batch(names: list[str]) -> None:
+    """A record read by REST equals the same record read by Bulk."""
+    records = [
+        {
+            "attributes": {"type": "Thing__c", "url": "/x"},
+            "Id": f"a00{n:015d}",
+            "Name": name,
+            "Amount": 100.0,
+            "Count__c": 7,
+            "IsDeleted": False,
+            "CloseDate": "2026-11-09",
+            "SystemModstamp": "2026-11-09T05:12:03.118+0000",
+            "At__c": "05:12:03.000Z",
+        }
+        for n, name in enumerate(names)
+    ]
+    body = json.dumps({"totalSize": len(names), "done": True, "records": records}).encode()
+    batch, total, is_done = json_batch(body, SCHEMA)
+    assert (total, is_done) == (len(names), True)
+    assert pa.Table.from_batches([batch]).equals(read(page([row(name, n) for n, name in enumerate(names)])))
+
+
+def test_null_and_empty_are_null_on_both_roads() -> None:
+    """In Bulk CSV they look the same, so they are the same."""
+    from_csv = read(page([["a00000000000000001", "", "", "", "", "", "", ""]])).to_pylist()[0]
+    record = dict.fromkeys([f.name for f in FIELDS]) | {"Id": "a00000000000000001", "Name": ""}
+    body = json.dumps({"totalSize": 1, "done": True, "records": [record]}).encode()
+    assert from_csv == json_batch(body, SCHEMA)[0].to_pylist()[0]
+    assert set(from_csv.values()) == {"a00000000000000001", None}
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", page([])])
+def test_a_page_without_rows_is_no_rows(body: bytes) -> None:
+    """Salesforce may answer an empty result with a header or with nothing."""
+    assert read(body).num_rows == 0
+
+
+def test_the_header_may_come_in_another_case_and_order() -> None:
+    """Its spelling follows the query or the API name, by API version."""
+    header = [f.name for f in FIELDS]
+    shuffled = [header[1].upper(), header[0].lower(), *header[2:]]
+    values = row("x")
+    table = read(page([[values[1], values[0], *values[2:]]], shuffled))
+    assert table.column_names == header and table.column("Id").to_pylist() == [values[0]]
+
+
+@given(st.data())
+def test_a_page_that_is_cut_is_noticed_or_shorter(data: st.DataObject) -> None:
+    """A cut page never gives a row that was not there; the number of rows tells the rest."""
+    body = page([row(f"Zoë, {n}", n) for n in range(30)])
+    whole = read(body)
+    cut = body[: data.draw(st.integers(200, len(body) - 2))]
+    try:
+        table = read(cut)
+    except (TransientError, ObjectError):
+        return
+    assert table.num_rows < 30 or table.equals(whole)
+
+
+def test_a_missing_column_is_told() -> None:
+    """Describe and data that disagree end that object, not the backup."""
+    with pytest.raises(ObjectError, match="amount"):
+        read(page([["x"]], ["Id"]))
+
+
+def test_a_value_of_the_wrong_type_is_told() -> None:
+    """A number that is none is not turned into null."""
+    wrong = row("x")
+    wrong[2] = "a lot"
+    with pytest.raises(ObjectError, match="does not fit"):
+        read(page([wrong]))
+
+
+def test_a_record_larger_than_a_block_is_read_with_a_larger_one() -> None:
+    """The longest text that Salesforce stores comes through; block sizes follow what describe tells."""
+    long_one = "x" * 600_000
+    body = page([row("a"), row(long_one), row("b")])
+    with pytest.raises(RecordTooLarge):
+        read(body, block=1 << 18)
+    wide = ObjectSchema("Wide__c", (*FIELDS, FieldInfo("Body__c", "textarea", 131_072), FieldInfo("More__c", "textarea", 131_072)))
+    assert read(body, block=block_bytes(wide)).column("Name").to_pylist() == ["a", long_one, "b"]
+
+
+def test_whole_numbers_may_come_with_a_point() -> None:
+    """An int field is 7 in one API and 7.0 in another."""
+    with_point = row("x")
+    with_point[3] = "7.0"
+    assert read(page([with_point])).column("Count__c").to_pylist() == [7]
