@@ -24,6 +24,7 @@ from sfnb.demo.data.storage import Storage
 from sfnb.demo.data.writes import Writes, external_id_field
 from sfnb.demo.errors import ApiError
 from sfnb.demo.soql import tree
+from sfnb.demo.soql.columns import describe_columns
 from sfnb.demo.soql.compile import Compiler
 from sfnb.demo.soql.names import Scope, quote
 from sfnb.demo.soql.parser import parse
@@ -64,6 +65,7 @@ class Database:
         objects = [obj for room in rooms for obj in room.objects()]
         self.catalog = Catalog([*objects, *custom.empty_objects(empty_objects)])
         self.storage = Storage(folder)
+        self.changes = 0  # grows with each record written
         self.rows = self._plan_rows(SIZES[size], overrides or {})
         self._generate(seed)
         self._writes = Writes(self.catalog, self.storage, clock)
@@ -174,6 +176,11 @@ class Database:
         """The statement checked and compiled, nothing read yet."""
         return self._compiler(all_rows, version, flavour, user_id).compile(parse(soql))
 
+    def columns(self, soql: str, *, all_rows: bool, version: str) -> dict[str, Any]:
+        """The columns of a statement, without its rows: the answer to ``columns=true``."""
+        self.plan(soql, all_rows=all_rows, version=version)  # refuses what Salesforce would refuse
+        return describe_columns(self.catalog, parse(soql))
+
     def _compiler(self, all_rows: bool, version: str, flavour: Flavour, user_id: str | None) -> Compiler:
         today = self.clock().astimezone(UTC).date()
         user = user_id or self._admin_id
@@ -280,14 +287,17 @@ class Database:
 
     def insert(self, name: str, values: dict[str, Any], *, user_id: str | None = None) -> str:
         """Make a record; its id. Base64 fields take base64 text or bytes."""
+        self.changes += 1
         return self._writes.insert(self._object(name), values, user_id=user_id or self._admin_id)
 
     def update(self, name: str, record_id: str, values: dict[str, Any], *, user_id: str | None = None) -> None:
         """Change a living record."""
+        self.changes += 1
         self._writes.update(self._object(name), record_id, values, user_id=user_id or self._admin_id)
 
     def delete(self, name: str, record_id: str, *, user_id: str | None = None) -> None:
         """Put a record and its details into the recycle bin."""
+        self.changes += 1
         self._writes.delete(self._object(name), record_id, user_id=user_id or self._admin_id)
 
     def set_event_log(self, provider: Provider) -> None:

@@ -91,6 +91,8 @@ def _first_page(org: DemoOrg, request: Request, *, all_rows: bool) -> Response:
     soql = params.get("q", "")
     if not soql.strip():
         raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null", 400)
+    if params.get("columns", "").lower() == "true":
+        return json_answer(org.database.columns(soql, all_rows=all_rows, version=request.version))
     result = org.database.query(soql, all_rows=all_rows, version=request.version)
     if result.is_count:
         return json_answer({"totalSize": result.total_size, "done": True, "records": []})
