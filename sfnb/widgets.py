@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sfnb.connection import Connection
-from sfnb.engine import Forecast
+from sfnb.engine import Forecast, JobHandle
 from sfnb.model import Api
+from sfnb.ui.panel import JobPanel
 from sfnb.ui.slider import LimitSlider
 
 
@@ -36,3 +37,19 @@ def limit_slider(org: Connection, *, plan: Forecast | None = None, apis: Sequenc
         CallerError: there is no such API.
     """
     return LimitSlider(org, plan, apis)
+
+
+def job_panel(job: JobHandle | str, *, org: Connection | None = None) -> JobPanel:
+    """
+    A job with its bars, pauses, errors and events, and the buttons Pause, Resume and Cancel.
+
+    Args:
+        job: what `engine.start` gave, or the id of any job of the org, wherever it runs or ran.
+        org: needed with an id.
+
+    Cost: no API calls.
+
+    Raises:
+        CallerError: there is no such job of this org.
+    """
+    return JobPanel(job, org)

@@ -17,19 +17,19 @@ class Bridge:
     """
     A sink that any thread may call, and a drawing function that only the kernel's loop calls.
 
-    While a cell blocks the loop (as `engine.run` does), nothing could be drawn from it; then the thread that blocks it
-    is the loop's own, and draws itself, as often as the interval allows.
+    The first event after a quiet time is drawn at once, those that follow within `INTERVAL_S` together. While a cell
+    keeps the loop busy events wait in the queue; without a loop (`loop` None) they wait for `flush`.
 
     Args:
         draw: takes a batch of events, oldest first.
-        loop: the kernel's tornado or asyncio loop; None: draw only from the thread that made the bridge.
+        loop: the kernel's tornado loop.
+        now: monotonic seconds.
     """
 
-    def __init__(self, draw: Callable[[Sequence[Event]], None], *, loop: Any = None, now: Callable[[], float]) -> None:
+    def __init__(self, draw: Callable[[Sequence[Event]], None], *, loop: Any, now: Callable[[], float]) -> None:
         self._draw = draw
         self._loop = loop
         self._now = now
-        self._home = threading.get_ident()
         self._queue: deque[Event] = deque()
         self._lock = threading.Lock()
         self._is_due = False
@@ -38,19 +38,23 @@ class Bridge:
     def __call__(self, event: Event) -> None:
         with self._lock:
             self._queue.append(event)
-            schedule = self._loop is not None and not self._is_due and threading.get_ident() != self._home
+            schedule = self._loop is not None and not self._is_due
             self._is_due = self._is_due or schedule
-        if threading.get_ident() == self._home:
-            if self._now() - self._drawn_s >= INTERVAL_S:
-                self.flush()
-        elif schedule:
-            self._loop.call_soon_threadsafe(self._loop.call_later, INTERVAL_S, self.flush)
+        if schedule:
+            self._loop.add_callback(self._arrange)
 
     def flush(self) -> None:
-        """Draw what is queued. Only from the loop's thread."""
+        """Draw what is queued. Only from the loop's thread, or where there is no loop."""
         with self._lock:
             batch, self._queue = list(self._queue), deque()
             self._is_due = False
         self._drawn_s = self._now()
         if batch:
             self._draw(batch)
+
+    def _arrange(self) -> None:
+        rest_s = self._drawn_s + INTERVAL_S - self._now()
+        if rest_s <= 0:
+            self.flush()
+        else:
+            self._loop.call_later(rest_s, self.flush)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from html import escape
-
-from sfnb.state.summary import iso
 
 
 def moment(at: datetime | None) -> str:
@@ -13,9 +10,9 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone():%d %b %H:%M %Z}" if at else "never"
 
 
-def time_html(at: datetime | None) -> str:
-    """The moment as a ``time`` element, which a browser with a script may say in its own time zone."""
-    return f'<time datetime="{iso(at)}">{escape(moment(at))}</time>' if at else "never"
+def second(at: datetime) -> str:
+    """``22 Nov 14:05:09`` in the kernel's time zone."""
+    return f"{at.astimezone():%d %b %H:%M:%S}"
 
 
 def span(seconds: float) -> str:

@@ -1,0 +1,360 @@
+"""
+A job as it is shown: what its events have told so far. Pure, but for being changed in place: `apply` takes an event.
+
+The same view is made from live events and from what the state database keeps, so a panel attached in another process
+shows what the first one does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sfnb.cli.progress import line_of
+from sfnb.jobs import events
+from sfnb.model import JobState, ObjectState, Pause
+from sfnb.state.jobs import Job, JobObject
+from sfnb.ui.words import count, moment, second, span
+
+Standing = Literal["failed", "running", "waiting", "complete", "left_out"]
+
+BADGES: Mapping[JobState, str] = {
+    JobState.QUEUED: "… queued",
+    JobState.RUNNING: "▶ running",
+    JobState.PAUSED: "⏸ paused",
+    JobState.COMPLETED: "✓ completed",
+    JobState.COMPLETED_WITH_ERRORS: "⚠ completed with errors",
+    JobState.FAILED: "✗ failed",
+    JobState.CANCELLED: "■ cancelled",
+}
+"""A sign and a word: the state is never told by colour alone."""
+
+MARKS: Mapping[Standing, str] = {"failed": "✗", "running": "▶", "waiting": "…", "complete": "✓", "left_out": "–"}
+
+RATE_WINDOW_S = 30.0
+"""The rate is that of the last half minute: steady enough to read, quick enough to notice a stall."""
+
+LINES = 500
+"""Lines of what happened that are kept on the screen; the oldest go."""
+
+
+@dataclass
+class ObjectView:
+    """One object of a job. ``expected`` is None where the org has no statistic."""
+
+    name: str
+    standing: Standing = "waiting"
+    rows: int = 0
+    expected: int | None = None
+    calls: int = 0
+    message: str = ""
+    began_at: datetime | None = None
+    began_rows: int = 0
+    at: datetime | None = None
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1; None when it cannot be known."""
+        if self.standing == "complete":
+            return 1.0
+        if not self.expected:
+            return 0.0 if self.standing == "waiting" else None
+        # The statistic is an estimate: what is not complete is never shown as done.
+        return min(0.99, self.rows / self.expected)
+
+    @property
+    def rate(self) -> float | None:
+        """Rows per second since it began."""
+        if self.began_at is None or self.at is None or self.at <= self.began_at or self.rows <= self.began_rows:
+            return None
+        return (self.rows - self.began_rows) / (self.at - self.began_at).total_seconds()
+
+    def text(self) -> str:
+        """Rows, calls, rate and time left, as far as they are known."""
+        if self.standing in ("failed", "left_out"):
+            return self.message
+        if self.standing == "waiting":
+            return f"waiting, about {self.expected:,} rows" if self.expected else "waiting"
+        calls = f"{self.calls:,} call{'' if self.calls == 1 else 's'}"
+        if self.standing == "complete":
+            return f"{self.rows:,} rows, {calls}"
+        of = f" of about {self.expected:,}" if self.expected else ""
+        parts = [f"{self.rows:,}{of} rows", calls]
+        if rate := self.rate:
+            parts.append(f"{rate:,.0f} rows/s")
+            if self.expected and self.expected > self.rows:
+                parts.append(f"about {span((self.expected - self.rows) / rate)} left")
+        return ", ".join(parts)
+
+    def as_json(self) -> list[Any]:
+        """``[name, standing, share, text]``."""
+        return [self.name, self.standing, self.share, self.text()]
+
+
+@dataclass
+class JobView:
+    """
+    A job on the screen.
+
+    Args:
+        calls: of each budget, as the ledger counts them.
+        wanted: what a person asked of it and it has not done yet.
+        is_held: whether a living process runs it.
+    """
+
+    job_id: str
+    org: str
+    kind: str
+    state: JobState
+    started_at: datetime
+    ended_at: datetime | None = None
+    snapshot: str | None = None
+    message: str = ""
+    calls: int = 0
+    wanted: str | None = None
+    is_held: bool = True
+    is_planned: bool = False
+    objects: dict[str, ObjectView] = field(default_factory=dict)
+    pause: Pause | None = None
+    threshold: int = -1
+    check: events.QuotaChecked | None = None
+    next_check_at: datetime | None = None
+    lines: deque[tuple[int, datetime, str]] = field(default_factory=lambda: deque(maxlen=LINES))
+    line_number: int = 0
+    dirty: set[str] = field(default_factory=set)
+    _pace: deque[tuple[datetime, int]] = field(default_factory=deque)
+    _rows: int = 0
+    _expected: int = 0
+
+    # what happened
+
+    def apply(self, event: events.Event) -> None:
+        """Take an event; one that is older than what is known of its object changes nothing."""
+        match event:
+            case events.JobPlanned():
+                self._plan(event)
+            case events.ObjectProgress():
+                self._advance(event)
+            case events.ObjectFailed():
+                self._mark(event.object, "failed", event.message)
+            case events.ObjectLeftOut():
+                self._mark(event.object, "left_out", event.reason)
+            case events.JobStateChanged():
+                self._change(event)
+            case events.JobPaused():
+                self.pause, self.threshold, self.next_check_at = event.pause, event.threshold, event.next_check_at
+                self.check = None
+            case events.QuotaChecked():
+                self.check, self.next_check_at = event, event.next_check_at
+            case events.JobResumed():
+                self.pause = self.check = self.next_check_at = None
+        # One line for each object that is done; its progress on the way there is what the bar shows.
+        is_halfway = isinstance(event, events.ObjectProgress) and event.state is not ObjectState.COMPLETE
+        if not is_halfway and (text := line_of(event)) and not self._has_line(event.at, text):
+            self.line_number += 1
+            self.lines.append((self.line_number, event.at, text))
+
+    def _has_line(self, at: datetime, text: str) -> bool:
+        """Whether it is among the last lines: an event may be heard live and be read from the state as well."""
+        last = (self.lines[-n] for n in range(1, min(len(self.lines), 20) + 1))
+        return any(line[1:] == (at, text) for line in last)
+
+    def take(self, job: Job, calls: int) -> bool:
+        """Take what the state database says of the job itself; whether that was news."""
+        before = (self.state, self.ended_at, self.calls, self.wanted, self.is_held, self.snapshot, self.message)
+        self.state, self.ended_at, self.snapshot = job.state, job.ended_at, job.snapshot
+        self.calls, self.wanted, self.is_held = calls, job.wanted, job.is_held
+        if job.error:
+            self.message = job.error
+        after = (self.state, self.ended_at, self.calls, self.wanted, self.is_held, self.snapshot, self.message)
+        return before != after
+
+    def _object(self, name: str) -> ObjectView:
+        if name not in self.objects:
+            self.objects[name] = ObjectView(name)
+        self.dirty.add(name)
+        return self.objects[name]
+
+    def _plan(self, event: events.JobPlanned) -> None:
+        self.snapshot = event.snapshot
+        self.is_planned = True
+        for name, expected in event.objects.items():
+            shown = self._object(name)
+            self._expected += max(expected or 0, shown.rows) - max(shown.expected or 0, shown.rows)
+            shown.expected = expected
+        for name, reason in event.left_out.items():
+            self._mark(name, "left_out", reason)
+
+    def _mark(self, name: str, standing: Standing, message: str) -> None:
+        shown = self._object(name)
+        shown.standing, shown.message = standing, message
+
+    def _advance(self, event: events.ObjectProgress) -> None:
+        shown = self.objects.get(event.object)
+        if shown is not None and shown.at is not None and event.at < shown.at:
+            return
+        shown = self._object(event.object)
+        before = max(shown.expected or 0, shown.rows)
+        self._rows += event.rows - shown.rows
+        if shown.began_at is None or event.rows < shown.rows:
+            shown.began_at, shown.began_rows = event.at, event.rows
+        shown.rows, shown.calls, shown.at = event.rows, event.calls, event.at
+        if event.expected_rows is not None:
+            shown.expected = event.expected_rows
+        self._expected += max(shown.expected or 0, shown.rows) - before
+        is_complete = event.state is ObjectState.COMPLETE
+        is_idle = event.state is ObjectState.UNTOUCHED and not event.rows
+        shown.standing = "complete" if is_complete else "waiting" if is_idle else "running"
+        if is_complete:
+            # What the statistic had promised and the object did not have is not to be waited for.
+            self._expected += shown.rows - max(shown.expected or 0, shown.rows)
+            shown.expected = shown.rows
+        if not self._pace or (event.at - self._pace[-1][0]).total_seconds() >= 0.5:
+            self._pace.append((event.at, self._rows))
+            while (event.at - self._pace[0][0]).total_seconds() > RATE_WINDOW_S and len(self._pace) > 2:
+                self._pace.popleft()
+
+    def _change(self, event: events.JobStateChanged) -> None:
+        self.state, self.message = event.state, event.message
+        if event.state is not JobState.PAUSED:
+            self.pause = self.check = self.next_check_at = None
+        if event.state is JobState.RUNNING:
+            self.wanted, self.ended_at = None, None
+            self._pace.clear()
+        if event.state.is_final:
+            self.ended_at = event.at
+
+    # what is said
+
+    @property
+    def counts(self) -> dict[Standing, int]:
+        """How many objects stand where."""
+        found: dict[Standing, int] = dict.fromkeys(MARKS, 0)
+        for shown in self.objects.values():
+            found[shown.standing] += 1
+        return found
+
+    @property
+    def share(self) -> float | None:
+        """How much of the job is done, from 0 to 1; by rows, or by objects where no rows are expected."""
+        if self.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS):
+            return 1.0
+        if not self.is_planned:
+            return None if self.state is JobState.RUNNING else 0.0
+        if self._expected:
+            return min(0.99, self._rows / self._expected)
+        counts = self.counts
+        return min(0.99, counts["complete"] / max(1, len(self.objects) - counts["left_out"]))
+
+    @property
+    def rate(self) -> float | None:
+        """Rows per second over the last half minute; None while paused or too short."""
+        if self.state is not JobState.RUNNING or len(self._pace) < 2:
+            return None
+        (first_at, first), (last_at, last) = self._pace[0], self._pace[-1]
+        seconds = (last_at - first_at).total_seconds()
+        return (last - first) / seconds if seconds > 0 and last > first else None
+
+    def overall(self) -> str:
+        """The whole job in a sentence."""
+        counts = self.counts
+        todo = len(self.objects) - counts["left_out"]
+        if not self.is_planned and not self.objects:
+            return "preparing: the org is asked what there is to read" if self.state is JobState.RUNNING else ""
+        parts = [f"{counts['complete']:,} of {todo:,} objects", f"{self._rows:,} rows", f"{self.calls:,} API calls"]
+        if counts["failed"]:
+            parts.append(f"{counts['failed']:,} failed")
+        if rate := self.rate:
+            parts.append(f"{rate:,.0f} rows/s")
+            if self._expected > self._rows:
+                parts.append(f"about {span((self._expected - self._rows) / rate)} left")
+        if self.ended_at is not None:
+            parts.append(f"took {span((self.ended_at - self.started_at).total_seconds())}")
+        return ", ".join(parts)
+
+    def pause_lines(self) -> list[str]:
+        """While paused: why, use against threshold, when it is checked next, when it goes on. Else nothing."""
+        if self.state is not JobState.PAUSED:
+            return []
+        if self.pause is None:
+            return ["Paused by a person. Nothing is sent until Resume."]
+        used, max_ = (self.check.used, self.check.max) if self.check else (self.pause.used, self.pause.max)
+        lines = [
+            f"Paused since {moment(self.pause.at)}: {self.pause.reason}",
+            f"Use of the whole org: {count(used)} of {count(max_)}; jobs stop at {count(self.threshold)}.",
+        ]
+        goes_on = f"below {self.check.lower_mark:,}" if self.check else "well below that"
+        if self.next_check_at is not None and self.is_held:
+            lines.append(
+                f"The org is asked again at {moment(self.next_check_at)}; the job goes on by itself when use is "
+                f"{goes_on}, at the earliest then. Raising the limit lets it go on at once."
+            )
+        elif not self.is_held:
+            lines.append("Nobody waits for calls to come back: press Resume, or run `sfnb resume`.")
+        return lines
+
+    def standing_line(self) -> str:
+        """What a person should know beside the state: a wish under way, or that nobody runs the job."""
+        if self.wanted == "cancel":
+            return "Cancel is asked for: the job ends as soon as the calls under way have come back."
+        if self.wanted == "pause" and self.state is not JobState.PAUSED:
+            return "Pause is asked for: the job pauses as soon as the calls under way have come back."
+        if self.state in (JobState.RUNNING, JobState.QUEUED) and not self.is_held:
+            return "No process runs this job any more. Resume goes on where it stopped, in the same snapshot."
+        return "" if self.state is JobState.PAUSED else self.message
+
+    @property
+    def may(self) -> dict[str, bool]:
+        """Which buttons make sense now."""
+        is_over = self.state.is_final
+        waits_for_calls = self.state is JobState.PAUSED and self.is_held and self.pause is not None
+        return {
+            "pause": not is_over and self.is_held and self.state is JobState.RUNNING and self.wanted is None,
+            "resume": self.state is JobState.FAILED
+            or (not is_over and not self.is_held)
+            or (self.state is JobState.PAUSED and (not waits_for_calls or self.wanted == "pause"))
+            or (self.wanted == "pause"),
+            "cancel": not is_over and self.wanted != "cancel",
+        }
+
+    def head(self) -> dict[str, Any]:
+        """All but objects and lines, as JSON."""
+        began = f"{self.kind} of {self.org}, begun {moment(self.started_at)}"
+        return {
+            "title": f"Job {self.job_id}",
+            "about": began + (f", snapshot {self.snapshot}" if self.snapshot else ""),
+            "state": str(self.state),
+            "badge": BADGES[self.state],
+            "share": self.share,
+            "overall": self.overall(),
+            "pause": self.pause_lines(),
+            "says": self.standing_line(),
+            "may": self.may,
+            "counts": self.counts,
+        }
+
+    def told_lines(self, after: int = 0) -> list[list[Any]]:
+        """Lines since number ``after``: ``[number, moment, text]``."""
+        return [[number, second(at), text] for number, at, text in self.lines if number > after]
+
+
+def progress_of(job: Job, entries: Iterable[JobObject], at: datetime, known: JobView) -> list[events.Event]:
+    """The events that would have told what the state database says of the job's objects and ``known`` does not know."""
+    told: list[events.Event] = []
+    for entry in entries:
+        shown = known.objects.get(entry.object)
+        if entry.message and entry.state is not ObjectState.COMPLETE:
+            if shown is None or shown.standing not in ("failed", "left_out"):
+                told.append(events.ObjectFailed(job.job_id, at, entry.object, entry.message))
+            continue
+        expected = shown.expected if shown else None
+        standing = {"complete": ObjectState.COMPLETE, "running": ObjectState.PARTIAL}
+        seen = (standing.get(shown.standing, ObjectState.UNTOUCHED), shown.rows, shown.calls) if shown else None
+        if seen != (entry.state, entry.rows, entry.calls):
+            told.append(
+                events.ObjectProgress(job.job_id, at, entry.object, entry.state, entry.rows, expected, entry.calls)
+            )
+    return told

@@ -1,0 +1,200 @@
+"""The job panel: bars, state, pauses, errors, events, and the buttons Pause, Resume and Cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from sfnb import engine
+from sfnb.connection import Connection
+from sfnb.engine import JobHandle
+from sfnb.errors import CallerError, SfnbError
+from sfnb.jobs import events
+from sfnb.ui import kernel
+from sfnb.ui.bridge import Bridge
+from sfnb.ui.jobs import MARKS, JobView, Standing, progress_of
+from sfnb.ui.kernel import Pulse
+from sfnb.ui.screen import Screen, styles
+from sfnb.ui.words import picture
+
+LOOK_S = 0.5
+"""So often the state database is read for what other processes and people did; that costs no call."""
+
+SHOWN = 100
+"""Objects in the static picture; those that failed or are not complete come first."""
+
+TITLES: dict[Standing, str] = {
+    "failed": "failed",
+    "running": "running",
+    "waiting": "waiting",
+    "complete": "complete",
+    "left_out": "left out: Salesforce does not let them be queried",
+}
+
+
+class JobPanel(Screen):
+    """
+    A job of an org, running here, elsewhere or nowhere.
+
+    A job of this kernel is heard live; any other is read from the state database twice a second. Costs no API calls.
+    """
+
+    script = "job_panel"
+
+    def __init__(self, job: JobHandle | str, org: Connection | None = None) -> None:
+        if isinstance(job, str):
+            if org is None:
+                raise CallerError("To show a job by its id, say of which org: job_panel(job_id, org=org).")
+            self._org, job_id = org, job
+        else:
+            self._org, job_id = job.org, job.job_id
+        found = self._org.state.jobs.get(job_id)
+        if found.org_id != self._org.org_id:
+            raise CallerError(f"Job {job_id} belongs to the org {found.org}, not to {self._org.name}.")
+        self.job_id = job_id
+        self._job = found
+        self._view = JobView(job_id, found.org, found.kind, found.state, found.started_at)
+        self._bridge = Bridge(self._draw, loop=kernel.loop(), now=self._org.clock.monotonic)
+        self._is_live = self._has_read = False
+        self._event_number = 0
+        self._sent_line = 0
+        if isinstance(job, JobHandle):
+            self._follow(job)
+        self.refresh()
+        self._pulse = Pulse(self._look, LOOK_S)
+        self._pulse.start()
+
+    def __repr__(self) -> str:
+        return f"<job {self.job_id} of {self._org.name}: {self._view.state}, {self._view.overall()}>"
+
+    # what there is to show
+
+    def _follow(self, job: JobHandle) -> None:
+        if job.is_running:
+            job.listen(self._bridge)
+            self._is_live = True
+
+    def refresh(self) -> None:
+        """Take what the state database knows, and what this kernel's job has told. Costs no call."""
+        self._bridge.flush()
+        self._read()
+
+    def _read(self) -> bool:
+        """Read the state database; whether there was news."""
+        jobs = self._org.state.jobs
+        job = jobs.get(self.job_id)
+        self._job = job
+        if job.state.is_final and self._is_live:
+            self._bridge.flush()
+        # What this kernel's own job told has been heard already, except what it told before we listened.
+        is_new = not self._is_live or not self._has_read
+        news = False
+        for kept in jobs.events(self.job_id, after=self._event_number):
+            self._event_number = kept.number
+            event = events.parse_told(self.job_id, kept.at, kept.kind, kept.told)
+            if event is not None and is_new:
+                self._view.apply(event)
+                news = True
+        if is_new:
+            now = self._org.clock.now()
+            for event in progress_of(job, jobs.objects(self.job_id).values(), now, self._view):
+                self._view.apply(event)
+                news = True
+        self._has_read = True
+        if job.state.is_final:
+            self._is_live = False
+        calls = self._org.state.ledger.job_calls(self.job_id)["api"]
+        return self._view.take(job, calls) or news
+
+    def _look(self) -> None:
+        """One beat. A database that cannot be read now is read at the next one; the screen says so meanwhile."""
+        try:
+            if self._read():
+                self._send_news()
+        except SfnbError as err:
+            self.send({"says": str(err)})
+        if self._job.state.is_final:
+            self._pulse.stop()
+
+    def _draw(self, batch: Sequence[events.Event]) -> None:
+        for event in batch:
+            self._view.apply(event)
+        self._send_news()
+
+    def _send_news(self) -> None:
+        if not self.is_shown:
+            return
+        view = self._view
+        dirty, view.dirty = view.dirty, set()
+        self.send(
+            {
+                "head": view.head(),
+                "objects": [view.objects[name].as_json() for name in dirty],
+                "lines": view.told_lines(self._sent_line),
+            }
+        )
+        self._sent_line = view.line_number
+
+    def view(self) -> dict[str, Any]:
+        view = self._view
+        return {
+            "head": view.head(),
+            "objects": [shown.as_json() for shown in view.objects.values()],
+            "lines": view.told_lines(),
+        }
+
+    def html(self) -> str:
+        view = self._view
+        head = view.head()
+        ranks = list(MARKS)
+        ordered = sorted(view.objects.values(), key=lambda shown: ranks.index(shown.standing))
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(o.name)}</th><td>{MARKS[o.standing]} {TITLES[o.standing].split(':')[0]}</td>"
+            f"<td>{_bar(o.share)}</td><td>{escape(o.text())}</td></tr>"
+            for o in ordered[:SHOWN]
+        )
+        more = f"<p>and {len(ordered) - SHOWN:,} more</p>" if len(ordered) > SHOWN else ""
+        told = "".join(f"<p>{escape(text)}</p>" for text in [*head["pause"], head["says"]] if text)
+        lines = "".join(f"<li>{escape(at)} {escape(text)}</li>" for _, at, text in view.told_lines()[-30:])
+        body = (
+            f"<h3>{escape(head['title'])} <span class='sfnb-badge' data-state='{head['state']}'>"
+            f"{escape(head['badge'])}</span></h3><p>{escape(head['about'])}</p>"
+            f"{_bar(head['share'])}<p class='sfnb-strong'>{escape(head['overall'])}</p>{told}"
+            f"<table><thead><tr><th>object</th><th>state</th><th>done</th><th>so far</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table>{more}<ol class='sfnb-lines'>{lines}</ol>"
+        )
+        return picture(body, styles())
+
+    # what a person does
+
+    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
+        jobs = self._org.state.jobs
+        match told.get("kind"):
+            case "pause":
+                jobs.want(self.job_id, "pause")
+            case "resume":
+                self._resume()
+            case "cancel":
+                jobs.cancel(self.job_id)
+            case _:
+                return None
+        self._pulse.start()
+        self._read()
+        self._send_news()
+        return {"ok": True}
+
+    def _resume(self) -> None:
+        job = self._org.state.jobs.get(self.job_id)
+        if job.is_held:
+            self._org.state.jobs.want(self.job_id, None)
+            return
+        self._follow(engine.start_again(self._org, self.job_id))
+
+
+def _bar(share: float | None) -> str:
+    if share is None:
+        return ""
+    percent = f"{100 * share:.0f}"
+    bar = f"<i style='width:{percent}%'></i>"
+    return f"<div class='sfnb-bar' role='img' aria-label='{percent} percent'>{bar}</div> {percent} %"
