@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sfnb.engine import Forecast
+from sfnb import engine
+from sfnb.connection import Connection
+from sfnb.engine import Backup, Forecast, JobHandle
 from sfnb.errors import CallerError
-from sfnb.jobs.events import Sink
+from sfnb.jobs.runner import OnPause
+from sfnb.state.summary import job_summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,22 +45,79 @@ def find_notebook(name: str) -> Path:
     raise CallerError(f"there is no notebook {name}; those that come with sfnb: {there}.")
 
 
-def is_watched() -> bool:
-    """Whether a person sees this notebook run. papermill and nbconvert tell the kernel that nobody can answer it."""
-    ipython: Any = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
+def run(
+    org: Connection,
+    request: Backup,
+    *,
+    on_pause: OnPause = "wait",
+    poll_s: float | None = None,
+    max_wait_s: float | None = None,
+    workers: int | None = None,
+) -> Run:
+    """
+    Run a backup as fits the place; arguments as for `engine.run`.
+
+    Where a person watches it runs in the background under a job panel, and the cell ends at once; in a dashboard it
+    waits for its Start button. Headless the cell ends with the job, with a line of text for what happens.
+    """
+    from sfnb.ui import kernel
+
+    options: Any = {"on_pause": on_pause, "poll_s": poll_s, "max_wait_s": max_wait_s, "workers": workers}
+    if not kernel.is_watched():
+        from sfnb.cli.progress import Lines
+
+        return Run(org, engine.run(org, request, emit=Lines(sys.stdout), **options)["job_id"])
+    from IPython.display import display
+
+    if kernel.is_dashboard():
+        from sfnb.ui.starter import Starter
+
+        run = Run(org)
+        display(Starter(org, lambda: _started(run, engine.start(org, request, **options))))  # type: ignore[no-untyped-call]
+        return run
+    from sfnb.widgets import job_panel
+
+    handle = engine.start(org, request, **options)
+    display(job_panel(handle))  # type: ignore[no-untyped-call]
+    return Run(org, handle.job_id)
 
 
-def progress() -> Sink:
-    """Shows a job's events: bars for each object where a person watches, steady lines of text otherwise."""
-    if is_watched():
-        from sfnb.ui.progress import ProgressBars
+@dataclass
+class Run:
+    """A notebook's job: over, under way, or not begun yet (``job_id`` empty)."""
 
-        return ProgressBars()
-    from sfnb.cli.progress import Lines
+    org: Connection
+    job_id: str = ""
 
-    return Lines(sys.stdout)
+    def summary(self) -> dict[str, Any] | None:
+        """The job's summary as of now; None if it has not begun."""
+        return job_summary(self.org.state, self.job_id) if self.job_id else None
+
+    def __repr__(self) -> str:
+        summary = self.summary()
+        return "<no job yet>" if summary is None else f"<job {self.job_id} of {self.org.name}: {summary['state']}>"
+
+
+def _started(run: Run, handle: JobHandle) -> JobHandle:
+    run.job_id = handle.job_id
+    return handle
+
+
+def outcome(run: Run) -> None:
+    """Show how the job ended, as soon as it has; headless, keep its summary in the notebook for `sfnb run`."""
+    from IPython.display import display
+
+    from sfnb.ui import kernel
+
+    if kernel.is_watched():
+        from sfnb.ui.outcome import Outcome
+
+        display(Outcome(run.summary))  # type: ignore[no-untyped-call]
+        return
+    summary = run.summary()
+    if summary is not None:
+        display(outcome_frame(summary))  # type: ignore[no-untyped-call]
+        record_outcome(summary)
 
 
 def names(value: str | Sequence[str] | None) -> list[str] | None:
