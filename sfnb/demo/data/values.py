@@ -13,6 +13,7 @@ from sfnb.demo.data.fields import label_of
 from sfnb.demo.data.schema import COMPOUND_TYPES, ID_TYPES, NUMBER_TYPES, Field, ObjectDef
 from sfnb.demo.errors import ApiError
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d{1,3})?Z?")
 
 
@@ -33,6 +34,9 @@ def stored_value(field: Field, value: Any) -> Any:  # noqa: PLR0911, PLR0912 - a
             return value
         raise _unreadable("boolean", value)
     if kind in NUMBER_TYPES:
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            # sf sends every value as text: a text that reads as a number is one.
+            return float(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _unreadable("double", value)
         return value

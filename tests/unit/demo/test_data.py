@@ -450,6 +450,7 @@ def test_updated_refuses(org: Database, name: str, days: int, code: str) -> None
         ("Account", {"Name": "A", "ParentId": ids.make_id("001", 5)}, "INVALID_CROSS_REFERENCE_KEY", ["ParentId"]),
         ("Account", {"Name": "A", "External_Id__c": "acc-0000001"}, "DUPLICATE_VALUE", ["External_Id__c"]),
         ("Account", {"Name": "A", "AnnualRevenue": "much"}, "JSON_PARSER_ERROR", []),
+        ("Account", {"Name": "A", "AnnualRevenue": "1,5"}, "JSON_PARSER_ERROR", []),
         ("Account", {"Name": 5}, "JSON_PARSER_ERROR", []),
         ("Project__c", {"Name": "A", "Phase__c": "Nap"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", ["Phase__c"]),
         ("Project__c", {"Name": "A", "Due__c": "soon"}, "JSON_PARSER_ERROR", []),
