@@ -9,12 +9,19 @@ import pytest
 from tests.conftest import RunningOrg, run_process
 from tools.clients import Clients, Missing, find_clients
 
+CONTACTS = 4_400
+
 
 @pytest.fixture(scope="session")
 def living_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]:
-    """Tiny, soft limit, no other apps. Tests make records of their own, and leave those of the org as they are."""
+    """
+    Tiny but for its contacts, which fill more than two pages of a query; soft limit, no other apps.
+
+    Tests make records of their own, and leave those of the org as they are.
+    """
     folder = tmp_path_factory.mktemp("living-org")
-    process, org = run_process(folder, "--size", "tiny", "--competitors", "off", "--max-calls", "5000000", "--soft")
+    shape = ("--size", "tiny", "--objects", f"Contact={CONTACTS}", "--competitors", "off")
+    process, org = run_process(folder, *shape, "--max-calls", "5000000", "--soft")
     try:
         yield org
     finally:

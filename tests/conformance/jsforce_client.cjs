@@ -10,7 +10,6 @@ const { createRequire } = require('node:module');
 const { text } = require('node:stream/consumers');
 
 const POLL_MS = 50;
-const PAGE_ROWS = 200;
 
 const refusal = (call) => call.then(() => null, ({ errorCode, name, message }) => ({ errorCode, name, message }));
 
@@ -46,11 +45,10 @@ const scenarios = {
 
   async query({ conn, soql }) {
     const fetched = [];
-    const headers = { 'Sforce-Query-Options': `batchSize=${PAGE_ROWS}` };
-    const query = conn.query(soql, { headers }).on('record', (record) => fetched.push(record.Id));
+    const query = conn.query(soql).on('record', (record) => fetched.push(record.Id));
     const { records } = await query.run({ autoFetch: true, maxFetch: 100000 });
-    const first = await conn.query(soql, { headers });
-    const more = await conn.queryMore(first.nextRecordsUrl, { headers });
+    const first = await conn.query(soql);
+    const more = await conn.queryMore(first.nextRecordsUrl);
     const built = await conn.sobject('Contact').find({ LastName: { $ne: null } }, 'Id').limit(5).execute();
     return {
       fetched,
