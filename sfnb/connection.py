@@ -14,7 +14,7 @@ from sfnb.state.database import State, open_state
 from sfnb.store.tables import OrgStore, open_store
 
 if TYPE_CHECKING:
-    from simple_salesforce import Salesforce
+    from simple_salesforce.api import Salesforce
 
     from sfnb.store.snapshots import Snapshots
 

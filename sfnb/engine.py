@@ -242,7 +242,7 @@ def _create(org: Connection, request: Backup) -> str:
     return job.job_id
 
 
-def _runner(
+def _runner(  # noqa: PLR0917 - its callers' options, in their order
     org: Connection,
     on_pause: OnPause,
     poll_s: float | None,

@@ -1,4 +1,4 @@
-"""Runs every notebook against a demo org with nbval: no cell may fail, and tagged cells print what they printed before."""
+"""Runs every notebook against a demo org with nbval: no cell may fail, tagged cells print what they did before."""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ def main() -> None:
             sys.exit(f"the new environment imports sfnb from {origin}")
         run(sfnb, "demo", "start", "--size", "tiny", env=env, cwd=there)
         try:
-            summary = json.loads(run(sfnb, "backup", "demo", "--objects", "Account,Contact", "--json", env=env, cwd=there))
+            summary = json.loads(
+                run(sfnb, "backup", "demo", "--objects", "Account,Contact", "--json", env=env, cwd=there)
+            )
             run(sfnb, "run", "run_backup", "-p", "objects", "Account", env=env, cwd=there)
         finally:
             run(sfnb, "demo", "stop", env=env, cwd=there)

@@ -17,6 +17,7 @@ from sfnb.cli.progress import progress_for
 from sfnb.connection import Connection, connect
 from sfnb.engine import EXIT_CODES, Forecast
 from sfnb.errors import CallerError, SfnbError
+from sfnb.jobs.runner import OnPause
 
 
 def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
@@ -103,7 +104,8 @@ def _print_plan(name: str, forecast: Forecast) -> None:
     price = made.price()
     click.echo(
         f"\n{name}: {len(made.objects)} objects, about {price['api']:,} calls "
-        f"({made.preparation_calls} of them spent on this plan), {price['bulk2']:,} Bulk 2 jobs, {price['bulk2_mb']:,} MB."
+        f"({made.preparation_calls} of them spent on this plan), {price['bulk2']:,} Bulk 2 jobs, "
+        f"{price['bulk2_mb']:,} MB."
     )
     for budget in forecast.standing.values():
         if budget.is_known:
@@ -121,13 +123,13 @@ def _print_plan(name: str, forecast: Forecast) -> None:
 @click.option("--full", is_flag=True, help="Read everything (what sfnb does until it has incremental backups).")
 @run_options
 @pass_app
-def backup(
+def backup(  # noqa: PLR0917 - click gives them by name
     app: App,
     name: str,
     objects: list[str] | None,
     exclude: list[str] | None,
     full: bool,  # noqa: ARG001 - a full backup is the only kind yet; the option is part of the contract
-    on_pause: str,
+    on_pause: OnPause,
     poll_seconds: float | None,
     workers: int | None,
     as_json: bool,
@@ -143,7 +145,7 @@ def backup(
                 on_pause=on_pause,
                 poll_s=poll_seconds,
                 workers=workers,
-                emit=emit,  # type: ignore[arg-type]
+                emit=emit,
             ),
         )
 
@@ -153,11 +155,11 @@ def backup(
 @click.option("--all", "all_jobs", is_flag=True, help="Every job that is paused or whose process is gone.")
 @run_options
 @pass_app
-def resume(
+def resume(  # noqa: PLR0917 - click gives them by name
     app: App,
     job: str | None,
     all_jobs: bool,
-    on_pause: str,
+    on_pause: OnPause,
     poll_seconds: float | None,
     workers: int | None,
     as_json: bool,
@@ -188,7 +190,7 @@ def resume(
 
 
 def _resume(
-    org: Connection, job_id: str, on_pause: str, poll_s: float | None, workers: int | None
+    org: Connection, job_id: str, on_pause: OnPause, poll_s: float | None, workers: int | None
 ) -> Callable[[Any], dict[str, Any]]:
     return lambda emit: engine.resume(
         org,
@@ -196,7 +198,7 @@ def _resume(
         on_pause=on_pause,
         poll_s=poll_s,
         workers=workers,
-        emit=emit,  # type: ignore[arg-type]
+        emit=emit,
     )
 
 

@@ -11,10 +11,10 @@ import click
 from sfnb.clock import Clock, SystemClock
 from sfnb.errors import CallerError
 from sfnb.settings import Settings, load_settings
-from sfnb.state.database import State, open_state
 
 if TYPE_CHECKING:
     from sfnb.org.org import Org
+    from sfnb.state.database import State
     from sfnb.store.tables import OrgStore
 
 
@@ -31,6 +31,8 @@ class App:
 
     @cached_property
     def state(self) -> State:
+        from sfnb.state.database import open_state
+
         state = open_state(self.settings.state_url, clock=self.clock)
         self._open.callback(state.close)
         return state

@@ -50,7 +50,7 @@ def demo() -> None:
     "--option", "more", multiple=True, metavar="NAME=VALUE", help="Any other option of `python -m sfnb.demo serve`."
 )
 @pass_app
-def start(
+def start(  # noqa: PLR0917 - click gives them by name
     app: App,
     size: str,
     port: int,

@@ -13,11 +13,42 @@ from sfnb.errors import CallerError, QuotaSignal, SfnbError
 
 FAILED, WRONG_USAGE, PAUSED, STOPPED = 1, 2, 75, 130
 
-ROOMS = ("demo", "orgs", "limits", "backup", "snapshots", "usage", "notebooks")
-"""The modules of this package that have commands, in the order of the help page."""
+ROOMS = {
+    "demo": "demo",
+    "org": "orgs",
+    "limit": "limits",
+    "audit": "limits",
+    "plan": "backup",
+    "backup": "backup",
+    "resume": "backup",
+    "pause": "limits",
+    "cancel": "limits",
+    "jobs": "limits",
+    "snapshots": "snapshots",
+    "show": "snapshots",
+    "export": "snapshots",
+    "verify": "snapshots",
+    "usage": "usage",
+    "report": "usage",
+    "run": "notebooks",
+}
+"""Each command and the module of this package that has it among its ``COMMANDS``."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Rooms(click.Group):
+    """Loads a command's module when the command is asked for: half a second of imports that others need not pay."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in ROOMS:
+            return None
+        commands: list[click.Command] = import_module(f"sfnb.cli.{ROOMS[cmd_name]}").COMMANDS
+        return next(command for command in commands if command.name == cmd_name)
+
+
+@click.group(cls=Rooms, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(sfnb.__version__, prog_name="sfnb")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -27,37 +58,31 @@ def cli(ctx: click.Context) -> None:
     ctx.call_on_close(app.close)
 
 
-for room in ROOMS:
-    for command in import_module(f"sfnb.cli.{room}").COMMANDS:
-        cli.add_command(command)
-
-
 def main() -> None:
     """Run the command line and exit. 0 completed, 1 failed, 2 wrong usage, 3 with errors, 75 paused, 130 stopped."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(args: list[str]) -> int:
-    """The exit code of one command."""
+    """The exit code of one command; what went wrong is one sentence on standard error."""
     try:
         outcome = cli.main(args, prog_name="sfnb", standalone_mode=False)
-        return outcome if isinstance(outcome, int) else 0
     except click.exceptions.Exit as exit_:
-        return exit_.exit_code
+        outcome = exit_.exit_code
     except click.ClickException as err:
         err.show()
-        return WRONG_USAGE
+        outcome = WRONG_USAGE
     except CallerError as err:
-        return _say(err, WRONG_USAGE)
+        outcome = _say(err, WRONG_USAGE)
     except SfnbError as err:
-        return _say(err, FAILED)
+        outcome = _say(err, FAILED)
     except QuotaSignal as signal:
-        return _say(signal, PAUSED)
+        outcome = _say(signal, PAUSED)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped.", err=True)
-        return STOPPED
+        outcome = _say("stopped.", STOPPED)
+    return outcome if isinstance(outcome, int) else 0
 
 
-def _say(err: BaseException, code: int) -> int:
-    click.echo(f"sfnb: {err}", err=True)
+def _say(what: object, code: int) -> int:
+    click.echo(f"sfnb: {what}", err=True)
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -50,11 +51,16 @@ def execute(source: Path, output: Path, parameters: dict[str, Any]) -> Any:
     known = papermill.inspect_notebook(str(source))
     if strange := sorted(set(parameters) - set(known)):
         raise CallerError(f"{source.name} has no parameter {strange[0]}; it has {', '.join(known)}.")
-    # The kernel finds sfnb by this interpreter, whatever kernels the machine has.
+    # Python 3.11's debugger otherwise prints a warning into every notebook.
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
         return papermill.execute_notebook(
-            str(source), str(output), parameters, kernel_name="python3", progress_bar=sys.stderr.isatty(), cwd=output.parent
+            str(source),
+            str(output),
+            parameters,
+            kernel_name="python3",
+            progress_bar=sys.stderr.isatty(),
+            cwd=output.parent,
         )
     except PapermillExecutionError as err:
         raise JobError(f"{source.name} failed: {err.ename}: {err.evalue} The executed notebook is {output}.") from err
@@ -71,10 +77,14 @@ def outcome_of(notebook: Any) -> dict[str, Any] | None:
 
 
 def _value(text: str) -> Any:
-    """A parameter as papermill's own command line understands it: numbers, true, false and null are what they say."""
-    import yaml
-
-    return yaml.safe_load(text) if text else ""
+    """A parameter as papermill's own command line understands it: True, False, None and numbers are what they say."""
+    words = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 COMMANDS: list[click.Command] = [run]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
-from typing import TextIO
+from typing import Never, TextIO
 
 from tqdm import tqdm
 
@@ -16,7 +16,7 @@ def _clock_text(at: datetime) -> str:
     return at.astimezone().strftime("%H:%M:%S")
 
 
-def line_of(event: events.Event) -> str | None:
+def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
     """What an event is in words, or None if it is not worth a line."""
     match event:
         case events.JobPlanned():
@@ -72,7 +72,7 @@ class Bars:
     """One bar over all rows, with lines above it for what matters. Safe for threads."""
 
     def __init__(self, out: TextIO) -> None:
-        self._bar: tqdm[None] = tqdm(total=0, unit=" rows", unit_scale=True, file=out, dynamic_ncols=True)
+        self._bar: tqdm[Never] = tqdm(total=0, unit=" rows", unit_scale=True, file=out, dynamic_ncols=True)
         self._rows: dict[str, int] = {}
         self._done = 0
         self._objects = 0

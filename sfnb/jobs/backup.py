@@ -393,9 +393,9 @@ class Backup:
                 if known and known.progress.is_done:
                     self._parent_ids[parent] = self.desk.writer.ids(parent)
                 else:
-                    unit = partial(read_parent_ids, self.desk, parent, track.name)
                     self._parents.appendleft(track.name)
-                    self._unit((track.name,), unit, partial(self._parent_ids.__setitem__, parent))
+                    listing = partial(read_parent_ids, self.desk, parent, track.name)
+                    self._unit((track.name,), listing, partial(self._parent_ids.__setitem__, parent))
                     return
         ids = sorted({i for parent in parents for i in self._parent_ids[parent]})
         ids = [i for i in ids if i > track.cursor.get("after", "")]

@@ -21,7 +21,7 @@ from sfnb.jobs import events
 from sfnb.jobs.backup import Backup, Track
 from sfnb.jobs.prepare import Survey
 from sfnb.jobs.units import Desk
-from sfnb.model import JobState, ObjectSchema, ObjectState, Pause
+from sfnb.model import JobState, ObjectSchema, ObjectState, Pause, Price
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
 from sfnb.org.org import Org
@@ -288,7 +288,7 @@ class Runner:
     def _wait_for_calls(self, signal: QuotaSignal) -> Literal["go on", "cancel", "give up"]:
         """Ask the org every ``poll_s``; in between, look whether the limit was raised or somebody wants to stop."""
         gate = self.org.gate
-        price = {signal.api: 1}
+        price: Price = {signal.api: 1}  # type: ignore[dict-item]
         began_s = asked_s = self.clock.monotonic()
         limits = self.state.ledger.limit_percents(self.org.org_id)
         while True:

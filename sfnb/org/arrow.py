@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import IO
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -65,6 +65,12 @@ def block_bytes(schema: ObjectSchema) -> int:
     return min(max(BLOCK_BYTES, largest), MAX_BLOCK_BYTES)
 
 
+class Readable(Protocol):
+    """Bytes as they arrive: a file, or a result page on the wire."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 class RecordTooLarge(TransientError):
     """A record does not fit into a block: read the page again with a larger one."""
 
@@ -74,7 +80,7 @@ def _wire_type(kind: pa.DataType) -> pa.DataType:
     return pa.float64() if pa.types.is_int64(kind) else kind
 
 
-def csv_batches(stream: IO[bytes], schema: pa.Schema, *, block: int = BLOCK_BYTES) -> Iterator[pa.RecordBatch]:
+def csv_batches(stream: Readable, schema: pa.Schema, *, block: int = BLOCK_BYTES) -> Iterator[pa.RecordBatch]:
     """
     Batches of a Bulk result page, in its order, columns in the order of ``schema``.
 
@@ -186,7 +192,7 @@ def json_batch(body: bytes, schema: pa.Schema) -> tuple[pa.RecordBatch, int, boo
 class _Rewindable(io.RawIOBase):
     """A stream whose first line can be looked at before it is read."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._seen = b""
 

@@ -20,7 +20,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-import jwt
 import requests
 
 from sfnb import __version__
@@ -182,6 +181,8 @@ def _assertion(credentials: JwtCredentials, clock: Clock) -> str:
         "aud": credentials.audience,
         "exp": int((clock.now() + JWT_VALID_FOR).timestamp()),
     }
+    import jwt  # with cryptography, a twentieth of a second that other logins need not pay
+
     try:
         return jwt.encode(claims, credentials.private_key, algorithm="RS256")
     except (ValueError, TypeError, jwt.PyJWTError) as err:

@@ -8,7 +8,9 @@ import random
 import signal
 import sys
 import time
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,19 +64,23 @@ def test_killed_at_random_points_a_backup_ends_equal_to_an_undisturbed_one(
     context.set_forkserver_preload([__name__])
     chance = random.Random(20261122)
     kills = 0
-    while kills < KILLS:
-        kills += one_run(org, tmp_path / f"run-{kills}", context, chance, takes_s, frames)
+    for number in count():
+        kills += one_run(org, tmp_path / f"run-{number}", context, chance, takes_s, frames)
+        if kills >= KILLS:
+            break
 
 
-def one_run(org: RunningOrg, home: Path, context: object, chance: random.Random, takes_s: float, frames: dict) -> int:
+def one_run(
+    org: RunningOrg, home: Path, context: Any, chance: random.Random, takes_s: float, frames: dict[str, Any]
+) -> int:
     """One backup, killed up to ten times; how often it was."""
     settings = settings_for(org, home)
     kills = 0
     while True:
-        victim = context.Process(target=work, args=(settings,))  # type: ignore[attr-defined]
+        victim = context.Process(target=work, args=(settings,))
         victim.start()
         if kills < KILLS_PER_RUN:
-            victim.join(chance.uniform(0.0, takes_s * 1.1))
+            victim.join(chance.uniform(0.0, takes_s * 0.6))
         else:
             victim.join()
         if victim.is_alive():
@@ -91,4 +97,5 @@ def one_run(org: RunningOrg, home: Path, context: object, chance: random.Random,
         for name, expected in frames.items():
             assert snapshot.table(name).sort_by("Id").equals(expected), name
         assert [f for f in verify(there.store) if f.kind == "damage"] == []
+    print(f"{home.name}: {kills} kills, equal", flush=True)
     return kills

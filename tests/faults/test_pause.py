@@ -21,9 +21,7 @@ def small_org(fresh_org: Callable[..., RunningOrg]) -> RunningOrg:
     return fresh_org(max_calls=1000)
 
 
-def test_a_pause_of_many_hours_ends_by_itself_in_the_same_snapshot(
-    small_org: RunningOrg, connected: Connector
-) -> None:
+def test_a_pause_of_many_hours_ends_by_itself_in_the_same_snapshot(small_org: RunningOrg, connected: Connector) -> None:
     """P4: at the threshold the job pauses, asks every 30 minutes, and finishes when calls have come back."""
     small_org.control("quota", {"spend": {"api": 496}})
     clock = SharedClock(small_org)
@@ -58,9 +56,7 @@ def test_what_a_paused_backup_has_stored_can_be_read(small_org: RunningOrg, conn
             assert len(snapshot.frame(name)) == snapshot.manifest.objects[name].rows
 
 
-def test_a_resumed_backup_equals_an_undisturbed_one(
-    small_org: RunningOrg, connected: Connector
-) -> None:
+def test_a_resumed_backup_equals_an_undisturbed_one(small_org: RunningOrg, connected: Connector) -> None:
     """P2: paused and resumed in other processes as often as it takes, each record is there exactly once."""
     whole = connected(small_org, home="whole")
     engine.set_limit(whole, 100)
