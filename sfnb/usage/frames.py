@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from sfnb.model import APIS, Api
+from sfnb.quota.forecast import DAY_SLOTS, SLOT_MINUTES, History
 from sfnb.state.usage import minute_at, minute_number
-from sfnb.usage.counter import EVENT_LOG, UNKNOWN, Floats, Steps, counter_at, span_sum, steps_of, window_sum
-from sfnb.usage.history import DAY_MINUTES, Ints, OrgHistory, Samples
+from sfnb.usage.counter import EVENT_LOG, UNKNOWN, Steps, counter_at, span_sum, steps_of, window_sum
+from sfnb.usage.history import DAY_MINUTES, PATTERN_DAYS, Ints, OrgHistory, Samples
 
 PARTS = ("sfnb_running", "sfnb_completed", "sfnb_besides", "other_apps", "unattributed")
 """What the use of an org consists of; together they are the whole."""
@@ -58,8 +59,8 @@ def hours_frame(history: OrgHistory) -> pd.DataFrame:
         One row per budget and hour of which something is known: ``org`` (string), ``api`` (string), ``hour_at``
         (datetime64[ns, UTC]), ``calls`` (Int64, units in that hour), ``sfnb_jobs``, ``sfnb_besides``, ``other_apps``,
         ``unattributed`` (Int64, their sum is ``calls``), ``source`` (string): ``event log`` (exact), ``counter``
-        (worked out of the rolling counter), ``estimate`` (the day before the first reading: only its sum is known), ``sfnb``
-        (nothing but our own calls is known).
+        (worked out of the rolling counter), ``estimate`` (the day before the first reading: only its sum is known),
+        ``sfnb`` (nothing but our own calls is known).
     """
     frames = [_hours_of(history, api) for api in APIS]
     frame = pd.concat(frames, ignore_index=True)
@@ -269,26 +270,40 @@ def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
     )
 
 
-def others_steps(history: OrgHistory, api: Api, slot_minutes: int = 60) -> tuple[int, Steps]:
+def others_steps(history: OrgHistory, api: Api, edges: Ints) -> Steps:
     """
-    What everybody but this sfnb spent, by slot: the first slot's number since 1970, and the steps up to now.
+    What everybody but this sfnb spent between these edges (evenly spaced minutes since 1970).
 
     Known from the event log where it covers a slot, else worked out of the counter.
     """
     samples = history.samples.get(api) or _no_samples()
-    end_slot = history.end_minute // slot_minutes + 1
-    firsts = [history.start_hour * 60, *(array[0] for array in (samples.minutes, history.log_minutes) if len(array))]
-    first_slot = min(int(first) - DAY_MINUTES for first in firsts) // slot_minutes
-    edges = np.arange(first_slot, end_slot + 1, dtype=np.int64) * slot_minutes
     own = _own(history, api)
     others = samples.used - window_sum(*own, samples.minutes)
-    counter = counter_at(samples.minutes, others.astype(np.float64), edges)
+    # A call is counted in the minute in which it ends, so an edge stands for the end of the minute before it.
+    counter = counter_at(samples.minutes + 1, others.astype(np.float64), edges)
     known = np.full(len(edges) - 1, np.nan)
     if api == "api" and len(history.covered):
-        is_known = np.isin(edges[:-1] // 60, history.covered)
+        is_known = np.isin(edges[:-1] // 60, history.covered) & np.isin((edges[1:] - 1) // 60, history.covered)
         total = span_sum(history.log_minutes, history.log_calls, edges)
         known[is_known] = np.maximum(total - span_sum(*own, edges), 0)[is_known]
-    return first_slot, steps_of(counter, known, DAY_MINUTES // slot_minutes)
+    return steps_of(counter, known, DAY_MINUTES // int(edges[1] - edges[0]))
+
+
+def budget_history(history: OrgHistory, api: Api) -> History | None:
+    """A budget's past as the forecast takes it, or None when the org has told nothing of it in the last day."""
+    samples = history.samples.get(api) or _no_samples()
+    end = history.end_minute + 1
+    if not len(samples) or end - samples.minutes[-1] > DAY_MINUTES:
+        return None
+    first = min(int(samples.minutes[0]), *(int(array[0]) for array in (history.log_minutes,) if len(array)), end)
+    days = min((end - first) // DAY_MINUTES + 2, PATTERN_DAYS)
+    edges = end - SLOT_MINUTES * np.arange(days * DAY_SLOTS, -1, -1, dtype=np.int64)
+    steps = others_steps(history, api, edges)
+    own = span_sum(*_own(history, api), edges)
+    # What we have spent since the last reading is not in it yet.
+    since = int(np.sum(_own(history, api)[1][_own(history, api)[0] > samples.minutes[-1]]))
+    used = int(samples.used[-1]) + since
+    return History(history.now, used, int(samples.max[-1]), steps.units, own.astype(np.float64))
 
 
 # ---------------------------------------------------------------------------------------------------------- helpers
@@ -380,11 +395,12 @@ def _by_job(history: OrgHistory, api: Api, at: Ints) -> dict[str, Ints]:
 
 
 def _hours_of(history: OrgHistory, api: Api) -> pd.DataFrame:
-    first, steps = others_steps(history, api)
+    first = _first_hour(history, api)
+    all_edges = np.arange(first, history.end_minute // 60 + 2, dtype=np.int64) * 60
+    steps = others_steps(history, api, all_edges)
     skip = history.start_hour - first
-    units, sources = steps.units[skip:], steps.sources[skip:]
-    hours = np.arange(history.start_hour, history.start_hour + len(units), dtype=np.int64)
-    edges = np.append(hours, hours[-1] + 1) * 60 if len(hours) else _ints([0])
+    units, sources, edges = steps.units[skip:], steps.sources[skip:], all_edges[skip:]
+    hours = edges[:-1] // 60
     jobs, besides = _own_by_hour(history, api, edges)
     own = jobs + besides
     in_log = sources == EVENT_LOG
@@ -408,6 +424,16 @@ def _hours_of(history: OrgHistory, api: Api) -> pd.DataFrame:
             "source": pd.Series(told[keep], dtype="string"),
         }
     )
+
+
+def _first_hour(history: OrgHistory, api: Api) -> int:
+    """A day before anything is known: what the first reading sums up."""
+    samples = history.samples.get(api) or _no_samples()
+    firsts = [
+        history.start_hour * 60,
+        *(int(array[0]) for array in (samples.minutes, history.log_minutes) if len(array)),
+    ]
+    return (min(firsts) - DAY_MINUTES) // 60
 
 
 def _own(history: OrgHistory, api: Api) -> tuple[Ints, Ints]:
@@ -469,7 +495,7 @@ def _no_samples() -> Samples:
 __all__ = [
     "PARTS",
     "PART_LABELS",
-    "Floats",
+    "budget_history",
     "callers_frame",
     "days_frame",
     "hours_frame",
