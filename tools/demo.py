@@ -30,11 +30,11 @@ def read(*args: str) -> str:
 
 def main() -> int:
     read("demo", "stop")
-    started = sfnb("demo", "start", "--size", "small", "--max-calls", "300", "--minutes-per-second", "90")
+    started = sfnb("demo", "start", "--size", "small", "--max-calls", "120", "--minutes-per-second", "90")
     if started.returncode:
         return started.returncode
     try:
-        parameters = {"org": "demo", "limit_percent": "60", "poll_minutes": "0.05"}
+        parameters = {"org": "demo", "limit_percent": "50", "poll_minutes": "0.05"}
         ran = sfnb("run", "run_backup", *(word for pair in parameters.items() for word in ("-p", *pair)))
         job = json.loads(read("jobs", "--json"))[-1]
         sfnb("show", "demo", "latest")
