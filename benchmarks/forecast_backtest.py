@@ -2,10 +2,10 @@
 How far off the forecast of a paused job's resume is, on simulated weeks with known truth. Prints a table.
 
 An org, other apps that spend (regular ones; or bursty ones, which throw in a lump of calls at any time, three apps
-about two days a week each), and a backup that runs now and then up to its limit percent and pauses. What sfnb would know goes
-into the forecast: the counter every half hour, each call of its own, and (in one run of two) the event log's daily
-files. The forecast is made when the pause begins and again at each poll, as the panels do, and compared with when use
-really falls under the lower mark if the job waits.
+about two days a week each), and a backup that runs now and then up to its limit percent and pauses. What sfnb would
+know goes into the forecast: the counter every half hour, each call of its own, and (in one run of two) the event log's
+daily files. The forecast is made when the pause begins and again at each poll, as the panels do, and compared with
+when use really falls under the lower mark if the job waits.
 
     python benchmarks/forecast_backtest.py [--weeks 10] [--seed 1]
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,7 @@ def usage_json(review: Review) -> dict[str, Any]:
         "from": iso(history.start_at),
         "to": iso(history.now),
         "timezone": str(review.zone),
+        "notices": [asdict(notice) for notice in review.notices],
         "apis": {api: _budget_json(review, api) for api in APIS},
         **frames_json(review),
     }
@@ -212,6 +214,8 @@ def _print_usage(review: Review) -> None:
         own = int(last["sfnb_running"] + last["sfnb_completed"] + last["sfnb_besides"])
         share = "its maximum is 0" if last["max"] == 0 else f"{last['used_pct']:.1f} %"
         click.echo(f"  {api:8} {last['used']:,} of {last['max']:,} in 24 hours ({share}), {own:,} of them by sfnb")
+    for notice in review.notices:
+        click.echo(f"  {notice.level}: {notice.sentence}")
     days = review.days[review.days["api"] == "api"]
     if len(days):
         click.echo(f"\n{'day':12} {'calls':>9} {'sfnb':>9} {'other apps':>11} {'not attributed':>15}")

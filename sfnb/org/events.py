@@ -226,7 +226,8 @@ def _row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
         rows["REQUEST_ID"], rows["TIMESTAMP"], rows["API_RESOURCE"], rows["ENTITY_NAME"], SEPARATOR
     )
     values = np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object)
-    return pd.util.hash_array(values, categorize=False)
+    hashes: npt.NDArray[np.uint64] = pd.util.hash_array(values, categorize=False)
+    return hashes
 
 
 def _most_frequent(groups: pa.Table) -> Any:

@@ -195,7 +195,8 @@ def future_paths(history: History, slots: int) -> Floats:
         np.concatenate([past[choice[number % len(choice)]] for choice in wanted])
         for number in range(min(MAX_PATHS, max(len(choice) for choice in wanted)))
     ]
-    return np.asarray(rows)[:, :slots] * level
+    paths: Floats = np.asarray(rows)[:, :slots] * level
+    return paths
 
 
 def _kind(begins_at: datetime) -> int:
@@ -218,7 +219,7 @@ def _without_bursts(past: Floats, known: list[int]) -> Floats:
     return np.minimum(past, 2 * around + 4 * np.sqrt(around) + 2)
 
 
-def _level(recent: Floats, usual: Floats, *, hours: int = 6) -> float:
+def _level(recent: Floats, usual: Floats, *, hours: int = 3) -> float:
     """How much busier the last hours were than is usual for them, half way to 1, within 0.5 to 2."""
     slots = hours * 60 // SLOT_MINUTES
     now, then = float(np.sum(recent[-slots:])), float(np.sum(usual[-slots:]))

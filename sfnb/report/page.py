@@ -18,6 +18,7 @@ from typing import Any
 
 import jinja2
 import plotly
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from sfnb.charts import TEMPLATES
@@ -52,11 +53,11 @@ def html_report(reviews: Sequence[Review], *, title: str = "API usage", is_for_p
         # Plotly puts style rules in by script; styles can load nothing, since no source is allowed.
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'",
-        style=jinja2.utils.markupsafe.Markup(_asset("page.css")),
-        script=jinja2.utils.markupsafe.Markup(script),
-        library=jinja2.utils.markupsafe.Markup(library if is_for_print else ""),
+        style=Markup(_asset("page.css")),
+        script=Markup(script),
+        library=Markup(library if is_for_print else ""),
         packed=packed,
-        data=jinja2.utils.markupsafe.Markup(script_json(_data(panels, is_for_print=is_for_print))),
+        data=Markup(script_json(_data(panels, is_for_print=is_for_print))),
         is_for_print=is_for_print,
         plotly_version=plotly.__version__,
     )

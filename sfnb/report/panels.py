@@ -10,7 +10,7 @@ import pandas as pd
 
 from sfnb import charts
 from sfnb.model import APIS
-from sfnb.quota.policy import UNITS
+from sfnb.quota.policy import UNITS, lower_mark
 from sfnb.usage.review import Review
 
 
@@ -66,7 +66,7 @@ def panel_of(review: Review) -> OrgPanel:
         org_id=history.org_id,
         span=f"{start:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}, {zone}",
         cards=_cards(review),
-        notices=(),
+        notices=review.notices,
         figures=_figures(review),
         tables=_tables(review),
     )
@@ -95,7 +95,7 @@ def _cards(review: Review) -> list[Card]:
 
 
 def _figures(review: Review) -> list[Shown]:
-    zone, usage = review.zone, review.usage
+    history, zone, usage = review.history, review.zone, review.usage
     shown = []
     for api in APIS:
         has_use = bool((usage["used"][usage["api"] == api] > 0).any())
@@ -110,6 +110,7 @@ def _figures(review: Review) -> list[Shown]:
         shown.append(Shown("hours", "Calls by the hour", sentence="Calls by the hour are not known yet."))
     else:
         shown.append(Shown("hours", "Calls by the hour", charts.hours_figure(review.hours, zone=zone)))
+    shown += _ahead(review)
     week = review.week[review.week["api"] == "api"]
     if len(week):
         shown.append(Shown("week", "The week's pattern", charts.week_figure(review.week)))
@@ -120,6 +121,31 @@ def _figures(review: Review) -> list[Shown]:
             )
         else:
             shown.append(Shown(key, f"Top {what}", charts.top_figure(top, what=what)))
+    if history.job_objects:
+        objects = pd.DataFrame(
+            {
+                "object": pd.Series(list(history.job_objects), dtype="string"),
+                "calls": pd.Series(list(history.job_objects.values()), dtype="Int64"),
+            }
+        )
+        shown.append(Shown("job", "One job's calls", charts.job_figure(objects, job_id=history.largest_job)))
+    return shown
+
+
+def _ahead(review: Review) -> list[Shown]:
+    """What is to come: of the calls, and of the next backup."""
+    history, zone = review.history, review.zone
+    budget = review.budgets.get("api")
+    if budget is None or budget.max <= 0:
+        sentence = "What is to come cannot be foreseen: the org has told nothing of its use in the last 24 hours."
+        return [Shown("forecast", "The next two days", sentence=sentence)]
+    percent = history.percent("api")
+    mark = lower_mark(budget.max, percent) * 100 / budget.max
+    figure = charts.forecast_figure(review.forecast, limit_percent=percent, mark_percent=mark, zone=zone)
+    shown = [Shown("forecast", "The next two days", figure)]
+    if review.next_job and review.next_job.finishes:
+        figure = charts.finish_figure(review.next_job.finishes, limit_percent=percent, zone=zone)
+        shown.append(Shown("finish", "The next backup", figure))
     return shown
 
 

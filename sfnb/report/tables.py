@@ -81,4 +81,4 @@ def _json(value: Any) -> Any:
 
 def iso(moment: pd.Timestamp) -> str:
     """``2026-11-22T04:38:00Z``."""
-    return moment.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(moment.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sfnb.model import APIS, Api
-from sfnb.quota.forecast import DAY_SLOTS, SLOT_MINUTES, History
+from sfnb.quota.forecast import DAY_SLOTS, SLOT_MINUTES, History, outlook
 from sfnb.state.usage import minute_at, minute_number
 from sfnb.usage.counter import EVENT_LOG, UNKNOWN, Steps, counter_at, span_sum, steps_of, window_sum
 from sfnb.usage.history import DAY_MINUTES, PATTERN_DAYS, Ints, OrgHistory, Samples
@@ -212,7 +212,7 @@ def jobs_frame(history: OrgHistory) -> pd.DataFrame:
         ``bulk``, ``bulk2``, ``bulk2_mb`` (Int64, units in the report's time), ``pauses`` (Int64).
     """
     sums = {api: _job_sums(history, api) for api in APIS}
-    spenders = set().union(*sums.values())
+    spenders = {job_id for found in sums.values() for job_id in found}
     lines = [job for job in history.jobs if job.job_id in spenders]
     lines.sort(key=lambda job: job.started_at, reverse=True)
     ids = [job.job_id for job in lines]
@@ -268,6 +268,42 @@ def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
             "limit_percent": pd.Series([int(row[2]) for row in rows], dtype="Int64"),
         }
     )
+
+
+def forecast_frame(org: str, budgets: Mapping[Api, History], *, hours: int = 48) -> pd.DataFrame:
+    """
+    The use to come if no job of ours runs, in steps of ten minutes.
+
+    Returns:
+        ``org``, ``api`` (string), ``at`` (datetime64[ns, UTC]), ``expected``, ``low``, ``high`` (Float64, units in the
+        24 hours before; four of five futures lie between ``low`` and ``high``), ``max`` (Int64), ``days`` (Int64, over
+        how many past days the others are known; 0: only what comes back is known, and the band is a guess).
+    """
+    parts = []
+    for api, budget in budgets.items():
+        if budget.max <= 0:
+            continue
+        seen = outlook(budget, hours=hours)
+        count = len(seen.at)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "org": pd.Series([org] * count, dtype="string"),
+                    "api": pd.Series([api] * count, dtype="string"),
+                    "at": _stamps(seen.at),
+                    "expected": pd.Series(seen.expected, dtype="Float64").round(1),
+                    "low": pd.Series(seen.low, dtype="Float64").round(1),
+                    "high": pd.Series(seen.high, dtype="Float64").round(1),
+                    "max": pd.Series([seen.max] * count, dtype="Int64"),
+                    "days": pd.Series([seen.days] * count, dtype="Int64"),
+                }
+            )
+        )
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    columns = {"org": "string", "api": "string", "at": "datetime64[ns, UTC]", "expected": "Float64", "low": "Float64"}
+    columns |= {"high": "Float64", "max": "Int64", "days": "Int64"}
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
 
 
 def others_steps(history: OrgHistory, api: Api, edges: Ints) -> Steps:
@@ -339,7 +375,7 @@ def _usage_of(history: OrgHistory, api: Api) -> pd.DataFrame:
         "threshold": pd.Series(most * percents // 100, dtype="Int64"),
     }
     parts = {**jobs, "other_apps": other}
-    parts["unattributed"] = used - sum(parts.values())  # type: ignore[operator]
+    parts["unattributed"] = used - sum(parts.values())
     columns |= {name: pd.Series(parts[name], dtype="Int64") for name in PARTS}
     columns["source"] = pd.Series(sources, dtype="string")
     return pd.DataFrame(columns)
@@ -469,7 +505,8 @@ def _is_covered(history: OrgHistory, at: Ints) -> npt.NDArray[np.bool_]:
     # The window of 14:35 reaches from 14:35 yesterday to 14:35 today: it touches 25 hours.
     upto = np.searchsorted(history.covered, hours, side="right")
     before = np.searchsorted(history.covered, hours - 24, side="left")
-    return (upto - before) == 25
+    is_whole: npt.NDArray[np.bool_] = (upto - before) == 25
+    return is_whole
 
 
 def _days(hour_at: pd.Series, zone: tzinfo) -> pd.Series:
@@ -498,6 +535,7 @@ __all__ = [
     "budget_history",
     "callers_frame",
     "days_frame",
+    "forecast_frame",
     "hours_frame",
     "jobs_frame",
     "others_steps",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -87,6 +88,7 @@ class OrgHistory:
         log_minutes, log_calls, log_own: the event log's counted calls by minute, and those of them by sfnb.
         log_hours: rows of (hour since 1970, actor, counted, uncounted); ``callers`` says who the actors are.
         covered: hours since 1970 that the event log tells of completely, sorted.
+        job_objects: API calls by object of the job that spent most in the report's time, ``largest_job``.
         future_samples: how many samples lie after ``now``: a clock has gone back. They are left out.
     """
 
@@ -108,6 +110,8 @@ class OrgHistory:
     callers: Mapping[int, Caller] = field(default_factory=dict)
     covered: Ints = field(default_factory=lambda: _ints([]))
     event_read: EventRead = field(default_factory=EventRead)
+    largest_job: str = ""
+    job_objects: Mapping[str, int] = field(default_factory=dict)
     future_samples: int = 0
 
     @property
@@ -151,6 +155,7 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         for job in state.jobs.list(org_id)
         if job.ended_at is None or job.ended_at >= since
     ]
+    largest = _largest_job(spent, minute_number(start_at))
     log = _ints(book.event_minutes(org_id, since), width=3)
     return OrgHistory(
         org=org,
@@ -171,6 +176,8 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         callers=book.actors(org_id),
         covered=covered_hours(book.covered(org_id, since)),
         event_read=book.event_read(org_id),
+        largest_job=largest,
+        job_objects=state.ledger.object_calls(largest) if largest else {},
         future_samples=sum(1 for row in told if row[1] > end),
     )
 
@@ -187,6 +194,15 @@ def covered_hours(files: Iterable[tuple[str, int]]) -> Ints:
         if begins:
             hours.update(range(min(begins), max(begins) + length))
     return _ints(sorted(hours))
+
+
+def _largest_job(spent: Iterable[tuple[str, int, str, int]], since: int) -> str:
+    """The job that spent most API calls since then; empty: none did."""
+    sums: Counter[str] = Counter()
+    for api, minute, job_id, units in spent:
+        if api == "api" and minute >= since and job_id:
+            sums[job_id] += units
+    return max(sums, key=lambda job_id: (sums[job_id], job_id), default="")
 
 
 def _limit_changes(state: State, org_id: str) -> list[LimitChange]:

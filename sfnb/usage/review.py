@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 import pandas as pd
 
+from sfnb.model import APIS, Api
+from sfnb.quota.forecast import History
 from sfnb.usage import frames
 from sfnb.usage.history import OrgHistory
+from sfnb.usage.notices import NextJob, Notice, next_job_of, notices_of
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,9 @@ class Review:
     Args:
         usage, hours, days, callers, week, reconciliation, jobs, pauses, thresholds: as the functions in ``frames`` say.
         apps, users, families, entities: ``top_frame`` of each.
+        forecast: ``forecast_frame``, of each budget of which something is known.
+        budgets: the past of each budget as the forecast takes it.
+        next_job: what is likely to run next, and how it would go under each limit percent.
     """
 
     history: OrgHistory
@@ -36,6 +43,10 @@ class Review:
     jobs: pd.DataFrame
     pauses: pd.DataFrame
     thresholds: pd.DataFrame
+    forecast: pd.DataFrame
+    budgets: Mapping[Api, History]
+    next_job: NextJob | None
+    notices: Sequence[Notice]
 
     @property
     def org(self) -> str:
@@ -47,7 +58,7 @@ class Review:
         """The frames by name, as they are written beside a report."""
         names = (
             "usage", "hours", "days", "week", "apps", "users", "families", "entities", "reconciliation", "jobs",
-            "pauses", "thresholds",
+            "pauses", "thresholds", "forecast",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -56,6 +67,9 @@ def review_of(history: OrgHistory, zone: tzinfo) -> Review:
     """The review of what is known; pure."""
     usage, hours = frames.usage_frame(history), frames.hours_frame(history)
     callers = frames.callers_frame(history)
+    reconciliation = frames.reconciliation_frame(history, zone)
+    budgets = {api: budget for api in APIS if (budget := frames.budget_history(history, api)) is not None}
+    next_job = next_job_of(history, budgets)
     return Review(
         history=history,
         zone=zone,
@@ -68,8 +82,12 @@ def review_of(history: OrgHistory, zone: tzinfo) -> Review:
         users=frames.top_frame(callers, "user"),
         families=frames.top_frame(callers, "family"),
         entities=frames.top_frame(callers, "entity"),
-        reconciliation=frames.reconciliation_frame(history, zone),
+        reconciliation=reconciliation,
         jobs=frames.jobs_frame(history),
         pauses=frames.pauses_frame(history),
         thresholds=frames.thresholds_frame(history),
+        forecast=frames.forecast_frame(history.org, budgets),
+        budgets=budgets,
+        next_job=next_job,
+        notices=notices_of(history, callers, reconciliation, budgets, next_job, zone),
     )
