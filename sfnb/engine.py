@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sfnb.connection import Connection
 from sfnb.errors import CallerError
@@ -33,6 +33,25 @@ EXIT_CODES: dict[str, int] = {
     JobState.CANCELLED: 130,
 }
 """What a process that ran a job returns; 2 is wrong usage."""
+
+
+class RunOptions(TypedDict, total=False):
+    """
+    How a job is run, all by keyword.
+
+    Keys:
+        on_pause: ``wait`` (the default) until calls come back, or ``exit`` in the state ``paused``.
+        poll_s: seconds between questions to the org while paused; default from the settings (1800).
+        max_wait_s: stay paused and return after waiting so long in one pause; default: never.
+        workers: units of work under way at a time; default from the settings (4).
+        emit: takes the job's events, see `sfnb.jobs.events`.
+    """
+
+    on_pause: OnPause
+    poll_s: float | None
+    max_wait_s: float | None
+    workers: int | None
+    emit: events.Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,71 +156,28 @@ class JobHandle:
         return f"<job {self.job_id} of {self.org.name}: {self.state}>"
 
 
-def run(
-    org: Connection,
-    request: Backup,
-    *,
-    on_pause: OnPause = "wait",
-    poll_s: float | None = None,
-    max_wait_s: float | None = None,
-    workers: int | None = None,
-    emit: events.Sink = events.ignore,
-) -> dict[str, Any]:
+def run(org: Connection, request: Backup, **options: Unpack[RunOptions]) -> dict[str, Any]:
     """
     Run a backup on the caller's own thread, to its end or to a pause that nobody waits for.
-
-    Args:
-        on_pause: ``wait`` until calls come back, or ``exit`` in the state ``paused``.
-        poll_s: seconds between questions to the org while paused; default from the settings (1800).
-        max_wait_s: stay paused and return after waiting so long.
 
     Returns:
         The summary: ``job_id, kind, org, state, snapshot, started_at, ended_at, calls, rows, objects, pauses``.
     """
-    return _runner(org, on_pause, poll_s, max_wait_s, workers, emit).run(_create(org, request))
+    return _runner(org, options).run(_create(org, request))
 
 
-def start(
-    org: Connection,
-    request: Backup,
-    *,
-    on_pause: OnPause = "wait",
-    poll_s: float | None = None,
-    max_wait_s: float | None = None,
-    workers: int | None = None,
-    emit: events.Sink = events.ignore,
-) -> JobHandle:
+def start(org: Connection, request: Backup, **options: Unpack[RunOptions]) -> JobHandle:
     """Run a backup on a thread of its own; arguments as for `run`."""
-    fan = events.Fan(emit)
-    return _start(org, _create(org, request), _runner(org, on_pause, poll_s, max_wait_s, workers, fan), fan)
+    return _start(org, _create(org, request), options)
 
 
-def start_again(
-    org: Connection,
-    job_id: str,
-    *,
-    on_pause: OnPause = "wait",
-    poll_s: float | None = None,
-    max_wait_s: float | None = None,
-    workers: int | None = None,
-    emit: events.Sink = events.ignore,
-) -> JobHandle:
+def start_again(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> JobHandle:
     """Go on with a job as `resume` does, on a thread of its own."""
     _make_ready(org, job_id)
-    fan = events.Fan(emit)
-    return _start(org, job_id, _runner(org, on_pause, poll_s, max_wait_s, workers, fan), fan)
+    return _start(org, job_id, options)
 
 
-def resume(
-    org: Connection,
-    job_id: str,
-    *,
-    on_pause: OnPause = "wait",
-    poll_s: float | None = None,
-    max_wait_s: float | None = None,
-    workers: int | None = None,
-    emit: events.Sink = events.ignore,
-) -> dict[str, Any]:
+def resume(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> dict[str, Any]:
     """
     Go on with a paused, failed or killed job in the same snapshot, on the caller's own thread.
 
@@ -209,7 +185,7 @@ def resume(
         CallerError: the job has ended, belongs to another org, or another process runs it.
     """
     _make_ready(org, job_id)
-    return _runner(org, on_pause, poll_s, max_wait_s, workers, emit).run(job_id)
+    return _runner(org, options).run(job_id)
 
 
 def set_limit(org: Connection, percent: int, *, api: Api | None = None, reason: str = "") -> None:
@@ -242,28 +218,24 @@ def _create(org: Connection, request: Backup) -> str:
     return job.job_id
 
 
-def _runner(  # noqa: PLR0917 - its callers' options, in their order
-    org: Connection,
-    on_pause: OnPause,
-    poll_s: float | None,
-    max_wait_s: float | None,
-    workers: int | None,
-    emit: events.Sink,
-) -> Runner:
+def _runner(org: Connection, options: RunOptions) -> Runner:
+    poll_s = options.get("poll_s")
     return Runner(
         org.org,
         org.store,
         org.state,
         org.clock,
-        emit,
-        on_pause=on_pause,
-        poll_s=poll_s if poll_s is not None else org.settings.poll_s,
-        max_wait_s=max_wait_s,
-        workers=workers or org.settings.workers,
+        options.get("emit", events.ignore),
+        on_pause=options.get("on_pause", "wait"),
+        poll_s=org.settings.poll_s if poll_s is None else poll_s,
+        max_wait_s=options.get("max_wait_s"),
+        workers=options.get("workers") or org.settings.workers,
     )
 
 
-def _start(org: Connection, job_id: str, runner: Runner, fan: events.Fan) -> JobHandle:
+def _start(org: Connection, job_id: str, options: RunOptions) -> JobHandle:
+    fan = events.Fan(options.get("emit", events.ignore))
+    runner = _runner(org, {**options, "emit": fan})
     outcome: dict[str, Any] = {}
 
     def work() -> None:

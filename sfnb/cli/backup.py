@@ -174,6 +174,12 @@ def resume(  # noqa: PLR0917 - click gives them by name
         click.echo("no job is waiting to be resumed.", err=True)
     worst = 0
     for job_id in job_ids:
+        if app.state.jobs.get(job_id).is_held:
+            app.state.jobs.want(job_id, None)
+            click.echo(
+                f"job {job_id} has a process of its own and goes on there; `sfnb jobs` shows its state.", err=True
+            )
+            continue
         with (
             connect(app.state.jobs.get(job_id).org, settings=app.settings, clock=app.clock) as org,
             _terminated_like_interrupted(),

@@ -96,6 +96,10 @@ class Runner:
                 raise self._failed(JobError(f"{err} `sfnb resume {job_id}` goes on from here.")) from err
             except SfnbError as err:
                 raise self._failed(err) from err
+            except Exception as err:
+                # A fault of ours. The job must not look as if it still ran; its bookmark is good.
+                self._failed(JobError(f"unexpected {type(err).__name__}; please report it. `sfnb resume` goes on."))
+                raise
         return job_summary(self.state, job_id)
 
     def _tell(self, event: events.Event) -> None:
