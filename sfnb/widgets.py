@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from sfnb.connection import Connection
 from sfnb.engine import Forecast, JobHandle
 from sfnb.model import Api
+from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.panel import JobPanel
 from sfnb.ui.slider import LimitSlider
 
@@ -53,3 +54,12 @@ def job_panel(job: JobHandle | str, *, org: Connection | None = None) -> JobPane
         CallerError: there is no such job of this org.
     """
     return JobPanel(job, org)
+
+
+def snapshot_browser(org: Connection) -> SnapshotBrowser:
+    """
+    The org's snapshots, their objects, and an object's rows: paged from the store, filtered, sorted.
+
+    ``browser.frame()`` gives what the table shows as a pandas frame. Cost: no API calls.
+    """
+    return SnapshotBrowser(org)

@@ -1,0 +1,174 @@
+"""The snapshot browser: snapshots, their objects, and an object's rows as a table that pages from the store."""
+
+from __future__ import annotations
+
+import threading
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from sfnb.connection import Connection
+from sfnb.errors import CallerError, SfnbError
+from sfnb.store.pages import Pages
+from sfnb.store.snapshots import Snapshot
+from sfnb.ui.kernel import Pulse
+from sfnb.ui.screen import Screen, styles
+from sfnb.ui.words import count, picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOOK_S = 0.5
+
+PICTURE_ROWS = 20
+
+
+class SnapshotBrowser(Screen):
+    """
+    What an org's backups have stored. Costs no API calls.
+
+    Opening an object reads it into a temporary file in the background; its first rows are there at once.
+    """
+
+    script = "browser"
+
+    def __init__(self, org: Connection) -> None:
+        self._org = org
+        self._pages: Pages | None = None
+        self._snapshot: Snapshot | None = None
+        self._object = ""
+        self._told: tuple[int, bool, str] = (0, False, "")
+        self._pulse = Pulse(self._look, LOOK_S)
+
+    def __repr__(self) -> str:
+        what = f", open: {self._object}" if self._object else ""
+        return f"<snapshots of {self._org.name}: {len(self._org.snapshots)}{what}>"
+
+    # what there is to show
+
+    def view(self) -> dict[str, Any]:
+        return {"org": self._org.name, "snapshots": self._list()}
+
+    def _list(self) -> list[dict[str, str]]:
+        found = []
+        for name in reversed(list(self._org.snapshots)):
+            moment = f"{name[:4]}-{name[4:6]}-{name[6:8]} {name[9:11]}:{name[11:13]} UTC"
+            found.append({"id": name, "label": f"{moment} · {name}"})
+        return found
+
+    def html(self) -> str:
+        parts = [f"<h3>Snapshots of {escape(self._org.name)}</h3>"]
+        try:
+            shown = self._snapshot or self._org.snapshots["latest"]
+        except SfnbError as err:
+            return picture(f"{parts[0]}<p>{escape(str(err))}</p>", styles())
+        manifest = shown.manifest
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(name)}</th><td>{escape(str(e.state))}</td><td>{e.rows:,}</td></tr>"
+            for name, e in sorted(manifest.objects.items(), key=lambda item: -item[1].rows)[:50]
+        )
+        parts.append(
+            f"<p>{len(self._org.snapshots):,} snapshots; shown: {escape(shown.id)}, {escape(manifest.state)}</p>"
+            f"<table><thead><tr><th>object</th><th>state</th><th>rows</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
+        if self._pages is not None:
+            parts.append(_page_html(self._object, self._pages))
+        return picture("".join(parts), styles())
+
+    def frame(self) -> pd.DataFrame:
+        """
+        The rows of the open object that the present filter leaves, in its order.
+
+        Raises:
+            CallerError: no object is open.
+        """
+        return self._the_pages().frame()
+
+    # what a person does
+
+    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
+        answer = self._answer(told)
+        return None if answer is None else {"ok": True, **answer}
+
+    def _answer(self, told: dict[str, Any]) -> dict[str, Any] | None:
+        answer: dict[str, Any] | None = None
+        match told.get("kind"):
+            case "snapshots":
+                answer = {"snapshots": self._list()}
+            case "objects":
+                answer = self.choose(str(told["snapshot"]))
+            case "open":
+                answer = self.open(str(told["object"]))
+            case "pick":
+                filters = {str(name): str(text) for name, text in told["filters"].items()}
+                is_descending = bool(told.get("descending"))
+                answer = {"count": self._the_pages().pick(filters, told.get("order"), descending=is_descending)}
+            case "page":
+                answer = {"rows": self._the_pages().page(int(told["offset"]), int(told["limit"]))}
+            case "cell":
+                answer = {"text": self._the_pages().cell(int(told["offset"]), str(told["column"]))}
+        return answer
+
+    def choose(self, snapshot: str) -> dict[str, Any]:
+        """Take a snapshot: what it holds."""
+        self._snapshot = self._org.snapshots[snapshot]
+        manifest = self._snapshot.manifest
+        objects = [
+            {"name": name, "rows": entry.rows, "label": f"{name}: {count(entry.rows)} rows, {entry.state}"}
+            for name, entry in sorted(manifest.objects.items())
+        ]
+        total = sum(entry.rows for entry in manifest.objects.values())
+        about = f"{manifest.state}: {len(objects):,} objects, {total:,} rows"
+        return {"about": about, "objects": objects}
+
+    def open(self, object_name: str) -> dict[str, Any]:
+        """Open an object of the snapshot: its columns. Its rows are read in the background."""
+        if self._snapshot is None:
+            raise CallerError("Choose a snapshot first.")
+        pages = Pages(self._snapshot.rows(object_name))
+        self.close_object()
+        self._pages, self._object = pages, object_name
+        threading.Thread(target=pages.load, name=f"sfnb-pages-{object_name}", daemon=True).start()
+        self._told = (0, False, "")
+        self._pulse.start()
+        code = f'org.snapshots["{self._snapshot.id}"].frame("{object_name}")'
+        return {"columns": pages.columns, "code": code, **self._state()}
+
+    def close_object(self) -> None:
+        """Give back the temporary file of the open object."""
+        if self._pages is not None:
+            self._pages.close()
+            self._pages = None
+
+    def _the_pages(self) -> Pages:
+        if self._pages is None:
+            raise CallerError("Open an object first.")
+        return self._pages
+
+    def _state(self) -> dict[str, Any]:
+        pages = self._the_pages()
+        return {"count": pages.count, "loaded": pages.loaded, "done": pages.is_loaded, "problem": pages.problem}
+
+    def _look(self) -> None:
+        """One beat while an object is read: how far it is. The thread that reads touches no widget."""
+        if self._pages is None:
+            self._pulse.stop()
+            return
+        state = self._state()
+        now = (state["loaded"], state["done"], state["problem"])
+        if now != self._told:
+            self._told = now
+            self.send(state)
+        if state["done"] or state["problem"]:
+            self._pulse.stop()
+
+
+def _page_html(name: str, pages: Pages) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in pages.columns[:12])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(value or '')}</td>" for value in row[:12]) + "</tr>"
+        for row in pages.page(0, PICTURE_ROWS)
+    )
+    return (
+        f"<h4>{escape(name)}: the first rows of {pages.count:,}</h4>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )

@@ -1,0 +1,218 @@
+const ROW_PX = 24;
+const BLOCK = 100; // rows asked for at a time
+const TALLEST_PX = 8000000; // browsers cannot scroll elements of any height; beyond this, places are scaled
+
+const render = ({ model, el }) => {
+  const root = part_root("browser");
+  const stop_theme = follow_theme(root);
+  const { ask, stop } = asker(model);
+  let columns = [];
+  let count = 0;
+  let blocks = new Map();
+  let asked = new Set();
+  let order = null;
+  let descending = false;
+  let filters = {};
+  let turn = 0; // answers to an older question are dropped
+  let shown_code = "";
+  let cursor = { place: 0, column: 0 };
+  const id = fresh_id();
+
+  const heading = h("h3");
+  const snapshots = h("select", { "aria-label": "Snapshot" });
+  const objects = h("select", { "aria-label": "Object" });
+  const again = h("button", { type: "button" }, "Look again");
+  const about = h("p", { className: "sfnb-quiet" });
+  const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
+  const head = h("tr");
+  const fields = h("tr", { className: "sfnb-filters" });
+  const rows = h("tbody");
+  const table = h("table", { className: "sfnb-grid", role: "grid", "aria-label": "Rows" }, h("thead", {}, head, fields), rows);
+  const height = h("div", { className: "sfnb-height" });
+  const scroller = h("div", { className: "sfnb-scroller", tabIndex: 0, role: "group",
+    "aria-label": "Rows: arrow keys move, Enter shows the whole value", hidden: true },
+    h("div", { className: "sfnb-stick" }, table), height);
+  const cell = h("pre", { className: "sfnb-cell", tabIndex: 0, hidden: true, "aria-label": "Whole value" });
+  const code = h("code");
+  const copy = h("button", { type: "button" }, "Copy");
+  const as_frame = h("p", { hidden: true }, "As a frame: ", code, " ", copy);
+
+  const problem = (answer) => {
+    const bad = !answer || !answer.ok;
+    if (bad) say(status, answer ? answer.says : SILENT);
+    return bad;
+  };
+  const visible = () => Math.max(1, Math.floor((scroller.clientHeight - table.tHead.offsetHeight) / ROW_PX));
+  const most = () => Math.max(0, count - visible());
+  const first = () => {
+    const room = scroller.scrollHeight - scroller.clientHeight;
+    return room > 0 ? Math.round((scroller.scrollTop / room) * most()) : 0;
+  };
+  const go_to = (place) => {
+    const room = scroller.scrollHeight - scroller.clientHeight;
+    scroller.scrollTop = most() ? (Math.min(Math.max(place, 0), most()) / most()) * room : 0;
+  };
+  const fetch_block = async (block) => {
+    if (asked.has(block)) return;
+    asked.add(block);
+    const mine = turn;
+    const answer = await ask({ kind: "page", offset: block * BLOCK, limit: BLOCK }, 60000);
+    if (mine !== turn) return;
+    if (problem(answer)) { asked.delete(block); return; }
+    blocks.set(block, answer.rows);
+    if (answer.rows.length < BLOCK) asked.delete(block); // more may be read in later
+    draw();
+  };
+  let due = false;
+  const soon = () => { if (!due) { due = true; requestAnimationFrame(() => { due = false; draw(true); }); } };
+  const row_of = (place) => (blocks.get(Math.floor(place / BLOCK)) || [])[place % BLOCK];
+  const draw = (may_ask = false) => {
+    height.style.height = `${Math.min(count * ROW_PX, TALLEST_PX)}px`;
+    table.setAttribute("aria-rowcount", count + 2);
+    const from = first();
+    const until = Math.min(count, from + visible() + 1);
+    rows.replaceChildren();
+    const wanted = new Set();
+    for (let place = from; place < until; place += 1) {
+      const values = row_of(place);
+      if (!values) wanted.add(Math.floor(place / BLOCK));
+      rows.append(h("tr", { "aria-rowindex": place + 3 }, h("th", { scope: "row" }, (place + 1).toLocaleString("en")),
+        ...columns.map((name, i) => {
+          const value = values ? values[i] : "…";
+          const at = place === cursor.place && i === cursor.column;
+          return h("td", { className: `${value === null ? "sfnb-null" : ""} ${at ? "sfnb-cursor" : ""}`,
+            id: at ? `${id}-cursor` : "", title: "click, or press Enter, for the whole value",
+            onclick: () => { cursor = { place, column: i }; draw(); whole_cell(place, name); } },
+          value === null ? "∅" : value.replace(/\s+/g, " "));
+        })));
+    }
+    if (may_ask) wanted.forEach(fetch_block);
+  };
+  const whole_cell = async (place, column) => {
+    const answer = await ask({ kind: "cell", offset: place, column }, 30000);
+    if (problem(answer)) return;
+    cell.hidden = false;
+    say(cell, `${column}, row ${(place + 1).toLocaleString("en")}:\n${answer.text === null ? "(empty)" : answer.text}`);
+  };
+  const move = (down, right) => {
+    cursor = { place: Math.min(Math.max(cursor.place + down, 0), Math.max(0, count - 1)),
+      column: Math.min(Math.max(cursor.column + right, 0), columns.length - 1) };
+    if (cursor.place < first()) go_to(cursor.place);
+    if (cursor.place >= first() + visible()) go_to(cursor.place - visible() + 1);
+    draw(true);
+    const cell_at = rows.querySelector(".sfnb-cursor");
+    if (cell_at) cell_at.scrollIntoView({ block: "nearest", inline: "nearest" });
+    scroller.setAttribute("aria-activedescendant", `${id}-cursor`);
+  };
+  const restart = () => { cursor = { place: 0, column: 0 }; turn += 1; blocks = new Map(); asked = new Set(); scroller.scrollTop = 0; soon(); };
+  const pick = async () => {
+    say(status, "…");
+    const answer = await ask({ kind: "pick", filters, order, descending }, 120000);
+    if (problem(answer)) return;
+    count = answer.count;
+    say(status, `${count.toLocaleString("en")} rows`);
+    restart();
+  };
+  const sort_by = (name) => {
+    if (order === name && descending) { order = null; descending = false; }
+    else if (order === name) descending = true;
+    else { order = name; descending = false; }
+    draw_head();
+    pick();
+  };
+  const draw_head = () => {
+    head.replaceChildren(h("th", { scope: "col" }, "#"), ...columns.map((name) => {
+      const sign = order === name ? (descending ? " ▼" : " ▲") : "";
+      const sorted = order === name ? (descending ? "descending" : "ascending") : "none";
+      return h("th", { scope: "col", "aria-sort": sorted },
+        h("button", { type: "button", className: "sfnb-sort", "aria-label": `sort by ${name}`, onclick: () => sort_by(name) }, name + sign));
+    }));
+  };
+  const draw_filters = () => {
+    let wait = null;
+    fields.replaceChildren(h("td", {}, "filter"), ...columns.map((name) => h("td", {}, h("input", {
+      type: "search", "aria-label": `filter ${name}`, title: "text, =text, = (empty), != (not empty), >5, 5..9",
+      oninput: (event) => {
+        filters[name] = event.target.value;
+        clearTimeout(wait);
+        wait = setTimeout(pick, 400);
+      },
+    }))));
+  };
+  const list_objects = async () => {
+    scroller.hidden = as_frame.hidden = cell.hidden = true;
+    objects.replaceChildren();
+    if (!snapshots.value) return;
+    const answer = await ask({ kind: "objects", snapshot: snapshots.value }, 60000);
+    if (problem(answer)) return;
+    say(about, answer.about);
+    objects.replaceChildren(h("option", { value: "" }, "choose an object"),
+      ...answer.objects.map((object) => h("option", { value: object.name }, object.label)));
+  };
+  const open = async () => {
+    cell.hidden = true;
+    if (!objects.value) return;
+    say(status, "Opening …");
+    const answer = await ask({ kind: "open", object: objects.value }, 60000);
+    if (problem(answer)) return;
+    columns = answer.columns;
+    order = null;
+    descending = false;
+    filters = {};
+    count = answer.count;
+    shown_code = answer.code;
+    say(code, shown_code);
+    scroller.hidden = as_frame.hidden = false;
+    draw_head();
+    draw_filters();
+    restart();
+    tell(answer);
+  };
+  const tell = (state) => {
+    const had = count;
+    if (state.problem) { say(status, state.problem); return; }
+    if (order === null && !Object.values(filters).some(Boolean)) count = state.count;
+    say(status, state.done ? `${state.loaded.toLocaleString("en")} rows` :
+      `${state.loaded.toLocaleString("en")} rows so far, still reading`);
+    if (had !== count) soon();
+    else if (state.done && (order !== null || Object.values(filters).some(Boolean))) pick();
+  };
+  const take = (view) => {
+    say(heading, `Snapshots of ${view.org}`);
+    root.setAttribute("aria-label", `Snapshots of ${view.org}`);
+    fill(view.snapshots);
+  };
+  const fill = (list) => {
+    const before = snapshots.value;
+    snapshots.replaceChildren(...list.map((one) => h("option", { value: one.id }, one.label)));
+    if (!list.length) { say(about, "No snapshot yet: make a backup first."); return; }
+    if (list.some((one) => one.id === before)) snapshots.value = before; else list_objects();
+  };
+  snapshots.addEventListener("change", list_objects);
+  objects.addEventListener("change", open);
+  again.addEventListener("click", async () => {
+    const answer = await ask({ kind: "snapshots" }, 60000);
+    if (!problem(answer)) fill(answer.snapshots);
+  });
+  copy.addEventListener("click", () => navigator.clipboard.writeText(shown_code).then(
+    () => say(status, "Copied."), () => say(status, "The browser does not let it be copied; mark it by hand.")));
+  scroller.addEventListener("scroll", soon);
+  scroller.addEventListener("keydown", (event) => {
+    if (event.target !== scroller) return;
+    const steps = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1],
+      PageDown: [visible(), 0], PageUp: [-visible(), 0], Home: [-count, 0], End: [count, 0] };
+    if (event.key in steps) move(...steps[event.key]);
+    else if (event.key === "Enter" && columns.length) whole_cell(cursor.place, columns[cursor.column]);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  const hear = (message) => { if (!message.answer && "loaded" in message) tell(message); };
+  model.on("msg:custom", hear);
+  root.append(heading, h("div", { className: "sfnb-row" }, snapshots, objects, again), about, status, scroller, cell, as_frame);
+  el.append(root);
+  take(model.get("view"));
+  return () => { stop(); stop_theme(); model.off("msg:custom", hear); };
+};
+
+export default { render };
