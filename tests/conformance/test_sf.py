@@ -171,19 +171,16 @@ def test_data_query_has_no_bulk_any_more(sf: SfCli) -> None:
     assert "Nonexistent flag: --bulk" in json.loads(sf.text(*words, exit_code=2))["message"]
 
 
-@pytest.mark.parametrize("kind", ["csv", "json"])
-def test_data_export_bulk(sf: SfCli, living_org: RunningOrg, tmp_path: Path, kind: str) -> None:
-    """``data export bulk`` writes every row once, values as they are; ``--all-rows`` adds the deleted ones."""
+def test_data_export_bulk(sf: SfCli, living_org: RunningOrg, tmp_path: Path) -> None:
+    """``data export bulk --all-rows`` writes every row once, deleted ones too, and the values as they are."""
     soql = f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact"
-    file = tmp_path / f"contacts.{kind}"
-    words = ("--output-file", str(file), "--result-format", kind, "--wait", "5")
+    file = tmp_path / "contacts.csv"
     # The line ending is that of the rows; inside of values it stays.
-    extra = ("--line-ending", "LF") if kind == "csv" else ("--all-rows",)
-    result = sf.ask("data", "export", "bulk", "--query", soql, *words, *extra)
-    text = file.read_bytes().decode()
-    rows = csv_rows(text) if kind == "csv" else json.loads(text)
-    rest = rest_records(living_org, soql, path="query" if kind == "csv" else "queryAll")
-    assert result["totalSize"] == len(rows) == len(rest) > 4_000
+    words = ("--output-file", str(file), "--result-format", "csv", "--line-ending", "LF", "--wait", "5", "--all-rows")
+    result = sf.ask("data", "export", "bulk", "--query", soql, *words)
+    rows = csv_rows(file.read_bytes().decode())
+    rest = rest_records(living_org, soql, path="queryAll")
+    assert result["totalSize"] == len(rows) == len(rest) > len(rest_records(living_org, soql)) > 4_000
     assert text_rows(rows) == text_rows(rest)
 
 
@@ -199,24 +196,22 @@ def test_limits(sf: SfCli, living_org: RunningOrg, words: tuple[str, ...]) -> No
 
 
 def test_sobject_describe(sf: SfCli, living_org: RunningOrg) -> None:
-    """``sobject describe`` gives the fields that the org tells; ``sobject list`` knows the objects."""
+    """``sobject describe`` gives the fields and children that the org tells."""
     described = sf.ask("sobject", "describe", "--sobject", "Account", "--api-version", "66.0")
     told = living_org.get(f"/services/data/{VERSION}/sobjects/Account/describe").json()
     assert described["fields"] == told["fields"]
     assert described["childRelationships"] == told["childRelationships"]
-    assert {"Account", "Contact", "User"} <= set(sf.ask("sobject", "list"))
 
 
 def test_rows_live(sf: SfCli, living_org: RunningOrg) -> None:
-    """``data create``, ``get``, ``update`` and ``delete record`` find each other's work."""
+    """``data create record`` and ``data delete record`` do so; sf sends numbers as text, and a number is kept."""
     account = ("record", "--sobject", "Account")
     record_id = sf.ask("data", "create", *account, "--values", "Name='Made by sf' NumberOfEmployees=7")["id"]
-    which = ("--record-id", record_id)
-    assert sf.ask("data", "update", *account, *which, "--values", "Name='Changed by sf'")["success"] is True
-    record = sf.ask("data", "get", *account, "--where", "Name='Changed by sf'")
-    assert (record["Id"], record["NumberOfEmployees"]) == (record_id, 7)
-    assert sf.ask("data", "delete", *account, *which)["success"] is True
-    assert living_org.get(f"/services/data/{VERSION}/sobjects/Account/{record_id}").status_code == 404
+    path = f"/services/data/{VERSION}/sobjects/Account/{record_id}"
+    record = living_org.get(path).json()
+    assert (record["Name"], record["NumberOfEmployees"]) == ("Made by sf", 7)
+    assert sf.ask("data", "delete", *account, "--record-id", record_id)["success"] is True
+    assert living_org.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("is_token_shown", [False, True], ids=["token hidden", "token shown"])
@@ -224,16 +219,13 @@ def test_sfnb_takes_the_login_of_sf(sf: SfCli, living_org: RunningOrg, tmp_path:
     """``sfnb org add --sf-cli`` finds the real sf, and gets in whether ``org display`` shows the token or not (P7)."""
     env = {**sf.environment, "SFNB_HOME": str(tmp_path), "SF_TEMP_SHOW_SECRETS": str(is_token_shown).lower()}
 
-    def sfnb(*words: str) -> str:
-        command = [sys.executable, "-c", "from sfnb.cli import main; main()", *words]
-        done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=120, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert living_org.access_token not in done.stdout + done.stderr
-        return done.stdout
-
-    assert living_org.org_id in sfnb("org", "add", "ours", "--sf-cli", ALIAS, "--ca-file", living_org.ca_file)
-    checked = json.loads(sfnb("org", "check", "ours", "--json"))
-    assert checked["org_id"] == living_org.org_id
-    assert checked["missing"] == []
-    for file in tmp_path.rglob("*"):
-        assert file.is_dir() or living_org.access_token.encode() not in file.read_bytes(), f"the token is in {file}"
+    words = ("org", "add", "ours", "--sf-cli", ALIAS, "--ca-file", living_org.ca_file)
+    command = [sys.executable, "-c", "from sfnb.cli import main; main()", *words]
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert living_org.org_id in done.stdout
+    assert living_org.access_token not in done.stdout + done.stderr
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert files
+    for file in files:
+        assert living_org.access_token.encode() not in file.read_bytes(), f"the token is in {file}"
