@@ -19,8 +19,8 @@ from typing import Any
 from sfnb.errors import JobError, ObjectError, QuotaSignal, ResultsGone, StopSignal, TransientError
 from sfnb.jobs import plan as planning
 from sfnb.jobs.bulk import BulkReading
+from sfnb.jobs.desk import Desk
 from sfnb.jobs.units import (
-    Desk,
     KeysetPage,
     PageOutcome,
     TooLarge,
@@ -182,12 +182,11 @@ class Backup:
         full = planning.QUERIES_PER_CALL
         while self._rest and self._free() > 0 and (len(self._rest) >= full or not self._rest_busy):
             group = [self.tracks[self._rest.popleft()] for _ in range(min(full, len(self._rest)))]
-            pages = [KeysetPage(t.schema, t.cursor.get("after", ""), self._started_at(t)) for t in group]
-            large = planning.BULK_FROM_ROWS
+            pages = [self._next_page(track) for track in group]
             self._rest_busy += 1
             self._unit(
                 tuple(t.name for t in group),
-                partial(read_keyset_pages, self.desk, pages, large_from=large),
+                partial(read_keyset_pages, self.desk, pages),
                 self._pages_read,
             )
         while self._single and self._free() > 0:
@@ -198,6 +197,10 @@ class Backup:
             track = self.tracks[self._parents.popleft()]
             if not (track.problem or track.left_out):
                 self._start_parents(track)
+
+    def _next_page(self, track: Track) -> KeysetPage:
+        large_from = None if track.bulk_refusal else planning.BULK_FROM_ROWS
+        return KeysetPage(track.schema, track.cursor.get("after", ""), self._started_at(track), large_from)
 
     def _started_at(self, track: Track) -> str:
         now = self.desk.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -225,7 +228,9 @@ class Backup:
             try:
                 then(future.result())
                 self._exhausted = 0
-            except (QuotaSignal, StopSignal) as signal:
+            except QuotaSignal as signal:
+                self._over(signal, names)
+            except StopSignal as signal:
                 self._stopped_by = self._stopped_by or signal
             except ResultsGone as gone:
                 self._again(self.tracks[names[0]], str(gone))
@@ -236,6 +241,13 @@ class Backup:
                 self._give_way([self.tracks[name] for name in names], err)
             except JobError as err:
                 self._stopped_by = self._stopped_by or err
+
+    def _over(self, signal: QuotaSignal, names: tuple[str, ...]) -> None:
+        """The gate is closed; but where the org has no such Bulk budget at all, there is nothing to wait for."""
+        if signal.api in ("bulk2", "bulk2_mb") and signal.max < 0 and self.tracks[names[0]].road == "bulk2":
+            self._refused(self.tracks[names[0]], ObjectError(signal.reason, code="NO_BUDGET"))
+        else:
+            self._stopped_by = self._stopped_by or signal
 
     def _give_way(self, tracks: list[Track], err: TransientError) -> None:
         self._exhausted += 1
@@ -311,10 +323,7 @@ class Backup:
                 self._give_way([track], outcome)
             elif isinstance(outcome, TooLarge):
                 track.expected_rows = outcome.total
-                if track.bulk_refusal:
-                    self._fail(track, track.bulk_refusal)
-                else:
-                    self._change_road(track, "bulk2")
+                self._change_road(track, "bulk2")
             else:
                 self._advanced(track, outcome)
                 if not outcome.is_done:

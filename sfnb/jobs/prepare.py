@@ -53,7 +53,7 @@ class Survey:
         readable = [name for name in names if reason_not_read(infos[name]) is None]
         self._describe(readable)
         if self._counts is None:
-            self._counts = self._ask(lambda: describe.fetch_counts(self.org, readable))
+            self._counts = self._sizes(readable)
         counts = self._counts
         gone = ObjectError("it was not described")
         facts = [Facts(infos[n], self._schemas.get(n, gone), counts.get(n)) for n in names]
@@ -77,6 +77,13 @@ class Survey:
             infos = self._ask(lambda: describe.fetch_objects(self.org))
             self._infos = {info.name: info for info in infos}
         return self._infos
+
+    def _sizes(self, names: Sequence[str]) -> dict[str, int]:
+        try:
+            return self._ask(lambda: describe.fetch_counts(self.org, names))
+        except ObjectError:
+            # They need View Setup and Configuration. Without them the first page of each object tells its size.
+            return {}
 
     def _describe(self, names: Sequence[str]) -> None:
         missing = [name for name in names if name not in self._schemas]

@@ -9,67 +9,38 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfnb.clock import Clock
 from sfnb.errors import ObjectError, StopSignal, TransientError
+from sfnb.jobs.desk import Body, Desk
 from sfnb.jobs.plan import BULK_PAGE_ROWS, select_soql
-from sfnb.model import ObjectSchema, Price
+from sfnb.model import ObjectSchema
 from sfnb.org import bulk2
 from sfnb.org.arrow import MAX_BLOCK_BYTES, RecordTooLarge, arrow_schema, block_bytes, csv_batches, json_batch
-from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
-from sfnb.org.org import Org
-from sfnb.org.transport import call_context
 from sfnb.store.log import Progress
 from sfnb.store.parts import Part
-from sfnb.store.tables import Writer
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What every unit works with. Shared by threads; each of its members says how."""
-
-    org: Org
-    writer: Writer
-    job_id: str
-    clock: Clock
-    stop: threading.Event
-    count: Callable[[str, int], None]
-
-    def call(self, name: str, fn: Callable[[], T], **context: Any) -> T:
-        """``fn``'s answer, its calls booked on the object ``name``; what may work soon is tried again."""
-
-        def on_call(price: Price) -> None:
-            self.count(name, price.get("api", 0))
-
-        with call_context(job_id=self.job_id, object=name, on_call=on_call, stop=self.stop, **context):
-            return self.org.retrying(fn)
-
-    def query_path(self, soql: str) -> str:
-        """The address of a query that sees deleted and archived records too."""
-        return self.org.data_path(f"queryAll?q={quote(soql, safe='')}")
-
-    def get(self, name: str, path: str) -> bytes:
-        """The body at ``path``. One call."""
-        return self.call(name, lambda: self.org.request("GET", path).content)
 
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage:
-    """The next page of an object read in the order of its Ids. ``after`` is empty at the start."""
+    """
+    The next page of an object read in the order of its Ids.
+
+    Args:
+        after: the last Id read; empty at the start.
+        large_from: with more rows than this the object would go by another road; None: there is no other.
+    """
 
     schema: ObjectSchema
     after: str
     started_at: str
+    large_from: int | None
 
     def soql(self) -> str:
         return select_soql(self.schema, where=f"Id > '{self.after}'" if self.after else "", order="Id")
@@ -85,29 +56,27 @@ class TooLarge:
 PageOutcome = Progress | TooLarge | ObjectError | TransientError
 
 
-def read_keyset_pages(desk: Desk, pages: Sequence[KeysetPage], *, large_from: int) -> dict[str, PageOutcome]:
+def read_keyset_pages(desk: Desk, pages: Sequence[KeysetPage]) -> dict[str, PageOutcome]:
     """
     Read and commit one page of each of up to five objects, in one call.
 
     Returns:
         By object: how far it is now; or that it is too large for this road; or why it was refused.
     """
-    book_on = pages[0].schema.name
-    requests = [SubRequest(f"q{number}", desk.query_path(page.soql())) for number, page in enumerate(pages)]
-    answers = desk.call(book_on, lambda: fetch_composite(desk.org, requests))
+    bodies = desk.query([(page.schema.name, page.soql()) for page in pages])
     outcomes: dict[str, PageOutcome] = {}
-    for page, answer in zip(pages, answers, strict=True):
+    for page, body in zip(pages, bodies, strict=True):
         try:
-            outcomes[page.schema.name] = _store_page(desk, page, answer, large_from=large_from)
+            outcomes[page.schema.name] = _store_page(desk, page, body)
         except (ObjectError, TransientError) as err:
             outcomes[page.schema.name] = err
     return outcomes
 
 
-def _store_page(desk: Desk, page: KeysetPage, answer: SubResponse, *, large_from: int) -> Progress | TooLarge:
+def _store_page(desk: Desk, page: KeysetPage, body: Body) -> Progress | TooLarge:
     name = page.schema.name
-    batch, total, is_done = json_batch(_good_body(answer, name), arrow_schema(page.schema))
-    if not page.after and not is_done and total > large_from:
+    batch, total, is_done = json_batch(_good(body), arrow_schema(page.schema))
+    if not page.after and not is_done and page.large_from is not None and total > page.large_from:
         return TooLarge(total)
     check_order(name, batch, page.after)
     if not is_done and not batch.num_rows:
@@ -118,11 +87,10 @@ def _store_page(desk: Desk, page: KeysetPage, answer: SubResponse, *, large_from
     return desk.writer.commit(name, parts, cursor, is_done=is_done)
 
 
-def _good_body(answer: SubResponse, name: str) -> bytes:
-    refusal = answer.refusal(name)
-    if refusal is not None:
-        raise refusal
-    return answer.body
+def _good(body: Body) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    raise body
 
 
 def check_order(name: str, batch: pa.RecordBatch, after: str) -> None:
@@ -180,17 +148,15 @@ def read_by_parents(
     """
     name = schema.name
     queries = [select_soql(schema, where=f"{field} IN ({','.join(repr(i) for i in ids)})") for ids in slices]
-    requests = [SubRequest(f"p{number}", desk.query_path(soql)) for number, soql in enumerate(queries)]
     parts: list[Part] = []
-    if requests:
-        for answer in desk.call(name, lambda: fetch_composite(desk.org, requests)):
-            body: bytes | None = _good_body(answer, name)
-            while body is not None:
-                batch, _, is_done = json_batch(body, arrow_schema(schema))
-                if batch.num_rows:
-                    parts.append(desk.writer.write_part(name, [batch]))
-                further = None if is_done else next_url(body)
-                body = desk.get(name, further) if further else None
+    for first in desk.query([(name, soql) for soql in queries]) if queries else []:
+        body: bytes | None = _good(first)
+        while body is not None:
+            batch, _, is_done = json_batch(body, arrow_schema(schema))
+            if batch.num_rows:
+                parts.append(desk.writer.write_part(name, [batch]))
+            further = None if is_done else next_url(body)
+            body = desk.get(name, further) if further else None
     return desk.writer.commit(name, parts, dict(cursor), is_done=is_last)
 
 

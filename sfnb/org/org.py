@@ -124,6 +124,7 @@ class Org:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         timeout_s: float | None = None,
+        what: str = "",
     ) -> requests.Response:
         """
         One call, tried once; a dead session is renewed and the call repeated. Cost: by ``prices.price_of``.
@@ -132,6 +133,7 @@ class Org:
             path: below the API version (``sobjects/Account/describe``), or from the root (``/services/…``).
             stream: leave the body on the wire; the caller closes the answer.
             timeout_s: how long to wait for the next byte.
+            what: the call in the words of people, for messages; else its method and path.
 
         Raises:
             QuotaSignal: the gate is closed, or the org itself refuses for its allowance.
@@ -139,7 +141,7 @@ class Org:
             ObjectError, ResultsGone, LoginError: the org's refusal, with its code.
         """
         url = self.url_of(path)
-        what = f"{method} {urlsplit(url).path}"
+        what = what or f"{method} {urlsplit(url).path}"
 
         def send() -> requests.Response:
             try:

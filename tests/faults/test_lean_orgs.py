@@ -1,0 +1,58 @@
+"""Orgs and servers that lack something: a resource, a permission, a budget. The backup takes another road."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sfnb import engine
+from sfnb.connection import Connection
+from sfnb.engine import backup
+from tests.conftest import RunningOrg
+from tests.faults.conftest import Connector
+
+OBJECTS = ["Account", "Contact", "Opportunity", "Vote"]
+
+
+def the_same(connected: Connector, org: RunningOrg, summary: dict, lean: Connection) -> None:
+    """What a lean org gave equals what it gives when nothing is missing."""
+    org.control("faults", method="DELETE")
+    whole = connected(org, home="whole")
+    expected = whole.snapshots[engine.run(whole, backup(objects=OBJECTS))["snapshot"]]
+    found = lean.snapshots[summary["snapshot"]]
+    for name in OBJECTS:
+        assert found.table(name).sort_by("Id").equals(expected.table(name).sort_by("Id")), name
+
+
+@pytest.mark.parametrize(
+    ("match", "why"),
+    [
+        ("POST .*/composite", "no composite resource"),
+        ("GET .*/limits/recordCount", "no View Setup and Configuration"),
+        ("POST .*/jobs/query", "Bulk refuses the object"),
+    ],
+)
+def test_a_refused_resource_is_gone_around(
+    fresh_org: Callable[..., RunningOrg], connected: Connector, match: str, why: str
+) -> None:
+    """P2: an org that refuses a convenience is read all the same, every record once."""
+    org = fresh_org(max_calls=5000, objects={"Contact": 12_000})
+    org.fail(match=match, fault="error", code="FUNCTIONALITY_NOT_ENABLED", status=403, message=why, times=1000)
+    lean = connected(org)
+    summary = engine.run(lean, backup(objects=OBJECTS))
+    assert summary["state"] == "completed", summary
+    the_same(connected, org, summary, lean)
+
+
+def test_an_org_that_tells_no_bulk_budget_is_read_by_rest(
+    fresh_org: Callable[..., RunningOrg], connected: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P1: a budget that the org does not have is never drawn on; there is nothing to wait for either."""
+    org = fresh_org(max_calls=5000, objects={"Contact": 12_000})
+    lean = connected(org)
+    monkeypatch.setitem(__import__("sfnb.model", fromlist=["LIMIT_KEYS"]).LIMIT_KEYS, "bulk2", ("NoSuchKey",))
+    summary = engine.run(lean, backup(objects=OBJECTS))
+    assert summary["state"] == "completed" and summary["calls"]["bulk2"] == 0
+    monkeypatch.undo()
+    the_same(connected, org, summary, lean)
