@@ -124,7 +124,7 @@ def usage_figure(
         bargap=0,
         yaxis={"ticksuffix": " %", "rangemode": "tozero"},
     )
-    return _dressed(figure, theme, at, zone)
+    return _dressed(figure, theme, at if thresholds is None else _whole(thresholds["at"]), zone)
 
 
 def hours_figure(hours: pd.DataFrame, *, api: Api = "api", zone: tzinfo = UTC, theme: Theme = "light") -> go.Figure:
@@ -359,7 +359,12 @@ def finish_figure(
     figure.update_layout(
         title_text="When the next backup would end, by limit percent",
         xaxis={"title": {"text": "limit percent"}, "range": [0, 101]},
-        yaxis={"type": "date", "tickvals": [_naive_one(tick) for tick in ticks], "ticktext": texts},
+        yaxis={
+            "type": "date",
+            "range": [_naive_one(min(moments) - timedelta(hours=1)), _naive_one(max(moments) + timedelta(hours=1))],
+            "tickvals": [_naive_one(tick) for tick in ticks],
+            "ticktext": texts,
+        },
         height=340,
     )
     return _dressed(figure, theme)
@@ -427,6 +432,11 @@ def _add_pauses(figure: go.Figure, pauses: pd.DataFrame, rows: pd.DataFrame, zon
             customdata=[text for _, text in marks],
             hovertemplate="%{customdata}<extra></extra>",
         )
+
+
+def _whole(moments: pd.Series) -> pd.Series:
+    """The hours of the first and the last moment: the report's whole time, also where nothing is known of it."""
+    return pd.Series([moments.min().floor("h"), moments.max().floor("h")])
 
 
 def _dressed(figure: go.Figure, theme: Theme, hours: pd.Series | None = None, zone: tzinfo = UTC) -> go.Figure:

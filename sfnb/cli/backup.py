@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from sfnb.connection import Connection, connect
 from sfnb.engine import EXIT_CODES, Forecast
 from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs.runner import OnPause
+
+if TYPE_CHECKING:
+    from sfnb.quota.forecast import Finish
 
 
 def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
@@ -65,10 +68,36 @@ def plan(app: App, name: str, objects: list[str] | None, exclude: list[str] | No
     """What a backup would cost: rows, calls and MB by object, and where it would pause."""
     with connect(name, settings=app.settings, clock=app.clock) as org:
         forecast = engine.plan(org, engine.backup(objects=objects, exclude=exclude or ()))
+        finishes = _finishes(org, forecast)
     if as_json:
-        click.echo(json.dumps(forecast_json(name, forecast), indent=2))
+        from sfnb.usage.ahead import finishes_json
+
+        told = forecast_json(name, forecast) | {"finishes": finishes_json(finishes)}
+        click.echo(json.dumps(told, indent=2))
     else:
         _print_plan(name, forecast)
+        _print_finish(app, forecast, finishes)
+
+
+def _finishes(org: Connection, forecast: Forecast) -> dict[int, Finish]:
+    """How the backup would go under each limit percent; empty where nothing is known of the org's use."""
+    from sfnb.quota.forecast import what_if
+    from sfnb.usage.ahead import budgets_of
+
+    return what_if(forecast.plan.price(), budgets_of(org.state, org.org_id, now=org.clock.now()))
+
+
+def _print_finish(app: App, forecast: Forecast, finishes: dict[int, Finish]) -> None:
+    from sfnb.usage.ahead import finish_sentence, unpaused_percent
+    from sfnb.usage.zones import zone_of
+
+    if not finishes:
+        return
+    percent = min(budget.limit_percent for api, budget in forecast.standing.items() if forecast.plan.price().get(api))
+    click.echo(finish_sentence(finishes[percent], zone_of(None, now=app.clock.now())))
+    through = unpaused_percent(finishes)
+    if finishes[percent].pauses and through is not None:
+        click.echo(f"From {through} % on it would run through without a pause.")
 
 
 def forecast_json(name: str, forecast: Forecast) -> dict[str, Any]:

@@ -216,7 +216,8 @@ def _without_bursts(past: Floats, known: list[int]) -> Floats:
     """The days with each slot cut down to twice what is usual at that time of day, and some noise."""
     usual = np.median(past[known], axis=0)
     around = np.mean([np.roll(usual, shift) for shift in range(-3, 4)], axis=0)
-    return np.minimum(past, 2 * around + 4 * np.sqrt(around) + 2)
+    calm: Floats = np.minimum(past, 2 * around + 4 * np.sqrt(around) + 2)
+    return calm
 
 
 def _level(recent: Floats, usual: Floats, *, hours: int = 3) -> float:
@@ -322,7 +323,7 @@ def _play(  # noqa: PLR0917
         own += now_spent
         is_done = (left > 0) & (left - now_spent <= 0)
         left -= now_spent
-        done_in[is_done] = slot + 1
+        done_in[is_done] = slot + np.broadcast_to(now_spent, shape)[is_done] / rate
         if not (left > 0).any():
             break
     found = []

@@ -211,7 +211,7 @@ def jobs_frame(history: OrgHistory) -> pd.DataFrame:
         ``org``, ``job_id``, ``kind``, ``state`` (string), ``started_at``, ``ended_at`` (datetime64[ns, UTC]), ``api``,
         ``bulk``, ``bulk2``, ``bulk2_mb`` (Int64, units in the report's time), ``pauses`` (Int64).
     """
-    sums = {api: _job_sums(history, api) for api in APIS}
+    sums: dict[str, dict[str, int]] = {api: _job_sums(history, api) for api in APIS}
     spenders = {job_id for found in sums.values() for job_id in found}
     lines = [job for job in history.jobs if job.job_id in spenders]
     lines.sort(key=lambda job: job.started_at, reverse=True)
