@@ -13,6 +13,7 @@ from sfnb.connection import Connection
 from sfnb.engine import Backup, Forecast, JobHandle
 from sfnb.errors import CallerError
 from sfnb.jobs.runner import OnPause
+from sfnb.settings import load_settings
 from sfnb.state.summary import job_summary
 
 if TYPE_CHECKING:
@@ -110,14 +111,29 @@ def outcome(run: Run) -> None:
     from sfnb.ui import kernel
 
     if kernel.is_watched():
-        from sfnb.ui.outcome import Outcome
+        from sfnb.ui.outcome import outcome_html
+        from sfnb.ui.parts import Picture
 
-        display(Outcome(run.summary))  # type: ignore[no-untyped-call]
+        display(Picture("Outcome", lambda: outcome_html(run.summary()), every_s=1.0))  # type: ignore[no-untyped-call]
         return
     summary = run.summary()
     if summary is not None:
         display(outcome_frame(summary))  # type: ignore[no-untyped-call]
         record_outcome(summary)
+
+
+def orgs_frame() -> pd.DataFrame:
+    """The registered orgs: ``org``, ``organization_id``, ``address`` (string). Empty if there is none. No API calls."""
+    import pandas as pd
+
+    orgs = [org for _, org in sorted(load_settings().orgs.items())]
+    return pd.DataFrame(
+        {
+            "org": pd.Series([org.name for org in orgs], dtype="string"),
+            "organization_id": pd.Series([org.org_id for org in orgs], dtype="string"),
+            "address": pd.Series([org.instance_url or org.domain for org in orgs], dtype="string"),
+        }
+    )
 
 
 def names(value: str | Sequence[str] | None) -> list[str] | None:
@@ -169,7 +185,7 @@ def outcome_frame(summary: dict[str, Any]) -> pd.DataFrame:
     columns = {"state": "string", "rows": "Int64", "calls": "Int64", "message": "string"}
     return pd.DataFrame(
         {"object": pd.Series([name for name, _ in entries], dtype="string")}
-        | {key: pd.Series([entry.get(key) for _, entry in entries], dtype=kind) for key, kind in columns.items()}  # type: ignore[call-overload]
+        | {key: pd.Series([entry.get(key) for _, entry in entries], dtype=kind) for key, kind in columns.items()}
     )
 
 

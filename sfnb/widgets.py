@@ -22,6 +22,7 @@ from sfnb.model import Api
 from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.panel import JobPanel
 from sfnb.ui.slider import LimitSlider
+from sfnb.ui.tabs import OrgTabs
 
 
 def limit_slider(org: Connection, *, plan: Forecast | None = None, apis: Sequence[Api] | None = None) -> LimitSlider:
@@ -63,3 +64,18 @@ def snapshot_browser(org: Connection) -> SnapshotBrowser:
     ``browser.frame()`` gives what the table shows as a pandas frame. Cost: no API calls.
     """
     return SnapshotBrowser(org)
+
+
+def org_tabs(orgs: Sequence[str | Connection] | None = None) -> OrgTabs:
+    """
+    A tab for each org with its use, limits and jobs; a tab is made when it is first opened.
+
+    Args:
+        orgs: names or connected orgs; None: all that are registered.
+
+    Cost: a login and what `limit_slider` costs, for each tab that is opened.
+
+    Raises:
+        CallerError: a name that is not registered, or none is.
+    """
+    return OrgTabs(orgs)

@@ -31,6 +31,8 @@ ROOMS = {
     "usage": "usage",
     "report": "usage",
     "run": "notebooks",
+    "lab": "lab",
+    "dashboard": "lab",
 }
 """Each command and the module of this package that has it among its ``COMMANDS``."""
 

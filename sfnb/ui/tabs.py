@@ -1,0 +1,134 @@
+"""A tab for each org: its use, its limits, its jobs. A tab is made when it is first opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import ipywidgets
+from IPython.display import display
+
+from sfnb.clock import Clock, SystemClock
+from sfnb.connection import Connection, connect
+from sfnb.errors import CallerError, QuotaSignal, SfnbError
+from sfnb.settings import Settings, load_settings
+from sfnb.state.database import State, open_state
+from sfnb.ui import kernel
+from sfnb.ui.chart import Hour, usage_svg
+from sfnb.ui.outcome import jobs_html
+from sfnb.ui.panel import JobPanel
+from sfnb.ui.parts import Picture, Strip
+from sfnb.ui.screen import Screen
+from sfnb.ui.slider import LimitSlider
+
+CHART_S, JOBS_S = 60.0, 2.0
+"""So often the state database is read for the chart and for the list of jobs; that costs no call."""
+
+JOBS = 20
+
+PANELS = 3
+"""Live jobs that get a panel of their own."""
+
+
+class OrgTabs:
+    """
+    Orgs side by side. An org that cannot be logged in to still shows what is known of it.
+
+    Cost: what `limit_slider` costs, for each tab that is opened.
+    """
+
+    def __init__(self, orgs: Sequence[str | Connection] | None = None, *, settings: Settings | None = None) -> None:
+        self._settings = settings or load_settings()
+        self._clock: Clock = SystemClock()
+        chosen: list[str | Connection] = [*orgs] if orgs is not None else [*sorted(self._settings.orgs)]
+        if not chosen:
+            raise CallerError("No org is registered yet; `sfnb org add` registers one, `sfnb demo start` makes one.")
+        self._orgs = chosen
+        self._names = [org if isinstance(org, str) else org.name for org in chosen]
+        for org in chosen:
+            if isinstance(org, str):
+                self._settings.org(org)  # an unknown name is told before anything is drawn
+        self._state: State | None = None
+        self._parts: dict[int, list[Screen]] = {}
+        self.strip = Strip("Orgs", self._names, self._choose)
+
+    def __repr__(self) -> str:
+        return f"<orgs: {', '.join(self._names)}>"
+
+    def parts(self, number: int) -> list[Screen]:
+        """What a tab shows, made at the first call."""
+        if number not in self._parts:
+            self._parts[number] = self._make(number)
+        return self._parts[number]
+
+    def _make(self, number: int) -> list[Screen]:
+        chosen = self._orgs[number]
+        try:
+            org = chosen if isinstance(chosen, Connection) else connect(chosen, settings=self._settings)
+        except (SfnbError, QuotaSignal) as err:
+            return self._without_login(str(chosen), str(err))
+        jobs = org.state.jobs.list(org.org_id)
+        live = [job for job in jobs if not job.state.is_final][-PANELS:]
+        return [
+            _chart(org.state, org.name, org.org_id, self._clock),
+            LimitSlider(org),
+            *(JobPanel(job.job_id, org) for job in reversed(live)),
+            _jobs(org.state, org.name, org.org_id),
+        ]
+
+    def _without_login(self, name: str, problem: str) -> list[Screen]:
+        told = f"<h3>{escape(name)}</h3><p class='sfnb-problem'>{escape(problem)}</p><p>What is stored of it:</p>"
+        parts: list[Screen] = [Picture(f"{name}: no login", lambda: told, every_s=CHART_S)]
+        org_id = self._settings.org(name).org_id
+        if org_id:
+            if self._state is None:
+                self._state = open_state(self._settings.state_url, clock=self._clock)
+            parts += [_chart(self._state, name, org_id, self._clock), _jobs(self._state, name, org_id)]
+        return parts
+
+    def _choose(self, number: int) -> None:
+        box = self.__dict__.get("_box")
+        if box is not None:
+            self._fill(box, number)
+
+    def _fill(self, box: Any, number: int) -> None:
+        pages = list(box.children)
+        if not pages[number].children:
+            pages[number].children = [part.widget for part in self.parts(number)]
+        box.selected_index = number
+
+    def _ipython_display_(self) -> None:
+        if not kernel.is_watched():
+            # Nobody can press a tab: one org below the other.
+            for number in range(len(self._orgs)):
+                for part in self.parts(number):
+                    display(part)  # type: ignore[no-untyped-call]
+            return
+        if "_box" not in self.__dict__:
+            self._box = ipywidgets.Stack([ipywidgets.VBox() for _ in self._orgs])
+            self._fill(self._box, 0)
+        display(ipywidgets.VBox([self.strip.widget, self._box]))  # type: ignore[no-untyped-call]
+
+
+def _chart(state: State, name: str, org_id: str, clock: Clock) -> Picture:
+    def make() -> str:
+        # pandas is wanted only here.
+        from sfnb.usage.frames import usage_frame
+        from sfnb.usage.history import load_history
+
+        now = clock.now()
+        frame = usage_frame(load_history(state, name, org_id, days=7, now=now))
+        rows = frame[(frame["api"] == "api") & (frame["max"] > 0)]
+        hours = [
+            Hour(row.at.to_pydatetime(), 100 * own / row.max, 100 * max(row.used - own, 0) / row.max, row.limit_percent)
+            for row in rows.itertuples()
+            if (own := min(row.sfnb_running + row.sfnb_completed + row.sfnb_besides, row.used)) is not None
+        ]
+        return f"<h3>{escape(name)}</h3><h4>API calls, last 7 days</h4>{usage_svg(hours, now=now)}"
+
+    return Picture(f"Use of {name}", make, every_s=CHART_S)
+
+
+def _jobs(state: State, name: str, org_id: str) -> Picture:
+    return Picture(f"Jobs of {name}", lambda: jobs_html(list(reversed(state.jobs.list(org_id)))[:JOBS]), every_s=JOBS_S)
