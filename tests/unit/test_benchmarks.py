@@ -1,0 +1,79 @@
+"""The benchmarks run: with tiny sizes, without peers that need installing, without looking at the figures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def printed(script: str, *arguments: str) -> str:
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, encoding="utf-8")
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def cells(table: str) -> dict[str, list[str]]:
+    """The first column of a Markdown table, and the other columns."""
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines() if line[:1] == "|"]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_backup_beside_the_floor_gives_a_table_and_equal_values(tmp_path: Path) -> None:
+    """sfnb and the floor read the same records, the org counts the calls of both, absent peers are named."""
+    out = printed("backup_peers.py", "--rows", "400", "--repeat", "1", "--peers", str(tmp_path))
+    table = cells(out)
+    titles = next(iter(table.values()))
+    assert titles[0] == "rows"
+    assert table["floor"][0] == "400"
+    assert 0 < int(table["sfnb"][titles.index("calls")]) <= 12
+    assert "values of" in out and "are the same" in out
+    assert "aio-sf (Parquet): not installed" in out
+
+
+def test_values_that_differ_are_told(tmp_path: Path) -> None:
+    """The comparison of values finds one that differs, and a record that is missing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    floor = pa.table({"Id": ["b", "a", "c"], "IsDeleted": [False, False, True], "Name": ["Bea", "Ada", "Cid"]})
+    same = pa.table({"Id": ["a", "b"], "IsDeleted": [False, False], "Name": ["Ada", "Bea"]})
+    others = {
+        "Name differs": pa.table({"Id": ["a", "b"], "IsDeleted": [False, False], "Name": ["Ada", "bea"]}),
+        "2 records are alive in the one, 1 in the other": same.slice(1),
+        "the columns differ": same.drop_columns("Name"),
+    }
+    pq.write_table(floor, tmp_path / "floor.parquet")
+    pq.write_table(same, tmp_path / "same.parquet")
+    arguments = [str(tmp_path / "floor.parquet"), str(tmp_path / "same.parquet")]
+    assert printed("same_values.py", *arguments).strip() == "6 values of 2 records are the same"
+    for said, table in others.items():
+        pq.write_table(table, tmp_path / "other.parquet")
+        command = [sys.executable, str(BENCHMARKS / "same_values.py"), arguments[0], str(tmp_path / "other.parquet")]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 1
+        assert said in ended.stderr
+
+
+@pytest.mark.parametrize("script", ["backup_peers.py", "small_objects.py"])
+def test_bad_sizes_are_a_sentence(script: str) -> None:
+    """A size that cannot be is told, with 2."""
+    option = "--rows" if script == "backup_peers.py" else "--objects"
+    ended = subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), option, "0"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "or more" in ended.stderr
+
+
+def test_calls_of_a_small_org_are_told_by_kind() -> None:
+    """The table of a whole org's backup sums up to what the org counted."""
+    table = cells(printed("small_objects.py", "--objects", "80"))
+    assert int(table["composite: describes"][0]) == 4
+    numbers = [int(row[0]) for name, row in table.items() if row[0].isdigit() and name != "all told"]
+    assert int(table["all told"][0]) == sum(numbers) < 80
