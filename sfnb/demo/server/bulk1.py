@@ -269,7 +269,10 @@ def create_job(org: DemoOrg, request: Request) -> Response:
     if content_type not in DATA_TYPES:
         raise ApiError("InvalidJob", f"Unsupported content type: {content_type}", 400)
     job = org.bulk1.create(request, given, cast("ContentType", content_type))
-    return _info_answer(job, "jobInfo", _job_info(org, job), 201)
+    info = _job_info(org, job)
+    # The answer that makes a job speaks as the request did; the later ones as the job does. Singer's tap makes a
+    # CSV job in JSON, reads its id as JSON, and all that follows as XML.
+    return json_answer(info, 201) if is_json else _xml_answer("jobInfo", info, 201)
 
 
 def job_info(org: DemoOrg, request: Request) -> Response:
@@ -399,8 +402,10 @@ def _batch_info(org: DemoOrg, job: Bulk1Job, batch: Batch) -> dict[str, Any]:
 
 def _info_answer(job: Bulk1Job, name: str, info: dict[str, Any], status: int = 200) -> Response:
     """An info in the job's own format: JSON jobs JSON, CSV and XML jobs XML."""
-    if job.content_type == "JSON":
-        return json_answer(info, status)
+    return json_answer(info, status) if job.content_type == "JSON" else _xml_answer(name, info, status)
+
+
+def _xml_answer(name: str, info: dict[str, Any], status: int) -> Response:
     return _xml(f'<{name} xmlns="{ASYNC_NAMESPACE}">{_xml_info(info)}</{name}>', status)
 
 
