@@ -13,13 +13,13 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from typing import Any
 
 from sfnb.errors import JobError, ObjectError, QuotaSignal, ResultsGone, StopSignal, TransientError
 from sfnb.jobs import plan as planning
 from sfnb.jobs.bulk import BulkReading
 from sfnb.jobs.desk import Desk
+from sfnb.jobs.track import Track
 from sfnb.jobs.units import (
     KeysetPage,
     PageOutcome,
@@ -32,7 +32,6 @@ from sfnb.jobs.units import (
     read_keyset_pages,
     read_parent_ids,
 )
-from sfnb.model import ObjectSchema, ObjectState
 from sfnb.store.log import Progress
 from sfnb.store.parts import Part
 
@@ -42,46 +41,11 @@ EXHAUSTED_LIMIT = 3
 RESTARTS_LIMIT = 2
 """How often one object is started again because its results are gone or its row count does not agree."""
 
+OPEN_JOBS = 8
+"""Bulk jobs of ours that the org works on at a time: polling one that only waits in its queue is a call for nothing."""
+
 TICK_S = 0.5
 """At least so often the loop looks whether somebody wants the job to pause or end."""
-
-
-@dataclass
-class Track:
-    """One object on its way. Only the deciding thread touches it."""
-
-    schema: ObjectSchema
-    road: str
-    expected_rows: int | None
-    mb: float
-    parent_field: str | None
-    progress: Progress
-    bulk_refusal: str = ""
-    problem: str = ""
-    left_out: str = ""
-    restarts: int = 0
-    calls: int = 0
-    bulk: BulkReading | None = None
-
-    @property
-    def name(self) -> str:
-        return self.schema.name
-
-    @property
-    def page_mb(self) -> int:
-        """What a Bulk result page is expected to draw on ``bulk2_mb``."""
-        pages = max(1, ceil((self.expected_rows or 0) / planning.BULK_PAGE_ROWS))
-        return ceil(self.mb / pages)
-
-    @property
-    def cursor(self) -> dict[str, Any]:
-        return dict(self.progress.cursor or {})
-
-    @property
-    def state(self) -> ObjectState:
-        if self.progress.is_done:
-            return ObjectState.COMPLETE
-        return ObjectState.PARTIAL if self.progress.parts else ObjectState.UNTOUCHED
 
 
 @dataclass
@@ -168,7 +132,7 @@ class Backup:
         return self.slots - sum(1 for future in self._busy if future in self._owner)
 
     def _submit(self) -> None:
-        while self._bulk_waiting and self._free() > 0:
+        while self._bulk_waiting and self._free() > 0 and len(self._bulk) < OPEN_JOBS:
             self._start_bulk(self.tracks[self._bulk_waiting.popleft()])
         now = self.desk.clock.monotonic()
         for name, reading in list(self._bulk.items()):

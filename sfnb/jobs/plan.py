@@ -123,7 +123,7 @@ def choose_names(
     The objects asked for, in the org's spelling and order.
 
     Raises:
-        CallerError: a name that the org does not have, with the nearest ones.
+        CallerError: a name that the org does not have, with the nearest ones; or nothing is left.
     """
     from difflib import get_close_matches
 
@@ -136,7 +136,10 @@ def choose_names(
             raise CallerError(f"the org has no object {asked} (or this user may not see it).{hint}")
     wanted = {spelled[name.lower()] for name in objects} if objects else set(names)
     unwanted = {spelled.get(name.lower()) for name in exclude}
-    return [name for name in names if name in wanted and name not in unwanted]
+    chosen = [name for name in names if name in wanted and name not in unwanted]
+    if not chosen:
+        raise CallerError("no object is left to back up; name others, or exclude fewer.")
+    return chosen
 
 
 def reason_not_read(info: ObjectInfo) -> str | None:

@@ -18,9 +18,10 @@ from typing import Any, Literal
 from sfnb.clock import Clock
 from sfnb.errors import JobError, ObjectError, QuotaSignal, SfnbError, StopSignal, StoreError, TransientError
 from sfnb.jobs import events
-from sfnb.jobs.backup import Backup, Track
+from sfnb.jobs.backup import Backup
 from sfnb.jobs.desk import Desk
 from sfnb.jobs.prepare import Survey
+from sfnb.jobs.track import Track
 from sfnb.model import JobState, ObjectSchema, ObjectState, Pause, Price
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
