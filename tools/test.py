@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 
 STEPS: dict[str, list[str]] = {
+    "system": [PYTHON, "tools/system.py"],
     "lint": [PYTHON, "-m", "ruff", "check", "."],
     "format": [PYTHON, "-m", "ruff", "format", "--check", "."],
     "types": [PYTHON, "-m", "mypy"],
