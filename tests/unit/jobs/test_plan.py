@@ -88,7 +88,7 @@ def test_names_are_found_whatever_their_case_and_unknown_ones_have_neighbours() 
     known = ["Account", "Contact", "Order"]
     assert choose_names(known, objects=["contact", "ACCOUNT"]) == ["Account", "Contact"]
     assert choose_names(known, exclude=["order"]) == ["Account", "Contact"]
-    with pytest.raises(CallerError, match="no object Acount.*Did you mean Account"):
+    with pytest.raises(CallerError, match=r"no object Acount.*Did you mean Account"):
         choose_names(known, objects=["Acount"])
 
 

@@ -142,7 +142,9 @@ def test_a_record_larger_than_a_block_is_read_with_a_larger_one() -> None:
     body = page([row("a"), row(long_one), row("b")])
     with pytest.raises(RecordTooLarge):
         read(body, block=1 << 18)
-    wide = ObjectSchema("Wide__c", (*FIELDS, FieldInfo("Body__c", "textarea", 131_072), FieldInfo("More__c", "textarea", 131_072)))
+    wide = ObjectSchema(
+        "Wide__c", (*FIELDS, FieldInfo("Body__c", "textarea", 131_072), FieldInfo("More__c", "textarea", 131_072))
+    )
     assert read(body, block=block_bytes(wide)).column("Name").to_pylist() == ["a", long_one, "b"]
 
 
