@@ -24,7 +24,7 @@ COMPOUND_TYPES = frozenset({"address", "location"})
 """Their parts are fields of their own; Bulk refuses the whole."""
 
 BLOCK_BYTES = 1 << 18
-"""Parsed at a time; larger blocks are no faster and cost memory for each stream (1 MB: 28 MB more). Must hold a record."""
+"""Parsed at a time. Larger blocks are no faster and cost memory for each stream (1 MB: 28 MB more); it must hold a record."""
 
 MAX_BLOCK_BYTES = 1 << 24
 """For a record that describe did not let expect; Salesforce's limit for one is 400,000 characters."""

@@ -7,7 +7,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from simulated_org import play_days
+from tests.contracts.simulated_org import play_days
 
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, QuotaSignal

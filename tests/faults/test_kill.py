@@ -70,7 +70,7 @@ def test_killed_at_random_points_a_backup_ends_equal_to_an_undisturbed_one(
             break
 
 
-def one_run(
+def one_run(  # noqa: PLR0917 - what a run needs
     org: RunningOrg, home: Path, context: Any, chance: random.Random, takes_s: float, frames: dict[str, Any]
 ) -> int:
     """One backup, killed up to ten times; how often it was."""
