@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -72,7 +73,7 @@ def dashboard(app: App, folder: Path | None, port: int | None, browser: bool) ->
 
 def _serve(command: list[str], port: int | None, browser: bool, there: Path) -> int:
     if port is not None:
-        command.append(f"--port={port}")
+        command.append(f"--port={port or _free_port()}")
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "jupyterlab" in command:
@@ -87,6 +88,13 @@ def _serve(command: list[str], port: int | None, browser: bool, there: Path) -> 
                 return server.wait()
             except KeyboardInterrupt:
                 continue
+
+
+def _free_port() -> int:
+    """A port that is free now. Voilà given 0 would take one and not tell which."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _copied(app: App, folder: Path | None) -> Path:

@@ -14,6 +14,9 @@ from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.ui.panel import JobPanel
 
 
+STAY = "Keep this page open while the job runs. If it is closed the job stops where it is, and can be resumed later."
+
+
 class Starter:
     """
     A button Start, and the panels of the jobs that it started; jobs of the org that already run are shown at once.
@@ -26,7 +29,7 @@ class Starter:
         self._start = start
         self._button = ipywidgets.Button(description="Start the backup", button_style="primary")
         self._button.on_click(lambda _: self._pressed())
-        self._says = ipywidgets.HTML()
+        self._says = ipywidgets.HTML(STAY)
         live = [job for job in org.state.jobs.list(org.org_id) if not job.state.is_final and job.is_held]
         self._panels = ipywidgets.VBox([JobPanel(job.job_id, org).widget for job in live])
 
@@ -36,7 +39,7 @@ class Starter:
         except (SfnbError, QuotaSignal) as err:
             self._says.value = escape(str(err))
             return
-        self._says.value = ""
+        self._says.value = STAY
         self._panels.children = (panel.widget, *self._panels.children)
 
     def _ipython_display_(self) -> None:

@@ -48,15 +48,20 @@ def find_chromium() -> str | None:
     return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def launch(playwright: Any) -> Browser:
+    """Start the system's Chromium, headless."""
+    switches = [*SWITCHES, "--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else SWITCHES
+    chromium: Browser = playwright.chromium.launch(executable_path=find_chromium(), args=switches)
+    return chromium
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole session; each test gets a profile of its own."""
-    path = find_chromium()
-    if path is None:
+    if find_chromium() is None:
         pytest.skip("there is no Chromium: install the Debian package chromium, or name one in SFNB_CHROMIUM")
-    switches = [*SWITCHES, "--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else SWITCHES
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=switches)
+        chromium = launch(playwright)
         yield chromium
         chromium.close()
 
@@ -174,15 +179,21 @@ def end(server: Server) -> None:
         server.process.wait()
 
 
-@pytest.fixture(scope="module")
-def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A JupyterLab for the tests of one file."""
-    folder = tmp_path_factory.mktemp("lab")
+def start_lab(home: Home, folder: Path) -> Server:
+    """A JupyterLab whose notebooks are in ``folder``."""
+    folder.mkdir(exist_ok=True)
     token = secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=0", f"--IdentityProvider.token={token}"]
     command += ["--allow-root", "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder / 'notebooks'}"]
     server = serve(command, home, folder / "notebooks", folder / "lab.log", r"(http://127\.0\.0\.1:\d+)/lab")
     server.token = token
+    return server
+
+
+@pytest.fixture(scope="module")
+def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A JupyterLab for the tests of one file."""
+    server = start_lab(home, tmp_path_factory.mktemp("lab"))
     try:
         yield server
     finally:

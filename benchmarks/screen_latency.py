@@ -1,0 +1,47 @@
+"""
+From a job's event to its bar on the screen: 40 objects running, each telling its rows four times a second.
+
+Aim: under 300 ms. Run it from anywhere: ``python benchmarks/screen_latency.py``.
+"""
+
+from __future__ import annotations
+
+import time
+
+from screen import emitting_page, quantile, run_cells
+
+SECONDS, OBJECTS, PER_SECOND = 15.0, 40, 160
+
+WATCH = """(base) => {
+    window.ages = [];
+    const watch = new MutationObserver(() => {
+        const texts = [...document.querySelectorAll('.sfnb-panel .sfnb-running .sfnb-text')].map((e) => e.textContent);
+        requestAnimationFrame(() => {
+            const now = Date.now() - base;
+            for (const text of texts) {
+                const rows = Number(text.split(' ')[0].replaceAll(',', ''));
+                if (window.last === undefined) window.last = new Map();
+                if (rows > 0 && !window.last.has(rows)) { window.last.set(rows, 1); window.ages.push(now - rows); }
+            }
+        });
+    });
+    watch.observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
+
+
+def main() -> None:
+    base = int(time.time()) - 1
+    with emitting_page(base=base, objects=OBJECTS, per_second=PER_SECOND, seconds=SECONDS) as page:
+        run_cells(page)
+        page.locator(".sfnb-panel .sfnb-running li").nth(OBJECTS - 1).wait_for(timeout=60_000)
+        page.evaluate(WATCH, base * 1000)
+        page.wait_for_timeout(SECONDS * 1000 + 1000)
+        # The first second still has the cells' own output in it, and events from before we watched.
+        ages = [float(age) for age in page.evaluate("window.ages")][OBJECTS * 4 :]
+    print(f"{OBJECTS} objects, {PER_SECOND} events a second, {len(ages)} values seen on the screen")
+    for name, share in (("median", 0.5), ("95 %", 0.95), ("99 %", 0.99), ("longest", 1.0)):
+        print(f"{name:>8}: {quantile(ages, share):6.0f} ms from event to bar")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Notebooks that nobody watches: what papermill leaves behind, opened where there is no kernel and no network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Page, expect
+
+from sfnb import notebook
+from tests.browser.conftest import Home
+
+CELLS = [
+    'import sfnb\nfrom sfnb import engine, widgets\norg = sfnb.connect("demo")\nwidgets.limit_slider(org)',
+    "job = engine.start(org, engine.backup(objects=['Account', 'Contact']))\nwidgets.job_panel(job)",
+    "engine.set_limit(org, 61, reason='<b>later</b>')\nsummary = job.wait()",
+    "widgets.snapshot_browser(org)",
+    "widgets.org_tabs()",
+]
+
+
+def test_widgets_leave_honest_pictures(home: Home, tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    """Executed and exported, each widget shows its last state in plain HTML that needs no network."""
+    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    source, ran = tmp_path / "all.ipynb", tmp_path / "ran.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), source)
+    home.sfnb("run", str(source), "--output", str(ran))
+    told = nbformat.read(ran, as_version=4)
+    outputs = [out for cell in told.cells for out in cell.get("outputs", ())]
+    assert not [out for out in outputs if "application/vnd.jupyter.widget-view+json" in out.get("data", {})]
+
+    convert = [sys.executable, "-m", "nbconvert", "--to", "html", "--template", "basic", str(ran)]
+    subprocess.run(convert, check=True, capture_output=True, env=home.environ)
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "ran.html").as_uri())
+    body = page.locator("body")
+    expect(page.locator(".sfnb-static")).to_have_count(7)
+    expect(page.locator(".sfnb-static").first).to_contain_text("API calls: limit 61 % used")
+    expect(page.locator(".sfnb-static").first).to_contain_text("“<b>later</b>”")
+    expect(page.locator(".sfnb-static").nth(1)).to_contain_text("✓ completed")
+    expect(page.locator(".sfnb-static").nth(2)).to_contain_text("330")
+    expect(body).not_to_contain_text("Widget")
+    assert [url for url in asked if not url.startswith("file:")] == []
+
+
+def test_each_notebook_runs_headless(home: Home, tmp_path: Path) -> None:
+    """Every notebook that comes with sfnb which needs nothing but the demo org runs from start to end by itself."""
+    for name in ("welcome", "orgs", "snapshots", "run_backup"):
+        assert (notebook.folder() / f"{name}.ipynb").is_file()
+        home.sfnb("run", name, "--output", str(tmp_path / f"{name}.ipynb"))
