@@ -118,30 +118,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _review(app: App, name: str, *, days: int, timezone: str | None, offline: bool) -> Review:
-    from sfnb.usage import load_history, review_of
-    from sfnb.usage.zones import zone_of
+    from sfnb.usage.look import look_at
 
-    zone = zone_of(timezone, now=app.clock.now())
-    if not offline:
-        _collect(app, name)
-    org_id = app.org_id(name)
-    history = load_history(app.state, name, org_id, days=days, now=app.clock.now())
-    return review_of(history, zone)
-
-
-def _collect(app: App, name: str) -> None:
-    """Bring the org's history up to date; an org that is out of reach costs a sentence, not the report."""
-    from sfnb.usage.collect import collect
-
-    try:
-        collected = collect(app.connect(name), app.state, app.clock)
-        problem = collected.problem
-    except (SfnbError, QuotaSignal) as err:
-        if not app.settings.org(name).org_id:
-            raise  # nothing is stored of an org that never told its id
-        problem = str(err)
-    if problem:
-        click.echo(f"sfnb: {name}: {problem}", err=True)
+    return look_at(app.settings, app.state, app.clock, name, days=days, timezone=timezone, is_offline=offline)
 
 
 def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:

@@ -7,6 +7,7 @@ frames. What org, app and user names say is untrusted everywhere: they are text,
 
 from sfnb.report.page import html_report
 from sfnb.report.pdf import write_pdf
+from sfnb.report.show import show
 from sfnb.report.tables import frames_json, write_csv, write_json
 
-__all__ = ["frames_json", "html_report", "write_csv", "write_json", "write_pdf"]
+__all__ = ["frames_json", "html_report", "show", "write_csv", "write_json", "write_pdf"]

@@ -25,6 +25,7 @@ from sfnb.usage.frames import (
     week_frame,
 )
 from sfnb.usage.history import OrgHistory, load_history
+from sfnb.usage.look import look
 from sfnb.usage.review import Review, review_of
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "hours_frame",
     "jobs_frame",
     "load_history",
+    "look",
     "pauses_frame",
     "reconciliation_frame",
     "review_of",
