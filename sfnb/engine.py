@@ -45,6 +45,8 @@ class RunOptions(TypedDict, total=False):
         max_wait_s: stay paused and return after waiting so long in one pause; default: never.
         workers: units of work under way at a time; default from the settings (4).
         emit: takes the job's events, see `sfnb.jobs.events`.
+        stop: set it, from a signal handler too, and the job ends as if interrupted, within half a second and the calls
+            under way: paused, with KeyboardInterrupt.
     """
 
     on_pause: OnPause
@@ -52,6 +54,7 @@ class RunOptions(TypedDict, total=False):
     max_wait_s: float | None
     workers: int | None
     emit: events.Sink
+    stop: threading.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,7 @@ def _runner(org: Connection, options: RunOptions) -> Runner:
         poll_s=org.settings.poll_s if poll_s is None else poll_s,
         max_wait_s=options.get("max_wait_s"),
         workers=options.get("workers") or org.settings.workers,
+        stop=options.get("stop") or threading.Event(),
     )
 
 

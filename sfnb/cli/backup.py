@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -165,7 +166,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
 ) -> int:
     """Back up an org, pausing at its limit. Exit code 75: paused, `sfnb resume` goes on."""
     request = engine.backup(objects=objects, exclude=exclude or ())
-    with connect(name, settings=app.settings, clock=app.clock) as org, _terminated_like_interrupted():
+    with connect(name, settings=app.settings, clock=app.clock) as org, _stopped_by_signals() as stop:
         return _run(
             as_json,
             lambda emit: engine.run(
@@ -175,6 +176,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
                 poll_s=poll_seconds,
                 workers=workers,
                 emit=emit,
+                stop=stop,
             ),
         )
 
@@ -211,10 +213,10 @@ def resume(  # noqa: PLR0917 - click gives them by name
             continue
         with (
             connect(app.state.jobs.get(job_id).org, settings=app.settings, clock=app.clock) as org,
-            _terminated_like_interrupted(),
+            _stopped_by_signals() as stop,
         ):
             try:
-                code = _run(as_json, _resume(org, job_id, on_pause, poll_seconds, workers))
+                code = _run(as_json, _resume(org, job_id, on_pause, poll_seconds, workers, stop))
             except SfnbError as err:
                 if job:
                     raise
@@ -225,7 +227,7 @@ def resume(  # noqa: PLR0917 - click gives them by name
 
 
 def _resume(
-    org: Connection, job_id: str, on_pause: OnPause, poll_s: float | None, workers: int | None
+    org: Connection, job_id: str, on_pause: OnPause, poll_s: float | None, workers: int | None, stop: threading.Event
 ) -> Callable[[Any], dict[str, Any]]:
     return lambda emit: engine.resume(
         org,
@@ -234,6 +236,7 @@ def _resume(
         poll_s=poll_s,
         workers=workers,
         emit=emit,
+        stop=stop,
     )
 
 
@@ -265,17 +268,25 @@ def _print_summary(summary: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """A polite end (SIGTERM, as from a scheduler or a shutdown) leaves a paused job, as ctrl-C does."""
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """
+    An event that ctrl-C and SIGTERM (a scheduler, a shutdown) set; both leave a paused job.
 
-    def interrupt(_signal: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
+    A KeyboardInterrupt would come in the middle of anything, a database's commit too. Who asks twice gets one.
+    """
+    stop = threading.Event()
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def ask(_signal: int, _frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 COMMANDS: list[click.Command] = [plan, backup, resume]

@@ -64,8 +64,10 @@ class Lines:
 
 
 def _is_repeated_by_next(event: events.Event) -> bool:
-    # JobPaused and JobResumed say it with the numbers.
-    return isinstance(event, events.JobStateChanged) and event.state in ("paused", "running") and not event.message
+    # JobPaused and JobResumed say it with the numbers; what made the job fail is the command's last sentence.
+    if not isinstance(event, events.JobStateChanged):
+        return False
+    return event.state == "failed" or (event.state in ("paused", "running") and not event.message)
 
 
 class Bars:

@@ -26,6 +26,7 @@ from sfnb.model import JobState, ObjectSchema, ObjectState, Pause, Price
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
 from sfnb.org.org import Org
+from sfnb.org.transport import call_context
 from sfnb.state.database import State
 from sfnb.state.jobs import Job
 from sfnb.state.lease import Lease
@@ -54,6 +55,7 @@ class Runner:
         poll_s: how often the org is asked while paused.
         max_wait_s: give up waiting after so long in one pause; the job stays paused. None: never.
         workers: units under way at a time.
+        stop: set from elsewhere, it ends the job as an interrupt does, but at a place of the job's own choice.
     """
 
     org: Org
@@ -237,6 +239,8 @@ class Runner:
 
     def _tick(self) -> None:
         """Called often: keep the lease, hear what people want."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
         now_s = self.clock.monotonic()
         if self._lease and now_s - self._renewed_s >= LEASE_RENEWAL_S:
             self._lease.renew()
@@ -248,13 +252,14 @@ class Runner:
     def _obey(self, signal: StopSignal) -> bool:
         if signal.wanted == "cancel":
             return self._cancel()
+        if self.stop.is_set():
+            raise KeyboardInterrupt  # a unit heard of it first
         self._set_state(JobState.PAUSED, "paused by a person")
         if self.on_pause == "exit":
             self.state.jobs.want(self._job_id, None)
             return True
         while (wanted := self.state.jobs.wanted(self._job_id)) == "pause":
-            self.clock.wait(LOOK_S, self.stop)
-            self._keep_lease()
+            self._wait(LOOK_S)
         if wanted == "cancel":
             return self._cancel()
         self._set_state(JobState.RUNNING)
@@ -297,8 +302,7 @@ class Runner:
         began_s = asked_s = self.clock.monotonic()
         limits = self.state.ledger.limit_percents(self.org.org_id)
         while True:
-            self.clock.wait(min(LOOK_S, self.poll_s), self.stop)
-            self._keep_lease()
+            self._wait(min(LOOK_S, self.poll_s))
             wanted = self.state.jobs.wanted(self._job_id)
             if wanted == "cancel":
                 return "cancel"
@@ -320,7 +324,8 @@ class Runner:
         # An org that does not answer stays unknown, and unknown is not clear: the gate or the next probe asks again.
         with suppress(TransientError, ObjectError, QuotaSignal):
             if self.org.gate.claim_probe(min_interval_s):
-                self.org.limits()
+                with call_context(job_id=self._job_id, object="", stop=self.stop):
+                    self.org.limits()
 
     def _probe(self, signal: QuotaSignal) -> None:
         """One `/limits` call, the only one that may pass above the threshold; shared by all processes on the org."""
@@ -340,6 +345,11 @@ class Runner:
                     now + timedelta(seconds=self.poll_s),
                 )
             )
+
+    def _wait(self, seconds: float) -> None:
+        if self.clock.wait(seconds, self.stop):
+            raise KeyboardInterrupt
+        self._keep_lease()
 
     def _keep_lease(self) -> None:
         now_s = self.clock.monotonic()
