@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -51,7 +53,9 @@ class Pages:
         self._loaded = 0
         self._picked: int | None = None
         self._open = ExitStack()
-        folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="sfnb-pages-", ignore_cleanup_errors=True))
+        folder = tempfile.mkdtemp(prefix="sfnb-pages-")
+        # Also when nobody closes it: at the end of the kernel.
+        self._open.callback(weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True))
         config: dict[str, Any] = {"memory_limit": MEMORY, "threads": "2"}
         self._connection = duckdb.connect(str(Path(folder) / "pages.duckdb"), config=config)
         self._open.callback(self._connection.close)
@@ -115,7 +119,7 @@ class Pages:
                 f"create or replace temp table picked as select rowid as place from records{where}{sort}",  # noqa: S608 - names are quoted, values bound
                 values,
             )
-            (self._picked,) = self._connection.execute("select count(*) from picked").fetchone() or (0,)
+            ((self._picked,),) = self._connection.execute("select count(*) from picked").fetchall()
             return self.count
 
     def page(self, offset: int, limit: int) -> list[list[str | None]]:

@@ -106,12 +106,13 @@ class Home:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def tell(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Call the demo org's control endpoint."""
+    def tell(self, path: str, body: dict[str, Any] | None = None, *, method: str = "") -> dict[str, Any]:
+        """Call the demo org's control endpoint; POST when there is a body, GET otherwise."""
         ready = json.loads((self.folder / "demo" / "ready.json").read_text("utf-8"))
         headers = {"X-Demo-Control": ready["control_token"]}
         url = f"{ready['url']}/control/{path}"
-        answer = requests.request("POST" if body is not None else "GET", url, json=body, headers=headers, timeout=30)
+        method = method or ("GET" if body is None else "POST")
+        answer = requests.request(method, url, json=body, headers=headers, timeout=30)
         assert answer.ok, answer.text
         return dict(answer.json())
 
@@ -132,6 +133,14 @@ def home(tmp_path_factory: pytest.TempPathFactory, demo_options: list[str]) -> I
         yield home
     finally:
         home.sfnb("demo", "stop", check=False)
+
+
+@pytest.fixture(autouse=True)
+def healed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Faults that a test scripted end with it."""
+    yield
+    if "home" in request.fixturenames:
+        request.getfixturevalue("home").tell("faults", method="DELETE")
 
 
 @dataclass

@@ -62,8 +62,9 @@ const budget_part = (first, changed) => {
   range.value = saved;
 
   return {
-    el: h("section", { "aria-labelledby": `${id}-title` }, title,
-      h("div", { className: "sfnb-row" }, range, field, h("span", { "aria-hidden": "true" }, "% used"), unsaved),
+    // The mark has its own line: if it made the slider narrower, the slider would run away under the mouse.
+    el: h("section", { "aria-labelledby": `${id}-title` }, h("div", { className: "sfnb-title" }, title, unsaved),
+      h("div", { className: "sfnb-row" }, range, field, h("span", { "aria-hidden": "true" }, "% used")),
       gauge, h("div", { className: "sfnb-legend" }, ...LEGEND.map(([name, text]) =>
         h("span", {}, h("i", { className: `sfnb-${name}` }), text))),
       problem, stops, used, what_if, last),
