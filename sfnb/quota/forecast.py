@@ -179,7 +179,7 @@ def future_paths(history: History, slots: int) -> Floats:
     if not known:
         level = _level_unknown(history)
         return np.repeat(np.array([1.0, *np.linspace(0.0, 2.0, 9)])[:, None] * level, slots, axis=1)
-    past = np.where(np.isnan(past), np.nanmean(past[known], axis=0), past)
+    past = _filled(past, known)
     calm = _without_bursts(past, known)
     kinds = [_kind(history.now - timedelta(days=count - index)) for index in range(count)]
 
@@ -197,6 +197,15 @@ def future_paths(history: History, slots: int) -> Floats:
     ]
     paths: Floats = np.asarray(rows)[:, :slots] * level
     return paths
+
+
+def _filled(past: Floats, known: list[int]) -> Floats:
+    """The days with the slots that are not known as on the other days at that time, or as on average."""
+    counts = np.sum(~np.isnan(past[known]), axis=0)
+    sums = np.nansum(past[known], axis=0)
+    usual = np.where(counts > 0, sums / np.maximum(counts, 1), np.sum(sums) / np.sum(counts))
+    filled: Floats = np.where(np.isnan(past), usual, past)
+    return filled
 
 
 def _kind(begins_at: datetime) -> int:

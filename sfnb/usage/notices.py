@@ -229,8 +229,8 @@ def _knowledge(history: OrgHistory, zone: tzinfo) -> Iterable[Notice]:
     elif not len(history.covered):
         yield Notice(
             "note", "no_event_log", "api",
-            "The org's event log has told nothing of this time yet (a day's file comes the day after), so what other "
-            "apps used is known only in sum.",
+            "The org's event log has no file of this time, so what other apps used is known only in sum. A day's file "
+            "comes the day after; if none ever comes, the user lacks the permission View Event Log Files.",
         )  # fmt: skip
 
 
