@@ -65,7 +65,7 @@ def run(
 
     options: Any = {"on_pause": on_pause, "poll_s": poll_s, "max_wait_s": max_wait_s, "workers": workers}
     if not kernel.is_watched():
-        from sfnb.cli.progress import Lines
+        from sfnb.jobs.lines import Lines
 
         return Run(org, engine.run(org, request, emit=Lines(sys.stdout), **options)["job_id"])
     from IPython.display import display

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sfnb.cli.progress import line_of
 from sfnb.jobs import events
+from sfnb.jobs.lines import line_of
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state.jobs import Job, JobObject
 from sfnb.ui.words import count, moment, second, span
@@ -24,7 +24,7 @@ Standing = Literal["failed", "running", "waiting", "complete", "left_out"]
 BADGES: Mapping[JobState, str] = {
     JobState.QUEUED: "… queued",
     JobState.RUNNING: "▶ running",
-    JobState.PAUSED: "⏸ paused",
+    JobState.PAUSED: "‖ paused",
     JobState.COMPLETED: "✓ completed",
     JobState.COMPLETED_WITH_ERRORS: "⚠ completed with errors",
     JobState.FAILED: "✗ failed",

@@ -13,7 +13,6 @@ from sfnb.engine import JobHandle
 from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.ui.panel import JobPanel
 
-
 STAY = "Keep this page open while the job runs. If it is closed the job stops where it is, and can be resumed later."
 
 

@@ -1,0 +1,70 @@
+"""A job's events in words: lines for a terminal, a log or a notebook that nobody watches."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from typing import TextIO
+
+from sfnb.jobs import events
+from sfnb.model import ObjectState
+
+
+def clock_text(at: datetime) -> str:
+    """``14:05:09`` in the machine's time zone."""
+    return at.astimezone().strftime("%H:%M:%S")
+
+
+def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
+    """What an event is in words, or None if it is not worth a line."""
+    match event:
+        case events.JobPlanned():
+            rows = sum(n or 0 for n in event.objects.values())
+            left = f", {len(event.left_out)} cannot be queried" if event.left_out else ""
+            return f"snapshot {event.snapshot}: {len(event.objects)} objects, about {rows:,} rows{left}"
+        case events.ObjectProgress(state=ObjectState.COMPLETE):
+            return f"{event.object}: {event.rows:,} rows, complete"
+        case events.ObjectProgress() if event.rows:
+            return f"{event.object}: {event.rows:,} rows so far"
+        case events.ObjectFailed():
+            return f"failed: {event.message}"
+        case events.ObjectLeftOut():
+            return f"left out: {event.object}: {event.reason}"
+        case events.JobPaused():
+            when = f"; asks the org again at {clock_text(event.next_check_at)}" if event.next_check_at else ""
+            return f"paused: {event.pause.reason}{when}"
+        case events.QuotaChecked():
+            goal = f"goes on below {event.lower_mark:,}"
+            return f"still paused: {event.api} {event.used:,} of {event.max:,} used; {goal}"
+        case events.JobResumed():
+            return "resumed: calls have come back"
+        case events.JobStateChanged():
+            why = f": {event.message}" if event.message else ""
+            return f"{event.state.value.replace('_', ' ')}{why}"
+        case _:
+            return None
+
+
+class Lines:
+    """A line for each event worth one. Safe for threads."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def __call__(self, event: events.Event) -> None:
+        text = line_of(event)
+        if text and not is_repeated_by_next(event):
+            with self._lock:
+                print(f"{clock_text(event.at)} {text}", file=self._out, flush=True)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def is_repeated_by_next(event: events.Event) -> bool:
+    """Whether the event that follows says the same and more."""
+    # JobPaused and JobResumed say it with the numbers; what made the job fail is the command's last sentence.
+    if not isinstance(event, events.JobStateChanged):
+        return False
+    return event.state == "failed" or (event.state in ("paused", "running") and not event.message)
