@@ -138,8 +138,8 @@ class UsageBook:
             minutes.org_id == org_id, minutes.minute_at >= since
         )
         with self._database.read() as connection:
-            found = [(row[0], int(row[1]), row[2], row[3]) for row in connection.execute(old)]
-            found += [(row[0], minute_number(row[1]), row[2], row[3]) for row in connection.execute(new)]
+            found = [(row[0], int(row[1]), row[2], row[3]) for row in connection.execute(old).all()]
+            found += [(row[0], minute_number(row[1]), row[2], row[3]) for row in connection.execute(new).all()]
         return sorted(found, key=lambda row: (row[1], row[0]))
 
     def calls(self, org_id: str, since: datetime) -> list[tuple[str, int, str, int]]:
@@ -152,7 +152,7 @@ class UsageBook:
             .order_by(table.minute_at, table.api, table.job_id)
         )
         with self._database.read() as connection:
-            return [(row[0], minute_number(row[1]), row[2], int(row[3])) for row in connection.execute(query)]
+            return [(row[0], minute_number(row[1]), row[2], int(row[3])) for row in connection.execute(query).all()]
 
     def job_pauses(self, org_id: str, since: datetime) -> list[tuple[str, str, datetime, datetime | None, int, int]]:
         """``(job_id, api, at, resumed_at, used, max)`` of each pause of the org's jobs that lasted into this time."""
@@ -164,7 +164,7 @@ class UsageBook:
             .order_by(pauses.at, pauses.id)
         )
         with self._database.read() as connection:
-            return [tuple(row) for row in connection.execute(query)]
+            return [tuple(row) for row in connection.execute(query).all()]
 
     # ------------------------------------------------------------------------------------------------------- event log
 
@@ -245,7 +245,7 @@ class UsageBook:
             .order_by(table.log_hour)
         )
         with self._database.read() as connection:
-            return [(row[0], row[1]) for row in connection.execute(query)]
+            return [(row[0], row[1]) for row in connection.execute(query).all()]
 
     def event_minutes(self, org_id: str, since: datetime) -> list[tuple[int, int, int]]:
         """``(minute, calls, own_calls)`` that count, oldest first; where only hours are kept, spread evenly."""
@@ -265,8 +265,8 @@ class UsageBook:
             .group_by(hours.hour)
         )
         with self._database.read() as connection:
-            found = [tuple(map(int, row)) for row in connection.execute(fine)]
-            for hour in connection.execute(coarse):
+            found = [tuple(map(int, row)) for row in connection.execute(fine).all()]
+            for hour in connection.execute(coarse).all():
                 found += _spread(*map(int, hour))
         return sorted(found)  # type: ignore[arg-type]
 
@@ -280,7 +280,7 @@ class UsageBook:
             .order_by(hours.hour, hours.actor)
         )
         with self._database.read() as connection:
-            return [(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query)]
+            return [(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query).all()]
 
     def actors(self, org_id: str) -> dict[int, Caller]:
         """All callers that the org's event log has named."""
