@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Executable, bindparam, delete, func, insert, select, update
 
 from sfnb.model import APIS, Api, Price, Reading
 from sfnb.quota import policy
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, Gauge
 from sfnb.state import schema
-from sfnb.state.database import Database
+from sfnb.state.database import Database, insert_into
 from sfnb.state.owner import Owner, is_alive, this_process
 
 TICKET_LIFE_S = 1800.0
@@ -66,15 +66,21 @@ def best_readings(readings: Iterable[Reading]) -> list[Reading]:
 # ---------------------------------------------------------------------------------------------------------- gates
 
 _GATES = schema.gates.c
-_NEXT_NUMBER = {
-    kind: dialect.insert(schema.gates)
-    .values(org_id=bindparam("org"), last_number=bindparam("first"))
-    .on_conflict_do_update(index_elements=[_GATES.org_id], set_={"last_number": _GATES.last_number + bindparam("step")})
-    .returning(_GATES.last_number)
-    for kind, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
 _LAST_PROBE = select(_GATES.last_probe_at).where(_GATES.org_id == bindparam("org"))
 _NOTE_PROBE = update(schema.gates).where(_GATES.org_id == bindparam("org")).values(last_probe_at=bindparam("at"))
+
+
+@cache
+def _next_number(dialect: str) -> Executable:
+    statement: Executable = (
+        insert_into(dialect, schema.gates)
+        .values(org_id=bindparam("org"), last_number=bindparam("first"))
+        .on_conflict_do_update(
+            index_elements=[_GATES.org_id], set_={"last_number": _GATES.last_number + bindparam("step")}
+        )
+        .returning(_GATES.last_number)
+    )
+    return statement
 
 
 def next_number(database: Database, connection: Connection, org_id: str) -> int:
@@ -88,7 +94,7 @@ def lock_gate(database: Database, connection: Connection, org_id: str) -> int:
 
 
 def _step(database: Database, connection: Connection, org_id: str, step: int) -> int:
-    statement = _NEXT_NUMBER[database.dialect]
+    statement = _next_number(database.dialect)
     return int(connection.execute(statement, {"org": org_id, "first": step, "step": step}).scalar_one())
 
 
