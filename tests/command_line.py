@@ -114,7 +114,7 @@ class CommandLine:
         return made
 
     def __call__(self, *arguments: object, **environ: str) -> Ran:
-        """Run one command to its end in this process, which spares a second of imports. What it raises fails the test."""
+        """Run one command to its end in this process, which spares a second of imports."""
         out, err = io.StringIO(), io.StringIO()
         with patch.dict(os.environ, self.environ | environ, clear=True), redirect_stdout(out), redirect_stderr(err):
             code = run([*map(str, arguments)])

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -167,18 +168,8 @@ def backup(  # noqa: PLR0917 - click gives them by name
     """Back up an org, pausing at its limit. Exit code 75: paused, `sfnb resume` goes on."""
     request = engine.backup(objects=objects, exclude=exclude or ())
     with connect(name, settings=app.settings, clock=app.clock) as org, _stopped_by_signals() as stop:
-        return _run(
-            as_json,
-            lambda emit: engine.run(
-                org,
-                request,
-                on_pause=on_pause,
-                poll_s=poll_seconds,
-                workers=workers,
-                emit=emit,
-                stop=stop,
-            ),
-        )
+        run = partial(engine.run, org, request, on_pause=on_pause, poll_s=poll_seconds, workers=workers, stop=stop)
+        return _run(as_json, run)
 
 
 @click.command()
@@ -211,39 +202,27 @@ def resume(  # noqa: PLR0917 - click gives them by name
                 f"job {job_id} has a process of its own and goes on there; `sfnb jobs` shows its state.", err=True
             )
             continue
-        with (
-            connect(app.state.jobs.get(job_id).org, settings=app.settings, clock=app.clock) as org,
-            _stopped_by_signals() as stop,
-        ):
-            try:
-                code = _run(as_json, _resume(org, job_id, on_pause, poll_seconds, workers, stop))
-            except SfnbError as err:
-                if job:
-                    raise
-                click.echo(f"sfnb: {err}", err=True)
-                code = 1
+        name = app.state.jobs.get(job_id).org
+        try:
+            with connect(name, settings=app.settings, clock=app.clock) as org, _stopped_by_signals() as stop:
+                run = partial(
+                    engine.resume, org, job_id, on_pause=on_pause, poll_s=poll_seconds, workers=workers, stop=stop
+                )
+                code = _run(as_json, run)
+        except SfnbError as err:
+            # One job that cannot go on does not hold up the others.
+            if job:
+                raise
+            click.echo(f"sfnb: job {job_id}: {err}", err=True)
+            code = 1
         worst = worst or code
     return worst
 
 
-def _resume(
-    org: Connection, job_id: str, on_pause: OnPause, poll_s: float | None, workers: int | None, stop: threading.Event
-) -> Callable[[Any], dict[str, Any]]:
-    return lambda emit: engine.resume(
-        org,
-        job_id,
-        on_pause=on_pause,
-        poll_s=poll_s,
-        workers=workers,
-        emit=emit,
-        stop=stop,
-    )
-
-
-def _run(as_json: bool, work: Callable[[Any], dict[str, Any]]) -> int:
+def _run(as_json: bool, work: Callable[..., dict[str, Any]]) -> int:
     progress = progress_for(sys.stderr if as_json else sys.stdout)
     try:
-        summary = work(progress)
+        summary = work(emit=progress)
     finally:
         progress.close()
     if as_json:
