@@ -44,7 +44,9 @@ class LimitSlider(Screen):
             raise CallerError(f"There is no API {unknown[0]!r}; choose one of {', '.join(APIS)}.")
         self._org = org
         self._apis = tuple(apis or SHOWN_APIS)
-        self._price, self._price_source = self._next_price(plan)
+        self._plan = plan
+        self._price: Price | None = None
+        self._price_source = ""
         self._notice = ""
         self._tickets: set[str] = set()
         self._budgets: list[Budget] = []
@@ -68,6 +70,7 @@ class LimitSlider(Screen):
         standing = org.org.gate.standing()
         own = org.state.ledger.spent(org.org_id, now - timedelta(hours=24))
         self._read_changes()
+        self._price, self._price_source = self._next_price(self._plan)
         shown = [api for api in self._apis if standing[api].max > 0] or ["api"]
         self._budgets = [
             Budget(

@@ -39,7 +39,7 @@ def test_widgets_leave_honest_pictures(home: Home, tmp_path: Path, open_page: Ca
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "ran.html").as_uri())
     body = page.locator("body")
-    expect(page.locator(".sfnb-static")).to_have_count(7)
+    expect(page.locator(".sfnb-static")).to_have_count(6)
     expect(page.locator(".sfnb-static").first).to_contain_text("API calls: limit 61 % used")
     expect(page.locator(".sfnb-static").first).to_contain_text("“<b>later</b>”")
     expect(page.locator(".sfnb-static").nth(1)).to_contain_text("✓ completed")

@@ -16,8 +16,8 @@ const budget_part = (first, changed) => {
   let saved = first.percent;
   let meanwhile = null;
   const title = h("h4", { id: `${id}-title` });
-  const range = h("input", { type: "range", min: 1, max: 100, step: 1, "aria-labelledby": `${id}-title`,
-    "aria-describedby": `${id}-stops` });
+  const range = h("input", { type: "range", min: 1, max: 100, step: 1,
+    "aria-label": `${first.title}: limit slider, percent used`, "aria-describedby": `${id}-stops` });
   const field = h("input", { type: "text", inputMode: "numeric", className: "sfnb-percent", autocomplete: "off",
     "aria-label": `${first.title}: limit, percent used`, "aria-describedby": `${id}-problem` });
   const unsaved = h("span", { className: "sfnb-unsaved" });
