@@ -93,7 +93,7 @@ def csv_batches(stream: Readable, schema: pa.Schema, *, block: int = BLOCK_BYTES
         TransientError: the connection broke, or the page ended within a record.
         ObjectError: a value does not fit its field's type.
     """
-    source = _Rewindable(stream)
+    source = _Page(stream)
     first = source.peek_line()
     if not first.strip():
         return
@@ -124,6 +124,8 @@ def csv_batches(stream: Readable, schema: pa.Schema, *, block: int = BLOCK_BYTES
             yield conformed(batch)
     except pa.ArrowInvalid as err:
         raise _bad_csv(err) from err
+    if source.ends_within_value:
+        raise TransientError("a result page ended within a value.")
 
 
 def _bad_csv(err: pa.ArrowInvalid) -> Exception:
@@ -198,12 +200,22 @@ def json_batch(body: bytes, schema: pa.Schema) -> tuple[pa.RecordBatch, int, boo
     return batch, total if total is not None else batch.num_rows, bool(done)
 
 
-class _Rewindable(io.RawIOBase):
-    """A stream whose first line can be looked at before it is read."""
+class _Page(io.RawIOBase):
+    """
+    A result page going by: its first line can be looked at before it is read, and its quotes are counted.
+
+    Quotes come in pairs, also those within a value, which are doubled. The parser takes a value that the end of the
+    page has cut off for a whole one; an odd quote tells.
+    """
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._seen = b""
+        self._quotes = 0
+
+    @property
+    def ends_within_value(self) -> bool:
+        return self._quotes % 2 == 1
 
     def peek_line(self) -> bytes:
         while b"\n" not in self._seen:
@@ -217,6 +229,11 @@ class _Rewindable(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
+        data = self._read(size)
+        self._quotes += data.count(b'"')
+        return data
+
+    def _read(self, size: int) -> bytes:
         if not self._seen:
             return self._stream.read(size)
         if size < 0:
