@@ -119,7 +119,7 @@ def usage_figure(
     if pauses is not None:
         _add_pauses(figure, pauses[pauses["api"].isin([api, ""])], rows, zone)
     figure.update_layout(
-        title_text=f"Use of {UNITS[api]} in the last 24 hours, in percent of the limit",
+        title_text=f"{UNITS[api][0].upper()}{UNITS[api][1:]} used in 24 hours, in percent of the limit",
         barmode="stack",
         bargap=0,
         yaxis={"ticksuffix": " %", "rangemode": "tozero"},

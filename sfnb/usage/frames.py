@@ -216,6 +216,9 @@ def jobs_frame(history: OrgHistory) -> pd.DataFrame:
     lines = [job for job in history.jobs if job.job_id in spenders]
     lines.sort(key=lambda job: job.started_at, reverse=True)
     ids = [job.job_id for job in lines]
+    spent: dict[str, pd.Series] = {
+        api: pd.Series([sums[api].get(job_id, 0) for job_id in ids], dtype="Int64") for api in APIS
+    }
     return pd.DataFrame(
         {
             "org": pd.Series([history.org] * len(lines), dtype="string"),
@@ -224,7 +227,7 @@ def jobs_frame(history: OrgHistory) -> pd.DataFrame:
             "state": pd.Series([job.state for job in lines], dtype="string"),
             "started_at": _stamps([job.started_at for job in lines]),
             "ended_at": _stamps([job.ended_at for job in lines]),
-            **{api: pd.Series([sums[api].get(job_id, 0) for job_id in ids], dtype="Int64") for api in APIS},
+            **spent,
             "pauses": pd.Series([sum(p.job_id == job_id for p in history.pauses) for job_id in ids], dtype="Int64"),
         }
     )
