@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import click
 import psutil
 
 from sfnb.cli.context import App, pass_app
+from sfnb.clock import Clock
 from sfnb.errors import CallerError, JobError
 from sfnb.settings import OrgConfig, put_org
 
@@ -80,7 +80,7 @@ def start(  # noqa: PLR0917 - click gives them by name
             else {"start_new_session": True}
         )
         process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **detach)  # noqa: S603
-    ready = _wait_for(process, ready_file, log)
+    ready = _wait_for(process, ready_file, log, app.clock)
     password = folder / "password"
     password.touch(mode=0o600)
     password.write_text(ready["password"] + ready["security_token"], "utf-8")
@@ -98,16 +98,16 @@ def start(  # noqa: PLR0917 - click gives them by name
     click.echo("Next: sfnb org check demo, sfnb plan demo, sfnb backup demo.")
 
 
-def _wait_for(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
+def _wait_for(process: subprocess.Popen[bytes], ready_file: Path, log: Path, clock: Clock) -> dict[str, Any]:
+    deadline = clock.monotonic() + START_TIMEOUT_S
+    while clock.monotonic() < deadline:
         if ready_file.exists():
             ready: dict[str, Any] = json.loads(ready_file.read_text("utf-8"))
             return ready
         if process.poll() is not None:
             last = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
             raise JobError(f"the demo org ended at once: {last[0] if last else 'it said nothing'} (whole log: {log})")
-        time.sleep(0.05)
+        clock.wait(0.05)
     process.kill()
     raise JobError(f"the demo org did not answer within {START_TIMEOUT_S} s; its log is {log}.")
 

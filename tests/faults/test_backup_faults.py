@@ -437,7 +437,7 @@ def test_an_org_that_stays_away_fails_the_job_which_can_be_resumed(
     with pytest.raises(JobError, match="resume"):
         engine.run(there, backup(objects=OBJECTS))
     job = there.state.jobs.list()[-1]
-    assert job.state == "failed" and "503" in (job.error or "")
+    assert job.state == "failed" and "SERVER_UNAVAILABLE" in (job.error or "")
     org.control("faults", method="DELETE")
     again = connected(org)
     summary = engine.resume(again, job.job_id)

@@ -1,0 +1,230 @@
+"""The plan of the house, drawn from the imports: no room leans on a higher one, and each library has its room."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import sfnb
+
+HOUSE = Path(sfnb.__file__).parent
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "model", "clock"),
+    ("settings", "quota.policy"),
+    ("quota.forecast", "state"),
+    ("quota",),
+    ("org", "store"),
+    ("jobs",),
+    ("connection",),
+    ("engine",),
+    ("usage", "charts"),
+    ("report",),
+    ("ui",),
+    ("widgets",),
+    ("notebook",),
+    ("cli",),
+    ("__main__",),
+)
+"""From the ground up. A room knows its own floor's rooms not at all, except those on the ground."""
+
+LIBRARIES = {
+    "requests": ("org",),
+    "urllib3": ("org",),
+    "simple_salesforce": ("org",),
+    "jwt": ("org",),
+    "keyring": ("org",),
+    "deltalake": ("store",),
+    "duckdb": ("store",),
+    # Rows go from the answer to the part as Arrow batches; these two hand them on.
+    "pyarrow": ("store", "org.arrow", "org.events", "jobs.units"),
+    "sqlalchemy": ("state",),
+    "alembic": ("state",),
+    "plotly": ("charts", "report"),
+    "jinja2": ("report",),
+    "ipywidgets": ("ui", "widgets"),
+    "anywidget": ("ui", "widgets"),
+    "traitlets": ("ui", "widgets"),
+    "IPython": ("ui", "widgets", "notebook", "report"),
+    "papermill": ("cli",),
+    "click": ("cli",),
+    "tqdm": ("cli",),
+    "tomlkit": ("settings",),
+    "platformdirs": ("settings",),
+    "psutil": ("state", "cli"),
+}
+"""Each outside library and where it may be imported. Those not named (pandas, numpy …) may be used anywhere."""
+
+TIME_CALLS = {
+    *("time.time", "time.monotonic", "time.sleep", "time.perf_counter", "time.time_ns", "sleep"),
+    *("datetime.now", "datetime.utcnow", "datetime.today", "date.today"),
+    *("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today"),
+}
+TIME_KEEPERS = {"clock": "the one place that asks the operating system"}
+"""Modules that may know the time by themselves, and why. The demo org keeps a time of its own and is not looked at."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file: its name below sfnb, and what it imports when it runs (not for the type checker alone)."""
+
+    name: str
+    tree: ast.Module
+    is_package: bool
+
+    def imports(self) -> Iterator[str]:
+        """Whole dotted names of modules."""
+        for node in _run_nodes(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = self._absolute(node)
+                for alias in node.names:
+                    whole = f"{base}.{alias.name}"
+                    yield whole if _is_module(whole) else base
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        parts = ["sfnb", *self.name.split(".")]
+        kept = parts[: len(parts) - node.level + self.is_package]
+        return ".".join([*kept, node.module or ""]).rstrip(".")
+
+
+def _is_module(name: str) -> bool:
+    path = HOUSE.parent.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from _run_nodes(node)
+
+
+def _modules() -> list[Module]:
+    found = []
+    for path in sorted(HOUSE.rglob("*.py")):
+        parts = path.relative_to(HOUSE).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        found.append(Module(name, ast.parse(path.read_text(encoding="utf-8")), is_package))
+    return found
+
+
+MODULES = _modules()
+ABOVE = [module for module in MODULES if module.name and module.name.split(".")[0] != "demo"]
+
+
+def is_in(name: str, room: str) -> bool:
+    return name == room or name.startswith(f"{room}.")
+
+
+def floor_of(name: str) -> int | None:
+    """The number of the floor; the longest room's name that fits decides."""
+    fitting = [(len(room), number) for number, floor in enumerate(FLOORS) for room in floor if is_in(name, room)]
+    return max(fitting)[1] if fitting else None
+
+
+def room_of(name: str) -> str:
+    return max((room for floor in FLOORS for room in floor if is_in(name, room)), key=len)
+
+
+def test_each_module_has_a_place_in_the_house() -> None:
+    """A new room is put on a floor here, on purpose."""
+    assert [module.name for module in ABOVE if floor_of(module.name) is None] == []
+
+
+@pytest.mark.parametrize("module", ABOVE, ids=lambda module: module.name)
+def test_no_room_leans_on_a_higher_one(module: Module) -> None:
+    """What decides knows nothing of what acts, and neither knows the screen."""
+    own = floor_of(module.name)
+    assert own is not None
+    for imported in module.imports():
+        if not imported.startswith("sfnb."):
+            continue
+        there = imported.removeprefix("sfnb.")
+        floor = floor_of(there)
+        if floor is None or room_of(there) == room_of(module.name):
+            continue
+        is_below = floor < own or own == 0
+        assert is_below, f"{module.name} imports {there}, which is not below it"
+
+
+def test_quota_decides_without_a_database() -> None:
+    """The quota rule is a pure function of values: it imports the ground floor only."""
+    for module in ABOVE:
+        if module.name in ("quota.policy", "quota.forecast"):
+            rooms = {room_of(name.removeprefix("sfnb.")) for name in module.imports() if name.startswith("sfnb.")}
+            assert rooms <= {"errors", "model", "quota.policy", "quota.forecast"}, module.name
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_each_library_has_its_room(library: str) -> None:
+    """One outside library, one room: what changes with it is in one place."""
+    strangers = [
+        module.name
+        for module in ABOVE
+        if any(is_in(name, library) for name in module.imports())
+        and not any(is_in(module.name, room) for room in LIBRARIES[library])
+    ]
+    assert strangers == []
+
+
+def test_the_table_of_libraries_is_true() -> None:
+    """A library that nobody imports any more leaves the table."""
+    used = {name.split(".")[0] for module in ABOVE for name in module.imports()}
+    assert set(LIBRARIES) - used == set()
+
+
+def test_the_demo_org_and_the_rest_do_not_know_each_other() -> None:
+    """The demo org is an independent witness, and nothing works with it alone."""
+    for module in MODULES:
+        is_demo = module.name.split(".")[0] == "demo"
+        for name in module.imports():
+            if is_demo and name.startswith("sfnb."):
+                assert is_in(name, "sfnb.demo"), f"{module.name} imports {name}"
+            if not is_demo:
+                assert not is_in(name, "sfnb.demo"), f"{module.name} imports {name}"
+
+
+def test_only_the_clock_asks_what_time_it_is() -> None:
+    """Time is injected, so that a pause of fourteen hours takes a millisecond in a test."""
+    found = {
+        f"{module.name}:{node.lineno} {ast.unparse(node.func)}"
+        for module in ABOVE
+        if module.name not in TIME_KEEPERS
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in TIME_CALLS
+    }
+    assert found == set()
+
+
+def test_nothing_is_caught_without_a_word() -> None:
+    """No bare ``except``, and none that catches everything and says nothing."""
+    silent = [
+        f"{module.name}:{node.lineno}"
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
+        and all(isinstance(line, ast.Pass | ast.Continue) for line in node.body)
+    ]
+    assert silent == []
+
+
+def test_the_command_starts_without_heavy_libraries() -> None:
+    """`sfnb --help` answers at once: nothing heavy is imported before a command asks for it."""
+    code = (
+        "import sys, sfnb.cli.main; print(*{'pandas', 'pyarrow', 'plotly', 'duckdb', 'sqlalchemy'} & set(sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []
