@@ -102,6 +102,7 @@ class JobView:
     Args:
         calls: of each budget, as the ledger counts them.
         wanted: what a person asked of it and it has not done yet.
+        expected: when the forecast sees a paused job go on, in words.
         is_held: whether a living process runs it.
     """
 
@@ -122,6 +123,7 @@ class JobView:
     threshold: int = -1
     check: events.QuotaChecked | None = None
     next_check_at: datetime | None = None
+    expected: str = ""
     lines: deque[tuple[int, datetime, str]] = field(default_factory=lambda: deque(maxlen=LINES))
     line_number: int = 0
     dirty: set[str] = field(default_factory=set)
@@ -292,6 +294,8 @@ class JobView:
                 f"The org is asked again at {moment(self.next_check_at)}; the job goes on by itself when use is "
                 f"{goes_on}, at the earliest then. Raising the limit lets it go on at once."
             )
+            if self.expected:
+                lines.append(self.expected)
         elif not self.is_held:
             lines.append("Nobody waits for calls to come back: press Resume, or run `sfnb resume`.")
         return lines

@@ -43,6 +43,7 @@ class Budget:
         last_change: who changed the limit last, in words.
         price: what the next backup needs of it; None: not known.
         price_source: where that is from: "the plan", "the last backup".
+        finishes: when the backup would end under each limit percent from 1 on, by the forecast; empty: no forecast.
     """
 
     api: Api
@@ -55,6 +56,7 @@ class Budget:
     last_change: str
     price: int | None = None
     price_source: str = ""
+    finishes: tuple[str, ...] = ()
 
     @property
     def sfnb(self) -> int:
@@ -108,8 +110,11 @@ def what_if(budget: Budget, percent: int) -> str:
     room = threshold(budget.max, percent) - budget.used
     if budget.price <= room:
         return f"{needs} and {room:,} may still be used: it would run through without a pause."
-    daily = threshold(budget.max, percent) - budget.others
     start = f"it would pause after about {room:,}" if room > 0 else "it would pause at once"
+    if budget.finishes:
+        return f"{needs}: {start}. {budget.finishes[percent - 1]}"
+    # Without a forecast: as if the others went on as in the last 24 hours.
+    daily = threshold(budget.max, percent) - budget.others
     if daily <= 0:
         return f"{needs}: {start} and wait, since other apps alone use {budget.others:,} in 24 hours."
     days = max(1, ceil((budget.price - max(room, 0)) / daily))

@@ -58,6 +58,7 @@ class JobPanel(Screen):
         self._bridge = Bridge(self._draw, loop=kernel.loop(), now=self._org.clock.monotonic)
         self._is_live = self._has_read = False
         self._event_number = 0
+        self._foretold: object = None
         self._sent_line = 0
         if isinstance(job, JobHandle):
             self._follow(job)
@@ -104,8 +105,36 @@ class JobPanel(Screen):
         self._has_read = True
         if job.state.is_final:
             self._is_live = False
+        news = self._foretell() or news
         calls = self._org.state.ledger.job_calls(self.job_id)["api"]
         return self._view.take(job, calls) or news
+
+    def _foretell(self) -> bool:
+        """Once for each pause and look at the quota: when the forecast sees the job go on; whether that is news."""
+        view = self._view
+        key = None if view.pause is None else (view.pause.at, view.check.at if view.check else None)
+        if key == self._foretold:
+            return False
+        self._foretold = key
+        view.expected = "" if view.pause is None else self._resume_sentence(view.pause.api)
+        return True
+
+    def _resume_sentence(self, api: str) -> str:
+        # The forecast is heavy, and only a paused job needs it.
+        from sfnb.quota.forecast import resumes
+        from sfnb.usage.ahead import budgets_of
+        from sfnb.usage.notices import when_sentence
+        from sfnb.usage.zones import zone_of
+
+        now = self._org.clock.now()
+        history = budgets_of(self._org.state, self._org.org_id, now=now).get(api)  # type: ignore[call-overload]
+        if history is None:
+            return ""
+        percents = self._org.state.ledger.limit_percents(self._org.org_id)
+        expected = resumes(history, percents[api])  # type: ignore[index]
+        if expected.at is None:
+            return "By the use of the last days it would not go on within three days under this limit."
+        return f"By the use of the last days it is expected to go on {when_sentence(expected, zone_of(None, now=now))}."
 
     def _look(self) -> None:
         """One beat. A database that cannot be read now is read at the next one; the screen says so meanwhile."""

@@ -25,6 +25,9 @@ SHOWN_APIS: tuple[Api, ...] = ("api", "bulk", "bulk2")
 LOOK_S = 2.0
 """So often the state database is read for what others changed; that costs no call."""
 
+FORECAST_S = 120.0
+"""So long a forecast is shown before it is worked out anew; that takes a fifth of a second and no call."""
+
 FRESH_S = 300.0
 """A reading younger than this is shown as it is; an older one is asked for again when the slider is made."""
 
@@ -49,6 +52,7 @@ class LimitSlider(Screen):
         self._price_source = ""
         self._notice = ""
         self._tickets: set[str] = set()
+        self._foretold: dict[Api, tuple[float, int, tuple[str, ...]]] = {}
         self._budgets: list[Budget] = []
         self._audit_head: tuple[int, str] | None = None
         self._changes: dict[Api, AuditEntry] = {}
@@ -84,9 +88,34 @@ class LimitSlider(Screen):
                 last_change=_change(self._changes.get(api)),
                 price=None if self._price is None else self._price.get(api, 0),
                 price_source=self._price_source,
+                finishes=self._finishes(api),
             )
             for api in shown
         ]
+
+    def _finishes(self, api: Api) -> tuple[str, ...]:
+        """When the next backup would end under each limit percent; worked out anew every `FORECAST_S` seconds."""
+        price = (self._price or {}).get(api, 0)
+        now_s = self._org.clock.monotonic()
+        if price <= 0:
+            return ()
+        made_s, made_price, sentences = self._foretold.get(api, (float("-inf"), 0, ()))
+        if price != made_price or now_s - made_s > FORECAST_S:
+            sentences = self._foretell(api, price)
+            self._foretold[api] = (now_s, price, sentences)
+        return sentences
+
+    def _foretell(self, api: Api, price: int) -> tuple[str, ...]:
+        # pandas and the forecast are heavy, and only a known price needs them.
+        from sfnb.quota.forecast import what_if
+        from sfnb.usage.ahead import budgets_of, finish_sentence
+        from sfnb.usage.zones import zone_of
+
+        now = self._org.clock.now()
+        budgets = budgets_of(self._org.state, self._org.org_id, now=now)
+        found = what_if({api: price}, budgets)
+        zone = zone_of(None, now=now)
+        return tuple(finish_sentence(found[p], zone) for p in range(1, 101)) if found else ()
 
     def _read_changes(self) -> None:
         head = self._org.state.audit.head()
