@@ -113,13 +113,17 @@ def what_if(budget: Budget, percent: int) -> str:
     start = f"it would pause after about {room:,}" if room > 0 else "it would pause at once"
     if budget.finishes:
         return f"{needs}: {start}. {budget.finishes[percent - 1]}"
-    # Without a forecast: as if the others went on as in the last 24 hours.
+    return f"{needs}: {start}{_without_forecast(budget, percent, budget.price - max(room, 0))}"
+
+
+def _without_forecast(budget: Budget, percent: int, rest: int) -> str:
+    """When the rest would be done, as if the others went on as in the last 24 hours."""
     daily = threshold(budget.max, percent) - budget.others
     if daily <= 0:
-        return f"{needs}: {start} and wait, since other apps alone use {budget.others:,} in 24 hours."
-    days = max(1, ceil((budget.price - max(room, 0)) / daily))
+        return f" and wait, since other apps alone use {budget.others:,} in 24 hours."
+    days = max(1, ceil(rest / daily))
     return (
-        f"{needs}: {start}, go on as calls come back, and end in about {days} day{'s' if days > 1 else ''}, "
+        f", go on as calls come back, and end in about {days} day{'s' if days > 1 else ''}, "
         "if other apps go on as in the last 24 hours."
     )
 
