@@ -48,3 +48,12 @@ def test_what_if() -> None:
     assert "other apps alone use 3,000" in limits.what_if(priced, 20)
     assert "not known yet" in limits.what_if(BUDGET, 50)
     assert "use is not known" in limits.what_if(replace(priced, used=-1, max=-1), 50)
+
+
+def test_the_forecast_is_said_where_there_is_one() -> None:
+    """Where the job would pause, the forecast tells its end under just this limit percent."""
+    told = tuple(f"It ends with {percent}." for percent in range(1, 101))
+    priced = replace(BUDGET, price=4000, price_source="the plan", finishes=told)
+    assert limits.what_if(priced, 50).endswith("pause after about 3,500. It ends with 50.")
+    assert limits.what_if(priced, 1).endswith("It ends with 1.")
+    assert "run through" in limits.what_if(priced, 100)

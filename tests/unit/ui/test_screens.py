@@ -14,7 +14,7 @@ from sfnb.clock import FakeClock
 from sfnb.connection import Connection, connect
 from sfnb.errors import CallerError
 from sfnb.jobs import events
-from sfnb.model import JobState, ObjectState
+from sfnb.model import JobState, ObjectState, Pause
 from sfnb.settings import OrgConfig, Settings
 from sfnb.ui.chart import Hour, usage_svg
 from tests.conftest import RunningOrg
@@ -72,6 +72,21 @@ def test_the_slider_knows_what_the_last_backup_cost(org: Connection) -> None:
     assert len(after["budgets"][0]["stops"]) == len(after["budgets"][0]["what_if"]) == 100
     with pytest.raises(CallerError, match="no API"):
         widgets.limit_slider(org, apis=["soap"])  # type: ignore[list-item]
+
+
+def test_a_paused_job_and_the_slider_tell_what_is_foreseen(org: Connection) -> None:
+    """P4: a panel of a paused job, and the slider, say when calls are expected to come back."""
+    org.limits()
+    org.state.ledger.set_limit(org.org_id, None, 1)
+    job_id = engine._create(org, engine.backup(objects=["Account"]))
+    pause = Pause("api", org.clock.now(), None, 200, 15_000, "200 of 15,000 used")
+    told = events.JobPaused(job_id, pause.at, pause, 150, org.clock.now() + timedelta(minutes=30))
+    with org.state.jobs.lease(job_id):
+        org.state.jobs.update(job_id, state=JobState.PAUSED)
+        org.state.jobs.add_event(job_id, told.at, "JobPaused", events.as_told(told))
+        lines = widgets.job_panel(job_id, org=org).view()["head"]["pause"]
+    assert "asked again at" in lines[2]
+    assert lines[3].startswith("By the use of the last days it is expected to go on about")
 
 
 def test_a_panel_attached_later_tells_what_a_live_one_heard(org: Connection) -> None:
