@@ -329,7 +329,9 @@ def _refuse_overlap(
         if objects is None or row.objects is None:
             common = builtins.list(objects or row.objects or [])
         else:
-            common = [name for name in objects if name in set(row.objects)]
+            # Names of objects have no case in Salesforce.
+            theirs = {name.lower() for name in row.objects}
+            common = [name for name in objects if name.lower() in theirs]
             if not common:
                 continue
         doing = {"backup": "backing up", "restore": "restoring", "archive": "archiving"}.get(row.kind, "working on")
