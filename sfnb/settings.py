@@ -33,13 +33,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
-import tomlkit
 
 from sfnb.errors import CallerError, JobError
+
+if TYPE_CHECKING:
+    import tomlkit
 
 CONFIG_NAME = "sfnb.toml"
 
@@ -150,6 +152,8 @@ def put_org(settings: Settings, config: OrgConfig) -> Settings:
         table["secrets"] = dict(config.secrets)
 
     def change(document: tomlkit.TOMLDocument) -> None:
+        import tomlkit
+
         orgs = document.setdefault("orgs", tomlkit.table(is_super_table=True))
         orgs[config.name] = tomlkit.item(table)
 
@@ -221,6 +225,8 @@ def _read(path: Path) -> str:
 
 def _edit(path: Path, change: Any) -> None:
     """Read, change and replace the file; a crash leaves the old one or the new one."""
+    import tomlkit
+
     with _write_lock:
         text = _read(path)
         _Found(path, text)  # an unreadable file is told with its line before anything is written

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import Never, TextIO
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Never, TextIO
 
 from sfnb.jobs import events
 from sfnb.jobs.lines import Lines, clock_text, is_repeated_by_next, line_of
 from sfnb.model import ObjectState
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Bars:
     """One bar over all rows, with lines above it for what matters. Safe for threads."""
 
     def __init__(self, out: TextIO) -> None:
+        from tqdm import tqdm
+
         self._bar: tqdm[Never] = tqdm(total=0, unit=" rows", unit_scale=True, file=out, dynamic_ncols=True)
         self._rows: dict[str, int] = {}
         self._done = 0
