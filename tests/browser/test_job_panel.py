@@ -37,8 +37,8 @@ def slow_org(home: Home) -> None:
 
 
 def job_id_of(page: Page) -> str:
-    # Not inner_text: JupyterLab does not lay out cells that are scrolled out of sight.
-    return (page.locator(".sfnb-panel h3 span").first.text_content() or "").removeprefix("Job ")
+    panel = page.locator(".sfnb-panel")
+    return (panel.get_attribute("aria-label") or "").removeprefix("Job ")
 
 
 def test_a_backup_pauses_on_quota_goes_on_and_can_be_followed(

@@ -159,6 +159,7 @@ const render = ({ model, el }) => {
     h("div", { className: "sfnb-row" }, pause, resume, cancel), question, status,
     ...ORDER.map((kind) => groups[kind].el), log);
   whole(model.get("view"));
+  draw(); // at once: the notebook may make a view anew while somebody looks at it
   el.append(root);
   ask({ kind: "hello" }).then((answer) => { if (answer) whole(answer.view); });
   return () => { stop(); stop_theme(); model.off("msg:custom", hear); };
