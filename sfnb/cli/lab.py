@@ -81,8 +81,12 @@ def _serve(command: list[str], port: int | None, browser: bool, there: Path) -> 
         command.append("--allow-root")
     click.echo(f"notebooks: {there}")
     click.echo("Ctrl-C ends it.")
+    if os.name == "posix":
+        # The server takes this process's place, so that whoever ends it ends the server.
+        sys.stdout.flush()
+        os.execv(command[0], command)  # noqa: S606 - our own interpreter, a folder and a port
     # The server hears Ctrl-C itself; we wait for it to end in its own way.
-    with subprocess.Popen(command) as server:  # noqa: S603 - our own interpreter, a folder and a port
+    with subprocess.Popen(command) as server:  # noqa: S603 - likewise
         while True:
             try:
                 return server.wait()
