@@ -7,7 +7,6 @@ import threading
 from datetime import timedelta
 
 import pytest
-from tests.contracts.simulated_org import play_days
 
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, QuotaSignal
@@ -16,6 +15,7 @@ from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
 from sfnb.state import books
 from sfnb.state.database import State, open_state
 from sfnb.state.owner import Owner, this_process
+from tests.contracts.simulated_org import play_days
 
 ORG = "00D000000000001EAA"
 ONE = {"api": 1}
