@@ -120,7 +120,9 @@ def _figures(review: Review) -> list[Shown]:
                 Shown(key, f"Top {what}", sentence=f"Which {what} made the calls is not known: {_why(review)}")
             )
         else:
-            shown.append(Shown(key, f"Top {what}", charts.top_figure(top, what=what)))
+            is_reported = what == "users" and review.has_reported_users
+            caption = f"Top {what}" + (", by calendar days of Salesforce's own report" if is_reported else "")
+            shown.append(Shown(key, caption, charts.top_figure(top, what=what)))
     if history.job_objects:
         objects = pd.DataFrame(
             {
@@ -232,7 +234,37 @@ def _tables(review: Review) -> list[Table]:
                 "some calls count without being logged, and the counter may lag by minutes.",
             )
         )
+    if review.has_reported_users:
+        tables += _reported_tables(review)
     return tables
+
+
+def _reported_tables(review: Review) -> list[Table]:
+    """What Salesforce's usage report tells: beside the counter, and by user."""
+    told = review.reported
+    by_user = review.user_days.pivot_table("calls", "user", "day", aggfunc="sum").astype("Int64")
+    sums = by_user.sum(axis=1).sort_values(ascending=False)
+    by_user = by_user.loc[sums.index]
+    note = "Calendar days of mixed time zones, as the report counts them; the counter's are days of the chosen one."
+    return [
+        _table(
+            'Salesforce\'s report "API Usage Last 7 Days" beside its counter',
+            {
+                "day": told["day"],
+                "report": told["report"],
+                "counter": told["counter"],
+                "hours known": told["hours"],
+                "difference": told["difference"],
+                "of counter": told["difference_pct"].map(lambda x: "" if pd.isna(x) else f"{x:.2f} %"),
+            },
+            note=f"{note} A difference is shown, not explained away, for days that both know wholly.",
+        ),
+        _table(
+            "Calls by user and calendar day",
+            {"user": pd.Series(by_user.index), **{str(day): by_user[day] for day in by_user.columns}, "sum": sums},
+            note=note,
+        ),
+    ]
 
 
 def _table(title: str, columns: dict[str, pd.Series], *, note: str = "") -> Table:

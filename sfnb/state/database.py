@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sfnb.state.jobs import Jobs
     from sfnb.state.ledger import Ledger
     from sfnb.state.usage import UsageBook
+    from sfnb.state.user_days import UserDayBook
 
 BUSY_WAIT_S = 60
 """How long a transaction waits for another process's; the gate's take about a millisecond each."""
@@ -149,6 +150,12 @@ class State:
         from sfnb.state.usage import UsageBook
 
         return UsageBook(self.database)
+
+    @cached_property
+    def user_days(self) -> UserDayBook:
+        from sfnb.state.user_days import UserDayBook
+
+        return UserDayBook(self.database)
 
     def close(self) -> None:
         self.database.close()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from sfnb.errors import StoreError
 from sfnb.state.database import Database
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in ``migrations/versions``; a test compares."""
 
 # Any number will do, as long as nobody else on the server uses it; this one spells "sfnb".

@@ -217,6 +217,25 @@ event_reads = Table(
     Column("problem", Text, nullable=False),  # why it did not work; empty: it did
 )
 
+report_reads = Table(
+    "report_reads",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("tried_at", Moment, nullable=False),
+    Column("read_at", Moment, nullable=True),  # when it last worked
+    Column("problem", Text, nullable=False),  # why it did not work; empty: it did
+)
+
+user_days = Table(
+    "user_days",
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("day", String(10), primary_key=True),  # a calendar day, ISO; Salesforce does not say of which time zone
+    Column("user", String(255), primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("is_whole", Boolean, nullable=False),  # the day had ended everywhere when the report was read
+)
+
 event_files = Table(
     "event_files",
     metadata,

@@ -1,18 +1,22 @@
-"""Bringing the org's own history here: what its event log has that was not read yet."""
+"""Bringing the org's own history here: what its event log has that was not read yet, or else its usage report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sfnb.clock import Clock
 from sfnb.errors import JobError, QuotaSignal, SfnbError
 from sfnb.org.events import fetch_event_files, fetch_tally, unread
 from sfnb.org.org import Org
+from sfnb.org.reports import NEEDED, USAGE_REPORT, fetch_user_days
 from sfnb.state.database import State
 
 KEPT_DAYS = 31
 """Salesforce keeps log files 30 days with Event Monitoring and 1 day without (REST guide, EventLogFile)."""
+
+REPORT_EVERY = timedelta(days=1)
+"""The usage report tells of calendar days, so asking more often brings little; a refusal is not asked again sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +30,21 @@ class Collected:
 
 def collect(org: Org, state: State, clock: Clock) -> Collected:
     """
-    Read the event log's new files, each once, and ask for the counter.
+    Read the event log's new files, each once, and ask for the counter; the usage report where there is no event log.
 
     What goes wrong is kept for the report and told, never raised: a report of what is known is worth having.
 
-    Cost: 1 API call for the list, 1 for each new file (up to about 60 the first time), 1 for ``/limits``.
+    Cost: 1 API call for the list, 1 for each new file (up to about 60 the first time), 1 for ``/limits``; without an
+    event log, once a day 2 or 3 for the usage report.
     """
     book, now = state.usage, clock.now()
     files = rows = 0
     problem = ""
+    has_log = True
     try:
         org.limits()
-        since = book.event_read(org.org_id).bookmark_at or now - timedelta(days=KEPT_DAYS)
+        bookmark_at = book.event_read(org.org_id).bookmark_at
+        since = bookmark_at or now - timedelta(days=KEPT_DAYS)
         known = book.known_files(org.org_id, since - timedelta(days=2))
         # CreatedDate has whole seconds in a filter, so the bookmark's own second is asked for again.
         for file in unread(fetch_event_files(org, since), known):
@@ -45,9 +52,11 @@ def collect(org: Org, state: State, clock: Clock) -> Collected:
             tally = fetch_tally(org, file, seen=seen)
             book.put_events(org.org_id, file, tally, now)
             files, rows = files + 1, rows + tally.rows
+        has_log = bool(files or bookmark_at)
     except QuotaSignal as signal:
         problem = f"the org's event log was not read further, to spare its allowance. {signal}"
     except JobError as err:
+        has_log = False
         problem = (
             f"the org's event log could not be read: {err} It needs the permissions API Enabled and View Event Log "
             "Files; without them, what other apps use is known only in sum."
@@ -55,5 +64,26 @@ def collect(org: Org, state: State, clock: Clock) -> Collected:
     except SfnbError as err:
         problem = f"the org's event log could not be read now: {err}"
     book.note_event_read(org.org_id, now, problem)
+    if not has_log:
+        _collect_report(org, state, now)
     book.tidy(now)
     return Collected(files, rows, problem)
+
+
+def _collect_report(org: Org, state: State, now: datetime) -> None:
+    """Read the usage report, at most once a day, whether that works or not."""
+    book = state.user_days
+    tried_at = book.last_read(org.org_id).tried_at
+    if tried_at is not None and timedelta(0) <= now - tried_at < REPORT_EVERY:
+        return
+    # Noted before asking, so that two processes, or one that is killed, do not ask twice on a day.
+    book.note_problem(org.org_id, now, f'Salesforce\'s report "{USAGE_REPORT}" was asked for and has not answered.')
+    try:
+        book.put(org.org_id, fetch_user_days(org), now)
+    except QuotaSignal as signal:
+        problem = f"Salesforce's report \"{USAGE_REPORT}\" was not read, to spare the org's allowance. {signal}"
+        book.note_problem(org.org_id, now, problem)
+    except JobError as err:
+        book.note_problem(org.org_id, now, f'Salesforce\'s report "{USAGE_REPORT}" could not be read: {err} {NEEDED}')
+    except SfnbError as err:
+        book.note_problem(org.org_id, now, f'Salesforce\'s report "{USAGE_REPORT}" could not be read now: {err}')

@@ -14,6 +14,7 @@ from sfnb.model import APIS, Api
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
 from sfnb.state.database import State
 from sfnb.state.usage import Caller, EventRead, minute_number
+from sfnb.state.user_days import ReportRead, UserDay
 
 Ints = npt.NDArray[np.int64]
 
@@ -89,6 +90,7 @@ class OrgHistory:
         log_hours: rows of (hour since 1970, actor, counted, uncounted); ``callers`` says who the actors are.
         covered: hours since 1970 that the event log tells of completely, sorted.
         job_objects: API calls by object of the job that spent most in the report's time, ``largest_job``.
+        user_days: what Salesforce's usage report told; ``report_read``: how reading it went.
         future_samples: how many samples lie after ``now``: a clock has gone back. They are left out.
     """
 
@@ -112,6 +114,8 @@ class OrgHistory:
     event_read: EventRead = field(default_factory=EventRead)
     largest_job: str = ""
     job_objects: Mapping[str, int] = field(default_factory=dict)
+    user_days: Sequence[UserDay] = ()
+    report_read: ReportRead = field(default_factory=ReportRead)
     future_samples: int = 0
 
     @property
@@ -178,6 +182,8 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         event_read=book.event_read(org_id),
         largest_job=largest,
         job_objects=state.ledger.object_calls(largest) if largest else {},
+        user_days=state.user_days.days(org_id, since.date()),
+        report_read=state.user_days.last_read(org_id),
         future_samples=sum(1 for row in told if row[1] > end),
     )
 

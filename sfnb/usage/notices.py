@@ -32,7 +32,7 @@ class Notice:
     Args:
         code: for programs: ``use_high``, ``use_will_be_high``, ``job_will_pause``, ``job_paused``, ``app_doubled``;
             ``no_history``, ``one_reading``, ``max_changed``, ``max_zero``, ``over_max``, ``clock_back``, ``stale``,
-            ``no_event_log``, ``difference``.
+            ``no_event_log``, ``difference``, ``usage_report``, ``no_usage_report``.
     """
 
     level: Literal["warning", "note"]
@@ -55,6 +55,7 @@ def notices_of(  # noqa: PLR0917 - what a report knows
     history: OrgHistory,
     callers: pd.DataFrame,
     reconciliation: pd.DataFrame,
+    reported: pd.DataFrame,
     budgets: Mapping[Api, History],
     next_job: NextJob | None,
     zone: tzinfo,
@@ -67,6 +68,7 @@ def notices_of(  # noqa: PLR0917 - what a report knows
         *_doubled(history, callers),
         *_knowledge(history, zone),
         *_difference(reconciliation),
+        *_reported(history, callers, reported, zone),
     ]
     return sorted(found, key=lambda notice: notice.level != "warning")
 
@@ -269,3 +271,27 @@ def _difference(reconciliation: pd.DataFrame) -> Iterable[Notice]:
             f"Salesforce's counter and the event log differ by {int(last['difference']):,} calls "
             f"({float(last['difference_pct']):.1f} %) on {last['day']}; the table at the end shows each day.",
         )  # fmt: skip
+
+
+def _reported(history: OrgHistory, callers: pd.DataFrame, reported: pd.DataFrame, zone: tzinfo) -> Iterable[Notice]:
+    """What the usage report can say in the event log's place, and by how much it differs from the counter."""
+    read = history.report_read
+    if not callers.empty or read.tried_at is None:
+        return
+    if read.problem:
+        yield Notice("note", "no_usage_report", "api", read.problem)
+    if reported.empty or read.read_at is None:
+        return
+    whole = reported[reported["difference"].notna()]
+    told = (
+        "No whole day is known from both, so their difference is not known yet."
+        if whole.empty
+        else f"On {len(whole)} whole day{'s' if len(whole) > 1 else ''} the counter has "
+        f"{int(whole['counter'].sum()):,} calls, the report {int(whole['report'].sum()):,}: a difference of "
+        f"{int(whole['difference'].sum()):,}; the table at the end shows each day."
+    )
+    yield Notice(
+        "note", "usage_report", "api",
+        f'Users are those of Salesforce\'s report "API Usage Last 7 Days", read on {when(read.read_at, zone)}. '
+        f"It counts calendar days of mixed time zones, never the counter's last 24 hours. {told}",
+    )  # fmt: skip

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sfnb.model import APIS, Api
 from sfnb.quota.forecast import History
-from sfnb.usage import frames
+from sfnb.usage import frames, reported
 from sfnb.usage.history import OrgHistory
 from sfnb.usage.notices import NextJob, Notice, next_job_of, notices_of
 
@@ -22,7 +22,8 @@ class Review:
 
     Args:
         usage, hours, days, callers, week, reconciliation, jobs, pauses, thresholds: as the functions in ``frames`` say.
-        apps, users, families, entities: ``top_frame`` of each.
+        apps, users, families, entities: ``top_frame`` of each; users by the usage report where no log names any.
+        user_days, reported: what Salesforce's usage report tells, as the functions in ``reported`` say.
         forecast: ``forecast_frame``, of each budget of which something is known.
         budgets: the past of each budget as the forecast takes it.
         next_job: what is likely to run next, and how it would go under each limit percent.
@@ -40,6 +41,8 @@ class Review:
     families: pd.DataFrame
     entities: pd.DataFrame
     reconciliation: pd.DataFrame
+    user_days: pd.DataFrame
+    reported: pd.DataFrame
     jobs: pd.DataFrame
     pauses: pd.DataFrame
     thresholds: pd.DataFrame
@@ -54,11 +57,16 @@ class Review:
         return self.history.org
 
     @property
+    def has_reported_users(self) -> bool:
+        """Whether ``users`` are of the usage report: by calendar day, since no event log names any."""
+        return self.callers.empty and not self.user_days.empty
+
+    @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The frames by name, as they are written beside a report."""
         names = (
-            "usage", "hours", "days", "week", "apps", "users", "families", "entities", "reconciliation", "jobs",
-            "pauses", "thresholds", "forecast",
+            "usage", "hours", "days", "week", "apps", "users", "families", "entities", "reconciliation",
+            "user_days", "reported", "jobs", "pauses", "thresholds", "forecast",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -68,6 +76,9 @@ def review_of(history: OrgHistory, zone: tzinfo) -> Review:
     usage, hours = frames.usage_frame(history), frames.hours_frame(history)
     callers = frames.callers_frame(history)
     reconciliation = frames.reconciliation_frame(history, zone)
+    days = frames.days_frame(usage, hours, zone)
+    user_days = reported.user_days_frame(history, zone)
+    beside = reported.reported_frame(history, days, zone)
     budgets = {api: budget for api in APIS if (budget := frames.budget_history(history, api)) is not None}
     next_job = next_job_of(history, budgets)
     return Review(
@@ -75,19 +86,21 @@ def review_of(history: OrgHistory, zone: tzinfo) -> Review:
         zone=zone,
         usage=usage,
         hours=hours,
-        days=frames.days_frame(usage, hours, zone),
+        days=days,
         week=frames.week_frame(hours, zone),
         callers=callers,
         apps=frames.top_frame(callers, "app"),
-        users=frames.top_frame(callers, "user"),
+        users=frames.top_frame(user_days if callers.empty else callers, "user"),
         families=frames.top_frame(callers, "family"),
         entities=frames.top_frame(callers, "entity"),
         reconciliation=reconciliation,
+        user_days=user_days,
+        reported=beside,
         jobs=frames.jobs_frame(history),
         pauses=frames.pauses_frame(history),
         thresholds=frames.thresholds_frame(history),
         forecast=frames.forecast_frame(history.org, budgets),
         budgets=budgets,
         next_job=next_job,
-        notices=notices_of(history, callers, reconciliation, budgets, next_job, zone),
+        notices=notices_of(history, callers, reconciliation, beside, budgets, next_job, zone),
     )

@@ -11,11 +11,14 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
+import requests
 
 from sfnb.clock import FakeClock
 from sfnb.demo.server.other_apps import APPS
+from sfnb.demo.server.usage_report import REPORT_ID
 from sfnb.org.org import Org, connect
 from sfnb.org.transport import call_context
+from sfnb.report import html_report
 from sfnb.settings import OrgConfig, Settings
 from sfnb.state.database import State, open_state
 from sfnb.usage import Review, load_history, review_of
@@ -171,6 +174,67 @@ def test_with_samples_only_the_report_stays_within_one_percent(play: Callable[..
     told = [notice.sentence for notice in review.notices if notice.code == "no_event_log"]
     assert told
     assert "View Event Log Files" in told[0]
+
+
+def test_without_an_event_log_the_usage_report_tells_the_users(play: Callable[..., Scene]) -> None:
+    """Each user's calls of each whole day are the server's, asked for once a day, and the difference is shown."""
+    scene = play(has_event_log=False, days=3, step_minutes=60)
+    runs = [call for call in scene.demo.ledger(calls=True)["calls"] if "/analytics/reports/00O" in call["target"]]
+    assert len(runs) == 3  # at 04:00 of each of three days; the look at the end comes too early for another
+    assert all(call["spent"] == {"api": 1} for call in runs)
+    collect(scene.org, scene.state, scene.clock)
+    asked = [call for call in scene.demo.ledger(calls=True)["calls"] if "/analytics/" in call["target"]]
+    assert len(asked) == 2 * len(runs)  # the list, and the report
+    review = scene.review(days=7)
+    assert review.has_reported_users
+    server = scene.demo.server
+    assert server is not None
+    users = server.org.sessions.organization.users
+    whole = {line.day.isoformat() for line in scene.review().history.user_days if line.is_whole}
+    assert len(whole) >= 6
+    told = review.user_days.groupby(["day", "user"])["calls"].sum()
+    for day in sorted(whole & set(review.user_days["day"])):
+        start = datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+        real: Counter[str] = Counter()
+        for index, app in enumerate(APPS):
+            real[users[app.user].username] += int(server.org.other_apps.calls(index, int(start // 86_400)).sum())
+        for call in server.org.calls.between(start, start + 86_400):
+            real[call.username] += call.spent.get("api", 0)
+        assert dict(told[day]) == {user: calls for user, calls in real.items() if calls}
+    compared = review.reported[review.reported["difference"].notna()]
+    assert len(compared)
+    assert ((compared["report"] + compared["difference"]) == compared["counter"]).all()
+    codes = {notice.code: notice.sentence for notice in review.notices}
+    assert "a difference of" in codes["usage_report"]
+    assert "no_event_log" in codes
+    page = html_report([review])
+    assert users[APPS[0].user].username in page
+    assert "Calls by user and calendar day" in page
+
+
+def test_the_usage_report_wants_permissions(play: Callable[..., Scene]) -> None:
+    """Who may not see the report is told so in a sentence, and the org is not asked again on the same day."""
+    scene = play(has_event_log=False, days=1, step_minutes=60)
+    assert scene.demo.server is not None
+    server = scene.demo.server.org
+    admin = server.sessions.admin
+    other = next(user for user in server.sessions.organization.users if user.profile_id != admin.profile_id)
+    token = server.sessions.open(other, server.sessions.app).token
+    scene.demo.server.org.clock.advance(24 * 60)
+    scene.clock.advance(24 * 3600)
+    url = f"{scene.demo.url}/services/data/v66.0/analytics/reports"
+    listed = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    assert listed.json() == []
+    refused = requests.get(f"{url}/{REPORT_ID}", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    assert (refused.status_code, refused.json()[0]["errorCode"]) == (403, "INSUFFICIENT_ACCESS")
+    scene.demo.control("faults", {"match": "/analytics/reports/", "fault": "error", "code": "INSUFFICIENT_ACCESS"})
+    for _ in range(2):
+        collect(scene.org, scene.state, scene.clock)
+    calls = [call for call in scene.demo.ledger(calls=True)["calls"] if call["fault"] == "error"]
+    assert len(calls) == 1
+    told = [notice.sentence for notice in scene.review(days=7).notices if notice.code == "no_usage_report"]
+    assert len(told) == 1
+    assert "Manage Users" in told[0]
 
 
 def test_a_closed_gate_leaves_a_report(play: Callable[..., Scene]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfnb.demo.server import bulk1, bulk2, composite, limits, oauth, query, soap, sobjects, versions
+from sfnb.demo.server import bulk1, bulk2, composite, limits, oauth, query, soap, sobjects, usage_report, versions
 from sfnb.demo.server.wire import Route
 
 ALL_ROUTES: list[Route] = [
@@ -10,6 +10,7 @@ ALL_ROUTES: list[Route] = [
     *oauth.ROUTES,
     *soap.ROUTES,
     *limits.ROUTES,
+    *usage_report.ROUTES,
     *query.ROUTES,
     *bulk2.ROUTES,
     *composite.ROUTES,
