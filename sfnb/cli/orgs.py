@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ SECRETS_OF = {
     "sf": (),
 }
 """The secrets that each way in knows; the first is needed, the others are taken where they are given."""
+
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @click.group()
@@ -104,6 +108,10 @@ def plan_org(name: str, given: dict[str, Any], *, store_secret: bool) -> OrgConf
     if login == "client" and not (given["instance_url"] or given["domain"]):
         raise CallerError("the client credentials flow needs --instance-url: Salesforce serves it on My Domain only.")
     secrets: dict[str, str] = {}
+    for option in SECRET_OPTIONS.values():
+        # What was given is not repeated: it may be the secret itself.
+        if given[option] and not VARIABLE.fullmatch(given[option]):
+            raise CallerError(f"--{option.replace('_', '-')} wants the name of a variable, never the secret itself.")
     for role in SECRETS_OF[login]:
         if given[SECRET_OPTIONS[role]]:
             secrets[role] = "keyring" if store_secret else f"env:{given[SECRET_OPTIONS[role]]}"

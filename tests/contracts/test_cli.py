@@ -523,3 +523,15 @@ def test_an_org_that_is_not_there_is_one_sentence(tmp_path: Path, demo_org: Runn
         ("https://acme.lightning.force.com", "my.salesforce.com", 2),
     ):
         assert says in sentence_of(home(*ADD, "--instance-url", url, "--access-token-env", "TOKEN"), code)
+
+
+def test_an_org_that_answers_with_a_web_page_is_one_sentence(
+    fresh_org: Callable[..., RunningOrg], tmp_path: Path
+) -> None:
+    """A maintenance page instead of a login: said so after three tries, and nothing is registered."""
+    org = fresh_org()
+    home = CommandLine(tmp_path / "home", PASSWORD=org.password)
+    org.fail(fault="html", status=200)
+    by_password = ("--username", org.username, "--domain", org.url, "--password-env", "PASSWORD")
+    assert "maintenance page" in sentence_of(home(*ADD, *by_password), 1)
+    assert home("org", "list", "--json").json == []

@@ -445,6 +445,23 @@ def test_an_org_that_stays_away_fails_the_job_which_can_be_resumed(
     check(again, org, summary, undisturbed, since=mark)
 
 
+@pytest.mark.parametrize("fault", ["html", "cut"])
+def test_an_org_that_tells_nothing_any_more_pauses_the_job(
+    org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], fault: str
+) -> None:
+    """P1: web pages or cut connections without end leave the gauge unknown: the job pauses, and can be resumed."""
+    there = connected(org)
+    org.fail(fault=fault, nth=4)
+    mark = org.mark()
+    paused = engine.run(there, backup(objects=OBJECTS), on_pause="exit")
+    assert paused["state"] == "paused" and "could not be read" in paused["pauses"][-1]["reason"]
+    org.control("faults", method="DELETE")
+    again = connected(org)
+    summary = engine.resume(again, paused["job_id"])
+    assert summary["snapshot"] == paused["snapshot"]
+    check(again, org, summary, undisturbed, since=mark)
+
+
 # ------------------------------------------------------------------------------------------------------------ the disk
 
 

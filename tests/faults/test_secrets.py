@@ -177,6 +177,7 @@ def test_a_secret_in_place_of_a_variable_is_not_kept(
     for given in (org.password, org.security_token, "Sup3r-Secret!With(Signs)"):
         refused = home("org", "add", "y", *address, "--password-env", given)
         assert refused.code in (1, 2) and refused.is_one_sentence()
+        assert given.isalnum() or given not in refused.err, "it cannot be a variable's name, so it is not repeated"
         assert [path for path, body in looked_through(home.home) if given.encode() in body] == []
 
 
