@@ -205,6 +205,10 @@ def _print_usage(review: Review) -> None:
         click.echo(f"\n{'app':40} {'calls':>9} {'share':>8}")
         for row in review.apps.itertuples():
             click.echo(f"{row.name[:40]:40} {row.calls:9,} {row.share_pct:7.1f}%")
+    if review.has_reported_users:
+        click.echo(f"\n{'user, by calendar days':40} {'calls':>9} {'share':>8}")
+        for row in review.users.itertuples():
+            click.echo(f"{row.name[:40]:40} {row.calls:9,} {row.share_pct:7.1f}%")
 
 
 COMMANDS: list[click.Command] = [usage, report]
