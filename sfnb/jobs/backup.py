@@ -69,6 +69,7 @@ class Backup:
     tick: Callable[[], None]
     _busy: dict[Future[Any], Callable[[Any], None]] = field(default_factory=dict)
     _owner: dict[Future[Any], tuple[str, ...]] = field(default_factory=dict)
+    _page_of: dict[Future[Any], BulkReading] = field(default_factory=dict)
     _rest: deque[str] = field(default_factory=deque)
     _rest_busy: int = 0
     _single: deque[str] = field(default_factory=deque)
@@ -187,6 +188,9 @@ class Backup:
             names = self._owner.pop(future, ())
             if not names and future.exception() is not None:
                 continue  # a locator that never came: its page tells why
+            reading = self._page_of.pop(future, None)
+            if reading is not None and self._bulk.get(names[0]) is not reading:
+                continue  # a page of a reading that was started again meanwhile: it belongs to nothing
             if getattr(then, "func", then) == self._pages_read:
                 self._rest_busy -= 1
             try:
@@ -331,11 +335,10 @@ class Backup:
         self._busy[opened] = reading.offer
         self._busy[future] = lambda _outcome: self._commit_pages(track, reading)
         self._owner[future] = (track.name,)
+        self._page_of[future] = reading
 
     def _commit_pages(self, track: Track, reading: BulkReading) -> None:
         """Commit the pages that are here, in their order: the cursor is the next page's locator."""
-        if self._bulk.get(track.name) is not reading:
-            return  # started again meanwhile; this page belongs to nothing
         while reading.pages and reading.pages[0][0].done():
             page, opened = reading.pages.popleft()
             part, _rows = page.result()
