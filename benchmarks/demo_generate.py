@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from sfnb.demo.data.database import Database
+from sfnb_demo.data.database import Database
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ TOKEN_VARIABLE = "SFNB_BENCHMARK_TOKEN"  # noqa: S105 - the name of a variable
 
 class DemoProcess:
     """
-    ``python -m sfnb.demo serve`` with some options; a context manager that ends it.
+    ``python -m sfnb_demo serve`` with some options; a context manager that ends it.
 
     Attributes:
         url, token, password …: what its ready file says, in ``ready``.
@@ -29,7 +29,7 @@ class DemoProcess:
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         ready_file, self._log = folder / "ready.json", folder / "server.log"
-        command = [sys.executable, "-m", "sfnb.demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
+        command = [sys.executable, "-m", "sfnb_demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:

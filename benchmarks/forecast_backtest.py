@@ -20,11 +20,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from sfnb.demo.server.other_apps import APPS, OtherApps
 from sfnb.quota import forecast
 from sfnb.quota.policy import lower_mark, threshold
 from sfnb.usage.frames import budget_history
 from sfnb.usage.history import OrgHistory, Samples, Spent, covered_hours
+from sfnb_demo.server.other_apps import APPS, OtherApps
 
 DAY = 1440
 PAST_DAYS = 22

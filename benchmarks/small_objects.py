@@ -20,7 +20,7 @@ from typing import Any
 from demo_process import DemoProcess, sfnb_command, sfnb_home, table
 from measured import measure
 
-from sfnb.demo.data import content, custom, people, sales, service
+from sfnb_demo.data import content, custom, people, sales, service
 
 ENDINGS = {
     "/limits": "limits",

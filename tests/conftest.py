@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import requests
 
-from sfnb.demo.data.database import Database
-from sfnb.demo.server.options import Options
-from sfnb.demo.server.server import DemoServer
+from sfnb_demo.data.database import Database
+from sfnb_demo.server.options import Options
+from sfnb_demo.server.server import DemoServer
 
 READY_S = 90.0
 
@@ -74,7 +74,7 @@ class RunningOrg:
         return int(self.control("status")["last_call"])
 
     def fail(self, **rule: Any) -> None:
-        """Script a fault; see ``sfnb.demo.server.faults``."""
+        """Script a fault; see ``sfnb_demo.server.faults``."""
         self.control("faults", rule)
 
     def get(self, path: str, **options: Any) -> requests.Response:
@@ -88,9 +88,9 @@ class RunningOrg:
 
 
 def run_process(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], RunningOrg]:
-    """Start ``python -m sfnb.demo serve`` and wait until it answers."""
+    """Start ``python -m sfnb_demo serve`` and wait until it answers."""
     ready_file = folder / "ready.json"
-    command = [sys.executable, "-m", "sfnb.demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
+    command = [sys.executable, "-m", "sfnb_demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
     process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONUTF8": "1"})
     tick = threading.Event()
     for _ in range(int(READY_S / 0.05)):

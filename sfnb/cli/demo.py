@@ -30,7 +30,7 @@ def _running(app: App) -> dict[str, Any] | None:
         ready: dict[str, Any] = json.loads(_ready_file(app).read_text("utf-8"))
         process = psutil.Process(ready["pid"])
         alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        return ready if alive and "sfnb.demo" in " ".join(process.cmdline()) else None
+        return ready if alive and "sfnb_demo" in " ".join(process.cmdline()) else None
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
 
@@ -47,7 +47,7 @@ def demo() -> None:
 @click.option("--minutes-per-second", default=1.0, show_default=True, help="Simulated minutes in one real second.")
 @click.option("--competitors", default="on", show_default=True, help="Other apps that spend calls: on, off or curve.")
 @click.option(
-    "--option", "more", multiple=True, metavar="NAME=VALUE", help="Any other option of `python -m sfnb.demo serve`."
+    "--option", "more", multiple=True, metavar="NAME=VALUE", help="Any other option of `python -m sfnb_demo serve`."
 )
 @pass_app
 def start(  # noqa: PLR0917 - click gives them by name
@@ -66,7 +66,7 @@ def start(  # noqa: PLR0917 - click gives them by name
     folder = ready_file.parent
     folder.mkdir(parents=True, exist_ok=True)
     ready_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "sfnb.demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
+    command = [sys.executable, "-m", "sfnb_demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
     command += ["--size", size, "--port", str(port), "--max-calls", str(max_calls)]
     command += ["--minutes-per-second", str(minutes_per_second), "--competitors", competitors]
     for pair in more:

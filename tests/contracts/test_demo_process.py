@@ -15,7 +15,7 @@ from tests.conftest import RunningOrg, run_process
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sfnb.demo", "serve", *arguments],
+        [sys.executable, "-m", "sfnb_demo", "serve", *arguments],
         capture_output=True,
         text=True,
         timeout=120,

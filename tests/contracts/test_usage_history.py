@@ -14,8 +14,6 @@ import pytest
 import requests
 
 from sfnb.clock import FakeClock
-from sfnb.demo.server.other_apps import APPS
-from sfnb.demo.server.usage_report import REPORT_ID
 from sfnb.org.org import Org, connect
 from sfnb.org.transport import call_context
 from sfnb.report import html_report
@@ -23,6 +21,8 @@ from sfnb.settings import OrgConfig, Settings
 from sfnb.state.database import State, open_state
 from sfnb.usage import Review, load_history, review_of
 from sfnb.usage.collect import collect
+from sfnb_demo.server.other_apps import APPS
+from sfnb_demo.server.usage_report import REPORT_ID
 from tests.conftest import RunningOrg
 
 START = datetime(2026, 3, 18, 7, 0, tzinfo=UTC)

@@ -16,14 +16,14 @@ import pytest
 
 from sfnb import engine
 from sfnb.connection import Connection, connect
-from sfnb.demo.server.options import Options
-from sfnb.demo.server.server import DemoServer
 from sfnb.engine import backup
 from sfnb.errors import JobError, LoginError, StoreError
 from sfnb.jobs import events
 from sfnb.model import ObjectState
 from sfnb.settings import OrgConfig, Settings
 from sfnb.store.verify import verify
+from sfnb_demo.server.options import Options
+from sfnb_demo.server.server import DemoServer
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector, SharedClock
 

@@ -13,10 +13,10 @@ import pytest
 
 from sfnb import engine
 from sfnb.connection import connect
-from sfnb.demo.server.sessions import Session, Sessions
 from sfnb.engine import backup
 from sfnb.errors import SfnbError
 from sfnb.settings import load_settings
+from sfnb_demo.server.sessions import Session, Sessions
 from tests.command_line import CommandLine, Ran
 from tests.conftest import RunningOrg
 

@@ -14,11 +14,11 @@ import pytest
 import sfnb
 from sfnb import errors
 from sfnb.cli.main import cli
-from sfnb.demo.server import faults
 from sfnb.engine import EXIT_CODES
 from sfnb.jobs import events
 from sfnb.model import APIS, JobState, ObjectState
 from sfnb.settings import OrgConfig, Settings
+from sfnb_demo.server import faults
 
 ROOT = Path(sfnb.__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

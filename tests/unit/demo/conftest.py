@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sfnb.demo.data.database import Database
+from sfnb_demo.data.database import Database
 
 BORN = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 

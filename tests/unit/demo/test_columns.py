@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sfnb.demo.data.database import Database
-from sfnb.demo.errors import ApiError
+from sfnb_demo.data.database import Database
+from sfnb_demo.errors import ApiError
 
 
 def columns(database: Database, soql: str) -> list[dict[str, Any]]:

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sfnb.demo.data import export, ids, pools
-from sfnb.demo.data.database import Database
-from sfnb.demo.data.event_logs import LogFile
-from sfnb.demo.errors import ApiError
+from sfnb_demo.data import export, ids, pools
+from sfnb_demo.data.database import Database
+from sfnb_demo.data.event_logs import LogFile
+from sfnb_demo.errors import ApiError
 from tests.unit.demo.conftest import BORN, Hand
 
 V = "66.0"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sfnb.demo.server.calls import Call, ledger_summary
-from sfnb.demo.server.faults import KINDS, Faults, read_rule
+from sfnb_demo.server.calls import Call, ledger_summary
+from sfnb_demo.server.faults import KINDS, Faults, read_rule
 
 
 def hits(rules: list[dict[str, Any]], calls: int, *, target: str = "/services/data/v66.0/query?q=x") -> list[bool]:
@@ -74,7 +74,7 @@ def test_wrong_rules_say_what_is_wrong(rule: dict[str, Any], said: str) -> None:
 
 def test_every_fault_is_documented() -> None:
     """The module's table lists each kind."""
-    from sfnb.demo.server import faults
+    from sfnb_demo.server import faults
 
     assert all(f"\n{kind} " in (faults.__doc__ or "") for kind in KINDS)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfnb.demo.server.clock import SimulatedClock, async_time, rest_time
-from sfnb.demo.server.other_apps import APPS, DAY_MINUTES, OtherApps
-from sfnb.demo.server.quota import DAY_S, Meter, Quota
+from sfnb_demo.server.clock import SimulatedClock, async_time, rest_time
+from sfnb_demo.server.other_apps import APPS, DAY_MINUTES, OtherApps
+from sfnb_demo.server.quota import DAY_S, Meter, Quota
 
 START_S = datetime(2026, 11, 2, 8, tzinfo=UTC).timestamp()
 

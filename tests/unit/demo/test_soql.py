@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sfnb.demo.data.database import Database
-from sfnb.demo.data.ids import to18
-from sfnb.demo.errors import ApiError
-from sfnb.demo.soql.dates import literal_range
-from sfnb.demo.soql.parser import parse
+from sfnb_demo.data.database import Database
+from sfnb_demo.data.ids import to18
+from sfnb_demo.errors import ApiError
+from sfnb_demo.soql.dates import literal_range
+from sfnb_demo.soql.parser import parse
 
 V = "66.0"
 

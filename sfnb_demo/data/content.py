@@ -1,0 +1,137 @@
+# ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
+"""Files. Their bytes are a function of the record's id, so that nothing need be stored and every length and checksum is true."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sfnb_demo.data import fields as f
+from sfnb_demo.data import fills, ids, pools
+from sfnb_demo.data.schema import Field, ObjectDef
+
+LINK_REFUSAL = (
+    "Implementation restriction: ContentDocumentLink requires a filter by a single Id on ContentDocumentId or LinkedEntityId using the "
+    "equals operator or multiple Id's using the IN operator."
+)
+EXTENSIONS = (("pdf", "PDF"), ("txt", "TEXT"), ("png", "PNG"), ("csv", "CSV"), ("docx", "WORD_X"))
+VERSION_PREFIX, DOCUMENT_PREFIX = "068", "069"
+
+
+def body(record_id: str, length: int) -> bytes:
+    """The bytes of a file that the org was born with."""
+    return hashlib.shake_256(record_id.encode()).digest(length)
+
+
+def lengths(numbers: fills.Integers) -> fills.Integers:
+    """How long the file with this number is: mostly small, some 200 kB."""
+    return np.where(numbers % 50 == 7, 200_000, numbers * 7919 % 6000) + 1
+
+
+def _length(batch: fills.Batch) -> Any:
+    return pa.array(lengths(batch.numbers))
+
+
+def _checksum(batch: fills.Batch) -> Any:
+    record_ids = batch.columns["Id"].to_pylist()
+    sums = [
+        hashlib.md5(body(i, int(n)), usedforsecurity=False).hexdigest()
+        for i, n in zip(record_ids, lengths(batch.numbers), strict=True)
+    ]
+    return pa.array(sums)
+
+
+def _documents(batch: fills.Batch) -> int:
+    return batch.rows["ContentDocument"]
+
+
+def _version_document(batch: fills.Batch) -> Any:
+    """Versions 0 to n - 1 are the first ones of their documents, those beyond the second ones."""
+    return ids.make_ids(DOCUMENT_PREFIX, batch.numbers % _documents(batch) + ids.FIRST)
+
+
+def _version_number(batch: fills.Batch) -> Any:
+    return pa.array(batch.numbers // _documents(batch) + 1).cast(pa.string())
+
+
+def _is_latest(batch: fills.Batch) -> Any:
+    return pa.array(batch.numbers + _documents(batch) >= batch.rows["ContentVersion"])
+
+
+def _latest(batch: fills.Batch) -> fills.Integers:
+    """The number of each document's latest version."""
+    documents, versions = _documents(batch), batch.rows["ContentVersion"]
+    return batch.numbers + (versions - 1 - batch.numbers) // documents * documents
+
+
+def _latest_version(batch: fills.Batch) -> Any:
+    return ids.make_ids(VERSION_PREFIX, _latest(batch) + ids.FIRST)
+
+
+def _latest_length(batch: fills.Batch) -> Any:
+    return pa.array(lengths(_latest(batch)))
+
+
+def _extension(column: int, *, of_latest: bool = False) -> fills.Fill:
+    return lambda batch: fills.take(
+        [e[column] for e in EXTENSIONS], (_latest(batch) if of_latest else batch.numbers) % len(EXTENSIONS)
+    )
+
+
+def _linked_document(batch: fills.Batch) -> Any:
+    return ids.make_ids(DOCUMENT_PREFIX, batch.numbers % _documents(batch) + ids.FIRST)
+
+
+def _id_of(name: str, target: str, fill: fills.Fill, **flags: Any) -> Field:
+    return Field(
+        name,
+        "reference",
+        length=18,
+        refs=(target,),
+        relationship=name.removesuffix("Id"),
+        is_nillable=False,
+        fill=fill,
+        **flags,
+    )
+
+
+def objects() -> list[ObjectDef]:
+    given: dict[str, Any] = {"is_createable": False, "is_updateable": False}
+    title = fills.spiced(fills.joined(fills.pick(pools.SUBJECTS), fills.numbered(" ", 4)))
+    return [
+        f.table(
+            "Attachment", "00P", f.lookup("ParentId", "Account", "Contact", "Opportunity", "Case", nulls=0, children="Attachments"), f.name(255, fill=title),
+            f.boolean("IsPrivate"), f.text("ContentType", 120, fill=fills.pick(("application/pdf", "text/plain", "image/png"))),
+            Field("BodyLength", "int", fill=_length, **given), f.base64("Body"), f.user_owner(), f.text("Description", 500), rows=150, has_bulk=False,
+        ),
+        f.table(
+            "Document", "015", f.name(255, fill=title), f.text("DeveloperName", 80, fill=fills.numbered("Document_", 3), is_unique=True),
+            f.text("ContentType", 120, fill=fills.pick(("image/png", "text/plain"))), f.text("Type", 40, fill=fills.pick(("png", "txt"))), f.boolean("IsPublic"),
+            Field("BodyLength", "int", fill=_length, **given), f.base64("Body"), f.lookup("AuthorId", "User", nulls=0), rows=20,
+        ),
+        f.table(
+            "ContentDocument", DOCUMENT_PREFIX, f.text("Title", 255, fill=title, is_name=True), _id_of("LatestPublishedVersionId", "ContentVersion", _latest_version, **given),
+            Field("ContentSize", "int", fill=_latest_length, **given), f.text("FileType", 20, fill=_extension(1, of_latest=True)),
+            f.text("FileExtension", 40, fill=_extension(0, of_latest=True)), f.picklist("PublishStatus", "P", nulls=0), f.user_owner(), rows=200, is_deletable=False,
+        ),
+        f.table(
+            "ContentVersion", VERSION_PREFIX, _id_of("ContentDocumentId", "ContentDocument", _version_document, is_detail=True, is_defaulted=True, children="ContentVersions"),
+            Field("IsLatest", "boolean", is_nillable=False, fill=_is_latest, **given), Field("VersionNumber", "string", length=20, fill=_version_number, **given),
+            f.text("Title", 255, fill=title, is_name=True), f.text("PathOnClient", 500, fill=fills.numbered("C:\\files\\", 5), is_nillable=False), f.area("ReasonForChange", 1000, nulls=0.8),
+            Field("ContentSize", "int", fill=_length, **given), Field("Checksum", "string", length=50, fill=_checksum, **given),
+            f.text("FileType", 20, fill=_extension(1), **given), f.text("FileExtension", 40, fill=_extension(0), **given), f.base64("VersionData"),
+            f.lookup("FirstPublishLocationId", "Account", "Case", "User", nulls=0.5), f.user_owner(), rows=240, is_deletable=False,
+        ),
+        ObjectDef(
+            "ContentDocumentLink", "06A",
+            (
+                f.ID, f.lookup("LinkedEntityId", "Account", "Opportunity", "Case", "Contact", "User", nulls=0, children="ContentDocumentLinks"),
+                _id_of("ContentDocumentId", "ContentDocument", _linked_document, is_detail=True, children="ContentDocumentLinks"), f.IS_DELETED, f.modstamp_alone(),
+                f.picklist("ShareType", "V", "C", "I", nulls=0), f.picklist("Visibility", "AllUsers", "InternalUsers", nulls=0),
+            ),
+            rows=300, is_deletable=False, is_replicateable=False, wanted_filters=("ContentDocumentId", "LinkedEntityId"), refusal=LINK_REFUSAL,
+        ),
+    ]  # fmt: skip

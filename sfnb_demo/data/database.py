@@ -1,0 +1,366 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
+"""
+FACE of the demo org's data: everything that its HTTP half asks for.
+
+All reading may happen in any number of threads at once; writing takes a lock of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sfnb_demo.data import content, custom, export, generate, ids, people, sales, service
+from sfnb_demo.data import describe as describing
+from sfnb_demo.data.catalog import Catalog
+from sfnb_demo.data.changes import Changes
+from sfnb_demo.data.event_logs import EventLogs, Provider
+from sfnb_demo.data.results import QueryResult, run
+from sfnb_demo.data.schema import ObjectDef, Organization, User
+from sfnb_demo.data.storage import Storage
+from sfnb_demo.data.writes import Writes, external_id_field
+from sfnb_demo.errors import ApiError
+from sfnb_demo.soql import tree
+from sfnb_demo.soql.columns import describe_columns
+from sfnb_demo.soql.compile import Compiler
+from sfnb_demo.soql.names import Scope, quote
+from sfnb_demo.soql.parser import parse
+from sfnb_demo.soql.plan import Flavour, Plan
+
+_exports = itertools.count(1)
+
+SIZES: Mapping[str, float] = {"tiny": 1 / 15, "small": 1, "medium": 10, "large": 100}
+
+
+class Database:
+    """
+    One org: its catalogue, its rows, its people.
+
+    Args:
+        seed: same seed, size and day of the clock, same org.
+        size: ``tiny`` (some 2,000 records), ``small`` (30,000), ``medium`` (300,000) or ``large`` (3,000,000).
+        clock: tells the time, aware; system fields of written rows come from it.
+        overrides: rows of single objects, ``{"Contact": 1_000_000}``.
+        empty_objects: how many mostly empty custom objects to add.
+        folder: where the files go, None: a temporary folder that goes with the org.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        size: str = "small",
+        clock: Callable[[], datetime],
+        overrides: Mapping[str, int] | None = None,
+        empty_objects: int = 0,
+        folder: Path | None = None,
+    ) -> None:
+        if size not in SIZES:
+            raise ValueError(f"size is {size!r}, but must be one of {', '.join(SIZES)}")
+        self.clock = clock
+        rooms = (people, sales, service, content, custom)
+        objects = [obj for room in rooms for obj in room.objects()]
+        self.catalog = Catalog([*objects, *custom.empty_objects(empty_objects)])
+        self.storage = Storage(folder)
+        self.changes = 0  # grows with each record written
+        self.rows = self._plan_rows(SIZES[size], overrides or {})
+        self._generate(seed)
+        self._writes = Writes(self.catalog, self.storage, clock)
+        self._changes = Changes(self.storage, clock)
+        self._logs = EventLogs(self.storage, self.catalog.objects["EventLogFile"], clock)
+        self._admin_id = ids.make_id("005", ids.FIRST)
+        self.organization = self._organization()
+
+    def close(self) -> None:
+        """Delete the org's files."""
+        self.storage.close()
+
+    # --- birth ---------------------------------------------------------------------------------------------------
+
+    def _plan_rows(self, factor: float, overrides: Mapping[str, int]) -> dict[str, int]:
+        unknown = [name for name in overrides if self.catalog.find(name) is None]
+        if unknown:
+            raise ValueError(f"there is no object {', '.join(unknown)} in the demo org")
+        rows = {
+            n: o.rows if o.is_fixed else (max(1, round(o.rows * factor)) if o.rows else 0)
+            for n, o in self.catalog.objects.items()
+        }
+        return rows | {self._object(name).name: count for name, count in overrides.items()}
+
+    def _generate(self, seed: int) -> None:
+        # The org was born at midnight, so that "a day ago" has rows whatever the clock says, and the same ones all day.
+        born = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        objects = self.catalog.objects
+        with self.storage.writing():
+            for obj in objects.values():
+                if obj.is_queryable:
+                    self.storage.create(obj)
+                    self.storage.load(obj, generate.batches(obj, seed=seed, now=born, rows=self.rows, objects=objects))
+            self.storage.load(objects["FieldDefinition"], [generate.field_definitions(objects)])
+            for rollup in custom.ROLLUPS:
+                self.storage.rows(rollup.sql())
+
+    def _organization(self) -> Organization:
+        fields = "Id, Name, InstanceName, OrganizationType, IsSandbox"
+        (record,) = self.query(f"SELECT {fields} FROM Organization", all_rows=False, version="66.0").rows()
+        soql = "SELECT Id, Username, Name, Email, ProfileId, Profile.Name, IsActive FROM User ORDER BY Id"
+        users = tuple(
+            User(
+                r["Id"],
+                r["Username"],
+                r["Name"],
+                r["Email"],
+                r["ProfileId"],
+                r["Profile"]["Name"],
+                is_active=r["IsActive"],
+            )
+            for r in self.query(soql, all_rows=False, version="66.0").rows()
+        )
+        return Organization(
+            id=record["Id"],
+            id15=record["Id"][:15],
+            name=record["Name"],
+            instance_name=record["InstanceName"],
+            organization_type=record["OrganizationType"],
+            is_sandbox=record["IsSandbox"],
+            users=users,
+        )
+
+    # --- what there is -------------------------------------------------------------------------------------------
+
+    def _object(self, name: str) -> ObjectDef:
+        obj = self.catalog.find(name)
+        if obj is None:
+            raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+        return obj
+
+    def object_names(self) -> list[str]:
+        return sorted(self.catalog.objects)
+
+    def global_entry(self, name: str, version: str) -> dict[str, Any]:
+        """One entry of the global describe, all keys."""
+        return describing.global_entry(self._object(name), version)
+
+    def describe(self, name: str, version: str) -> dict[str, Any]:
+        """The whole describe: all top-level keys, all 57 keys on each field."""
+        obj = self._object(name)
+        return describing.describe(obj, self.catalog, version, self._record_types(obj, version))
+
+    def _record_types(self, obj: ObjectDef, version: str) -> list[dict[str, Any]]:
+        if not obj.has("RecordTypeId"):
+            return []
+        path = f"/services/data/v{version.removeprefix('v')}/sobjects/{obj.name}"
+        sql = 'SELECT "Id", "Name", "DeveloperName" FROM "RecordType" WHERE "SobjectType" = ? ORDER BY "Id"'
+        return [
+            describing.record_type(record_id, label, developer_name, path, is_default=number == 0)
+            for number, (record_id, label, developer_name) in enumerate(self.storage.rows(sql, [obj.name]))
+        ]
+
+    def count(self, name: str) -> int:
+        """Rows alive, without archived ones: what ``/limits/recordCount`` tells."""
+        obj = self._object(name)
+        if not obj.is_queryable or obj.name == "FieldDefinition":
+            return 0
+        flags = [f"NOT {quote(f)}" for f in ("IsDeleted", "IsArchived") if Compiler.hides(obj, f)]
+        where = f" WHERE {' AND '.join(flags)}" if flags else ""
+        return int(self.storage.rows(f"SELECT count(*) FROM {quote(obj.name)}{where}")[0][0])
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def plan(
+        self, soql: str, *, all_rows: bool, version: str, flavour: Flavour = "json", user_id: str | None = None
+    ) -> Plan:
+        """The statement checked and compiled, nothing read yet."""
+        return self._compiler(all_rows, version, flavour, user_id).compile(parse(soql))
+
+    def columns(self, soql: str, *, all_rows: bool, version: str) -> dict[str, Any]:
+        """The columns of a statement, without its rows: the answer to ``columns=true``."""
+        self.plan(soql, all_rows=all_rows, version=version)  # refuses what Salesforce would refuse
+        return describe_columns(self.catalog, parse(soql))
+
+    def _compiler(self, all_rows: bool, version: str, flavour: Flavour, user_id: str | None) -> Compiler:
+        today = self.clock().astimezone(UTC).date()
+        user = user_id or self._admin_id
+        return Compiler(self.catalog, all_rows=all_rows, today=today, flavour=flavour, version=version, user_id=user)
+
+    def query(
+        self, soql: str, *, all_rows: bool, version: str, flavour: Flavour = "json", user_id: str | None = None
+    ) -> QueryResult:
+        """
+        Run a statement.
+
+        Args:
+            all_rows: deleted rows and archived activities too (``queryAll``).
+            flavour: ``epoch`` gives datetimes as epoch milliseconds, as JSON jobs of Bulk API 1.0 do.
+            user_id: who asks, None: the administrator. Everybody sees all records, but only their own permissions.
+
+        Raises:
+            ApiError: with Salesforce's code and frame.
+        """
+        plan = self.plan(soql, all_rows=all_rows, version=version, flavour=flavour, user_id=user_id)
+        if plan.object.name == "EventLogFile":
+            self._logs.refresh(self._admin_id)
+        return run(plan, self.storage, path=_path(version))
+
+    def retrieve(
+        self, name: str, record_id: str, fields: Sequence[str] | None = None, *, version: str = "66.0"
+    ) -> dict[str, Any]:
+        """
+        One living record.
+
+        Args:
+            fields: names of the object's own fields, None: all of them.
+
+        Raises:
+            ApiError: MALFORMED_ID, NOT_FOUND, ENTITY_IS_DELETED, INVALID_FIELD.
+        """
+        obj = self._readable(name)
+        if obj.name == "EventLogFile":
+            self._logs.refresh(self._admin_id)
+        full = self._writes.alive(obj, record_id)
+        for wanted in fields or ():
+            if not obj.has(wanted):
+                raise ApiError("INVALID_FIELD", f"No such column '{wanted}' on sobject of type {obj.name}")
+        names = list(dict.fromkeys(fields)) if fields else [f.name for f in obj.fields]
+        items = tuple(tree.Item(tree.Path((n,))) for n in names)
+        where = tree.Condition(tree.Path(("Id",)), "=", full)
+        query = tree.Query(items=items, object=obj.name, text="", where=where)
+        plan = self._compiler(True, version, "json", None).compile(query, is_retrieve=True)
+        return run(plan, self.storage, path=_path(version)).rows()[0]
+
+    def _readable(self, name: str) -> ObjectDef:
+        obj = self._object(name)
+        if not obj.is_queryable:
+            raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+        return obj
+
+    def by_external_id(self, name: str, field: str, value: str) -> list[str]:
+        """Ids of the living records with this external id; several when it is not unique."""
+        obj = self._readable(name)
+        key = external_id_field(obj, field)
+        if key.type == "id":
+            return [self._writes.alive(obj, value)]
+        alive = ' AND NOT "IsDeleted"' if obj.has("IsDeleted") else ""
+        sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE lower({quote(key.name)}) = lower(?){alive} ORDER BY "Id"'
+        return [i for (i,) in self.storage.rows(sql, [value])]
+
+    def body(self, name: str, record_id: str, field: str) -> bytes:
+        """
+        The bytes of a file: Attachment and Document ``Body``, ContentVersion ``VersionData``, EventLogFile ``LogFile``.
+
+        Raises:
+            ApiError: NOT_FOUND when there is no such file.
+        """
+        obj = self._readable(name)
+        found = obj.find(field)
+        if found is None or found.type != "base64":
+            raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+        full = self._writes.alive(obj, record_id)
+        if obj.name == "EventLogFile":
+            log = self._logs.body(full)
+            if log is None:
+                raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+            return log
+        kept = self.storage.rows("SELECT data FROM _bodies WHERE id = ?", [full])
+        if kept:
+            return bytes(kept[0][0])
+        length_field = "ContentSize" if obj.has("ContentSize") else "BodyLength"
+        rows = self.storage.rows(f'SELECT {quote(length_field)} FROM {quote(obj.name)} WHERE "Id" = ?', [full])
+        return content.body(full, int(rows[0][0] or 0))
+
+    # --- what changed --------------------------------------------------------------------------------------------
+
+    def updated(self, name: str, start: datetime, end: datetime) -> tuple[list[str], datetime]:
+        """Ids of living records written between two moments, and the latest date covered."""
+        return self._changes.updated(self._object(name), start, end)
+
+    def deleted(
+        self, name: str, start: datetime, end: datetime
+    ) -> tuple[list[tuple[str, datetime]], datetime, datetime]:
+        """Ids and moments of deletion; earliest date available; latest date covered."""
+        return self._changes.deleted(self._object(name), start, end)
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def insert(self, name: str, values: dict[str, Any], *, user_id: str | None = None) -> str:
+        """Make a record; its id. Base64 fields take base64 text or bytes."""
+        self.changes += 1
+        return self._writes.insert(self._object(name), values, user_id=user_id or self._admin_id)
+
+    def update(self, name: str, record_id: str, values: dict[str, Any], *, user_id: str | None = None) -> None:
+        """Change a living record."""
+        self.changes += 1
+        self._writes.update(self._object(name), record_id, values, user_id=user_id or self._admin_id)
+
+    def delete(self, name: str, record_id: str, *, user_id: str | None = None) -> None:
+        """Put a record and its details into the recycle bin."""
+        self.changes += 1
+        self._writes.delete(self._object(name), record_id, user_id=user_id or self._admin_id)
+
+    def set_event_log(self, provider: Provider) -> None:
+        """Let ``provider(start, end)`` say which EventLogFiles there are, whenever they are asked for."""
+        self._logs.provider = provider
+
+    # --- Bulk ----------------------------------------------------------------------------------------------------
+
+    def chunk_ranges(self, name: str, chunk_size: int) -> list[tuple[str, str]]:
+        """
+        Bulk API 1.0 PK chunking: the id ranges, ``from <= Id < to``, that cover the object's rows.
+        """
+        obj = self._readable(name)
+        first, last = self.storage.rows(f'SELECT min("Id"), max("Id") FROM {quote(obj.name)}')[0]
+        return [] if first is None else list(ids.chunk_ranges(first, last, chunk_size))
+
+    def check_bulk(self, soql: str, *, all_rows: bool, version: str) -> ObjectDef:
+        """
+        The object that a Bulk query reads, all checked that Bulk would refuse when the job is made.
+
+        Raises:
+            ApiError: INVALIDENTITY, FEATURENOTENABLED, INVALID_FIELD, and whatever ``query`` raises.
+        """
+        query = parse(soql)
+        obj = self.catalog.find(query.object)
+        if obj is not None and obj.is_queryable:
+            export.check_bulk(query, obj, Scope(self.catalog, obj, soql, "t", query.alias))
+        return self.plan(soql, all_rows=all_rows, version=version, flavour="csv").object
+
+    def export_csv(
+        self,
+        soql: str,
+        folder: Path,
+        *,
+        all_rows: bool,
+        version: str,
+        delimiter: str = ",",
+        line_ending: str = "\n",
+        rows_per_chunk: int = 250_000,
+    ) -> export.CsvExport:
+        """
+        Run a Bulk query into a file in ``folder``; from ``CsvExport.span`` pages of any size can be served.
+
+        Args:
+            delimiter: the character itself; ``export.DELIMITERS`` has them by Salesforce's names.
+            line_ending: ``\\n`` or ``\\r\\n``; ``export.LINE_ENDINGS``.
+
+        Raises:
+            ApiError: as ``check_bulk``.
+        """
+        self.check_bulk(soql, all_rows=all_rows, version=version)
+        plan = self.plan(soql, all_rows=all_rows, version=version, flavour="csv")
+        folder.mkdir(parents=True, exist_ok=True)
+        return export.write(
+            plan,
+            self.storage,
+            folder / f"result-{next(_exports)}.csv",
+            delimiter=delimiter,
+            line_ending=line_ending,
+            rows_per_chunk=rows_per_chunk,
+            is_sorted=float(version.removeprefix("v")) < 50,
+        )
+
+
+def _path(version: str) -> str:
+    return f"/services/data/v{version.removeprefix('v')}"

@@ -1,0 +1,198 @@
+"""The words of the demo org's catalogue: fields and objects as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from sfnb_demo.data import ids
+
+COLUMN_TYPES: Mapping[str, str] = {
+    "boolean": "BOOLEAN",
+    "int": "BIGINT",
+    "long": "BIGINT",
+    "double": "DOUBLE",
+    "currency": "DOUBLE",
+    "percent": "DOUBLE",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+}
+"""DuckDB's type for Salesforce's; everything else is text. Times of day are text as Salesforce prints them."""
+
+ID_TYPES = frozenset({"id", "reference", "masterrecord"})
+NUMBER_TYPES = frozenset({"int", "long", "double", "currency", "percent"})
+COMPOUND_TYPES = frozenset({"address", "location"})
+
+ADDRESS_PARTS = ("Street", "City", "State", "PostalCode", "Country", "Latitude", "Longitude", "GeocodeAccuracy")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """
+    One field of an object.
+
+    Args:
+        type: Salesforce's type word.
+        refs: objects that a reference may point to; more than one makes it polymorphic.
+        relationship: what the parent is called in a path (``Account`` in ``Account.Name``).
+        children: what the parent calls these rows (``Contacts``), None if it has no name for them.
+        is_detail: master-detail: deleting the parent deletes this row.
+        formula: a DuckDB expression over the row; other fields stand in braces. Such a field has no column.
+        compound: the field that this one is a part of.
+        parts: of a compound: key in JSON to field name.
+        fill: makes the column's values, None: by type.
+    """
+
+    name: str
+    type: str
+    label: str = ""
+    length: int = 0
+    precision: int = 0
+    scale: int = 0
+    refs: tuple[str, ...] = ()
+    relationship: str | None = None
+    children: str | None = None
+    is_detail: bool = False
+    values: tuple[str, ...] = ()
+    formula: str | None = None
+    compound: str | None = None
+    parts: tuple[tuple[str, str], ...] = ()
+    is_nillable: bool = True
+    is_createable: bool = True
+    is_updateable: bool = True
+    is_defaulted: bool = False
+    is_unique: bool = False
+    is_external_id: bool = False
+    is_auto_number: bool = False
+    is_name: bool = False
+    is_filterable: bool = True
+    is_sortable: bool = True
+    is_html: bool = False
+    is_restricted: bool = False
+    fill: Callable[[Any], Any] | None = None
+
+    @property
+    def is_custom(self) -> bool:
+        return self.name.endswith(("__c", "__s"))
+
+    def filled(self, fill: Callable[[Any], Any]) -> Field:
+        """The same field with other values."""
+        return replace(self, fill=fill)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the table has a column for it."""
+        return self.formula is None and self.type not in COMPOUND_TYPES and self.type != "base64"
+
+    @property
+    def is_calculated(self) -> bool:
+        """A formula or a roll-up; the Name of a person is composed, not calculated."""
+        return self.formula is not None and not self.is_name
+
+    @property
+    def column_type(self) -> str:
+        return COLUMN_TYPES.get(self.type, "VARCHAR")
+
+
+@dataclass(frozen=True)
+class ObjectDef:
+    """
+    One object of the org.
+
+    Args:
+        rows: rows in an org of size ``small``; ``is_fixed`` ones have as many in any size.
+        wanted_filters: a query must filter by one of these; ``refusal`` is what it hears otherwise.
+        has_bulk: whether the Bulk API reads it.
+        id_start: first counter of its ids; objects that share a prefix have different ones.
+    """
+
+    name: str
+    prefix: str | None
+    fields: tuple[Field, ...]
+    label: str = ""
+    plural: str = ""
+    rows: int = 0
+    is_fixed: bool = False
+    is_queryable: bool = True
+    is_writable: bool = True
+    is_deletable: bool = True
+    is_replicateable: bool = True
+    has_bulk: bool = True
+    has_explicit_rows: bool = False
+    is_custom_setting: bool = False
+    wanted_filters: tuple[str, ...] = ()
+    refusal: str = ""
+    associate_type: str | None = None
+    associate_parent: str | None = None
+    id_start: int = ids.FIRST
+
+    @cached_property
+    def by_lower_name(self) -> Mapping[str, Field]:
+        return {f.name.lower(): f for f in self.fields}
+
+    def find(self, name: str) -> Field | None:
+        """The field of that name in any case, None if there is none."""
+        return self.by_lower_name.get(name.lower())
+
+    def has(self, name: str) -> bool:
+        return name.lower() in self.by_lower_name
+
+    @property
+    def is_custom(self) -> bool:
+        return self.name.endswith(("__c", "__b", "__e"))
+
+    @cached_property
+    def stored(self) -> tuple[Field, ...]:
+        """The fields that have a column, in the table's order."""
+        return tuple(f for f in self.fields if f.is_stored)
+
+    @cached_property
+    def name_field(self) -> Field | None:
+        return next((f for f in self.fields if f.is_name), None)
+
+    @cached_property
+    def parents(self) -> Mapping[str, Field]:
+        """Reference fields by the lower-case name of their relationship."""
+        return {f.relationship.lower(): f for f in self.fields if f.relationship}
+
+    def renamed(self, **changes: Any) -> ObjectDef:
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRelation:
+    """Rows of ``child`` point by ``field`` to the object that owns this relation."""
+
+    child: str
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who may log in."""
+
+    user_id: str
+    username: str
+    name: str
+    email: str
+    profile_id: str
+    profile: str
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The org itself; ``id`` has 18 characters, ``id15`` the 15 that tokens and log files use."""
+
+    id: str
+    id15: str
+    name: str
+    instance_name: str
+    organization_type: str
+    is_sandbox: bool
+    users: tuple[User, ...]
+
+    def find_user(self, username: str) -> User | None:
+        return next((u for u in self.users if u.username.lower() == username.lower()), None)

@@ -1,0 +1,104 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
+"""
+The demo org's rows in a DuckDB file of its own, deleted with the org.
+
+Each thread reads through its own cursor and never waits; a writer works inside ``writing``, one at a time.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from sfnb_demo.data.schema import ObjectDef
+from sfnb_demo.soql.names import quote
+
+
+class Storage:
+    """
+    Tables named after the objects, columns after the fields.
+
+    Args:
+        folder: where the file and spilled query results go; None: a temporary folder that goes with this object.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="sfnb-demo-", ignore_cleanup_errors=True)
+        self.folder = folder or Path(self._temporary.name)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "org.duckdb"
+        file.unlink(missing_ok=True)
+        self._connection = duckdb.connect(str(file))
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET memory_limit = '1GB'")
+        self._connection.execute("SET checkpoint_threshold = '256MB'")
+        self._local = threading.local()
+        self.write_lock = threading.RLock()
+        self._finalizer = weakref.finalize(self, self._release, self._connection, self._temporary)
+
+    @staticmethod
+    def _release(connection: duckdb.DuckDBPyConnection, temporary: tempfile.TemporaryDirectory[str]) -> None:
+        connection.close()
+        temporary.cleanup()
+
+    def close(self) -> None:
+        self._finalizer()
+
+    @property
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's own cursor."""
+        found: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if found is None:
+            found = self._connection.cursor()
+            found.execute("SET TimeZone = 'UTC'")
+            self._local.cursor = found
+        return found
+
+    def create(self, obj: ObjectDef) -> None:
+        columns = ", ".join(f"{quote(f.name)} {f.column_type}" for f in obj.stored)
+        self.cursor.execute(f"CREATE TABLE {quote(obj.name)} ({columns})")
+
+    def load(self, obj: ObjectDef, tables: Iterable[Any]) -> None:
+        """Append Arrow tables whose columns stand in the table's order."""
+        for table in tables:
+            view = self.cursor.from_arrow(table)
+            view.insert_into(quote(obj.name))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, one writer at a time; entered again by the same thread it is the same transaction."""
+        with self.write_lock:
+            if getattr(self._local, "is_writing", False):
+                yield
+                return
+            self.cursor.begin()
+            self._local.is_writing = True
+            try:
+                yield
+            except BaseException:
+                self.cursor.rollback()
+                raise
+            else:
+                self.cursor.commit()
+            finally:
+                self._local.is_writing = False
+
+    def replace(self, obj: ObjectDef, table: Any) -> None:
+        """Other rows for a whole table."""
+        with self.writing():
+            self.rows(f"DELETE FROM {quote(obj.name)}")
+            self.load(obj, [table])
+
+    def rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        return self.cursor.execute(sql, parameters or []).fetchall()
+
+    def arrow(self, sql: str, parameters: list[Any] | None = None) -> Any:
+        """The result as an Arrow table."""
+        return self.cursor.sql(sql, params=parameters or []).to_arrow_table()

@@ -1,0 +1,309 @@
+"""
+The HTTP side: a thread for each connection, HTTP/1.1 with keep-alive, TLS or not on the same port.
+
+A connection's first byte tells whether it is TLS, so one port serves both: some clients insist on https whatever the
+address said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import ipaddress
+import socket
+import ssl
+import struct
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+from sfnb_demo.server.org import DemoOrg, Exchange
+from sfnb_demo.server.wire import Request, Response, Slice, body_length
+
+MOST_BODY_BYTES = 160 * 1024 * 1024
+MOST_HEAD_BYTES = 16_384
+"""URI and headers together (Salesforce limits cheat sheet); more is 414 or 431 from the edge."""
+
+IDLE_S = 300.0
+_GZIP_FROM_BYTES = 2048
+_BLOCK_BYTES = 1 << 20
+_TLS_HANDSHAKE = b"\x16"
+# struct linger: on, wait 0 s. Windows has shorts in it.
+_RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+class Listener(ThreadingHTTPServer):
+    """Listens on 127.0.0.1 only."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = sys.platform != "win32"
+    request_queue_size = 128
+
+    def __init__(self, org: DemoOrg, port: int, tls: ssl.SSLContext) -> None:
+        self.org = org
+        self.tls = tls
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            connection = self._maybe_tls(request)
+        except OSError:  # the client left, or its TLS handshake failed: nobody to answer
+            self.shutdown_request(request)
+            return
+        with self._open_lock:
+            self._open.add(connection)
+        try:
+            super().process_request_thread(connection, client_address)
+        finally:
+            with self._open_lock:
+                self._open.discard(connection)
+
+    def close_connections(self) -> None:
+        """End what is still open, so that its threads come back."""
+        with self._open_lock:
+            still_open = list(self._open)
+        for connection in still_open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news; anything else is a bug here, and is shown."""
+        if not isinstance(sys.exception(), (OSError, TimeoutError)):
+            super().handle_error(request, client_address)
+
+    def _maybe_tls(self, connection: socket.socket) -> socket.socket:
+        connection.settimeout(IDLE_S)
+        if connection.recv(1, socket.MSG_PEEK) != _TLS_HANDSHAKE:
+            return connection
+        return self.tls.wrap_socket(connection, server_side=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = IDLE_S
+    server: Listener
+    connection: socket.socket
+    _names: ClassVar[dict[str, str]] = {}
+
+    def setup(self) -> None:
+        super().setup()
+        is_tls = isinstance(self.connection, ssl.SSLSocket)
+        self._scheme = "https" if is_tls else "http"
+
+    def _serve(self) -> None:
+        org = self.server.org
+        head_bytes = len(self.path) + sum(len(k) + len(v) + 4 for k, v in self.headers.items())
+        if len(self.path) > MOST_HEAD_BYTES:
+            self._refuse(414, b"<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>")
+            return
+        if head_bytes > MOST_HEAD_BYTES:
+            self._refuse(431, b"<h1>Bad Message 431</h1><pre>reason: Request Header Fields Too Large</pre>")
+            return
+        if not _is_loopback_host(self.headers.get("host", "")):
+            # A web page that points its own name at 127.0.0.1 must not reach the org.
+            self._refuse(421, b"<h1>Misdirected Request</h1>")
+            return
+        body = self._read_body()
+        if body is None:
+            return
+        request = Request(
+            method=self.command,
+            target=self.path,
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=body,
+            base_url=f"{self._scheme}://{self.headers.get('host')}",
+        )
+        exchange = org.exchange(request)
+        self._send(request, exchange)
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the org keeps its own log."""
+
+    def _read_body(self) -> bytes | None:
+        """The body, by length or in chunks; None when it was refused."""
+        if "chunked" in self.headers.get("transfer-encoding", "").lower():
+            return self._read_chunks()
+        try:
+            length = int(self.headers.get("content-length") or 0)
+        except ValueError:
+            length = -1
+        if not 0 <= length <= MOST_BODY_BYTES:
+            self._refuse(413, b"<h1>Bad Message 413</h1>")
+            return None
+        body = self.rfile.read(length) if length else b""
+        return self._unpacked(body)
+
+    def _read_chunks(self) -> bytes | None:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            try:
+                length = int(self.rfile.readline(64).partition(b";")[0], 16)
+            except ValueError:
+                length = -1
+            size += length
+            if length < 0 or size > MOST_BODY_BYTES:
+                self._refuse(400, b"<h1>Bad Message 400</h1>")
+                return None
+            if length == 0:
+                while self.rfile.readline(1024).strip():
+                    pass
+                return self._unpacked(b"".join(parts))
+            parts.append(self.rfile.read(length))
+            self.rfile.readline(8)
+
+    def _unpacked(self, body: bytes) -> bytes | None:
+        if self.headers.get("content-encoding", "").lower() != "gzip":
+            return body
+        try:
+            return gzip.decompress(body)
+        except (OSError, EOFError):
+            self._refuse(400, b"<h1>Bad Message 400</h1>")
+            return None
+
+    def _refuse(self, status: int, page: bytes) -> None:
+        """An HTML page as the edge sends it; the request was not read to its end, so the connection closes."""
+        self.close_connection = True
+        self._send_parts(self._head(status, "text/html", len(page), {"Connection": "close"}), (page,))
+
+    def _send(self, request: Request, exchange: Exchange) -> None:
+        response = exchange.response
+        if exchange.damage == "cut":
+            self._cut()
+            return
+        if exchange.damage == "truncated_csv":
+            response = _truncated(response)
+        headers = dict(response.headers)
+        body = response.body
+        if (
+            self.server.org.options.has_gzip
+            and _wants_gzip(request.headers.get("accept-encoding", ""))
+            and body_length(body) >= _GZIP_FROM_BYTES
+        ):
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+            if not isinstance(body, bytes) and exchange.damage != "half_body":
+                self._send_packed(response, body, headers)
+                return
+            body = gzip.compress(_whole(body), compresslevel=1, mtime=0)
+        length = body_length(body)
+        is_bodiless = response.status in (204, 304)
+        head = self._head(response.status, response.content_type, None if is_bodiless else length, headers)
+        if exchange.damage == "half_body":
+            half = _whole(body)[: length // 2]
+            self._send_parts(head, (half,))
+            self._cut(is_rude=False)
+            return
+        parts: tuple[bytes | Slice, ...] = (body,) if isinstance(body, bytes) else body
+        self._send_parts(head, () if is_bodiless or self.command == "HEAD" else parts)
+
+    def _send_packed(self, response: Response, body: tuple[bytes | Slice, ...], headers: dict[str, str]) -> None:
+        """A large body compressed on the way, through a file: its length must be told before it is sent."""
+        with tempfile.TemporaryFile() as packed:
+            with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as out:
+                for block in _blocks(body):
+                    out.write(block)
+            length = packed.tell()
+            self.connection.sendall(self._head(response.status, response.content_type, length, headers))
+            if self.command != "HEAD":
+                packed.seek(0)
+                self.connection.sendfile(packed)
+
+    def _head(self, status: int, content_type: str, length: int | None, headers: dict[str, str]) -> bytes:
+        reason = self.responses[status][0] if status in self.responses else ""
+        lines = [f"HTTP/1.1 {status} {reason}", f"Date: {self.date_time_string()}"]
+        if content_type:
+            lines.append(f"Content-Type: {content_type}")
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if length is not None:
+            lines.append(f"Content-Length: {length}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+    def _send_parts(self, head: bytes, parts: tuple[bytes | Slice, ...]) -> None:
+        """Head and small parts in one write; files by sendfile, where the socket knows it."""
+        waiting = head
+        for part in parts:
+            if isinstance(part, bytes):
+                waiting += part
+                continue
+            if waiting:
+                self.connection.sendall(waiting)
+                waiting = b""
+            if part.length:
+                with part.path.open("rb") as file:
+                    self.connection.sendfile(file, part.offset, part.length)
+        if waiting:
+            self.connection.sendall(waiting)
+
+    def _cut(self, *, is_rude: bool = True) -> None:
+        """Close the connection; rudely is with a reset, as when a machine on the way dies."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            if is_rude:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            else:
+                self.connection.shutdown(socket.SHUT_WR)
+
+
+def _is_loopback_host(host: str) -> bool:
+    name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
+    name = name.strip("[]")
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _wants_gzip(accept_encoding: str) -> bool:
+    for part in accept_encoding.lower().split(","):
+        name, _, quality = part.strip().partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def _whole(body: bytes | tuple[bytes | Slice, ...]) -> bytes:
+    return body if isinstance(body, bytes) else b"".join(_blocks(body))
+
+
+def _blocks(body: tuple[bytes | Slice, ...]) -> Iterator[bytes]:
+    for part in body:
+        if isinstance(part, bytes):
+            yield part
+            continue
+        with part.path.open("rb") as file:
+            file.seek(part.offset)
+            left = part.length
+            while left > 0 and (block := file.read(min(left, _BLOCK_BYTES))):
+                left -= len(block)
+                yield block
+
+
+def _truncated(response: Response) -> Response:
+    """Two thirds of the body, ending in the middle of a record, with a head that fits it."""
+    whole = _whole(response.body)
+    cut = len(whole) * 2 // 3
+    while cut > 1 and whole[cut - 1 : cut] in (b"\n", b"\r"):
+        cut -= 1
+    return Response(response.status, whole[:cut], response.content_type, response.headers)
+
+
+def tls_context(certificate_file: str) -> ssl.SSLContext:
+    """TLS with the server's certificate; the file holds the key and the certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate_file)
+    return context

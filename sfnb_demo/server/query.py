@@ -1,0 +1,155 @@
+"""``/query``, ``/queryAll`` and their cursors."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from sfnb_demo.data import ids
+from sfnb_demo.errors import ApiError
+from sfnb_demo.server.wire import Request, Response, json_answer, route
+
+if TYPE_CHECKING:
+    from sfnb_demo.data.results import QueryResult
+    from sfnb_demo.server.org import DemoOrg
+
+CURSOR_LIFE_S = 2 * 86_400
+"""Cursors live two days (Winter '23 and later)."""
+
+PAGE_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A query under way. It belongs to the session that made it."""
+
+    result: QueryResult
+    session_number: int
+    made_s: float
+    page_rows: int
+
+
+class Cursors:
+    """Cursors by id (prefix 01g); safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = count(1)
+        self._by_id: dict[str, Cursor] = {}
+
+    def keep(self, cursor: Cursor) -> str:
+        """Keep a cursor; its id. Those that have outlived their two days are let go on the way."""
+        with self._lock:
+            for old_id in [i for i, c in self._by_id.items() if cursor.made_s - c.made_s > CURSOR_LIFE_S]:
+                del self._by_id[old_id]
+            cursor_id = ids.make_id("01g", ids.FIRST + next(self._numbers))
+            self._by_id[cursor_id] = cursor
+            return cursor_id
+
+    def find(self, cursor_id: str, *, now_s: float, session_number: int) -> Cursor | None:
+        cursor = self._by_id.get(cursor_id)
+        if cursor is None or now_s - cursor.made_s > CURSOR_LIFE_S or cursor.session_number != session_number:
+            return None
+        return cursor
+
+    def drop(self, cursor_id: str) -> None:
+        with self._lock:
+            self._by_id.pop(cursor_id, None)
+
+
+def query(org: DemoOrg, request: Request) -> Response:
+    """GET /query?q=… or ?explain=…"""
+    return _first_page(org, request, all_rows=False)
+
+
+def query_all(org: DemoOrg, request: Request) -> Response:
+    """GET /queryAll?q=…: deleted rows and archived activities too."""
+    return _first_page(org, request, all_rows=True)
+
+
+def next_page(org: DemoOrg, request: Request) -> Response:
+    """GET /query/01g…-2000; both paths serve the cursors of both."""
+    # Some clients put the whole nextRecordsUrl behind /query/: only its last segment counts.
+    locator = request.args["locator"].rsplit("/", 1)[-1]
+    cursor_id, _, offset_text = locator.partition("-")
+    cursor_id = ids.normal(cursor_id) or cursor_id
+    if request.has_fault("locator_expired"):
+        org.cursors.drop(cursor_id)
+    cursor = org.cursors.find(cursor_id, now_s=org.clock.now_s(), session_number=_session_number(request))
+    if cursor is None or not offset_text.isdigit() or int(offset_text) > cursor.result.total_size:
+        raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator", 400)
+    return _page(request, cursor, cursor_id, int(offset_text))
+
+
+def _first_page(org: DemoOrg, request: Request, *, all_rows: bool) -> Response:
+    params = request.params
+    if "explain" in params:
+        return _explain(org, request, params["explain"])
+    soql = params.get("q", "")
+    if not soql.strip():
+        raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null", 400)
+    if params.get("columns", "").lower() == "true":
+        return json_answer(org.database.columns(soql, all_rows=all_rows, version=request.version))
+    result = org.database.query(soql, all_rows=all_rows, version=request.version)
+    if result.is_count:
+        return json_answer({"totalSize": result.total_size, "done": True, "records": []})
+    page_rows = _page_rows(request.headers.get("sforce-query-options", ""))
+    cursor = Cursor(result, _session_number(request), org.clock.now_s(), page_rows)
+    return _page(request, cursor, "" if result.total_size <= page_rows else org.cursors.keep(cursor), 0)
+
+
+def _page(request: Request, cursor: Cursor, cursor_id: str, offset: int) -> Response:
+    result = cursor.result
+    rows = result.rows(offset, cursor.page_rows)
+    end = offset + len(rows)
+    is_done = end >= result.total_size or not rows
+    answer: dict[str, Any] = {"totalSize": result.total_size, "done": is_done}
+    if not is_done:
+        # Also for queryAll the address says /query/ (REST guide, QueryAll).
+        answer["nextRecordsUrl"] = f"{request.data_url}/query/{cursor_id}-{end}"
+    answer["records"] = rows
+    return json_answer(answer)
+
+
+def _page_rows(header: str) -> int:
+    """``batchSize=500`` of Sforce-Query-Options: 200 to 2,000, and only a hint."""
+    found = re.search(r"batchSize\s*=\s*(\d+)", header, re.IGNORECASE)
+    return min(max(int(found[1]), 200), PAGE_ROWS) if found else PAGE_ROWS
+
+
+def _explain(org: DemoOrg, request: Request, soql: str) -> Response:
+    """A plan of Salesforce's form; the demo org always scans, so it says TableScan."""
+    result = org.database.query(soql, all_rows=False, version=request.version)
+    rows = org.database.count(result.object)
+    return json_answer(
+        {
+            "plans": [
+                {
+                    "cardinality": result.total_size,
+                    "fields": [],
+                    "leadingOperationType": "TableScan",
+                    "notes": [],
+                    "relativeCost": round(0.5 + rows / 1_000_000, 3),
+                    "sobjectCardinality": rows,
+                    "sobjectType": result.object,
+                }
+            ],
+            "sourceQuery": soql,
+        }
+    )
+
+
+def _session_number(request: Request) -> int:
+    return request.user.number
+
+
+ROUTES = [
+    route("GET", "/services/data/v{version}/query", query),
+    route("GET", "/services/data/v{version}/queryAll", query_all),
+    route("GET", "/services/data/v{version}/query/{locator+}", next_page),
+    route("GET", "/services/data/v{version}/queryAll/{locator+}", next_page),
+    route("GET", "/services/data/v{version}/tooling/query", query),
+]

@@ -1,0 +1,19 @@
+"""All routes of the org; the first that fits is taken."""
+
+from __future__ import annotations
+
+from sfnb_demo.server import bulk1, bulk2, composite, limits, oauth, query, soap, sobjects, usage_report, versions
+from sfnb_demo.server.wire import Route
+
+ALL_ROUTES: list[Route] = [
+    *versions.ROUTES,
+    *oauth.ROUTES,
+    *soap.ROUTES,
+    *limits.ROUTES,
+    *usage_report.ROUTES,
+    *query.ROUTES,
+    *bulk2.ROUTES,
+    *composite.ROUTES,
+    *sobjects.ROUTES,
+    *bulk1.ROUTES,
+]

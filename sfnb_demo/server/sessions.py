@@ -1,0 +1,157 @@
+"""Who may come in: the org's logins and the sessions they opened."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import string
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+from sfnb_demo.data.schema import Organization, User
+
+# sf accepts a token only as 00D…! followed by letters, digits, dots and underscores.
+_TOKEN_CHARS = string.ascii_letters + string.digits + "._"
+
+
+def random_text(length: int, chars: str = string.ascii_letters + string.digits) -> str:
+    return "".join(secrets.choice(chars) for _ in range(length))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedApp:
+    """The app that a client logs in through; its name is what the event log and ``/limits`` show."""
+
+    name: str
+    app_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class Session:
+    """
+    One login.
+
+    Args:
+        told: the last ``api`` figure that an answer of this session carried, -1 before the first.
+        in_flight: its calls that are being served now.
+    """
+
+    number: int
+    token: str = field(repr=False)
+    user: User
+    app: ConnectedApp
+    last_used_s: float
+    told: int = -1
+    in_flight: int = 0
+
+
+class Sessions:
+    """
+    Tokens and what they open; safe for threads.
+
+    Args:
+        idle_minutes: a session that is idle for so many simulated minutes ends; None: never.
+    """
+
+    def __init__(
+        self,
+        organization: Organization,
+        *,
+        now_s: Callable[[], float],
+        idle_minutes: float | None = None,
+        password: str = "",
+        client_id: str = "",
+        client_secret: str = "",
+    ) -> None:
+        self.organization = organization
+        self.idle_minutes = idle_minutes
+        self.password = password or random_text(16)
+        self.security_token = random_text(24)
+        self.app = ConnectedApp(
+            "sfnb",
+            "0H47Q00000SfNb1",
+            client_id or "3MVG9" + random_text(80, _TOKEN_CHARS),
+            client_secret or random_text(64),
+        )
+        self.soap_app = ConnectedApp("SOAP login", "", "", "")
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._numbers = count(1)
+        self._by_token: dict[str, Session] = {}
+        self._by_refresh_token: dict[str, tuple[User, ConnectedApp]] = {}
+
+    @property
+    def admin(self) -> User:
+        """The first active user: who backs up."""
+        return next(user for user in self.organization.users if user.is_active)
+
+    def is_password(self, given: str) -> bool:
+        """Whether this is the password, alone or followed by the security token."""
+        # The demo org trusts the loopback address, as an org trusts its network ranges: the token may be left out.
+        return any(
+            hmac.compare_digest(given.encode(), wanted.encode())
+            for wanted in (self.password, self.password + self.security_token)
+        )
+
+    def open(self, user: User, app: ConnectedApp) -> Session:
+        token = f"{self.organization.id15}!{random_text(96, _TOKEN_CHARS)}"
+        with self._lock:
+            session = Session(next(self._numbers), token, user, app, self._now_s())
+            self._by_token[token] = session
+        return session
+
+    def refresh_token(self, user: User, app: ConnectedApp, *, token: str = "") -> str:
+        """A refresh token for a user; ``token`` is one that was agreed on before."""
+        token = token or "5Aep861" + random_text(80, _TOKEN_CHARS)
+        with self._lock:
+            self._by_refresh_token[token] = (user, app)
+        return token
+
+    def refreshed(self, refresh_token: str) -> Session | None:
+        """A new session for a refresh token; None if it is not (or no longer) good."""
+        known = self._by_refresh_token.get(refresh_token)
+        return self.open(*known) if known else None
+
+    def find(self, token: str) -> Session | None:
+        """The live session of a token, and note that it was used; None if it has ended."""
+        now_s = self._now_s()
+        with self._lock:
+            session = self._by_token.get(token)
+            if session is None:
+                return None
+            if self.idle_minutes is not None and now_s - session.last_used_s > self.idle_minutes * 60:
+                del self._by_token[token]
+                return None
+            session.last_used_s = now_s
+            return session
+
+    def begin_call(self, session: Session) -> tuple[int, int]:
+        """Note a call that is under way: what the session had been told, and how many others were under way."""
+        with self._lock:
+            before = session.told, session.in_flight
+            session.in_flight += 1
+            return before
+
+    def end_call(self, session: Session, told: int | None) -> None:
+        """Note that a call is over, and in the same moment what its answer tells; None: nothing."""
+        with self._lock:
+            session.in_flight -= 1
+            if told is not None:
+                session.told = told
+
+    def end(self, token: str) -> bool:
+        """End a session, or take back a refresh token; whether there was one."""
+        with self._lock:
+            ended = self._by_token.pop(token, None)
+            return self._by_refresh_token.pop(token, None) is not None or ended is not None
+
+    def end_all(self) -> int:
+        """End every session; refresh tokens stay good. How many there were."""
+        with self._lock:
+            ended = len(self._by_token)
+            self._by_token.clear()
+            return ended

@@ -1,0 +1,233 @@
+"""``/sobjects``: describes, rows, change lists and bodies of files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from sfnb_demo.data import ids
+from sfnb_demo.errors import ApiError
+from sfnb_demo.server.clock import rest_time
+from sfnb_demo.server.wire import CSV_TYPE, Request, Response, empty_answer, json_answer, route
+
+if TYPE_CHECKING:
+    from sfnb_demo.server.org import DemoOrg
+
+_UPDATED_DAYS, _DELETED_DAYS = 30, 15
+"""How far back ``/updated`` and ``/deleted`` reach (REST guide, Get Updated, Get Deleted)."""
+
+_BASE = "/services/data/v{version}/sobjects"
+
+
+def global_describe(org: DemoOrg, request: Request) -> Response:
+    if _is_unchanged(org, request):
+        return empty_answer(304)
+    entries = [org.database.global_entry(name, request.version) for name in org.database.object_names()]
+    return _dated(org, json_answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries}))
+
+
+def basic_info(org: DemoOrg, request: Request) -> Response:
+    name = _object(org, request)
+    return json_answer({"objectDescribe": org.database.global_entry(name, request.version), "recentItems": []})
+
+
+def describe(org: DemoOrg, request: Request) -> Response:
+    name = _object(org, request)
+    if _is_unchanged(org, request):
+        return empty_answer(304)
+    return _dated(org, json_answer(org.database.describe(name, request.version)))
+
+
+def create(org: DemoOrg, request: Request) -> Response:
+    name = _object(org, request)
+    record_id = org.database.insert(name, _values(request), user_id=_user_id(request))
+    answer = json_answer({"id": record_id, "success": True, "errors": []}, 201)
+    answer.headers["Location"] = f"{request.data_url}/sobjects/{name}/{record_id}"
+    return answer
+
+
+def retrieve(org: DemoOrg, request: Request) -> Response:
+    name = _object(org, request)
+    fields = request.params.get("fields")
+    wanted = [f.strip() for f in fields.split(",") if f.strip()] if fields else None
+    return json_answer(org.database.retrieve(name, request.args["id"], wanted, version=request.version))
+
+
+def update(org: DemoOrg, request: Request) -> Response:
+    org.database.update(_object(org, request), request.args["id"], _values(request), user_id=_user_id(request))
+    return empty_answer()
+
+
+def delete(org: DemoOrg, request: Request) -> Response:
+    org.database.delete(_object(org, request), request.args["id"], user_id=_user_id(request))
+    return empty_answer()
+
+
+def retrieve_external(org: DemoOrg, request: Request) -> Response:
+    """GET by an external id: the row, or 300 with the addresses of all that match."""
+    name, matches = _matches(org, request)
+    if not matches:
+        raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+    if len(matches) > 1:
+        return _ambiguous(request, name, matches)
+    return json_answer(org.database.retrieve(name, matches[0], version=request.version))
+
+
+def upsert(org: DemoOrg, request: Request) -> Response:
+    """PATCH by an external id: 201 created, 200 updated (204 up to version 45), 300 ambiguous."""
+    name, matches = _matches(org, request)
+    if len(matches) > 1:
+        return _ambiguous(request, name, matches)
+    values = _values(request)
+    field_name = request.args["field"]
+    if field_name.lower() == "id":
+        if not matches:
+            raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+    elif any(key.lower() == field_name.lower() for key in values):
+        message = f"The {field_name} field should not be specified in the sobject data."
+        raise ApiError("INVALID_FIELD", message, 400, [field_name])
+    if matches:
+        org.database.update(name, matches[0], values, user_id=_user_id(request))
+        if float(request.version) < 46:
+            return empty_answer()
+        return json_answer({"id": matches[0], "success": True, "errors": [], "created": False})
+    record_id = org.database.insert(name, values | {field_name: request.args["value"]}, user_id=_user_id(request))
+    answer = json_answer({"id": record_id, "success": True, "errors": [], "created": True}, 201)
+    answer.headers["Location"] = f"{request.data_url}/sobjects/{name}/{record_id}"
+    return answer
+
+
+def delete_external(org: DemoOrg, request: Request) -> Response:
+    name, matches = _matches(org, request)
+    if not matches:
+        raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+    if len(matches) > 1:
+        return _ambiguous(request, name, matches)
+    org.database.delete(name, matches[0], user_id=_user_id(request))
+    return empty_answer()
+
+
+def updated(org: DemoOrg, request: Request) -> Response:
+    name, start, end = _span(org, request, _UPDATED_DAYS)
+    found, latest = org.database.updated(name, start, end)
+    if len(found) > 600_000:
+        raise ApiError("EXCEEDED_ID_LIMIT", "The date range contains too many ids; use a shorter one.", 400)
+    return json_answer({"ids": list(found), "latestDateCovered": rest_time(latest)})
+
+
+def deleted(org: DemoOrg, request: Request) -> Response:
+    name, start, end = _span(org, request, _DELETED_DAYS)
+    found, earliest, latest = org.database.deleted(name, start, end)
+    return json_answer(
+        {
+            "deletedRecords": [{"id": record_id, "deletedDate": rest_time(at)} for record_id, at in found],
+            "earliestDateAvailable": rest_time(earliest),
+            "latestDateCovered": rest_time(latest),
+        }
+    )
+
+
+def body(org: DemoOrg, request: Request) -> Response:
+    """The bytes of a base64 field; one call for each file, and not inside composite calls."""
+    if request.is_inner:
+        raise ApiError("INVALID_INPUT", "Binary data is not supported in a composite request.", 400)
+    name = _object(org, request)
+    content = org.database.body(name, request.args["id"], request.args["field"])
+    return Response(200, content, CSV_TYPE if name == "EventLogFile" else "application/octet-stream")
+
+
+# -- what the handlers share ------------------------------------------------------------------------------------------
+
+
+def _object(org: DemoOrg, request: Request) -> str:
+    """The object's own name for the one in the path, which may be in any case; ``NOT_FOUND`` if there is none."""
+    found = org.object_name(request.args["object"])
+    if found is None:
+        raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+    request.args["object"] = found
+    return found
+
+
+def _matches(org: DemoOrg, request: Request) -> tuple[str, list[str]]:
+    name = _object(org, request)
+    field_name, value = request.args["field"], request.args["value"]
+    if field_name.lower() == "id":
+        record_id = ids.normal(value)
+        return name, [record_id] if record_id else []
+    return name, org.database.by_external_id(name, field_name, value)
+
+
+def _ambiguous(request: Request, name: str, matches: list[str]) -> Response:
+    return json_answer([f"{request.data_url}/sobjects/{name}/{match}" for match in matches], 300)
+
+
+def _values(request: Request) -> dict[str, Any]:
+    """The record of the body, without its ``attributes``."""
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        raise ApiError("INVALID_CONTENT_TYPE", "The demo org takes records as JSON, not as multipart.", 415)
+    return {name: value for name, value in request.json_object().items() if name != "attributes"}
+
+
+def _user_id(request: Request) -> str:
+    return request.user.user.user_id
+
+
+def _span(org: DemoOrg, request: Request, days: int) -> tuple[str, datetime, datetime]:
+    name = _object(org, request)
+    if not org.database.global_entry(name, request.version)["replicateable"]:
+        raise ApiError("INVALID_TYPE_FOR_OPERATION", f"object type '{name}' is not replicateable", 400)
+    start, end = _moment(request, "start"), _moment(request, "end")
+    if start >= end:
+        raise ApiError("INVALID_REPLICATION_DATE", "startDate must be before endDate", 400)
+    if start < org.clock.now() - timedelta(days=days):
+        raise ApiError("INVALID_REPLICATION_DATE", f"startDate before org replication enabled date ({days} days)", 400)
+    return name, start, end
+
+
+def _moment(request: Request, name: str) -> datetime:
+    """A moment of the query string, seconds cut off."""
+    # An unescaped + arrives as a space.
+    text = request.params.get(name, "").replace(" ", "+")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise ApiError("MALFORMED_QUERY", f"Invalid value for {name}: {text!r} is no date and time", 400) from err
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def _is_unchanged(org: DemoOrg, request: Request) -> bool:
+    """Whether ``If-Modified-Since`` is at or after the last change of the catalogue, which is the org's start."""
+    since = request.headers.get("if-modified-since")
+    if since is None:
+        return False
+    try:
+        moment = parsedate_to_datetime(since)
+    except ValueError as err:
+        raise ApiError("INVALID_HEADER", f"If-Modified-Since is no HTTP date: {since!r}", 400) from err
+    return moment.replace(tzinfo=moment.tzinfo or UTC) >= org.catalogue_changed_at
+
+
+def _dated(org: DemoOrg, response: Response) -> Response:
+    response.headers["Last-Modified"] = format_datetime(org.catalogue_changed_at, usegmt=True)
+    return response
+
+
+_BODIES = "(?P<field>Body|VersionData|LogFile)"
+
+ROUTES = [
+    route("GET", _BASE, global_describe),
+    route("GET", _BASE + "/{object}", basic_info),
+    route("POST", _BASE + "/{object}", create),
+    route("GET", _BASE + "/{object}/describe", describe),
+    route("GET", _BASE + "/{object}/updated", updated),
+    route("GET", _BASE + "/{object}/deleted", deleted),
+    route("GET", _BASE + "/{object}/{id}", retrieve),
+    route("PATCH", _BASE + "/{object}/{id}", update),
+    route("DELETE", _BASE + "/{object}/{id}", delete),
+    route("GET", _BASE + "/{object}/{id}/" + _BODIES, body),
+    route("GET", _BASE + "/{object}/{field}/{value}", retrieve_external),
+    route("PATCH", _BASE + "/{object}/{field}/{value}", upsert),
+    route("DELETE", _BASE + "/{object}/{field}/{value}", delete_external),
+]

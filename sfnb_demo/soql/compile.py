@@ -1,0 +1,404 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
+"""A parsed statement to SQL for DuckDB, and the plan by which its rows become Salesforce records."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sfnb_demo.data import ids
+from sfnb_demo.data.catalog import POLYMORPHIC, Catalog
+from sfnb_demo.data.schema import ID_TYPES, NUMBER_TYPES, Field, ObjectDef
+from sfnb_demo.errors import ApiError
+from sfnb_demo.soql import tree
+from sfnb_demo.soql.conditions import Conditions
+from sfnb_demo.soql.frame import frame, invalid_field, malformed, no_such_object, no_such_relation
+from sfnb_demo.soql.names import Column, Relation, Scope, literal, quote
+from sfnb_demo.soql.plan import Children, Compound, Flavour, Leaf, Node, Plan, written
+
+MAX_OFFSET = 2_000
+MAX_GROUPS = 2_000
+MAX_FIELDS_ROWS = 200
+MAX_SUBQUERIES = 20
+
+AGGREGATES = {"COUNT": "count", "COUNT_DISTINCT": "count", "SUM": "sum", "AVG": "avg", "MIN": "min", "MAX": "max"}
+DATE_PARTS = {
+    "CALENDAR_YEAR": "year", "CALENDAR_QUARTER": "quarter", "CALENDAR_MONTH": "month", "FISCAL_YEAR": "year",
+    "FISCAL_QUARTER": "quarter", "FISCAL_MONTH": "month", "DAY_IN_MONTH": "day", "DAY_IN_WEEK": "dayofweek",
+    "DAY_IN_YEAR": "dayofyear", "WEEK_IN_YEAR": "week", "HOUR_IN_DAY": "hour",
+}  # fmt: skip
+PLAIN = ("TOLABEL", "FORMAT", "CONVERTCURRENCY", "CONVERTTIMEZONE")
+
+_COUNTED = Field("count", "int")
+_AVERAGED = Field("average", "double")
+
+
+class Compiler:
+    """
+    Compiles the queries of one request.
+
+    Args:
+        all_rows: deleted rows and archived activities too.
+        user_id: who asks; UserPermissionAccess shows this user's permissions alone.
+        today: the day that date literals are counted from.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        all_rows: bool,
+        today: date,
+        flavour: Flavour,
+        version: str,
+        user_id: str | None = None,
+    ) -> None:
+        self.user_id = user_id
+        self.catalog = catalog
+        self.all_rows = all_rows
+        self.today = today
+        self.flavour: Flavour = flavour
+        self.path = f"/services/data/v{version.removeprefix('v')}"
+
+    def compile(self, query: tree.Query, *, is_retrieve: bool = False) -> Plan:
+        """
+        The plan of a whole statement.
+
+        Args:
+            is_retrieve: one record by its id, for which no object wants another filter.
+
+        Raises:
+            ApiError: with Salesforce's code, for everything that Salesforce would refuse.
+        """
+        obj = self.catalog.find(query.object)
+        if obj is None:
+            raise no_such_object(query.text, query.object_at, query.object)
+        if not obj.is_queryable:
+            raise ApiError("INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support query")
+        if query.offset is not None and query.offset > MAX_OFFSET:
+            raise ApiError(
+                "NUMBER_OUTSIDE_VALID_RANGE", frame(query.text, 0, f"Maximum SOQL offset allowed is {MAX_OFFSET}")
+            )
+        if not is_retrieve:
+            self._check_wanted_filter(obj, query)
+        scope = Scope(self.catalog, obj, query.text, "t", query.alias)
+        only = query.items[0].what
+        if len(query.items) == 1 and isinstance(only, tree.Call) and only.name == "COUNT" and only.argument is None:
+            return self._count(scope, query)
+        if query.group_by or any(isinstance(i.what, tree.Call) and i.what.name in AGGREGATES for i in query.items):
+            return self._aggregate(scope, query)
+        return self._select(scope, query)
+
+    def _check_wanted_filter(self, obj: ObjectDef, query: tree.Query) -> None:
+        if not obj.wanted_filters:
+            return
+        where = query.where
+        parts = where.parts if isinstance(where, tree.Junction) and where.op == "AND" else (where,)
+        conditions = [p for p in parts if isinstance(p, tree.Condition)]
+        filtered = {str(c.operand).lower() for c in conditions if c.op in ("=", "IN") and c.value is not None}
+        if filtered & {w.lower() for w in obj.wanted_filters}:
+            return
+        raise ApiError("MALFORMED_QUERY", frame(query.text, query.object_at, obj.refusal))
+
+    # --- the clauses ---------------------------------------------------------------------------------------------
+
+    def _conditions(self, scope: Scope, *, having: bool = False) -> Conditions:
+        to_sql = (lambda o: self._grouped(scope, o)) if having else (lambda o: self._operand(scope, o))
+        return Conditions(
+            scope.text, to_sql=to_sql, semijoin=lambda q, f: self._semijoin(scope, q, f), today=self.today
+        )
+
+    def _where(self, scope: Scope, query: tree.Query) -> str:
+        parts = []
+        if not (self.all_rows or query.is_all_rows):
+            parts += [
+                f"NOT {scope.prefix}.{quote(n)}" for n in ("IsDeleted", "IsArchived") if self.hides(scope.object, n)
+            ]
+        if scope.object.name == "UserPermissionAccess" and self.user_id is not None:
+            row = ids.make_id(scope.object.prefix or "", ids.number_of(self.user_id))
+            parts.append(f'{scope.prefix}."Id" = {literal(row)}')
+        if query.where is not None:
+            parts.append(self._conditions(scope).sql(query.where))
+        return " WHERE " + " AND ".join(parts) if parts else ""
+
+    @staticmethod
+    def hides(obj: ObjectDef, flag: str) -> bool:
+        return obj.has(flag) and (flag == "IsDeleted" or obj.name in ("Task", "Event"))
+
+    def _from(self, scope: Scope) -> str:
+        return " ".join([f" FROM {quote(scope.object.name)} {scope.prefix}", *scope.joins])
+
+    def _operand(self, scope: Scope, operand: tree.Operand) -> tuple[str, Field]:
+        """An operand outside aggregates."""
+        if isinstance(operand, tree.Path):
+            column = scope.resolve(operand)
+            return column.sql, column.field
+        if operand.argument is None or operand.name in AGGREGATES:
+            raise malformed(scope.text, operand.at, f"unexpected token: '{operand.name}'")
+        sql, inner = self._operand(scope, operand.argument)
+        if operand.name in PLAIN:
+            return sql, inner
+        if operand.name == "DAY_ONLY":
+            return f"CAST({sql} AS DATE)", Field("day", "date")
+        if operand.name in DATE_PARTS:
+            shift = " + 1" if operand.name == "DAY_IN_WEEK" else ""
+            return f"({DATE_PARTS[operand.name]}({sql}){shift})", Field(operand.name, "int")
+        raise malformed(scope.text, operand.at, f"unexpected token: '{operand.name}'")
+
+    def _grouped(self, scope: Scope, operand: tree.Operand) -> tuple[str, Field]:
+        """An operand that may be an aggregate."""
+        if not isinstance(operand, tree.Call) or operand.name not in AGGREGATES:
+            return self._operand(scope, operand)
+        if operand.argument is None:
+            return "count(*)", _COUNTED
+        sql, inner = self._operand(scope, operand.argument)
+        if operand.name in ("SUM", "AVG") and inner.type not in NUMBER_TYPES:
+            message = f"field {inner.name} does not support aggregate operator {operand.name}"
+            raise malformed(scope.text, operand.at, message)
+        if operand.name == "COUNT_DISTINCT":
+            return f"count(DISTINCT {sql})", _COUNTED
+        if operand.name == "COUNT":
+            return f"count({sql})", _COUNTED
+        result = _AVERAGED if operand.name == "AVG" else inner
+        cast = "CAST(sum({}) AS DOUBLE)" if operand.name == "SUM" else AGGREGATES[operand.name] + "({})"
+        return cast.format(sql), result
+
+    def _semijoin(self, scope: Scope, query: tree.Query, outer: Field) -> str:
+        obj = self.catalog.find(query.object)
+        if obj is None:
+            raise no_such_object(query.text, query.object_at, query.object)
+        inner = Scope(self.catalog, obj, query.text, scope.prefix + "s", query.alias)
+        what = query.items[0].what
+        if len(query.items) != 1 or not isinstance(what, tree.Path):
+            raise malformed(query.text, query.object_at, "semi join sub-selects can only query one field")
+        column = inner.resolve(what)
+        if column.field.type not in ID_TYPES or outer.type not in ID_TYPES:
+            at = what.at
+            raise invalid_field(
+                query.text, at, "semi join sub-selects can only query id fields, cannot use: " + str(what)
+            )
+        where = self._where(inner, query)
+        return f"SELECT {column.sql}{self._from(inner)}{where}"
+
+    def _order(self, scope: Scope, query: tree.Query, aliases: dict[str, str] | None = None) -> list[str]:
+        terms = []
+        for ordering in query.order_by:
+            operand = ordering.operand
+            alias = (aliases or {}).get(str(operand).lower())
+            if alias is not None:
+                sql = alias
+            else:
+                sql, found = self._grouped(scope, operand) if aliases is not None else self._operand(scope, operand)
+                if not found.is_sortable:
+                    raise malformed(scope.text, operand.at, f"field '{found.name}' can not be sorted in a query call")
+                if found.column_type == "VARCHAR" and found.type not in ID_TYPES:
+                    sql = f"lower({sql})"
+            direction = "DESC" if ordering.is_descending else "ASC"
+            terms.append(f"{sql} {direction} NULLS {'FIRST' if ordering.has_nulls_first else 'LAST'}")
+        return terms
+
+    @staticmethod
+    def _window(query: tree.Query) -> str:
+        limit = f" LIMIT {query.limit}" if query.limit is not None else ""
+        return limit + (f" OFFSET {query.offset}" if query.offset else "")
+
+    # --- the kinds of query --------------------------------------------------------------------------------------
+
+    def _count(self, scope: Scope, query: tree.Query) -> Plan:
+        if query.group_by or query.order_by:
+            raise malformed(
+                scope.text,
+                query.items[0].at,
+                "COUNT() must be the only element in the select list and cannot be grouped or ordered",
+            )
+        where = self._where(scope, query)
+        inner = f"SELECT 1{self._from(scope)}{where}{self._window(query)}"
+        return Plan(scope.object, f"SELECT count(*) FROM ({inner})", Node("AggregateResult", -1), [], is_count=True)
+
+    def _aggregate(self, scope: Scope, query: tree.Query) -> Plan:
+        groups = {str(g).lower(): self._operand(scope, g) for g in query.group_by}
+        for group, (_, found) in zip(query.group_by, groups.values(), strict=False):
+            if not _is_groupable(found):
+                raise malformed(scope.text, group.at, f"field '{found.name}' can not be grouped in a query call")
+        root = Node("AggregateResult", -1)
+        columns: list[str] = []
+        unnamed, aliases = 0, dict[str, str]()
+        for item in query.items:
+            if item.what is None or isinstance(item.what, tree.Query):
+                raise malformed(scope.text, item.at, "Grouped query cannot use child relationships in the SELECT list")
+            sql, found = self._grouped(scope, item.what)
+            is_aggregate = isinstance(item.what, tree.Call) and item.what.name in AGGREGATES
+            if not is_aggregate and str(item.what).lower() not in groups:
+                raise malformed(
+                    scope.text,
+                    item.at,
+                    f"Field must be grouped or aggregated: {item.what}",
+                )
+            key = item.alias
+            if key is None:
+                if isinstance(item.what, tree.Path):
+                    key = found.name
+                else:
+                    key, unnamed = f"expr{unnamed}", unnamed + 1
+            if key in root.entries:
+                raise malformed(scope.text, item.at, f"duplicate alias: {key}")
+            root.entries[key] = Leaf(len(columns))
+            aliases[key.lower()] = sql
+            columns.append(written(sql, found.type, self.flavour))
+        where = self._where(scope, query)
+        having = " HAVING " + self._conditions(scope, having=True).sql(query.having) if query.having is not None else ""
+        order = self._order(scope, query, aliases)
+        grouping = " GROUP BY " + ", ".join(sql for sql, _ in groups.values()) if groups else ""
+        order = order or [sql for sql, _ in groups.values()]
+        ordering = " ORDER BY " + ", ".join(order) if order else ""
+        sql = f"SELECT {', '.join(columns)}{self._from(scope)}{where}{grouping}{having}{ordering}{self._window(query)}"
+        return Plan(scope.object, sql, root, list(root.entries), is_aggregate=True)
+
+    def _select(self, scope: Scope, query: tree.Query, *, foreign_key: Field | None = None) -> Plan:
+        if query.having is not None:
+            raise malformed(scope.text, query.items[0].at, "having clause requires a group by")
+        builder = _Columns(self, scope, query)
+        for item in query.items:
+            builder.add(item)
+        where = self._where(scope, query)
+        order = self._order(scope, query)
+        columns = list(builder.sql)
+        window = self._window(query)
+        if foreign_key is not None:
+            parent = f"{scope.prefix}.{quote(foreign_key.name)}"
+            where += f"{' AND' if where else ' WHERE'} {parent} IN (SELECT unnest(?))"
+            columns.append(parent)
+            window = ""  # LIMIT and OFFSET count within each parent
+        if self.flavour != "csv" and (order or query.limit is not None or scope.joins or foreign_key):
+            order.append(f'{scope.prefix}."Id"')
+        ordering = " ORDER BY " + ", ".join(order) if order else ""
+        sql = f"SELECT {', '.join(columns)}{self._from(scope)}{where}{ordering}{window}"
+        return Plan(scope.object, sql, builder.root, builder.header)
+
+    def subquery(self, scope: Scope, query: tree.Query) -> tuple[str, Children]:
+        """A parent-to-child subquery: the relationship's name and its plan."""
+        relation = self.catalog.child(scope.object, query.object)
+        child = self.catalog.find(relation.child) if relation else None
+        if relation is None or child is None or relation.field.children is None:
+            raise no_such_relation(query.text, query.object_at, query.object, scope.object.name)
+        inner = Scope(self.catalog, child, query.text, scope.prefix + "c", query.alias)
+        plan = self._select(inner, query, foreign_key=relation.field)
+        return relation.field.children, Children(plan, query.limit, query.offset or 0)
+
+
+class _Columns:
+    """The columns of a SELECT as they gather, and the tree of the record they make."""
+
+    def __init__(self, compiler: Compiler, scope: Scope, query: tree.Query) -> None:
+        self.compiler = compiler
+        self.scope = scope
+        self.query = query
+        self.sql: list[str] = []
+        self.header: list[str] = []
+        self.seen: set[str] = set()
+        self.subqueries = 0
+        is_csv = compiler.flavour == "csv"
+        self.root = Node(scope.object.name, -1 if is_csv else self._push(f'{scope.prefix}."Id"'))
+        self.nodes: dict[tuple[str, ...], Node] = {(): self.root}
+
+    def _push(self, sql: str) -> int:
+        self.sql.append(sql)
+        return len(self.sql) - 1
+
+    def add(self, item: tree.Item) -> None:
+        text = self.scope.text
+        what = item.what
+        if what is None:
+            raise malformed(text, item.at, "TYPEOF is not supported in this organization")
+        if isinstance(what, tree.Query):
+            self._children(what, item.at)
+        elif isinstance(what, tree.Call):
+            if what.name == "FIELDS":
+                self._all_fields(what)
+            else:
+                self._function(what, item)
+        else:
+            if item.alias is not None:
+                raise malformed(text, item.at, "only aggregate expressions use field aliasing")
+            self._field(self.scope.resolve(what), str(what), item.at)
+
+    def _children(self, query: tree.Query, at: int) -> None:
+        if self.compiler.flavour == "csv":
+            raise malformed(self.scope.text, at, "parent-to-child subqueries are not supported in Bulk Query")
+        self.subqueries += 1
+        if self.subqueries > MAX_SUBQUERIES:
+            raise malformed(self.scope.text, at, f"Maximum number of subqueries is {MAX_SUBQUERIES}")
+        name, children = self.compiler.subquery(self.scope, query)
+        self.root.entries[name] = children
+
+    def _function(self, call: tree.Call, item: tree.Item) -> None:
+        sql, found = self.compiler._operand(self.scope, call)
+        if call.name not in PLAIN:
+            raise malformed(self.scope.text, item.at, f"Field must be grouped or aggregated: {call.name}")
+        key = item.alias or found.name
+        self.root.entries[key] = Leaf(self._push(written(sql, found.type, self.compiler.flavour)))
+        self.header.append(key)
+
+    def _all_fields(self, call: tree.Call) -> None:
+        text, which = self.scope.text, str(call.argument or "").upper()
+        if which not in ("ALL", "STANDARD", "CUSTOM"):
+            raise malformed(text, call.at, f"unexpected token: '{call.argument}'")
+        is_unbounded = which != "STANDARD"
+        if is_unbounded and (self.query.limit is None or self.query.limit > MAX_FIELDS_ROWS):
+            raise malformed(text, call.at, f"The SOQL FIELDS function must have a LIMIT of at most {MAX_FIELDS_ROWS}")
+        if is_unbounded and self.compiler.flavour == "csv":
+            raise malformed(
+                text, call.at, "The SOQL FIELDS function is not supported with an unbounded set of fields in this API"
+            )
+        for wanted in self.scope.object.fields:
+            if which == "ALL" or wanted.is_custom == (which == "CUSTOM"):
+                is_whole = self.compiler.flavour == "csv" and (wanted.type in ("address", "location", "base64"))
+                if not is_whole:
+                    self._field(Column(self.scope.root, wanted), wanted.name, call.at)
+
+    def _field(self, column: Column, spelled: str, at: int) -> None:
+        flavour, wanted = self.compiler.flavour, column.field
+        path = ".".join((*column.relation.path, wanted.name))
+        if path in self.seen:
+            raise invalid_field(self.scope.text, at, f"duplicate field selected: {path}")
+        self.seen.add(path)
+        self.header.append(spelled if "." in spelled and column.relation.path else wanted.name)
+        if flavour == "csv":
+            self._push(written(column.sql, wanted.type, flavour))
+            return
+        node = self._node(column.relation)
+        if wanted.parts:
+            parts = []
+            for key, part in wanted.parts:
+                inner = column.relation.object.find(part)
+                parts.append((key, self._push(Column(column.relation, inner).sql) if inner else -1))
+            node.entries[wanted.name] = Compound(tuple(sorted(parts)))
+            return
+        sql = column.sql
+        if wanted.type == "base64":
+            sql = f"('{self.compiler.path}' || {sql})"
+        node.entries[wanted.name] = Leaf(self._push(written(sql, wanted.type, flavour)))
+
+    def _node(self, relation: Relation) -> Node:
+        if relation.path in self.nodes:
+            return self.nodes[relation.path]
+        above = self._node(self.scope.relations[relation.path[:-1]]) if len(relation.path) > 1 else self.root
+        is_any = relation.object is POLYMORPHIC
+        node = Node(relation.object.name, self._push(f'{relation.alias}."Id"'))
+        if is_any:
+            node.type = self._push(f'{relation.alias}."Type"')
+        above.entries[relation.path[-1]] = node
+        self.nodes[relation.path] = node
+        return node
+
+
+def _is_groupable(found: Field) -> bool:
+    return found.is_filterable and found.type not in (
+        "datetime",
+        "double",
+        "currency",
+        "percent",
+        "multipicklist",
+        "base64",
+        "address",
+        "location",
+    )
