@@ -91,7 +91,11 @@ def sfnb(task: Task) -> Job:
 
 def _redirected(task: Task) -> dict[str, str]:
     # Clients that insist on https://….salesforce.com are led to the demo org; see peers/redirect.
-    return {**os.environ, "PYTHONPATH": str(HERE / "peers" / "redirect"), "BENCHMARK_ORG_URL": task.org.url}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(HERE / "peers" / "redirect"),
+        "BENCHMARK_ORG_URL": task.org.url,
+    }
 
 
 def simple_salesforce(how: str) -> Callable[[Task], Job]:
@@ -106,7 +110,14 @@ def simple_salesforce(how: str) -> Callable[[Task], Job]:
 
 def aio_sf(task: Task) -> Job:
     script = HERE / "peers" / "aio_sf_parquet.py"
-    command = [_python(task.peers, "aiosf"), str(script), task.org.url, task.org.token, OBJECT, str(task.folder)]
+    command = [
+        _python(task.peers, "aiosf"),
+        str(script),
+        task.org.url,
+        task.org.token,
+        OBJECT,
+        str(task.folder),
+    ]
     return Job(command, os.environ, _told)
 
 
@@ -127,7 +138,17 @@ def sf(task: Task) -> Job:
         "SF_DISABLE_DNS_CHECK": "true",
     }
     command = [str(node), str(run_js)]
-    login = [*command, "org", "login", "access-token", "--instance-url", task.org.url, "--no-prompt", "--alias", "b"]
+    login = [
+        *command,
+        "org",
+        "login",
+        "access-token",
+        "--instance-url",
+        task.org.url,
+        "--no-prompt",
+        "--alias",
+        "b",
+    ]
     subprocess.run(login, env=environment, check=True, capture_output=True)
     described = subprocess.run(
         [*command, "sobject", "describe", "-o", "b", "-s", OBJECT, "--json"],
@@ -140,21 +161,49 @@ def sf(task: Task) -> Job:
         for field in json.loads(described.stdout)["result"]["fields"]
         if field["type"] not in ("address", "location", "base64")
     ]
-    export = ["data", "export", "bulk", "-o", "b", "-q", f"SELECT {','.join(fields)} FROM {OBJECT}", "--all-rows"]
-    export += ["--output-file", str(task.folder / "contacts.csv"), "--result-format", "csv", "--wait", "120", "--json"]
-    return Job([*command, *export], environment, lambda result: int(json.loads(result.output)["result"]["totalSize"]))
+    export = [
+        "data",
+        "export",
+        "bulk",
+        "-o",
+        "b",
+        "-q",
+        f"SELECT {','.join(fields)} FROM {OBJECT}",
+        "--all-rows",
+    ]
+    export += [
+        "--output-file",
+        str(task.folder / "contacts.csv"),
+        "--result-format",
+        "csv",
+        "--wait",
+        "120",
+        "--json",
+    ]
+    return Job(
+        [*command, *export],
+        environment,
+        lambda result: int(json.loads(result.output)["result"]["totalSize"]),
+    )
 
 
 def tap_salesforce(task: Task) -> Job:
     """Singer's tap with Bulk API 1, its messages as they are; discovery is not measured."""
     tap = str(task.peers / "venv/tapsf/bin/tap-salesforce")
     config, catalog = task.folder / "config.json", task.folder / "catalog.json"
-    settings = {"client_id": "x", "client_secret": "x", "refresh_token": "x", "start_date": "2000-01-01T00:00:00Z"}
+    settings = {
+        "client_id": "x",
+        "client_secret": "x",
+        "refresh_token": "x",
+        "start_date": "2000-01-01T00:00:00Z",
+    }
     settings |= {"api_type": "BULK", "select_fields_by_default": True}
     settings |= {"quota_percent_total": 80, "quota_percent_per_run": 25}
     config.write_text(json.dumps(settings), "utf-8")
     environment = _redirected(task)
-    found = subprocess.run([tap, "-c", str(config), "--discover"], env=environment, check=True, capture_output=True)
+    found = subprocess.run(
+        [tap, "-c", str(config), "--discover"], env=environment, check=True, capture_output=True
+    )
     streams = [s for s in json.loads(found.stdout)["streams"] if s["stream"] == OBJECT]
     for entry in streams[0]["metadata"]:
         if not entry["breadcrumb"]:
@@ -187,12 +236,32 @@ def _python(peers: Path, name: str) -> str:
 PEERS = [
     Peer("floor", floor),
     Peer("sfnb", sfnb),
-    Peer("simple-salesforce bulk2 download (CSV)", simple_salesforce("download"), ("venv/simplesf/ok",)),
-    Peer("simple-salesforce bulk2 query_all (CSV)", simple_salesforce("query_all"), ("venv/simplesf/ok",)),
+    Peer(
+        "simple-salesforce bulk2 download (CSV)",
+        simple_salesforce("download"),
+        ("venv/simplesf/ok",),
+    ),
+    Peer(
+        "simple-salesforce bulk2 query_all (CSV)",
+        simple_salesforce("query_all"),
+        ("venv/simplesf/ok",),
+    ),
     Peer("sf data export bulk (CSV)", sf, ("npm/node22/ok", "npm/sfcli/ok"), has_children=True),
     Peer("aio-sf (Parquet)", aio_sf, ("venv/aiosf/ok",)),
-    Peer("airbyte-source-salesforce (messages)", airbyte, ("venv/airbyte/ok",), has_children=True, is_slow=True),
-    Peer("tap-salesforce, Bulk 1 (messages)", tap_salesforce, ("venv/tapsf/ok",), has_children=True, is_slow=True),
+    Peer(
+        "airbyte-source-salesforce (messages)",
+        airbyte,
+        ("venv/airbyte/ok",),
+        has_children=True,
+        is_slow=True,
+    ),
+    Peer(
+        "tap-salesforce, Bulk 1 (messages)",
+        tap_salesforce,
+        ("venv/tapsf/ok",),
+        has_children=True,
+        is_slow=True,
+    ),
 ]
 
 
@@ -224,10 +293,22 @@ def run(peer: Peer, org: DemoProcess, folder: Path, peers: Path) -> Run:
     folder.mkdir(parents=True)
     job = peer.job(Task(org, folder, peers))
     mark = org.mark()
-    took = measure(job.command, environment=job.environment, folder=folder / "run", has_children=peer.has_children)
+    took = measure(
+        job.command,
+        environment=job.environment,
+        folder=folder / "run",
+        has_children=peer.has_children,
+    )
     if took.exit_code:
-        said = (folder / "run" / "errors.txt").read_text("utf-8", errors="replace").strip().splitlines()[-1:]
-        raise Failed(f"{peer.name}: ended with {took.exit_code} ({said[0] if said else 'it said nothing'})")
+        said = (
+            (folder / "run" / "errors.txt")
+            .read_text("utf-8", errors="replace")
+            .strip()
+            .splitlines()[-1:]
+        )
+        raise Failed(
+            f"{peer.name}: ended with {took.exit_code} ({said[0] if said else 'it said nothing'})"
+        )
     return Run(took, job.count(took), org.charged(mark))
 
 
@@ -261,7 +342,11 @@ def chosen_peers(names: str | None, peers: Path, rows: int) -> tuple[list[Peer],
     chosen, reasons = [], []
     wanted = [name.strip() for name in names.split(",")] if names else None
     for peer in PEERS:
-        if wanted is not None and peer.name != "floor" and not any(peer.name.startswith(name) for name in wanted):
+        if (
+            wanted is not None
+            and peer.name != "floor"
+            and not any(peer.name.startswith(name) for name in wanted)
+        ):
             continue
         missing = [needed for needed in peer.needs if not (peers / needed).exists()]
         if missing:
@@ -279,7 +364,12 @@ def compare(folder: Path) -> str:
     environment = {**os.environ, "SFNB_HOME": str(folder / "sfnb" / "home")}
     export = sfnb_command("export", "bench", OBJECT, "--to", str(exported), "--force")
     subprocess.run(export, env=environment, check=True, capture_output=True)
-    check = [sys.executable, str(HERE / "same_values.py"), str(folder / "floor" / "floor.parquet"), str(exported)]
+    check = [
+        sys.executable,
+        str(HERE / "same_values.py"),
+        str(folder / "floor" / "floor.parquet"),
+        str(exported),
+    ]
     ended = subprocess.run(check, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise SystemExit(f"sfnb's values are not the floor's: {ended.stderr.strip()}")
@@ -287,13 +377,21 @@ def compare(folder: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", help="beginnings of names, with commas: sfnb,aio-sf; the floor always runs")
+    parser.add_argument(
+        "--only", help="beginnings of names, with commas: sfnb,aio-sf; the floor always runs"
+    )
     default = os.environ.get("PEERS_HOME") or Path.home() / ".cache" / "sfnb-peers"
-    parser.add_argument("--peers", type=Path, default=Path(default), help="where the peers are installed")
-    parser.add_argument("--no-compare", action="store_true", help="do not compare the values at the end")
+    parser.add_argument(
+        "--peers", type=Path, default=Path(default), help="where the peers are installed"
+    )
+    parser.add_argument(
+        "--no-compare", action="store_true", help="do not compare the values at the end"
+    )
     options = parser.parse_args()
     if options.rows < 1 or options.repeat < 1:
         parser.error("--rows and --repeat are 1 or more")
@@ -305,7 +403,9 @@ def main() -> None:
         demo += ["--max-calls", "1000000", "--no-gzip", "--no-event-log"]
         demo += ["--client-id", "x", "--client-secret", "x", "--refresh-token", "x"]
         with DemoProcess(work / "org", *demo) as org:
-            _say(f"demo org with {options.rows:,} contacts after {time.monotonic() - began_s:.0f} s")
+            _say(
+                f"demo org with {options.rows:,} contacts after {time.monotonic() - began_s:.0f} s"
+            )
             runs: dict[str, list[Run]] = {peer.name: [] for peer in peers}
             for turn in range(options.repeat + 1):
                 for peer in list(peers):
@@ -320,7 +420,9 @@ def main() -> None:
                         peers.remove(peer)
                         del runs[peer.name]
                         continue
-                    _say(f"{'warm-up' if turn == 0 else f'round {turn}'}: {peer.name} {done.took.wall_s:.2f} s")
+                    _say(
+                        f"{'warm-up' if turn == 0 else f'round {turn}'}: {peer.name} {done.took.wall_s:.2f} s"
+                    )
                     if turn:
                         runs[peer.name].append(done)
             print(report(runs))

@@ -22,15 +22,23 @@ def main() -> None:
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        database = Database(size="tiny", clock=lambda: datetime.now(UTC), overrides={"Contact": rows})
+        database = Database(
+            size="tiny", clock=lambda: datetime.now(UTC), overrides={"Contact": rows}
+        )
         _line("generate", time.perf_counter() - start, rows)
         fields = [
-            f["name"] for f in database.describe("Contact", "66.0")["fields"] if f["type"] not in ("address", "base64")
+            f["name"]
+            for f in database.describe("Contact", "66.0")["fields"]
+            if f["type"] not in ("address", "base64")
         ]
         start = time.perf_counter()
         soql = f"SELECT {', '.join(fields)} FROM Contact"
         export = database.export_csv(soql, Path(folder), all_rows=True, version="66.0")
-        _line(f"export {len(fields)} columns, {export.size / 1e6:.0f} MB", time.perf_counter() - start, export.rows)
+        _line(
+            f"export {len(fields)} columns, {export.size / 1e6:.0f} MB",
+            time.perf_counter() - start,
+            export.rows,
+        )
         start = time.perf_counter()
         result = database.query(soql, all_rows=True, version="66.0")
         _line("query, all columns", time.perf_counter() - start, result.total_size)

@@ -29,9 +29,20 @@ class DemoProcess:
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         ready_file, self._log = folder / "ready.json", folder / "server.log"
-        command = [sys.executable, "-m", "sfnb_demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
+        command = [
+            sys.executable,
+            "-m",
+            "sfnb_demo",
+            "serve",
+            "--folder",
+            str(folder),
+            "--ready-file",
+            str(ready_file),
+        ]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                [*command, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
         try:
             self.ready = self._wait_for(ready_file)
         except BaseException:
@@ -45,7 +56,9 @@ class DemoProcess:
                 return dict(json.loads(ready_file.read_text("utf-8")))
             if self._process.poll() is not None:
                 said = self._log.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
-                raise SystemExit(f"the demo org ended at once: {said[0] if said else 'it said nothing'}")
+                raise SystemExit(
+                    f"the demo org ended at once: {said[0] if said else 'it said nothing'}"
+                )
             time.sleep(0.05)
         raise SystemExit(f"the demo org did not answer within {READY_S:.0f} s; take fewer rows.")
 
@@ -96,7 +109,9 @@ def sfnb_home(folder: Path, org: DemoProcess) -> dict[str, str]:
     environment = {**os.environ, "SFNB_HOME": str(folder), TOKEN_VARIABLE: org.token}
     for name in ("SFNB_STATE_URL", "SFNB_STORE"):
         environment.pop(name, None)
-    add = sfnb_command("org", "add", "bench", "--instance-url", org.url, "--access-token-env", TOKEN_VARIABLE)
+    add = sfnb_command(
+        "org", "add", "bench", "--instance-url", org.url, "--access-token-env", TOKEN_VARIABLE
+    )
     ended = subprocess.run(add, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise SystemExit(f"sfnb org add: {ended.stderr.strip()}")
@@ -110,7 +125,17 @@ def table(rows: list[Mapping[str, str]]) -> str:
     first, *others = names
 
     def line(cells: Mapping[str, str]) -> str:
-        return "| " + " | ".join([cells[first].ljust(width[first]), *(cells[n].rjust(width[n]) for n in others)]) + " |"
+        return (
+            "| "
+            + " | ".join(
+                [cells[first].ljust(width[first]), *(cells[n].rjust(width[n]) for n in others)]
+            )
+            + " |"
+        )
 
-    rule = "|" + "|".join(["-" * (width[first] + 2), *("-" * (width[n] + 1) + ":" for n in others)]) + "|"
+    rule = (
+        "|"
+        + "|".join(["-" * (width[first] + 2), *("-" * (width[n] + 1) + ":" for n in others)])
+        + "|"
+    )
     return "\n".join([line({name: name for name in names}), rule, *(line(row) for row in rows)])

@@ -38,9 +38,15 @@ ARROW_TYPES = {
 
 def main(url: str, token: str, object_name: str, out: str) -> None:
     def send(path: str, body: Any = None, accept: str = "application/json") -> HTTPResponse:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": accept}
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Accept": accept,
+        }
         data = json.dumps(body).encode() if body is not None else None
-        answer: HTTPResponse = urllib.request.urlopen(urllib.request.Request(url + API + path, data, headers))
+        answer: HTTPResponse = urllib.request.urlopen(
+            urllib.request.Request(url + API + path, data, headers)
+        )
         return answer
 
     described = json.load(send(f"/sobjects/{object_name}/describe"))["fields"]
@@ -64,7 +70,9 @@ def main(url: str, token: str, object_name: str, out: str) -> None:
     with pq.ParquetWriter(out, pa.schema(list(types.items())), compression="zstd") as writer:
         while locator != "null":
             place = f"&locator={locator}" if locator else ""
-            page = send(f"/jobs/query/{job}/results?maxRecords={PAGE_ROWS}{place}", accept="text/csv")
+            page = send(
+                f"/jobs/query/{job}/results?maxRecords={PAGE_ROWS}{place}", accept="text/csv"
+            )
             locator = page.headers["Sforce-Locator"]
             batches = pacsv.open_csv(
                 page,

@@ -53,7 +53,7 @@ class Week:
 
     first: int
     others: Ints
-    max: int
+    maximum: int
     percent: int
     own: Ints = field(init=False)
 
@@ -72,7 +72,10 @@ class Week:
         """Use in the 24 hours up to the end of that minute."""
         upto, since = minute + 1, max(minute + 1 - DAY, 0)
         return int(
-            self._others_total[upto] - self._others_total[since] + self._own_total[upto] - self._own_total[since]
+            self._others_total[upto]
+            - self._others_total[since]
+            + self._own_total[upto]
+            - self._own_total[since]
         )
 
 
@@ -82,24 +85,28 @@ def simulate(seed: int, kind: str) -> Week:
     start = MONDAY + timedelta(days=7 * (seed % 26))
     first = int(start.timestamp() // 60)
     most = int(random.choice([15_000, 100_000, 250_000]))
-    apps = OtherApps(seed=seed, daily_calls=most * random.uniform(0.2, 0.4), has_bursts=kind == "bursty")
+    apps = OtherApps(
+        seed=seed, daily_calls=most * random.uniform(0.2, 0.4), has_bursts=kind == "bursty"
+    )
     days = range(first // DAY, first // DAY + PAST_DAYS + TEST_DAYS + 4)
-    others = np.concatenate([sum(apps.calls(index, day) for index in range(len(APPS))) for day in days])
+    others = np.concatenate(
+        [sum(apps.calls(index, day) for index in range(len(APPS))) for day in days]
+    )
     return Week(first, others, most, int(random.choice([40, 50, 60, 70])))
 
 
 def play(week: Week, seed: int, *, has_log: bool) -> list[Case]:
     """Run the job through the week; cases for each pause."""
     random = np.random.default_rng([seed, 8])
-    top, mark = threshold(week.max, week.percent), lower_mark(week.max, week.percent)
+    top, mark = threshold(week.maximum, week.percent), lower_mark(week.maximum, week.percent)
     start, end = PAST_DAYS * DAY, (PAST_DAYS + TEST_DAYS) * DAY
     samples = [(minute, week.used(minute)) for minute in range(DAY, start, POLL_MINUTES)]
     next_start, left, is_paused = start + int(random.integers(0, DAY)), 0, False
-    rate = max(week.max // 1000, 20)
+    rate = max(week.maximum // 1000, 20)
     cases: list[Case] = []
     for minute in range(start, end):
         if minute >= next_start and left == 0:
-            left = int(week.max * random.uniform(0.2, 0.6))
+            left = int(week.maximum * random.uniform(0.2, 0.6))
             next_start = minute + int(DAY * random.uniform(0.8, 1.6))
         used = week.used(minute)
         if is_paused and used <= mark - 1:
@@ -112,21 +119,40 @@ def play(week: Week, seed: int, *, has_log: bool) -> list[Case]:
             left -= spent
             is_paused = bool(left) and top - used <= rate
             if is_paused:
-                cases += judge(week, minute, [*samples, (minute, week.used(minute))], mark, has_log=has_log)
+                cases += judge(
+                    week, minute, [*samples, (minute, week.used(minute))], mark, has_log=has_log
+                )
         if spent or minute % POLL_MINUTES == 0:
             samples.append((minute, week.used(minute)))
     return cases
 
 
-def judge(week: Week, begin: int, samples: list[tuple[int, int]], mark: int, *, has_log: bool) -> list[Case]:
+def judge(
+    week: Week, begin: int, samples: list[tuple[int, int]], mark: int, *, has_log: bool
+) -> list[Case]:
     """Ask the forecast at the pause and at each poll after it; see what really comes if the job waits."""
     resumed = next((m for m in range(begin + 1, begin + 3 * DAY) if week.used(m) <= mark - 1), None)
     if resumed is None:
         return []
     cases = []
     for now in range(begin, resumed, POLL_MINUTES):
-        told = [*samples, *((poll, week.used(poll)) for poll in range(begin + POLL_MINUTES, now + 1, POLL_MINUTES))]
-        cases.append(ask(week, now, resumed, np.array(told, dtype=np.int64), is_first=now == begin, has_log=has_log))
+        told = [
+            *samples,
+            *(
+                (poll, week.used(poll))
+                for poll in range(begin + POLL_MINUTES, now + 1, POLL_MINUTES)
+            ),
+        ]
+        cases.append(
+            ask(
+                week,
+                now,
+                resumed,
+                np.array(told, dtype=np.int64),
+                is_first=now == begin,
+                has_log=has_log,
+            )
+        )
     return cases
 
 
@@ -140,12 +166,22 @@ def ask(week: Week, now: int, resumed: int, told: Ints, *, is_first: bool, has_l
         "00D",
         now_at - timedelta(days=7),
         now_at,
-        samples={"api": Samples(told[:, 0] + week.first, told[:, 1], np.full(len(told), week.max, dtype=np.int64))},
-        spent={"api": Spent(spent + week.first, np.zeros(len(spent), dtype=np.int64), week.own[spent])},
+        samples={
+            "api": Samples(
+                told[:, 0] + week.first,
+                told[:, 1],
+                np.full(len(told), week.maximum, dtype=np.int64),
+            )
+        },
+        spent={
+            "api": Spent(spent + week.first, np.zeros(len(spent), dtype=np.int64), week.own[spent])
+        },
         log_minutes=np.arange(logged, dtype=np.int64) + week.first,
         log_calls=(week.others + week.own)[:logged],
         log_own=week.own[:logged],
-        covered=covered_hours([("Daily", (week.first + day) // 60) for day in range(0, logged, DAY)]),
+        covered=covered_hours(
+            [("Daily", (week.first + day) // 60) for day in range(0, logged, DAY)]
+        ),
     )
     budget = budget_history(history, "api")
     if budget is None:

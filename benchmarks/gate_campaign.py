@@ -52,9 +52,12 @@ def ask_and_settle_ms(state: State, clock: SystemClock, pairs: int) -> list[floa
     took_ms = []
     for used in range(pairs):
         began_s = time.perf_counter()
-        ticket = gate.ask({"api": 1}, job_id="job", object="Account")
+        ticket = gate.ask({"api": 1}, job_id="job", object_name="Account")
         sent_at = ticket.taken_at
-        gate.settle(ticket, [Reading("api", used, 10**9, sent_at, sent_at + timedelta(milliseconds=1), "header")])
+        gate.settle(
+            ticket,
+            [Reading("api", used, 10**9, sent_at, sent_at + timedelta(milliseconds=1), "header")],
+        )
         took_ms.append((time.perf_counter() - began_s) * 1000)
     return sorted(took_ms)
 
@@ -72,7 +75,9 @@ def main() -> int:
     system = SystemClock()
     with fresh_state(None, system) as state:
         took_ms = ask_and_settle_ms(state, system, 1000)
-    overshoots = [(options.first_seed + day, text) for day, w in enumerate(witnesses) for text in w.overshoots]
+    overshoots = [
+        (options.first_seed + day, text) for day, w in enumerate(witnesses) for text in w.overshoots
+    ]
 
     def total(name: str) -> int:
         return sum(getattr(witness, name) for witness in witnesses)

@@ -39,7 +39,11 @@ class Measure:
 
 
 def measure(
-    command: Sequence[str], *, environment: Mapping[str, str], folder: Path, has_children: bool = False
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    has_children: bool = False,
 ) -> Measure:
     """
     Run a command to its end.
@@ -53,13 +57,20 @@ def measure(
     with printed.open("wb") as out, (folder / "errors.txt").open("wb") as errors:
         began_s = time.perf_counter()
         process = subprocess.Popen(
-            command, env=dict(environment), cwd=folder, stdout=out, stderr=errors, stdin=subprocess.DEVNULL
+            command,
+            env=dict(environment),
+            cwd=folder,
+            stdout=out,
+            stderr=errors,
+            stdin=subprocess.DEVNULL,
         )
         tree = _TreePeak(process.pid, is_sampled=has_children or not hasattr(os, "wait4"))
         with tree:
             exit_code, cpu_s, peak_bytes = _wait(process, tree)
         wall_s = time.perf_counter() - began_s
-    return Measure(wall_s, cpu_s, max(peak_bytes, tree.peak_bytes) / MB, exit_code, printed.read_text("utf-8"))
+    return Measure(
+        wall_s, cpu_s, max(peak_bytes, tree.peak_bytes) / MB, exit_code, printed.read_text("utf-8")
+    )
 
 
 def _wait(process: subprocess.Popen[bytes], tree: _TreePeak) -> tuple[int, float, int]:
@@ -79,7 +90,9 @@ class _TreePeak:
         self.peak_bytes = 0
         self._cpu_s: dict[int, float] = {}
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, args=(pid,), daemon=True) if is_sampled else None
+        self._thread = (
+            threading.Thread(target=self._watch, args=(pid,), daemon=True) if is_sampled else None
+        )
 
     @property
     def cpu_s(self) -> float:

@@ -21,12 +21,16 @@ def main(floor_path: str, sfnb_path: str) -> None:
     names = floor.schema_arrow.names
     if sorted(names) != sorted(n for n in sfnb.schema_arrow.names if not n.startswith("_sfnb_")):
         raise SystemExit("the columns differ")
-    alive = pc.indices_nonzero(pc.invert(pc.fill_null(_column(floor, "IsDeleted"), fill_value=False)))
+    alive = pc.indices_nonzero(
+        pc.invert(pc.fill_null(_column(floor, "IsDeleted"), fill_value=False))
+    )
     # In the order of Ids both files are lists of the same records, if they are the same.
     floor_order = alive.take(pc.sort_indices(_column(floor, "Id").take(alive)))
     sfnb_order = pc.sort_indices(_column(sfnb, "Id"))
     if len(floor_order) != len(sfnb_order):
-        raise SystemExit(f"{len(floor_order):,} records are alive in the one, {len(sfnb_order):,} in the other")
+        raise SystemExit(
+            f"{len(floor_order):,} records are alive in the one, {len(sfnb_order):,} in the other"
+        )
     for name in names:
         left, right = _column(floor, name).take(floor_order), _column(sfnb, name).take(sfnb_order)
         if left.type != right.type:

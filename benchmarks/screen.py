@@ -27,7 +27,7 @@ jobs = org.state.jobs
 job = jobs.create("backup", "demo", org.org_id, {{}}, ["Nothing"])
 jobs.update(job.job_id, state=JobState.RUNNING)
 names = [f"Object_{{n:03}}" for n in range({objects})]
-fan = events.Fan()
+fan = events.EventFan()
 go = threading.Event()
 
 def emit(number):
@@ -72,7 +72,9 @@ def emitting_page(*, base: float, objects: int, per_second: int, seconds: float)
         chromium = browser.launch(playwright)
         stack.callback(chromium.close)
         page = chromium.new_page(viewport={"width": 1280, "height": 1400})
-        page.goto(f"{server.url}/lab/workspaces/{secrets.token_hex(4)}/tree/{name}?token={server.token}")
+        page.goto(
+            f"{server.url}/lab/workspaces/{secrets.token_hex(4)}/tree/{name}?token={server.token}"
+        )
         browser.wait_for_kernel(page)
         yield page
 

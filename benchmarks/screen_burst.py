@@ -43,11 +43,15 @@ def main() -> None:
         changes = page.evaluate("window.changes")
         texts = page.locator(".sfnb-panel .sfnb-running .sfnb-text").all_inner_texts()
     newest = max(int(text.split(" ")[0].replace(",", "")) for text in texts) / 1000 + base
-    print(f"{PER_SECOND:,} events a second for {SECONDS:.0f} s on {OBJECTS} objects: {changes} drawings")
+    print(
+        f"{PER_SECOND:,} events a second for {SECONDS:.0f} s on {OBJECTS} objects: {changes} drawings"
+    )
     print(
         f"frames: median {quantile(gaps, 0.5):.0f} ms, 99 % {quantile(gaps, 0.99):.0f} ms, longest {max(gaps):.0f} ms"
     )
-    print(f"clicks: median {quantile(clicks, 0.5):.0f} ms, longest {max(clicks):.0f} ms to be carried out")
+    print(
+        f"clicks: median {quantile(clicks, 0.5):.0f} ms, longest {max(clicks):.0f} ms to be carried out"
+    )
     print(f"the last value shown was told {ended - newest:+.1f} s before the storm's end")
 
 

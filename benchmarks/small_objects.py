@@ -49,14 +49,20 @@ def kinds(calls: Iterable[Mapping[str, Any]]) -> Counter[str]:
             kind = "composite: queries" if is_planned else "composite: describes"
         else:
             by_ending = [name for ending, name in ENDINGS.items() if path.endswith(ending)]
-            kind = by_ending[0] if by_ending else ("Bulk 2: poll" if "/jobs/query/" in path else "other")
+            kind = (
+                by_ending[0]
+                if by_ending
+                else ("Bulk 2: poll" if "/jobs/query/" in path else "other")
+            )
         is_planned = is_planned or kind == "sizes of objects"
         found[kind] += call["spent"].get("api", 0)
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--objects", type=int, default=860, help="in the whole org")
     options = parser.parse_args()
     usual = sum(len(room.objects()) for room in (people, sales, service, content, custom))
@@ -64,11 +70,22 @@ def main() -> None:
         parser.error(f"--objects is {usual} or more: the demo org has as many of its own")
     with tempfile.TemporaryDirectory(prefix="sfnb-benchmark-", ignore_cleanup_errors=True) as name:
         work = Path(name)
-        demo = ["--size", "tiny", "--empty-objects", str(options.objects - usual), "--competitors", "off"]
+        demo = [
+            "--size",
+            "tiny",
+            "--empty-objects",
+            str(options.objects - usual),
+            "--competitors",
+            "off",
+        ]
         with DemoProcess(work / "org", *demo, "--max-calls", "1000000", "--no-event-log") as org:
             environment = sfnb_home(work / "home", org)
             mark = org.mark()
-            took = measure(sfnb_command("backup", "bench", "--json"), environment=environment, folder=work / "run")
+            took = measure(
+                sfnb_command("backup", "bench", "--json"),
+                environment=environment,
+                folder=work / "run",
+            )
             calls = [call for call in org.calls(mark) if call["spent"]]
         if took.exit_code:
             said = (work / "run" / "errors.txt").read_text("utf-8", errors="replace")

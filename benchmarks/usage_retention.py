@@ -25,7 +25,10 @@ from sfnb.state.database import State, open_state
 from sfnb.state.usage import Caller, EventFile, EventTally, minute_number
 from sfnb.usage import load_history, review_of, usage_frame
 
-CALLERS = [Caller(f"App {n % 8}", f"user{n}@acme.example", "REST", f"Object{n % 12}", n == 0) for n in range(20)]
+CALLERS = [
+    Caller(f"App {n % 8}", f"user{n}@acme.example", "REST", f"Object{n % 12}", n == 0)
+    for n in range(20)
+]
 OBJECTS = 60
 JOB_MINUTES = 120
 
@@ -90,9 +93,14 @@ def main() -> None:
             reviewed_s = time.perf_counter() - began
         size = path.stat().st_size - empty
     ten = size / given.orgs * 10
-    print(f"{given.days} days of {given.orgs} org(s): {size / 1e6:.1f} MB; of ten orgs about {ten / 1e6:.0f} MB")
+    print(
+        f"{given.days} days of {given.orgs} org(s): {size / 1e6:.1f} MB; of ten orgs about {ten / 1e6:.0f} MB"
+    )
     print(f"the last tidying took {tidied_s:.2f} s")
-    print(f"90 days: loaded in {loaded_s:.2f} s, usage frame of {len(frame):,} rows after {framed_s:.2f} s, ", end="")
+    print(
+        f"90 days: loaded in {loaded_s:.2f} s, usage frame of {len(frame):,} rows after {framed_s:.2f} s, ",
+        end="",
+    )
     print(f"whole review after {reviewed_s:.2f} s")
 
 

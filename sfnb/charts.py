@@ -55,7 +55,11 @@ def _template(paper: str, ink: str, grid: str) -> go.layout.Template:
         layout={
             "paper_bgcolor": paper,
             "plot_bgcolor": paper,
-            "font": {"color": ink, "family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 13},
+            "font": {
+                "color": ink,
+                "family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif",
+                "size": 13,
+            },
             "xaxis": axis,
             "yaxis": axis,
             "legend": {"orientation": "h", "y": -0.22, "x": 0, "traceorder": "normal"},
@@ -92,7 +96,9 @@ def usage_figure(
     """
     rows = usage[(usage["api"] == api) & usage["used_pct"].notna()]
     if rows.empty:
-        return words_figure(f"Nothing is known yet of the {UNITS[api]} that this org has used.", theme=theme)
+        return words_figure(
+            f"Nothing is known yet of the {UNITS[api]} that this org has used.", theme=theme
+        )
     figure = go.Figure()
     at, local = rows["hour_at"], _spans(rows["hour_at"], zone)
     top = rows["max"].astype("float64").to_numpy()
@@ -127,7 +133,9 @@ def usage_figure(
     return _dressed(figure, theme, at if thresholds is None else _whole(thresholds["at"]), zone)
 
 
-def hours_figure(hours: pd.DataFrame, *, api: Api = "api", zone: tzinfo = UTC, theme: Theme = "light") -> go.Figure:
+def hours_figure(
+    hours: pd.DataFrame, *, api: Api = "api", zone: tzinfo = UTC, theme: Theme = "light"
+) -> go.Figure:
     """What was spent in each hour, stacked by who spent it. ``hours``: ``hours_frame`` of one org."""
     rows = hours[hours["api"] == api]
     if rows.empty:
@@ -146,7 +154,13 @@ def hours_figure(hours: pd.DataFrame, *, api: Api = "api", zone: tzinfo = UTC, t
             offset=0,
             width=3_600_000,
             customdata=list(
-                zip(local, [f"{u:,.0f}" for u in units], [f"{c:,}" for c in rows["calls"]], rows["source"], strict=True)
+                zip(
+                    local,
+                    [f"{u:,.0f}" for u in units],
+                    [f"{c:,}" for c in rows["calls"]],
+                    rows["source"],
+                    strict=True,
+                )
             ),
             hovertemplate=(
                 f"<b>%{{customdata[0]}}</b><br>{LABELS[part]}: %{{customdata[1]}} {UNITS[api]} in this hour"
@@ -179,7 +193,9 @@ def top_figure(top: pd.DataFrame, *, what: str = "apps", theme: Theme = "light")
             y=list(range(len(names))),
             orientation="h",
             marker={"color": COLORS["other_apps"]},
-            customdata=list(zip(names, texts, [f"{free:,}" for free in rows["free_calls"]], strict=True)),
+            customdata=list(
+                zip(names, texts, [f"{free:,}" for free in rows["free_calls"]], strict=True)
+            ),
             hovertemplate=(
                 "<b>%{customdata[0]}</b><br>%{customdata[1]} of what counts"
                 "<br>besides %{customdata[2]} calls that do not count<extra></extra>"
@@ -200,7 +216,9 @@ def week_figure(week: pd.DataFrame, *, api: Api = "api", theme: Theme = "light")
     """The mean use of each hour of the week as a heat map. ``week``: ``week_frame`` of one org."""
     rows = week[week["api"] == api]
     if rows.empty:
-        return words_figure("There are no whole hours yet from which a weekly pattern could be seen.", theme=theme)
+        return words_figure(
+            "There are no whole hours yet from which a weekly pattern could be seen.", theme=theme
+        )
     cells = np.full((7, 24), np.nan)
     texts = [["nothing known"] * 24 for _ in range(7)]
     for row in rows.itertuples():
@@ -229,14 +247,21 @@ def week_figure(week: pd.DataFrame, *, api: Api = "api", theme: Theme = "light")
     return _dressed(figure, theme)
 
 
-def job_figure(objects: pd.DataFrame, *, job_id: str = "", most: int = 20, theme: Theme = "light") -> go.Figure:
+def job_figure(
+    objects: pd.DataFrame, *, job_id: str = "", most: int = 20, theme: Theme = "light"
+) -> go.Figure:
     """One job's API calls by object: columns ``object`` (string) and ``calls`` (Int64)."""
     if objects.empty:
         return words_figure("No calls by object are known of this job.", theme=theme)
     rows = objects.sort_values("calls", ascending=False)
     if len(rows) > most:
         rest = pd.DataFrame(
-            [{"object": f"{len(rows) - most:,} more objects", "calls": rows["calls"].iloc[most:].sum()}]
+            [
+                {
+                    "object": f"{len(rows) - most:,} more objects",
+                    "calls": rows["calls"].iloc[most:].sum(),
+                }
+            ]
         )
         rows = pd.concat([rows.iloc[:most], rest], ignore_index=True)
     rows = rows.iloc[::-1]
@@ -278,14 +303,19 @@ def forecast_figure(
     """
     rows = forecast[forecast["api"] == api]
     if rows.empty:
-        return words_figure(f"What will be used of the {UNITS[api]} cannot be foreseen yet.", theme=theme)
+        return words_figure(
+            f"What will be used of the {UNITS[api]} cannot be foreseen yet.", theme=theme
+        )
     top = rows["max"].astype("float64").to_numpy()
     low, expected, high = (
-        np.round(rows[name].astype("float64").to_numpy() * 100 / top, 2) for name in ("low", "expected", "high")
+        np.round(rows[name].astype("float64").to_numpy() * 100 / top, 2)
+        for name in ("low", "expected", "high")
     )
     x, local = _naive(rows["at"]), [_moment(at, zone) for at in rows["at"]]
     figure = go.Figure()
-    figure.add_scatter(x=x, y=high, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip")
+    figure.add_scatter(
+        x=x, y=high, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip"
+    )
     figure.add_scatter(
         x=x, y=low, mode="lines", line={"width": 0}, fill="tonexty", fillcolor="rgba(0,114,178,0.22)",
         name="four of five futures", hoverinfo="skip",
@@ -296,7 +326,9 @@ def forecast_figure(
         mode="lines",
         name="expected",
         line={"color": COLORS["sfnb_running"], "width": 2},
-        customdata=list(zip(local, [f"{u:,.0f}" for u in rows["expected"]], low, high, strict=True)),
+        customdata=list(
+            zip(local, [f"{u:,.0f}" for u in rows["expected"]], low, high, strict=True)
+        ),
         hovertemplate=(
             f"<b>%{{customdata[0]}}</b><br>expected: %{{customdata[1]}} {UNITS[api]} in 24 hours, "
             "%{y:.1f} % of the limit"
@@ -323,10 +355,16 @@ def forecast_figure(
 
 
 def finish_figure(
-    finishes: Mapping[int, Finish], *, limit_percent: int | None = None, zone: tzinfo = UTC, theme: Theme = "light"
+    finishes: Mapping[int, Finish],
+    *,
+    limit_percent: int | None = None,
+    zone: tzinfo = UTC,
+    theme: Theme = "light",
 ) -> go.Figure:
     """When a planned job would end under each limit percent, as ``forecast.what_if`` tells."""
-    ends = [(percent, one) for percent, one in sorted(finishes.items()) if one.finish.at is not None]
+    ends = [
+        (percent, one) for percent, one in sorted(finishes.items()) if one.finish.at is not None
+    ]
     if not ends:
         return words_figure("Under no limit percent would this job end within a week.", theme=theme)
     figure = go.Figure(
@@ -340,9 +378,13 @@ def finish_figure(
             customdata=[
                 (
                     _moment(one.finish.at, zone),
-                    f"{one.pauses} pause{'' if one.pauses == 1 else 's'}" if one.pauses else "no pause",
+                    f"{one.pauses} pause{'' if one.pauses == 1 else 's'}"
+                    if one.pauses
+                    else "no pause",
                     _moment(one.finish.low_at, zone) if one.finish.low_at else "now",
-                    _moment(one.finish.high_at, zone) if one.finish.high_at else "later than can be foreseen",
+                    _moment(one.finish.high_at, zone)
+                    if one.finish.high_at
+                    else "later than can be foreseen",
                 )
                 for _, one in ends
             ],
@@ -353,15 +395,22 @@ def finish_figure(
         )
     )
     if limit_percent is not None:
-        figure.add_vline(x=limit_percent, line={"color": COLORS["threshold"], "dash": "dash", "width": 1.5})
+        figure.add_vline(
+            x=limit_percent, line={"color": COLORS["threshold"], "dash": "dash", "width": 1.5}
+        )
     moments = [one.finish.at for _, one in ends if one.finish.at is not None]
-    ticks, texts = day_ticks(min(moments) - timedelta(hours=1), max(moments) + timedelta(hours=1), zone, most=8)
+    ticks, texts = day_ticks(
+        min(moments) - timedelta(hours=1), max(moments) + timedelta(hours=1), zone, most=8
+    )
     figure.update_layout(
         title_text="When the next backup would end, by limit percent",
         xaxis={"title": {"text": "limit percent"}, "range": [0, 101]},
         yaxis={
             "type": "date",
-            "range": [_naive_one(min(moments) - timedelta(hours=1)), _naive_one(max(moments) + timedelta(hours=1))],
+            "range": [
+                _naive_one(min(moments) - timedelta(hours=1)),
+                _naive_one(max(moments) + timedelta(hours=1)),
+            ],
             "tickvals": [_naive_one(tick) for tick in ticks],
             "ticktext": texts,
         },
@@ -374,7 +423,13 @@ def words_figure(sentence: str, *, theme: Theme = "light") -> go.Figure:
     """A figure that says in words why there is nothing to draw."""
     figure = go.Figure()
     figure.add_annotation(
-        text=plain(sentence, most=300), showarrow=False, xref="paper", yref="paper", x=0, y=0.5, xanchor="left"
+        text=plain(sentence, most=300),
+        showarrow=False,
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=0.5,
+        xanchor="left",
     )
     figure.update_layout(xaxis_visible=False, yaxis_visible=False, height=140)
     return _dressed(figure, theme)
@@ -391,7 +446,9 @@ def plain(text: object, *, most: int = MAX_NAME) -> str:
 # ---------------------------------------------------------------------------------------------------------- within
 
 
-def _add_threshold(figure: go.Figure, rows: pd.DataFrame, thresholds: pd.DataFrame | None, api: Api) -> None:
+def _add_threshold(
+    figure: go.Figure, rows: pd.DataFrame, thresholds: pd.DataFrame | None, api: Api
+) -> None:
     if thresholds is not None:
         mine = thresholds[thresholds["api"] == api]
         x, y = _naive(mine["at"]), mine["limit_percent"].astype("float64").to_numpy()
@@ -420,8 +477,14 @@ def _add_pauses(figure: go.Figure, pauses: pd.DataFrame, rows: pd.DataFrame, zon
             type="rect", xref="x", yref="paper", x0=_naive_one(begin), x1=_naive_one(end), y0=0, y1=1,
             fillcolor=COLORS["pause"], opacity=0.18, line_width=0, layer="below",
         )  # fmt: skip
-        ended = "still paused" if pd.isna(pause.resumed_at) else f"until {_moment(pause.resumed_at, zone)}"
-        marks.append((begin, f"job {plain(pause.job_id)} paused {_moment(pause.at, zone)}, {ended}"))
+        ended = (
+            "still paused"
+            if pd.isna(pause.resumed_at)
+            else f"until {_moment(pause.resumed_at, zone)}"
+        )
+        marks.append(
+            (begin, f"job {plain(pause.job_id)} paused {_moment(pause.at, zone)}, {ended}")
+        )
     if marks:
         figure.add_scatter(
             x=[_naive_one(at) for at, _ in marks],
@@ -439,20 +502,31 @@ def _whole(moments: pd.Series) -> pd.Series:
     return pd.Series([moments.min().floor("h"), moments.max().floor("h")])
 
 
-def _dressed(figure: go.Figure, theme: Theme, hours: pd.Series | None = None, zone: tzinfo = UTC) -> go.Figure:
+def _dressed(
+    figure: go.Figure, theme: Theme, hours: pd.Series | None = None, zone: tzinfo = UTC
+) -> go.Figure:
     figure.update_layout(template=TEMPLATES[theme])
     if hours is not None:
         ticks, texts = day_ticks(hours.iloc[0], hours.iloc[-1] + timedelta(hours=1), zone)
-        figure.update_xaxes(type="date", tickvals=[_naive_one(tick) for tick in ticks], ticktext=texts)
-        figure.update_xaxes(range=[_naive_one(hours.iloc[0]), _naive_one(hours.iloc[-1] + timedelta(hours=1))])
+        figure.update_xaxes(
+            type="date", tickvals=[_naive_one(tick) for tick in ticks], ticktext=texts
+        )
+        figure.update_xaxes(
+            range=[_naive_one(hours.iloc[0]), _naive_one(hours.iloc[-1] + timedelta(hours=1))]
+        )
         figure.update_layout(height=420)
     return figure
 
 
-def day_ticks(first: datetime, last: datetime, zone: tzinfo, *, most: int = 16) -> tuple[list[datetime], list[str]]:
+def day_ticks(
+    first: datetime, last: datetime, zone: tzinfo, *, most: int = 16
+) -> tuple[list[datetime], list[str]]:
     """The midnights of the zone between two moments, thinned out to ``most``, and their names. Short spans: hours."""
     if last - first < timedelta(hours=36):
-        hours = [first + timedelta(hours=n) for n in range(0, int((last - first) / timedelta(hours=1)) + 1, 3)]
+        hours = [
+            first + timedelta(hours=n)
+            for n in range(0, int((last - first) / timedelta(hours=1)) + 1, 3)
+        ]
         return hours, [f"{hour.astimezone(zone):%H:%M}" for hour in hours]
     day = first.astimezone(zone).date()
     ticks = []
@@ -461,7 +535,9 @@ def day_ticks(first: datetime, last: datetime, zone: tzinfo, *, most: int = 16) 
             ticks.append(midnight)
         day += timedelta(days=1)
     ticks = ticks[:: -(-len(ticks) // most)] if ticks else []
-    return ticks, [f"{WEEKDAYS[local.weekday()]} {local.day}.{local.month}." for local in _local(ticks, zone)]
+    return ticks, [
+        f"{WEEKDAYS[local.weekday()]} {local.day}.{local.month}." for local in _local(ticks, zone)
+    ]
 
 
 def _local(ticks: Sequence[datetime], zone: tzinfo) -> list[datetime]:

@@ -6,9 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from sfnb.clock import Clock, SystemClock
-from sfnb.model import Api, Standing
-from sfnb.org.org import Org
-from sfnb.org.org import connect as connect_org
+from sfnb.model import Api, BudgetStatus
+from sfnb.org.client import OrgClient, open_client
 from sfnb.settings import Settings, load_settings
 from sfnb.state.database import State, open_state
 from sfnb.store.tables import OrgStore, open_store
@@ -24,13 +23,15 @@ class Connection:
     A connected org. Use it as a context manager, or `close` it.
 
     Attributes:
-        org: every call to Salesforce, through the gate.
+        client: every call to Salesforce, through the gate.
         state: limits, audit log, jobs, usage.
         store: the org's tables and snapshots.
     """
 
-    def __init__(self, org: Org, *, settings: Settings, state: State, store: OrgStore, clock: Clock) -> None:
-        self.org = org
+    def __init__(
+        self, client: OrgClient, *, settings: Settings, state: State, store: OrgStore, clock: Clock
+    ) -> None:
+        self.client = client
         self.settings = settings
         self.state = state
         self.store = store
@@ -39,30 +40,30 @@ class Connection:
 
     @property
     def name(self) -> str:
-        return self.org.name
+        return self.client.name
 
     @property
     def org_id(self) -> str:
-        return self.org.org_id
+        return self.client.org_id
 
     @property
     def sf(self) -> Salesforce:
         """A simple-salesforce client whose calls pass the gate, as the jobs' calls do."""
-        return self.org.sf
+        return self.client.sf
 
     @property
     def snapshots(self) -> Snapshots:
         """What backups have stored: ``org.snapshots["latest"].frame("Account")``."""
         return self.store.snapshots
 
-    def limits(self) -> dict[Api, Standing]:
+    def limits(self) -> dict[Api, BudgetStatus]:
         """Where each budget stands after asking the org. Cost: one call."""
-        self.org.limits()
-        return self.org.gate.standing()
+        self.client.limits()
+        return self.client.gate.standing()
 
     def close(self) -> None:
         """Give back connections. What is stored stays."""
-        self.org.close()
+        self.client.close()
         self._open.close()
 
     def __enter__(self) -> Connection:
@@ -75,7 +76,9 @@ class Connection:
         return f"<org {self.name} ({self.org_id})>"
 
 
-def connect(name: str, *, settings: Settings | None = None, clock: Clock | None = None) -> Connection:
+def connect(
+    name: str, *, settings: Settings | None = None, clock: Clock | None = None
+) -> Connection:
     """
     The org registered as ``name`` (`sfnb org add`), logged in.
 
@@ -88,8 +91,8 @@ def connect(name: str, *, settings: Settings | None = None, clock: Clock | None 
     with ExitStack() as undo:
         state = open_state(settings.state_url, clock=clock)
         undo.callback(state.close)
-        org = connect_org(settings, name, state=state, clock=clock)
-        store = open_store(settings.store_root).org(org.org_id)
-        connection = Connection(org, settings=settings, state=state, store=store, clock=clock)
+        client = open_client(settings, name, state=state, clock=clock)
+        store = open_store(settings.store_root).org(client.org_id)
+        connection = Connection(client, settings=settings, state=state, store=store, clock=clock)
         connection._open = undo.pop_all()
     return connection

@@ -19,10 +19,10 @@ from typing import Any, TypedDict, Unpack
 from sfnb.connection import Connection
 from sfnb.errors import CallerError
 from sfnb.jobs import events
+from sfnb.jobs.discovery import Discovery
 from sfnb.jobs.plan import Plan, first_pause
-from sfnb.jobs.prepare import Survey
 from sfnb.jobs.runner import OnPause, Runner
-from sfnb.model import Api, JobState, Standing
+from sfnb.model import Api, BudgetStatus, JobState
 from sfnb.state.summary import job_summary
 
 EXIT_CODES: dict[str, int] = {
@@ -58,26 +58,26 @@ class RunOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class BackupRequest:
     """What to back up. ``objects`` None: every object that can be queried."""
 
     objects: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
 
 
-def backup(*, objects: Sequence[str] | None = None, exclude: Sequence[str] = ()) -> Backup:
+def backup(*, objects: Sequence[str] | None = None, exclude: Sequence[str] = ()) -> BackupRequest:
     """A full backup of these objects, or of all but ``exclude``."""
     if objects is not None and not objects:
         raise CallerError("the list of objects is empty; leave it out to back up all of them.")
-    return Backup(tuple(objects) if objects is not None else None, tuple(exclude))
+    return BackupRequest(tuple(objects) if objects is not None else None, tuple(exclude))
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class Estimate:
     """A plan beside where the org's budgets stand now."""
 
     plan: Plan
-    standing: dict[Api, Standing]
+    standing: dict[Api, BudgetStatus]
 
     @property
     def pauses(self) -> list[str]:
@@ -85,7 +85,7 @@ class Forecast:
         return first_pause(self.plan.price(), self.standing)
 
 
-def plan(org: Connection, request: Backup) -> Forecast:
+def plan(org: Connection, request: BackupRequest) -> Estimate:
     """
     What a backup would cost, by object, and where it would pause.
 
@@ -95,9 +95,9 @@ def plan(org: Connection, request: Backup) -> Forecast:
         CallerError: an object that the org does not have.
         QuotaSignal: not even these calls fit under the limit now.
     """
-    survey = Survey(org.org, "", threading.Event(), request.objects, request.exclude)
+    survey = Discovery(org.client, "", threading.Event(), request.objects, request.exclude)
     planned, _ = survey.plan()
-    return Forecast(planned, org.org.gate.standing())
+    return Estimate(planned, org.client.gate.standing())
 
 
 @dataclass
@@ -108,7 +108,7 @@ class JobHandle:
     job_id: str
     _thread: threading.Thread
     _outcome: dict[str, Any] = field(default_factory=dict)
-    _fan: events.Fan = field(default_factory=events.Fan)
+    _fan: events.EventFan = field(default_factory=events.EventFan)
 
     def listen(self, sink: events.Sink) -> Callable[[], None]:
         """Have ``sink`` hear the job's events from now on, on the job's threads; the result ends that."""
@@ -159,7 +159,7 @@ class JobHandle:
         return f"<job {self.job_id} of {self.org.name}: {self.state}>"
 
 
-def run(org: Connection, request: Backup, **options: Unpack[RunOptions]) -> dict[str, Any]:
+def run(org: Connection, request: BackupRequest, **options: Unpack[RunOptions]) -> dict[str, Any]:
     """
     Run a backup on the caller's own thread, to its end or to a pause that nobody waits for.
 
@@ -169,7 +169,7 @@ def run(org: Connection, request: Backup, **options: Unpack[RunOptions]) -> dict
     return _runner(org, options).run(_create(org, request))
 
 
-def start(org: Connection, request: Backup, **options: Unpack[RunOptions]) -> JobHandle:
+def start(org: Connection, request: BackupRequest, **options: Unpack[RunOptions]) -> JobHandle:
     """Run a backup on a thread of its own; arguments as for `run`."""
     return _start(org, _create(org, request), options)
 
@@ -208,13 +208,18 @@ def _make_ready(org: Connection, job_id: str) -> None:
         raise CallerError(f"job {job_id} belongs to the org {job.org}, not to {org.name}.")
     state = JobState(job.state)
     if state.is_final and state is not JobState.FAILED:
-        raise CallerError(f"job {job_id} is {state.value.replace('_', ' ')}; there is nothing to resume.")
+        raise CallerError(
+            f"job {job_id} is {state.value.replace('_', ' ')}; there is nothing to resume."
+        )
     org.state.jobs.want(job_id, None)
     org.state.jobs.end_pause(job_id, org.clock.now())
 
 
-def _create(org: Connection, request: Backup) -> str:
-    options = {"objects": list(request.objects) if request.objects else None, "exclude": list(request.exclude)}
+def _create(org: Connection, request: BackupRequest) -> str:
+    options = {
+        "objects": list(request.objects) if request.objects else None,
+        "exclude": list(request.exclude),
+    }
     job = org.state.jobs.create(
         kind="backup", org=org.name, org_id=org.org_id, options=options, objects=request.objects
     )
@@ -224,7 +229,7 @@ def _create(org: Connection, request: Backup) -> str:
 def _runner(org: Connection, options: RunOptions) -> Runner:
     poll_s = options.get("poll_s")
     return Runner(
-        org.org,
+        org.client,
         org.store,
         org.state,
         org.clock,
@@ -238,7 +243,7 @@ def _runner(org: Connection, options: RunOptions) -> Runner:
 
 
 def _start(org: Connection, job_id: str, options: RunOptions) -> JobHandle:
-    fan = events.Fan(options.get("emit", events.ignore))
+    fan = events.EventFan(options.get("emit", events.ignore))
     runner = _runner(org, {**options, "emit": fan})
     outcome: dict[str, Any] = {}
 

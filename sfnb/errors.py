@@ -75,17 +75,19 @@ class QuotaSignal(BaseException):
         api: the budget that is used up (``api``, ``bulk``, ``bulk2``, ``bulk2_mb``).
         used: what the org last told, plus what sfnb has sent since; -1 when unknown.
         in_flight: what is reserved by calls under way, in every process.
-        max: the org's allocation in 24 hours; -1 when unknown.
+        maximum: the org's allocation in 24 hours; -1 when unknown.
         threshold: where jobs stop, in the budget's unit; -1 when unknown.
         reason: one sentence for people.
     """
 
-    def __init__(self, api: str, *, used: int, in_flight: int, max: int, threshold: int, reason: str) -> None:
+    def __init__(
+        self, api: str, *, used: int, in_flight: int, maximum: int, threshold: int, reason: str
+    ) -> None:
         super().__init__(reason)
         self.api = api
         self.used = used
         self.in_flight = in_flight
-        self.max = max
+        self.maximum = maximum
         self.threshold = threshold
         self.reason = reason
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 Api = Literal["api", "bulk", "bulk2", "bulk2_mb"]
 """One of the four budgets that Salesforce counts apart."""
@@ -34,7 +34,7 @@ class Reading:
     Args:
         api: the budget.
         used: units used in the rolling 24 hours; may exceed ``max`` in a paid production org (soft limit).
-        max: the allocation.
+        maximum: the allocation.
         sent_at: when the call that brought it was sent.
         read_at: when its answer was read.
         source: ``header`` (Sforce-Limit-Info, exact) or ``limits`` (``/limits``, refreshed within minutes).
@@ -42,20 +42,20 @@ class Reading:
 
     api: Api
     used: int
-    max: int
+    maximum: int
     sent_at: datetime
     read_at: datetime
     source: Literal["header", "limits"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetStatus:
     """Where one budget of one org stands now; ``is_known`` False means that ``used`` must not be believed."""
 
     api: Api
     used: int
     in_flight: int
-    max: int
+    maximum: int
     limit_percent: int
     threshold: int
     lower_mark: int
@@ -76,7 +76,12 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        return self in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED)
+        return self in (
+            JobState.COMPLETED,
+            JobState.COMPLETED_WITH_ERRORS,
+            JobState.FAILED,
+            JobState.CANCELLED,
+        )
 
 
 class ObjectState(StrEnum):
@@ -87,11 +92,25 @@ class ObjectState(StrEnum):
     COMPLETE = "complete"
 
 
-Road = Literal["bulk2", "rest", "parents"]
+ReaderName = Literal["bulk2", "keyset", "by_parent", "locator"]
 """
-How an object is read: ``bulk2`` (Bulk API 2.0 query), ``rest`` (keyset pages, five to a composite call),
-``parents`` (an object that wants a filter, read through lists of parent Ids).
+How an object is read: ``bulk2`` (Bulk API 2.0 query), ``keyset`` (pages in the order of Ids, five to a composite
+call), ``by_parent`` (an object that requires a filter, read through lists of parent Ids), ``locator`` (query cursors,
+where Ids cannot be sorted).
 """
+
+OLD_READERS: Mapping[str, ReaderName] = {
+    "rest": "keyset",
+    "parents": "by_parent",
+    "locators": "locator",
+}
+"""What sfnb 0.1 called them, under the key ``road``, in plans and cursors that may still be resumed."""
+
+
+def reader_of(told: Mapping[str, Any]) -> ReaderName | None:
+    """The reader named in a plan's object or in a cursor, old or new; None where there is none."""
+    name = told.get("reader") or told.get("road")
+    return OLD_READERS.get(name, name) if name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,5 +165,5 @@ class Pause:
     at: datetime
     resumed_at: datetime | None
     used: int
-    max: int
+    maximum: int
     reason: str = ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfnb import engine
 from sfnb.connection import Connection
-from sfnb.engine import Backup, Forecast, JobHandle
+from sfnb.engine import BackupRequest, Estimate, JobHandle
 from sfnb.errors import CallerError
 from sfnb.jobs.runner import OnPause
 from sfnb.settings import load_settings
@@ -48,7 +48,7 @@ def find_notebook(name: str) -> Path:
 
 def run(
     org: Connection,
-    request: Backup,
+    request: BackupRequest,
     *,
     on_pause: OnPause = "wait",
     poll_s: float | None = None,
@@ -63,9 +63,14 @@ def run(
     """
     from sfnb.ui import kernel
 
-    options: Any = {"on_pause": on_pause, "poll_s": poll_s, "max_wait_s": max_wait_s, "workers": workers}
+    options: Any = {
+        "on_pause": on_pause,
+        "poll_s": poll_s,
+        "max_wait_s": max_wait_s,
+        "workers": workers,
+    }
     if not kernel.is_watched():
-        from sfnb.jobs.lines import Lines
+        from sfnb.jobs.event_text import Lines
 
         return Run(org, engine.run(org, request, emit=Lines(sys.stdout), **options)["job_id"])
     from IPython.display import display
@@ -96,7 +101,11 @@ class Run:
 
     def __repr__(self) -> str:
         summary = self.summary()
-        return "<no job yet>" if summary is None else f"<job {self.job_id} of {self.org.name}: {summary['state']}>"
+        return (
+            "<no job yet>"
+            if summary is None
+            else f"<job {self.job_id} of {self.org.name}: {summary['state']}>"
+        )
 
 
 def _started(run: Run, handle: JobHandle) -> JobHandle:
@@ -111,8 +120,8 @@ def outcome(run: Run) -> None:
     from sfnb.ui import kernel
 
     if kernel.is_watched():
+        from sfnb.ui.elements import Picture
         from sfnb.ui.outcome import outcome_html
-        from sfnb.ui.parts import Picture
 
         display(Picture("Outcome", lambda: outcome_html(run.summary()), every_s=1.0))  # type: ignore[no-untyped-call]
         return
@@ -143,29 +152,33 @@ def names(value: str | Sequence[str] | None) -> list[str] | None:
     return list(value)
 
 
-def plan_frame(forecast: Forecast) -> pd.DataFrame:
+def plan_frame(forecast: Estimate) -> pd.DataFrame:
     """
     One row for each object of the plan, largest first: ``object`` (string), ``rows`` (Int64, as the org estimates
-    them), ``road`` (string), ``calls`` (float64, its share of shared calls), ``mb`` (float64).
+    them), ``reader`` (string), ``calls`` (float64, its share of shared calls), ``mb`` (float64).
     """
     import pandas as pd
 
-    planned = sorted(forecast.plan.objects.values(), key=lambda o: (-(o.expected_rows or 0), o.name))
+    planned = sorted(
+        forecast.plan.objects.values(), key=lambda o: (-(o.expected_rows or 0), o.name)
+    )
     return pd.DataFrame(
         {
             "object": pd.Series([o.name for o in planned], dtype="string"),
             "rows": pd.Series([o.expected_rows for o in planned], dtype="Int64"),
-            "road": pd.Series([o.road for o in planned], dtype="string"),
+            "reader": pd.Series([o.reader for o in planned], dtype="string"),
             "calls": pd.Series([round(o.calls, 1) for o in planned], dtype="float64"),
             "mb": pd.Series([round(o.mb, 1) for o in planned], dtype="float64"),
         }
     )
 
 
-def print_plan(forecast: Forecast) -> None:
+def print_plan(forecast: Estimate) -> None:
     """The plan in a few sentences: its price, where use stands, where it will pause."""
     price = forecast.plan.price()
-    print(f"{len(forecast.plan.objects)} objects, about {price['api']:,} calls, {price['bulk2']:,} Bulk 2 jobs")
+    print(
+        f"{len(forecast.plan.objects)} objects, about {price['api']:,} calls, {price['bulk2']:,} Bulk 2 jobs"
+    )
     for name, reason in forecast.plan.left_out.items():
         print(f"left out: {name}: {reason}")
     for name, reason in forecast.plan.failed.items():
@@ -181,11 +194,16 @@ def outcome_frame(summary: dict[str, Any]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    entries = sorted(summary["objects"].items(), key=lambda item: (item[1]["state"] == "complete", item[0]))
+    entries = sorted(
+        summary["objects"].items(), key=lambda item: (item[1]["state"] == "complete", item[0])
+    )
     columns = {"state": "string", "rows": "Int64", "calls": "Int64", "message": "string"}
     return pd.DataFrame(
         {"object": pd.Series([name for name, _ in entries], dtype="string")}
-        | {key: pd.Series([entry.get(key) for _, entry in entries], dtype=kind) for key, kind in columns.items()}
+        | {
+            key: pd.Series([entry.get(key) for _, entry in entries], dtype=kind)
+            for key, kind in columns.items()
+        }
     )
 
 

@@ -110,7 +110,9 @@ class Settings:
         if name in self.orgs:
             return self.orgs[name]
         known = ", ".join(sorted(self.orgs)) or "none yet"
-        raise CallerError(f"org {name!r} is not registered (registered: {known}). Add it with `sfnb org add {name} …`.")
+        raise CallerError(
+            f"org {name!r} is not registered (registered: {known}). Add it with `sfnb org add {name} …`."
+        )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -147,7 +149,11 @@ def put_org(settings: Settings, config: OrgConfig) -> Settings:
             raise CallerError(
                 f"org {config.name}: the {role} must be given as env:VARIABLE, file:PATH or keyring, never itself."
             )
-    table = {key: value for key, value in asdict(config).items() if value and key not in ("name", "secrets")}
+    table = {
+        key: value
+        for key, value in asdict(config).items()
+        if value and key not in ("name", "secrets")
+    }
     if config.secrets:
         table["secrets"] = dict(config.secrets)
 
@@ -169,7 +175,9 @@ def remove_org(settings: Settings, name: str) -> Settings:
         document.get("orgs", {}).pop(name, None)
 
     _edit(settings.home / CONFIG_NAME, change)
-    return replace(settings, orgs=MappingProxyType({k: v for k, v in settings.orgs.items() if k != name}))
+    return replace(
+        settings, orgs=MappingProxyType({k: v for k, v in settings.orgs.items() if k != name})
+    )
 
 
 def parse_url(text: str) -> str:
@@ -186,12 +194,16 @@ def parse_url(text: str) -> str:
     except ValueError:
         host, port = "", None
     if not host or parts.scheme not in ("http", "https") or parts.username or parts.password:
-        raise CallerError(f"{text!r} is no address of an org; give one like https://acme.my.salesforce.com.")
+        raise CallerError(
+            f"{text!r} is no address of an org; give one like https://acme.my.salesforce.com."
+        )
     if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
         raise CallerError(f"http://{host} would send the session in the clear; use https://{host}.")
     if host.endswith(".lightning.force.com"):
         better = host.removesuffix(".lightning.force.com") + ".my.salesforce.com"
-        raise CallerError(f"{host} serves the web pages of the org, not its API; use https://{better}.")
+        raise CallerError(
+            f"{host} serves the web pages of the org, not its API; use https://{better}."
+        )
     shown = f"[{host}]" if ":" in host else host
     is_usual = port in (None, 443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{shown}" if is_usual else f"{parts.scheme}://{shown}:{port}"
@@ -200,7 +212,11 @@ def parse_url(text: str) -> str:
 def login_url(domain: str) -> str:
     """Where a login starts, from ``login``, ``test``, ``acme.my``, a host or a URL."""
     domain = domain.strip() or "login"
-    if "://" in domain or ":" in domain or ("." in domain and not domain.endswith((".my", ".sandbox.my"))):
+    if (
+        "://" in domain
+        or ":" in domain
+        or ("." in domain and not domain.endswith((".my", ".sandbox.my")))
+    ):
         return parse_url(domain)
     return parse_url(f"https://{domain}.salesforce.com")
 
@@ -218,9 +234,13 @@ def _read(path: Path) -> str:
         return ""
     except UnicodeDecodeError as err:
         line = err.object.count(b"\n", 0, err.start) + 1
-        raise JobError(f"{path}, line {line}: not UTF-8 text. Save the file as UTF-8, or move it away.") from err
+        raise JobError(
+            f"{path}, line {line}: not UTF-8 text. Save the file as UTF-8, or move it away."
+        ) from err
     except OSError as err:
-        raise JobError(f"{path} cannot be read ({err.strerror}). Make it readable, or set SFNB_HOME.") from err
+        raise JobError(
+            f"{path} cannot be read ({err.strerror}). Make it readable, or set SFNB_HOME."
+        ) from err
 
 
 def _edit(path: Path, change: Any) -> None:
@@ -246,7 +266,9 @@ def _edit(path: Path, change: Any) -> None:
                     Path(temporary).unlink()
                 raise
         except OSError as err:
-            raise JobError(f"{path} cannot be written ({err.strerror}). Free the disk or set SFNB_HOME.") from err
+            raise JobError(
+                f"{path} cannot be written ({err.strerror}). Free the disk or set SFNB_HOME."
+            ) from err
 
 
 class _Found:
@@ -261,9 +283,13 @@ class _Found:
             found = re.search(r"\(at line (\d+)", str(err))
             line = int(found[1]) if found else max(len(self.lines), 1)
             what = str(err).split(" (at ")[0]
-            raise JobError(f"{path}, line {line}: {what}. Mend that line, or move the file away.") from err
+            raise JobError(
+                f"{path}, line {line}: {what}. Mend that line, or move the file away."
+            ) from err
 
-    def text(self, key: str, default: str, *, form: re.Pattern[str] | None = None, such_as: str = "…") -> str:
+    def text(
+        self, key: str, default: str, *, form: re.Pattern[str] | None = None, such_as: str = "…"
+    ) -> str:
         value = self.values.get(key, default)
         if not isinstance(value, str) or not value or (form and not form.fullmatch(value)):
             raise self.wrong(key, f'{key} must be a text such as "{such_as}"')
@@ -289,12 +315,17 @@ class _Found:
         if strange := sorted(set(table) - known):
             raise self.wrong(strange[0], f"{where} has no setting {strange[0]!r}")
         if table.get("login") not in get_args(LoginKind):
-            raise self.wrong(f"[{where}]", f"{where}.login must be one of {', '.join(get_args(LoginKind))}")
+            raise self.wrong(
+                f"[{where}]", f"{where}.login must be one of {', '.join(get_args(LoginKind))}"
+            )
         secrets = table.get("secrets", {})
-        if not isinstance(secrets, dict) or not all(SECRET_REFERENCE.fullmatch(str(v)) for v in secrets.values()):
+        if not isinstance(secrets, dict) or not all(
+            SECRET_REFERENCE.fullmatch(str(v)) for v in secrets.values()
+        ):
             # The value is not shown: it may be the secret itself.
             raise self.wrong(
-                f"[{where}", f"a secret of {where} must be env:VARIABLE, file:PATH or keyring, never the secret itself"
+                f"[{where}",
+                f"a secret of {where} must be env:VARIABLE, file:PATH or keyring, never the secret itself",
             )
         for key, value in table.items():
             if key != "secrets" and not isinstance(value, str):

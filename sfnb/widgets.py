@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sfnb.connection import Connection
-from sfnb.engine import Forecast, JobHandle
+from sfnb.engine import Estimate, JobHandle
 from sfnb.model import Api
 from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.panel import JobPanel
@@ -25,7 +25,9 @@ from sfnb.ui.slider import LimitSlider
 from sfnb.ui.tabs import OrgTabs
 
 
-def limit_slider(org: Connection, *, plan: Forecast | None = None, apis: Sequence[Api] | None = None) -> LimitSlider:
+def limit_slider(
+    org: Connection, *, plan: Estimate | None = None, apis: Sequence[Api] | None = None
+) -> LimitSlider:
     """
     A slider for each budget of the org: its use, where jobs stop, what stays for others.
 

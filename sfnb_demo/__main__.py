@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server = DemoServer(options, folder, port=given.port, https_port=given.https_port)
     except OSError as err:
-        print(f"The demo org cannot start: {err}. Choose another --port or --folder.", file=sys.stderr)  # noqa: T201
+        print(  # noqa: T201
+            f"The demo org cannot start: {err}. Choose another --port or --folder.", file=sys.stderr
+        )
         return 1
     except ValueError as err:
         print(f"The demo org cannot be made: {err}.", file=sys.stderr)  # noqa: T201
@@ -75,7 +77,9 @@ def _end_on_signals(stop: threading.Event) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sfnb_demo", description="A Salesforce org to try sfnb on.")
+    parser = argparse.ArgumentParser(
+        prog="python -m sfnb_demo", description="A Salesforce org to try sfnb on."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="run a demo org until it is told to end")
     flag = argparse.BooleanOptionalAction
@@ -84,23 +88,54 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--folder", type=Path, help="work folder (default: a new temporary one)")
     serve.add_argument("--size", choices=("tiny", "small", "medium", "large"), default="small")
     serve.add_argument("--seed", type=int, default=1)
-    serve.add_argument("--objects", type=_rows, action="append", default=[], metavar="Contact=1000000")
+    serve.add_argument(
+        "--objects", type=_rows, action="append", default=[], metavar="Contact=1000000"
+    )
     serve.add_argument("--empty-objects", type=int, default=0)
     serve.add_argument("--max-calls", type=int, default=15_000, help="API calls in 24 hours")
-    serve.add_argument("--hard", dest="hard", action="store_true", default=True, help="refuse beyond the maximum")
-    serve.add_argument("--soft", dest="hard", action="store_false", help="go over it, as paid production orgs do")
-    serve.add_argument("--minutes-per-second", type=float, default=1.0, help="simulated minutes in a real second")
-    serve.add_argument("--competitors", choices=("on", "off", "curve"), default="on", help="other apps that spend")
-    serve.add_argument("--competitors-pct", type=float, default=35.0, help="their share of the calls on a weekday")
-    serve.add_argument("--session-minutes", type=float, help="idle lifetime of a session (default: no end)")
-    serve.add_argument("--bulk-job-s", type=float, default=2.0, help="simulated seconds of a Bulk query job, at least")
-    serve.add_argument("--event-log", action=flag, default=True, help="write ApiTotalUsage log files")
-    serve.add_argument("--gzip", action=flag, default=True, help="compress for clients that ask for it")
-    serve.add_argument("--limits-lag-minutes", type=float, default=0.0, help="how old the figures of /limits are")
-    serve.add_argument("--limit-header", choices=HEADER_FORMS, default="short", help="form of Sforce-Limit-Info")
+    serve.add_argument(
+        "--hard", dest="hard", action="store_true", default=True, help="refuse beyond the maximum"
+    )
+    serve.add_argument(
+        "--soft", dest="hard", action="store_false", help="go over it, as paid production orgs do"
+    )
+    serve.add_argument(
+        "--minutes-per-second", type=float, default=1.0, help="simulated minutes in a real second"
+    )
+    serve.add_argument(
+        "--competitors", choices=("on", "off", "curve"), default="on", help="other apps that spend"
+    )
+    serve.add_argument(
+        "--competitors-pct", type=float, default=35.0, help="their share of the calls on a weekday"
+    )
+    serve.add_argument(
+        "--session-minutes", type=float, help="idle lifetime of a session (default: no end)"
+    )
+    serve.add_argument(
+        "--bulk-job-s",
+        type=float,
+        default=2.0,
+        help="simulated seconds of a Bulk query job, at least",
+    )
+    serve.add_argument(
+        "--event-log", action=flag, default=True, help="write ApiTotalUsage log files"
+    )
+    serve.add_argument(
+        "--gzip", action=flag, default=True, help="compress for clients that ask for it"
+    )
+    serve.add_argument(
+        "--limits-lag-minutes", type=float, default=0.0, help="how old the figures of /limits are"
+    )
+    serve.add_argument(
+        "--limit-header", choices=HEADER_FORMS, default="short", help="form of Sforce-Limit-Info"
+    )
     for name in ("client-id", "client-secret", "refresh-token", "password"):
-        serve.add_argument(f"--{name}", default="", help="a fixed one (default: a new one in each run)")
-    serve.add_argument("--start-at", type=_moment, help="where simulated time begins (default: now)")
+        serve.add_argument(
+            f"--{name}", default="", help="a fixed one (default: a new one in each run)"
+        )
+    serve.add_argument(
+        "--start-at", type=_moment, help="where simulated time begins (default: now)"
+    )
     serve.add_argument("--ready-file", type=Path, help="JSON written when the org answers")
     return parser
 

@@ -16,7 +16,9 @@ class ApiError(Exception):
         fields: the fields it is about.
     """
 
-    def __init__(self, code: str, message: str, status: int = 400, fields: Sequence[str] = ()) -> None:
+    def __init__(
+        self, code: str, message: str, status: int = 400, fields: Sequence[str] = ()
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message

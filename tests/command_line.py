@@ -52,7 +52,12 @@ class Running:
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environ, **flags
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=environ,
+            **flags,
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._seen: list[str] = []
@@ -61,7 +66,9 @@ class Running:
         streams = self.process.stdout, self.process.stderr
         self._threads = [
             threading.Thread(target=lambda: self._out.append(streams[0].read())),
-            threading.Thread(target=lambda: [*map(self._lines.put, streams[1]), self._lines.put(None)]),
+            threading.Thread(
+                target=lambda: [*map(self._lines.put, streams[1]), self._lines.put(None)]
+            ),
         ]
         for thread in self._threads:
             thread.start()
@@ -103,7 +110,9 @@ class CommandLine:
     def __init__(self, home: Path, **secrets: str) -> None:
         self.home = home
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SFNB_")}
-        self.environ = kept | {"SFNB_HOME": str(home), "PYTHONUTF8": "1", "COLUMNS": "200"} | secrets
+        self.environ = (
+            kept | {"SFNB_HOME": str(home), "PYTHONUTF8": "1", "COLUMNS": "200"} | secrets
+        )
 
     @classmethod
     def with_org(cls, home: Path, org: RunningOrg, name: str = "x") -> CommandLine:
@@ -116,7 +125,11 @@ class CommandLine:
     def __call__(self, *arguments: object, **environ: str) -> Ran:
         """Run one command to its end in this process, which spares a second of imports."""
         out, err = io.StringIO(), io.StringIO()
-        with patch.dict(os.environ, self.environ | environ, clear=True), redirect_stdout(out), redirect_stderr(err):
+        with (
+            patch.dict(os.environ, self.environ | environ, clear=True),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
             code = run([*map(str, arguments)])
         return _checked(Ran(code, out.getvalue(), err.getvalue()))
 

@@ -64,9 +64,13 @@ class RunningOrg:
         assert answer.ok, answer.text
         return dict(answer.json())
 
-    def ledger(self, *, after: int = 0, threshold: int | None = None, calls: bool = False) -> dict[str, Any]:
+    def ledger(
+        self, *, after: int = 0, threshold: int | None = None, calls: bool = False
+    ) -> dict[str, Any]:
         """The org's truth about the calls it received since call number ``after``."""
-        query = f"ledger?after={after}" + (f"&threshold={threshold}" if threshold is not None else "")
+        query = f"ledger?after={after}" + (
+            f"&threshold={threshold}" if threshold is not None else ""
+        )
         return self.control(query + ("&calls=1" if calls else ""))
 
     def mark(self) -> int:
@@ -90,8 +94,19 @@ class RunningOrg:
 def run_process(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], RunningOrg]:
     """Start ``python -m sfnb_demo serve`` and wait until it answers."""
     ready_file = folder / "ready.json"
-    command = [sys.executable, "-m", "sfnb_demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
-    process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONUTF8": "1"})
+    command = [
+        sys.executable,
+        "-m",
+        "sfnb_demo",
+        "serve",
+        "--folder",
+        str(folder),
+        "--ready-file",
+        str(ready_file),
+    ]
+    process = subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONUTF8": "1"}
+    )
     tick = threading.Event()
     for _ in range(int(READY_S / 0.05)):
         if ready_file.exists():
@@ -113,7 +128,15 @@ def demo_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]:
     """
     folder = tmp_path_factory.mktemp("demo-org")
     process, org = run_process(
-        folder, "--size", "tiny", "--competitors", "off", "--max-calls", "5000000", "--minutes-per-second", "1"
+        folder,
+        "--size",
+        "tiny",
+        "--competitors",
+        "off",
+        "--max-calls",
+        "5000000",
+        "--minutes-per-second",
+        "1",
     )
     try:
         yield org
@@ -131,7 +154,9 @@ def tiny_database() -> Iterator[Database]:
 
 
 @pytest.fixture
-def fresh_org(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningOrg]]:
+def fresh_org(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., RunningOrg]]:
     """
     A factory of demo orgs of the test's own, in this process; ``Options`` as keywords.
 
@@ -143,9 +168,20 @@ def fresh_org(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callab
         numbers = iter(range(1000))
 
         def start(*, own_data: bool = False, **options: Any) -> RunningOrg:
-            chosen = {"size": "tiny", "competitors": "off", "minutes_per_second": 0.0, "bulk_job_s": 0.0} | options
+            chosen = {
+                "size": "tiny",
+                "competitors": "off",
+                "minutes_per_second": 0.0,
+                "bulk_job_s": 0.0,
+            } | options
             folder = tmp_path / f"demo-org-{next(numbers)}"
-            is_default = not own_data and not {"size", "seed", "objects", "empty_objects", "start_at"} & set(options)
+            is_default = not own_data and not {
+                "size",
+                "seed",
+                "objects",
+                "empty_objects",
+                "start_at",
+            } & set(options)
             database = request.getfixturevalue("tiny_database") if is_default else None
             server = stack.enter_context(DemoServer(Options(**chosen), folder, database=database))
             return RunningOrg(**server.ready(), server=server)

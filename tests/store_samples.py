@@ -41,7 +41,9 @@ def a_plan(*objects: str, number: int = 1, left_out: dict[str, str] | None = Non
         org_id=ORG_ID,
         job_id=f"job-{number}",
         created_at=BEGAN,
-        objects={name: {"road": "rest", "expected_rows": None} for name in objects or ("Account",)},
+        objects={
+            name: {"reader": "keyset", "expected_rows": None} for name in objects or ("Account",)
+        },
         left_out=left_out or {},
         notes=("Bodies of files are not in this snapshot.",),
         api_version="66.0",
@@ -52,7 +54,9 @@ def record_id(number: int) -> str:
     return f"001{number:012d}AAA"
 
 
-def rows(first: int, count: int, *, deleted: Iterable[int] = (), name: str = "Müller & Söhne") -> pa.RecordBatch:
+def rows(
+    first: int, count: int, *, deleted: Iterable[int] = (), name: str = "Müller & Söhne"
+) -> pa.RecordBatch:
     """Records numbered from ``first``; each has a null somewhere."""
     numbers = range(first, first + count)
     gone = set(deleted)
@@ -63,8 +67,12 @@ def rows(first: int, count: int, *, deleted: Iterable[int] = (), name: str = "M�
             pa.array([f"{name} {n}" if n % 3 else None for n in numbers], pa.string()),
             pa.array([n / 4 if n % 5 else None for n in numbers], pa.float64()),
             pa.array([n if n % 7 else None for n in numbers], pa.int64()),
-            pa.array([BEGAN.date() - timedelta(days=n) if n % 2 else None for n in numbers], pa.date32()),
-            pa.array([BEGAN + timedelta(milliseconds=n) for n in numbers], pa.timestamp("us", "UTC")),
+            pa.array(
+                [BEGAN.date() - timedelta(days=n) if n % 2 else None for n in numbers], pa.date32()
+            ),
+            pa.array(
+                [BEGAN + timedelta(milliseconds=n) for n in numbers], pa.timestamp("us", "UTC")
+            ),
         ],
         schema=SCHEMA,
     )

@@ -20,7 +20,16 @@ def main() -> int:
             return started.returncode
         try:
             # Warnings of Jupyter's own are not ours to mend; those of our tests are errors in pytest's own step.
-            pytest = [sys.executable, "-m", "pytest", "--nbval-lax", "-W", "ignore", "-p", "no:cacheprovider"]
+            pytest = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "--nbval-lax",
+                "-W",
+                "ignore",
+                "-p",
+                "no:cacheprovider",
+            ]
             notebooks = sorted(str(p) for p in (ROOT / "notebooks").glob("*.ipynb"))
             return subprocess.run([*pytest, *notebooks], env=env, cwd=ROOT, check=False).returncode
         finally:

@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(*command: str | Path, **options: object) -> str:
-    done = subprocess.run([str(c) for c in command], text=True, capture_output=True, check=False, **options)  # type: ignore[call-overload]
+    done = subprocess.run(
+        [str(c) for c in command], text=True, capture_output=True, check=False, **options
+    )  # type: ignore[call-overload]
     if done.returncode:
         sys.exit(f"{' '.join(str(c) for c in command)}\n{done.stdout}{done.stderr}")
     return str(done.stdout)
@@ -29,8 +31,19 @@ def main() -> None:
         venv.create(there / "venv", with_pip=True, system_site_packages=False)
         binaries = there / "venv" / ("Scripts" if os.name == "nt" else "bin")
         python = binaries / ("python.exe" if os.name == "nt" else "python")
-        run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", wheel)
-        site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])").strip())
+        run(
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--disable-pip-version-check",
+            wheel,
+        )
+        site = Path(
+            run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])").strip()
+        )
         libraries = [p for p in sys.path if p.endswith("site-packages")]
         (site / "libraries.pth").write_text("\n".join(libraries))
         env = {**os.environ, "SFNB_HOME": str(there / "home")}
@@ -41,7 +54,16 @@ def main() -> None:
         run(sfnb, "demo", "start", "--size", "tiny", env=env, cwd=there)
         try:
             summary = json.loads(
-                run(sfnb, "backup", "demo", "--objects", "Account,Contact", "--json", env=env, cwd=there)
+                run(
+                    sfnb,
+                    "backup",
+                    "demo",
+                    "--objects",
+                    "Account,Contact",
+                    "--json",
+                    env=env,
+                    cwd=there,
+                )
             )
             run(sfnb, "run", "run_backup", "-p", "objects", "Account", env=env, cwd=there)
         finally:

@@ -50,7 +50,10 @@ class Clients:
     @property
     def sf(self) -> list[str]:
         """The command that starts sf, without a shell on any platform."""
-        return [str(self.node), str(self.folder / "node_modules" / "@salesforce" / "cli" / "bin" / "run.js")]
+        return [
+            str(self.node),
+            str(self.folder / "node_modules" / "@salesforce" / "cli" / "bin" / "run.js"),
+        ]
 
 
 def find_clients() -> Clients:
@@ -64,7 +67,9 @@ def find_clients() -> Clients:
         manifest = MODULES / name / "package.json"
         found = _read_json(manifest)["version"] if manifest.exists() else "not installed"
         if found != wanted:
-            raise Missing(f"{name} {wanted} is wanted, found: {found}. Install it with: python tools/clients.py")
+            raise Missing(
+                f"{name} {wanted} is wanted, found: {found}. Install it with: python tools/clients.py"
+            )
     return Clients(_find_node(), HOME)
 
 
@@ -81,8 +86,12 @@ def install_clients() -> None:
     except Missing:
         npm = shutil.which("npm")
         if npm is None:
-            raise Missing("npm is not on the PATH. Install Node.js with npm to run them too.") from None
-        print("installing jsforce and sf from npm; the first time this takes some minutes", flush=True)
+            raise Missing(
+                "npm is not on the PATH. Install Node.js with npm to run them too."
+            ) from None
+        print(
+            "installing jsforce and sf from npm; the first time this takes some minutes", flush=True
+        )
         done = subprocess.run(
             [npm, "ci", "--no-progress", "--loglevel", "error"],
             cwd=HOME,
@@ -108,7 +117,9 @@ def _find_node() -> Path:
     system = shutil.which("node")
     if system is None:
         raise Missing(f"Node is not on the PATH. Install Node.js {wanted} or newer.")
-    told = subprocess.run([system, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    told = subprocess.run(
+        [system, "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     if tuple(int(part) for part in told.removeprefix("v").split(".")[:2]) < OLDEST_NODE:
         raise Missing(f"Node {told} is too old for them. Install Node.js {wanted} or newer.")
     return Path(system)
@@ -126,10 +137,14 @@ def main() -> int:
         print(f"The clients from npm are left out, and with them their conformance tests: {reason}")
         return 0
     except subprocess.CalledProcessError as err:
-        print(f"npm could not install the clients (exit code {err.returncode}); what it said stands above.")
+        print(
+            f"npm could not install the clients (exit code {err.returncode}); what it said stands above."
+        )
         return 1
     pinned = _read_json(HOME / "package.json")["dependencies"]
-    print(f"{', '.join(f'{name} {version}' for name, version in pinned.items())}, run by {clients.node}")
+    print(
+        f"{', '.join(f'{name} {version}' for name, version in pinned.items())}, run by {clients.node}"
+    )
     return 0
 
 

@@ -37,7 +37,9 @@ def install_debian(*packages: str) -> None:
     """Debian keeps some of Python in packages of its own."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     if not (is_root and shutil.which("apt-get")):
-        sys.exit(f"this needs the package {' '.join(packages)}: sudo apt-get install {' '.join(packages)}")
+        sys.exit(
+            f"this needs the package {' '.join(packages)}: sudo apt-get install {' '.join(packages)}"
+        )
     run("apt-get", "update", "--quiet")
     run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages)
 

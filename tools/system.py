@@ -36,13 +36,17 @@ def main() -> int:
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     if is_root and shutil.which("apt-get"):
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "update", "--quiet"], env=env, check=False, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["apt-get", "update", "--quiet"], env=env, check=False, stdout=subprocess.DEVNULL
+        )
         install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *missing]
         subprocess.run(install, env=env, check=False, stdout=subprocess.DEVNULL)
     for package in missing:
         why, is_there = WANTED[package]
         if not is_there():
-            print(f"{package} is not there, so {why} are skipped; on Debian: sudo apt-get install {package}")
+            print(
+                f"{package} is not there, so {why} are skipped; on Debian: sudo apt-get install {package}"
+            )
     return 0
 
 

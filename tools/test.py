@@ -24,7 +24,11 @@ STEPS: dict[str, list[str]] = {
 
 
 def main(wanted: list[str]) -> int:
-    env = {**os.environ, "PYTHONWARNINGS": "default", "PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}"}
+    env = {
+        **os.environ,
+        "PYTHONWARNINGS": "default",
+        "PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     for name in wanted or STEPS:
         print(f"\n=== {name}", flush=True)
         began_s = time.monotonic()

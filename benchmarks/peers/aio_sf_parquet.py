@@ -18,7 +18,9 @@ async def main(url: str, token: str, object_name: str, folder: str) -> None:
         fields = await get_bulk_fields(described["fields"])
         soql = f"SELECT {','.join(field['name'] for field in fields)} FROM {object_name}"
         result = await bulk_query(client, soql, all_rows=True, poll_interval=POLL_S)
-        await write_query_to_parquet(result, str(Path(folder) / f"{object_name}.parquet"), fields_metadata=fields)
+        await write_query_to_parquet(
+            result, str(Path(folder) / f"{object_name}.parquet"), fields_metadata=fields
+        )
         print(json.dumps({"rows": len(result)}))
 
 

@@ -24,7 +24,9 @@ def main(url: str, token: str, object_name: str, folder: str, how: str) -> None:
     bulk = getattr(sf.bulk2, object_name)
     rows = 0
     if how == "download":
-        rows = sum(page["number_of_records"] for page in bulk.download(soql, path=folder, wait=POLL_S))
+        rows = sum(
+            page["number_of_records"] for page in bulk.download(soql, path=folder, wait=POLL_S)
+        )
     else:
         with (Path(folder) / f"{object_name}.csv").open("w", newline="", encoding="utf-8") as out:
             writer = csv.DictWriter(out, fields)

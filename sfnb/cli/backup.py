@@ -17,7 +17,7 @@ from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.progress import progress_for
 from sfnb.connection import Connection, connect
-from sfnb.engine import EXIT_CODES, Forecast
+from sfnb.engine import EXIT_CODES, Estimate
 from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs.runner import OnPause
 
@@ -54,10 +54,24 @@ choice_options = _options(
     click.option("--exclude", callback=_names, metavar="A,B", help="All objects but these."),
 )
 run_options = _options(
-    click.option("--on-pause", type=click.Choice(["wait", "exit"]), default="wait", show_default=True),
-    click.option("--poll-seconds", type=float, callback=_positive, help="Seconds between questions while paused."),
-    click.option("--workers", type=click.IntRange(1, 32), help="Units of work under way at a time."),
-    click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; progress goes to standard error."),
+    click.option(
+        "--on-pause", type=click.Choice(["wait", "exit"]), default="wait", show_default=True
+    ),
+    click.option(
+        "--poll-seconds",
+        type=float,
+        callback=_positive,
+        help="Seconds between questions while paused.",
+    ),
+    click.option(
+        "--workers", type=click.IntRange(1, 32), help="Units of work under way at a time."
+    ),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print the summary as JSON; progress goes to standard error.",
+    ),
 )
 
 
@@ -66,13 +80,15 @@ run_options = _options(
 @choice_options
 @click.option("--json", "as_json", is_flag=True)
 @pass_app
-def plan(app: App, name: str, objects: list[str] | None, exclude: list[str] | None, as_json: bool) -> None:
+def plan(
+    app: App, name: str, objects: list[str] | None, exclude: list[str] | None, as_json: bool
+) -> None:
     """What a backup would cost: rows, calls and MB by object, and where it would pause."""
     with connect(name, settings=app.settings, clock=app.clock) as org:
         forecast = engine.plan(org, engine.backup(objects=objects, exclude=exclude or ()))
         finishes = _finishes(org, forecast)
     if as_json:
-        from sfnb.usage.ahead import finishes_json
+        from sfnb.usage.what_if import finishes_json
 
         told = forecast_json(name, forecast) | {"finishes": finishes_json(finishes)}
         click.echo(json.dumps(told, indent=2))
@@ -81,28 +97,32 @@ def plan(app: App, name: str, objects: list[str] | None, exclude: list[str] | No
         _print_finish(app, forecast, finishes)
 
 
-def _finishes(org: Connection, forecast: Forecast) -> dict[int, Finish]:
+def _finishes(org: Connection, forecast: Estimate) -> dict[int, Finish]:
     """How the backup would go under each limit percent; empty where nothing is known of the org's use."""
     from sfnb.quota.forecast import what_if
-    from sfnb.usage.ahead import budgets_of
+    from sfnb.usage.what_if import budgets_of
 
     return what_if(forecast.plan.price(), budgets_of(org.state, org.org_id, now=org.clock.now()))
 
 
-def _print_finish(app: App, forecast: Forecast, finishes: dict[int, Finish]) -> None:
-    from sfnb.usage.ahead import finish_sentence, unpaused_percent
+def _print_finish(app: App, forecast: Estimate, finishes: dict[int, Finish]) -> None:
+    from sfnb.usage.what_if import finish_sentence, unpaused_percent
     from sfnb.usage.zones import zone_of
 
     if not finishes:
         return
-    percent = min(budget.limit_percent for api, budget in forecast.standing.items() if forecast.plan.price().get(api))
+    percent = min(
+        budget.limit_percent
+        for api, budget in forecast.standing.items()
+        if forecast.plan.price().get(api)
+    )
     click.echo(finish_sentence(finishes[percent], zone_of(None, now=app.clock.now())))
     through = unpaused_percent(finishes)
     if finishes[percent].pauses and through is not None:
         click.echo(f"From {through} % on it would run through without a pause.")
 
 
-def forecast_json(name: str, forecast: Forecast) -> dict[str, Any]:
+def forecast_json(name: str, forecast: Estimate) -> dict[str, Any]:
     """The plan as `sfnb plan --json` prints it."""
     made = forecast.plan
     return {
@@ -113,7 +133,12 @@ def forecast_json(name: str, forecast: Forecast) -> dict[str, Any]:
         "left_out": dict(made.left_out),
         "failed": dict(made.failed),
         "limits": {
-            api: {"used": s.used, "max": s.max, "limit_percent": s.limit_percent, "threshold": s.threshold}
+            api: {
+                "used": s.used,
+                "max": s.maximum,
+                "limit_percent": s.limit_percent,
+                "threshold": s.threshold,
+            }
             for api, s in forecast.standing.items()
             if s.is_known
         },
@@ -121,12 +146,14 @@ def forecast_json(name: str, forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def _print_plan(name: str, forecast: Forecast) -> None:
+def _print_plan(name: str, forecast: Estimate) -> None:
     made = forecast.plan
-    click.echo(f"{'object':40} {'rows':>12}  {'road':8} {'calls':>8} {'MB':>10}")
+    click.echo(f"{'object':40} {'rows':>12}  {'reader':8} {'calls':>8} {'MB':>10}")
     for planned in sorted(made.objects.values(), key=lambda o: -(o.expected_rows or 0)):
         rows = "?" if planned.expected_rows is None else f"{planned.expected_rows:,}"
-        click.echo(f"{planned.name:40} {rows:>12}  {planned.road:8} {planned.calls:8.1f} {planned.mb:10,.1f}")
+        click.echo(
+            f"{planned.name:40} {rows:>12}  {planned.reader:8} {planned.calls:8.1f} {planned.mb:10,.1f}"
+        )
     for title, reasons in (("cannot be queried", made.left_out), ("failed", made.failed)):
         if reasons:
             click.echo(f"\n{title}:")
@@ -141,17 +168,23 @@ def _print_plan(name: str, forecast: Forecast) -> None:
     for budget in forecast.standing.values():
         if budget.is_known:
             click.echo(
-                f"{budget.api}: {budget.used:,} of {budget.max:,} used; jobs stop at {budget.threshold:,} "
+                f"{budget.api}: {budget.used:,} of {budget.maximum:,} used; jobs stop at {budget.threshold:,} "
                 f"({budget.limit_percent} %)."
             )
-    for sentence in forecast.pauses or ["It fits under the limits as they stand now: no pause expected."]:
+    for sentence in forecast.pauses or [
+        "It fits under the limits as they stand now: no pause expected."
+    ]:
         click.echo(sentence)
 
 
 @click.command()
 @click.argument("name")
 @choice_options
-@click.option("--full", is_flag=True, help="Read everything (what sfnb does until it has incremental backups).")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Read everything (what sfnb does until it has incremental backups).",
+)
 @run_options
 @pass_app
 def backup(  # noqa: PLR0917 - click gives them by name
@@ -167,14 +200,27 @@ def backup(  # noqa: PLR0917 - click gives them by name
 ) -> int:
     """Back up an org, pausing at its limit. Exit code 75: paused, `sfnb resume` goes on."""
     request = engine.backup(objects=objects, exclude=exclude or ())
-    with connect(name, settings=app.settings, clock=app.clock) as org, _stopped_by_signals() as stop:
-        run = partial(engine.run, org, request, on_pause=on_pause, poll_s=poll_seconds, workers=workers, stop=stop)
+    with (
+        connect(name, settings=app.settings, clock=app.clock) as org,
+        _stopped_by_signals() as stop,
+    ):
+        run = partial(
+            engine.run,
+            org,
+            request,
+            on_pause=on_pause,
+            poll_s=poll_seconds,
+            workers=workers,
+            stop=stop,
+        )
         return _run(as_json, run)
 
 
 @click.command()
 @click.argument("job", required=False)
-@click.option("--all", "all_jobs", is_flag=True, help="Every job that is paused or whose process is gone.")
+@click.option(
+    "--all", "all_jobs", is_flag=True, help="Every job that is paused or whose process is gone."
+)
 @run_options
 @pass_app
 def resume(  # noqa: PLR0917 - click gives them by name
@@ -190,7 +236,9 @@ def resume(  # noqa: PLR0917 - click gives them by name
     if bool(job) == all_jobs:
         raise CallerError("name a job or say --all; `sfnb jobs` lists them.")
     job_ids = (
-        [app.job_id(job)] if job else [j.job_id for j in app.state.jobs.list() if not (j.state.is_final or j.is_held)]
+        [app.job_id(job)]
+        if job
+        else [j.job_id for j in app.state.jobs.find() if not (j.state.is_final or j.is_held)]
     )
     if not job_ids:
         click.echo("no job is waiting to be resumed.", err=True)
@@ -199,14 +247,24 @@ def resume(  # noqa: PLR0917 - click gives them by name
         if app.state.jobs.get(job_id).is_held:
             app.state.jobs.want(job_id, None)
             click.echo(
-                f"job {job_id} has a process of its own and goes on there; `sfnb jobs` shows its state.", err=True
+                f"job {job_id} has a process of its own and goes on there; `sfnb jobs` shows its state.",
+                err=True,
             )
             continue
         name = app.state.jobs.get(job_id).org
         try:
-            with connect(name, settings=app.settings, clock=app.clock) as org, _stopped_by_signals() as stop:
+            with (
+                connect(name, settings=app.settings, clock=app.clock) as org,
+                _stopped_by_signals() as stop,
+            ):
                 run = partial(
-                    engine.resume, org, job_id, on_pause=on_pause, poll_s=poll_seconds, workers=workers, stop=stop
+                    engine.resume,
+                    org,
+                    job_id,
+                    on_pause=on_pause,
+                    poll_s=poll_seconds,
+                    workers=workers,
+                    stop=stop,
                 )
                 code = _run(as_json, run)
         except SfnbError as err:

@@ -13,7 +13,7 @@ from sfnb.errors import CallerError
 from sfnb.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from sfnb.org.org import Org
+    from sfnb.org.client import OrgClient
     from sfnb.state.database import State
     from sfnb.store.tables import OrgStore
 
@@ -45,10 +45,10 @@ class App:
         """The Organization Id of a registered org; asks the org once if it is not known yet."""
         return self.settings.org(name).org_id or self.connect(name).org_id
 
-    def connect(self, name: str) -> Org:
-        from sfnb.org.org import connect
+    def connect(self, name: str) -> OrgClient:
+        from sfnb.org.client import open_client
 
-        org = connect(self.settings, name, state=self.state, clock=self.clock)
+        org = open_client(self.settings, name, state=self.state, clock=self.clock)
         self._open.callback(org.close)
         return org
 
@@ -59,7 +59,7 @@ class App:
 
     def job_id(self, prefix: str) -> str:
         """The one job whose id starts so."""
-        found = [job.job_id for job in self.state.jobs.list() if job.job_id.startswith(prefix)]
+        found = [job.job_id for job in self.state.jobs.find() if job.job_id.startswith(prefix)]
         if len(found) != 1:
             what = "no job" if not found else f"{len(found)} jobs"
             raise CallerError(f"{what} found for {prefix!r}; `sfnb jobs` lists them.")

@@ -41,13 +41,34 @@ def demo() -> None:
 
 
 @demo.command()
-@click.option("--size", default="small", show_default=True, type=click.Choice(["tiny", "small", "medium", "large"]))
-@click.option("--port", default=0, help="Port for HTTP; 0 lets the system choose.")
-@click.option("--max-calls", default=15_000, show_default=True, help="Calls that the org allows in 24 hours.")
-@click.option("--minutes-per-second", default=1.0, show_default=True, help="Simulated minutes in one real second.")
-@click.option("--competitors", default="on", show_default=True, help="Other apps that spend calls: on, off or curve.")
 @click.option(
-    "--option", "more", multiple=True, metavar="NAME=VALUE", help="Any other option of `python -m sfnb_demo serve`."
+    "--size",
+    default="small",
+    show_default=True,
+    type=click.Choice(["tiny", "small", "medium", "large"]),
+)
+@click.option("--port", default=0, help="Port for HTTP; 0 lets the system choose.")
+@click.option(
+    "--max-calls", default=15_000, show_default=True, help="Calls that the org allows in 24 hours."
+)
+@click.option(
+    "--minutes-per-second",
+    default=1.0,
+    show_default=True,
+    help="Simulated minutes in one real second.",
+)
+@click.option(
+    "--competitors",
+    default="on",
+    show_default=True,
+    help="Other apps that spend calls: on, off or curve.",
+)
+@click.option(
+    "--option",
+    "more",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other option of `python -m sfnb_demo serve`.",
 )
 @pass_app
 def start(  # noqa: PLR0917 - click gives them by name
@@ -66,7 +87,16 @@ def start(  # noqa: PLR0917 - click gives them by name
     folder = ready_file.parent
     folder.mkdir(parents=True, exist_ok=True)
     ready_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "sfnb_demo", "serve", "--folder", str(folder), "--ready-file", str(ready_file)]
+    command = [
+        sys.executable,
+        "-m",
+        "sfnb_demo",
+        "serve",
+        "--folder",
+        str(folder),
+        "--ready-file",
+        str(ready_file),
+    ]
     command += ["--size", size, "--port", str(port), "--max-calls", str(max_calls)]
     command += ["--minutes-per-second", str(minutes_per_second), "--competitors", competitors]
     for pair in more:
@@ -79,7 +109,9 @@ def start(  # noqa: PLR0917 - click gives them by name
             if os.name == "nt"
             else {"start_new_session": True}
         )
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **detach)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **detach
+        )
     ready = _wait_for(process, ready_file, log, app.clock)
     password = folder / "password"
     password.touch(mode=0o600)
@@ -94,11 +126,15 @@ def start(  # noqa: PLR0917 - click gives them by name
         org_id=ready["org_id"],
     )
     put_org(app.settings, config)
-    click.echo(f"demo org at {ready['url']} (organization {ready['org_id']}, {max_calls:,} calls in 24 hours).")
+    click.echo(
+        f"demo org at {ready['url']} (organization {ready['org_id']}, {max_calls:,} calls in 24 hours)."
+    )
     click.echo("Next: sfnb org check demo, sfnb plan demo, sfnb backup demo.")
 
 
-def _wait_for(process: subprocess.Popen[bytes], ready_file: Path, log: Path, clock: Clock) -> dict[str, Any]:
+def _wait_for(
+    process: subprocess.Popen[bytes], ready_file: Path, log: Path, clock: Clock
+) -> dict[str, Any]:
     deadline = clock.monotonic() + START_TIMEOUT_S
     while clock.monotonic() < deadline:
         if ready_file.exists():
@@ -106,7 +142,9 @@ def _wait_for(process: subprocess.Popen[bytes], ready_file: Path, log: Path, clo
             return ready
         if process.poll() is not None:
             last = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
-            raise JobError(f"the demo org ended at once: {last[0] if last else 'it said nothing'} (whole log: {log})")
+            raise JobError(
+                f"the demo org ended at once: {last[0] if last else 'it said nothing'} (whole log: {log})"
+            )
         clock.wait(0.05)
     process.kill()
     raise JobError(f"the demo org did not answer within {START_TIMEOUT_S} s; its log is {log}.")
@@ -137,7 +175,11 @@ def status(app: App, as_json: bool) -> None:
     """Say whether the demo org runs, and where."""
     ready = _running(app)
     if as_json:
-        shown = {k: ready[k] for k in ("url", "https_url", "org_id", "pid") if k in ready} if ready else {}
+        shown = (
+            {k: ready[k] for k in ("url", "https_url", "org_id", "pid") if k in ready}
+            if ready
+            else {}
+        )
         click.echo(json.dumps({"running": ready is not None, **shown}))
     elif ready:
         click.echo(f"the demo org runs at {ready['url']} (process {ready['pid']}).")

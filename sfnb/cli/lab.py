@@ -27,7 +27,9 @@ folder_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the notebooks are copied to and kept; default: the folder notebooks in SFNB_HOME.",
 )
-port_option = click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 lets the system choose.")
+port_option = click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port; 0 lets the system choose."
+)
 browser_option = click.option("--browser/--no-browser", default=True, help="Open a browser window.")
 
 
@@ -67,7 +69,14 @@ def dashboard(app: App, folder: Path | None, port: int | None, browser: bool) ->
     if find_spec("voila") is None:
         raise CallerError("the dashboard needs Voilà: pip install 'sfnb[dashboard]'.")
     there = _copied(app, folder)
-    command = [sys.executable, "-m", "voila", str(there), "--Voila.ip=127.0.0.1", "--VoilaConfiguration.theme=light"]
+    command = [
+        sys.executable,
+        "-m",
+        "voila",
+        str(there),
+        "--Voila.ip=127.0.0.1",
+        "--VoilaConfiguration.theme=light",
+    ]
     return _serve(command, port, browser, there)
 
 
@@ -138,7 +147,9 @@ def copy_notebooks(source: Path, there: Path) -> list[str]:
             if copied.get(new.name) == digest:
                 continue  # changed by its owner, and no newer one has come since
             if copied.get(new.name) != now:
-                told.append(f"{new.name} was changed by you and is kept; to take the newer one, move yours away.")
+                told.append(
+                    f"{new.name} was changed by you and is kept; to take the newer one, move yours away."
+                )
                 continue
         part = old.with_suffix(".part")
         part.write_bytes(content)

@@ -66,7 +66,9 @@ def _no_collecting() -> Iterator[None]:
             gc.enable()
 
 
-@click.group(cls=Rooms, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Rooms, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(sfnb.__version__, prog_name="sfnb")
 @click.pass_context
 def cli(ctx: click.Context) -> None:

@@ -18,10 +18,23 @@ from sfnb.notebook import OUTCOME_TYPE, find_notebook
 
 @click.command()
 @click.argument("notebook")
-@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebook.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where the executed notebook goes.")
+@click.option(
+    "-p",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebook.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the executed notebook goes.",
+)
 @pass_app
-def run(app: App, notebook: str, parameters: tuple[tuple[str, str], ...], output: Path | None) -> int:
+def run(
+    app: App, notebook: str, parameters: tuple[tuple[str, str], ...], output: Path | None
+) -> int:
     """Run NOTEBOOK (a path, or the name of one that comes with sfnb) from start to end."""
     source = find_notebook(notebook)
     now = app.clock.now()
@@ -32,7 +45,9 @@ def run(app: App, notebook: str, parameters: tuple[tuple[str, str], ...], output
     summary = outcome_of(executed)
     if summary is None:
         return 0
-    click.echo(f"job {summary['job_id']} {summary['state'].replace('_', ' ')}; snapshot {summary['snapshot']}.")
+    click.echo(
+        f"job {summary['job_id']} {summary['state'].replace('_', ' ')}; snapshot {summary['snapshot']}."
+    )
     return EXIT_CODES[summary["state"]]
 
 
@@ -50,7 +65,9 @@ def execute(source: Path, output: Path, parameters: dict[str, Any]) -> Any:
 
     known = papermill.inspect_notebook(str(source))
     if strange := sorted(set(parameters) - set(known)):
-        raise CallerError(f"{source.name} has no parameter {strange[0]}; it has {', '.join(known)}.")
+        raise CallerError(
+            f"{source.name} has no parameter {strange[0]}; it has {', '.join(known)}."
+        )
     # Python 3.11's debugger otherwise prints a warning into every notebook.
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
@@ -63,7 +80,9 @@ def execute(source: Path, output: Path, parameters: dict[str, Any]) -> Any:
             cwd=output.parent,
         )
     except PapermillExecutionError as err:
-        raise JobError(f"{source.name} failed: {err.ename}: {err.evalue} The executed notebook is {output}.") from err
+        raise JobError(
+            f"{source.name} failed: {err.ename}: {err.evalue} The executed notebook is {output}."
+        ) from err
 
 
 def outcome_of(notebook: Any) -> dict[str, Any] | None:

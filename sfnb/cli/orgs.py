@@ -47,24 +47,52 @@ def org() -> None:
 
 @org.command()
 @click.argument("name")
-@click.option("--instance-url", default="", help="The org's address, such as https://acme.my.salesforce.com.")
-@click.option("--access-token-env", metavar="VAR", help="The variable that holds a session id or access token.")
+@click.option(
+    "--instance-url", default="", help="The org's address, such as https://acme.my.salesforce.com."
+)
+@click.option(
+    "--access-token-env",
+    metavar="VAR",
+    help="The variable that holds a session id or access token.",
+)
 @click.option("--username", default="", help="Of a user who may read everything.")
 @click.option("--password-env", metavar="VAR", help="The variable that holds the password.")
-@click.option("--token-env", metavar="VAR", help="The variable that holds the user's security token.")
-@click.option("--domain", default="", help="login, test, or the My Domain host; where the login starts.")
+@click.option(
+    "--token-env", metavar="VAR", help="The variable that holds the user's security token."
+)
+@click.option(
+    "--domain", default="", help="login, test, or the My Domain host; where the login starts."
+)
 @click.option("--client-id", default="", help="The consumer key of the app, for OAuth.")
-@click.option("--client-secret-env", metavar="VAR", help="The variable that holds the app's consumer secret.")
-@click.option("--jwt-key", default="", help="File of the private key (PEM) whose certificate the app trusts.")
+@click.option(
+    "--client-secret-env", metavar="VAR", help="The variable that holds the app's consumer secret."
+)
+@click.option(
+    "--jwt-key", default="", help="File of the private key (PEM) whose certificate the app trusts."
+)
 @click.option("--audience", default="", help="Who the JWT is for; default: the login server.")
-@click.option("--refresh-token-env", metavar="VAR", help="The variable that holds an OAuth refresh token.")
-@click.option("--sf-cli", "alias", default="", metavar="ALIAS", help="Use the login of the sf command line tool.")
+@click.option(
+    "--refresh-token-env", metavar="VAR", help="The variable that holds an OAuth refresh token."
+)
+@click.option(
+    "--sf-cli",
+    "alias",
+    default="",
+    metavar="ALIAS",
+    help="Use the login of the sf command line tool.",
+)
 @click.option("--ca-file", default="", help="PEM file of the authorities to trust for this org.")
-@click.option("--store-secret", is_flag=True, help="Keep the secrets in the keyring; ask for those not in a variable.")
+@click.option(
+    "--store-secret",
+    is_flag=True,
+    help="Keep the secrets in the keyring; ask for those not in a variable.",
+)
 @click.option("--no-check", is_flag=True, help="Do not try the login now.")
 @click.option("--replace", is_flag=True, help="Register anew under a name that is taken.")
 @pass_app
-def add(app: App, /, name: str, store_secret: bool, no_check: bool, replace: bool, **given: Any) -> None:
+def add(
+    app: App, /, name: str, store_secret: bool, no_check: bool, replace: bool, **given: Any
+) -> None:
     """
     Register an org as NAME, and try its login.
 
@@ -80,7 +108,9 @@ def add(app: App, /, name: str, store_secret: bool, no_check: bool, replace: boo
     The secrets stay in the variables you name, or go to the keyring with --store-secret.
     """
     if name in app.settings.orgs and not replace:
-        raise CallerError(f"org {name} is registered already; give --replace, or choose another name.")
+        raise CallerError(
+            f"org {name} is registered already; give --replace, or choose another name."
+        )
     config = plan_org(name, given, store_secret=store_secret)
     if store_secret:
         config = _store_secrets(config, given)
@@ -92,7 +122,11 @@ def add(app: App, /, name: str, store_secret: bool, no_check: bool, replace: boo
             forget_secrets(name, _kept_in_keyring(config))
             raise
     app.settings = put_org(app.settings, config)
-    where = f" ({config.org_id} at {config.instance_url}, API {config.api_version})" if config.org_id else ""
+    where = (
+        f" ({config.org_id} at {config.instance_url}, API {config.api_version})"
+        if config.org_id
+        else ""
+    )
     click.echo(f"org {name} is registered{where}.")
     click.echo(f"Next: sfnb org check {name}, sfnb plan {name}, sfnb backup {name}.")
 
@@ -106,12 +140,16 @@ def plan_org(name: str, given: dict[str, Any], *, store_secret: bool) -> OrgConf
     """
     login = _way_in(given)
     if login == "client" and not (given["instance_url"] or given["domain"]):
-        raise CallerError("the client credentials flow needs --instance-url: Salesforce serves it on My Domain only.")
+        raise CallerError(
+            "the client credentials flow needs --instance-url: Salesforce serves it on My Domain only."
+        )
     secrets: dict[str, str] = {}
     for option in SECRET_OPTIONS.values():
         # What was given is not repeated: it may be the secret itself.
         if given[option] and not VARIABLE.fullmatch(given[option]):
-            raise CallerError(f"--{option.replace('_', '-')} wants the name of a variable, never the secret itself.")
+            raise CallerError(
+                f"--{option.replace('_', '-')} wants the name of a variable, never the secret itself."
+            )
     for role in SECRETS_OF[login]:
         if given[SECRET_OPTIONS[role]]:
             secrets[role] = "keyring" if store_secret else f"env:{given[SECRET_OPTIONS[role]]}"
@@ -124,9 +162,13 @@ def plan_org(name: str, given: dict[str, Any], *, store_secret: bool) -> OrgConf
                 "or give --store-secret to type it in and keep it in the keyring."
             )
         secrets.setdefault(role, "keyring")
-    unused = [option for role, option in SECRET_OPTIONS.items() if given[option] and role not in secrets]
+    unused = [
+        option for role, option in SECRET_OPTIONS.items() if given[option] and role not in secrets
+    ]
     if unused:
-        raise CallerError(f"--{unused[0].replace('_', '-')} does not go with this way of logging in ({login}).")
+        raise CallerError(
+            f"--{unused[0].replace('_', '-')} does not go with this way of logging in ({login})."
+        )
     return OrgConfig(
         name=name,
         login=login,  # type: ignore[arg-type]  # one of SECRETS_OF
@@ -151,14 +193,30 @@ def _way_in(given: dict[str, Any]) -> str:
     }
     chosen = [way for way, value in ways.items() if value]
     if len(chosen) > 1:
-        raise CallerError(f"these options are for different ways of logging in: {', '.join(chosen)}. Choose one.")
-    way = chosen[0] if chosen else "password" if given["username"] else "client" if given["client_id"] else ""
+        raise CallerError(
+            f"these options are for different ways of logging in: {', '.join(chosen)}. Choose one."
+        )
+    way = (
+        chosen[0]
+        if chosen
+        else "password"
+        if given["username"]
+        else "client"
+        if given["client_id"]
+        else ""
+    )
     if not way and given["instance_url"]:
         way = "token"
-    needs = {"jwt": ("username", "client_id"), "refresh": ("client_id",), "token": ("instance_url",)}
+    needs = {
+        "jwt": ("username", "client_id"),
+        "refresh": ("client_id",),
+        "token": ("instance_url",),
+    }
     for option in needs.get(way, ()):
         if not given[option]:
-            raise CallerError(f"--{option.replace('_', '-')} is missing for this way of logging in ({way}).")
+            raise CallerError(
+                f"--{option.replace('_', '-')} is missing for this way of logging in ({way})."
+            )
     if not way:
         raise CallerError("say how to log in; `sfnb org add --help` lists the ways.")
     return way
@@ -181,7 +239,9 @@ def _store_secrets(config: OrgConfig, given: dict[str, Any]) -> OrgConfig:
             secret = click.prompt(role.replace("_", " ").capitalize(), hide_input=True)
         else:
             option = SECRET_OPTIONS[role].replace("_", "-")
-            raise CallerError(f"nobody is here to type the {role.replace('_', ' ')}; name a variable with --{option}.")
+            raise CallerError(
+                f"nobody is here to type the {role.replace('_', ' ')}; name a variable with --{option}."
+            )
         put_secret(config.name, role, secret)
     return config
 
@@ -192,10 +252,10 @@ def _kept_in_keyring(config: OrgConfig) -> list[str]:
 
 def _try_login(app: App, config: OrgConfig) -> OrgConfig:
     """The registration with what the org told: its id, address and API version."""
-    from sfnb.org.org import connect
+    from sfnb.org.client import open_client
 
     settings = dataclasses.replace(app.settings, orgs={**app.settings.orgs, config.name: config})
-    opened = connect(settings, config.name, state=app.state, clock=app.clock)
+    opened = open_client(settings, config.name, state=app.state, clock=app.clock)
     try:
         return dataclasses.replace(
             config,
@@ -229,7 +289,9 @@ def list_(app: App, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif not rows:
-        click.echo("no org is registered yet; `sfnb org add NAME …` adds one, `sfnb demo start` a demo.")
+        click.echo(
+            "no org is registered yet; `sfnb org add NAME …` adds one, `sfnb demo start` a demo."
+        )
     else:
         _table(
             ["name", "org id", "address", "login", "user"],
@@ -264,7 +326,7 @@ def check(ctx: click.Context, app: App, name: str, as_json: bool) -> None:
             "api_version": report.api_version,
             "permissions": {PERMISSIONS[key][0]: has for key, has in report.permissions.items()},
             "missing": report.missing,
-            "limits": {api: {"used": r.used, "max": r.max} for api, r in report.limits.items()},
+            "limits": {api: {"used": r.used, "max": r.maximum} for api, r in report.limits.items()},
             "clock_skew_s": report.clock_skew_s,
             "calls": report.calls,
             "notes": list(report.notes),
@@ -281,7 +343,7 @@ def check(ctx: click.Context, app: App, name: str, as_json: bool) -> None:
             told = "yes" if has else "not known" if has is None else f"MISSING: {without}"
             click.echo(f"  {label:<30} {told}")
         for api, reading in report.limits.items():
-            click.echo(f"  {api:<30} {reading.used:,} of {reading.max:,} used in 24 hours")
+            click.echo(f"  {api:<30} {reading.used:,} of {reading.maximum:,} used in 24 hours")
         for note in report.notes:
             click.echo(f"  {note}")
         click.echo(f"  (this check cost {report.calls} API calls)")
@@ -297,14 +359,18 @@ def remove(app: App, name: str) -> None:
     config = app.settings.org(name)
     forget_secrets(name, _kept_in_keyring(config))
     app.settings = remove_org(app.settings, name)
-    click.echo(f"org {name} is forgotten; what is backed up of it stays in {app.settings.store_root}.")
+    click.echo(
+        f"org {name} is forgotten; what is backed up of it stays in {app.settings.store_root}."
+    )
 
 
 def _table(titles: list[str], rows: list[dict[str, Any]], keys: list[str]) -> None:
     lines = [titles, *([str(row[key]) for key in keys] for row in rows)]
     widths = [max(len(line[n]) for line in lines) for n in range(len(titles))]
     for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        click.echo(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
 
 
 COMMANDS: list[click.Command] = [org]

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Never, TextIO
 
 from sfnb.jobs import events
-from sfnb.jobs.lines import Lines, clock_text, is_repeated_by_next, line_of
+from sfnb.jobs.event_text import Lines, clock_text, is_repeated_by_next, line_of
 from sfnb.model import ObjectState
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ class Bars:
     def __init__(self, out: TextIO) -> None:
         from tqdm import tqdm
 
-        self._bar: tqdm[Never] = tqdm(total=0, unit=" rows", unit_scale=True, file=out, dynamic_ncols=True)
+        self._bar: tqdm[Never] = tqdm(
+            total=0, unit=" rows", unit_scale=True, file=out, dynamic_ncols=True
+        )
         self._rows: dict[str, int] = {}
         self._done = 0
         self._objects = 0
@@ -32,8 +34,8 @@ class Bars:
                 self._bar.total = sum(n or 0 for n in event.objects.values())
             if isinstance(event, events.ObjectProgress):
                 self._done += event.state == ObjectState.COMPLETE
-                self._bar.update(event.rows - self._rows.get(event.object, 0))
-                self._rows[event.object] = event.rows
+                self._bar.update(event.rows - self._rows.get(event.object_name, 0))
+                self._rows[event.object_name] = event.rows
                 self._bar.total = max(self._bar.total or 0, self._bar.n)
                 self._bar.set_description(f"{self._done}/{self._objects} objects")
             elif (text := line_of(event)) and not is_repeated_by_next(event):

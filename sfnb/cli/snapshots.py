@@ -16,7 +16,9 @@ from sfnb.store.manifest import Manifest
 from sfnb.store.snapshots import LATEST
 
 
-def aligned(heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> str:
+def aligned(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()
+) -> str:
     """A table of plain text; the columns in ``right`` (from 0) are numbers."""
     told = [[str(head) for head in heads], *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in told) for i in range(len(heads))]
@@ -83,7 +85,9 @@ def snapshots(app: App, name: str, as_json: bool) -> int:
         rows = [
             (
                 s["snapshot"],
-                s["state"] if s.get("sealed_at") or s["state"] == "damaged" else f"{s['state']}, not sealed",
+                s["state"]
+                if s.get("sealed_at") or s["state"] == "damaged"
+                else f"{s['state']}, not sealed",
                 f"{s['objects_complete']}/{s['objects']}" if "objects" in s else "",
                 f"{s['rows']:,}" if "rows" in s else "",
                 megabytes(s["bytes"]) if "bytes" in s else "",
@@ -91,7 +95,9 @@ def snapshots(app: App, name: str, as_json: bool) -> int:
             )
             for s in summaries
         ]
-        click.echo(aligned(("SNAPSHOT", "STATE", "OBJECTS", "ROWS", "MB", "JOB"), rows, right=(2, 3, 4)))
+        click.echo(
+            aligned(("SNAPSHOT", "STATE", "OBJECTS", "ROWS", "MB", "JOB"), rows, right=(2, 3, 4))
+        )
     return 1 if is_damaged else 0
 
 
@@ -107,9 +113,15 @@ def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
         click.echo(_as_json(manifest.as_json()))
         return
     complete, planned = _counts(manifest)
-    seal = f"sealed {manifest.sealed_at:%Y-%m-%d %H:%M:%SZ}" if manifest.sealed_at else "not sealed, may still grow"
+    seal = (
+        f"sealed {manifest.sealed_at:%Y-%m-%d %H:%M:%SZ}"
+        if manifest.sealed_at
+        else "not sealed, may still grow"
+    )
     click.echo(f"{manifest.snapshot}  {manifest.org} ({manifest.org_id})  {manifest.state}, {seal}")
-    click.echo(f"{complete} of {planned} objects complete, {manifest.rows:,} rows, {megabytes(manifest.bytes)} MB")
+    click.echo(
+        f"{complete} of {planned} objects complete, {manifest.rows:,} rows, {megabytes(manifest.bytes)} MB"
+    )
     rows = [
         (
             object_name,
@@ -136,18 +148,29 @@ def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("object_name", metavar="OBJECT")
 @click.option(
-    "--as-of", "snapshot", default=LATEST, show_default=True, help="A snapshot's id, or the beginning of one."
+    "--as-of",
+    "snapshot",
+    default=LATEST,
+    show_default=True,
+    help="A snapshot's id, or the beginning of one.",
 )
-@click.option("--to", "path", required=True, type=click.Path(path_type=Path), help="A .parquet or .csv file.")
+@click.option(
+    "--to", "path", required=True, type=click.Path(path_type=Path), help="A .parquet or .csv file."
+)
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @pass_app
-def export(app: App, name: str, object_name: str, *, snapshot: str, path: Path, force: bool) -> None:
+def export(
+    app: App, name: str, object_name: str, *, snapshot: str, path: Path, force: bool
+) -> None:
     """Write the records of OBJECT, alive at a snapshot, into a file."""
     found = app.store(name).snapshots[snapshot]
     count = found.export(object_name, path, overwrite=force)
     click.echo(f"{count:,} records of {object_name} as of {found.id} are in {path}.")
     if not found.is_complete(object_name):
-        click.echo(f"{object_name} is not complete in this snapshot; the records are those stored so far.", err=True)
+        click.echo(
+            f"{object_name} is not complete in this snapshot; the records are those stored so far.",
+            err=True,
+        )
 
 
 @click.command()
@@ -166,13 +189,20 @@ def verify(app: App, name: str, as_json: bool) -> int:
         click.echo(_as_json([finding.as_json() for finding in findings]))
         return 1 if damage else 0
     for finding in findings:
-        where = " ".join(part for part in (finding.snapshot, finding.object, finding.path) if part)
+        where = " ".join(
+            part for part in (finding.snapshot, finding.object_name, finding.path) if part
+        )
         click.echo(f"{finding.kind}: {where}: {finding.message}")
     number = len(store.snapshots)
     if damage:
-        click.echo(f"{damage} damaged, {litter} litter; make a new full backup of the objects named above.", err=True)
+        click.echo(
+            f"{damage} damaged, {litter} litter; make a new full backup of the objects named above.",
+            err=True,
+        )
         return 1
-    click.echo(f"{number} snapshot{'' if number == 1 else 's'} of {name} are as they were written; {litter} litter.")
+    click.echo(
+        f"{number} snapshot{'' if number == 1 else 's'} of {name} are as they were written; {litter} litter."
+    )
     return 0
 
 

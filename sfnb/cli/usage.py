@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 PARTLY = 3
 
-days_option = click.option("--days", type=click.IntRange(1, 90), default=7, show_default=True, help="How far back.")
-zone_option = click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin; default: this machine's.")
+days_option = click.option(
+    "--days", type=click.IntRange(1, 90), default=7, show_default=True, help="How far back."
+)
+zone_option = click.option(
+    "--timezone", metavar="ZONE", help="Such as Europe/Berlin; default: this machine's."
+)
 offline_option = click.option(
-    "--offline", is_flag=True, help="Ask the org nothing: only what is stored. Otherwise its log is read and counted."
+    "--offline",
+    is_flag=True,
+    help="Ask the org nothing: only what is stored. Otherwise its log is read and counted.",
 )
 
 
@@ -58,12 +64,26 @@ def usage(  # noqa: PLR0917 — click gives them by name
 @days_option
 @zone_option
 @offline_option
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where the HTML page goes.")
-@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Print it to a PDF file, by Chromium.")
 @click.option(
-    "--csv", "csv_folder", type=click.Path(file_okay=False, path_type=Path), help="Frames as CSV, in a folder."
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Where the HTML page goes."
 )
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Frames as JSON, in a file.")
+@click.option(
+    "--pdf",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Print it to a PDF file, by Chromium.",
+)
+@click.option(
+    "--csv",
+    "csv_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Frames as CSV, in a folder.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Frames as JSON, in a file.",
+)
 @pass_app
 def report(  # noqa: PLR0917 — click gives them by name
     app: App,
@@ -89,7 +109,10 @@ def report(  # noqa: PLR0917 — click gives them by name
         from sfnb.report.pdf import find_chromium
 
         find_chromium()  # before any call is spent
-    reviews = [_review(app, name, days=days, timezone=timezone, offline=offline) for name in dict.fromkeys(names)]
+    reviews = [
+        _review(app, name, days=days, timezone=timezone, offline=offline)
+        for name in dict.fromkeys(names)
+    ]
     if html is None and pdf is None:
         html = app.settings.home / "reports" / f"usage-{app.clock.now():%Y%m%dT%H%M%SZ}.html"
     if html:
@@ -113,14 +136,18 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     except OSError as err:
-        raise JobError(f"{path} cannot be written ({err.strerror}); choose another place with --html.") from err
+        raise JobError(
+            f"{path} cannot be written ({err.strerror}); choose another place with --html."
+        ) from err
     click.echo(f"HTML: {path}")
 
 
 def _review(app: App, name: str, *, days: int, timezone: str | None, offline: bool) -> Review:
-    from sfnb.usage.look import look_at
+    from sfnb.usage.reviews import look_at
 
-    return look_at(app.settings, app.state, app.clock, name, days=days, timezone=timezone, is_offline=offline)
+    return look_at(
+        app.settings, app.state, app.clock, name, days=days, timezone=timezone, is_offline=offline
+    )
 
 
 def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:
@@ -137,7 +164,9 @@ def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:
             org = app.connect(name)
             org.limits()
             standing = org.gate.standing()
-            told[name] = {api: {"used": standing[api].used, "max": standing[api].max} for api in APIS}
+            told[name] = {
+                api: {"used": standing[api].used, "max": standing[api].maximum} for api in APIS
+            }
         except (SfnbError, QuotaSignal) as err:
             failed[name] = str(err)
     app.state.usage.tidy(app.clock.now())
@@ -145,7 +174,11 @@ def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:
         click.echo(json.dumps({"orgs": told, "failed": failed}, indent=2, ensure_ascii=False))
     else:
         for name, budgets in told.items():
-            known = [f"{api} {b['used']:,} of {b['max']:,}" for api, b in budgets.items() if b["max"] >= 0]
+            known = [
+                f"{api} {b['used']:,} of {b['max']:,}"
+                for api, b in budgets.items()
+                if b["max"] >= 0
+            ]
             click.echo(f"{name}: {', '.join(known) or 'the org does not tell its limits'}")
         for name, reason in failed.items():
             click.echo(f"sfnb: {name}: {reason}", err=True)
@@ -192,15 +225,21 @@ def _print_usage(review: Review) -> None:
         last = rows.iloc[-1]
         own = int(last["sfnb_running"] + last["sfnb_completed"] + last["sfnb_besides"])
         share = "its maximum is 0" if last["max"] == 0 else f"{last['used_pct']:.1f} %"
-        click.echo(f"  {api:8} {last['used']:,} of {last['max']:,} in 24 hours ({share}), {own:,} of them by sfnb")
+        click.echo(
+            f"  {api:8} {last['used']:,} of {last['max']:,} in 24 hours ({share}), {own:,} of them by sfnb"
+        )
     for notice in review.notices:
         click.echo(f"  {notice.level}: {notice.sentence}")
     days = review.days[review.days["api"] == "api"]
     if len(days):
-        click.echo(f"\n{'day':12} {'calls':>9} {'sfnb':>9} {'other apps':>11} {'not attributed':>15}")
+        click.echo(
+            f"\n{'day':12} {'calls':>9} {'sfnb':>9} {'other apps':>11} {'not attributed':>15}"
+        )
         for row in days.itertuples():
             own = row.sfnb_jobs + row.sfnb_besides
-            click.echo(f"{row.day:12} {row.calls:9,} {own:9,} {row.other_apps:11,} {row.unattributed:15,}")
+            click.echo(
+                f"{row.day:12} {row.calls:9,} {own:9,} {row.other_apps:11,} {row.unattributed:15,}"
+            )
     if len(review.apps):
         click.echo(f"\n{'app':40} {'calls':>9} {'share':>8}")
         for row in review.apps.itertuples():

@@ -18,8 +18,8 @@ from typing import Any
 from sfnb.errors import JobError, ObjectError, QuotaSignal, ResultsGone, StopSignal, TransientError
 from sfnb.jobs import plan as planning
 from sfnb.jobs.bulk import BulkReading
-from sfnb.jobs.desk import Desk
-from sfnb.jobs.track import Track
+from sfnb.jobs.object_run import ObjectRun
+from sfnb.jobs.unit_context import UnitContext
 from sfnb.jobs.units import (
     KeysetPage,
     PageOutcome,
@@ -49,7 +49,7 @@ TICK_S = 0.5
 
 
 @dataclass
-class Backup:
+class Scheduler:
     """
     The reading of one snapshot's objects.
 
@@ -61,11 +61,11 @@ class Backup:
         tick: called every half second; raises StopSignal when somebody wants the job to stop.
     """
 
-    desk: Desk
-    tracks: dict[str, Track]
+    desk: UnitContext
+    tracks: dict[str, ObjectRun]
     executor: Executor
     slots: int
-    told: Callable[[Track], None]
+    told: Callable[[ObjectRun], None]
     tick: Callable[[], None]
     _busy: dict[Future[Any], Callable[[Any], None]] = field(default_factory=dict)
     _owner: dict[Future[Any], tuple[str, ...]] = field(default_factory=dict)
@@ -108,13 +108,13 @@ class Backup:
 
     # what runs next
 
-    def _enqueue(self, track: Track) -> None:
-        # Restarting, resuming and changing roads all end here: the road and the cursor say what comes next.
-        if track.road == "bulk2":
+    def _enqueue(self, track: ObjectRun) -> None:
+        # Restarting, resuming and changing readers all end here: the reader and the cursor say what comes next.
+        if track.reader == "bulk2":
             self._bulk_waiting.append(track.name)
-        elif track.road == "parents":
+        elif track.reader == "by_parent":
             self._parents.append(track.name)
-        elif track.road == "locators":
+        elif track.reader == "locator":
             self._single.append(track.name)
         elif track.cursor.get("after"):
             self._rest.appendleft(track.name)
@@ -122,12 +122,21 @@ class Backup:
             self._rest.append(track.name)
 
     def _has_work(self) -> bool:
-        queues = (self._busy, self._rest, self._single, self._bulk, self._bulk_waiting, self._parents)
+        queues = (
+            self._busy,
+            self._rest,
+            self._single,
+            self._bulk,
+            self._bulk_waiting,
+            self._parents,
+        )
         return any(queues)
 
     def _timeout_s(self) -> float:
         now = self.desk.clock.monotonic()
-        return max(0.0, min([TICK_S, *(b.poll_at - now for b in self._bulk.values() if b.is_polling)]))
+        return max(
+            0.0, min([TICK_S, *(b.poll_at - now for b in self._bulk.values() if b.is_polling)])
+        )
 
     def _free(self) -> int:
         return self.slots - sum(1 for future in self._busy if future in self._owner)
@@ -140,7 +149,11 @@ class Backup:
             if reading.is_polling and now >= reading.poll_at and self._free() > 0:
                 reading.poll_at = float("inf")
                 track = self.tracks[name]
-                self._unit((name,), partial(poll_bulk_job, self.desk, name, reading.job), partial(self._polled, track))
+                self._unit(
+                    (name,),
+                    partial(poll_bulk_job, self.desk, name, reading.job),
+                    partial(self._polled, track),
+                )
             elif reading.wants_page() and self._free() > 0:
                 self._start_page(self.tracks[name], reading)
         # A call that carries fewer than five pages wastes its places: wait for those under way, unless none is.
@@ -163,15 +176,19 @@ class Backup:
             if not (track.problem or track.left_out):
                 self._start_parents(track)
 
-    def _next_page(self, track: Track) -> KeysetPage:
+    def _next_page(self, track: ObjectRun) -> KeysetPage:
         large_from = None if track.bulk_refusal else planning.BULK_FROM_ROWS
-        return KeysetPage(track.schema, track.cursor.get("after", ""), self._started_at(track), large_from)
+        return KeysetPage(
+            track.schema, track.cursor.get("after", ""), self._started_at(track), large_from
+        )
 
-    def _started_at(self, track: Track) -> str:
+    def _started_at(self, track: ObjectRun) -> str:
         now = self.desk.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return str(track.cursor.get("started_at") or now)
 
-    def _unit(self, names: tuple[str, ...], fn: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def _unit(
+        self, names: tuple[str, ...], fn: Callable[[], Any], then: Callable[[Any], None]
+    ) -> None:
         future = self.executor.submit(fn)
         self._busy[future] = then
         self._owner[future] = names
@@ -212,12 +229,16 @@ class Backup:
 
     def _over(self, signal: QuotaSignal, names: tuple[str, ...]) -> None:
         """The gate is closed; but where the org has no such Bulk budget at all, there is nothing to wait for."""
-        if signal.api in ("bulk2", "bulk2_mb") and signal.max < 0 and self.tracks[names[0]].road == "bulk2":
+        if (
+            signal.api in ("bulk2", "bulk2_mb")
+            and signal.maximum < 0
+            and self.tracks[names[0]].reader == "bulk2"
+        ):
             self._refused(self.tracks[names[0]], ObjectError(signal.reason, code="NO_BUDGET"))
         else:
             self._stopped_by = self._stopped_by or signal
 
-    def _give_way(self, tracks: list[Track], err: TransientError) -> None:
+    def _give_way(self, tracks: list[ObjectRun], err: TransientError) -> None:
         self._exhausted += 1
         if self._exhausted >= EXHAUSTED_LIMIT:
             text = f"the org does not answer as it should, several times over: {err} `sfnb resume` goes on later."
@@ -230,44 +251,44 @@ class Backup:
                 self._bulk.pop(track.name, None)
                 self._enqueue(track)
 
-    def _fail(self, track: Track, message: str) -> None:
+    def _fail(self, track: ObjectRun, message: str) -> None:
         track.problem = message if message.startswith(track.name) else f"{track.name}: {message}"
         self._bulk.pop(track.name, None)
         self.told(track)
 
-    def _refused(self, track: Track, err: ObjectError) -> None:
-        """The org refused a query of this object: another road, a reason to leave it out, or a failure."""
+    def _refused(self, track: ObjectRun, err: ObjectError) -> None:
+        """The org refused a query of this object: another reader, a reason to leave it out, or a failure."""
         message = str(err)
-        if track.road == "bulk2":
+        if track.reader == "bulk2":
             if track.progress.parts:
                 track.progress = self.desk.writer.restart(track.name, {})
             track.bulk_refusal = message
-            self._change_road(track, "rest")
-        elif track.road == "rest" and err.code == "UNORDERED":
+            self._change_reader(track, "keyset")
+        elif track.reader == "keyset" and err.code == "UNORDERED":
             track.progress = self.desk.writer.restart(track.name, {})
-            self._change_road(track, "locators")
-        elif track.road == "rest" and planning.is_filter_refusal(message):
+            self._change_reader(track, "locator")
+        elif track.reader == "keyset" and planning.is_filter_refusal(message):
             lookup = planning.filter_field(message, track.schema)
             if lookup is None:
                 self._leave_out(track, message)
             else:
                 track.parent_field = lookup
-                self._change_road(track, "parents")
+                self._change_reader(track, "by_parent")
         elif planning.is_structural_refusal(err.code, message):
             self._leave_out(track, message)
         else:
             self._fail(track, message)
 
-    def _leave_out(self, track: Track, reason: str) -> None:
+    def _leave_out(self, track: ObjectRun, reason: str) -> None:
         track.left_out = reason.removeprefix(f"{track.name}: ")
         self.told(track)
 
-    def _change_road(self, track: Track, road: str) -> None:
+    def _change_reader(self, track: ObjectRun, reader: str) -> None:
         self._bulk.pop(track.name, None)
-        track.road = road
+        track.reader = reader
         self._enqueue(track)
 
-    def _again(self, track: Track, why: str) -> None:
+    def _again(self, track: ObjectRun, why: str) -> None:
         """Start an object over: what this snapshot has of it is taken out in one commit."""
         track.restarts += 1
         if track.restarts > RESTARTS_LIMIT:
@@ -278,7 +299,7 @@ class Backup:
         self.told(track)
         self._enqueue(track)
 
-    def _advanced(self, track: Track, progress: Progress) -> None:
+    def _advanced(self, track: ObjectRun, progress: Progress) -> None:
         track.progress = progress
         self.told(track)
 
@@ -291,7 +312,7 @@ class Backup:
                 self._give_way([track], outcome)
             elif isinstance(outcome, TooLarge):
                 track.expected_rows = outcome.total
-                self._change_road(track, "bulk2")
+                self._change_reader(track, "bulk2")
             else:
                 self._advanced(track, outcome)
                 if not outcome.is_done:
@@ -299,7 +320,7 @@ class Backup:
 
     # Bulk 2
 
-    def _start_bulk(self, track: Track) -> None:
+    def _start_bulk(self, track: ObjectRun) -> None:
         if job := track.cursor.get("job"):
             reading = BulkReading(job, track.cursor["locator"], self.desk.clock.monotonic())
             self._bulk[track.name] = reading
@@ -307,12 +328,12 @@ class Backup:
             unit = partial(create_bulk_job, self.desk, track.schema, self._started_at(track))
             self._unit((track.name,), unit, partial(self._created, track))
 
-    def _created(self, track: Track, progress: Progress) -> None:
+    def _created(self, track: ObjectRun, progress: Progress) -> None:
         self._advanced(track, progress)
         now = self.desk.clock.monotonic()
         self._bulk[track.name] = BulkReading.created(track.cursor["job"], now)
 
-    def _polled(self, track: Track, job: Any) -> None:
+    def _polled(self, track: ObjectRun, job: Any) -> None:
         reading = self._bulk[track.name]
         if job.state == "JobComplete":
             reading.complete(job.rows)
@@ -322,14 +343,24 @@ class Backup:
                 raise ResultsGone(
                     f"{track.name}: its Bulk job is {job.state.lower()} ({job.error or 'no reason given'})."
                 )
-            raise ObjectError(f"{track.name}: its Bulk job {job.state.lower()} ({job.error or 'no reason given'}).")
+            raise ObjectError(
+                f"{track.name}: its Bulk job {job.state.lower()} ({job.error or 'no reason given'})."
+            )
         else:
             reading.wait(self.desk.clock.monotonic())
 
-    def _start_page(self, track: Track, reading: BulkReading) -> None:
+    def _start_page(self, track: ObjectRun, reading: BulkReading) -> None:
         opened: Future[str | None] = Future()
         locator = reading.take_locator()
-        unit = partial(read_bulk_page, self.desk, track.schema, reading.job, locator, opened, expected_mb=track.page_mb)
+        unit = partial(
+            read_bulk_page,
+            self.desk,
+            track.schema,
+            reading.job,
+            locator,
+            opened,
+            expected_mb=track.page_mb,
+        )
         future = self.executor.submit(unit)
         reading.pages.append((future, opened))
         self._busy[opened] = reading.offer
@@ -337,30 +368,37 @@ class Backup:
         self._owner[future] = (track.name,)
         self._page_of[future] = reading
 
-    def _commit_pages(self, track: Track, reading: BulkReading) -> None:
+    def _commit_pages(self, track: ObjectRun, reading: BulkReading) -> None:
         """Commit the pages that are here, in their order: the cursor is the next page's locator."""
         while reading.pages and reading.pages[0][0].done():
             page, opened = reading.pages.popleft()
             part, _rows = page.result()
             following = opened.result()
-            cursor = track.cursor | {"locator": following or "", "pages": track.cursor.get("pages", 0) + 1}
+            cursor = track.cursor | {
+                "locator": following or "",
+                "pages": track.cursor.get("pages", 0) + 1,
+            }
             is_last = following is None
             if is_last and (wrong := self._wrong_count(track, reading, part)):
                 raise ResultsGone(wrong)
-            progress = self.desk.writer.commit(track.name, [part] if part else [], cursor, is_done=is_last)
+            progress = self.desk.writer.commit(
+                track.name, [part] if part else [], cursor, is_done=is_last
+            )
             self._advanced(track, progress)
             if is_last:
                 del self._bulk[track.name]
 
-    def _wrong_count(self, track: Track, reading: BulkReading, part: Part | None) -> str:
-        stored = track.progress.rows + track.progress.deleted + (part.rows + part.deleted if part else 0)
+    def _wrong_count(self, track: ObjectRun, reading: BulkReading, part: Part | None) -> str:
+        stored = (
+            track.progress.rows + track.progress.deleted + (part.rows + part.deleted if part else 0)
+        )
         if reading.told_rows is None or stored == reading.told_rows:
             return ""
         return f"{track.name}: the Bulk job told {reading.told_rows:,} rows and its pages had {stored:,}."
 
     # objects that want a filter
 
-    def _start_parents(self, track: Track) -> None:
+    def _start_parents(self, track: ObjectRun) -> None:
         field_name = track.parent_field or ""
         parents = next(f.reference_to for f in track.schema.fields if f.name == field_name)
         for parent in parents:
@@ -371,18 +409,26 @@ class Backup:
                 else:
                     self._parents.appendleft(track.name)
                     listing = partial(read_parent_ids, self.desk, parent, track.name)
-                    self._unit((track.name,), listing, partial(self._parent_ids.__setitem__, parent))
+                    self._unit(
+                        (track.name,), listing, partial(self._parent_ids.__setitem__, parent)
+                    )
                     return
         ids = sorted({i for parent in parents for i in self._parent_ids[parent]})
         ids = [i for i in ids if i > track.cursor.get("after", "")]
         size, full = planning.PARENTS_PER_QUERY, planning.QUERIES_PER_CALL
         now, later = ids[: size * full], ids[size * full :]
         slices = [now[i : i + size] for i in range(0, len(now), size)]
-        cursor = {"road": "parents", "after": now[-1] if now else "", "started_at": self._started_at(track)}
-        unit = partial(read_by_parents, self.desk, track.schema, field_name, slices, cursor, is_last=not later)
+        cursor = {
+            "reader": "by_parent",
+            "after": now[-1] if now else "",
+            "started_at": self._started_at(track),
+        }
+        unit = partial(
+            read_by_parents, self.desk, track.schema, field_name, slices, cursor, is_last=not later
+        )
         self._unit((track.name,), unit, partial(self._parents_read, track))
 
-    def _parents_read(self, track: Track, progress: Progress) -> None:
+    def _parents_read(self, track: ObjectRun, progress: Progress) -> None:
         self._advanced(track, progress)
         if not progress.is_done:
             self._parents.appendleft(track.name)

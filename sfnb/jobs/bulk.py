@@ -37,7 +37,9 @@ class BulkReading:
     created_at: float = 0.0
     is_polling: bool = True
     told_rows: int | None = None
-    pages: deque[tuple[Future[tuple[Part | None, int]], Future[str | None]]] = field(default_factory=deque)
+    pages: deque[tuple[Future[tuple[Part | None, int]], Future[str | None]]] = field(
+        default_factory=deque
+    )
 
     @classmethod
     def created(cls, job: str, now: float) -> BulkReading:

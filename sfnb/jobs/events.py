@@ -41,7 +41,7 @@ class JobStateChanged(Event):
 class ObjectProgress(Event):
     """Rows of one object that are committed to the store."""
 
-    object: str
+    object_name: str
     state: ObjectState
     rows: int
     expected_rows: int | None
@@ -52,7 +52,7 @@ class ObjectProgress(Event):
 class ObjectFailed(Event):
     """One object cannot be read; the job goes on."""
 
-    object: str
+    object_name: str
     message: str
 
 
@@ -60,7 +60,7 @@ class ObjectFailed(Event):
 class ObjectLeftOut(Event):
     """Salesforce does not let this object be queried; nothing is wrong with the job."""
 
-    object: str
+    object_name: str
     reason: str
 
 
@@ -79,7 +79,7 @@ class QuotaChecked(Event):
 
     api: str
     used: int
-    max: int
+    maximum: int
     lower_mark: int
     next_check_at: datetime
 
@@ -99,7 +99,7 @@ def ignore(_event: Event) -> None:
     """A sink for nobody."""
 
 
-class Fan:
+class EventFan:
     """A sink that hands each event on to all who listen. Safe for threads."""
 
     def __init__(self, *sinks: Sink) -> None:
@@ -138,7 +138,11 @@ KEPT: tuple[type[Event], ...] = (
 
 def as_told(event: Event) -> dict[str, Any]:
     """The event's own fields as JSON values."""
-    return {f.name: _plain(getattr(event, f.name)) for f in fields(event) if f.name not in ("job_id", "at")}
+    return {
+        f.name: _plain(getattr(event, f.name))
+        for f in fields(event)
+        if f.name not in ("job_id", "at")
+    }
 
 
 def parse_told(job_id: str, at: datetime, kind: str, told: Mapping[str, Any]) -> Event | None:
@@ -146,15 +150,23 @@ def parse_told(job_id: str, at: datetime, kind: str, told: Mapping[str, Any]) ->
     kinds = {known.__name__: known for known in KEPT}
     if kind not in kinds:
         return None
-    values = dict(told)
+    values = _renamed(told)
     if "pause" in values:
-        pause = values["pause"]
-        values["pause"] = Pause(**{**pause, "at": _moment(pause["at"]), "resumed_at": _moment(pause["resumed_at"])})
+        pause = _renamed(values["pause"])
+        values["pause"] = Pause(
+            **{**pause, "at": _moment(pause["at"]), "resumed_at": _moment(pause["resumed_at"])}
+        )
     if "next_check_at" in values:
         values["next_check_at"] = _moment(values["next_check_at"])
     if kind == JobStateChanged.__name__:
         values["state"] = JobState(values["state"])
     return kinds[kind](job_id, at, **values)
+
+
+def _renamed(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The values under today's names: up to sfnb 0.1 two were called ``object`` and ``max``."""
+    today = {"object": "object_name", "max": "maximum"}
+    return {today.get(name, name): value for name, value in told.items()}
 
 
 def _plain(value: Any) -> Any:

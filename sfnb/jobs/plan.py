@@ -1,7 +1,7 @@
 """
-What a backup will read, by which road, at what price. Pure: the dry run is this plan, printed.
+What a backup will read, by which reader, at what price. Pure: the dry run is this plan, printed.
 
-A road is chosen by calls, the scarce good. Five keyset pages of 2,000 rows ride in one composite call; a Bulk API 2.0
+A reader is chosen by calls, the scarce good. Five keyset pages of 2,000 rows ride in one composite call; a Bulk API 2.0
 job costs its creation, some polls and one call per result page, whatever the object's width.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from sfnb.errors import CallerError, ObjectError
-from sfnb.model import Api, ObjectInfo, ObjectSchema, Price, Road, Standing
+from sfnb.model import Api, BudgetStatus, ObjectInfo, ObjectSchema, Price, ReaderName
 from sfnb.org.arrow import readable_fields
 
 REST_PAGE_ROWS = 2_000
@@ -78,7 +78,7 @@ class ObjectPlan:
     """How one object will be read. ``calls`` is its share of the shared calls, so it may be a fraction."""
 
     name: str
-    road: Road
+    reader: ReaderName
     expected_rows: int | None
     calls: float
     bulk2_jobs: int
@@ -87,7 +87,7 @@ class ObjectPlan:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "road": self.road,
+            "reader": self.reader,
             "expected_rows": self.expected_rows,
             "calls": round(self.calls, 1),
             "mb": round(self.mb, 1),
@@ -107,7 +107,7 @@ class Plan:
     def price(self) -> Price:
         """The whole job in each budget's unit, preparation included."""
         calls = self.preparation_calls + ceil(sum(o.calls for o in self.objects.values()))
-        bulk_mb = sum(o.mb for o in self.objects.values() if o.road == "bulk2")
+        bulk_mb = sum(o.mb for o in self.objects.values() if o.reader == "bulk2")
         return {
             "api": calls,
             "bulk": 0,
@@ -156,14 +156,18 @@ def filter_field(refusal: str, schema: ObjectSchema) -> str | None:
 
     Only a lookup to few objects helps: its parents have to be listed.
     """
-    lookups = {f.name: f for f in schema.fields if f.type == "reference" and 0 < len(f.reference_to) <= 10}
+    lookups = {
+        f.name: f for f in schema.fields if f.type == "reference" and 0 < len(f.reference_to) <= 10
+    }
     named = [word for word in re.findall(r"\w+", refusal) if word in lookups]
     return min(named, key=lambda name: len(lookups[name].reference_to), default=None)
 
 
 def is_filter_refusal(message: str) -> bool:
     """Whether a refusal asks for a filter."""
-    return bool(re.search(r"requires? a filter|a filter on|filter.{0,40} required", message, re.IGNORECASE))
+    return bool(
+        re.search(r"requires? a filter|a filter on|filter.{0,40} required", message, re.IGNORECASE)
+    )
 
 
 def is_structural_refusal(code: str, message: str) -> bool:
@@ -183,25 +187,27 @@ def select_soql(schema: ObjectSchema, *, where: str = "", order: str = "") -> st
     return soql + (f" ORDER BY {order}" if order else "")
 
 
-def choose_road(schema: ObjectSchema, rows: int | None) -> Road:
-    """The cheapest road that this object allows, as far as describe can tell."""
+def choose_reader(schema: ObjectSchema, rows: int | None) -> ReaderName:
+    """The cheapest reader that this object allows, as far as describe can tell."""
     if schema.name in PARENT_FIELDS and schema.has(PARENT_FIELDS[schema.name]):
-        return "parents"
+        return "by_parent"
     if (rows or 0) > BULK_FROM_ROWS or len(select_soql(schema)) > MAX_URL_CHARS:
         return "bulk2"
-    return "rest"
+    return "keyset"
 
 
 def plan_object(schema: ObjectSchema, rows: int | None) -> ObjectPlan:
-    """One object's road and price."""
-    road = choose_road(schema, rows)
+    """One object's reader and price."""
+    reader = choose_reader(schema, rows)
     count = rows or 0
     mb = count * len(readable_fields(schema)) * ROW_OVERHEAD_BYTES / 1_000_000
-    if road == "bulk2":
-        return ObjectPlan(schema.name, road, rows, 1 + BULK_POLLS + max(1, ceil(count / BULK_PAGE_ROWS)), 1, mb)
+    if reader == "bulk2":
+        return ObjectPlan(
+            schema.name, reader, rows, 1 + BULK_POLLS + max(1, ceil(count / BULK_PAGE_ROWS)), 1, mb
+        )
     pages = max(1, ceil(count / REST_PAGE_ROWS))
-    parent_field = PARENT_FIELDS[schema.name] if road == "parents" else None
-    return ObjectPlan(schema.name, road, rows, pages / QUERIES_PER_CALL, 0, mb, parent_field)
+    parent_field = PARENT_FIELDS[schema.name] if reader == "by_parent" else None
+    return ObjectPlan(schema.name, reader, rows, pages / QUERIES_PER_CALL, 0, mb, parent_field)
 
 
 def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
@@ -222,7 +228,7 @@ def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
     return Plan(objects, left_out, failed, preparation_calls)
 
 
-def first_pause(price: Price, standing: Mapping[Api, Standing]) -> list[str]:
+def first_pause(price: Price, standing: Mapping[Api, BudgetStatus]) -> list[str]:
     """
     Where the job will pause, one sentence per budget; empty if everything fits under the thresholds as use stands now.
 
@@ -234,16 +240,18 @@ def first_pause(price: Price, standing: Mapping[Api, Standing]) -> list[str]:
         if not amount or budget is None:
             continue
         if not budget.is_known:
-            sentences.append(f"{api}: the org's use is not known yet; the job will ask, and pause if it is not told")
+            sentences.append(
+                f"{api}: the org's use is not known yet; the job will ask, and pause if it is not told"
+            )
         elif budget.used + budget.in_flight + amount > budget.threshold:
             left = max(0, budget.threshold - budget.used - budget.in_flight)
             sentences.append(
                 f"{api}: pauses after about {left:,} of {amount:,}, when the org's use reaches "
-                f"{budget.threshold:,} of {budget.max:,} ({budget.limit_percent} %)"
+                f"{budget.threshold:,} of {budget.maximum:,} ({budget.limit_percent} %)"
             )
     return sentences
 
 
-def roads(plan: Plan) -> Counter[str]:
-    """How many objects take each road."""
-    return Counter(o.road for o in plan.objects.values())
+def readers(plan: Plan) -> Counter[str]:
+    """How many objects take each reader."""
+    return Counter(o.reader for o in plan.objects.values())

@@ -16,16 +16,24 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from sfnb.clock import Clock
-from sfnb.errors import JobError, ObjectError, QuotaSignal, SfnbError, StopSignal, StoreError, TransientError
+from sfnb.errors import (
+    JobError,
+    ObjectError,
+    QuotaSignal,
+    SfnbError,
+    StopSignal,
+    StoreError,
+    TransientError,
+)
 from sfnb.jobs import events
-from sfnb.jobs.backup import Backup
-from sfnb.jobs.desk import Desk
-from sfnb.jobs.prepare import Survey
-from sfnb.jobs.track import Track
-from sfnb.model import JobState, ObjectSchema, ObjectState, Pause, Price
+from sfnb.jobs.backup import Scheduler
+from sfnb.jobs.discovery import Discovery
+from sfnb.jobs.object_run import ObjectRun
+from sfnb.jobs.unit_context import UnitContext
+from sfnb.model import JobState, ObjectSchema, ObjectState, Pause, Price, reader_of
 from sfnb.org.arrow import arrow_schema
+from sfnb.org.client import OrgClient
 from sfnb.org.describe import parse_schema
-from sfnb.org.org import Org
 from sfnb.org.transport import call_context
 from sfnb.state.database import State
 from sfnb.state.jobs import Job
@@ -58,7 +66,7 @@ class Runner:
         stop: set from elsewhere, it ends the job as an interrupt does, but at a place of the job's own choice.
     """
 
-    org: Org
+    org: OrgClient
     store: OrgStore
     state: State
     clock: Clock
@@ -71,7 +79,7 @@ class Runner:
     _job_id: str = ""
     _lease: Lease | None = None
     _renewed_s: float = 0.0
-    _survey: Survey | None = None
+    _survey: Discovery | None = None
     _calls: dict[str, int] = field(default_factory=dict)
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
@@ -96,19 +104,27 @@ class Runner:
                 self._set_state(JobState.PAUSED, "stopped by the user; `sfnb resume` goes on")
                 raise
             except TransientError as err:
-                raise self._failed(JobError(f"{err} `sfnb resume {job_id}` goes on from here.")) from err
+                raise self._failed(
+                    JobError(f"{err} `sfnb resume {job_id}` goes on from here.")
+                ) from err
             except SfnbError as err:
                 raise self._failed(err) from err
             except Exception as err:
                 # A fault of ours. The job must not look as if it still ran; its bookmark is good.
-                self._failed(JobError(f"unexpected {type(err).__name__}; please report it. `sfnb resume` goes on."))
+                self._failed(
+                    JobError(
+                        f"unexpected {type(err).__name__}; please report it. `sfnb resume` goes on."
+                    )
+                )
                 raise
         return job_summary(self.state, job_id)
 
     def _tell(self, event: events.Event) -> None:
         """Keep the event for screens elsewhere, and hand it on."""
         if isinstance(event, events.KEPT):
-            self.state.jobs.add_event(self._job_id, event.at, type(event).__name__, events.as_told(event))
+            self.state.jobs.add_event(
+                self._job_id, event.at, type(event).__name__, events.as_told(event)
+            )
         self.emit(event)
 
     def _failed(self, err: SfnbError) -> SfnbError:
@@ -161,19 +177,28 @@ class Runner:
         self.state.jobs.update(job.job_id, snapshot=snapshot)
         return snapshot
 
-    def _the_survey(self, job: Job) -> Survey:
+    def _the_survey(self, job: Job) -> Discovery:
         if self._survey is None:
             options = job.options
-            self._survey = Survey(self.org, job.job_id, self.stop, options.get("objects"), options.get("exclude") or ())
+            self._survey = Discovery(
+                self.org,
+                job.job_id,
+                self.stop,
+                options.get("objects"),
+                options.get("exclude") or (),
+            )
         return self._survey
 
-    def _read(self, job: Job, snapshot: str) -> Backup:
+    def _read(self, job: Job, snapshot: str) -> Scheduler:
         writer = self.store.reopen(snapshot)
-        desk = Desk(self.org, writer, self._job_id, self.clock, self.stop, self._count)
+        desk = UnitContext(self.org, writer, self._job_id, self.clock, self.stop, self._count)
         told = self.state.jobs.objects(self._job_id)
         self._calls = {name: entry.calls for name, entry in told.items()}
         schemas = self._schemas(job, writer)
-        tracks = {name: _track(writer, name, schemas[name], plan) for name, plan in writer.plan.objects.items()}
+        tracks = {
+            name: _track(writer, name, schemas[name], plan)
+            for name, plan in writer.plan.objects.items()
+        }
         expected = {name: track.expected_rows for name, track in tracks.items()}
         left_out = dict(writer.plan.left_out)
         self._tell(events.JobPlanned(self._job_id, self.clock.now(), snapshot, expected, left_out))
@@ -182,7 +207,7 @@ class Runner:
             if entry is None or (entry.state, entry.rows) != (track.state, track.progress.rows):
                 self._told(track)
         with ThreadPoolExecutor(self.workers, thread_name_prefix="sfnb-unit") as executor:
-            backup = Backup(desk, tracks, executor, self.workers, self._told, self._tick)
+            backup = Scheduler(desk, tracks, executor, self.workers, self._told, self._tick)
             backup.run()
         return backup
 
@@ -209,11 +234,13 @@ class Runner:
         with self._counting:
             self._calls[name] = self._calls.get(name, 0) + calls
 
-    def _told(self, track: Track) -> None:
+    def _told(self, track: ObjectRun) -> None:
         now = self.clock.now()
         calls = self._calls.get(track.name, 0)
         message = track.problem or track.left_out or None
-        self.state.jobs.set_object(self._job_id, track.name, track.state, track.progress.rows, calls, message)
+        self.state.jobs.set_object(
+            self._job_id, track.name, track.state, track.progress.rows, calls, message
+        )
         if track.problem:
             self._tell(events.ObjectFailed(self._job_id, now, track.name, track.problem))
         elif track.left_out:
@@ -221,10 +248,12 @@ class Runner:
         else:
             rows = track.progress.rows + track.progress.deleted
             self._tell(
-                events.ObjectProgress(self._job_id, now, track.name, track.state, rows, track.expected_rows, calls)
+                events.ObjectProgress(
+                    self._job_id, now, track.name, track.state, rows, track.expected_rows, calls
+                )
             )
 
-    def _finish(self, backup: Backup) -> None:
+    def _finish(self, backup: Scheduler) -> None:
         tracks = backup.tracks
         problems = {t.name: t.problem for t in tracks.values() if t.problem}
         left_out = {t.name: t.left_out for t in tracks.values() if t.left_out}
@@ -275,7 +304,7 @@ class Runner:
 
     def _pause_for_quota(self, signal: QuotaSignal) -> bool:
         at = self.clock.now()
-        pause = Pause(signal.api, at, None, signal.used, signal.max, signal.reason)
+        pause = Pause(signal.api, at, None, signal.used, signal.maximum, signal.reason)
         self.state.jobs.add_pause(self._job_id, pause)
         waits = self.on_pause == "wait"
         self._set_state(JobState.PAUSED)
@@ -291,7 +320,7 @@ class Runner:
         resumed_at = self.clock.now()
         self.state.jobs.end_pause(self._job_id, resumed_at)
         self._set_state(JobState.RUNNING)
-        done = Pause(pause.api, at, resumed_at, pause.used, pause.max, pause.reason)
+        done = Pause(pause.api, at, resumed_at, pause.used, pause.maximum, pause.reason)
         self._tell(events.JobResumed(self._job_id, resumed_at, done))
         return False
 
@@ -324,7 +353,7 @@ class Runner:
         # An org that does not answer stays unknown, and unknown is not clear: the gate or the next probe asks again.
         with suppress(TransientError, ObjectError, QuotaSignal):
             if self.org.gate.claim_probe(min_interval_s):
-                with call_context(job_id=self._job_id, object="", stop=self.stop):
+                with call_context(job_id=self._job_id, object_name="", stop=self.stop):
                     self.org.limits()
 
     def _probe(self, signal: QuotaSignal) -> None:
@@ -340,7 +369,7 @@ class Runner:
                     now,
                     signal.api,
                     standing.used,
-                    standing.max,
+                    standing.maximum,
                     standing.lower_mark,
                     now + timedelta(seconds=self.poll_s),
                 )
@@ -358,11 +387,13 @@ class Runner:
             self._renewed_s = now_s
 
 
-def _track(writer: Writer, name: str, schema: ObjectSchema | ObjectError, planned: Mapping[str, Any]) -> Track:
+def _track(
+    writer: Writer, name: str, schema: ObjectSchema | ObjectError, planned: Mapping[str, Any]
+) -> ObjectRun:
     progress = writer.progress(name)
-    track = Track(
+    track = ObjectRun(
         ObjectSchema(name, ()) if isinstance(schema, ObjectError) else schema,
-        (progress.cursor or {}).get("road") or planned["road"],
+        reader_of(progress.cursor or {}) or reader_of(planned) or "keyset",
         planned.get("expected_rows"),
         planned.get("mb", 0.0),
         planned.get("parent_field"),

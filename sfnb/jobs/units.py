@@ -18,11 +18,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfnb.errors import ObjectError, StopSignal, TransientError
-from sfnb.jobs.desk import Body, Desk
 from sfnb.jobs.plan import BULK_PAGE_ROWS, select_soql
+from sfnb.jobs.unit_context import Body, UnitContext
 from sfnb.model import ObjectSchema
 from sfnb.org import bulk2
-from sfnb.org.arrow import MAX_BLOCK_BYTES, RecordTooLarge, arrow_schema, block_bytes, csv_batches, json_batch
+from sfnb.org.arrow import (
+    MAX_BLOCK_BYTES,
+    RecordTooLarge,
+    arrow_schema,
+    block_bytes,
+    csv_batches,
+    json_batch,
+)
 from sfnb.store.log import Progress
 from sfnb.store.parts import Part
 
@@ -34,7 +41,7 @@ class KeysetPage:
 
     Args:
         after: the last Id read; empty at the start.
-        large_from: with more rows than this the object would go by another road; None: there is no other.
+        large_from: with more rows than this the object would go by another reader; None: there is no other.
     """
 
     schema: ObjectSchema
@@ -43,7 +50,9 @@ class KeysetPage:
     large_from: int | None
 
     def soql(self) -> str:
-        return select_soql(self.schema, where=f"Id > '{self.after}'" if self.after else "", order="Id")
+        return select_soql(
+            self.schema, where=f"Id > '{self.after}'" if self.after else "", order="Id"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +65,12 @@ class TooLarge:
 PageOutcome = Progress | TooLarge | ObjectError | TransientError
 
 
-def read_keyset_pages(desk: Desk, pages: Sequence[KeysetPage]) -> dict[str, PageOutcome]:
+def read_keyset_pages(desk: UnitContext, pages: Sequence[KeysetPage]) -> dict[str, PageOutcome]:
     """
     Read and commit one page of each of up to five objects, in one call.
 
     Returns:
-        By object: how far it is now; or that it is too large for this road; or why it was refused.
+        By object: how far it is now; or that it is too large for this reader; or why it was refused.
     """
     bodies = desk.query([(page.schema.name, page.soql()) for page in pages])
     outcomes: dict[str, PageOutcome] = {}
@@ -73,17 +82,19 @@ def read_keyset_pages(desk: Desk, pages: Sequence[KeysetPage]) -> dict[str, Page
     return outcomes
 
 
-def _store_page(desk: Desk, page: KeysetPage, body: Body) -> Progress | TooLarge:
+def _store_page(desk: UnitContext, page: KeysetPage, body: Body) -> Progress | TooLarge:
     name = page.schema.name
     batch, total, is_done = json_batch(_good(body), arrow_schema(page.schema))
     if not page.after and not is_done and page.large_from is not None and total > page.large_from:
         return TooLarge(total)
     check_order(name, batch, page.after)
     if not is_done and not batch.num_rows:
-        raise ObjectError(f"{name}: the org says that there are more rows and sends none; run the backup again.")
+        raise ObjectError(
+            f"{name}: the org says that there are more rows and sends none; run the backup again."
+        )
     last = batch.column("Id")[-1].as_py() if batch.num_rows else page.after
     parts = [desk.writer.write_part(name, [batch])] if batch.num_rows else []
-    cursor = {"road": "rest", "after": last, "started_at": page.started_at}
+    cursor = {"reader": "keyset", "after": last, "started_at": page.started_at}
     return desk.writer.commit(name, parts, cursor, is_done=is_done)
 
 
@@ -106,7 +117,7 @@ def check_order(name: str, batch: pa.RecordBatch, after: str) -> None:
         raise ObjectError(f"{name}: the org does not keep to the order of Ids.", code="UNORDERED")
 
 
-def read_by_locators(desk: Desk, schema: ObjectSchema, started_at: str) -> Progress:
+def read_by_locators(desk: UnitContext, schema: ObjectSchema, started_at: str) -> Progress:
     """
     Read a whole object by ordinary paging and commit it at the end, for one whose Ids cannot be sorted or compared.
 
@@ -121,7 +132,9 @@ def read_by_locators(desk: Desk, schema: ObjectSchema, started_at: str) -> Progr
         if batch.num_rows:
             parts.append(desk.writer.write_part(name, [batch]))
         path = next_url(body)
-    return desk.writer.commit(name, parts, {"road": "rest", "after": "", "started_at": started_at}, is_done=True)
+    return desk.writer.commit(
+        name, parts, {"reader": "keyset", "after": "", "started_at": started_at}, is_done=True
+    )
 
 
 def next_url(body: bytes) -> str | None:
@@ -131,7 +144,7 @@ def next_url(body: bytes) -> str | None:
 
 
 def read_by_parents(
-    desk: Desk,
+    desk: UnitContext,
     schema: ObjectSchema,
     field: str,
     slices: Sequence[Sequence[str]],
@@ -147,7 +160,10 @@ def read_by_parents(
         cursor: the bookmark of what has been read once this has.
     """
     name = schema.name
-    queries = [select_soql(schema, where=f"{field} IN ({','.join(repr(i) for i in ids)})") for ids in slices]
+    queries = [
+        select_soql(schema, where=f"{field} IN ({','.join(repr(i) for i in ids)})")
+        for ids in slices
+    ]
     parts: list[Part] = []
     for first in desk.query([(name, soql) for soql in queries]) if queries else []:
         body: bytes | None = _good(first)
@@ -160,7 +176,7 @@ def read_by_parents(
     return desk.writer.commit(name, parts, dict(cursor), is_done=is_last)
 
 
-def read_parent_ids(desk: Desk, parent: str, book_on: str) -> list[str]:
+def read_parent_ids(desk: UnitContext, parent: str, book_on: str) -> list[str]:
     """All Ids of ``parent``, sorted. Cost: one call for 2,000."""
     ids: list[str] = []
     id_only = pa.schema([pa.field("Id", pa.string())])
@@ -174,21 +190,27 @@ def read_parent_ids(desk: Desk, parent: str, book_on: str) -> list[str]:
             return ids
 
 
-def create_bulk_job(desk: Desk, schema: ObjectSchema, started_at: str) -> Progress:
+def create_bulk_job(desk: UnitContext, schema: ObjectSchema, started_at: str) -> Progress:
     """Create a Bulk 2 query job and commit its id, so that a resumed backup finds it. One call, one job."""
     name = schema.name
     job = desk.call(name, lambda: bulk2.create_query(desk.org, select_soql(schema), all_rows=True))
-    cursor = {"road": "bulk2", "job": job, "locator": "", "pages": 0, "started_at": started_at}
+    cursor = {"reader": "bulk2", "job": job, "locator": "", "pages": 0, "started_at": started_at}
     return desk.writer.commit(name, [], cursor, is_done=False)
 
 
-def poll_bulk_job(desk: Desk, name: str, job: str) -> bulk2.QueryJob:
+def poll_bulk_job(desk: UnitContext, name: str, job: str) -> bulk2.QueryJob:
     """The job as it stands. One call."""
     return desk.call(name, lambda: bulk2.fetch_job(desk.org, job))
 
 
 def read_bulk_page(
-    desk: Desk, schema: ObjectSchema, job: str, locator: str, opened: Future[str | None], *, expected_mb: int
+    desk: UnitContext,
+    schema: ObjectSchema,
+    job: str,
+    locator: str,
+    opened: Future[str | None],
+    *,
+    expected_mb: int,
 ) -> tuple[Part | None, int]:
     """
     Download one result page into a part, not yet committed, and the rows it has. One call.
@@ -202,7 +224,9 @@ def read_bulk_page(
 
     def read() -> tuple[Part | None, int]:
         nonlocal block
-        with bulk2.open_page(desk.org, job, locator=locator or None, max_records=BULK_PAGE_ROWS) as page:
+        with bulk2.open_page(
+            desk.org, job, locator=locator or None, max_records=BULK_PAGE_ROWS
+        ) as page:
             if not opened.done():
                 opened.set_result(page.next_locator)
             rows = _Counted(csv_batches(page.stream, arrow_schema(schema), block=block), desk.stop)
@@ -212,7 +236,9 @@ def read_bulk_page(
                 block = MAX_BLOCK_BYTES
                 raise
             if page.rows is not None and rows.count != page.rows:
-                raise TransientError(f"{name}: a result page has {rows.count:,} rows where {page.rows:,} were told.")
+                raise TransientError(
+                    f"{name}: a result page has {rows.count:,} rows where {page.rows:,} were told."
+                )
             return (part if rows.count else None), rows.count
 
     try:

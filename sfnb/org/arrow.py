@@ -59,7 +59,9 @@ def readable_fields(schema: ObjectSchema) -> tuple[FieldInfo, ...]:
 
 def arrow_schema(schema: ObjectSchema) -> pa.Schema:
     """The columns of an object's rows, in describe's order."""
-    return pa.schema([pa.field(f.name, ARROW_TYPES.get(f.type, pa.string())) for f in readable_fields(schema)])
+    return pa.schema(
+        [pa.field(f.name, ARROW_TYPES.get(f.type, pa.string())) for f in readable_fields(schema)]
+    )
 
 
 def block_bytes(schema: ObjectSchema) -> int:
@@ -83,7 +85,9 @@ def _wire_type(kind: pa.DataType) -> pa.DataType:
     return pa.float64() if pa.types.is_int64(kind) else kind
 
 
-def csv_batches(stream: Readable, schema: pa.Schema, *, block: int = BLOCK_BYTES) -> Iterator[pa.RecordBatch]:
+def csv_batches(
+    stream: Readable, schema: pa.Schema, *, block: int = BLOCK_BYTES
+) -> Iterator[pa.RecordBatch]:
     """
     Batches of a Bulk result page, in its order, columns in the order of ``schema``.
 
@@ -103,8 +107,12 @@ def csv_batches(stream: Readable, schema: pa.Schema, *, block: int = BLOCK_BYTES
     header = pacsv.read_csv(io.BytesIO(first + b"\n")).column_names
     by_name = {field.name.lower(): field for field in schema}
     if missing := set(by_name) - {name.lower() for name in header}:
-        raise ObjectError(f"the answer lacks the columns {', '.join(sorted(missing))}; describe and data disagree.")
-    wire = {name: _wire_type(by_name[name.lower()].type) for name in header if name.lower() in by_name}
+        raise ObjectError(
+            f"the answer lacks the columns {', '.join(sorted(missing))}; describe and data disagree."
+        )
+    wire = {
+        name: _wire_type(by_name[name.lower()].type) for name in header if name.lower() in by_name
+    }
     sent_as = {name.lower(): name for name in header}
     options = pacsv.ConvertOptions(
         column_types=wire,
@@ -171,7 +179,10 @@ def json_batch(body: bytes, schema: pa.Schema) -> tuple[pa.RecordBatch, int, boo
     """
     # JSON has moments as 2026-11-09T05:12:03.000+0000, which the JSON reader takes as text and a cast understands.
     wire = pa.struct(
-        [pa.field(f.name, pa.string() if pa.types.is_temporal(f.type) else _wire_type(f.type)) for f in schema]
+        [
+            pa.field(f.name, pa.string() if pa.types.is_temporal(f.type) else _wire_type(f.type))
+            for f in schema
+        ]
     )
     page = pa.schema(
         [
@@ -196,7 +207,9 @@ def json_batch(body: bytes, schema: pa.Schema) -> tuple[pa.RecordBatch, int, boo
                 value = pc.if_else(pc.equal(child, _EMPTY), _NULL, child)
             columns.append(value if value.type == field.type else value.cast(field.type))
     except pa.ArrowInvalid as err:
-        raise ObjectError(f"the answer does not fit the object's fields ({str(err).splitlines()[0]}).") from err
+        raise ObjectError(
+            f"the answer does not fit the object's fields ({str(err).splitlines()[0]})."
+        ) from err
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
     done = answer.column("done")[0].as_py()
     total = answer.column("totalSize")[0].as_py()

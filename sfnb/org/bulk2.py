@@ -16,7 +16,7 @@ import requests
 import urllib3
 
 from sfnb.errors import ObjectError, TransientError
-from sfnb.org.org import Org
+from sfnb.org.client import OrgClient
 
 RESULTS_TIMEOUT_S = 300.0
 
@@ -34,7 +34,7 @@ class QueryJob:
 
     job_id: str
     state: str
-    object: str
+    object_name: str
     rows: int
     error: str = ""
     retries: int = 0
@@ -51,7 +51,7 @@ class QueryJob:
         return self.state in ("JobComplete", "Failed", "Aborted")
 
 
-def create_query(org: Org, soql: str, *, all_rows: bool) -> str:
+def create_query(org: OrgClient, soql: str, *, all_rows: bool) -> str:
     """
     The id of a new query job. Cost: 1 API call and 1 Bulk 2.0 query job.
 
@@ -75,7 +75,7 @@ def create_query(org: Org, soql: str, *, all_rows: bool) -> str:
     return str(answer["id"])
 
 
-def fetch_job(org: Org, job_id: str) -> QueryJob:
+def fetch_job(org: OrgClient, job_id: str) -> QueryJob:
     """Where a job stands. Cost: 1 API call. Raises ObjectError (NOT_FOUND) when the org has forgotten it."""
     answer: Any = org.fetch_json("GET", f"jobs/query/{job_id}", timeout_s=120)
     if not isinstance(answer, dict) or not isinstance(answer.get("state"), str):
@@ -83,7 +83,7 @@ def fetch_job(org: Org, job_id: str) -> QueryJob:
     return QueryJob(
         job_id=job_id,
         state=answer["state"],
-        object=str(answer.get("object") or ""),
+        object_name=str(answer.get("object") or ""),
         rows=int(answer.get("numberRecordsProcessed") or 0),
         error=str(answer.get("errorMessage") or ""),
         retries=int(answer.get("retries") or 0),
@@ -118,7 +118,10 @@ class Page:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        err: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -146,7 +149,9 @@ class PageStream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         try:
-            data: bytes = self._raw.read(None if size is None or size < 0 else size, decode_content=True)
+            data: bytes = self._raw.read(
+                None if size is None or size < 0 else size, decode_content=True
+            )
         except (urllib3.exceptions.HTTPError, OSError) as err:
             raise TransientError(
                 f"{self._what} broke off after {self.bytes_read} bytes ({type(err).__name__})."
@@ -163,7 +168,9 @@ class PageStream(io.RawIOBase):
         return len(data)
 
 
-def open_page(org: Org, job_id: str, *, locator: str | None = None, max_records: int | None = None) -> Page:
+def open_page(
+    org: OrgClient, job_id: str, *, locator: str | None = None, max_records: int | None = None
+) -> Page:
     """
     One page of a complete job's results. Cost: 1 API call, and MB of results by ``call_context(expected_mb=…)``.
 
@@ -175,7 +182,7 @@ def open_page(org: Org, job_id: str, *, locator: str | None = None, max_records:
 
     Raises:
         ResultsGone: the results have expired, or were made with another API version.
-        TransientError: see ``Org.request``.
+        TransientError: see ``OrgClient.request``.
     """
     params = {"maxRecords": str(max_records)} if max_records else {}
     if locator:
@@ -191,16 +198,20 @@ def open_page(org: Org, job_id: str, *, locator: str | None = None, max_records:
     return Page(response)
 
 
-def abort_job(org: Org, job_id: str) -> None:
+def abort_job(org: OrgClient, job_id: str) -> None:
     """Ask the org to stop working on a job; one that is over stays as it is. Cost: 1 API call."""
     try:
-        org.retrying(lambda: org.request("PATCH", f"jobs/query/{job_id}", json={"state": "Aborted"}, timeout_s=120))
+        org.retrying(
+            lambda: org.request(
+                "PATCH", f"jobs/query/{job_id}", json={"state": "Aborted"}, timeout_s=120
+            )
+        )
     except ObjectError as err:
         if err.code not in ("INVALIDJOBSTATE", "NOT_FOUND"):
             raise
 
 
-def delete_job(org: Org, job_id: str) -> bool:
+def delete_job(org: OrgClient, job_id: str) -> bool:
     """
     True when the job and its results are deleted in the org; False when it would not or they were gone already.
 

@@ -13,16 +13,19 @@ from urllib.parse import quote_plus
 
 from sfnb.errors import ObjectError, QuotaSignal, TransientError
 from sfnb.model import Api, Reading
+from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
 from sfnb.org.limits import fetch_limits
-from sfnb.org.org import Org
 from sfnb.org.transport import call_context
 
 PERMISSIONS: Mapping[str, tuple[str, str]] = {
     "ApiEnabled": ("API Enabled", "nothing can be read"),
     "ViewAllData": ("View All Data", "records of other users are left out"),
     "QueryAllFiles": ("Query All Files", "files of other users are left out"),
-    "ViewSetup": ("View Setup and Configuration", "the org's limits and record counts cannot be read, so jobs pause"),
+    "ViewSetup": (
+        "View Setup and Configuration",
+        "the org's limits and record counts cannot be read, so jobs pause",
+    ),
 }
 """What a backup needs, by Salesforce's name of it: its label, and what happens without it."""
 
@@ -62,7 +65,7 @@ class CheckReport:
         return [PERMISSIONS[key][0] for key, has in self.permissions.items() if has is False]
 
 
-def check(org: Org) -> CheckReport:
+def check(org: OrgClient) -> CheckReport:
     """
     What stands in a backup's way. Cost: 2 API calls; up to 5 in an org that lacks some of the permissions' names.
 
@@ -99,7 +102,7 @@ def check(org: Org) -> CheckReport:
     )
 
 
-def _clock_skew_s(org: Org, notes: list[str]) -> float | None:
+def _clock_skew_s(org: OrgClient, notes: list[str]) -> float | None:
     """How far our clock is ahead, seen in a call that Salesforce does not count."""
     before_at = org.clock.now()
     response = org.retrying(lambda: org.request("GET", "/services/data", timeout_s=60))
@@ -122,7 +125,7 @@ def clock_skew_s(date: str | None, before_at: datetime, after_at: datetime) -> f
     return round(early if early > 0 else late, 1)
 
 
-def _limits(org: Org) -> tuple[Mapping[Api, Reading], bool | None]:
+def _limits(org: OrgClient) -> tuple[Mapping[Api, Reading], bool | None]:
     """The readings, and whether the user may see them."""
     try:
         readings = fetch_limits(org)
@@ -131,7 +134,7 @@ def _limits(org: Org) -> tuple[Mapping[Api, Reading], bool | None]:
     return readings, "api" in readings or None
 
 
-def _ask(org: Org, notes: list[str]) -> tuple[Mapping[str, Any], dict[str, bool | None]]:
+def _ask(org: OrgClient, notes: list[str]) -> tuple[Mapping[str, Any], dict[str, bool | None]]:
     """The organization's record and the permissions: both questions ride in one composite call."""
     found: dict[str, bool | None] = dict.fromkeys(PERMISSIONS)
     names = list(PERMISSIONS)
@@ -142,7 +145,11 @@ def _ask(org: Org, notes: list[str]) -> tuple[Mapping[str, Any], dict[str, bool 
         asked = [_query(org, "user", f"SELECT {columns} FROM UserPermissionAccess LIMIT 1")]  # noqa: S608  our own names
         if not about:
             asked.append(
-                _query(org, "about", "SELECT Name, InstanceName, IsSandbox, OrganizationType FROM Organization")
+                _query(
+                    org,
+                    "about",
+                    "SELECT Name, InstanceName, IsSandbox, OrganizationType FROM Organization",
+                )
             )
         answers = {part.reference: part for part in fetch_composite(org, asked)}
         if "about" in answers:
@@ -165,7 +172,7 @@ def _ask(org: Org, notes: list[str]) -> tuple[Mapping[str, Any], dict[str, bool 
     return about, found
 
 
-def _query(org: Org, reference: str, soql: str) -> SubRequest:
+def _query(org: OrgClient, reference: str, soql: str) -> SubRequest:
     return SubRequest(reference, org.data_path(f"query?q={quote_plus(soql)}"))
 
 

@@ -15,14 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.errors import QuotaSignal, SfnbError, TransientError
-from sfnb.org.org import Org
+from sfnb.org.client import OrgClient
 from sfnb.org.prices import MAX_SUBREQUESTS
 from sfnb.org.refusals import refusal_of
 
 MAX_QUERIES = 5
 """Subrequests that are queries or collections, of one composite call."""
 
-_QUERY_URL = re.compile(r"/services/data/v[\d.]+/(?:query|queryAll|composite/sobjects)\b", re.IGNORECASE)
+_QUERY_URL = re.compile(
+    r"/services/data/v[\d.]+/(?:query|queryAll|composite/sobjects)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class SubRequest:
 
     Args:
         reference: letters, digits and underscores, unique within the call.
-        url: from the root: ``/services/data/v66.0/…``, its query string encoded. See ``Org.data_path``.
+        url: from the root: ``/services/data/v66.0/…``, its query string encoded. See ``OrgClient.data_path``.
     """
 
     reference: str
@@ -60,16 +62,23 @@ class SubResponse:
 
 
 def group_subrequests(
-    subrequests: Iterable[SubRequest], *, max_size: int = MAX_SUBREQUESTS, max_queries: int = MAX_QUERIES
+    subrequests: Iterable[SubRequest],
+    *,
+    max_size: int = MAX_SUBREQUESTS,
+    max_queries: int = MAX_QUERIES,
 ) -> list[list[SubRequest]]:
     """The subrequests in as few calls as their order of arrival allows; queries and others fill up the same call."""
     groups: list[list[SubRequest]] = []
-    open_for = {True: 0, False: 0}  # the first group that may still have room, for queries and for others
+    open_for = {
+        True: 0,
+        False: 0,
+    }  # the first group that may still have room, for queries and for others
     queries: list[int] = []
     for sub in subrequests:
         at = open_for[sub.is_query]
         while at < len(groups) and (
-            len(groups[at]) >= max_size or (sub.is_query and queries[at] >= min(max_queries, max_size))
+            len(groups[at]) >= max_size
+            or (sub.is_query and queries[at] >= min(max_queries, max_size))
         ):
             at += 1
         if at == len(groups):
@@ -81,14 +90,14 @@ def group_subrequests(
     return groups
 
 
-def fetch_composite(org: Org, subrequests: Sequence[SubRequest]) -> list[SubResponse]:
+def fetch_composite(org: OrgClient, subrequests: Sequence[SubRequest]) -> list[SubResponse]:
     """
     The answers, in the order of the subrequests. Cost: 1 API call, whatever is inside.
 
     A refused subrequest is an answer (see ``SubResponse.refusal``), not an exception.
 
     Raises:
-        ObjectError: the whole call was refused. See ``Org.request`` for the rest.
+        ObjectError: the whole call was refused. See ``OrgClient.request`` for the rest.
     """
     envelope = {
         "allOrNone": False,
@@ -113,7 +122,10 @@ def cut_composite(text: bytes) -> list[SubResponse]:
     try:
         spans = _body_spans(text)
         parts = json.loads(_with_numbers(text, spans))["compositeResponse"]
-        return [SubResponse(p["referenceId"], p["httpStatusCode"], _body(text, spans, p["body"])) for p in parts]
+        return [
+            SubResponse(p["referenceId"], p["httpStatusCode"], _body(text, spans, p["body"]))
+            for p in parts
+        ]
     except (ValueError, KeyError, TypeError, IndexError) as err:
         raise TransientError("the answer of a composite call is no whole JSON text.") from err
 
@@ -147,7 +159,9 @@ def _with_numbers(text: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
     """The answer with each of these bodies replaced by its number in brackets, which no other body can be."""
     edges = [0, *(edge for span in spans for edge in span), len(text)]
     outside = [text[edges[n] : edges[n + 1]] for n in range(0, len(edges), 2)]
-    return b"".join(piece + (b"[%d]" % n if n < len(spans) else b"") for n, piece in enumerate(outside))
+    return b"".join(
+        piece + (b"[%d]" % n if n < len(spans) else b"") for n, piece in enumerate(outside)
+    )
 
 
 def _body(text: bytes, spans: Sequence[tuple[int, int]], body: object) -> bytes:
@@ -169,5 +183,7 @@ def _wire(sub: SubRequest) -> dict[str, Any]:
 def _in_order(parts: Sequence[SubResponse], subrequests: Sequence[SubRequest]) -> list[SubResponse]:
     by_reference = {part.reference: part for part in parts}
     if missing := [sub.reference for sub in subrequests if sub.reference not in by_reference]:
-        raise TransientError(f"a composite answer lacks {len(missing)} of {len(subrequests)} parts.")
+        raise TransientError(
+            f"a composite answer lacks {len(missing)} of {len(subrequests)} parts."
+        )
     return [by_reference[sub.reference] for sub in subrequests]

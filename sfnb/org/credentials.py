@@ -73,7 +73,12 @@ class SfCredentials:
 
 
 Credentials = (
-    TokenCredentials | PasswordCredentials | ClientCredentials | JwtCredentials | RefreshCredentials | SfCredentials
+    TokenCredentials
+    | PasswordCredentials
+    | ClientCredentials
+    | JwtCredentials
+    | RefreshCredentials
+    | SfCredentials
 )
 
 
@@ -100,7 +105,9 @@ def credentials_of(config: OrgConfig, environ: Mapping[str, str] | None = None) 
         case "token":
             if not config.instance_url:
                 raise CallerError(f"org {config.name}: an access token needs --instance-url.")
-            return TokenCredentials(parse_url(config.instance_url), secret("token"), config.secrets["token"])
+            return TokenCredentials(
+                parse_url(config.instance_url), secret("token"), config.secrets["token"]
+            )
         case "password":
             return PasswordCredentials(
                 url,
@@ -114,10 +121,15 @@ def credentials_of(config: OrgConfig, environ: Mapping[str, str] | None = None) 
             return ClientCredentials(url, config.client_id, secret("client_secret"))
         case "jwt":
             audience = config.audience or _audience(url)
-            return JwtCredentials(url, config.username, config.client_id, audience, _private_key(config))
+            return JwtCredentials(
+                url, config.username, config.client_id, audience, _private_key(config)
+            )
         case "refresh":
             return RefreshCredentials(
-                url, config.client_id, secret("refresh_token"), secret("client_secret", is_needed=False)
+                url,
+                config.client_id,
+                secret("refresh_token"),
+                secret("client_secret", is_needed=False),
             )
         case "sf":
             return SfCredentials(config.alias)
@@ -138,6 +150,10 @@ def _private_key(config: OrgConfig) -> str:
     try:
         return Path(config.jwt_key).expanduser().read_text(encoding="ascii")
     except FileNotFoundError as err:
-        raise LoginError(f"org {config.name}: the private key {config.jwt_key} is not there.") from err
+        raise LoginError(
+            f"org {config.name}: the private key {config.jwt_key} is not there."
+        ) from err
     except (OSError, UnicodeDecodeError) as err:
-        raise LoginError(f"org {config.name}: {config.jwt_key} cannot be read as a private key in PEM form.") from err
+        raise LoginError(
+            f"org {config.name}: {config.jwt_key} cannot be read as a private key in PEM form."
+        ) from err

@@ -8,21 +8,23 @@ from typing import Any
 
 from sfnb.errors import ObjectError, QuotaSignal, SfnbError, TransientError
 from sfnb.model import FieldInfo, ObjectInfo, ObjectSchema
+from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
-from sfnb.org.org import Org
 from sfnb.org.prices import MAX_SUBREQUESTS
 
 MAX_NAMES_CHARS = 12_000
 """Of a list of object names in an address: Salesforce refuses address and headers of over 16,384 bytes together."""
 
 
-def fetch_objects(org: Org) -> list[ObjectInfo]:
+def fetch_objects(org: OrgClient) -> list[ObjectInfo]:
     """All objects that the user may see, queryable or not, in the org's order. Cost: 1 API call."""
     answer = org.fetch_json("GET", "sobjects")
     try:
         return [parse_object(entry) for entry in answer["sobjects"]]
     except (KeyError, TypeError, AttributeError) as err:
-        raise ObjectError(f"org {org.name}: the list of objects is not as Salesforce makes it ({err!r}).") from err
+        raise ObjectError(
+            f"org {org.name}: the list of objects is not as Salesforce makes it ({err!r})."
+        ) from err
 
 
 def parse_object(entry: Mapping[str, Any]) -> ObjectInfo:
@@ -40,7 +42,7 @@ def parse_object(entry: Mapping[str, Any]) -> ObjectInfo:
     )
 
 
-def fetch_schemas(org: Org, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
+def fetch_schemas(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
     """
     The describe of each object; a refused object has its error as value.
 
@@ -52,8 +54,11 @@ def fetch_schemas(org: Org, names: Sequence[str]) -> dict[str, ObjectSchema | Ob
     return found
 
 
-def _describe_group(org: Org, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
-    subrequests = [SubRequest(f"d{n}", org.data_path(f"sobjects/{name}/describe")) for n, name in enumerate(names)]
+def _describe_group(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
+    subrequests = [
+        SubRequest(f"d{n}", org.data_path(f"sobjects/{name}/describe"))
+        for n, name in enumerate(names)
+    ]
     try:
         parts: Sequence[SubResponse | None] = fetch_composite(org, subrequests)
     except ObjectError:
@@ -74,7 +79,7 @@ def _describe_group(org: Org, names: Sequence[str]) -> dict[str, ObjectSchema | 
     return found
 
 
-def _describe_one(org: Org, name: str) -> ObjectSchema | ObjectError:
+def _describe_one(org: OrgClient, name: str) -> ObjectSchema | ObjectError:
     try:
         return parse_schema(name, org.fetch_json("GET", f"sobjects/{name}/describe"))
     except ObjectError as err:
@@ -84,9 +89,13 @@ def _describe_one(org: Org, name: str) -> ObjectSchema | ObjectError:
 def parse_schema(name: str, answer: Any) -> ObjectSchema | ObjectError:
     """The schema in a describe answer."""
     try:
-        return ObjectSchema(answer["name"], tuple(parse_field(entry) for entry in answer["fields"]), answer)
+        return ObjectSchema(
+            answer["name"], tuple(parse_field(entry) for entry in answer["fields"]), answer
+        )
     except (KeyError, TypeError, AttributeError) as err:
-        return ObjectError(f"{name}: its describe is not as Salesforce makes it ({err!r}).", code="DESCRIBE")
+        return ObjectError(
+            f"{name}: its describe is not as Salesforce makes it ({err!r}).", code="DESCRIBE"
+        )
 
 
 def parse_field(entry: Mapping[str, Any]) -> FieldInfo:
@@ -106,7 +115,7 @@ def parse_field(entry: Mapping[str, Any]) -> FieldInfo:
     )
 
 
-def fetch_counts(org: Org, names: Sequence[str]) -> dict[str, int]:
+def fetch_counts(org: OrgClient, names: Sequence[str]) -> dict[str, int]:
     """
     About how many records each object has; the recycle bin and archived rows are not in it, and it lags.
 
@@ -141,11 +150,13 @@ def split_names(names: Sequence[str], *, max_chars: int = MAX_NAMES_CHARS) -> li
     return groups
 
 
-def _fetch_some_counts(org: Org, names: str) -> dict[str, int]:
+def _fetch_some_counts(org: OrgClient, names: str) -> dict[str, int]:
     answer = org.fetch_json("GET", "limits/recordCount", params={"sObjects": names})
     entries = answer.get("sObjects") if isinstance(answer, dict) else None
     return {
         entry["name"]: entry["count"]
         for entry in entries or ()
-        if isinstance(entry, dict) and isinstance(entry.get("name"), str) and isinstance(entry.get("count"), int)
+        if isinstance(entry, dict)
+        and isinstance(entry.get("name"), str)
+        and isinstance(entry.get("count"), int)
     }

@@ -24,7 +24,7 @@ from pyarrow import csv
 
 from sfnb.errors import ObjectError
 from sfnb.org.bulk2 import PageStream
-from sfnb.org.org import Org
+from sfnb.org.client import OrgClient
 from sfnb.state.usage import Caller, EventFile, EventTally, minute_number
 
 COLUMNS = (
@@ -33,7 +33,15 @@ COLUMNS = (
 )  # fmt: skip
 """Of ApiTotalUsage, what is used here; the others are not even parsed."""
 
-WHO = ("CONNECTED_APP_NAME", "CONNECTED_APP_ID", "CLIENT_NAME", "USER_NAME", "USER_ID", "API_FAMILY", "ENTITY_NAME")
+WHO = (
+    "CONNECTED_APP_NAME",
+    "CONNECTED_APP_ID",
+    "CLIENT_NAME",
+    "USER_NAME",
+    "USER_ID",
+    "API_FAMILY",
+    "ENTITY_NAME",
+)
 TRUE = [b"1", b"true", b"True", b"TRUE"]
 SFNB_CLIENT = "sfnb/"
 
@@ -50,7 +58,7 @@ NOT_TOLD_APART = Caller("(all others)", "(all others)", "", "", is_sfnb=False)
 SEPARATOR = b"\x1f"
 
 
-def fetch_event_files(org: Org, since: datetime) -> list[EventFile]:
+def fetch_event_files(org: OrgClient, since: datetime) -> list[EventFile]:
     """
     The ApiTotalUsage files created since then, oldest first. Cost: 1 API call for 2,000 files.
 
@@ -71,7 +79,7 @@ def fetch_event_files(org: Org, since: datetime) -> list[EventFile]:
     return found
 
 
-def fetch_tally(org: Org, file: EventFile, *, seen: bytes = b"") -> EventTally:
+def fetch_tally(org: OrgClient, file: EventFile, *, seen: bytes = b"") -> EventTally:
     """
     What one file holds, read as a stream. Cost: 1 API call.
 
@@ -88,7 +96,9 @@ def fetch_tally(org: Org, file: EventFile, *, seen: bytes = b"") -> EventTally:
         try:
             return tally_events(PageStream(response), file, seen=seen)
         except pa.ArrowInvalid as err:
-            raise ObjectError(f"event log file {file.file_id}: is not the CSV it should be ({err}).") from err
+            raise ObjectError(
+                f"event log file {file.file_id}: is not the CSV it should be ({err})."
+            ) from err
         finally:
             response.close()
 
@@ -165,7 +175,9 @@ class _Tally:
         self.groups.append(_summed(table, ["hour", "who"], ["calls", "free"]))
         self.minutes.append(_summed(table, ["minute"], ["calls", "own"]))
         if sum(part.num_rows for part in self.groups) > MAX_GROUPS:
-            self.groups = [_summed(pa.concat_tables(self.groups), ["hour", "who"], ["calls", "free"])]
+            self.groups = [
+                _summed(pa.concat_tables(self.groups), ["hour", "who"], ["calls", "free"])
+            ]
         if len(self.minutes) > 100:
             self.minutes = [_summed(pa.concat_tables(self.minutes), ["minute"], ["calls", "own"])]
 
@@ -175,7 +187,9 @@ class _Tally:
             return EventTally(self.rows, row_hashes=hashes)
         minutes: Counter[int] = Counter()
         own: Counter[int] = Counter()
-        for row in _summed(pa.concat_tables(self.minutes), ["minute"], ["calls", "own"]).to_pylist():
+        for row in _summed(
+            pa.concat_tables(self.minutes), ["minute"], ["calls", "own"]
+        ).to_pylist():
             number = self._minute(row["minute"])
             minutes[number] += row["calls"]
             own[number] += row["own"]
@@ -195,7 +209,9 @@ class _Tally:
 
     def _minute(self, text: bytes) -> int:
         try:
-            return minute_number(datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M").replace(tzinfo=UTC))
+            return minute_number(
+                datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M").replace(tzinfo=UTC)
+            )
         except ValueError:
             return minute_number(self.file.log_at)
 
@@ -208,14 +224,18 @@ def _filled(column: Any) -> Any:
 
 def _timestamps(rows: pa.Table) -> Any:
     """``yyyyMMddHHmmss…`` of each row: TIMESTAMP, or what TIMESTAMP_DERIVED (ISO) says where that is empty."""
-    derived = pc.replace_substring_regex(pc.cast(rows["TIMESTAMP_DERIVED"], pa.string()), r"[-:T]", "")
+    derived = pc.replace_substring_regex(
+        pc.cast(rows["TIMESTAMP_DERIVED"], pa.string()), r"[-:T]", ""
+    )
     plain = rows["TIMESTAMP"]
     return pc.if_else(pc.equal(plain, b""), pc.cast(derived, pa.binary()), plain)
 
 
 def _summed(table: pa.Table, keys: list[str], values: list[str]) -> pa.Table:
     found = table.group_by(keys, use_threads=False).aggregate([(name, "sum") for name in values])
-    return found.select([*keys, *(f"{name}_sum" for name in values)]).rename_columns([*keys, *values])
+    return found.select([*keys, *(f"{name}_sum" for name in values)]).rename_columns(
+        [*keys, *values]
+    )
 
 
 def _row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
@@ -234,11 +254,21 @@ def _most_frequent(groups: pa.Table) -> Any:
     """The names of the ``MAX_CALLERS`` callers with the most calls, counted or not."""
     sums = _summed(groups, ["who"], ["calls", "free"])
     total = sums.append_column("total", pc.add(sums["calls"], sums["free"]))
-    return total.sort_by([("total", "descending"), ("who", "ascending")])["who"].slice(0, MAX_CALLERS).combine_chunks()
+    return (
+        total.sort_by([("total", "descending"), ("who", "ascending")])["who"]
+        .slice(0, MAX_CALLERS)
+        .combine_chunks()
+    )
 
 
 def _caller(who: bytes) -> Caller:
-    texts = dict(zip(WHO, (part.decode("utf-8", errors="replace")[:255] for part in who.split(SEPARATOR)), strict=True))
+    texts = dict(
+        zip(
+            WHO,
+            (part.decode("utf-8", errors="replace")[:255] for part in who.split(SEPARATOR)),
+            strict=True,
+        )
+    )
     client = texts["CLIENT_NAME"]
     return Caller(
         app=texts["CONNECTED_APP_NAME"] or texts["CONNECTED_APP_ID"] or re.split("/", client)[0],

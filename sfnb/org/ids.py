@@ -17,8 +17,12 @@ def to18(record_id: str) -> str:
     Each of the three added characters tells which of five characters are upper case, the first one in the lowest bit.
     """
     if not _ID.fullmatch(record_id):
-        raise CallerError(f"{record_id!r} is no Salesforce id: it must have 15 or 18 letters and digits.")
+        raise CallerError(
+            f"{record_id!r} is no Salesforce id: it must have 15 or 18 letters and digits."
+        )
     if len(record_id) == 18:
         return record_id
     fives = (record_id[at : at + 5] for at in (0, 5, 10))
-    return record_id + "".join(_CHECK[sum(1 << k for k, c in enumerate(five) if "A" <= c <= "Z")] for five in fives)
+    return record_id + "".join(
+        _CHECK[sum(1 << k for k, c in enumerate(five) if "A" <= c <= "Z")] for five in fives
+    )

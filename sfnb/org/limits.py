@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sfnb.model import LIMIT_KEYS, Api, Reading
 
 if TYPE_CHECKING:
-    from sfnb.org.org import Org
+    from sfnb.org.client import OrgClient
 
 LIMIT_HEADER = "Sforce-Limit-Info"
 
@@ -34,7 +34,9 @@ def parse_limit_header(text: str | None) -> tuple[int, int] | None:
         bare = shorter
     if "(" in bare or ")" in bare:
         return None
-    parts = [part for part in re.split(r"[;,]", bare) if re.match(r"\s*api-usage\b", part, re.IGNORECASE)]
+    parts = [
+        part for part in re.split(r"[;,]", bare) if re.match(r"\s*api-usage\b", part, re.IGNORECASE)
+    ]
     matches = [_API_USAGE.fullmatch(part) for part in parts]
     if not matches or not all(matches):
         return None
@@ -62,7 +64,7 @@ def parse_limits(body: object, *, sent_at: datetime, read_at: datetime) -> dict[
     return readings
 
 
-def fetch_limits(org: Org) -> dict[Api, Reading]:
+def fetch_limits(org: OrgClient) -> dict[Api, Reading]:
     """
     All four budgets as the org tells them now. Cost: 1 API call, which may pass above the threshold (a probe).
 

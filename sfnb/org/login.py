@@ -42,7 +42,9 @@ SOAP_VERSION = "64.0"
 """The last version whose partner API has ``login()``."""
 
 LOGIN_TIMEOUT_S = 60
-JWT_VALID_FOR = timedelta(minutes=3)  # Salesforce refuses assertions that live longer than five minutes.
+JWT_VALID_FOR = timedelta(
+    minutes=3
+)  # Salesforce refuses assertions that live longer than five minutes.
 
 _TOKEN_WITH_ORG = re.compile(r"(00D[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?)!")
 _TOKEN = re.compile(r"00D[0-9A-Za-z]{12,15}![\w.]+|eyJ[\w-]+\.[\w-]+\.[\w-]+")
@@ -100,14 +102,23 @@ def _soap_login(credentials: PasswordCredentials, http: requests.Session) -> Ses
         f"{credentials.url}/services/Soap/u/{SOAP_VERSION}",
         data=envelope.encode(),
         headers={"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": "login"},
-        secrets=(credentials.password + credentials.security_token, credentials.password, credentials.security_token),
+        secrets=(
+            credentials.password + credentials.security_token,
+            credentials.password,
+            credentials.security_token,
+        ),
     )
     text = response.text
-    code, message = _element(text, "exceptionCode"), _element(text, "exceptionMessage") or _element(text, "faultstring")
+    code, message = (
+        _element(text, "exceptionCode"),
+        _element(text, "exceptionMessage") or _element(text, "faultstring"),
+    )
     if code or message:
         raise _refused(credentials.url, code or "SOAP fault", message)
     if _element(text, "passwordExpired") == "true":
-        raise _refused(credentials.url, "INVALID_OPERATION_WITH_EXPIRED_PASSWORD", "the password has expired")
+        raise _refused(
+            credentials.url, "INVALID_OPERATION_WITH_EXPIRED_PASSWORD", "the password has expired"
+        )
     token, server = _element(text, "sessionId"), _element(text, "serverUrl")
     if response.status_code != 200 or not token or not server:
         raise _no_sense(response)
@@ -125,10 +136,18 @@ def _oauth_login(
     clock: Clock,
 ) -> Session:
     form = _token_form(credentials, clock)
-    response = _post(http, f"{credentials.url}/services/oauth2/token", data=form, secrets=_secrets_in(form), headers={})
+    response = _post(
+        http,
+        f"{credentials.url}/services/oauth2/token",
+        data=form,
+        secrets=_secrets_in(form),
+        headers={},
+    )
     answer = _json_of(response)
     if "error" in answer:
-        raise _refused(credentials.url, str(answer["error"]), str(answer.get("error_description", "")), form)
+        raise _refused(
+            credentials.url, str(answer["error"]), str(answer.get("error_description", "")), form
+        )
     if response.status_code != 200 or not isinstance(answer.get("access_token"), str):
         raise _no_sense(response)
     org_id, user_id = _identity(str(answer.get("id", "")))
@@ -143,7 +162,8 @@ def _oauth_login(
 
 
 def _token_form(
-    credentials: PasswordCredentials | ClientCredentials | JwtCredentials | RefreshCredentials, clock: Clock
+    credentials: PasswordCredentials | ClientCredentials | JwtCredentials | RefreshCredentials,
+    clock: Clock,
 ) -> dict[str, str]:
     match credentials:
         case PasswordCredentials():
@@ -166,7 +186,9 @@ def _token_form(
                 "client_id": credentials.client_id,
                 "refresh_token": credentials.refresh_token,
             }
-            return form | ({"client_secret": credentials.client_secret} if credentials.client_secret else {})
+            return form | (
+                {"client_secret": credentials.client_secret} if credentials.client_secret else {}
+            )
         case JwtCredentials():
             return {
                 "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -187,7 +209,9 @@ def _assertion(credentials: JwtCredentials, clock: Clock) -> str:
         return jwt.encode(claims, credentials.private_key, algorithm="RS256")
     except (ValueError, TypeError, jwt.PyJWTError) as err:
         # The library's own message may quote the key.
-        raise LoginError("the private key of --jwt-key is no RSA key in PEM form without a passphrase.") from err
+        raise LoginError(
+            "the private key of --jwt-key is no RSA key in PEM form without a passphrase."
+        ) from err
 
 
 def _sf_session(alias: str) -> Session:
@@ -196,9 +220,13 @@ def _sf_session(alias: str) -> Session:
     token = str(shown.get("accessToken", ""))
     if not _TOKEN.fullmatch(token):
         answer = _run_sf("org", "auth", "show-access-token", "--target-org", alias)
-        token = str(answer.get("accessToken") or answer.get("access_token") or answer.get("token") or "")
+        token = str(
+            answer.get("accessToken") or answer.get("access_token") or answer.get("token") or ""
+        )
     if not _TOKEN.fullmatch(token) or not shown.get("instanceUrl"):
-        raise LoginError(f"sf shows no access token of {alias}; log in again with `sf org login web --alias {alias}`.")
+        raise LoginError(
+            f"sf shows no access token of {alias}; log in again with `sf org login web --alias {alias}`."
+        )
     org_id = str(shown.get("id", ""))
     return Session(parse_url(str(shown["instanceUrl"])), token, to18(org_id) if org_id else "")
 
@@ -206,16 +234,26 @@ def _sf_session(alias: str) -> Session:
 def _run_sf(*arguments: str) -> Mapping[str, Any]:
     program = shutil.which("sf")
     if program is None:
-        raise LoginError("the `sf` command line tool is not on the PATH; install it, or add the org in another way.")
+        raise LoginError(
+            "the `sf` command line tool is not on the PATH; install it, or add the org in another way."
+        )
     try:
         run = subprocess.run(  # noqa: S603  our own words and the alias, no shell
-            [program, *arguments, "--json"], capture_output=True, text=True, timeout=120, check=False
+            [program, *arguments, "--json"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         answer = json.loads(run.stdout)
     except subprocess.TimeoutExpired as err:
-        raise LoginError(f"`sf {' '.join(arguments)}` did not end within two minutes; try it by hand.") from err
+        raise LoginError(
+            f"`sf {' '.join(arguments)}` did not end within two minutes; try it by hand."
+        ) from err
     except ValueError as err:
-        raise LoginError(f"`sf {' '.join(arguments)}` gave no JSON; try it by hand, or update sf.") from err
+        raise LoginError(
+            f"`sf {' '.join(arguments)}` gave no JSON; try it by hand, or update sf."
+        ) from err
     result = answer.get("result") if isinstance(answer, dict) else None
     if isinstance(result, str):
         return {"accessToken": result}
@@ -249,20 +287,34 @@ def _with_identity(session: Session, http: requests.Session) -> Session:
         user_id = str(answer.get("user_id") or user_id)
     if not org_id and (found := _TOKEN_WITH_ORG.match(session.token)):
         org_id = found[1]
-    return Session(session.instance_url, session.token, to18(org_id) if org_id else "", user_id, session.refresh_token)
+    return Session(
+        session.instance_url,
+        session.token,
+        to18(org_id) if org_id else "",
+        user_id,
+        session.refresh_token,
+    )
 
 
-def _post(http: requests.Session, url: str, *, data: Any, headers: dict[str, str], secrets: Any) -> requests.Response:
+def _post(
+    http: requests.Session, url: str, *, data: Any, headers: dict[str, str], secrets: Any
+) -> requests.Response:
     try:
         # No redirects: a form with secrets goes to the host it was meant for, or nowhere.
-        response = http.post(url, data=data, headers=headers, timeout=LOGIN_TIMEOUT_S, allow_redirects=False)
+        response = http.post(
+            url, data=data, headers=headers, timeout=LOGIN_TIMEOUT_S, allow_redirects=False
+        )
     except requests.RequestException as err:
         raise _unreachable(url, err, secrets) from err
     if response.status_code in (301, 302, 303, 307, 308):
         there = urlsplit(response.headers.get("Location", "")).netloc
-        raise LoginError(f"{urlsplit(url).netloc} sends logins on to {there or 'another host'}; use that as --domain.")
+        raise LoginError(
+            f"{urlsplit(url).netloc} sends logins on to {there or 'another host'}; use that as --domain."
+        )
     if response.status_code in (420, 429, 502, 503, 504):
-        raise TransientError(f"{urlsplit(url).netloc} cannot log anyone in now (HTTP {response.status_code}).")
+        raise TransientError(
+            f"{urlsplit(url).netloc} cannot log anyone in now (HTTP {response.status_code})."
+        )
     return response
 
 
@@ -275,10 +327,14 @@ def _unreachable(url: str, err: Exception, secrets: Any = ()) -> Exception:
             "with --ca-file or REQUESTS_CA_BUNDLE."
         )
     if isinstance(err, requests.exceptions.ProxyError):
-        return TransientError(f"{host} was not reached: the proxy refused. Check HTTPS_PROXY and NO_PROXY.")
+        return TransientError(
+            f"{host} was not reached: the proxy refused. Check HTTPS_PROXY and NO_PROXY."
+        )
     if "NameResolutionError" in text or "getaddrinfo" in text:
         return TransientError(f"{host} was not found. Check the address and the network.")
-    return TransientError(f"{host} was not reached ({type(err).__name__}). Check the address and the network.")
+    return TransientError(
+        f"{host} was not reached ({type(err).__name__}). Check the address and the network."
+    )
 
 
 _ADVICE: Mapping[str, str] = {
@@ -297,13 +353,15 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
-def _refused(url: str, code: str, message: str, form: Mapping[str, str] | None = None) -> BaseException:
+def _refused(
+    url: str, code: str, message: str, form: Mapping[str, str] | None = None
+) -> BaseException:
     host = urlsplit(url).netloc
     bare = code.rsplit(":", maxsplit=1)[-1]
     message = mask(message, _secrets_in(form or {})).removeprefix(f"{bare}: ").strip().rstrip(".")
     if bare == "REQUEST_LIMIT_EXCEEDED":
         reason = f"{host} refuses logins: the org's API calls are used up ({message})."
-        return QuotaSignal("api", used=-1, in_flight=0, max=-1, threshold=-1, reason=reason)
+        return QuotaSignal("api", used=-1, in_flight=0, maximum=-1, threshold=-1, reason=reason)
     if bare in ("rate_limit_exceeded", "SERVER_UNAVAILABLE", "server_error"):
         return TransientError(f"{host} cannot log anyone in now: {message} ({bare}).")
     advice = _ADVICE.get(bare, "Check the login in the org's Setup, Login History.")
@@ -330,7 +388,11 @@ def _json_of(response: requests.Response) -> dict[str, Any]:
 
 
 def _secrets_in(form: Mapping[str, str]) -> list[str]:
-    return [form[key] for key in ("password", "client_secret", "refresh_token", "assertion") if form.get(key)]
+    return [
+        form[key]
+        for key in ("password", "client_secret", "refresh_token", "assertion")
+        if form.get(key)
+    ]
 
 
 def _element(text: str, name: str) -> str:
@@ -354,7 +416,11 @@ def _instance(server: str, start: str) -> str:
     A server on this machine may call itself by https, or by a name; it is then asked where we found it.
     """
     parts = urlsplit(start)
-    if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS and urlsplit(server).port == parts.port:
+    if (
+        parts.scheme == "http"
+        and parts.hostname in LOOPBACK_HOSTS
+        and urlsplit(server).port == parts.port
+    ):
         return start
     # Salesforce names its oldest API hosts na1-api.salesforce.com; na1.salesforce.com serves REST.
     return re.sub(r"//(\w+)-api\.salesforce\.com", r"//\1.salesforce.com", parse_url(server))

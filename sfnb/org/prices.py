@@ -41,7 +41,9 @@ def price_of(method: str, url: str, body: object = None, *, expected_mb: int = 0
     """
     method = method.upper()
     path = urlsplit(url).path.lower()
-    if _FREE_PATHS.fullmatch(path) or (path.startswith("/services/soap/") and _SOAP_LOGIN.search(_bytes(body))):
+    if _FREE_PATHS.fullmatch(path) or (
+        path.startswith("/services/soap/") and _SOAP_LOGIN.search(_bytes(body))
+    ):
         return FREE
     if expected_mb > 0 and method == "GET" and _QUERY_RESULTS.fullmatch(path):
         return {"api": 1, "bulk2_mb": expected_mb}

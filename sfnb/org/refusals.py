@@ -45,7 +45,9 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
-def refusal_of(status: int, headers: Mapping[str, str], body: bytes, *, what: str) -> SfnbError | QuotaSignal | None:
+def refusal_of(
+    status: int, headers: Mapping[str, str], body: bytes, *, what: str
+) -> SfnbError | QuotaSignal | None:
     """
     The error that an answer stands for, or None when it is a good one.
 
@@ -72,9 +74,13 @@ def _lasting(status: int, code: str, said: str, what: str) -> SfnbError:
     if status == 401:
         return LoginError(f"{said} Log in again, or check that the app's OAuth scopes include api.")
     if code == "API_DISABLED_FOR_ORG":
-        return LoginError(f"{said} Give the user the permission API Enabled, or check the org's edition.")
+        return LoginError(
+            f"{said} Give the user the permission API Enabled, or check the org's edition."
+        )
     if code == "INVALID_QUERY_LOCATOR" or (status in (404, 409) and _RESULTS.search(what)):
-        return ResultsGone(f"{said} The object is to be read again from its start.", code=code or "NOT_FOUND")
+        return ResultsGone(
+            f"{said} The object is to be read again from its start.", code=code or "NOT_FOUND"
+        )
     advice = _ADVICE.get(code, "")
     if status == 410:
         advice = "The org no longer serves this API version; remove api_version from the settings."
@@ -89,14 +95,28 @@ def parse_error(body: bytes) -> tuple[str, str]:
         return _parse_xml_error(body)
     entries = answer if isinstance(answer, list) else [answer]
     first = next((entry for entry in entries if isinstance(entry, dict)), {})
-    code = first.get("errorCode") or first.get("exceptionCode") or first.get("statusCode") or first.get("error") or ""
-    message = first.get("message") or first.get("exceptionMessage") or first.get("error_description") or ""
+    code = (
+        first.get("errorCode")
+        or first.get("exceptionCode")
+        or first.get("statusCode")
+        or first.get("error")
+        or ""
+    )
+    message = (
+        first.get("message")
+        or first.get("exceptionMessage")
+        or first.get("error_description")
+        or ""
+    )
     return str(code), _plain(str(message))
 
 
 def _parse_xml_error(body: bytes) -> tuple[str, str]:
     text = body[:4000].decode("utf-8", "replace")
-    found = [re.search(rf"<(?:\w+:)?{name}>([^<]*)<", text) for name in ("exceptionCode", "exceptionMessage")]
+    found = [
+        re.search(rf"<(?:\w+:)?{name}>([^<]*)<", text)
+        for name in ("exceptionCode", "exceptionMessage")
+    ]
     code, message = (match[1].strip() if match else "" for match in found)
     return code, _plain(message)
 
@@ -123,18 +143,29 @@ def _spent_budget(code: str, message: str) -> Api | None:
 def _quota(api: Api, headers: Mapping[str, str], said: str) -> QuotaSignal:
     told = parse_limit_header(headers.get(LIMIT_HEADER)) if api == "api" else None
     used, most = told or (-1, -1)
-    return QuotaSignal(api, used=used, in_flight=0, max=most, threshold=-1, reason=f"the org itself refuses: {said}")
+    return QuotaSignal(
+        api,
+        used=used,
+        in_flight=0,
+        maximum=most,
+        threshold=-1,
+        reason=f"the org itself refuses: {said}",
+    )
 
 
 def _is_html(headers: Mapping[str, str], body: bytes) -> bool:
     kind = headers.get("Content-Type", "").lower()
-    return kind.startswith("text/html") or body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    return kind.startswith("text/html") or body[:200].lstrip().lower().startswith(
+        (b"<!doctype html", b"<html")
+    )
 
 
 def _from_html(status: int, headers: Mapping[str, str], what: str) -> SfnbError:
     """HTML comes from the edge, a proxy or a maintenance page, never from the API."""
     if status in (414, 431):
-        return ObjectError(f"{what}: the query is too long for an address (HTTP {status}).", code="URI_TOO_LONG")
+        return ObjectError(
+            f"{what}: the query is too long for an address (HTTP {status}).", code="URI_TOO_LONG"
+        )
     return TransientError(
         f"{what}: a web page came instead of data (HTTP {status}). The org may be in maintenance; if it lasts, "
         "check the org's address and the proxy.",

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sfnb.errors import ObjectError
-from sfnb.org.org import Org
+from sfnb.org.client import OrgClient
 from sfnb.state.user_days import UserDay
 
 USAGE_REPORT = "API Usage Last 7 Days"
@@ -39,7 +39,7 @@ class Columns:
     calls: tuple[str, ...]
 
 
-def fetch_user_days(org: Org) -> list[UserDay]:
+def fetch_user_days(org: OrgClient) -> list[UserDay]:
     """
     What the report tells now. Cost: 2 API calls; 3 where the report is not among those looked at recently.
 
@@ -52,7 +52,7 @@ def fetch_user_days(org: Org) -> list[UserDay]:
     return parse_user_days(org.fetch_json("GET", path, params={"includeDetails": "true"}))
 
 
-def _fetch_report_id(org: Org) -> str:
+def _fetch_report_id(org: OrgClient) -> str:
     # The list holds the reports looked at recently; a query finds the others.
     for entry in _mappings(org.fetch_json("GET", "analytics/reports")):
         if entry.get("name") == USAGE_REPORT and isinstance(entry.get("id"), str):
@@ -61,7 +61,9 @@ def _fetch_report_id(org: Org) -> str:
     try:
         answer = org.fetch_json("GET", "query", params={"q": soql})
     except ObjectError as err:
-        if err.code != "INVALID_TYPE":  # else reports cannot be queried, so the list was the last word
+        if (
+            err.code != "INVALID_TYPE"
+        ):  # else reports cannot be queried, so the list was the last word
             raise
         answer = {}
     for record in _mappings(answer.get("records") if isinstance(answer, Mapping) else None):
@@ -107,14 +109,27 @@ def columns_of(infos: Mapping[str, Mapping[str, Any]]) -> Columns:
     words = {name: f"{name} {info.get('label') or ''}".lower() for name, info in infos.items()}
     days = [name for name in infos if kinds[name] in _DAYS]
     # "s!" is a sum; averages, maxima and the number of lines tell other things.
-    numbers = [n for n in infos if (kinds[n] in _NUMBERS and n != "RowCount" and n[1:2] != "!") or n.startswith("s!")]
-    calls = sorted((n for n in numbers if _is_of_calls(words[n])), key=lambda name: not name.startswith("s!"))
+    numbers = [
+        n
+        for n in infos
+        if (kinds[n] in _NUMBERS and n != "RowCount" and n[1:2] != "!") or n.startswith("s!")
+    ]
+    calls = sorted(
+        (n for n in numbers if _is_of_calls(words[n])), key=lambda name: not name.startswith("s!")
+    )
     users = [name for name in infos if "user" in words[name] and name not in (*days, *numbers)]
-    users.sort(key=lambda name: ("username" not in words[name].replace(" ", ""), "id" in words[name].split()))
+    users.sort(
+        key=lambda name: (
+            "username" not in words[name].replace(" ", ""),
+            "id" in words[name].split(),
+        )
+    )
     if not days or not calls:
         missing = "days" if not days else "calls"
         known = ", ".join(sorted(infos)) or "none"
-        raise ObjectError(f'"{USAGE_REPORT}": it has no column of {missing} that is known here; its columns: {known}.')
+        raise ObjectError(
+            f'"{USAGE_REPORT}": it has no column of {missing} that is known here; its columns: {known}.'
+        )
     return Columns(days[0], users[0] if users else "", tuple(calls))
 
 
@@ -153,7 +168,9 @@ def _leaves(body: Mapping[str, Any]) -> Iterator[tuple[str, Cells]]:
 
 
 def _groups(body: Mapping[str, Any], which: str) -> list[tuple[str, Cells]]:
-    names = [str(level.get("name")) for level in _mappings(_part(body, "reportMetadata").get(which))]
+    names = [
+        str(level.get("name")) for level in _mappings(_part(body, "reportMetadata").get(which))
+    ]
     found: list[tuple[str, Cells]] = []
 
     def walk(groups: object, level: int, cells: Cells) -> None:
@@ -173,12 +190,18 @@ def _infos(body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     extended = _part(body, "reportExtendedMetadata")
     found: dict[str, Mapping[str, Any]] = {}
     for part in ("groupingColumnInfo", "detailColumnInfo", "aggregateColumnInfo"):
-        found |= {str(name): info for name, info in _part(extended, part).items() if isinstance(info, Mapping)}
+        found |= {
+            str(name): info
+            for name, info in _part(extended, part).items()
+            if isinstance(info, Mapping)
+        }
     return found
 
 
 def _calls(line: Cells, columns: Columns) -> int | None:
-    return next((number for name in columns.calls if (number := _number(line.get(name))) is not None), None)
+    return next(
+        (number for name in columns.calls if (number := _number(line.get(name))) is not None), None
+    )
 
 
 def _number(cell: object) -> int | None:
@@ -200,7 +223,12 @@ def _text(cell: object) -> str:
         return ""
     # A user column's value may be an Id, its label the name.
     return next(
-        (text for key in ("label", "value") if isinstance(text := cell.get(key), str) and text not in ("", "-")), ""
+        (
+            text
+            for key in ("label", "value")
+            if isinstance(text := cell.get(key), str) and text not in ("", "-")
+        ),
+        "",
     )
 
 
@@ -210,7 +238,11 @@ def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _mappings(values: object) -> list[Mapping[str, Any]]:
-    return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
+    return (
+        [value for value in values if isinstance(value, Mapping)]
+        if isinstance(values, list)
+        else []
+    )
 
 
 def _texts(values: object) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sfnb.org.org import Org
+from sfnb.org.client import OrgClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class QueryPage:
     body: bytes = field(repr=False)
 
 
-def fetch_query(org: Org, soql: str, *, all_rows: bool) -> QueryPage:
+def fetch_query(org: OrgClient, soql: str, *, all_rows: bool) -> QueryPage:
     """
     The first page of a query's answer, up to 2,000 records. Cost: 1 API call.
 
@@ -22,7 +22,7 @@ def fetch_query(org: Org, soql: str, *, all_rows: bool) -> QueryPage:
         all_rows: deleted and archived records too (``queryAll``).
 
     Raises:
-        ObjectError: the query was refused; its code says why. See ``Org.request`` for the rest.
+        ObjectError: the query was refused; its code says why. See ``OrgClient.request`` for the rest.
     """
     path = "queryAll" if all_rows else "query"
     return QueryPage(org.retrying(lambda: org.request("GET", path, params={"q": soql})).content)

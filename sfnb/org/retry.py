@@ -39,7 +39,9 @@ def wait_before(attempt: int, *, jitter: float, retry_after_s: float | None = No
     return max(usual, min(retry_after_s or 0.0, 600.0))
 
 
-def retry(clock: Clock, stop: threading.Event | None, fn: Callable[[], T], *, tries: int = MAX_TRIES) -> T:
+def retry(
+    clock: Clock, stop: threading.Event | None, fn: Callable[[], T], *, tries: int = MAX_TRIES
+) -> T:
     """
     What ``fn`` returns, tried at most ``tries`` times while it fails in a passing way.
 
@@ -60,12 +62,14 @@ def retry(clock: Clock, stop: threading.Event | None, fn: Callable[[], T], *, tr
                         err.api,
                         used=-1,
                         in_flight=0,
-                        max=-1,
+                        maximum=-1,
                         threshold=-1,
                         reason=f"{err} Pausing until it can be read.",
                     ) from err
                 raise TriesSpent(f"{err} Tried {tries} times.") from err
             jitter = random.random()  # noqa: S311  spreads load, guards nothing
-            if clock.wait(wait_before(attempt, jitter=jitter, retry_after_s=err.retry_after_s), stop):
+            if clock.wait(
+                wait_before(attempt, jitter=jitter, retry_after_s=err.retry_after_s), stop
+            ):
                 raise StopSignal("pause") from err
     raise AssertionError("unreachable: tries is at least 1")

@@ -24,7 +24,9 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     return _SECRET_FORMS.sub(lambda found: "".join(g for g in found.groups() if g) + "***", text)
 
 
-def read_secret(org: str, role: str, reference: str, environ: Mapping[str, str] | None = None) -> str:
+def read_secret(
+    org: str, role: str, reference: str, environ: Mapping[str, str] | None = None
+) -> str:
     """
     The secret itself.
 
@@ -39,17 +41,23 @@ def read_secret(org: str, role: str, reference: str, environ: Mapping[str, str] 
         variable = reference.removeprefix("env:")
         value = (os.environ if environ is None else environ).get(variable, "")
         if not value:
-            raise LoginError(f"org {org}: the {what} is expected in the environment variable {variable}; set it.")
+            raise LoginError(
+                f"org {org}: the {what} is expected in the environment variable {variable}; set it."
+            )
         return value
     if reference.startswith("file:"):
         path = Path(reference.removeprefix("file:"))
         try:
             return path.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as err:
-            raise LoginError(f"org {org}: the file {path} with the {what} cannot be read; put it back.") from err
+            raise LoginError(
+                f"org {org}: the file {path} with the {what} cannot be read; put it back."
+            ) from err
     value = _keyring_get(org, role) or ""
     if not value:
-        raise LoginError(f"org {org}: the keyring has no {what}. Add the org again with --store-secret.")
+        raise LoginError(
+            f"org {org}: the keyring has no {what}. Add the org again with --store-secret."
+        )
     return value
 
 
@@ -89,7 +97,11 @@ def _keyring_get(org: str, role: str) -> str | None:
 
 
 def _no_keyring(org: str, role: str) -> LoginError:
-    option = "access-token" if role == "token" else role.replace("security_token", "token").replace("_", "-")
+    option = (
+        "access-token"
+        if role == "token"
+        else role.replace("security_token", "token").replace("_", "-")
+    )
     return LoginError(
         f"org {org}: this machine has no usable keyring for the {role.replace('_', ' ')}. "
         f"Keep it in an environment variable and name that with --{option}-env."

@@ -51,7 +51,7 @@ class CallContext:
     """
 
     job_id: str = ""
-    object: str = ""
+    object_name: str = ""
     expected_mb: int = 0
     on_call: Callable[[Price], None] | None = None
     stop: threading.Event | None = None
@@ -112,7 +112,13 @@ class GateAdapter(HTTPAdapter):
     """
 
     def __init__(
-        self, *, url: str, clock: Clock, gate: Gate | None = None, access: Access | None = None, ca_file: str = ""
+        self,
+        *,
+        url: str,
+        clock: Clock,
+        gate: Gate | None = None,
+        access: Access | None = None,
+        ca_file: str = "",
     ) -> None:
         super().__init__(pool_connections=4, pool_maxsize=MAX_CONNECTIONS)
         self.gate = gate
@@ -135,7 +141,9 @@ class GateAdapter(HTTPAdapter):
         is_local = self._dress(request)
         context = current_context()
 
-        def really_send(this: requests.PreparedRequest, *, stream: bool, timeout: Any) -> requests.Response:
+        def really_send(
+            this: requests.PreparedRequest, *, stream: bool, timeout: Any
+        ) -> requests.Response:
             return super(GateAdapter, self).send(
                 this,
                 stream=stream,
@@ -146,7 +154,12 @@ class GateAdapter(HTTPAdapter):
                 proxies={} if is_local else proxies,
             )
 
-        price = price_of(request.method or "GET", request.url or "", request.body, expected_mb=context.expected_mb)
+        price = price_of(
+            request.method or "GET",
+            request.url or "",
+            request.body,
+            expected_mb=context.expected_mb,
+        )
         if not price:
             return really_send(request, stream=stream, timeout=timeout)
         try:
@@ -154,7 +167,9 @@ class GateAdapter(HTTPAdapter):
         except _SessionEnded as ended:
             # The call itself would have met the same refusal; who made it knows how to log in again.
             return ended.response
-        return self._send_counted(ticket, price, lambda: really_send(request, stream=stream, timeout=timeout))
+        return self._send_counted(
+            ticket, price, lambda: really_send(request, stream=stream, timeout=timeout)
+        )
 
     def _dress(self, request: requests.PreparedRequest) -> bool:
         """Put on what each call of ours carries; True if it stays on this machine."""
@@ -163,14 +178,19 @@ class GateAdapter(HTTPAdapter):
         if is_local and parts.scheme == "https" and parts.netloc == self._plain_netloc:
             request.url = urlunsplit(parts._replace(scheme="http"))
         elif parts.scheme == "http" and not is_local:
-            raise CallerError(f"http://{parts.netloc} would send the session in the clear; use https.")
+            raise CallerError(
+                f"http://{parts.netloc} would send the session in the clear; use https."
+            )
         request.headers.setdefault("Sforce-Call-Options", f"client=sfnb/{__version__}")
         # Compressing what does not leave the machine only costs both sides time.
         request.headers["Accept-Encoding"] = "identity" if is_local else "gzip"
         return is_local
 
     def _ask(
-        self, request: requests.PreparedRequest, price: Price, really_send: Callable[..., requests.Response]
+        self,
+        request: requests.PreparedRequest,
+        price: Price,
+        really_send: Callable[..., requests.Response],
     ) -> Ticket:
         """
         Leave to send the call.
@@ -182,34 +202,46 @@ class GateAdapter(HTTPAdapter):
         """
         gate, context = self._the_gate(), current_context()
         if _is_limits(request):
-            return gate.ask(price, is_probe=True, job_id=context.job_id, object=context.object)
+            return gate.ask(
+                price, is_probe=True, job_id=context.job_id, object_name=context.object_name
+            )
 
         try:
-            return gate.ask(price, job_id=context.job_id, object=context.object)
+            return gate.ask(price, job_id=context.job_id, object_name=context.object_name)
         except GaugeUnknown:
             pass
         # Many threads may find the gauge unknown at once; one reads it, the others find it read.
         with self._limits_lock:
             try:
-                return gate.ask(price, job_id=context.job_id, object=context.object)
+                return gate.ask(price, job_id=context.job_id, object_name=context.object_name)
             except GaugeUnknown:
                 status = self._read_limits(request, really_send)
             try:
-                return gate.ask(price, job_id=context.job_id, object=context.object)
+                return gate.ask(price, job_id=context.job_id, object_name=context.object_name)
             except GaugeUnknown as err:
                 if status >= 500 or status in (406, 420, 429):
-                    raise GaugeUnreadable(f"the org's limits could not be read (HTTP {status}).") from err
+                    raise GaugeUnreadable(
+                        f"the org's limits could not be read (HTTP {status})."
+                    ) from err
                 raise _unknown(err) from err
 
-    def _read_limits(self, request: requests.PreparedRequest, really_send: Callable[..., requests.Response]) -> int:
+    def _read_limits(
+        self, request: requests.PreparedRequest, really_send: Callable[..., requests.Response]
+    ) -> int:
         """The status of one look at ``/limits``; what it tells is settled with the gate."""
         gate, context = self._the_gate(), current_context()
         look = self._limits_request(request)
-        ticket = gate.ask(ONE, is_probe=True, job_id=context.job_id, object=context.object)
+        ticket = gate.ask(
+            ONE, is_probe=True, job_id=context.job_id, object_name=context.object_name
+        )
         try:
-            response = self._send_counted(ticket, ONE, lambda: really_send(look, stream=False, timeout=60))
+            response = self._send_counted(
+                ticket, ONE, lambda: really_send(look, stream=False, timeout=60)
+            )
         except requests.RequestException as err:
-            raise GaugeUnreadable(f"the org's limits could not be read ({type(err).__name__}).") from err
+            raise GaugeUnreadable(
+                f"the org's limits could not be read ({type(err).__name__})."
+            ) from err
         if response.status_code == 401:
             raise _SessionEnded(response)
         return response.status_code
@@ -217,7 +249,9 @@ class GateAdapter(HTTPAdapter):
     def _limits_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """``/limits`` of the org that this call goes to, with its session."""
         parts = urlsplit(request.url or "")
-        found = re.match(r"/services/(?:data/v|async/|Soap/\w/)(\d\d\.0)", parts.path, re.IGNORECASE)
+        found = re.match(
+            r"/services/(?:data/v|async/|Soap/\w/)(\d\d\.0)", parts.path, re.IGNORECASE
+        )
         path = f"/services/data/v{found[1] if found else NEWEST_API_VERSION}/limits"
         url = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
         look = requests.Request("GET", url, headers={"Accept": "application/json"}).prepare()
@@ -226,7 +260,9 @@ class GateAdapter(HTTPAdapter):
         self._dress(look)
         return look
 
-    def _send_counted(self, ticket: Ticket, price: Price, send: Callable[[], requests.Response]) -> requests.Response:
+    def _send_counted(
+        self, ticket: Ticket, price: Price, send: Callable[[], requests.Response]
+    ) -> requests.Response:
         """Send, and settle the ticket whatever happens."""
         gate, context = self._the_gate(), current_context()
         sent_at = self._clock.now()
@@ -254,17 +290,21 @@ class GateAdapter(HTTPAdapter):
                 body = None  # no reading; the caller meets the same body and says so
             found = parse_limits(body, sent_at=sent_at, read_at=self._clock.now())
         if header := parse_limit_header(response.headers.get(LIMIT_HEADER)):
-            found["api"] = Reading("api", header[0], header[1], sent_at, self._clock.now(), "header")
+            found["api"] = Reading(
+                "api", header[0], header[1], sent_at, self._clock.now(), "header"
+            )
         return list(found.values())
 
     def _the_gate(self) -> Gate:
         if self.gate is None:
-            raise CallerError("this call counts against the org's allowance, and it is not known yet which org it is.")
+            raise CallerError(
+                "this call counts against the org's allowance, and it is not known yet which org it is."
+            )
         return self.gate
 
 
 def _unknown(err: GaugeUnknown) -> QuotaSignal:
-    return QuotaSignal(err.apis[0], used=-1, in_flight=0, max=-1, threshold=-1, reason=str(err))
+    return QuotaSignal(err.apis[0], used=-1, in_flight=0, maximum=-1, threshold=-1, reason=str(err))
 
 
 class _SessionEnded(Exception):
@@ -275,7 +315,11 @@ class _SessionEnded(Exception):
 
 def _is_limits(request: requests.PreparedRequest) -> bool:
     path = urlsplit(request.url or "").path.rstrip("/")
-    return request.method == "GET" and path.startswith("/services/data/v") and path.lower().endswith("/limits")
+    return (
+        request.method == "GET"
+        and path.startswith("/services/data/v")
+        and path.lower().endswith("/limits")
+    )
 
 
 def _never_left(err: requests.RequestException) -> bool:

@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class BudgetHistory:
     """
     One budget's past, in slots that end at ``now``, oldest first.
 
@@ -44,7 +44,7 @@ class History:
 
     now: datetime
     used: int
-    max: int
+    maximum: int
     others: Floats
     own: Floats
 
@@ -81,7 +81,7 @@ class Outlook:
     expected: Floats
     low: Floats
     high: Floats
-    max: int
+    maximum: int
     days: int
 
 
@@ -102,7 +102,7 @@ class Finish:
     share_finished: float
 
 
-def outlook(history: History, *, hours: int = 48) -> Outlook:
+def outlook(history: BudgetHistory, *, hours: int = 48) -> Outlook:
     """The use of the next hours if no job of ours runs."""
     slots = hours * 60 // SLOT_MINUTES
     paths = _used_paths(history, slots)
@@ -110,25 +110,32 @@ def outlook(history: History, *, hours: int = 48) -> Outlook:
     middle = paths[0]
     low, high = np.minimum(low, middle), np.maximum(high, middle)
     at = tuple(history.now + timedelta(minutes=SLOT_MINUTES * slot) for slot in range(slots + 1))
-    return Outlook(at, middle, low, high, history.max, history.days)
+    return Outlook(at, middle, low, high, history.maximum, history.days)
 
 
-def falls_under(history: History, units: int, *, hours: int = 72) -> Moment:
+def falls_under(history: BudgetHistory, units: int, *, hours: int = 72) -> Moment:
     """When use falls to ``units`` or below, if no job of ours runs."""
     return _moment(history, _used_paths(history, hours * 60 // SLOT_MINUTES), units)
 
 
 def resumes(
-    history: History, limit_percent: int, *, margin_percent: int = DEFAULT_MARGIN_PERCENT, price: int = 1
+    history: BudgetHistory,
+    limit_percent: int,
+    *,
+    margin_percent: int = DEFAULT_MARGIN_PERCENT,
+    price: int = 1,
 ) -> Moment:
     """When a job paused under this limit percent may go on: use has fallen under the lower mark."""
-    top, mark = threshold(history.max, limit_percent), lower_mark(history.max, limit_percent, margin_percent)
+    top, mark = (
+        threshold(history.maximum, limit_percent),
+        lower_mark(history.maximum, limit_percent, margin_percent),
+    )
     return falls_under(history, (mark if price <= top - mark else top) - price)
 
 
 def what_if(
     price: Price,
-    histories: Mapping[Api, History],
+    histories: Mapping[Api, BudgetHistory],
     limit_percents: Iterable[int] = range(1, 101),
     *,
     start_at: datetime | None = None,
@@ -143,7 +150,7 @@ def what_if(
 
     Args:
         price: units of each budget the job needs.
-        histories: by budget; see ``History``.
+        histories: by budget; see ``BudgetHistory``.
         start_at: when the job is to begin; None: now.
         rate_per_slot: units it spends in ten minutes when nothing stops it.
     """
@@ -151,7 +158,7 @@ def what_if(
     found: dict[int, Finish] = {}
     for api, amount in price.items():
         history = histories.get(api)
-        if amount <= 0 or history is None or history.max < 0:
+        if amount <= 0 or history is None or history.maximum < 0:
             continue
         rate = max(rate_per_slot, amount / DAY_SLOTS)
         for finish in _play(history, amount, percents, start_at, rate, margin_percent):
@@ -164,7 +171,7 @@ def what_if(
 # ---------------------------------------------------------------------------------------------------------- paths
 
 
-def future_paths(history: History, slots: int) -> Floats:
+def future_paths(history: BudgetHistory, slots: int) -> Floats:
     """
     Possible futures of the others: one row per path, one column per slot from now on. The first row is the likeliest.
 
@@ -186,7 +193,10 @@ def future_paths(history: History, slots: int) -> Floats:
     def days_like(kind: int) -> list[int]:
         return [index for index in reversed(known) if kinds[index] == kind] or known[::-1]
 
-    wanted = [days_like(_kind(history.now + timedelta(days=ahead))) for ahead in range(-(-slots // DAY_SLOTS))]
+    wanted = [
+        days_like(_kind(history.now + timedelta(days=ahead)))
+        for ahead in range(-(-slots // DAY_SLOTS))
+    ]
     # The last day is no witness of what is usual for itself.
     usual = [index for index in days_like(kinds[-1]) if index != count - 1]
     level = _level(calm[-1], np.mean(calm[usual], axis=0)) if usual else 1.0
@@ -213,7 +223,7 @@ def _kind(begins_at: datetime) -> int:
     return max(begins_at.weekday() - 3, 0)
 
 
-def _level_unknown(history: History) -> float:
+def _level_unknown(history: BudgetHistory) -> float:
     """The others' mean per slot when no whole day is known: of the slots that are, or of what the counter leaves."""
     spent = history.others[-DAY_SLOTS:]
     if np.any(~np.isnan(spent)):
@@ -236,7 +246,7 @@ def _level(recent: Floats, usual: Floats, *, hours: int = 3) -> float:
     return float(np.clip(np.sqrt(now / then), 0.5, 2.0)) if now > 0 and then > 0 else 1.0
 
 
-def last_day(history: History) -> Floats:
+def last_day(history: BudgetHistory) -> Floats:
     """
     What comes back in each slot of the next 24 hours: what was spent in the last ones, adding up to ``used``.
 
@@ -265,16 +275,18 @@ def _tail(values: Floats, missing: float) -> Floats:
     return found
 
 
-def _used_paths(history: History, slots: int) -> Floats:
+def _used_paths(history: BudgetHistory, slots: int) -> Floats:
     """Use in the 24 hours before, now and at the end of each slot to come; one row per path."""
     future = future_paths(history, slots)
-    spent = np.concatenate([np.repeat(last_day(history)[None, :], len(future), axis=0), future], axis=1)
+    spent = np.concatenate(
+        [np.repeat(last_day(history)[None, :], len(future), axis=0), future], axis=1
+    )
     total = np.concatenate([np.zeros((len(future), 1)), np.cumsum(spent, axis=1)], axis=1)
     used: Floats = total[:, DAY_SLOTS:] - total[:, :-DAY_SLOTS]
     return used
 
 
-def _moment(history: History, used: Floats, units: int) -> Moment:
+def _moment(history: BudgetHistory, used: Floats, units: int) -> Moment:
     """When use first is at ``units`` or below; a path on which it never is counts as later than all."""
     is_there = used <= units
     first = np.where(is_there.any(axis=1), is_there.argmax(axis=1), -1)
@@ -304,14 +316,23 @@ def _band(now: datetime, slots: Floats) -> Moment:
 
 
 def _play(  # noqa: PLR0917
-    history: History, amount: int, percents: list[int], start_at: datetime | None, rate: float, margin_percent: int
+    history: BudgetHistory,
+    amount: int,
+    percents: list[int],
+    start_at: datetime | None,
+    rate: float,
+    margin_percent: int,
 ) -> list[Finish]:
     """The job played through for each percent (rows) and path (columns) at once, slot by slot."""
     slots = HORIZON_DAYS * DAY_SLOTS
     future = future_paths(history, slots)
     base = _used_paths(history, slots)
-    tops = np.array([threshold(history.max, percent) for percent in percents], dtype=np.float64)[:, None]
-    marks = np.array([lower_mark(history.max, p, margin_percent) for p in percents], dtype=np.float64)[:, None]
+    tops = np.array(
+        [threshold(history.maximum, percent) for percent in percents], dtype=np.float64
+    )[:, None]
+    marks = np.array(
+        [lower_mark(history.maximum, p, margin_percent) for p in percents], dtype=np.float64
+    )[:, None]
     shape = (len(percents), len(future))
     spent = np.zeros((slots, *shape), dtype=np.float32)
     left, own = np.full(shape, float(amount)), np.zeros(shape)
@@ -338,7 +359,9 @@ def _play(  # noqa: PLR0917
     found = []
     for row, percent in enumerate(percents):
         finish = _band(history.now, done_in[row])
-        found.append(Finish(percent, finish, int(pauses[row, 0]), float(np.mean(left[row, 1:] <= 0))))
+        found.append(
+            Finish(percent, finish, int(pauses[row, 0]), float(np.mean(left[row, 1:] <= 0)))
+        )
     return found
 
 

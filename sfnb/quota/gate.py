@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from sfnb.clock import Clock
 from sfnb.errors import QuotaSignal
-from sfnb.model import APIS, Api, Price, Reading, Standing
+from sfnb.model import APIS, Api, BudgetStatus, Price, Reading
 from sfnb.quota import policy
 from sfnb.quota.policy import Decision
-from sfnb.state.books import Ticket, drawn_on
+from sfnb.state.books import Ticket, budgets_of
 from sfnb.state.ledger import Ledger
 
 __all__ = ["Gate", "GaugeUnknown", "Ticket"]
@@ -32,7 +32,12 @@ class Gate:
     """
 
     def __init__(
-        self, ledger: Ledger, org_id: str, *, clock: Clock, stale_after_s: float = policy.STALE_AFTER_S
+        self,
+        ledger: Ledger,
+        org_id: str,
+        *,
+        clock: Clock,
+        stale_after_s: float = policy.STALE_AFTER_S,
     ) -> None:
         self._ledger = ledger
         self._org_id = org_id
@@ -45,23 +50,28 @@ class Gate:
         *,
         is_probe: bool = False,
         job_id: str = "",
-        object: str = "",
+        object_name: str = "",
     ) -> Ticket:
         """
         Leave to send one call of this price; an empty price is free.
 
         Args:
             is_probe: the call reads ``/limits``, the only one allowed above the threshold or without knowing the gauge.
-            job_id, object: who spends it, for the ledger.
+            job_id, object_name: who spends it, for the ledger.
 
         Raises:
             QuotaSignal: the call would pass the threshold.
             GaugeUnknown: ``/limits`` must be read first, with a probe; then ask again. Unknown still: pause.
         """
-        if not drawn_on(price):
-            return Ticket(0, self._org_id, {}, self._clock.now(), job_id, object)
+        if not budgets_of(price):
+            return Ticket(0, self._org_id, {}, self._clock.now(), job_id, object_name)
         answer = self._ledger.take_ticket(
-            self._org_id, price, stale_after_s=self._stale_after_s, is_probe=is_probe, job_id=job_id, object=object
+            self._org_id,
+            price,
+            stale_after_s=self._stale_after_s,
+            is_probe=is_probe,
+            job_id=job_id,
+            object_name=object_name,
         )
         if isinstance(answer, Ticket):
             return answer
@@ -69,7 +79,9 @@ class Gate:
             raise GaugeUnknown(answer.apis)
         raise _signal(answer)
 
-    def settle(self, ticket: Ticket, readings: Iterable[Reading] = (), *, was_sent: bool = True) -> None:
+    def settle(
+        self, ticket: Ticket, readings: Iterable[Reading] = (), *, was_sent: bool = True
+    ) -> None:
         """
         Give the ticket back after the call.
 
@@ -87,11 +99,14 @@ class Gate:
         """
         return self._ledger.claim_probe(self._org_id, min_interval_s)
 
-    def standing(self) -> dict[Api, Standing]:
+    def standing(self) -> dict[Api, BudgetStatus]:
         """Where each budget stands now."""
         books = self._ledger.books(self._org_id)
         return {
-            api: policy.standing(books.gauges[api], books.percents[api], books.in_flight.get(api, 0)) for api in APIS
+            api: policy.standing(
+                books.gauges[api], books.percents[api], books.in_flight.get(api, 0)
+            )
+            for api in APIS
         }
 
     def is_clear(self, price: Price) -> bool:
@@ -110,7 +125,7 @@ def _signal(decision: Decision) -> QuotaSignal:
         here.api,
         used=here.used,
         in_flight=here.in_flight,
-        max=here.max,
+        maximum=here.maximum,
         threshold=here.threshold,
         reason=decision.reason,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sfnb.model import LIMIT_KEYS, Api, Price, Reading, Standing
+from sfnb.model import LIMIT_KEYS, Api, BudgetStatus, Price, Reading
 
 DEFAULT_LIMIT_PERCENT = 50
 DEFAULT_MARGIN_PERCENT = 5
@@ -49,7 +49,7 @@ class Gauge:
 
     api: Api
     used: int = 0
-    max: int = -1
+    maximum: int = -1
     own: int = 0
     source: Literal["header", "limits"] | None = None
     sent_at: datetime | None = None
@@ -65,15 +65,15 @@ class Gauge:
         return self.used + self.own
 
 
-def threshold(max: int, percent: int) -> int:
+def threshold(maximum: int, percent: int) -> int:
     """Where jobs stop: ``floor(max × percent / 100)``."""
-    return max * percent // 100
+    return maximum * percent // 100
 
 
-def lower_mark(max: int, percent: int, margin_percent: int = DEFAULT_MARGIN_PERCENT) -> int:
+def lower_mark(maximum: int, percent: int, margin_percent: int = DEFAULT_MARGIN_PERCENT) -> int:
     """Where paused jobs go on: the threshold less ``margin_percent`` of the maximum, at most half the threshold."""
-    top = threshold(max, percent)
-    return top - min(-(-max * margin_percent // 100), top // 2)
+    top = threshold(maximum, percent)
+    return top - min(-(-maximum * margin_percent // 100), top // 2)
 
 
 def is_recent(moment_at: datetime | None, now: datetime, within_s: float) -> bool:
@@ -84,7 +84,9 @@ def is_recent(moment_at: datetime | None, now: datetime, within_s: float) -> boo
 # ---------------------------------------------------------------------------------------------------------- readings
 
 
-def fold(gauge: Gauge, reading: Reading, *, asked_number: int, now_number: int, recent_units: int) -> Gauge:
+def fold(
+    gauge: Gauge, reading: Reading, *, asked_number: int, now_number: int, recent_units: int
+) -> Gauge:
     """
     The gauge after a reading.
 
@@ -104,7 +106,7 @@ def fold(gauge: Gauge, reading: Reading, *, asked_number: int, now_number: int, 
         return replace(
             gauge,
             used=max(gauge.used, reading.used),
-            max=reading.max if _is_later(reading.sent_at, gauge.sent_at) else gauge.max,
+            maximum=reading.maximum if _is_later(reading.sent_at, gauge.sent_at) else gauge.maximum,
             source="header" if "header" in (gauge.source, reading.source) else "limits",
             sent_at=_latest(gauge.sent_at, reading.sent_at) if is_higher else gauge.sent_at,
             read_at=_latest(gauge.read_at, reading.read_at) if is_higher else gauge.read_at,
@@ -117,7 +119,7 @@ def fold(gauge: Gauge, reading: Reading, *, asked_number: int, now_number: int, 
     return Gauge(
         api=gauge.api,
         used=reading.used,
-        max=reading.max,
+        maximum=reading.maximum,
         own=own,
         source=reading.source,
         sent_at=reading.sent_at,
@@ -177,7 +179,7 @@ class Decision:
 
     verdict: Literal["go", "read", "refuse"]
     apis: tuple[Api, ...] = ()
-    refusal: Standing | None = None
+    refusal: BudgetStatus | None = None
     reason: str = ""
 
 
@@ -206,7 +208,7 @@ def decide(
             continue
         gauge = gauges.get(api, Gauge(api))
         here = standing(gauge, percents[api], in_flight.get(api, 0))
-        is_over = gauge.max >= 0 and here.used + here.in_flight + cost > here.threshold
+        is_over = gauge.maximum >= 0 and here.used + here.in_flight + cost > here.threshold
         is_fresh = is_recent(gauge.read_at, now, stale_after_s)
         if is_over and is_fresh:
             return Decision("refuse", (api,), here, over_sentence(here, cost))
@@ -219,7 +221,10 @@ def decide(
 
 
 def is_clear(
-    price: Price, gauges: Mapping[Api, Gauge], percents: Mapping[Api, int], in_flight: Mapping[Api, int]
+    price: Price,
+    gauges: Mapping[Api, Gauge],
+    percents: Mapping[Api, int],
+    in_flight: Mapping[Api, int],
 ) -> bool:
     """
     Whether a paused job may go on with calls of this price: use has fallen under the lower mark of each budget.
@@ -231,7 +236,7 @@ def is_clear(
         if cost <= 0:
             continue
         gauge = gauges.get(api, Gauge(api))
-        if not gauge.is_known or gauge.max < 0:
+        if not gauge.is_known or gauge.maximum < 0:
             return False
         here = standing(gauge, percents[api], in_flight.get(api, 0))
         top = here.lower_mark if cost <= here.threshold - here.lower_mark else here.threshold
@@ -240,17 +245,17 @@ def is_clear(
     return True
 
 
-def standing(gauge: Gauge, percent: int, in_flight: int) -> Standing:
+def standing(gauge: Gauge, percent: int, in_flight: int) -> BudgetStatus:
     """The gauge for people; numbers that nobody told are -1."""
-    has_max = gauge.max >= 0
-    return Standing(
+    has_max = gauge.maximum >= 0
+    return BudgetStatus(
         api=gauge.api,
         used=gauge.spent if has_max else -1,
         in_flight=in_flight,
-        max=gauge.max,
+        maximum=gauge.maximum,
         limit_percent=percent,
-        threshold=threshold(gauge.max, percent) if has_max else -1,
-        lower_mark=lower_mark(gauge.max, percent) if has_max else -1,
+        threshold=threshold(gauge.maximum, percent) if has_max else -1,
+        lower_mark=lower_mark(gauge.maximum, percent) if has_max else -1,
         read_at=gauge.read_at,
         is_known=gauge.is_known and has_max,
     )
@@ -259,17 +264,17 @@ def standing(gauge: Gauge, percent: int, in_flight: int) -> Standing:
 # ---------------------------------------------------------------------------------------------------------- sentences
 
 
-def over_sentence(here: Standing, cost: int) -> str:
+def over_sentence(here: BudgetStatus, cost: int) -> str:
     """Why a call of this cost is refused, and what to do."""
-    if here.max == 0:
+    if here.maximum == 0:
         return f"The org allows no {UNITS[here.api]} at all (its maximum is 0), so nothing that needs them can be sent."
     if cost > here.threshold:
         return (
             f"One step needs {cost:,} {UNITS[here.api]} at once, more than the threshold of {here.threshold:,} "
-            f"({here.limit_percent} % of {here.max:,}); raise the limit with `sfnb limit`."
+            f"({here.limit_percent} % of {here.maximum:,}); raise the limit with `sfnb limit`."
         )
     return (
-        f"{here.used:,} of {here.max:,} {UNITS[here.api]} are used in this org, by all its apps, and "
+        f"{here.used:,} of {here.maximum:,} {UNITS[here.api]} are used in this org, by all its apps, and "
         f"{here.in_flight:,} more are under way; {cost:,} more would pass the threshold of {here.threshold:,} "
         f"({here.limit_percent} %). Wait until use falls, or raise the limit with `sfnb limit`."
     )

@@ -31,7 +31,9 @@ _ENVIRONMENT = jinja2.Environment(
 )
 
 
-def html_report(reviews: Sequence[Review], *, title: str = "API usage", is_for_print: bool = False) -> str:
+def html_report(
+    reviews: Sequence[Review], *, title: str = "API usage", is_for_print: bool = False
+) -> str:
     """
     One HTML page with a tab for each org; about 2 MB, most of it Plotly, packed.
 

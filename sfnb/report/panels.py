@@ -103,13 +103,21 @@ def _figures(review: Review) -> list[Shown]:
             shown.append(_usage(review, api))
         elif api in ("bulk", "bulk2"):
             told = bool((usage["api"] == api).any())
-            sentence = f"No {UNITS[api]} were used." if told else f"The org has not told its {UNITS[api]} in this time."
+            sentence = (
+                f"No {UNITS[api]} were used."
+                if told
+                else f"The org has not told its {UNITS[api]} in this time."
+            )
             shown.append(Shown(f"usage-{api}", UNITS[api], sentence=sentence))
     calls = review.hours[review.hours["api"] == "api"]
     if calls.empty:
-        shown.append(Shown("hours", "Calls by the hour", sentence="Calls by the hour are not known yet."))
+        shown.append(
+            Shown("hours", "Calls by the hour", sentence="Calls by the hour are not known yet.")
+        )
     else:
-        shown.append(Shown("hours", "Calls by the hour", charts.hours_figure(review.hours, zone=zone)))
+        shown.append(
+            Shown("hours", "Calls by the hour", charts.hours_figure(review.hours, zone=zone))
+        )
     shown += _ahead(review)
     week = review.week[review.week["api"] == "api"]
     if len(week):
@@ -117,11 +125,17 @@ def _figures(review: Review) -> list[Shown]:
     for key, top, what in (("apps", review.apps, "apps"), ("users", review.users, "users")):
         if top.empty:
             shown.append(
-                Shown(key, f"Top {what}", sentence=f"Which {what} made the calls is not known: {_why(review)}")
+                Shown(
+                    key,
+                    f"Top {what}",
+                    sentence=f"Which {what} made the calls is not known: {_why(review)}",
+                )
             )
         else:
             is_reported = what == "users" and review.has_reported_users
-            caption = f"Top {what}" + (", by calendar days of Salesforce's own report" if is_reported else "")
+            caption = f"Top {what}" + (
+                ", by calendar days of Salesforce's own report" if is_reported else ""
+            )
             shown.append(Shown(key, caption, charts.top_figure(top, what=what)))
     if history.job_objects:
         objects = pd.DataFrame(
@@ -130,7 +144,9 @@ def _figures(review: Review) -> list[Shown]:
                 "calls": pd.Series(list(history.job_objects.values()), dtype="Int64"),
             }
         )
-        shown.append(Shown("job", "One job's calls", charts.job_figure(objects, job_id=history.largest_job)))
+        shown.append(
+            Shown("job", "One job's calls", charts.job_figure(objects, job_id=history.largest_job))
+        )
     return shown
 
 
@@ -138,12 +154,14 @@ def _ahead(review: Review) -> list[Shown]:
     """What is to come: of the calls, and of the next backup."""
     history, zone = review.history, review.zone
     budget = review.budgets.get("api")
-    if budget is None or budget.max <= 0:
+    if budget is None or budget.maximum <= 0:
         sentence = "What is to come cannot be foreseen: the org has told nothing of its use in the last 24 hours."
         return [Shown("forecast", "The next two days", sentence=sentence)]
     percent = history.percent("api")
-    mark = lower_mark(budget.max, percent) * 100 / budget.max
-    figure = charts.forecast_figure(review.forecast, limit_percent=percent, mark_percent=mark, zone=zone)
+    mark = lower_mark(budget.maximum, percent) * 100 / budget.maximum
+    figure = charts.forecast_figure(
+        review.forecast, limit_percent=percent, mark_percent=mark, zone=zone
+    )
     shown = [Shown("forecast", "The next two days", figure)]
     if review.next_job and review.next_job.finishes:
         figure = charts.finish_figure(review.next_job.finishes, limit_percent=percent, zone=zone)
@@ -158,7 +176,11 @@ def _usage(review: Review, api: Any) -> Shown:
         sentence = f"How many {UNITS[api]} this org has used is not known yet: run `sfnb usage sample {review.org}`."
         return Shown(f"usage-{api}", caption, sentence=sentence)
     if rows["used_pct"].isna().all():
-        return Shown(f"usage-{api}", caption, sentence=f"The org allows no {UNITS[api]} at all: its maximum is 0.")
+        return Shown(
+            f"usage-{api}",
+            caption,
+            sentence=f"The org allows no {UNITS[api]} at all: its maximum is 0.",
+        )
     figure = charts.usage_figure(
         review.usage, api=api, thresholds=review.thresholds, pauses=review.pauses, zone=review.zone
     )
@@ -184,7 +206,9 @@ def _tables(review: Review) -> list[Table]:
                     "sfnb, outside jobs": days["sfnb_besides"],
                     "other apps": days["other_apps"],
                     "not attributed": days["unattributed"],
-                    "highest 24 h use": days["peak_pct"].map(lambda x: "" if pd.isna(x) else f"{x:.1f} %"),
+                    "highest 24 h use": days["peak_pct"].map(
+                        lambda x: "" if pd.isna(x) else f"{x:.1f} %"
+                    ),
                 },
                 note="Days of the chosen time zone."
                 + (
@@ -197,8 +221,18 @@ def _tables(review: Review) -> list[Table]:
     for title, top in (("API families", review.families), ("Objects", review.entities)):
         if len(top):
             share = top["share_pct"].map(lambda x: "" if pd.isna(x) else f"{x:.1f} %")
-            columns = {"name": top["name"], "calls": top["calls"], "share": share, "not counted": top["free_calls"]}
-            tables.append(_table(f"Calls by {title[0].lower()}{title[1:]}" if title == "Objects" else title, columns))
+            columns = {
+                "name": top["name"],
+                "calls": top["calls"],
+                "share": share,
+                "not counted": top["free_calls"],
+            }
+            tables.append(
+                _table(
+                    f"Calls by {title[0].lower()}{title[1:]}" if title == "Objects" else title,
+                    columns,
+                )
+            )
     if len(review.jobs):
         jobs = review.jobs
         local = [None if pd.isna(at) else at.astimezone(review.zone) for at in jobs["started_at"]]
@@ -226,7 +260,9 @@ def _tables(review: Review) -> list[Table]:
                     "counter": told["counter"],
                     "event log": told["event_log"],
                     "difference": told["difference"],
-                    "of counter": told["difference_pct"].map(lambda x: "" if pd.isna(x) else f"{x:.2f} %"),
+                    "of counter": told["difference_pct"].map(
+                        lambda x: "" if pd.isna(x) else f"{x:.2f} %"
+                    ),
                     "sfnb counted": told["sfnb_ledger"],
                     "sfnb in the log": told["sfnb_log"],
                 },
@@ -255,13 +291,19 @@ def _reported_tables(review: Review) -> list[Table]:
                 "counter": told["counter"],
                 "hours known": told["hours"],
                 "difference": told["difference"],
-                "of counter": told["difference_pct"].map(lambda x: "" if pd.isna(x) else f"{x:.2f} %"),
+                "of counter": told["difference_pct"].map(
+                    lambda x: "" if pd.isna(x) else f"{x:.2f} %"
+                ),
             },
             note=f"{note} A difference is shown, not explained away, for days that both know wholly.",
         ),
         _table(
             "Calls by user and calendar day",
-            {"user": pd.Series(by_user.index), **{str(day): by_user[day] for day in by_user.columns}, "sum": sums},
+            {
+                "user": pd.Series(by_user.index),
+                **{str(day): by_user[day] for day in by_user.columns},
+                "sum": sums,
+            },
             note=note,
         ),
     ]
@@ -274,7 +316,10 @@ def _table(title: str, columns: dict[str, pd.Series], *, note: str = "") -> Tabl
         if pd.api.types.is_numeric_dtype(values) or str(next(iter(values), "")).endswith("%")
     )
     cells = [
-        [f"{value:,}" if pd.api.types.is_integer(value) else "" if pd.isna(value) else str(value) for value in values]
+        [
+            f"{value:,}" if pd.api.types.is_integer(value) else "" if pd.isna(value) else str(value)
+            for value in values
+        ]
         for values in columns.values()
     ]
     return Table(title, list(columns), list(zip(*cells, strict=True)), numbers, note)

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from sfnb.errors import CallerError, JobError
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+    "microsoft-edge",
+)
 PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -32,7 +40,9 @@ def find_chromium() -> str:
     if given := os.environ.get("SFNB_CHROMIUM"):
         if shutil.which(given):
             return given
-        raise CallerError(f"SFNB_CHROMIUM is {given}, which is no program here; correct it or leave it out.")
+        raise CallerError(
+            f"SFNB_CHROMIUM is {given}, which is no program here; correct it or leave it out."
+        )
     found = next((path for name in (*NAMES, *PLACES) if (path := shutil.which(name))), None)
     if found is None:
         raise CallerError(
@@ -74,15 +84,23 @@ def write_pdf(html: str, path: Path) -> None:
             command.insert(1, "--no-sandbox")
         try:
             done = subprocess.run(  # noqa: S603 - the command is ours
-                command, capture_output=True, timeout=PRINT_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
+                command,
+                capture_output=True,
+                timeout=PRINT_TIMEOUT_S,
+                check=False,
+                stdin=subprocess.DEVNULL,
             )
         except (OSError, subprocess.TimeoutExpired) as err:
             raise JobError(f"{chromium} did not print the report ({type(err).__name__}).") from err
         if not made.exists():
-            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [
+                "it said nothing"
+            ]
             raise JobError(f"{chromium} did not print the report: {last[0]}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(made, path)
         except OSError as err:
-            raise JobError(f"{path} cannot be written ({err.strerror}); choose another place.") from err
+            raise JobError(
+                f"{path} cannot be written ({err.strerror}); choose another place."
+            ) from err

@@ -30,9 +30,13 @@ def write_csv(review: Review, folder: Path) -> list[Path]:
             with path.open("w", encoding="utf-8-sig", newline="") as file:
                 writer = csv.writer(file)
                 writer.writerow(frame.columns)
-                writer.writerows([csv_cell(value) for value in row] for row in frame.itertuples(index=False))
+                writer.writerows(
+                    [csv_cell(value) for value in row] for row in frame.itertuples(index=False)
+                )
         except OSError as err:
-            raise JobError(f"{path} cannot be written ({err.strerror}); choose another folder.") from err
+            raise JobError(
+                f"{path} cannot be written ({err.strerror}); choose another folder."
+            ) from err
         written.append(path)
     return written
 
@@ -50,7 +54,9 @@ def csv_cell(value: Any) -> Any:
 
 def write_json(reviews: list[Review], path: Path) -> None:
     """All frames of all orgs in one JSON file: ``{org: {frame: [row, …]}}``."""
-    text = json.dumps({review.org: frames_json(review) for review in reviews}, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        {review.org: frames_json(review) for review in reviews}, ensure_ascii=False, allow_nan=False
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

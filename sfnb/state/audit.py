@@ -76,7 +76,9 @@ def append(
     """Write one line, in the transaction of the change that it tells of."""
     head = connection.execute(select(schema.audit_head).with_for_update()).one_or_none()
     if head is None:
-        raise StoreError("The audit log has lost its head, so somebody edited it; see `sfnb audit verify`.")
+        raise StoreError(
+            "The audit log has lost its head, so somebody edited it; see `sfnb audit verify`."
+        )
     seq, previous_hash = head.seq + 1, head.hash
     moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     entry = AuditEntry(seq, moment, org, org_id, api, who, old, new, reason, previous_hash, "")
@@ -107,7 +109,10 @@ class AuditLog:
         """What is wrong, one sentence each; empty: good."""
         with self._database.read() as connection:
             entries, head = _entries(connection), _head(connection)
-            limits = {(row.org_id, row.api): row.percent for row in connection.execute(select(schema.limits))}
+            limits = {
+                (row.org_id, row.api): row.percent
+                for row in connection.execute(select(schema.limits))
+            }
         return [*find_damage(entries, head), *find_unlogged(entries, limits)]
 
 
@@ -117,18 +122,28 @@ def find_damage(entries: Sequence[AuditEntry], head: tuple[int, str]) -> list[st
     seq, previous_hash = 0, GENESIS
     for entry in entries:
         if entry.seq != seq + 1:
-            gap = f"line {seq + 1} is" if entry.seq == seq + 2 else f"lines {seq + 1} to {entry.seq - 1} are"
+            gap = (
+                f"line {seq + 1} is"
+                if entry.seq == seq + 2
+                else f"lines {seq + 1} to {entry.seq - 1} are"
+            )
             found.append(f"Audit log: {gap} missing.")
         elif entry.previous_hash != previous_hash:
-            found.append(f"Audit log: line {entry.seq} does not follow line {seq}; one of them was replaced or moved.")
+            found.append(
+                f"Audit log: line {entry.seq} does not follow line {seq}; one of them was replaced or moved."
+            )
         if entry.hash != digest(entry):
             found.append(f"Audit log: line {entry.seq} was changed after it was written.")
         seq, previous_hash = entry.seq, entry.hash
     if (seq, previous_hash) != head:
         if seq < head[0]:
-            found.append(f"Audit log: the end is missing; the last line is {seq} and should be {head[0]}.")
+            found.append(
+                f"Audit log: the end is missing; the last line is {seq} and should be {head[0]}."
+            )
         else:
-            found.append(f"Audit log: line {seq} is not the last line that was written ({head[0]}).")
+            found.append(
+                f"Audit log: line {seq} is not the last line that was written ({head[0]})."
+            )
     return found
 
 
@@ -143,7 +158,9 @@ def find_unlogged(entries: Sequence[AuditEntry], limits: dict[tuple[str, str], i
         here = limits.get((org_id, api), DEFAULT_LIMIT_PERCENT)
         there = logged.get((org_id, api), DEFAULT_LIMIT_PERCENT)
         if here != there:
-            found.append(f"Limit of org {org_id}, {api}: {here} % is in force, but the log's last word is {there} %.")
+            found.append(
+                f"Limit of org {org_id}, {api}: {here} % is in force, but the log's last word is {there} %."
+            )
     return found
 
 
@@ -154,5 +171,7 @@ def _entries(connection: Connection) -> list[AuditEntry]:
 
 
 def _head(connection: Connection) -> tuple[int, str]:
-    row = connection.execute(select(schema.audit_head.c.seq, schema.audit_head.c.hash)).one_or_none()
+    row = connection.execute(
+        select(schema.audit_head.c.seq, schema.audit_head.c.hash)
+    ).one_or_none()
     return (row.seq, row.hash) if row else (0, GENESIS)

@@ -29,14 +29,14 @@ class Ticket:
     price: Price
     taken_at: datetime
     job_id: str = ""
-    object: str = ""
+    object_name: str = ""
 
 
 Held = tuple[Ticket, Owner]
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class QuotaState:
     """What the gate decides on, all of one moment."""
 
     gauges: Mapping[Api, Gauge]
@@ -44,7 +44,7 @@ class Books:
     in_flight: Mapping[Api, int]
 
 
-def drawn_on(price: Price) -> tuple[Api, ...]:
+def budgets_of(price: Price) -> tuple[Api, ...]:
     """The budgets that a price draws on."""
     return tuple(api for api in APIS if price.get(api, 0) > 0)
 
@@ -67,7 +67,11 @@ def best_readings(readings: Iterable[Reading]) -> list[Reading]:
 
 _GATES = schema.gates.c
 _LAST_PROBE = select(_GATES.last_probe_at).where(_GATES.org_id == bindparam("org"))
-_NOTE_PROBE = update(schema.gates).where(_GATES.org_id == bindparam("org")).values(last_probe_at=bindparam("at"))
+_NOTE_PROBE = (
+    update(schema.gates)
+    .where(_GATES.org_id == bindparam("org"))
+    .values(last_probe_at=bindparam("at"))
+)
 
 
 @cache
@@ -76,7 +80,8 @@ def _next_number(dialect: str) -> Executable:
         insert_into(dialect, schema.gates)
         .values(org_id=bindparam("org"), last_number=bindparam("first"))
         .on_conflict_do_update(
-            index_elements=[_GATES.org_id], set_={"last_number": _GATES.last_number + bindparam("step")}
+            index_elements=[_GATES.org_id],
+            set_={"last_number": _GATES.last_number + bindparam("step")},
         )
         .returning(_GATES.last_number)
     )
@@ -95,7 +100,9 @@ def lock_gate(database: Database, connection: Connection, org_id: str) -> int:
 
 def _step(database: Database, connection: Connection, org_id: str, step: int) -> int:
     statement = _next_number(database.dialect)
-    return int(connection.execute(statement, {"org": org_id, "first": step, "step": step}).scalar_one())
+    return int(
+        connection.execute(statement, {"org": org_id, "first": step, "step": step}).scalar_one()
+    )
 
 
 def last_probe_at(connection: Connection, org_id: str) -> datetime | None:
@@ -111,7 +118,9 @@ def note_probe(connection: Connection, org_id: str, at: datetime) -> None:
 _TICKETS = schema.tickets.c
 _HELD = select(schema.tickets).where(_TICKETS.org_id == bindparam("org"))
 _ADD_TICKET = insert(schema.tickets)
-_DROP_TICKET = delete(schema.tickets).where(_TICKETS.org_id == bindparam("org"), _TICKETS.number == bindparam("ticket"))
+_DROP_TICKET = delete(schema.tickets).where(
+    _TICKETS.org_id == bindparam("org"), _TICKETS.number == bindparam("ticket")
+)
 
 
 def read_tickets(connection: Connection, org_id: str) -> list[Held]:
@@ -136,14 +145,17 @@ def add_ticket(connection: Connection, ticket: Ticket) -> None:
     owner = this_process()
     row: dict[str, object] = {api: ticket.price.get(api, 0) for api in APIS}
     row |= {"org_id": ticket.org_id, "number": ticket.number, "taken_at": ticket.taken_at}
-    row |= {"job_id": ticket.job_id, "object": ticket.object}
+    row |= {"job_id": ticket.job_id, "object": ticket.object_name}
     row |= {"host": owner.host, "pid": owner.pid, "pid_started_s": owner.pid_started_s}
     connection.execute(_ADD_TICKET, row)
 
 
 def drop_ticket(connection: Connection, ticket: Ticket) -> bool:
     """Whether the ticket was still there."""
-    return connection.execute(_DROP_TICKET, {"org": ticket.org_id, "ticket": ticket.number}).rowcount == 1
+    return (
+        connection.execute(_DROP_TICKET, {"org": ticket.org_id, "ticket": ticket.number}).rowcount
+        == 1
+    )
 
 
 def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
@@ -158,11 +170,16 @@ def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
 
 # ---------------------------------------------------------------------------------------------------------- gauges
 
-_READ_GAUGES = select(*(schema.gauges.c[field.name] for field in fields(Gauge))).where(
+_GAUGE_COLUMNS = {
+    field.name: "max" if field.name == "maximum" else field.name for field in fields(Gauge)
+}
+"""Where each field of a gauge is kept."""
+_READ_GAUGES = select(*(schema.gauges.c[column] for column in _GAUGE_COLUMNS.values())).where(
     schema.gauges.c.org_id == bindparam("org")
 )
-_GAUGE_COLUMNS = tuple(field.name for field in fields(Gauge))
-_READ_PERCENTS = select(schema.limits.c.api, schema.limits.c.percent).where(schema.limits.c.org_id == bindparam("org"))
+_READ_PERCENTS = select(schema.limits.c.api, schema.limits.c.percent).where(
+    schema.limits.c.org_id == bindparam("org")
+)
 _RECENT_UNITS = select(func.coalesce(func.sum(schema.calls.c.calls), 0)).where(
     schema.calls.c.org_id == bindparam("org"),
     schema.calls.c.api == bindparam("name"),
@@ -171,7 +188,7 @@ _RECENT_UNITS = select(func.coalesce(func.sum(schema.calls.c.calls), 0)).where(
 
 
 def read_gauges(connection: Connection, org_id: str) -> dict[Api, Gauge]:
-    """What is known of each budget; one that was never read has ``max`` -1."""
+    """What is known of each budget; one that was never read has ``maximum`` -1."""
     found = {api: Gauge(api) for api in APIS}
     for row in connection.execute(_READ_GAUGES, {"org": org_id}):
         found[row.api] = Gauge(*row)
@@ -180,20 +197,25 @@ def read_gauges(connection: Connection, org_id: str) -> dict[Api, Gauge]:
 
 def gauge_row(org_id: str, gauge: Gauge) -> dict[str, object]:
     """The gauge as a row of its table."""
-    return {"org_id": org_id, **{name: getattr(gauge, name) for name in _GAUGE_COLUMNS}}
+    return {
+        "org_id": org_id,
+        **{column: getattr(gauge, name) for name, column in _GAUGE_COLUMNS.items()},
+    }
 
 
 def read_percents(connection: Connection, org_id: str) -> dict[Api, int]:
     """The limit percent of each budget."""
     percents: dict[Api, int] = dict.fromkeys(APIS, DEFAULT_LIMIT_PERCENT)
-    percents.update({row.api: row.percent for row in connection.execute(_READ_PERCENTS, {"org": org_id})})
+    percents.update(
+        {row.api: row.percent for row in connection.execute(_READ_PERCENTS, {"org": org_id})}
+    )
     return percents
 
 
-def read_books(connection: Connection, org_id: str, held: Sequence[Held]) -> Books:
+def read_books(connection: Connection, org_id: str, held: Sequence[Held]) -> QuotaState:
     """Gauges, limit percents, and what the held tickets reserve."""
     in_flight = {api: sum(ticket.price[api] for ticket, _ in held) for api in APIS}
-    return Books(read_gauges(connection, org_id), read_percents(connection, org_id), in_flight)
+    return QuotaState(read_gauges(connection, org_id), read_percents(connection, org_id), in_flight)
 
 
 def recent_units(connection: Connection, org_id: str, reading: Reading) -> int:
@@ -201,4 +223,8 @@ def recent_units(connection: Connection, org_id: str, reading: Reading) -> int:
     if reading.source != "limits":
         return 0
     since = minute_of(policy.lag_starts_at(reading))
-    return int(connection.execute(_RECENT_UNITS, {"org": org_id, "name": reading.api, "since": since}).scalar_one())
+    return int(
+        connection.execute(
+            _RECENT_UNITS, {"org": org_id, "name": reading.api, "since": since}
+        ).scalar_one()
+    )

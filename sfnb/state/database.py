@@ -68,7 +68,11 @@ class Database:
                     connection.execute(text(f"SET LOCAL lock_timeout = {int(patience_s * 1000)}"))
                 yield connection
             return
-        with self._translated(patience_s), self._my_turn(patience_s), self._engine.connect() as connection:
+        with (
+            self._translated(patience_s),
+            self._my_turn(patience_s),
+            self._engine.connect() as connection,
+        ):
             connection.execution_options(sfnb_begin="BEGIN IMMEDIATE")
             with _patience(connection, patience_s), connection.begin():
                 yield connection
@@ -88,11 +92,18 @@ class Database:
         return self._engine.dialect.name
 
     def upsert(
-        self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, add: tuple[str, ...] = ()
+        self,
+        connection: Connection,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        add: tuple[str, ...] = (),
     ) -> None:
         """Insert rows; where the primary key is there already, change it: columns in ``add`` are added up."""
         if rows:
-            connection.execute(_upsert_statement(self.dialect, table, tuple(rows[0]), add), list(rows))
+            connection.execute(
+                _upsert_statement(self.dialect, table, tuple(rows[0]), add), list(rows)
+            )
 
     def close(self) -> None:
         self._engine.dispose()
@@ -111,7 +122,11 @@ class Database:
             raise StoreError(f"The state database {self} cannot be used: {err}.") from err
 
     def __str__(self) -> str:
-        return self.url.database or "" if self.is_sqlite else self.url.render_as_string(hide_password=True)
+        return (
+            self.url.database or ""
+            if self.is_sqlite
+            else self.url.render_as_string(hide_password=True)
+        )
 
     def __repr__(self) -> str:
         return f"Database({str(self)!r})"
@@ -199,7 +214,9 @@ def insert_into(dialect: str, table: Table) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _upsert_statement(dialect: str, table: Table, columns: tuple[str, ...], add: tuple[str, ...]) -> Executable:
+def _upsert_statement(
+    dialect: str, table: Table, columns: tuple[str, ...], add: tuple[str, ...]
+) -> Executable:
     statement = insert_into(dialect, table)
     new = statement.excluded
     changed = {
@@ -230,7 +247,9 @@ def _parse_url(url: str) -> URL:
 def _create_engine(url: URL) -> Engine:
     kind = url.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
-        raise StoreError(f"The state database can be SQLite or PostgreSQL, not {kind}; correct state_url.")
+        raise StoreError(
+            f"The state database can be SQLite or PostgreSQL, not {kind}; correct state_url."
+        )
     try:
         engine = create_engine(url, hide_parameters=True)
     except NoSuchModuleError as err:
@@ -275,11 +294,15 @@ def _prepare_sqlite(database: Database) -> None:
     """The folder, and WAL mode, which stays with the file: readers then never wait for the writer."""
     path = Path(database.url.database or "")
     if not database.url.database or path.name == ":memory:":
-        raise StoreError("The state must be a file, because several processes share it; correct state_url.")
+        raise StoreError(
+            "The state must be a file, because several processes share it; correct state_url."
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise StoreError(f"The folder of the state database, {path.parent}, cannot be made: {err.strerror}.") from err
+        raise StoreError(
+            f"The folder of the state database, {path.parent}, cannot be made: {err.strerror}."
+        ) from err
     with database._translated():
         engine = database._engine
         raw = engine.raw_connection()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,9 @@ from sfnb.state.owner import this_process
 
 Wanted = Literal["pause", "cancel"]
 
-CHANGEABLE = frozenset({"state", "snapshot", "objects", "options", "started_at", "ended_at", "rows", "error"})
+CHANGEABLE = frozenset(
+    {"state", "snapshot", "objects", "options", "started_at", "ended_at", "rows", "error"}
+)
 """What ``Jobs.update`` may change."""
 
 
@@ -56,7 +57,7 @@ class Job:
 class JobObject:
     """One object of a job. ``calls`` are API calls; ``message`` says why it is not complete, if so."""
 
-    object: str
+    object_name: str
     state: ObjectState
     rows: int
     calls: int
@@ -101,7 +102,7 @@ class Jobs:
         Raises:
             CallerError: a live job of the org has an object in common.
         """
-        names = None if objects is None else builtins.list(dict.fromkeys(objects))
+        names = None if objects is None else list(dict.fromkeys(objects))
         now = self._clock.now()
         with self._database.write() as connection:
             self._lock_jobs(connection)
@@ -132,7 +133,7 @@ class Jobs:
         with self._database.read() as connection:
             return _job(_row(connection, job_id), self._clock.now())
 
-    def list(self, org: str | None = None) -> builtins.list[Job]:
+    def find(self, org: str | None = None) -> list[Job]:
         """All jobs, oldest first; those of one org by its name or Organization Id."""
         table = schema.jobs
         query = select(table).order_by(table.c.started_at, table.c.job_id)
@@ -158,18 +159,24 @@ class Jobs:
             if state.is_final:
                 changes["ended_at"] = changes["ended_at"] or self._clock.now()
         if changes.get("objects") is not None:
-            changes["objects"] = builtins.list(changes["objects"])
+            changes["objects"] = list(changes["objects"])
         self._change(job_id, changes)
 
     # ------------------------------------------------------------------------------------------------------- objects
 
     def set_object(  # noqa: PLR0917 — the columns of an object, in their order
-        self, job_id: str, object: str, state: ObjectState, rows: int, calls: int, message: str | None = None
+        self,
+        job_id: str,
+        object_name: str,
+        state: ObjectState,
+        rows: int,
+        calls: int,
+        message: str | None = None,
     ) -> None:
         """What the job has of one object; replaces what was said of it before."""
         row = {
             "job_id": job_id,
-            "object": object,
+            "object": object_name,
             "state": ObjectState(state),
             "rows": rows,
             "calls": calls,
@@ -184,7 +191,9 @@ class Jobs:
         query = select(table).where(table.c.job_id == job_id).order_by(table.c.object)
         with self._database.read() as connection:
             return {
-                row.object: JobObject(row.object, ObjectState(row.state), row.rows, row.calls, row.message)
+                row.object: JobObject(
+                    row.object, ObjectState(row.state), row.rows, row.calls, row.message
+                )
                 for row in connection.execute(query)
             }
 
@@ -198,7 +207,7 @@ class Jobs:
             "at": pause.at,
             "resumed_at": pause.resumed_at,
             "used": pause.used,
-            "max": pause.max,
+            "max": pause.maximum,
             "reason": pause.reason,
         }
         with self._database.write() as connection:
@@ -207,11 +216,15 @@ class Jobs:
     def end_pause(self, job_id: str, at: datetime) -> None:
         """Note that the job goes on; ends whatever pause is open."""
         table = schema.job_pauses
-        change = update(table).where(table.c.job_id == job_id, table.c.resumed_at.is_(None)).values(resumed_at=at)
+        change = (
+            update(table)
+            .where(table.c.job_id == job_id, table.c.resumed_at.is_(None))
+            .values(resumed_at=at)
+        )
         with self._database.write() as connection:
             connection.execute(change)
 
-    def pauses(self, job_id: str) -> builtins.list[Pause]:
+    def pauses(self, job_id: str) -> list[Pause]:
         """The job's pauses, oldest first."""
         table = schema.job_pauses
         query = select(table).where(table.c.job_id == job_id).order_by(table.c.id)
@@ -229,12 +242,16 @@ class Jobs:
         with self._database.write() as connection:
             connection.execute(insert(schema.job_events), row)
 
-    def events(self, job_id: str, *, after: int = 0) -> builtins.list[ToldEvent]:
+    def events(self, job_id: str, *, after: int = 0) -> list[ToldEvent]:
         """What happened to the job since event number ``after``, oldest first."""
         table = schema.job_events
-        query = select(table).where(table.c.job_id == job_id, table.c.id > after).order_by(table.c.id)
+        query = (
+            select(table).where(table.c.job_id == job_id, table.c.id > after).order_by(table.c.id)
+        )
         with self._database.read() as connection:
-            return [ToldEvent(row.id, row.at, row.kind, row.told) for row in connection.execute(query)]
+            return [
+                ToldEvent(row.id, row.at, row.kind, row.told) for row in connection.execute(query)
+            ]
 
     # ------------------------------------------------------------------------------------------------------- asking
 
@@ -260,8 +277,15 @@ class Jobs:
             if not JobState(row.state).is_final:
                 changes: dict[str, object] = {"wanted": "cancel"}
                 if lease.holder(row, now) is None:
-                    changes = {"wanted": None, "state": JobState.CANCELLED, "ended_at": now, **lease.FREE}
-                connection.execute(update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**changes))
+                    changes = {
+                        "wanted": None,
+                        "state": JobState.CANCELLED,
+                        "ended_at": now,
+                        **lease.FREE,
+                    }
+                connection.execute(
+                    update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**changes)
+                )
             return _job(_row(connection, job_id), now)
 
     # ------------------------------------------------------------------------------------------------------- leases
@@ -286,7 +310,9 @@ class Jobs:
                 )
             _refuse_overlap(connection, row.org, row.org_id, row.objects, now, besides=job_id)
             columns = lease.new_columns(now, is_running=True)
-            connection.execute(update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**columns))
+            connection.execute(
+                update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**columns)
+            )
             return Lease(self._database, job_id, str(columns["lease_token"]))
 
     # ------------------------------------------------------------------------------------------------------- within
@@ -306,7 +332,12 @@ class Jobs:
 def _new_id(connection: Connection) -> str:
     while True:
         job_id = secrets.token_hex(4)
-        if connection.execute(select(schema.jobs.c.job_id).where(schema.jobs.c.job_id == job_id)).first() is None:
+        if (
+            connection.execute(
+                select(schema.jobs.c.job_id).where(schema.jobs.c.job_id == job_id)
+            ).first()
+            is None
+        ):
             return job_id
 
 
@@ -322,33 +353,39 @@ def _refuse_overlap(
     """Two jobs that read one object would spend twice and write one table at once."""
     table = schema.jobs
     ended = [state.value for state in JobState if state.is_final]
-    query = select(table).where(table.c.org_id == org_id, table.c.state.not_in(ended), table.c.lease_token.is_not(None))
+    query = select(table).where(
+        table.c.org_id == org_id, table.c.state.not_in(ended), table.c.lease_token.is_not(None)
+    )
     for row in connection.execute(query).all():
         if row.job_id == besides or lease.holder(row, now) is None:
             continue
         if objects is None or row.objects is None:
-            common = builtins.list(objects or row.objects or [])
+            common = list(objects or row.objects or [])
         else:
             # Names of objects have no case in Salesforce.
             theirs = {name.lower() for name in row.objects}
             common = [name for name in objects if name.lower() in theirs]
             if not common:
                 continue
-        doing = {"backup": "backing up", "restore": "restoring", "archive": "archiving"}.get(row.kind, "working on")
+        doing = {"backup": "backing up", "restore": "restoring", "archive": "archiving"}.get(
+            row.kind, "working on"
+        )
         raise CallerError(
             f"org {org}: job {row.job_id} is already {doing} {_some(common)}; wait for it, pause or cancel it, "
             "or choose other objects."
         )
 
 
-def _some(names: builtins.list[str]) -> str:
+def _some(names: list[str]) -> str:
     if not names:
         return "all objects"
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _row(connection: Connection, job_id: str) -> Row[Any]:
-    row = connection.execute(select(schema.jobs).where(schema.jobs.c.job_id == job_id)).one_or_none()
+    row = connection.execute(
+        select(schema.jobs).where(schema.jobs.c.job_id == job_id)
+    ).one_or_none()
     if row is None:
         raise _no_job(job_id)
     return row

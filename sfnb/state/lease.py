@@ -57,7 +57,9 @@ class Lease:
 
     def _mine(self) -> Any:
         table = schema.jobs
-        return update(table).where(table.c.job_id == self.job_id, table.c.lease_token == self._token)
+        return update(table).where(
+            table.c.job_id == self.job_id, table.c.lease_token == self._token
+        )
 
     def __enter__(self) -> Lease:
         return self

@@ -18,7 +18,7 @@ from sfnb.model import APIS, Api, Price, Reading
 from sfnb.quota import policy
 from sfnb.quota.policy import Decision, Gauge
 from sfnb.state import audit, books, schema
-from sfnb.state.books import Books, Ticket, drawn_on
+from sfnb.state.books import QuotaState, Ticket, budgets_of
 from sfnb.state.database import Database
 
 
@@ -29,7 +29,7 @@ class Sample:
     api: Api
     at: datetime
     used: int
-    max: int
+    maximum: int
     source: str
 
 
@@ -40,7 +40,7 @@ class CallCount:
     api: Api
     minute_at: datetime
     job_id: str
-    object: str
+    object_name: str
     calls: int
 
 
@@ -48,7 +48,9 @@ class LimitChanged(CallerError):
     """A limit is no longer what the person who wanted to change it had seen."""
 
     def __init__(self, api: Api, seen: int, percent: int) -> None:
-        super().__init__(f"The limit of {api} was changed meanwhile from {seen} % to {percent} %; look at it again.")
+        super().__init__(
+            f"The limit of {api} was changed meanwhile from {seen} % to {percent} %; look at it again."
+        )
         self.api = api
         self.percent = percent
 
@@ -75,7 +77,14 @@ class Ledger:
             return books.read_percents(connection, org_id)
 
     def set_limit(
-        self, org_id: str, api: Api | None, percent: int, *, who: str | None = None, reason: str = "", org: str = ""
+        self,
+        org_id: str,
+        api: Api | None,
+        percent: int,
+        *,
+        who: str | None = None,
+        reason: str = "",
+        org: str = "",
     ) -> None:
         """
         Set the limit percent of a budget, or of all (None), and write it in the audit log. The next call obeys it.
@@ -141,7 +150,10 @@ class Ledger:
             for api in percents:
                 if now_set[api] != expected[api]:
                     raise LimitChanged(api, expected[api], now_set[api])
-            rows = [{"org_id": org_id, "api": api, "percent": percent} for api, percent in percents.items()]
+            rows = [
+                {"org_id": org_id, "api": api, "percent": percent}
+                for api, percent in percents.items()
+            ]
             self._database.upsert(connection, schema.limits, rows)
             for api, percent in percents.items():
                 audit.append(
@@ -159,11 +171,11 @@ class Ledger:
     # ------------------------------------------------------------------------------------------------------- gauges
 
     def gauges(self, org_id: str) -> dict[Api, Gauge]:
-        """What is known of each budget; one that was never read has ``max`` -1."""
+        """What is known of each budget; one that was never read has ``maximum`` -1."""
         with self._database.read() as connection:
             return books.read_gauges(connection, org_id)
 
-    def books(self, org_id: str) -> Books:
+    def books(self, org_id: str) -> QuotaState:
         """Gauges, limits and calls in flight, all of one moment."""
         with self._database.read() as connection:
             return books.read_books(connection, org_id, books.read_tickets(connection, org_id))
@@ -176,7 +188,7 @@ class Ledger:
         stale_after_s: float,
         is_probe: bool = False,
         job_id: str = "",
-        object: str = "",
+        object_name: str = "",
     ) -> Ticket | Decision:
         """
         Reserve a call's price if the policy lets it go; otherwise the decision that says why not.
@@ -189,11 +201,16 @@ class Ledger:
             swept = self._swept_books(connection, org_id, number, now)
             if not is_probe:
                 decision = policy.decide(
-                    price, swept.gauges, swept.percents, swept.in_flight, now=now, stale_after_s=stale_after_s
+                    price,
+                    swept.gauges,
+                    swept.percents,
+                    swept.in_flight,
+                    now=now,
+                    stale_after_s=stale_after_s,
                 )
                 if decision.verdict != "go":
                     return decision
-            ticket = Ticket(number, org_id, dict(price), now, job_id, object)
+            ticket = Ticket(number, org_id, dict(price), now, job_id, object_name)
             books.add_ticket(connection, ticket)
             if is_probe:
                 books.note_probe(connection, org_id, now)
@@ -233,11 +250,13 @@ class Ledger:
             if was_there:
                 self._count(connection, ticket, now)
                 exact = {reading.api for reading in readings if reading.source == "header"}
-                for api in drawn_on(ticket.price):
+                for api in budgets_of(ticket.price):
                     if api not in exact:
                         # `api` is told by the answer's header; that it did not come means that we know no longer.
                         is_known = False if api == "api" else None
-                        after[api] = policy.spend(after[api], ticket.price[api], now_number=number, is_known=is_known)
+                        after[api] = policy.spend(
+                            after[api], ticket.price[api], now_number=number, is_known=is_known
+                        )
             for reading in readings:
                 after[reading.api] = policy.fold(
                     after[reading.api],
@@ -257,9 +276,16 @@ class Ledger:
     def samples(self, org_id: str, since: datetime) -> list[Sample]:
         """What the org told since then, oldest first: one sample per budget and minute, the minute's last."""
         table = schema.samples
-        query = select(table).where(table.c.org_id == org_id, table.c.at >= since).order_by(table.c.at, table.c.api)
+        query = (
+            select(table)
+            .where(table.c.org_id == org_id, table.c.at >= since)
+            .order_by(table.c.at, table.c.api)
+        )
         with self._database.read() as connection:
-            return [Sample(row.api, row.at, row.used, row.max, row.source) for row in connection.execute(query)]
+            return [
+                Sample(row.api, row.at, row.used, row.max, row.source)
+                for row in connection.execute(query)
+            ]
 
     def calls(self, org_id: str, since: datetime) -> list[CallCount]:
         """What sfnb spent since then, oldest minute first."""
@@ -290,7 +316,11 @@ class Ledger:
     def job_calls(self, job_id: str) -> dict[Api, int]:
         """What a job has spent of each budget, calls of killed processes included."""
         table = schema.calls
-        query = select(table.c.api, func.sum(table.c.calls)).where(table.c.job_id == job_id).group_by(table.c.api)
+        query = (
+            select(table.c.api, func.sum(table.c.calls))
+            .where(table.c.job_id == job_id)
+            .group_by(table.c.api)
+        )
         with self._database.read() as connection:
             found = {row[0]: int(row[1]) for row in connection.execute(query)}
         return {api: found.get(api, 0) for api in APIS}
@@ -308,7 +338,9 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------------------------- within
 
-    def _swept_books(self, connection: Connection, org_id: str, number: int, now: datetime) -> Books:
+    def _swept_books(
+        self, connection: Connection, org_id: str, number: int, now: datetime
+    ) -> QuotaState:
         """The books, after tickets that nobody will settle were counted as spent: their calls may have been sent."""
         held = books.read_tickets(connection, org_id)
         lost = books.lost_tickets(held, now)
@@ -318,10 +350,12 @@ class Ledger:
             for ticket in lost:
                 books.drop_ticket(connection, ticket)
                 self._count(connection, ticket, now)
-                for api in drawn_on(ticket.price):
+                for api in budgets_of(ticket.price):
                     after[api] = policy.spend(after[api], ticket.price[api], now_number=number)
             self._save_gauges(connection, org_id, before, after)
-        return books.read_books(connection, org_id, [entry for entry in held if entry[0] not in lost])
+        return books.read_books(
+            connection, org_id, [entry for entry in held if entry[0] not in lost]
+        )
 
     def _count(self, connection: Connection, ticket: Ticket, now: datetime) -> None:
         rows = [
@@ -330,20 +364,28 @@ class Ledger:
                 "api": api,
                 "minute_at": books.minute_of(now),
                 "job_id": ticket.job_id,
-                "object": ticket.object,
+                "object": ticket.object_name,
                 "calls": ticket.price[api],
             }
-            for api in drawn_on(ticket.price)
+            for api in budgets_of(ticket.price)
         ]
         self._database.upsert(connection, schema.calls, rows, add=("calls",))
 
     def _save_gauges(
-        self, connection: Connection, org_id: str, before: Mapping[Api, Gauge], after: Mapping[Api, Gauge]
+        self,
+        connection: Connection,
+        org_id: str,
+        before: Mapping[Api, Gauge],
+        after: Mapping[Api, Gauge],
     ) -> None:
-        rows = [books.gauge_row(org_id, gauge) for api, gauge in after.items() if gauge != before[api]]
+        rows = [
+            books.gauge_row(org_id, gauge) for api, gauge in after.items() if gauge != before[api]
+        ]
         self._database.upsert(connection, schema.gauges, rows)
 
-    def _save_samples(self, connection: Connection, org_id: str, readings: Iterable[Reading]) -> None:
+    def _save_samples(
+        self, connection: Connection, org_id: str, readings: Iterable[Reading]
+    ) -> None:
         rows = [
             {
                 "org_id": org_id,
@@ -351,7 +393,7 @@ class Ledger:
                 "minute_at": books.minute_of(reading.read_at),
                 "at": reading.read_at,
                 "used": reading.used,
-                "max": reading.max,
+                "max": reading.maximum,
                 "source": reading.source,
             }
             for reading in readings

@@ -56,7 +56,10 @@ def is_alive(owner: Owner) -> bool | None:
     try:
         process = psutil.Process(owner.pid)
         # Linux reckons the start from the boot time, which a correction of the clock moves a little.
-        return abs(_started_s(process) - owner.pid_started_s) <= 2 and process.status() != psutil.STATUS_ZOMBIE
+        return (
+            abs(_started_s(process) - owner.pid_started_s) <= 2
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

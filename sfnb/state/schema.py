@@ -84,7 +84,9 @@ gates = Table(
     "gates",
     metadata,
     Column("org_id", OrgId, primary_key=True),
-    Column("last_number", BigInteger, nullable=False),  # of the tickets given out; also the row everyone locks first
+    Column(
+        "last_number", BigInteger, nullable=False
+    ),  # of the tickets given out; also the row everyone locks first
     Column("last_probe_at", Moment, nullable=True),
 )
 
@@ -162,7 +164,9 @@ jobs = Table(
     Column("rows", BigInteger, nullable=False),
     Column("error", Text, nullable=True),
     Column("wanted", String(16), nullable=True),
-    Column("lease_token", String(32), nullable=True),  # null: free; empty: created here, not running yet
+    Column(
+        "lease_token", String(32), nullable=True
+    ),  # null: free; empty: created here, not running yet
     Column("lease_host", Text, nullable=True),
     Column("lease_pid", Integer, nullable=True),
     Column("lease_pid_started_s", BigInteger, nullable=True),
@@ -230,10 +234,14 @@ user_days = Table(
     "user_days",
     metadata,
     Column("org_id", OrgId, primary_key=True),
-    Column("day", String(10), primary_key=True),  # a calendar day, ISO; Salesforce does not say of which time zone
+    Column(
+        "day", String(10), primary_key=True
+    ),  # a calendar day, ISO; Salesforce does not say of which time zone
     Column("user", String(255), primary_key=True),
     Column("calls", BigInteger, nullable=False),
-    Column("is_whole", Boolean, nullable=False),  # the day had ended everywhere when the report was read
+    Column(
+        "is_whole", Boolean, nullable=False
+    ),  # the day had ended everywhere when the report was read
 )
 
 event_files = Table(
@@ -243,7 +251,9 @@ event_files = Table(
     Column("org_id", OrgId, nullable=False),
     Column("file_id", String(18), nullable=False),
     Column("interval", String(8), nullable=False),  # Daily or Hourly
-    Column("log_hour", Integer, nullable=False),  # hours since 1970, UTC: where the file's hour or day begins
+    Column(
+        "log_hour", Integer, nullable=False
+    ),  # hours since 1970, UTC: where the file's hour or day begins
     Column("sequence", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("rows", BigInteger, nullable=False),
@@ -263,7 +273,9 @@ event_actors = Table(
     Column("family", String(64), nullable=False),
     Column("entity", String(255), nullable=False),
     Column("is_sfnb", Boolean, nullable=False),
-    UniqueConstraint("org_id", "app", "user", "family", "entity", "is_sfnb", name="event_actors_by_name"),
+    UniqueConstraint(
+        "org_id", "app", "user", "family", "entity", "is_sfnb", name="event_actors_by_name"
+    ),
 )
 
 event_hours = Table(

@@ -30,7 +30,12 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
         "rows": sum(entry.rows for entry in objects.values()) if objects else job.rows,
         "error": job.error,
         "objects": {
-            name: {"state": str(entry.state), "rows": entry.rows, "calls": entry.calls, "message": entry.message}
+            name: {
+                "state": str(entry.state),
+                "rows": entry.rows,
+                "calls": entry.calls,
+                "message": entry.message,
+            }
             for name, entry in objects.items()
         },
         "pauses": [
@@ -39,7 +44,7 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
                 "at": iso(pause.at),
                 "resumed_at": iso(pause.resumed_at),
                 "used": pause.used,
-                "max": pause.max,
+                "max": pause.maximum,
                 "reason": pause.reason,
             }
             for pause in state.jobs.pauses(job_id)

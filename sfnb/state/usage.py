@@ -139,7 +139,10 @@ class UsageBook:
         )
         with self._database.read() as connection:
             found = [(row[0], int(row[1]), row[2], row[3]) for row in connection.execute(old).all()]
-            found += [(row[0], minute_number(row[1]), row[2], row[3]) for row in connection.execute(new).all()]
+            found += [
+                (row[0], minute_number(row[1]), row[2], row[3])
+                for row in connection.execute(new).all()
+            ]
         return sorted(found, key=lambda row: (row[1], row[0]))
 
     def calls(self, org_id: str, since: datetime) -> list[tuple[str, int, str, int]]:
@@ -152,15 +155,22 @@ class UsageBook:
             .order_by(table.minute_at, table.api, table.job_id)
         )
         with self._database.read() as connection:
-            return [(row[0], minute_number(row[1]), row[2], int(row[3])) for row in connection.execute(query).all()]
+            return [
+                (row[0], minute_number(row[1]), row[2], int(row[3]))
+                for row in connection.execute(query).all()
+            ]
 
-    def job_pauses(self, org_id: str, since: datetime) -> list[tuple[str, str, datetime, datetime | None, int, int]]:
+    def job_pauses(
+        self, org_id: str, since: datetime
+    ) -> list[tuple[str, str, datetime, datetime | None, int, int]]:
         """``(job_id, api, at, resumed_at, used, max)`` of each pause of the org's jobs that lasted into this time."""
         pauses, jobs = schema.job_pauses.c, schema.jobs.c
         query = (
             select(pauses.job_id, pauses.api, pauses.at, pauses.resumed_at, pauses.used, pauses.max)
             .join_from(schema.job_pauses, schema.jobs, jobs.job_id == pauses.job_id)
-            .where(jobs.org_id == org_id, (pauses.resumed_at.is_(None)) | (pauses.resumed_at >= since))
+            .where(
+                jobs.org_id == org_id, (pauses.resumed_at.is_(None)) | (pauses.resumed_at >= since)
+            )
             .order_by(pauses.at, pauses.id)
         )
         with self._database.read() as connection:
@@ -174,22 +184,35 @@ class UsageBook:
             row = connection.execute(
                 select(schema.event_reads).where(schema.event_reads.c.org_id == org_id)
             ).one_or_none()
-        return EventRead() if row is None else EventRead(row.tried_at, row.read_at, row.bookmark_at, row.problem)
+        return (
+            EventRead()
+            if row is None
+            else EventRead(row.tried_at, row.read_at, row.bookmark_at, row.problem)
+        )
 
     def note_event_read(self, org_id: str, now: datetime, problem: str = "") -> None:
         """Note that the event log was asked for, and why that did not work, if so."""
         row: dict[str, Any] = {"org_id": org_id, "tried_at": now, "problem": problem}
         with self._database.write() as connection:
-            self._database.upsert(connection, schema.event_reads, [row if problem else row | {"read_at": now}])
+            self._database.upsert(
+                connection, schema.event_reads, [row if problem else row | {"read_at": now}]
+            )
 
     def known_files(self, org_id: str, since: datetime) -> dict[str, EventFile]:
         """Files that were read, by id, of hours and days that began since then."""
         table = schema.event_files
-        query = select(table).where(table.c.org_id == org_id, table.c.log_hour >= minute_number(since) // 60)
+        query = select(table).where(
+            table.c.org_id == org_id, table.c.log_hour >= minute_number(since) // 60
+        )
         with self._database.read() as connection:
             return {
                 row.file_id: EventFile(
-                    row.file_id, row.interval, minute_at(row.log_hour * 60), row.sequence, row.created_at, 0
+                    row.file_id,
+                    row.interval,
+                    minute_at(row.log_hour * 60),
+                    row.sequence,
+                    row.created_at,
+                    0,
                 )
                 for row in connection.execute(query)
             }
@@ -215,7 +238,9 @@ class UsageBook:
             )
             if connection.execute(known).first() is not None:
                 return
-            is_late = file.interval == "Hourly" and _has_daily(connection, org_id, file.log_hour // 24 * 24)
+            is_late = file.interval == "Hourly" and _has_daily(
+                connection, org_id, file.log_hour // 24 * 24
+            )
             if file.interval == "Daily":
                 _supersede(connection, org_id, file.log_hour)
             row = {
@@ -228,9 +253,13 @@ class UsageBook:
                 "rows": tally.rows,
                 "read_at": now,
                 "is_superseded": is_late,
-                "row_hashes": tally.row_hashes if file.interval == "Hourly" and not is_late else None,
+                "row_hashes": tally.row_hashes
+                if file.interval == "Hourly" and not is_late
+                else None,
             }
-            result = connection.execute(insert(schema.event_files).returning(schema.event_files.c.number), row)
+            result = connection.execute(
+                insert(schema.event_files).returning(schema.event_files.c.number), row
+            )
             number = int(result.scalar_one())
             if not is_late:
                 _put_tally(connection, org_id, number, tally)
@@ -261,7 +290,11 @@ class UsageBook:
         coarse = (
             select(hours.hour * 60, func.sum(hours.calls), func.sum(own))
             .join_from(schema.event_hours, schema.event_actors, actors.actor == hours.actor)
-            .where(hours.number.in_(_files_of(org_id)), hours.number.not_in(kept), hours.hour >= first // 60)
+            .where(
+                hours.number.in_(_files_of(org_id)),
+                hours.number.not_in(kept),
+                hours.hour >= first // 60,
+            )
             .group_by(hours.hour)
         )
         with self._database.read() as connection:
@@ -280,7 +313,10 @@ class UsageBook:
             .order_by(hours.hour, hours.actor)
         )
         with self._database.read() as connection:
-            return [(row[0], row[1], int(row[2]), int(row[3])) for row in connection.execute(query).all()]
+            return [
+                (row[0], row[1], int(row[2]), int(row[3]))
+                for row in connection.execute(query).all()
+            ]
 
     def actors(self, org_id: str) -> dict[int, Caller]:
         """All callers that the org's event log has named."""
@@ -312,7 +348,11 @@ class UsageBook:
             last[key] = at
         _delete_samples(connection, drop)
         # Hours: the last sample moves to the table of hours.
-        older = select(table).where(table.c.minute_at < _hour_start(now - QUARTER_SAMPLES)).order_by(table.c.minute_at)
+        older = (
+            select(table)
+            .where(table.c.minute_at < _hour_start(now - QUARTER_SAMPLES))
+            .order_by(table.c.minute_at)
+        )
         hours: dict[tuple[str, str, int], dict[str, Any]] = {}
         for row in connection.execute(older):
             hour, minute = divmod(minute_number(row.minute_at), 60)
@@ -325,21 +365,31 @@ class UsageBook:
                 "max": row.max,
             }
         self._database.upsert(connection, schema.sample_hours, list(hours.values()))
-        connection.execute(delete(table).where(table.c.minute_at < _hour_start(now - QUARTER_SAMPLES)))
+        connection.execute(
+            delete(table).where(table.c.minute_at < _hour_start(now - QUARTER_SAMPLES))
+        )
         last_hour = minute_number(now - KEPT) // 60
-        connection.execute(delete(schema.sample_hours).where(schema.sample_hours.c.hour < last_hour))
+        connection.execute(
+            delete(schema.sample_hours).where(schema.sample_hours.c.hour < last_hour)
+        )
 
     def _tidy_calls(self, connection: Connection, now: datetime) -> None:
         table = schema.calls
         to_hours = table.c.minute_at < _hour_start(now - MINUTE_CALLS)
         self._merge_calls(
-            connection, and_(to_hours, table.c.minute_at >= _hour_start(now - OBJECT_CALLS)), is_by_object=True
+            connection,
+            and_(to_hours, table.c.minute_at >= _hour_start(now - OBJECT_CALLS)),
+            is_by_object=True,
         )
         old = and_(table.c.minute_at < _hour_start(now - OBJECT_CALLS), table.c.object != "")
         self._merge_calls(connection, old, is_by_object=False)
-        connection.execute(delete(table).where(table.c.minute_at < now - KEPT, table.c.job_id == ""))
+        connection.execute(
+            delete(table).where(table.c.minute_at < now - KEPT, table.c.job_id == "")
+        )
 
-    def _merge_calls(self, connection: Connection, which: ColumnElement[bool], *, is_by_object: bool) -> None:
+    def _merge_calls(
+        self, connection: Connection, which: ColumnElement[bool], *, is_by_object: bool
+    ) -> None:
         merged: dict[tuple[str, str, datetime, str, str], int] = {}
         gone = []
         for row in connection.execute(select(schema.calls).where(which)):
@@ -349,7 +399,15 @@ class UsageBook:
                 continue
             key = (row.org_id, row.api, hour_at, row.job_id, name)
             merged[key] = merged.get(key, 0) + row.calls
-            gone.append({"o": row.org_id, "a": row.api, "m": row.minute_at, "j": row.job_id, "b": row.object})
+            gone.append(
+                {
+                    "o": row.org_id,
+                    "a": row.api,
+                    "m": row.minute_at,
+                    "j": row.job_id,
+                    "b": row.object,
+                }
+            )
         if not gone:
             return
         c = schema.calls.c
@@ -359,12 +417,18 @@ class UsageBook:
         )  # fmt: skip
         connection.execute(own, gone)
         names = ("org_id", "api", "minute_at", "job_id", "object")
-        rows = [dict(zip(names, key, strict=True)) | {"calls": calls} for key, calls in merged.items()]
+        rows = [
+            dict(zip(names, key, strict=True)) | {"calls": calls} for key, calls in merged.items()
+        ]
         self._database.upsert(connection, schema.calls, rows, add=("calls",))
 
-    def _move_bookmark(self, connection: Connection, org_id: str, created_at: datetime, now: datetime) -> None:
+    def _move_bookmark(
+        self, connection: Connection, org_id: str, created_at: datetime, now: datetime
+    ) -> None:
         table = schema.event_reads
-        before = connection.execute(select(table.c.bookmark_at).where(table.c.org_id == org_id)).scalar()
+        before = connection.execute(
+            select(table.c.bookmark_at).where(table.c.org_id == org_id)
+        ).scalar()
         newest = created_at if before is None else max(before, created_at)
         row = {"org_id": org_id, "tried_at": now, "problem": "", "bookmark_at": newest}
         self._database.upsert(connection, table, [row])
@@ -386,7 +450,9 @@ def _hour_start(moment_at: datetime) -> datetime:
 def _delete_samples(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     c = schema.samples.c
     statement = delete(schema.samples).where(
-        c.org_id == _param("o", c.org_id), c.api == _param("a", c.api), c.minute_at == _param("m", c.minute_at)
+        c.org_id == _param("o", c.org_id),
+        c.api == _param("a", c.api),
+        c.minute_at == _param("m", c.minute_at),
     )
     if rows:
         connection.execute(statement, list(rows))
@@ -399,7 +465,11 @@ def _spread(minute: int, calls: int, own: int, *, parts: int = 6) -> list[tuple[
         return units * part // parts
 
     return [
-        (minute + 60 * part // parts, upto(calls, part + 1) - upto(calls, part), upto(own, part + 1) - upto(own, part))
+        (
+            minute + 60 * part // parts,
+            upto(calls, part + 1) - upto(calls, part),
+            upto(own, part + 1) - upto(own, part),
+        )
         for part in range(parts)
     ]
 
@@ -419,25 +489,37 @@ def _caller(row: Row[Any]) -> Caller:
 
 def _has_daily(connection: Connection, org_id: str, day_hour: int) -> bool:
     table = schema.event_files.c
-    query = select(literal(1)).where(table.org_id == org_id, table.interval == "Daily", table.log_hour == day_hour)
+    query = select(literal(1)).where(
+        table.org_id == org_id, table.interval == "Daily", table.log_hour == day_hour
+    )
     return connection.execute(query).first() is not None
 
 
 def _supersede(connection: Connection, org_id: str, day_hour: int) -> None:
     table = schema.event_files
-    old = and_(table.c.org_id == org_id, table.c.log_hour >= day_hour, table.c.log_hour < day_hour + 24)
+    old = and_(
+        table.c.org_id == org_id, table.c.log_hour >= day_hour, table.c.log_hour < day_hour + 24
+    )
     numbers = [row[0] for row in connection.execute(select(table.c.number).where(old))]
     if not numbers:
         return
     connection.execute(delete(schema.event_hours).where(schema.event_hours.c.number.in_(numbers)))
-    connection.execute(delete(schema.event_minutes).where(schema.event_minutes.c.number.in_(numbers)))
+    connection.execute(
+        delete(schema.event_minutes).where(schema.event_minutes.c.number.in_(numbers))
+    )
     connection.execute(update(table).where(old).values(is_superseded=True, row_hashes=None))
 
 
 def _put_tally(connection: Connection, org_id: str, number: int, tally: EventTally) -> None:
     actors = _actor_numbers(connection, org_id, {caller for _, caller in tally.hours})
     hours = [
-        {"number": number, "hour": hour, "actor": actors[caller], "calls": calls, "free_calls": free}
+        {
+            "number": number,
+            "hour": hour,
+            "actor": actors[caller],
+            "calls": calls,
+            "free_calls": free,
+        }
         for (hour, caller), (calls, free) in tally.hours.items()
     ]
     minutes = [
@@ -453,9 +535,13 @@ def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]
         connection.execute(insert(table), list(rows))
 
 
-def _actor_numbers(connection: Connection, org_id: str, callers: Iterable[Caller]) -> dict[Caller, int]:
+def _actor_numbers(
+    connection: Connection, org_id: str, callers: Iterable[Caller]
+) -> dict[Caller, int]:
     known = {_caller(row): row.actor for row in connection.execute(_actors_of(org_id))}
-    for caller in sorted(set(callers) - known.keys(), key=lambda one: (one.app, one.user, one.family, one.entity)):
+    for caller in sorted(
+        set(callers) - known.keys(), key=lambda one: (one.app, one.user, one.family, one.entity)
+    ):
         row = {
             "org_id": org_id,
             "app": caller.app,
@@ -464,7 +550,9 @@ def _actor_numbers(connection: Connection, org_id: str, callers: Iterable[Caller
             "entity": caller.entity,
             "is_sfnb": caller.is_sfnb,
         }
-        result = connection.execute(insert(schema.event_actors).returning(schema.event_actors.c.actor), row)
+        result = connection.execute(
+            insert(schema.event_actors).returning(schema.event_actors.c.actor), row
+        )
         known[caller] = int(result.scalar_one())
     return known
 

@@ -70,7 +70,13 @@ class UserDayBook:
             sums[line.day.isoformat(), line.user[:NAME_CHARS]] += line.calls
         whole_until = (now.astimezone(UTC) - LAST_ZONE).date().isoformat()
         rows: list[dict[str, Any]] = [
-            {"org_id": org_id, "day": day, "user": user, "calls": calls, "is_whole": day < whole_until}
+            {
+                "org_id": org_id,
+                "day": day,
+                "user": user,
+                "calls": calls,
+                "is_whole": day < whole_until,
+            }
             for (day, user), calls in sums.items()
         ]
         old = (now - KEPT).date().isoformat()
@@ -93,4 +99,7 @@ class UserDayBook:
         )
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return [UserDay(date.fromisoformat(day), user, int(calls), is_whole) for day, user, calls, is_whole in rows]
+        return [
+            UserDay(date.fromisoformat(day), user, int(calls), is_whole)
+            for day, user, calls, is_whole in rows
+        ]

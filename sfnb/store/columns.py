@@ -29,7 +29,11 @@ def stored_type(kind: pa.DataType) -> pa.DataType:
     """The type a column is stored as."""
     if pa.types.is_timestamp(kind):
         return MOMENT
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_dictionary(kind):
+    if (
+        pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_dictionary(kind)
+    ):
         return pa.string()
     if pa.types.is_integer(kind):
         return pa.int64()
@@ -49,7 +53,9 @@ def stored_columns(schema: pa.Schema, object_name: str) -> pa.Schema:
     for field in schema:
         kind = stored_type(field.type)
         if kind not in NAMES:
-            raise StoreError(f"{object_name}: {field.name} is {field.type}, which the store does not know.")
+            raise StoreError(
+                f"{object_name}: {field.name} is {field.type}, which the store does not know."
+            )
         if field.name.startswith("_sfnb_"):
             raise StoreError(f"{object_name}: the name {field.name} is reserved for sfnb.")
         fields.append(pa.field(field.name, kind))
@@ -58,7 +64,11 @@ def stored_columns(schema: pa.Schema, object_name: str) -> pa.Schema:
 
 def table_schema(columns: pa.Schema) -> pa.Schema:
     """What a new Delta table for these columns has."""
-    own = [pa.field(OP, pa.string()), pa.field(EXTRACTED_AT, MOMENT), pa.field(SNAPSHOT, pa.string())]
+    own = [
+        pa.field(OP, pa.string()),
+        pa.field(EXTRACTED_AT, MOMENT),
+        pa.field(SNAPSHOT, pa.string()),
+    ]
     return pa.schema([*columns, *own])
 
 
@@ -81,7 +91,9 @@ def added_columns(table: pa.Schema, columns: pa.Schema, object_name: str) -> lis
                 f"{object_name}: field {field.name} is called {there.name} in earlier snapshots; exclude the object, "
                 "or back up into a new store."
             )
-        elif there.type != field.type and (NAMES[field.type], NAMES.get(there.type)) not in LOSSLESS:
+        elif (
+            there.type != field.type and (NAMES[field.type], NAMES.get(there.type)) not in LOSSLESS
+        ):
             raise StoreError(
                 f"{object_name}: field {field.name} was {NAMES.get(there.type, there.type)} in earlier snapshots and "
                 f"is {NAMES[field.type]} now, which the table cannot hold without loss; exclude the object, or back up "

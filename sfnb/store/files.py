@@ -56,12 +56,18 @@ def translated(doing: str) -> Iterator[None]:
         # A panic in Delta's Rust code, seen on damaged logs, is a BaseException of a class that cannot be imported.
         if type(err).__name__ != "PanicException":
             raise
-        raise StoreError(f"could not {doing}: the file is damaged ({str(err)[:200]}); see `sfnb verify`.") from err
+        raise StoreError(
+            f"could not {doing}: the file is damaged ({str(err)[:200]}); see `sfnb verify`."
+        ) from err
 
 
 def _canonical(content: Mapping[str, Any]) -> str:
     """The content without its own ``checksum``, in one fixed spelling. Keys keep their order, which JSON gives back."""
-    return json.dumps({k: v for k, v in content.items() if k != "checksum"}, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(
+        {k: v for k, v in content.items() if k != "checksum"},
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
 
 
 def checksum(canonical: str) -> str:
@@ -71,7 +77,9 @@ def checksum(canonical: str) -> str:
 
 def encode(content: Mapping[str, Any], *, indent: int | None = None) -> bytes:
     """JSON with its checksum, ASCII only; ``decode`` gives the content back or says that it is damaged."""
-    return json.dumps({**content, "checksum": checksum(_canonical(content))}, indent=indent).encode()
+    return json.dumps(
+        {**content, "checksum": checksum(_canonical(content))}, indent=indent
+    ).encode()
 
 
 def decode(text: bytes | str, what: str) -> dict[str, Any]:
@@ -97,8 +105,12 @@ def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
     if parts.scheme in ("az", "abfs", "abfss"):
         account = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
         if not account:
-            raise CallerError("an az:// store needs the environment variable AZURE_STORAGE_ACCOUNT_NAME.")
-        return pafs.AzureFileSystem(account, account_key=os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")), path
+            raise CallerError(
+                "an az:// store needs the environment variable AZURE_STORAGE_ACCOUNT_NAME."
+            )
+        return pafs.AzureFileSystem(
+            account, account_key=os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")
+        ), path
     if parts.scheme in ("s3", "gs"):
         found, _ = pafs.FileSystem.from_uri(root)
         return found, path
@@ -113,7 +125,9 @@ class Files:
     by itself, because an upload shows only when it is finished.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, filesystem: pafs.FileSystem | None = None) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], *, filesystem: pafs.FileSystem | None = None
+    ) -> None:
         self.root = os.fspath(root)
         self.local: Path | None = None
         if filesystem is not None:
@@ -176,7 +190,9 @@ class Files:
     def walk(self, path: str) -> dict[str, int]:
         """Every file below a folder: its path from the root, and its size in bytes."""
         with translated(f"list {self.uri(path)}"):
-            infos = self._fs.get_file_info(pafs.FileSelector(path, allow_not_found=True, recursive=True))
+            infos = self._fs.get_file_info(
+                pafs.FileSelector(path, allow_not_found=True, recursive=True)
+            )
             return {i.path: int(i.size) for i in infos if i.type == pafs.FileType.File}
 
     def open_input(self, path: str) -> pa.NativeFile:

@@ -71,7 +71,9 @@ def log_path(version: int) -> str:
 
 def newest_version(table: Files) -> int:
     """The version of the newest commit, -1 if there is no table."""
-    names = [n for n in table.names(LOG) if len(n) == 25 and n.endswith(".json") and n[:20].isdigit()]
+    names = [
+        n for n in table.names(LOG) if len(n) == 25 and n.endswith(".json") and n[:20].isdigit()
+    ]
     return int(names[-1][:20]) if names else -1
 
 
@@ -131,18 +133,23 @@ def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, i
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as err:
         raise StoreError(f"{what} is damaged: it is not a Delta commit any more.") from err
     if not is_whole:
-        raise StoreError(f"{what} is damaged: the files it names are not those that sfnb committed.")
+        raise StoreError(
+            f"{what} is damaged: the files it names are not those that sfnb committed."
+        )
     return commit, written_ms
 
 
 def _agree(commit: Commit, actions: Mapping[str, list[dict[str, Any]]]) -> bool:
     """Whether Delta's actions are the ones that go with what we wrote beside them."""
     partition = {SNAPSHOT: commit.snapshot}
-    adds = {a["path"]: (a["size"], a["partitionValues"], json.loads(a["stats"])) for a in actions.get("add", [])}
+    adds = {
+        a["path"]: (a["size"], a["partitionValues"], json.loads(a["stats"]))
+        for a in actions.get("add", [])
+    }
     txns = [(txn["appId"], txn["version"]) for txn in actions.get("txn", [])]
-    return adds == {p.path: (p.size_bytes, partition, p.delta_stats()) for p in commit.parts} and txns == [
-        (commit.snapshot, commit.progress.number)
-    ]
+    return adds == {
+        p.path: (p.size_bytes, partition, p.delta_stats()) for p in commit.parts
+    } and txns == [(commit.snapshot, commit.progress.number)]
 
 
 def read_commits(
@@ -164,7 +171,9 @@ def read_commits(
         path = log_path(version)
         text = table.read(path)
         if text is None:
-            raise StoreError(f"{table.uri(path)} is missing: rows that it named cannot be found any more.")
+            raise StoreError(
+                f"{table.uri(path)} is missing: rows that it named cannot be found any more."
+            )
         commit, written_ms = parse_commit(text, version, table.uri(path))
         if commit is not None and commit.snapshot == snapshot:
             yield commit

@@ -38,7 +38,7 @@ class SnapshotPlan:
 
     Args:
         snapshot: see ``new_snapshot_id``.
-        objects: of each object at least ``road`` and ``expected_rows`` (None if not known).
+        objects: of each object at least ``reader`` and ``expected_rows`` (None if not known).
         left_out: objects that are not read, each with the reason.
         notes: sentences on the whole snapshot, such as that bodies of files are not in it.
     """
@@ -58,7 +58,9 @@ class SnapshotPlan:
 
     def __post_init__(self) -> None:
         if not SNAPSHOT_ID.fullmatch(self.snapshot):
-            raise CallerError(f"{self.snapshot!r} is not a snapshot id; they look like 20261122T043812Z-1a2b3c.")
+            raise CallerError(
+                f"{self.snapshot!r} is not a snapshot id; they look like 20261122T043812Z-1a2b3c."
+            )
         # Names become folders.
         for name in self.objects:
             if not OBJECT_NAME.fullmatch(name):
@@ -101,7 +103,9 @@ def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
     path = plan_path(snapshot)
     content = files.read_json(path)
     if content is None:
-        raise StoreError(f"{files.uri(path)} is missing: what the snapshot was to hold is not known any more.")
+        raise StoreError(
+            f"{files.uri(path)} is missing: what the snapshot was to hold is not known any more."
+        )
     _check_format(content, files.uri(path))
     try:
         told = _without_checksum(content)
@@ -114,7 +118,9 @@ def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
 
 def _check_format(content: Mapping[str, Any], what: str) -> None:
     if content.get("format") != FORMAT:
-        raise StoreError(f"{what} has format {content.get('format')}, this sfnb knows {FORMAT}; use a newer sfnb.")
+        raise StoreError(
+            f"{what} has format {content.get('format')}, this sfnb knows {FORMAT}; use a newer sfnb."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +251,18 @@ def compute_manifest(
     out = {**plan.left_out, **(left_out or {})}
     objects = {}
     for name in plan.objects:
-        progress, parts = read_parts(files.below(table_path(name)), plan.snapshot, not_before=plan.created_at)
+        progress, parts = read_parts(
+            files.below(table_path(name)), plan.snapshot, not_before=plan.created_at
+        )
         if name in out and not parts:
             continue
         objects[name] = object_entry(progress, parts, told.pop(name, None))
-    objects.update({name: ObjectEntry(ObjectState.UNTOUCHED, message=why) for name, why in told.items()})
-    is_complete = claimed == "complete" and all(e.state is ObjectState.COMPLETE for e in objects.values())
+    objects.update(
+        {name: ObjectEntry(ObjectState.UNTOUCHED, message=why) for name, why in told.items()}
+    )
+    is_complete = claimed == "complete" and all(
+        e.state is ObjectState.COMPLETE for e in objects.values()
+    )
     return Manifest(
         snapshot=plan.snapshot,
         org=plan.org,

@@ -29,7 +29,16 @@ from sfnb.store.columns import (
     table_schema,
 )
 from sfnb.store.files import Files, encode, translated
-from sfnb.store.log import NOTHING, Commit, Progress, log_path, metadata, newest_version, read_commits, read_parts
+from sfnb.store.log import (
+    NOTHING,
+    Commit,
+    Progress,
+    log_path,
+    metadata,
+    newest_version,
+    read_commits,
+    read_parts,
+)
 from sfnb.store.manifest import FORMAT, SnapshotPlan, schema_path, table_path
 from sfnb.store.parts import SNAPSHOT, Part, PartWriter, alive_ids, regrouped
 
@@ -136,7 +145,9 @@ class ObjectWriter:
     def _known_columns(self) -> pa.Schema:
         columns = self.columns()
         if columns is None:
-            raise StoreError(f"{self._name}: its columns are not known yet; put_schema comes first.")
+            raise StoreError(
+                f"{self._name}: its columns are not known yet; put_schema comes first."
+            )
         return columns
 
     # -- progress --------------------------------------------------------------------------------------------------
@@ -158,7 +169,10 @@ class ObjectWriter:
         _, parts = read_parts(self._files, self._snapshot, not_before=self._plan.created_at)
         found: list[str] = []
         for part in parts:
-            with translated(f"read {self._files.uri(part.path)}"), self._files.open_input(part.path) as source:
+            with (
+                translated(f"read {self._files.uri(part.path)}"),
+                self._files.open_input(part.path) as source,
+            ):
                 found += alive_ids(source)
         return found
 
@@ -191,14 +205,20 @@ class ObjectWriter:
 
     # -- commits ---------------------------------------------------------------------------------------------------
 
-    def commit(self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, *, is_done: bool) -> Progress:
+    def commit(
+        self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, *, is_done: bool
+    ) -> Progress:
         """See ``Writer.commit``."""
         written = [part for part in parts if part.path]
         with self._lock:
             before = self.progress()
             if written and self._last is not None and list(self._last.parts) == written:
                 return before
-            stamps = [s for s in (before.max_modstamp, *(p.max_modstamp for p in written)) if s is not None]
+            stamps = [
+                s
+                for s in (before.max_modstamp, *(p.max_modstamp for p in written))
+                if s is not None
+            ]
             after = Progress(
                 parts=before.parts + len(written),
                 rows=before.rows + sum(p.rows for p in written),
@@ -216,17 +236,36 @@ class ObjectWriter:
         """See ``Writer.restart``."""
         with self._lock:
             self._read_last()
-            before, alive = read_parts(self._files, self._snapshot, not_before=self._plan.created_at)
+            before, alive = read_parts(
+                self._files, self._snapshot, not_before=self._plan.created_at
+            )
             number = before.number + 1
-            after = replace(NOTHING, cursor=None if cursor is None else dict(cursor), number=number, since=number)
+            after = replace(
+                NOTHING,
+                cursor=None if cursor is None else dict(cursor),
+                number=number,
+                since=number,
+            )
             now_ms = int(clock.now().timestamp() * 1000)
-            removes = [RemoveAction(p.path, True, now_ms, p.size_bytes, {SNAPSHOT: self._snapshot}) for p in alive]
+            removes = [
+                RemoveAction(p.path, True, now_ms, p.size_bytes, {SNAPSHOT: self._snapshot})
+                for p in alive
+            ]
             return self._put(after, [], removes)
 
-    def _put(self, after: Progress, parts: Sequence[Part], removes: Sequence[RemoveAction] = ()) -> Progress:
+    def _put(
+        self, after: Progress, parts: Sequence[Part], removes: Sequence[RemoveAction] = ()
+    ) -> Progress:
         """One Delta commit, whose number in this snapshot is ``after.number``."""
         adds = [
-            AddAction(p.path, p.size_bytes, {SNAPSHOT: self._snapshot}, 0, True, json.dumps(p.delta_stats()))
+            AddAction(
+                p.path,
+                p.size_bytes,
+                {SNAPSHOT: self._snapshot},
+                0,
+                True,
+                json.dumps(p.delta_stats()),
+            )
             for p in parts
         ]
         properties = CommitProperties(
@@ -266,11 +305,15 @@ class ObjectWriter:
                     self._fit(columns)
                     continue
                 settled = self._settled(after, parts)
-                self._files.sync([log_path(version) for version in range(before + 1, settled.version + 1)])
+                self._files.sync(
+                    [log_path(version) for version in range(before + 1, settled.version + 1)]
+                )
                 return settled
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _create(self, columns: pa.Schema, adds: list[AddAction], properties: CommitProperties) -> None:
+    def _create(
+        self, columns: pa.Schema, adds: list[AddAction], properties: CommitProperties
+    ) -> None:
         """The table and its first commit in one, which halves what an empty object costs."""
         if self._files.local:
             self._files.local.mkdir(parents=True, exist_ok=True)

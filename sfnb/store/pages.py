@@ -93,7 +93,9 @@ class Pages:
         except StoreError as err:
             self.problem = str(err)
 
-    def pick(self, filters: Mapping[str, str], order: str | None = None, *, descending: bool = False) -> int:
+    def pick(
+        self, filters: Mapping[str, str], order: str | None = None, *, descending: bool = False
+    ) -> int:
         """
         Keep the rows that pass all filters, in the order of one column; how many there are.
 
@@ -161,7 +163,9 @@ class Pages:
         span = f" where {table}.rowid >= ? and {table}.rowid < ?"
         with self._lock:
             query = self._select(fields) + span + self._by()
-            rows: list[tuple[Any, ...]] = self._connection.execute(query, [offset, offset + limit]).fetchall()
+            rows: list[tuple[Any, ...]] = self._connection.execute(
+                query, [offset, offset + limit]
+            ).fetchall()
         return rows
 
     def _text(self, name: str) -> str:
@@ -216,4 +220,6 @@ class Pages:
             return float(text)
         except ValueError:
             what = "a date such as 2026-11-30" if pa.types.is_temporal(kind) else "a number"
-            raise CallerError(f"{name} wants {what}, with <, >, <= or >= before it or .. between two.") from None
+            raise CallerError(
+                f"{name} wants {what}, with <, >, <= or >= before it or .. between two."
+            ) from None

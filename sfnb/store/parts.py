@@ -40,7 +40,9 @@ DISTINCT_SHARE = 0.4
 # Arrow's array(), scalar() and repeat() load pandas (50 MB) to see whether they were given some of its values, so what
 # a writer adds is made of bare buffers.
 OPS = pa.Array.from_buffers(
-    pa.string(), 2, [None, pa.py_buffer(struct.pack("<3i", 0, 6, 12)), pa.py_buffer(b"upsertdelete")]
+    pa.string(),
+    2,
+    [None, pa.py_buffer(struct.pack("<3i", 0, 6, 12)), pa.py_buffer(b"upsertdelete")],
 )
 
 
@@ -86,7 +88,9 @@ class Part:
 def iso(moment: datetime) -> str:
     """``2026-11-09T05:12:03.118Z``; microseconds only if there are any."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)
-    return utc.isoformat(timespec="microseconds" if utc.microsecond % 1000 else "milliseconds") + "Z"
+    return (
+        utc.isoformat(timespec="microseconds" if utc.microsecond % 1000 else "milliseconds") + "Z"
+    )
 
 
 def part_schema(columns: pa.Schema) -> pa.Schema:
@@ -125,7 +129,9 @@ def conformed(table: pa.Table, columns: pa.Schema, object_name: str) -> pa.Table
     if table.schema.equals(columns):
         return table
     if unknown := set(table.column_names) - set(columns.names):
-        raise StoreError(f"{object_name}: the rows have columns that the table has not: {', '.join(sorted(unknown))}.")
+        raise StoreError(
+            f"{object_name}: the rows have columns that the table has not: {', '.join(sorted(unknown))}."
+        )
     arrays = []
     for field in columns:
         if field.name not in table.column_names:
@@ -133,7 +139,9 @@ def conformed(table: pa.Table, columns: pa.Schema, object_name: str) -> pa.Table
             continue
         column = table.column(field.name)
         try:
-            arrays.append(column if column.type == field.type else column.cast(field.type, safe=True))
+            arrays.append(
+                column if column.type == field.type else column.cast(field.type, safe=True)
+            )
         except pa.ArrowException as err:
             raise StoreError(
                 f"{object_name}: a value of {field.name} ({column.type}) does not fit the table's {field.type} "
@@ -172,7 +180,9 @@ def _is_text(kind: pa.DataType) -> bool:
 class PartWriter:
     """Writes one part into a sink, row group by row group. For one thread; other parts have their own."""
 
-    def __init__(self, sink: HashingSink, columns: pa.Schema, *, object_name: str, extracted_at: datetime) -> None:
+    def __init__(
+        self, sink: HashingSink, columns: pa.Schema, *, object_name: str, extracted_at: datetime
+    ) -> None:
         self._sink = sink
         self._columns = columns
         self._object = object_name
@@ -205,7 +215,9 @@ class PartWriter:
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=[name for name in self._schema.names if name not in plain],
-                write_statistics=[f.name for f in self._schema if f.name == "Id" or not _is_text(f.type)],
+                write_statistics=[
+                    f.name for f in self._schema if f.name == "Id" or not _is_text(f.type)
+                ],
                 # Plain Parquet for everybody: the Arrow schema would make readers see dictionaries.
                 store_schema=False,
             )
@@ -214,14 +226,18 @@ class PartWriter:
     def _with_own_columns(self, rows: pa.Table) -> pa.Table:
         count = rows.num_rows
         codes = pa.Array.from_buffers(pa.int8(), count, [None, pa.py_buffer(bytes(count))])
-        if "IsDeleted" in rows.column_names and pa.types.is_boolean(rows.schema.field("IsDeleted").type):
+        if "IsDeleted" in rows.column_names and pa.types.is_boolean(
+            rows.schema.field("IsDeleted").type
+        ):
             told = rows.column("IsDeleted")
             is_deleted = pc.and_kleene(told, pc.is_valid(told))  # null is false
             if deleted := pc.sum(is_deleted).as_py():
                 codes = is_deleted.combine_chunks().cast(pa.int8())
                 self.deleted += deleted
         ops = pa.DictionaryArray.from_arrays(codes, OPS)
-        moments = pa.Array.from_buffers(MOMENT, count, [None, pa.py_buffer(self._extracted_at * count)])
+        moments = pa.Array.from_buffers(
+            MOMENT, count, [None, pa.py_buffer(self._extracted_at * count)]
+        )
         return pa.Table.from_arrays([*rows.columns, ops, moments], schema=self._schema)
 
     def close(self) -> None:
@@ -260,7 +276,9 @@ class _Range:
         values = rows.column(column)
         is_moment = pa.types.is_timestamp(values.type)
         # A moment's as_py loads pandas; its microseconds' does not.
-        found: Mapping[str, Any] = pc.min_max(values.cast(MOMENT).cast(pa.int64()) if is_moment else values).as_py()
+        found: Mapping[str, Any] = pc.min_max(
+            values.cast(MOMENT).cast(pa.int64()) if is_moment else values
+        ).as_py()
         if is_moment and found["min"] is not None:
             found = {key: EPOCH + timedelta(microseconds=value) for key, value in found.items()}
         if found["min"] is not None:

@@ -81,8 +81,14 @@ class Snapshots(Mapping[str, "Snapshot"]):
         if len(found_ids) == 1:
             return Snapshot(self._files, found_ids[0])
         there = ", ".join(reversed(ids[-10:])) or "none"
-        what = f"{len(found_ids)} snapshots begin with {key}" if found_ids else f"there is no snapshot {key!r}"
-        raise CallerError(f"{what}; there are: {there}{' and older ones' if len(ids) > 10 else ''}.")
+        what = (
+            f"{len(found_ids)} snapshots begin with {key}"
+            if found_ids
+            else f"there is no snapshot {key!r}"
+        )
+        raise CallerError(
+            f"{what}; there are: {there}{' and older ones' if len(ids) > 10 else ''}."
+        )
 
 
 class Snapshot:
@@ -145,7 +151,9 @@ class Snapshot:
         path = schema_path(self.id, object_name)
         told = self._files.read_json(path)
         if told is None:
-            raise StoreError(f"{self._files.uri(path)} is missing: the fields of {object_name} are not known any more.")
+            raise StoreError(
+                f"{self._files.uri(path)} is missing: the fields of {object_name} are not known any more."
+            )
         return columns_from_json(told["columns"])
 
     def describe(self, object_name: str) -> Mapping[str, object]:
@@ -164,13 +172,18 @@ class Snapshot:
 
         progress, parts = self._committed(name)
         if progress.number == 0:
-            raise CallerError(f"snapshot {self.id} has nothing of {name} yet; `sfnb show` tells what it has.")
+            raise CallerError(
+                f"snapshot {self.id} has nothing of {name} yet; `sfnb show` tells what it has."
+            )
         columns = self.columns(name)
         table = self._files.below(table_path(name))
         physical = pa.schema([*columns, pa.field(OP, pa.string()), pa.field(EXTRACTED_AT, MOMENT)])
         with translated(f"open {name} of snapshot {self.id}"):
             dataset = pads.dataset(
-                [part.path for part in parts], schema=physical, format="parquet", filesystem=table.filesystem
+                [part.path for part in parts],
+                schema=physical,
+                format="parquet",
+                filesystem=table.filesystem,
             )
         return views.Rows(name, columns, dataset)
 
@@ -213,7 +226,9 @@ class Snapshot:
         """Like ``sql``, as an Arrow table."""
         return views.select(query, self.objects, self.rows)
 
-    def export(self, object_name: str, path: str | os.PathLike[str], *, overwrite: bool = False) -> int:
+    def export(
+        self, object_name: str, path: str | os.PathLike[str], *, overwrite: bool = False
+    ) -> int:
         """
         Write the records into a ``.parquet`` or ``.csv`` file, streamed, whole or not at all.
 
@@ -238,7 +253,9 @@ class Snapshot:
         for name, why in known.left_out.items():
             if name.lower() == object_name.lower():
                 raise CallerError(f"{name} was left out of snapshot {self.id}: {why}.")
-        raise CallerError(f"snapshot {self.id} has no object {object_name}; `sfnb show` lists them.")
+        raise CallerError(
+            f"snapshot {self.id} has no object {object_name}; `sfnb show` lists them."
+        )
 
     def _committed(self, name: str) -> tuple[Progress, list[Part]]:
         newest, not_before = None, None
@@ -249,4 +266,6 @@ class Snapshot:
             newest = entry.version
         else:
             not_before = self.plan.created_at
-        return read_parts(self._files.below(table_path(name)), self.id, not_before=not_before, newest=newest)
+        return read_parts(
+            self._files.below(table_path(name)), self.id, not_before=not_before, newest=newest
+        )

@@ -80,7 +80,9 @@ class OrgStore:
         """
         path = plan_path(plan.snapshot)
         if self.files.has(path):
-            raise CallerError(f"snapshot {plan.snapshot} exists already; reopen it, or take another id.")
+            raise CallerError(
+                f"snapshot {plan.snapshot} exists already; reopen it, or take another id."
+            )
         self.files.put_json(path, plan.as_json(), indent=1)
         return Writer(self.files, plan, self._clock)
 
@@ -116,7 +118,9 @@ class Writer:
     def snapshot(self) -> str:
         return self.plan.snapshot
 
-    def put_schema(self, object_name: str, schema: pa.Schema, describe: Mapping[str, Any] | None = None) -> pa.Schema:
+    def put_schema(
+        self, object_name: str, schema: pa.Schema, describe: Mapping[str, Any] | None = None
+    ) -> pa.Schema:
         """
         Keep an object's columns and its describe answer with the snapshot, and make its table ready for them.
 
@@ -160,7 +164,12 @@ class Writer:
         return self._object(object_name).write_part(batches, self._clock)
 
     def commit(
-        self, object_name: str, parts: Sequence[Part], cursor: Mapping[str, Any] | None, *, is_done: bool
+        self,
+        object_name: str,
+        parts: Sequence[Part],
+        cursor: Mapping[str, Any] | None,
+        *,
+        is_done: bool,
     ) -> Progress:
         """
         Make parts visible and move the cursor, both or neither: one Delta commit.
@@ -222,6 +231,8 @@ class Writer:
         with self._lock:
             if name not in self._objects:
                 if name not in self.plan.objects:
-                    raise CallerError(f"{name} is not among the objects of snapshot {self.snapshot}.")
+                    raise CallerError(
+                        f"{name} is not among the objects of snapshot {self.snapshot}."
+                    )
                 self._objects[name] = ObjectWriter(self._files, self.plan, name)
             return self._objects[name]

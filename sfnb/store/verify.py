@@ -44,11 +44,12 @@ class Finding:
     kind: Kind
     message: str
     snapshot: str = ""
-    object: str = ""
+    object_name: str = ""
     path: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        told = asdict(self)
+        return {"object" if name == "object_name" else name: value for name, value in told.items()}
 
 
 @dataclass
@@ -70,7 +71,9 @@ def verify(store: OrgStore) -> list[Finding]:
     """
     files = store.files
     findings: list[Finding] = []
-    tables = {name: _verify_table(files, name, findings) for name in files.names("tables", folders=True)}
+    tables = {
+        name: _verify_table(files, name, findings) for name in files.names("tables", folders=True)
+    }
     snapshots = files.names("snapshots", folders=True)
     for snapshot in snapshots:
         _verify_snapshot(files, snapshot, tables, findings)
@@ -78,7 +81,12 @@ def verify(store: OrgStore) -> list[Finding]:
         for snapshot in table.progress:
             if snapshot not in snapshots:
                 findings.append(
-                    Finding("damage", f"rows of {name} belong to a snapshot whose plan is gone", snapshot, name)
+                    Finding(
+                        "damage",
+                        f"rows of {name} belong to a snapshot whose plan is gone",
+                        snapshot,
+                        name,
+                    )
                 )
     return findings
 
@@ -92,14 +100,19 @@ def _verify_table(files: Files, name: str, findings: list[Finding]) -> _Table:
 
     def damage(message: str, path: str = "", snapshot: str = "") -> None:
         table.is_damaged = True
-        findings.append(Finding("damage", message, snapshot, name, f"{table_path(name)}/{path}" if path else ""))
+        findings.append(
+            Finding("damage", message, snapshot, name, f"{table_path(name)}/{path}" if path else "")
+        )
 
     newest = newest_version(folder)
     for version in range(newest + 1):
         try:
             text = folder.read(log_path(version))
             if text is None:
-                damage("this Delta commit is missing; the rows it named are lost to readers", log_path(version))
+                damage(
+                    "this Delta commit is missing; the rows it named are lost to readers",
+                    log_path(version),
+                )
                 continue
             commit, _ = parse_commit(text, version, folder.uri(log_path(version)))
         except StoreError as err:
@@ -139,7 +152,11 @@ def _follow(table: _Table, commit: Commit) -> str:
         alive.clear()
     alive.update({part.path: part for part in commit.parts})
     table.progress[commit.snapshot] = now
-    counted = (len(alive), sum(p.rows for p in alive.values()), sum(p.deleted for p in alive.values()))
+    counted = (
+        len(alive),
+        sum(p.rows for p in alive.values()),
+        sum(p.deleted for p in alive.values()),
+    )
     if counted != (now.parts, now.rows, now.deleted) and not wrong:
         wrong = "its totals are not the sum of its parts"
     return wrong
@@ -190,7 +207,9 @@ def _litter(path: str, table: _Table, newest: int) -> str:
 # -- snapshots ---------------------------------------------------------------------------------------------------------
 
 
-def _verify_snapshot(files: Files, snapshot: str, tables: Mapping[str, _Table], findings: list[Finding]) -> None:
+def _verify_snapshot(
+    files: Files, snapshot: str, tables: Mapping[str, _Table], findings: list[Finding]
+) -> None:
     folder = f"snapshots/{snapshot}"
     present = set(files.walk(folder))
     touched = sorted(name for name, table in tables.items() if snapshot in table.progress)
@@ -211,9 +230,17 @@ def _verify_snapshot(files: Files, snapshot: str, tables: Mapping[str, _Table], 
         try:
             told = files.read_json(path)
             if told is None and name in touched:
-                damage(f"{files.uri(path)} is missing: the fields of {name} are not known any more.", path, name)
+                damage(
+                    f"{files.uri(path)} is missing: the fields of {name} are not known any more.",
+                    path,
+                    name,
+                )
             columns = tables[name].columns if name in tables else None
-            if told is not None and columns is not None and (lost := sorted(set(told["columns"]) - columns)):
+            if (
+                told is not None
+                and columns is not None
+                and (lost := sorted(set(told["columns"]) - columns))
+            ):
                 damage(f"the table has lost the fields {', '.join(lost)}", table_path(name), name)
         except StoreError as err:
             damage(str(err), path, name)
@@ -226,7 +253,9 @@ def _verify_snapshot(files: Files, snapshot: str, tables: Mapping[str, _Table], 
     except StoreError as err:
         damage(str(err), manifest_path(snapshot))
     findings += [
-        Finding("litter", "a file that nothing names, left by an interrupted backup", snapshot, "", path)
+        Finding(
+            "litter", "a file that nothing names, left by an interrupted backup", snapshot, "", path
+        )
         for path in sorted(present - known)
     ]
 

@@ -61,7 +61,11 @@ class Rows:
             alive = alive & ~pc.field("Id").isin(repeated)
         with translated(f"read {self.name}"):
             yield from self.dataset.to_batches(
-                columns=self.columns.names, filter=alive, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
+                columns=self.columns.names,
+                filter=alive,
+                batch_size=BATCH_ROWS,
+                batch_readahead=2,
+                fragment_readahead=1,
             )
         if len(repeated):
             yield from self._newest(repeated).to_batches()
@@ -74,7 +78,9 @@ class Rows:
         if "SystemModstamp" in self.columns.names:
             order.insert(0, ("SystemModstamp", "descending"))
         table = table.sort_by(order)
-        places = pa.table({"Id": table.column("Id"), "place": pa.array(range(table.num_rows), pa.int64())})
+        places = pa.table(
+            {"Id": table.column("Id"), "place": pa.array(range(table.num_rows), pa.int64())}
+        )
         first = places.group_by("Id").aggregate([("place", "min")]).column("place_min")
         newest = table.take(first)
         return newest.filter(pc.equal(newest.column(OP), "upsert")).select(self.columns.names)
@@ -167,7 +173,9 @@ def export(rows: Rows, path: str | os.PathLike[str], *, overwrite: bool) -> int:
     if target.is_dir():
         raise CallerError(f"{target} is a folder; name a file in it.")
     if target.exists() and not overwrite:
-        raise CallerError(f"{target} exists already; overwrite it on purpose (--force), or choose another name.")
+        raise CallerError(
+            f"{target} exists already; overwrite it on purpose (--force), or choose another name."
+        )
     temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(6)}{ending}")
     with translated(f"write {target}"):
         try:
@@ -198,11 +206,16 @@ def _write_csv(rows: Rows, file: io.BufferedWriter) -> int:
     file.write(header.getvalue().encode())
     count = 0
     schema = pa.schema(
-        [pa.field(f.name, pa.string() if pa.types.is_timestamp(f.type) else f.type) for f in rows.columns]
+        [
+            pa.field(f.name, pa.string() if pa.types.is_timestamp(f.type) else f.type)
+            for f in rows.columns
+        ]
     )
     with pacsv.CSVWriter(file, schema, write_options=CSV_OPTIONS) as writer:
         for batch in rows.batches():
-            columns = [moments_as_text(c) if pa.types.is_timestamp(c.type) else c for c in batch.columns]
+            columns = [
+                moments_as_text(c) if pa.types.is_timestamp(c.type) else c for c in batch.columns
+            ]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             count += batch.num_rows
     return count
@@ -212,6 +225,8 @@ def moments_as_text(moments: pa.Array) -> pa.Array:
     """``2026-11-09T05:12:03.118Z``; microseconds only where a batch has any. Needs no time zone database."""
     in_us = moments.cast(pa.timestamp("us")).cast(pa.int64())
     is_ms = pc.all(pc.equal(pc.multiply(pc.divide(in_us, 1000), 1000), in_us)).as_py()
-    naive = moments.cast(pa.timestamp("us")).cast(pa.timestamp("ms" if is_ms is not False else "us"))
+    naive = moments.cast(pa.timestamp("us")).cast(
+        pa.timestamp("ms" if is_ms is not False else "us")
+    )
     text = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
     return pc.binary_join_element_wise(text, "Z", "")

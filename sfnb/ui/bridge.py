@@ -26,7 +26,9 @@ class Bridge:
         now: monotonic seconds.
     """
 
-    def __init__(self, draw: Callable[[Sequence[Event]], None], *, loop: Any, now: Callable[[], float]) -> None:
+    def __init__(
+        self, draw: Callable[[Sequence[Event]], None], *, loop: Any, now: Callable[[], float]
+    ) -> None:
         self._draw = draw
         self._loop = loop
         self._now = now

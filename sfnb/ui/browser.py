@@ -10,9 +10,9 @@ from sfnb.connection import Connection
 from sfnb.errors import CallerError, SfnbError
 from sfnb.store.pages import Pages
 from sfnb.store.snapshots import Snapshot
-from sfnb.ui.kernel import Pulse
+from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen, styles
-from sfnb.ui.words import count, picture
+from sfnb.ui.text import count, picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class SnapshotBrowser(Screen):
         self._snapshot: Snapshot | None = None
         self._object = ""
         self._told: tuple[int, bool, str] = (0, False, "")
-        self._pulse = Pulse(self._look, LOOK_S)
+        self._pulse = Timer(self._look, LOOK_S)
 
     def __repr__(self) -> str:
         what = f", open: {self._object}" if self._object else ""
@@ -101,7 +101,11 @@ class SnapshotBrowser(Screen):
             case "pick":
                 filters = {str(name): str(text) for name, text in told["filters"].items()}
                 is_descending = bool(told.get("descending"))
-                answer = {"count": self._the_pages().pick(filters, told.get("order"), descending=is_descending)}
+                answer = {
+                    "count": self._the_pages().pick(
+                        filters, told.get("order"), descending=is_descending
+                    )
+                }
             case "page":
                 answer = {"rows": self._the_pages().page(int(told["offset"]), int(told["limit"]))}
             case "cell":
@@ -113,7 +117,11 @@ class SnapshotBrowser(Screen):
         self._snapshot = self._org.snapshots[snapshot]
         manifest = self._snapshot.manifest
         objects = [
-            {"name": name, "rows": entry.rows, "label": f"{name}: {count(entry.rows)} rows, {entry.state}"}
+            {
+                "name": name,
+                "rows": entry.rows,
+                "label": f"{name}: {count(entry.rows)} rows, {entry.state}",
+            }
             for name, entry in sorted(manifest.objects.items())
         ]
         total = sum(entry.rows for entry in manifest.objects.values())
@@ -146,7 +154,12 @@ class SnapshotBrowser(Screen):
 
     def _state(self) -> dict[str, Any]:
         pages = self._the_pages()
-        return {"count": pages.count, "loaded": pages.loaded, "done": pages.is_loaded, "problem": pages.problem}
+        return {
+            "count": pages.count,
+            "loaded": pages.loaded,
+            "done": pages.is_loaded,
+            "problem": pages.problem,
+        }
 
     def _look(self) -> None:
         """One beat while an object is read: how far it is. The thread that reads touches no widget."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sfnb.ui.words import moment
+from sfnb.ui.text import moment
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 200, 44, 10, 24
 
@@ -41,10 +41,14 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
 
     parts: list[str] = []
     for pct in (0, 50, 100):
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y(pct):.1f}" y2="{y(pct):.1f}"/>')
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y(pct):.1f}" y2="{y(pct):.1f}"/>'
+        )
         parts.append(f'<text x="{LEFT - 6}" y="{y(pct) + 4:.1f}" text-anchor="end">{pct} %</text>')
     for day in range(days):
-        at = (now - timedelta(days=days - day)).astimezone().replace(hour=0, minute=0) + timedelta(days=1)
+        at = (now - timedelta(days=days - day)).astimezone().replace(hour=0, minute=0) + timedelta(
+            days=1
+        )
         if x(at) < WIDTH - 40:
             parts.append(f'<text x="{x(at):.1f}" y="{HEIGHT - 6}">{at:%a %d}</text>')
     for hour in shown:
@@ -55,7 +59,8 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
             f'<rect class="others" x="{left:.1f}" y="{all_:.1f}" width="{wide:.1f}" height="{own - all_:.1f}"/></g>'
         )
     points = " ".join(
-        f"{x(hour.at) - wide:.1f},{y(hour.limit_pct):.1f} {x(hour.at):.1f},{y(hour.limit_pct):.1f}" for hour in shown
+        f"{x(hour.at) - wide:.1f},{y(hour.limit_pct):.1f} {x(hour.at):.1f},{y(hour.limit_pct):.1f}"
+        for hour in shown
     )
     parts.append(f'<polyline class="limit" points="{points}"/>')
     peak, last = max(shown, key=lambda hour: hour.used_pct), shown[-1]

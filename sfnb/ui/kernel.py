@@ -39,7 +39,7 @@ def after_each_cell(call: Callable[[], None]) -> None:
         shell.events.register("post_run_cell", lambda *_: call())
 
 
-class Pulse:
+class Timer:
     """
     Calls ``beat`` on the kernel's loop every ``interval_s`` seconds until it is stopped.
 

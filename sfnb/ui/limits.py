@@ -49,7 +49,7 @@ class Budget:
     api: Api
     used: int
     own: int
-    max: int
+    maximum: int
     percent: int
     is_known: bool
     read_at: datetime | None
@@ -88,12 +88,12 @@ def refusal(text: str) -> str:
 
 def stop_sentence(budget: Budget, percent: int) -> str:
     """Where jobs stop at this limit, and what stays for others."""
-    if budget.max < 0:
+    if budget.maximum < 0:
         return f"Jobs stop when {percent} % of the org's {UNITS[budget.api]} are used."
-    stop = threshold(budget.max, percent)
+    stop = threshold(budget.maximum, percent)
     return (
-        f"Jobs stop at {stop:,} of {budget.max:,} {UNITS[budget.api]} used by the whole org; "
-        f"{budget.max - stop:,} stay for others."
+        f"Jobs stop at {stop:,} of {budget.maximum:,} {UNITS[budget.api]} used by the whole org; "
+        f"{budget.maximum - stop:,} stay for others."
     )
 
 
@@ -102,12 +102,14 @@ def what_if(budget: Budget, percent: int) -> str:
     unit = UNITS[budget.api]
     if budget.price is None:
         return "What the next backup costs is not known yet: sfnb plan, or the notebook run_backup, tells it."
-    if budget.max < 0 or budget.used < 0:
-        return f"The next backup needs about {budget.price:,} {unit}; the org's use is not known yet."
+    if budget.maximum < 0 or budget.used < 0:
+        return (
+            f"The next backup needs about {budget.price:,} {unit}; the org's use is not known yet."
+        )
     if budget.price == 0:
         return f"The next backup needs none of these, by {budget.price_source}."
     needs = f"The next backup needs about {budget.price:,} (by {budget.price_source})"
-    room = threshold(budget.max, percent) - budget.used
+    room = threshold(budget.maximum, percent) - budget.used
     if budget.price <= room:
         return f"{needs} and {room:,} may still be used: it would run through without a pause."
     start = f"it would pause after about {room:,}" if room > 0 else "it would pause at once"
@@ -118,7 +120,7 @@ def what_if(budget: Budget, percent: int) -> str:
 
 def _without_forecast(budget: Budget, percent: int, rest: int) -> str:
     """When the rest would be done, as if the others went on as in the last 24 hours."""
-    daily = threshold(budget.max, percent) - budget.others
+    daily = threshold(budget.maximum, percent) - budget.others
     if daily <= 0:
         return f" and wait, since other apps alone use {budget.others:,} in 24 hours."
     days = max(1, ceil(rest / daily))
@@ -130,12 +132,12 @@ def _without_forecast(budget: Budget, percent: int, rest: int) -> str:
 
 def use_sentence(budget: Budget, when: str) -> str:
     """What is used, by whom, as of when."""
-    if budget.max < 0:
+    if budget.maximum < 0:
         return "The org has not told its use yet."
     known = "" if budget.is_known else " At least; the org's last answer did not tell."
-    share = f" ({100 * budget.used / budget.max:.1f} %)" if budget.max else ""
+    share = f" ({100 * budget.used / budget.maximum:.1f} %)" if budget.maximum else ""
     return (
-        f"Used in the last 24 hours: {budget.used:,} of {budget.max:,}{share}: {budget.sfnb:,} by sfnb, "
+        f"Used in the last 24 hours: {budget.used:,} of {budget.maximum:,}{share}: {budget.sfnb:,} by sfnb, "
         f"{budget.others:,} by other apps. As of {when}.{known}"
     )
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sfnb.model import JobState
 from sfnb.state.jobs import Job
-from sfnb.ui.jobs import BADGES
-from sfnb.ui.words import moment
+from sfnb.ui.job_view import BADGES
+from sfnb.ui.text import moment
 
 SHOWN = 200
 """Objects in the table; those that are not complete come first."""
@@ -23,7 +23,9 @@ def outcome_html(told: dict[str, Any] | None) -> str:
     if not state.is_final:
         word = BADGES[state]
         return f"<p>Job {escape(told['job_id'])} is {word}; its outcome appears here when it has ended.</p>"
-    entries = sorted(told["objects"].items(), key=lambda item: (item[1]["state"] == "complete", item[0]))
+    entries = sorted(
+        told["objects"].items(), key=lambda item: (item[1]["state"] == "complete", item[0])
+    )
     rows = "".join(
         f"<tr><th scope='row'>{escape(name)}</th><td>{escape(e['state'])}</td><td>{e['rows']:,}</td>"
         f"<td>{e['calls']:,}</td><td>{escape(e['message'] or '')}</td></tr>"

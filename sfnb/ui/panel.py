@@ -13,10 +13,10 @@ from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs import events
 from sfnb.ui import kernel
 from sfnb.ui.bridge import Bridge
-from sfnb.ui.jobs import MARKS, JobView, Standing, progress_of
-from sfnb.ui.kernel import Pulse
+from sfnb.ui.job_view import MARKS, JobView, ObjectStatus, progress_of
+from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen, styles
-from sfnb.ui.words import picture
+from sfnb.ui.text import picture
 
 LOOK_S = 0.5
 """So often the state database is read for what other processes and people did; that costs no call."""
@@ -24,7 +24,7 @@ LOOK_S = 0.5
 SHOWN = 100
 """Objects in the static picture; those that failed or are not complete come first."""
 
-TITLES: dict[Standing, str] = {
+TITLES: dict[ObjectStatus, str] = {
     "failed": "failed",
     "running": "running",
     "waiting": "waiting",
@@ -45,13 +45,17 @@ class JobPanel(Screen):
     def __init__(self, job: JobHandle | str, org: Connection | None = None) -> None:
         if isinstance(job, str):
             if org is None:
-                raise CallerError("To show a job by its id, say of which org: job_panel(job_id, org=org).")
+                raise CallerError(
+                    "To show a job by its id, say of which org: job_panel(job_id, org=org)."
+                )
             self._org, job_id = org, job
         else:
             self._org, job_id = job.org, job.job_id
         found = self._org.state.jobs.get(job_id)
         if found.org_id != self._org.org_id:
-            raise CallerError(f"Job {job_id} belongs to the org {found.org}, not to {self._org.name}.")
+            raise CallerError(
+                f"Job {job_id} belongs to the org {found.org}, not to {self._org.name}."
+            )
         self.job_id = job_id
         self._job = found
         self._view = JobView(job_id, found.org, found.kind, found.state, found.started_at)
@@ -63,11 +67,13 @@ class JobPanel(Screen):
         if isinstance(job, JobHandle):
             self._follow(job)
         self.refresh()
-        self._pulse = Pulse(self._look, LOOK_S)
+        self._pulse = Timer(self._look, LOOK_S)
         self._pulse.start()
 
     def __repr__(self) -> str:
-        return f"<job {self.job_id} of {self._org.name}: {self._view.state}, {self._view.overall()}>"
+        return (
+            f"<job {self.job_id} of {self._org.name}: {self._view.state}, {self._view.overall()}>"
+        )
 
     # what there is to show
 
@@ -122,8 +128,8 @@ class JobPanel(Screen):
     def _resume_sentence(self, api: str) -> str:
         # The forecast is heavy, and only a paused job needs it.
         from sfnb.quota.forecast import resumes
-        from sfnb.usage.ahead import budgets_of
         from sfnb.usage.notices import when_sentence
+        from sfnb.usage.what_if import budgets_of
         from sfnb.usage.zones import zone_of
 
         now = self._org.clock.now()
@@ -133,7 +139,9 @@ class JobPanel(Screen):
         percents = self._org.state.ledger.limit_percents(self._org.org_id)
         expected = resumes(history, percents[api])  # type: ignore[index]
         if expected.at is None:
-            return "By the use of the last days it would not go on within three days under this limit."
+            return (
+                "By the use of the last days it would not go on within three days under this limit."
+            )
         return f"By the use of the last days it is expected to go on {when_sentence(expected, zone_of(None, now=now))}."
 
     def _look(self) -> None:
@@ -185,7 +193,9 @@ class JobPanel(Screen):
         )
         more = f"<p>and {len(ordered) - SHOWN:,} more</p>" if len(ordered) > SHOWN else ""
         told = "".join(f"<p>{escape(text)}</p>" for text in [*head["pause"], head["says"]] if text)
-        lines = "".join(f"<li>{escape(at)} {escape(text)}</li>" for _, at, text in view.told_lines()[-30:])
+        lines = "".join(
+            f"<li>{escape(at)} {escape(text)}</li>" for _, at, text in view.told_lines()[-30:]
+        )
         body = (
             f"<h3>{escape(head['title'])} <span class='sfnb-badge' data-state='{head['state']}'>"
             f"{escape(head['badge'])}</span></h3><p>{escape(head['about'])}</p>"
@@ -226,4 +236,6 @@ def _bar(share: float | None) -> str:
         return ""
     percent = f"{100 * share:.0f}"
     bar = f"<i style='width:{percent}%'></i>"
-    return f"<div class='sfnb-bar' role='img' aria-label='{percent} percent'>{bar}</div> {percent} %"
+    return (
+        f"<div class='sfnb-bar' role='img' aria-label='{percent} percent'>{bar}</div> {percent} %"
+    )

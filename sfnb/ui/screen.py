@@ -2,8 +2,8 @@
 What all parts of the screen have in common.
 
 A `Screen` is a plain object: it knows what there is to show, says it as JSON (`view`) and as HTML (`html`), and hears
-what a person does (`hear`). Where somebody watches, a `Face` carries it into the browser; where nobody does (papermill,
-nbconvert), its HTML is left in the notebook and kept up to date until the last cell has run.
+what a person does (`hear`). Where somebody watches, a `ScreenWidget` carries it into the browser; where nobody does
+(papermill, nbconvert), its HTML is left in the notebook and kept up to date until the last cell has run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def styles() -> str:
     return (STATIC / "sfnb.css").read_text("utf-8")
 
 
-class Face(anywidget.AnyWidget):
+class ScreenWidget(anywidget.AnyWidget):
     """The browser's side of a screen. ``view`` is what it shows first; later changes come as messages."""
 
     view = traitlets.Dict().tag(sync=True)
@@ -55,7 +55,11 @@ class Face(anywidget.AnyWidget):
             return None
         data, metadata = bundle
         # For whoever opens the saved notebook where no kernel runs: a converter, a web page, a mail.
-        return {**data, "text/html": self._screen.html(), "text/plain": repr(self._screen)}, metadata
+        return {
+            **data,
+            "text/html": self._screen.html(),
+            "text/plain": repr(self._screen),
+        }, metadata
 
 
 class Screen:
@@ -88,9 +92,9 @@ class Screen:
             return {"ok": False, "says": str(err)}
 
     @cached_property
-    def widget(self) -> Face:
+    def widget(self) -> ScreenWidget:
         """The ipywidget, for those who arrange widgets themselves."""
-        return Face(self)
+        return ScreenWidget(self)
 
     @property
     def is_shown(self) -> bool:

@@ -9,16 +9,16 @@ from html import escape
 from typing import Any
 
 from sfnb.connection import Connection
-from sfnb.engine import Forecast
+from sfnb.engine import Estimate
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import APIS, Api, JobState, Price
 from sfnb.state.audit import AuditEntry
 from sfnb.state.ledger import LimitChanged
 from sfnb.ui import limits
-from sfnb.ui.kernel import Pulse
+from sfnb.ui.kernel import Timer
 from sfnb.ui.limits import Budget
 from sfnb.ui.screen import Screen, styles
-from sfnb.ui.words import moment, picture
+from sfnb.ui.text import moment, picture
 
 SHOWN_APIS: tuple[Api, ...] = ("api", "bulk", "bulk2")
 
@@ -41,7 +41,9 @@ class LimitSlider(Screen):
 
     script = "limit_slider"
 
-    def __init__(self, org: Connection, plan: Forecast | None = None, apis: Sequence[Api] | None = None) -> None:
+    def __init__(
+        self, org: Connection, plan: Estimate | None = None, apis: Sequence[Api] | None = None
+    ) -> None:
         unknown = [api for api in apis or () if api not in APIS]
         if unknown:
             raise CallerError(f"There is no API {unknown[0]!r}; choose one of {', '.join(APIS)}.")
@@ -59,7 +61,7 @@ class LimitSlider(Screen):
         if self._is_stale():
             self._read_org()
         self.refresh()
-        self._pulse = Pulse(self._look, LOOK_S)
+        self._pulse = Timer(self._look, LOOK_S)
         self._pulse.start()
 
     def __repr__(self) -> str:
@@ -71,17 +73,17 @@ class LimitSlider(Screen):
     def refresh(self) -> None:
         """Read the state database again. Costs no call."""
         org, now = self._org, self._org.clock.now()
-        standing = org.org.gate.standing()
+        standing = org.client.gate.standing()
         own = org.state.ledger.spent(org.org_id, now - timedelta(hours=24))
         self._read_changes()
         self._price, self._price_source = self._next_price(self._plan)
-        shown = [api for api in self._apis if standing[api].max > 0] or ["api"]
+        shown = [api for api in self._apis if standing[api].maximum > 0] or ["api"]
         self._budgets = [
             Budget(
                 api=api,
                 used=standing[api].used,
                 own=own[api],
-                max=standing[api].max,
+                maximum=standing[api].maximum,
                 percent=standing[api].limit_percent,
                 is_known=standing[api].is_known,
                 read_at=standing[api].read_at,
@@ -108,7 +110,7 @@ class LimitSlider(Screen):
     def _foretell(self, api: Api, price: int) -> tuple[str, ...]:
         # pandas and the forecast are heavy, and only a known price needs them.
         from sfnb.quota.forecast import what_if
-        from sfnb.usage.ahead import budgets_of, finish_sentence
+        from sfnb.usage.what_if import budgets_of, finish_sentence
         from sfnb.usage.zones import zone_of
 
         now = self._org.clock.now()
@@ -125,27 +127,34 @@ class LimitSlider(Screen):
                     self._changes[api] = entry  # type: ignore[index]
             self._audit_head = head
 
-    def _next_price(self, plan: Forecast | None) -> tuple[Price | None, str]:
+    def _next_price(self, plan: Estimate | None) -> tuple[Price | None, str]:
         if plan is not None:
             return plan.plan.price(), "the plan"
         done = [
             job
-            for job in self._org.state.jobs.list(self._org.org_id)
-            if job.kind == "backup" and job.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
+            for job in self._org.state.jobs.find(self._org.org_id)
+            if job.kind == "backup"
+            and job.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
         ]
         if not done:
             return None, ""
         last = done[-1]
-        return self._org.state.ledger.job_calls(last.job_id), f"the last backup, {moment(last.started_at)}"
+        return self._org.state.ledger.job_calls(
+            last.job_id
+        ), f"the last backup, {moment(last.started_at)}"
 
     def _is_first(self) -> bool:
-        jobs = self._org.state.jobs.list(self._org.org_id)
+        jobs = self._org.state.jobs.find(self._org.org_id)
         return not any(job.kind == "backup" and job.state is JobState.COMPLETED for job in jobs)
 
     def _is_stale(self) -> bool:
-        here = self._org.org.gate.standing()["api"]
+        here = self._org.client.gate.standing()["api"]
         now = self._org.clock.now()
-        return not here.is_known or here.read_at is None or (now - here.read_at).total_seconds() > FRESH_S
+        return (
+            not here.is_known
+            or here.read_at is None
+            or (now - here.read_at).total_seconds() > FRESH_S
+        )
 
     def _read_org(self) -> None:
         """Ask the org; that it cannot be asked is said, and the limits can be changed all the same."""
@@ -177,7 +186,7 @@ class LimitSlider(Screen):
                     "api": b.api,
                     "title": limits.TITLES[b.api],
                     "percent": b.percent,
-                    "max": b.max,
+                    "max": b.maximum,
                     "sfnb": b.sfnb,
                     "others": b.others if b.used >= 0 else 0,
                     "used": limits.use_sentence(b, moment(b.read_at)),
@@ -243,20 +252,26 @@ class LimitSlider(Screen):
         self.refresh()
         self.show()
         said = ", ".join(f"{limits.TITLES[api]} {percent} %" for api, percent in percents.items())
-        return {"ok": True, "says": f"Saved: {said}. Running jobs obey at their next call.", "view": self.view()}
+        return {
+            "ok": True,
+            "says": f"Saved: {said}. Running jobs obey at their next call.",
+            "view": self.view(),
+        }
 
 
 def _change(entry: AuditEntry | None) -> str:
     if entry is None:
         return limits.UNCHANGED
     at = moment(datetime.fromisoformat(entry.at))
-    return limits.change_sentence(who=entry.who, at=at, old=entry.old, new=entry.new, reason=entry.reason)
+    return limits.change_sentence(
+        who=entry.who, at=at, old=entry.old, new=entry.new, reason=entry.reason
+    )
 
 
 def _budget_html(b: Budget) -> str:
     picture_html = ""
-    if b.max > 0:
-        sfnb, others = (min(100.0, 100 * n / b.max) for n in (b.sfnb, b.others))
+    if b.maximum > 0:
+        sfnb, others = (min(100.0, 100 * n / b.maximum) for n in (b.sfnb, b.others))
         picture_html = (
             f'<div class="sfnb-gauge" role="img" aria-label="{escape(limits.use_sentence(b, moment(b.read_at)))}">'
             f'<div class="sfnb-kept" style="left:{b.percent}%"></div>'

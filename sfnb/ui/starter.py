@@ -29,7 +29,9 @@ class Starter:
         self._button = ipywidgets.Button(description="Start the backup", button_style="primary")
         self._button.on_click(lambda _: self._pressed())
         self._says = ipywidgets.HTML(STAY)
-        live = [job for job in org.state.jobs.list(org.org_id) if not job.state.is_final and job.is_held]
+        live = [
+            job for job in org.state.jobs.find(org.org_id) if not job.state.is_final and job.is_held
+        ]
         self._panels = ipywidgets.VBox([JobPanel(job.job_id, org).widget for job in live])
 
     def _pressed(self) -> None:

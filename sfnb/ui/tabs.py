@@ -16,9 +16,9 @@ from sfnb.settings import Settings, load_settings
 from sfnb.state.database import State, open_state
 from sfnb.ui import kernel
 from sfnb.ui.chart import Hour, usage_svg
+from sfnb.ui.elements import Picture, Strip
 from sfnb.ui.outcome import jobs_html
 from sfnb.ui.panel import JobPanel
-from sfnb.ui.parts import Picture, Strip
 from sfnb.ui.screen import Screen
 from sfnb.ui.slider import LimitSlider
 
@@ -38,12 +38,18 @@ class OrgTabs:
     Cost: what `limit_slider` costs, for each tab that is opened.
     """
 
-    def __init__(self, orgs: Sequence[str | Connection] | None = None, *, settings: Settings | None = None) -> None:
+    def __init__(
+        self, orgs: Sequence[str | Connection] | None = None, *, settings: Settings | None = None
+    ) -> None:
         self._settings = settings or load_settings()
         self._clock: Clock = SystemClock()
-        chosen: list[str | Connection] = [*orgs] if orgs is not None else [*sorted(self._settings.orgs)]
+        chosen: list[str | Connection] = (
+            [*orgs] if orgs is not None else [*sorted(self._settings.orgs)]
+        )
         if not chosen:
-            raise CallerError("No org is registered yet; `sfnb org add` registers one, `sfnb demo start` makes one.")
+            raise CallerError(
+                "No org is registered yet; `sfnb org add` registers one, `sfnb demo start` makes one."
+            )
         self._orgs = chosen
         self._names = [org if isinstance(org, str) else org.name for org in chosen]
         for org in chosen:
@@ -65,10 +71,14 @@ class OrgTabs:
     def _make(self, number: int) -> list[Screen]:
         chosen = self._orgs[number]
         try:
-            org = chosen if isinstance(chosen, Connection) else connect(chosen, settings=self._settings)
+            org = (
+                chosen
+                if isinstance(chosen, Connection)
+                else connect(chosen, settings=self._settings)
+            )
         except (SfnbError, QuotaSignal) as err:
             return self._without_login(str(chosen), str(err))
-        jobs = org.state.jobs.list(org.org_id)
+        jobs = org.state.jobs.find(org.org_id)
         live = [job for job in jobs if not job.state.is_final][-PANELS:]
         return [
             _chart(org.state, org.name, org.org_id, self._clock),
@@ -84,7 +94,10 @@ class OrgTabs:
         if org_id:
             if self._state is None:
                 self._state = open_state(self._settings.state_url, clock=self._clock)
-            parts += [_chart(self._state, name, org_id, self._clock), _jobs(self._state, name, org_id)]
+            parts += [
+                _chart(self._state, name, org_id, self._clock),
+                _jobs(self._state, name, org_id),
+            ]
         return parts
 
     def _choose(self, number: int) -> None:
@@ -121,9 +134,15 @@ def _chart(state: State, name: str, org_id: str, clock: Clock) -> Picture:
         frame = usage_frame(load_history(state, name, org_id, days=7, now=now))
         rows = frame[(frame["api"] == "api") & (frame["max"] > 0)]
         hours = [
-            Hour(row.at.to_pydatetime(), 100 * own / row.max, 100 * max(row.used - own, 0) / row.max, row.limit_percent)
+            Hour(
+                row.at.to_pydatetime(),
+                100 * own / row.max,
+                100 * max(row.used - own, 0) / row.max,
+                row.limit_percent,
+            )
             for row in rows.itertuples()
-            if (own := min(row.sfnb_running + row.sfnb_completed + row.sfnb_besides, row.used)) is not None
+            if (own := min(row.sfnb_running + row.sfnb_completed + row.sfnb_besides, row.used))
+            is not None
         ]
         return f"<h3>{escape(name)}</h3><h4>API calls, last 7 days</h4>{usage_svg(hours, now=now)}"
 
@@ -131,4 +150,8 @@ def _chart(state: State, name: str, org_id: str, clock: Clock) -> Picture:
 
 
 def _jobs(state: State, name: str, org_id: str) -> Picture:
-    return Picture(f"Jobs of {name}", lambda: jobs_html(list(reversed(state.jobs.list(org_id)))[:JOBS]), every_s=JOBS_S)
+    return Picture(
+        f"Jobs of {name}",
+        lambda: jobs_html(list(reversed(state.jobs.find(org_id)))[:JOBS]),
+        every_s=JOBS_S,
+    )

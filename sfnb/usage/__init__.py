@@ -25,8 +25,8 @@ from sfnb.usage.frames import (
     week_frame,
 )
 from sfnb.usage.history import OrgHistory, load_history
-from sfnb.usage.look import look
 from sfnb.usage.review import Review, review_of
+from sfnb.usage.reviews import look
 
 __all__ = [
     "OrgHistory",

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sfnb.clock import Clock
 from sfnb.errors import JobError, QuotaSignal, SfnbError
+from sfnb.org.client import OrgClient
 from sfnb.org.events import fetch_event_files, fetch_tally, unread
-from sfnb.org.org import Org
 from sfnb.org.reports import NEEDED, USAGE_REPORT, fetch_user_days
 from sfnb.state.database import State
 
@@ -28,7 +28,7 @@ class Collected:
     problem: str = ""
 
 
-def collect(org: Org, state: State, clock: Clock) -> Collected:
+def collect(org: OrgClient, state: State, clock: Clock) -> Collected:
     """
     Read the event log's new files, each once, and ask for the counter; the usage report where there is no event log.
 
@@ -70,20 +70,30 @@ def collect(org: Org, state: State, clock: Clock) -> Collected:
     return Collected(files, rows, problem)
 
 
-def _collect_report(org: Org, state: State, now: datetime) -> None:
+def _collect_report(org: OrgClient, state: State, now: datetime) -> None:
     """Read the usage report, at most once a day, whether that works or not."""
     book = state.user_days
     tried_at = book.last_read(org.org_id).tried_at
     if tried_at is not None and timedelta(0) <= now - tried_at < REPORT_EVERY:
         return
     # Noted before asking, so that two processes, or one that is killed, do not ask twice on a day.
-    book.note_problem(org.org_id, now, f'Salesforce\'s report "{USAGE_REPORT}" was asked for and has not answered.')
+    book.note_problem(
+        org.org_id,
+        now,
+        f'Salesforce\'s report "{USAGE_REPORT}" was asked for and has not answered.',
+    )
     try:
         book.put(org.org_id, fetch_user_days(org), now)
     except QuotaSignal as signal:
         problem = f"Salesforce's report \"{USAGE_REPORT}\" was not read, to spare the org's allowance. {signal}"
         book.note_problem(org.org_id, now, problem)
     except JobError as err:
-        book.note_problem(org.org_id, now, f'Salesforce\'s report "{USAGE_REPORT}" could not be read: {err} {NEEDED}')
+        book.note_problem(
+            org.org_id,
+            now,
+            f'Salesforce\'s report "{USAGE_REPORT}" could not be read: {err} {NEEDED}',
+        )
     except SfnbError as err:
-        book.note_problem(org.org_id, now, f'Salesforce\'s report "{USAGE_REPORT}" could not be read now: {err}')
+        book.note_problem(
+            org.org_id, now, f'Salesforce\'s report "{USAGE_REPORT}" could not be read now: {err}'
+        )

@@ -84,20 +84,31 @@ def steps_of(counter: Floats, known: Floats, per_day: int) -> Steps:
     return Steps(np.maximum(units, 0.0), sources)
 
 
-def _fill(units: Floats, sources: npt.NDArray[np.str_], counter: Floats, first: int, last: int, per_day: int) -> None:  # noqa: PLR0917
+def _fill(  # noqa: PLR0917
+    units: Floats,
+    sources: npt.NDArray[np.str_],
+    counter: Floats,
+    first: int,
+    last: int,
+    per_day: int,
+) -> None:
     """Fill the slots that one unbroken run of readings, edge ``first`` to edge ``last``, tells of."""
     change = np.full(len(units), np.nan)
     change[first:last] = np.diff(counter[first : last + 1])
     begin = first - per_day  # the first reading sums up the day before it
     chains = {slot % per_day: range(slot, last, per_day) for slot in range(begin, first)}
-    loose: list[tuple[int, float]] = []  # slots of the first day that nothing fixes, and the least they can be
+    loose: list[
+        tuple[int, float]
+    ] = []  # slots of the first day that nothing fixes, and the least they can be
     for chain in chains.values():
         slots = [slot for slot in chain if slot >= 0]
         offsets = _offsets(slots, change, has_start=chain[0] >= 0)
         fixed = [i for i, slot in enumerate(slots) if not np.isnan(units[slot])]
         if fixed:
             # Each slot follows from the nearest known one before it, or else from the first one after it.
-            anchors = [max((f for f in fixed if f <= i), default=fixed[0]) for i in range(len(slots))]
+            anchors = [
+                max((f for f in fixed if f <= i), default=fixed[0]) for i in range(len(slots))
+            ]
             starts = np.array([units[slots[a]] - offsets[a] for a in anchors])
             _put(units, sources, slots, starts + offsets, COUNTER)
         elif chain[0] >= 0 or slots:

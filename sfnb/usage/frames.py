@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sfnb.model import APIS, Api
-from sfnb.quota.forecast import DAY_SLOTS, SLOT_MINUTES, History, outlook
+from sfnb.quota.forecast import DAY_SLOTS, SLOT_MINUTES, BudgetHistory, outlook
 from sfnb.state.usage import minute_at, minute_number
 from sfnb.usage.counter import EVENT_LOG, UNKNOWN, Steps, counter_at, span_sum, steps_of, window_sum
 from sfnb.usage.history import DAY_MINUTES, PATTERN_DAYS, Ints, OrgHistory, Samples
@@ -78,14 +78,18 @@ def days_frame(usage: pd.DataFrame, hours: pd.DataFrame, zone: tzinfo) -> pd.Dat
         ``peak_pct`` (Float64, the highest rolling use in percent), ``is_estimate`` (boolean).
     """
     keys = ["org", "api", "day"]
-    spent = hours.assign(day=_days(hours["hour_at"], zone), is_estimate=hours["source"].eq("estimate"))
+    spent = hours.assign(
+        day=_days(hours["hour_at"], zone), is_estimate=hours["source"].eq("estimate")
+    )
     names = ["calls", "sfnb_jobs", "sfnb_besides", "other_apps", "unattributed"]
     found = spent.groupby(keys, sort=True).agg(
         hours=("hour_at", "size"),
         **{name: (name, "sum") for name in names},
         is_estimate=("is_estimate", "any"),
     )
-    peaks = usage.assign(day=_days(usage["hour_at"], zone), peak_pct=percent(usage["peak"], usage["max"]))
+    peaks = usage.assign(
+        day=_days(usage["hour_at"], zone), peak_pct=percent(usage["peak"], usage["max"])
+    )
     found = found.join(peaks.groupby(keys)["peak_pct"].max(), how="outer").reset_index()
     for name in ("hours", *names):
         found[name] = found[name].astype("Int64").fillna(0)
@@ -107,7 +111,10 @@ def callers_frame(history: OrgHistory) -> pd.DataFrame:
     rows = history.log_hours[history.log_hours[:, 0] >= history.start_hour]
     rows = rows[rows[:, 0] * 60 <= history.end_minute]
     callers = pd.DataFrame(
-        [(number, c.app, c.user, c.family, c.entity, c.is_sfnb) for number, c in history.callers.items()],
+        [
+            (number, c.app, c.user, c.family, c.entity, c.is_sfnb)
+            for number, c in history.callers.items()
+        ],
         columns=["actor", "app", "user", "family", "entity", "is_sfnb"],
     ).set_index("actor")
     named = callers.reindex(rows[:, 1])
@@ -135,19 +142,29 @@ def top_frame(callers: pd.DataFrame, by: str, *, most: int = 15) -> pd.DataFrame
         ``org``, ``name`` (string), ``calls`` (Int64), ``free_calls`` (Int64), ``share_pct`` (Float64, of the calls
         counted), largest first; what comes after ``most`` is summed up in one last row.
     """
-    sums = callers.groupby(["org", by], as_index=False)[["calls", "free_calls"]].sum().rename(columns={by: "name"})
+    sums = (
+        callers.groupby(["org", by], as_index=False)[["calls", "free_calls"]]
+        .sum()
+        .rename(columns={by: "name"})
+    )
     parts = []
     for org, group in sums.groupby("org", sort=False):
         ordered = group.sort_values(["calls", "name"], ascending=[False, True])
         rest = ordered.iloc[most:]
         shown = ordered.iloc[:most]
         if len(rest):
-            line = {"org": org, "name": f"{len(rest):,} more", **rest[["calls", "free_calls"]].sum().to_dict()}
+            line = {
+                "org": org,
+                "name": f"{len(rest):,} more",
+                **rest[["calls", "free_calls"]].sum().to_dict(),
+            }
             shown = pd.concat([shown, pd.DataFrame([line])])
         parts.append(shown)
     empty = pd.DataFrame({"org": [], "name": [], "calls": [], "free_calls": []})
     found = pd.concat(parts, ignore_index=True) if parts else empty
-    found = found.astype({"org": "string", "name": "string", "calls": "Int64", "free_calls": "Int64"})
+    found = found.astype(
+        {"org": "string", "name": "string", "calls": "Int64", "free_calls": "Int64"}
+    )
     total = found.groupby("org")["calls"].transform("sum")
     found["share_pct"] = percent(found["calls"], total)
     return found[["org", "name", "calls", "free_calls", "share_pct"]]
@@ -162,12 +179,21 @@ def week_frame(hours: pd.DataFrame, zone: tzinfo) -> pd.DataFrame:
         ``weeks`` (Int64, over how many such hours). Hours that were never seen are left out.
     """
     local = hours["hour_at"].dt.tz_convert(zone)
-    seen = hours[hours["source"].ne("sfnb")].assign(weekday=local.dt.day_of_week, hour=local.dt.hour)
+    seen = hours[hours["source"].ne("sfnb")].assign(
+        weekday=local.dt.day_of_week, hour=local.dt.hour
+    )
     found = seen.groupby(["org", "api", "weekday", "hour"], as_index=False).agg(
         calls=("calls", "mean"), weeks=("calls", "size")
     )
     return found.astype(
-        {"org": "string", "api": "string", "weekday": "Int64", "hour": "Int64", "calls": "Float64", "weeks": "Int64"}
+        {
+            "org": "string",
+            "api": "string",
+            "weekday": "Int64",
+            "hour": "Int64",
+            "calls": "Float64",
+            "weeks": "Int64",
+        }
     )
 
 
@@ -196,7 +222,9 @@ def reconciliation_frame(history: OrgHistory, zone: tzinfo) -> pd.DataFrame:
             "difference": pd.Series(used - log, dtype="Int64"),
             "difference_pct": percent(pd.Series(used - log), pd.Series(used)),
             "sfnb_ledger": pd.Series(_own_sum(history, "api", at), dtype="Int64"),
-            "sfnb_log": pd.Series(window_sum(history.log_minutes, history.log_own, at), dtype="Int64"),
+            "sfnb_log": pd.Series(
+                window_sum(history.log_minutes, history.log_own, at), dtype="Int64"
+            ),
         }
     )
     frame.insert(1, "day", _days(frame["at"], zone))
@@ -228,7 +256,9 @@ def jobs_frame(history: OrgHistory) -> pd.DataFrame:
             "started_at": _stamps([job.started_at for job in lines]),
             "ended_at": _stamps([job.ended_at for job in lines]),
             **spent,
-            "pauses": pd.Series([sum(p.job_id == job_id for p in history.pauses) for job_id in ids], dtype="Int64"),
+            "pauses": pd.Series(
+                [sum(p.job_id == job_id for p in history.pauses) for job_id in ids], dtype="Int64"
+            ),
         }
     )
 
@@ -247,7 +277,7 @@ def pauses_frame(history: OrgHistory) -> pd.DataFrame:
             "at": _stamps([p.at for p in lines]),
             "resumed_at": _stamps([p.resumed_at for p in lines]),
             "used": pd.Series([p.used for p in lines], dtype="Int64"),
-            "max": pd.Series([p.max for p in lines], dtype="Int64"),
+            "max": pd.Series([p.maximum for p in lines], dtype="Int64"),
         }
     )
 
@@ -260,9 +290,14 @@ def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
     rows = []
     start, end = minute_number(history.start_at), history.end_minute
     for api in APIS:
-        changes = [minute_number(change.at) for change in history.limit_changes if change.api == api]
+        changes = [
+            minute_number(change.at) for change in history.limit_changes if change.api == api
+        ]
         at = _ints([start, *sorted(minute for minute in changes if start < minute < end), end])
-        rows += [(api, minute, value) for minute, value in zip(at, history.percent_at(api, at), strict=True)]
+        rows += [
+            (api, minute, value)
+            for minute, value in zip(at, history.percent_at(api, at), strict=True)
+        ]
     return pd.DataFrame(
         {
             "org": pd.Series([history.org] * len(rows), dtype="string"),
@@ -273,7 +308,9 @@ def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
     )
 
 
-def forecast_frame(org: str, budgets: Mapping[Api, History], *, hours: int = 48) -> pd.DataFrame:
+def forecast_frame(
+    org: str, budgets: Mapping[Api, BudgetHistory], *, hours: int = 48
+) -> pd.DataFrame:
     """
     The use to come if no job of ours runs, in steps of ten minutes.
 
@@ -284,7 +321,7 @@ def forecast_frame(org: str, budgets: Mapping[Api, History], *, hours: int = 48)
     """
     parts = []
     for api, budget in budgets.items():
-        if budget.max <= 0:
+        if budget.maximum <= 0:
             continue
         seen = outlook(budget, hours=hours)
         count = len(seen.at)
@@ -297,14 +334,20 @@ def forecast_frame(org: str, budgets: Mapping[Api, History], *, hours: int = 48)
                     "expected": pd.Series(seen.expected, dtype="Float64").round(1),
                     "low": pd.Series(seen.low, dtype="Float64").round(1),
                     "high": pd.Series(seen.high, dtype="Float64").round(1),
-                    "max": pd.Series([seen.max] * count, dtype="Int64"),
+                    "max": pd.Series([seen.maximum] * count, dtype="Int64"),
                     "days": pd.Series([seen.days] * count, dtype="Int64"),
                 }
             )
         )
     if parts:
         return pd.concat(parts, ignore_index=True)
-    columns = {"org": "string", "api": "string", "at": "datetime64[ns, UTC]", "expected": "Float64", "low": "Float64"}
+    columns = {
+        "org": "string",
+        "api": "string",
+        "at": "datetime64[ns, UTC]",
+        "expected": "Float64",
+        "low": "Float64",
+    }
     columns |= {"high": "Float64", "max": "Int64", "days": "Int64"}
     return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
 
@@ -322,19 +365,25 @@ def others_steps(history: OrgHistory, api: Api, edges: Ints) -> Steps:
     counter = counter_at(samples.minutes + 1, others.astype(np.float64), edges)
     known = np.full(len(edges) - 1, np.nan)
     if api == "api" and len(history.covered):
-        is_known = np.isin(edges[:-1] // 60, history.covered) & np.isin((edges[1:] - 1) // 60, history.covered)
+        is_known = np.isin(edges[:-1] // 60, history.covered) & np.isin(
+            (edges[1:] - 1) // 60, history.covered
+        )
         total = span_sum(history.log_minutes, history.log_calls, edges)
         known[is_known] = np.maximum(total - span_sum(*own, edges), 0)[is_known]
     return steps_of(counter, known, DAY_MINUTES // int(edges[1] - edges[0]))
 
 
-def budget_history(history: OrgHistory, api: Api) -> History | None:
+def budget_history(history: OrgHistory, api: Api) -> BudgetHistory | None:
     """A budget's past as the forecast takes it, or None when the org has told nothing of it in the last day."""
     samples = history.samples.get(api) or _no_samples()
     end = history.end_minute + 1
     if not len(samples) or end - samples.minutes[-1] > DAY_MINUTES:
         return None
-    first = min(int(samples.minutes[0]), *(int(array[0]) for array in (history.log_minutes,) if len(array)), end)
+    first = min(
+        int(samples.minutes[0]),
+        *(int(array[0]) for array in (history.log_minutes,) if len(array)),
+        end,
+    )
     days = min((end - first) // DAY_MINUTES + 2, PATTERN_DAYS)
     edges = end - SLOT_MINUTES * np.arange(days * DAY_SLOTS, -1, -1, dtype=np.int64)
     steps = others_steps(history, api, edges)
@@ -342,7 +391,9 @@ def budget_history(history: OrgHistory, api: Api) -> History | None:
     # What we have spent since the last reading is not in it yet.
     since = int(np.sum(_own(history, api)[1][_own(history, api)[0] > samples.minutes[-1]]))
     used = int(samples.used[-1]) + since
-    return History(history.now, used, int(samples.max[-1]), steps.units, own.astype(np.float64))
+    return BudgetHistory(
+        history.now, used, int(samples.maximum[-1]), steps.units, own.astype(np.float64)
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- helpers
@@ -388,7 +439,7 @@ def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, np
     """The last reading of each hour, its highest one, and what the event log tells where there was none."""
     samples = history.samples.get(api) or _no_samples()
     inside = samples.minutes >= history.start_hour * 60
-    minutes, used, most = samples.minutes[inside], samples.used[inside], samples.max[inside]
+    minutes, used, most = samples.minutes[inside], samples.used[inside], samples.maximum[inside]
     hours = minutes // 60
     last = np.flatnonzero(np.diff(hours, append=-1)) if len(hours) else _ints([])
     first = np.flatnonzero(np.diff(hours, prepend=-1)) if len(hours) else _ints([])
@@ -397,7 +448,9 @@ def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, np
     sources = np.full(len(at), "counter", dtype="<U9")
     if api != "api" or not len(samples):
         return at, told, peak, limits, sources
-    gaps = np.setdiff1d(np.arange(history.start_hour, history.end_minute // 60, dtype=np.int64), hours)
+    gaps = np.setdiff1d(
+        np.arange(history.start_hour, history.end_minute // 60, dtype=np.int64), hours
+    )
     ends = gaps * 60 + 59
     ends = ends[_is_covered(history, ends)]
     summed = window_sum(history.log_minutes, history.log_calls, ends)
@@ -407,7 +460,7 @@ def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, np
         np.concatenate([at, ends])[order],
         np.concatenate([told, summed])[order],
         np.concatenate([peak, summed])[order],
-        np.concatenate([limits, samples.max[nearest]])[order],
+        np.concatenate([limits, samples.maximum[nearest]])[order],
         np.concatenate([sources, np.full(len(ends), EVENT_LOG, dtype="<U9")])[order],
     )
 
@@ -415,10 +468,15 @@ def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, np
 def _by_job(history: OrgHistory, api: Api, at: Ints) -> dict[str, Ints]:
     """sfnb's own units in the 24 hours before each moment: of jobs under way then, of ended ones, of no job."""
     spent = history.spent.get(api)
-    parts = {name: np.zeros(len(at), dtype=np.int64) for name in ("sfnb_running", "sfnb_completed", "sfnb_besides")}
+    parts = {
+        name: np.zeros(len(at), dtype=np.int64)
+        for name in ("sfnb_running", "sfnb_completed", "sfnb_besides")
+    }
     if spent is None or not len(spent.minutes):
         return parts
-    ended = {job.job_id: minute_number(job.ended_at) if job.ended_at else None for job in history.jobs}
+    ended = {
+        job.job_id: minute_number(job.ended_at) if job.ended_at else None for job in history.jobs
+    }
     order = np.argsort(spent.jobs, kind="stable")
     for chunk in np.split(order, np.flatnonzero(np.diff(spent.jobs[order])) + 1):
         job_id = history.job_ids[spent.jobs[chunk[0]]]
@@ -489,7 +547,10 @@ def _own_by_hour(history: OrgHistory, api: Api, edges: Ints) -> tuple[Ints, Ints
     if spent is None:
         return np.zeros(len(edges) - 1, dtype=np.int64), np.zeros(len(edges) - 1, dtype=np.int64)
     is_besides = spent.jobs == history.job_ids.index("")
-    jobs, besides = (span_sum(spent.minutes[which], spent.units[which], edges) for which in (~is_besides, is_besides))
+    jobs, besides = (
+        span_sum(spent.minutes[which], spent.units[which], edges)
+        for which in (~is_besides, is_besides)
+    )
     return jobs, besides
 
 
@@ -498,8 +559,14 @@ def _job_sums(history: OrgHistory, api: Api) -> dict[str, int]:
     if spent is None:
         return {}
     inside = spent.minutes >= history.start_hour * 60
-    sums = np.bincount(spent.jobs[inside], weights=spent.units[inside], minlength=len(history.job_ids))
-    return {job_id: int(units) for job_id, units in zip(history.job_ids, sums, strict=True) if job_id and units}
+    sums = np.bincount(
+        spent.jobs[inside], weights=spent.units[inside], minlength=len(history.job_ids)
+    )
+    return {
+        job_id: int(units)
+        for job_id, units in zip(history.job_ids, sums, strict=True)
+        if job_id and units
+    }
 
 
 def _is_covered(history: OrgHistory, at: Ints) -> npt.NDArray[np.bool_]:
@@ -521,7 +588,9 @@ def _day_numbers(minutes: Ints, zone: tzinfo) -> Ints:
 
 
 def _stamps(values: Iterable[object]) -> pd.Series:
-    return pd.to_datetime(pd.Series(list(values), dtype="object"), utc=True).astype("datetime64[ns, UTC]")
+    return pd.to_datetime(pd.Series(list(values), dtype="object"), utc=True).astype(
+        "datetime64[ns, UTC]"
+    )
 
 
 def _ints(values: object) -> Ints:

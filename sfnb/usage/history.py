@@ -29,7 +29,7 @@ class Samples:
 
     minutes: Ints
     used: Ints
-    max: Ints
+    maximum: Ints
 
     def __len__(self) -> int:
         return len(self.minutes)
@@ -64,7 +64,7 @@ class PauseLine:
     at: datetime
     resumed_at: datetime | None
     used: int
-    max: int
+    maximum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,10 @@ class OrgHistory:
 
     def percent_at(self, api: Api, minutes: Ints) -> Ints:
         """The limit percent that was in force at these minutes."""
-        changes = sorted((change for change in self.limit_changes if change.api == api), key=lambda change: change.at)
+        changes = sorted(
+            (change for change in self.limit_changes if change.api == api),
+            key=lambda change: change.at,
+        )
         if not changes:
             return np.full(len(minutes), self.percent(api), dtype=np.int64)
         steps = _ints([changes[0].old, *(change.new for change in changes)])
@@ -156,7 +159,7 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
     job_ids = sorted({"", *(row[2] for row in spent)})
     jobs = [
         JobLine(job.job_id, job.kind, str(job.state), job.started_at, job.ended_at)
-        for job in state.jobs.list(org_id)
+        for job in state.jobs.find(org_id)
         if job.ended_at is None or job.ended_at >= since
     ]
     largest = _largest_job(spent, minute_number(start_at))

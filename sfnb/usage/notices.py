@@ -12,7 +12,7 @@ import pandas as pd
 
 from sfnb.model import APIS, Api, Price
 from sfnb.quota import forecast
-from sfnb.quota.forecast import Finish, History, Moment
+from sfnb.quota.forecast import BudgetHistory, Finish, Moment
 from sfnb.quota.policy import UNITS
 from sfnb.state.usage import minute_at
 from sfnb.usage.history import OrgHistory
@@ -56,7 +56,7 @@ def notices_of(  # noqa: PLR0917 - what a report knows
     callers: pd.DataFrame,
     reconciliation: pd.DataFrame,
     reported: pd.DataFrame,
-    budgets: Mapping[Api, History],
+    budgets: Mapping[Api, BudgetHistory],
     next_job: NextJob | None,
     zone: tzinfo,
 ) -> list[Notice]:
@@ -73,9 +73,11 @@ def notices_of(  # noqa: PLR0917 - what a report knows
     return sorted(found, key=lambda notice: notice.level != "warning")
 
 
-def next_job_of(history: OrgHistory, budgets: Mapping[Api, History]) -> NextJob | None:
+def next_job_of(history: OrgHistory, budgets: Mapping[Api, BudgetHistory]) -> NextJob | None:
     """A job like the last completed backup, at the next such time of day; None without one."""
-    done = [job for job in history.jobs if job.kind == "backup" and job.state.startswith("completed")]
+    done = [
+        job for job in history.jobs if job.kind == "backup" and job.state.startswith("completed")
+    ]
     if not done:
         return None
     last = max(done, key=lambda job: job.started_at)
@@ -107,12 +109,14 @@ def when_sentence(moment: Moment, zone: tzinfo) -> str:
     return f"about {when(moment.at, zone)} (between {low} and {high})"
 
 
-def _use(history: OrgHistory, budgets: Mapping[Api, History], zone: tzinfo) -> Iterable[Notice]:
+def _use(
+    history: OrgHistory, budgets: Mapping[Api, BudgetHistory], zone: tzinfo
+) -> Iterable[Notice]:
     for api in APIS:
         samples = history.samples.get(api)
-        if samples is None or not len(samples) or samples.max[-1] <= 0:
+        if samples is None or not len(samples) or samples.maximum[-1] <= 0:
             continue
-        used, most = int(samples.used[-1]), int(samples.max[-1])
+        used, most = int(samples.used[-1]), int(samples.maximum[-1])
         reached = next((pct for pct in WARN_PCTS if used * 100 >= most * pct), None)
         if reached:
             yield Notice(
@@ -123,12 +127,12 @@ def _use(history: OrgHistory, budgets: Mapping[Api, History], zone: tzinfo) -> I
             yield from _will_be_high(api, budgets[api], zone)
 
 
-def _will_be_high(api: Api, budget: History, zone: tzinfo) -> Iterable[Notice]:
+def _will_be_high(api: Api, budget: BudgetHistory, zone: tzinfo) -> Iterable[Notice]:
     if not budget.days:
         return
     seen = forecast.outlook(budget, hours=24)
     for pct in WARN_PCTS:
-        over = np.flatnonzero(seen.expected * 100 >= seen.max * pct)
+        over = np.flatnonzero(seen.expected * 100 >= seen.maximum * pct)
         if len(over):
             yield Notice(
                 "warning", "use_will_be_high", api,
@@ -138,7 +142,9 @@ def _will_be_high(api: Api, budget: History, zone: tzinfo) -> Iterable[Notice]:
             return
 
 
-def _paused(history: OrgHistory, budgets: Mapping[Api, History], zone: tzinfo) -> Iterable[Notice]:
+def _paused(
+    history: OrgHistory, budgets: Mapping[Api, BudgetHistory], zone: tzinfo
+) -> Iterable[Notice]:
     paused = {job.job_id for job in history.jobs if job.state == "paused"}
     for pause in history.pauses:
         api = next((one for one in APIS if one == pause.api), None)
@@ -149,7 +155,7 @@ def _paused(history: OrgHistory, budgets: Mapping[Api, History], zone: tzinfo) -
             told = when_sentence(forecast.resumes(budgets[api], history.percent(api)), zone)
         yield Notice(
             "note", "job_paused", api,
-            f"Job {pause.job_id} has been paused since {when(pause.at, zone)} at {pause.used:,} of {pause.max:,} "
+            f"Job {pause.job_id} has been paused since {when(pause.at, zone)} at {pause.used:,} of {pause.maximum:,} "
             f"{UNITS[api]}; it can go on {told}.",
         )  # fmt: skip
 
@@ -163,9 +169,15 @@ def _next_job(history: OrgHistory, next_job: NextJob | None, zone: tzinfo) -> It
         return
     price = ", ".join(f"{units:,} {UNITS[api]}" for api, units in next_job.price.items())
     fits = [p for p, f in next_job.finishes.items() if f.pauses == 0 and f.finish.at is not None]
-    advice = f"from {min(fits)} % on it would run through" if fits else "no limit percent would let it run through"
+    advice = (
+        f"from {min(fits)} % on it would run through"
+        if fits
+        else "no limit percent would let it run through"
+    )
     end = (
-        "would not end within a week" if finish.finish.at is None else f"would end {when_sentence(finish.finish, zone)}"
+        "would not end within a week"
+        if finish.finish.at is None
+        else f"would end {when_sentence(finish.finish, zone)}"
     )
     yield Notice(
         "warning", "job_will_pause", None,
@@ -176,12 +188,20 @@ def _next_job(history: OrgHistory, next_job: NextJob | None, zone: tzinfo) -> It
 
 def _doubled(history: OrgHistory, callers: pd.DataFrame) -> Iterable[Notice]:
     """An app whose last whole logged day is at least twice its median day before."""
-    days = sorted({int(hour) // 24 for hour in history.covered if hour % 24 == 23 and hour - 23 in history.covered})
+    days = sorted(
+        {
+            int(hour) // 24
+            for hour in history.covered
+            if hour % 24 == 23 and hour - 23 in history.covered
+        }
+    )
     last = [day for day in days if day * 24 >= history.start_hour]
     if len(last) <= LEAST_DAYS or callers.empty:
         return
     numbers = (callers["hour_at"].astype("int64") // 86_400_000_000_000).rename("day")
-    sums = callers[~callers["is_sfnb"]].groupby(["app", numbers])["calls"].sum().unstack(fill_value=0)
+    sums = (
+        callers[~callers["is_sfnb"]].groupby(["app", numbers])["calls"].sum().unstack(fill_value=0)
+    )
     sums = sums.reindex(columns=last, fill_value=0)
     usual = sums[last[:-1]].median(axis=1)
     latest = sums[last[-1]]
@@ -240,23 +260,30 @@ def _maximum(history: OrgHistory, api: Api, zone: tzinfo) -> Iterable[Notice]:
     samples = history.samples.get(api)
     if samples is None or not len(samples):
         return
-    if samples.max[-1] == 0:
+    if samples.maximum[-1] == 0:
         if api == "api" or np.any(samples.used > 0):
-            yield Notice("warning", "max_zero", api, f"The org allows no {UNITS[api]} at all: its maximum is 0.")
+            yield Notice(
+                "warning",
+                "max_zero",
+                api,
+                f"The org allows no {UNITS[api]} at all: its maximum is 0.",
+            )
         return
     inside = samples.minutes >= history.start_hour * 60
-    changes = np.flatnonzero(np.diff(samples.max[inside]))
+    changes = np.flatnonzero(np.diff(samples.maximum[inside]))
     for index in changes[-3:]:
         at = minute_at(int(samples.minutes[inside][index + 1]))
         yield Notice(
             "note", "max_changed", api,
-            f"The org's maximum of {UNITS[api]} changed from {int(samples.max[inside][index]):,} to "
-            f"{int(samples.max[inside][index + 1]):,} by {when(at, zone)}; each hour is in percent of its own maximum.",
+            f"The org's maximum of {UNITS[api]} changed from {int(samples.maximum[inside][index]):,} to "
+            f"{int(samples.maximum[inside][index + 1]):,} by {when(at, zone)}; each hour is in percent "
+                "of its own maximum.",
         )  # fmt: skip
-    if samples.used[-1] > samples.max[-1]:
+    if samples.used[-1] > samples.maximum[-1]:
         yield Notice(
             "warning", "over_max", api,
-            f"Use is above the maximum of {int(samples.max[-1]):,} {UNITS[api]}: Salesforce lets paid orgs go over it "
+            f"Use is above the maximum of {int(samples.maximum[-1]):,} {UNITS[api]}: Salesforce lets paid "
+            f"orgs go over it "
             "for a while.",
         )  # fmt: skip
 
@@ -273,7 +300,9 @@ def _difference(reconciliation: pd.DataFrame) -> Iterable[Notice]:
         )  # fmt: skip
 
 
-def _reported(history: OrgHistory, callers: pd.DataFrame, reported: pd.DataFrame, zone: tzinfo) -> Iterable[Notice]:
+def _reported(
+    history: OrgHistory, callers: pd.DataFrame, reported: pd.DataFrame, zone: tzinfo
+) -> Iterable[Notice]:
     """What the usage report can say in the event log's place, and by how much it differs from the counter."""
     read = history.report_read
     if not callers.empty or read.tried_at is None:

@@ -9,8 +9,8 @@ from datetime import tzinfo
 import pandas as pd
 
 from sfnb.model import APIS, Api
-from sfnb.quota.forecast import History
-from sfnb.usage import frames, reported
+from sfnb.quota.forecast import BudgetHistory
+from sfnb.usage import frames, usage_report
 from sfnb.usage.history import OrgHistory
 from sfnb.usage.notices import NextJob, Notice, next_job_of, notices_of
 
@@ -47,7 +47,7 @@ class Review:
     pauses: pd.DataFrame
     thresholds: pd.DataFrame
     forecast: pd.DataFrame
-    budgets: Mapping[Api, History]
+    budgets: Mapping[Api, BudgetHistory]
     next_job: NextJob | None
     notices: Sequence[Notice]
 
@@ -77,9 +77,11 @@ def review_of(history: OrgHistory, zone: tzinfo) -> Review:
     callers = frames.callers_frame(history)
     reconciliation = frames.reconciliation_frame(history, zone)
     days = frames.days_frame(usage, hours, zone)
-    user_days = reported.user_days_frame(history, zone)
-    beside = reported.reported_frame(history, days, zone)
-    budgets = {api: budget for api in APIS if (budget := frames.budget_history(history, api)) is not None}
+    user_days = usage_report.user_days_frame(history, zone)
+    beside = usage_report.reported_frame(history, days, zone)
+    budgets = {
+        api: budget for api in APIS if (budget := frames.budget_history(history, api)) is not None
+    }
     next_job = next_job_of(history, budgets)
     return Review(
         history=history,

@@ -23,7 +23,9 @@ def zone_of(name: str | None, *, now: datetime) -> tzinfo:
         try:
             return ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError) as err:
-            raise CallerError(f"there is no time zone {name!r}; name one like Europe/Berlin or UTC.") from err
+            raise CallerError(
+                f"there is no time zone {name!r}; name one like Europe/Berlin or UTC."
+            ) from err
     for guess in (os.environ.get("TZ", "").removeprefix(":"), _linked_name()):
         if guess:
             try:

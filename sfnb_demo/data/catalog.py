@@ -10,7 +10,17 @@ from sfnb_demo.data.schema import ChildRelation, Field, ObjectDef
 
 def _pseudo() -> ObjectDef:
     """What stands at the other end of a polymorphic lookup: the fields that its targets share."""
-    names = ("Name", "Type", "FirstName", "LastName", "Email", "Phone", "Title", "Username", "Alias")
+    names = (
+        "Name",
+        "Type",
+        "FirstName",
+        "LastName",
+        "Email",
+        "Phone",
+        "Title",
+        "Username",
+        "Alias",
+    )
     fields = (
         Field("Id", "id", length=18),
         *(Field(n, "string", length=255) for n in names),

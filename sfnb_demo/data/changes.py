@@ -31,7 +31,10 @@ class Changes:
         sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE {where} ORDER BY "Id" LIMIT {MAX_IDS + 1}'
         found = [i for (i,) in self._storage.rows(sql)]
         if len(found) > MAX_IDS:
-            raise ApiError("EXCEEDED_ID_LIMIT", f"cannot return more than {MAX_IDS} ids, use a shorter span of time")
+            raise ApiError(
+                "EXCEEDED_ID_LIMIT",
+                f"cannot return more than {MAX_IDS} ids, use a shorter span of time",
+            )
         return found, high
 
     def deleted(
@@ -47,15 +50,24 @@ class Changes:
         sql = f'SELECT "Id", {stamp} FROM {quote(obj.name)} WHERE {where} ORDER BY "Id"'
         return [(i, at.replace(tzinfo=UTC)) for i, at in self._storage.rows(sql)], earliest, high
 
-    def _span(self, obj: ObjectDef, start: datetime, end: datetime, days: int) -> tuple[datetime, datetime]:
+    def _span(
+        self, obj: ObjectDef, start: datetime, end: datetime, days: int
+    ) -> tuple[datetime, datetime]:
         if not (obj.is_replicateable and obj.is_queryable):
-            raise ApiError("INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support replication")
+            raise ApiError(
+                "INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support replication"
+            )
         now = self._clock()
-        low, high = start.replace(second=0, microsecond=0), min(end, now).replace(second=0, microsecond=0)
+        low, high = (
+            start.replace(second=0, microsecond=0),
+            min(end, now).replace(second=0, microsecond=0),
+        )
         if end <= start:
             raise ApiError("INVALID_REPLICATION_DATE", "startDate must be before endDate")
         if start < now - timedelta(days=days):
-            raise ApiError("INVALID_REPLICATION_DATE", f"startDate cannot be more than {days} days ago")
+            raise ApiError(
+                "INVALID_REPLICATION_DATE", f"startDate cannot be more than {days} days ago"
+            )
         return low, max(low, high)
 
     @staticmethod
@@ -64,7 +76,10 @@ class Changes:
 
     def _within(self, obj: ObjectDef, low: datetime, high: datetime) -> str:
         stamp = quote(self._stamp(obj))
-        first, after = (f"TIMESTAMP '{m.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'" for m in (low, high))
+        first, after = (
+            f"TIMESTAMP '{m.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
+            for m in (low, high)
+        )
         return f"{stamp} >= {first} AND {stamp} < {after}"
 
     @staticmethod

@@ -77,7 +77,8 @@ def _latest_length(batch: fills.Batch) -> Any:
 
 def _extension(column: int, *, of_latest: bool = False) -> fills.Fill:
     return lambda batch: fills.take(
-        [e[column] for e in EXTENSIONS], (_latest(batch) if of_latest else batch.numbers) % len(EXTENSIONS)
+        [e[column] for e in EXTENSIONS],
+        (_latest(batch) if of_latest else batch.numbers) % len(EXTENSIONS),
     )
 
 

@@ -72,9 +72,18 @@ def _empty(number: int) -> ObjectDef:
     name = f"Extra_{number + 1:03}__c"
     prefix = f"a{ids.DIGITS[1 + number // 62]}{ids.DIGITS[number % 62]}"
     if number % 41 == 5:
-        return ObjectDef(name, prefix, (f.ID, *own, *f.created()), is_deletable=False, is_replicateable=False, **flags)
+        return ObjectDef(
+            name,
+            prefix,
+            (f.ID, *own, *f.created()),
+            is_deletable=False,
+            is_replicateable=False,
+            **flags,
+        )
     if number % 41 == 6:
-        return ObjectDef(name, prefix, (f.ID, f.IS_DELETED, *own, *f.created(), *f.modified()), **flags)
+        return ObjectDef(
+            name, prefix, (f.ID, f.IS_DELETED, *own, *f.created(), *f.modified()), **flags
+        )
     return f.table(name, prefix, *own, **flags)
 
 

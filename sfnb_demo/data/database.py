@@ -98,14 +98,19 @@ class Database:
             for obj in objects.values():
                 if obj.is_queryable:
                     self.storage.create(obj)
-                    self.storage.load(obj, generate.batches(obj, seed=seed, now=born, rows=self.rows, objects=objects))
+                    self.storage.load(
+                        obj,
+                        generate.batches(obj, seed=seed, now=born, rows=self.rows, objects=objects),
+                    )
             self.storage.load(objects["FieldDefinition"], [generate.field_definitions(objects)])
             for rollup in custom.ROLLUPS:
                 self.storage.rows(rollup.sql())
 
     def _organization(self) -> Organization:
         fields = "Id, Name, InstanceName, OrganizationType, IsSandbox"
-        (record,) = self.query(f"SELECT {fields} FROM Organization", all_rows=False, version="66.0").rows()
+        (record,) = self.query(
+            f"SELECT {fields} FROM Organization", all_rows=False, version="66.0"
+        ).rows()
         soql = "SELECT Id, Username, Name, Email, ProfileId, Profile.Name, IsActive FROM User ORDER BY Id"
         users = tuple(
             User(
@@ -156,7 +161,9 @@ class Database:
         sql = 'SELECT "Id", "Name", "DeveloperName" FROM "RecordType" WHERE "SobjectType" = ? ORDER BY "Id"'
         return [
             describing.record_type(record_id, label, developer_name, path, is_default=number == 0)
-            for number, (record_id, label, developer_name) in enumerate(self.storage.rows(sql, [obj.name]))
+            for number, (record_id, label, developer_name) in enumerate(
+                self.storage.rows(sql, [obj.name])
+            )
         ]
 
     def count(self, name: str) -> int:
@@ -171,7 +178,13 @@ class Database:
     # --- reading -------------------------------------------------------------------------------------------------
 
     def plan(
-        self, soql: str, *, all_rows: bool, version: str, flavour: Flavour = "json", user_id: str | None = None
+        self,
+        soql: str,
+        *,
+        all_rows: bool,
+        version: str,
+        flavour: Flavour = "json",
+        user_id: str | None = None,
     ) -> Plan:
         """The statement checked and compiled, nothing read yet."""
         return self._compiler(all_rows, version, flavour, user_id).compile(parse(soql))
@@ -181,13 +194,28 @@ class Database:
         self.plan(soql, all_rows=all_rows, version=version)  # refuses what Salesforce would refuse
         return describe_columns(self.catalog, parse(soql))
 
-    def _compiler(self, all_rows: bool, version: str, flavour: Flavour, user_id: str | None) -> Compiler:
+    def _compiler(
+        self, all_rows: bool, version: str, flavour: Flavour, user_id: str | None
+    ) -> Compiler:
         today = self.clock().astimezone(UTC).date()
         user = user_id or self._admin_id
-        return Compiler(self.catalog, all_rows=all_rows, today=today, flavour=flavour, version=version, user_id=user)
+        return Compiler(
+            self.catalog,
+            all_rows=all_rows,
+            today=today,
+            flavour=flavour,
+            version=version,
+            user_id=user,
+        )
 
     def query(
-        self, soql: str, *, all_rows: bool, version: str, flavour: Flavour = "json", user_id: str | None = None
+        self,
+        soql: str,
+        *,
+        all_rows: bool,
+        version: str,
+        flavour: Flavour = "json",
+        user_id: str | None = None,
     ) -> QueryResult:
         """
         Run a statement.
@@ -206,7 +234,12 @@ class Database:
         return run(plan, self.storage, path=_path(version))
 
     def retrieve(
-        self, name: str, record_id: str, fields: Sequence[str] | None = None, *, version: str = "66.0"
+        self,
+        name: str,
+        record_id: str,
+        fields: Sequence[str] | None = None,
+        *,
+        version: str = "66.0",
     ) -> dict[str, Any]:
         """
         One living record.
@@ -223,7 +256,9 @@ class Database:
         full = self._writes.alive(obj, record_id)
         for wanted in fields or ():
             if not obj.has(wanted):
-                raise ApiError("INVALID_FIELD", f"No such column '{wanted}' on sobject of type {obj.name}")
+                raise ApiError(
+                    "INVALID_FIELD", f"No such column '{wanted}' on sobject of type {obj.name}"
+                )
         names = list(dict.fromkeys(fields)) if fields else [f.name for f in obj.fields]
         items = tuple(tree.Item(tree.Path((n,))) for n in names)
         where = tree.Condition(tree.Path(("Id",)), "=", full)
@@ -268,7 +303,9 @@ class Database:
         if kept:
             return bytes(kept[0][0])
         length_field = "ContentSize" if obj.has("ContentSize") else "BodyLength"
-        rows = self.storage.rows(f'SELECT {quote(length_field)} FROM {quote(obj.name)} WHERE "Id" = ?', [full])
+        rows = self.storage.rows(
+            f'SELECT {quote(length_field)} FROM {quote(obj.name)} WHERE "Id" = ?', [full]
+        )
         return content.body(full, int(rows[0][0] or 0))
 
     # --- what changed --------------------------------------------------------------------------------------------
@@ -290,10 +327,14 @@ class Database:
         self.changes += 1
         return self._writes.insert(self._object(name), values, user_id=user_id or self._admin_id)
 
-    def update(self, name: str, record_id: str, values: dict[str, Any], *, user_id: str | None = None) -> None:
+    def update(
+        self, name: str, record_id: str, values: dict[str, Any], *, user_id: str | None = None
+    ) -> None:
         """Change a living record."""
         self.changes += 1
-        self._writes.update(self._object(name), record_id, values, user_id=user_id or self._admin_id)
+        self._writes.update(
+            self._object(name), record_id, values, user_id=user_id or self._admin_id
+        )
 
     def delete(self, name: str, record_id: str, *, user_id: str | None = None) -> None:
         """Put a record and its details into the recycle bin."""

@@ -109,7 +109,9 @@ def describe(obj: ObjectDef, catalog: Catalog, version: str, record_types: list[
     }
 
 
-def record_type(record_id: str, name: str, developer_name: str, path: str, *, is_default: bool) -> Entry:
+def record_type(
+    record_id: str, name: str, developer_name: str, path: str, *, is_default: bool
+) -> Entry:
     """One entry of ``recordTypeInfos``."""
     return {
         "active": True,
@@ -159,7 +161,8 @@ def describe_field(field: Field) -> Entry:
         "calculatedFormula": None if not field.is_calculated else field.formula,
         "cascadeDelete": field.is_detail,
         "caseSensitive": False,
-        "compoundFieldName": field.compound or ("Name" if field.name == "Name" and field.type == "string" else None),
+        "compoundFieldName": field.compound
+        or ("Name" if field.name == "Name" and field.type == "string" else None),
         "controllerName": None,
         "createable": field.is_createable and not field.is_calculated,
         "custom": field.is_custom,
@@ -172,14 +175,19 @@ def describe_field(field: Field) -> Entry:
         "displayLocationInDecimal": kind == "location",
         "encrypted": kind == "encryptedstring",
         "externalId": field.is_external_id,
-        "extraTypeInfo": {"address": None, "textarea": "richtextarea" if field.is_html else "plaintextarea"}.get(kind),
+        "extraTypeInfo": {
+            "address": None,
+            "textarea": "richtextarea" if field.is_html else "plaintextarea",
+        }.get(kind),
         "filterable": field.is_filterable and kind not in COMPOUND_TYPES,
         "filteredLookupInfo": None,
         "formulaTreatNullNumberAsZero": False,
         "groupable": is_groupable,
         "highScaleNumber": False,
         "htmlFormatted": field.is_html,
-        "idLookup": kind == "id" or field.is_external_id or (field.is_name and field.formula is None),
+        "idLookup": kind == "id"
+        or field.is_external_id
+        or (field.is_name and field.formula is None),
         "inlineHelpText": None,
         "label": field.label or label_of(field.name),
         "length": length,

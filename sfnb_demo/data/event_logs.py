@@ -39,7 +39,9 @@ class LogFile:
     @property
     def id(self) -> str:
         hours = int(self.log_at.timestamp() // 3600)
-        return ids.make_id("0AT", ids.FIRST + (hours * 2 + (self.interval == "Hourly")) * 64 + self.sequence)
+        return ids.make_id(
+            "0AT", ids.FIRST + (hours * 2 + (self.interval == "Hourly")) * 64 + self.sequence
+        )
 
 
 Provider = Callable[[datetime, datetime], Iterable[LogFile]]
@@ -63,7 +65,10 @@ class EventLogs:
         now = self._clock()
         files = {f.id: f for f in self.provider(now - timedelta(days=KEPT_DAYS), now)}
         rows = [self._row(record_id, file, user_id) for record_id, file in sorted(files.items())]
-        columns = {f.name: pa.array([r.get(f.name) for r in rows], type=arrow_type(f)) for f in self._object.stored}
+        columns = {
+            f.name: pa.array([r.get(f.name) for r in rows], type=arrow_type(f))
+            for f in self._object.stored
+        }
         with self._storage.writing():
             if files.keys() == self._files.keys() and all(
                 files[k].created_at == self._files[k].created_at for k in files

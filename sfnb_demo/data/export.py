@@ -24,7 +24,14 @@ from sfnb_demo.soql.compile import AGGREGATES
 from sfnb_demo.soql.names import Scope, literal
 from sfnb_demo.soql.plan import Plan
 
-DELIMITERS = {"COMMA": ",", "TAB": "\t", "PIPE": "|", "SEMICOLON": ";", "CARET": "^", "BACKQUOTE": "`"}
+DELIMITERS = {
+    "COMMA": ",",
+    "TAB": "\t",
+    "PIPE": "|",
+    "SEMICOLON": ";",
+    "CARET": "^",
+    "BACKQUOTE": "`",
+}
 LINE_ENDINGS = {"LF": "\n", "CRLF": "\r\n"}
 _BLOCK_BYTES = 1 << 24
 _QUOTE, _NEWLINE = 34, 10
@@ -69,12 +76,20 @@ class CsvExport:
         """Where the records ``first_row`` to ``first_row + rows`` lie; fewer when the export ends before."""
         first = min(first_row, self.rows)
         last = min(first + rows, self.rows)
-        return Chunk(self.path, int(self.starts[first]), int(self.starts[last] - self.starts[first]), last - first)
+        return Chunk(
+            self.path,
+            int(self.starts[first]),
+            int(self.starts[last] - self.starts[first]),
+            last - first,
+        )
 
     @cached_property
     def chunks(self) -> list[Chunk]:
         """The whole export in chunks of ``rows_per_chunk``."""
-        return [self.span(first, self.rows_per_chunk) for first in range(0, self.rows, self.rows_per_chunk)]
+        return [
+            self.span(first, self.rows_per_chunk)
+            for first in range(0, self.rows, self.rows_per_chunk)
+        ]
 
     def delete(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -104,7 +119,9 @@ def check_bulk(query: tree.Query, obj: ObjectDef, scope: Scope) -> None:
         else:
             kind = scope.resolve(item.what).field.type
             if kind in ("address", "location"):
-                raise ApiError("INVALID_FIELD", "Selecting compound data not supported in Bulk Query")
+                raise ApiError(
+                    "INVALID_FIELD", "Selecting compound data not supported in Bulk Query"
+                )
             if kind == "base64":
                 raise ApiError("FEATURENOTENABLED", "Binary field not supported")
 
@@ -114,7 +131,14 @@ def _unsupported(what: str) -> ApiError:
 
 
 def write(
-    plan: Plan, storage: Storage, path: Path, *, delimiter: str, line_ending: str, rows_per_chunk: int, is_sorted: bool
+    plan: Plan,
+    storage: Storage,
+    path: Path,
+    *,
+    delimiter: str,
+    line_ending: str,
+    rows_per_chunk: int,
+    is_sorted: bool,
 ) -> CsvExport:
     """
     Run the plan into a file.
@@ -136,11 +160,15 @@ def write(
         path.touch()
     with path.open("rb") as file:
         starts = record_starts(file)
-    return CsvExport(plan.object.name, path, header_line(columns, delimiter, line_ending), starts, rows_per_chunk)
+    return CsvExport(
+        plan.object.name, path, header_line(columns, delimiter, line_ending), starts, rows_per_chunk
+    )
 
 
 def header_line(columns: Sequence[str], delimiter: str, line_ending: str) -> bytes:
-    return (delimiter.join('"' + c.replace('"', '""') + '"' for c in columns) + line_ending).encode()
+    return (
+        delimiter.join('"' + c.replace('"', '""') + '"' for c in columns) + line_ending
+    ).encode()
 
 
 def record_starts(file: BinaryIO) -> npt.NDArray[np.int64]:

@@ -16,8 +16,12 @@ def label_of(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", words)
 
 
-def text(name: str, length: int = 255, *, fill: Fill | None = None, nulls: float = 0.2, **flags: Any) -> Field:
-    fill = fill or fills.spiced(fills.pick([*pools.SENTENCES[:1], *pools.PRODUCTS, *pools.SUBJECTS], nulls=nulls))
+def text(
+    name: str, length: int = 255, *, fill: Fill | None = None, nulls: float = 0.2, **flags: Any
+) -> Field:
+    fill = fill or fills.spiced(
+        fills.pick([*pools.SENTENCES[:1], *pools.PRODUCTS, *pools.SUBJECTS], nulls=nulls)
+    )
     return Field(name, "string", length=length, fill=fill, **flags)
 
 
@@ -36,11 +40,20 @@ def area(name: str, length: int = 32000, *, is_html: bool = False, nulls: float 
 
 
 def picklist(name: str, *values: str, nulls: float = 0.1, **flags: Any) -> Field:
-    return Field(name, "picklist", length=255, values=values, fill=fills.pick(values, nulls=nulls), **flags)
+    return Field(
+        name, "picklist", length=255, values=values, fill=fills.pick(values, nulls=nulls), **flags
+    )
 
 
 def multipicklist(name: str, *values: str) -> Field:
-    return Field(name, "multipicklist", length=4099, values=values, is_sortable=False, fill=fills.several(values))
+    return Field(
+        name,
+        "multipicklist",
+        length=4099,
+        values=values,
+        is_sortable=False,
+        fill=fills.several(values),
+    )
 
 
 def lookup(
@@ -79,24 +92,55 @@ def boolean(name: str, share: float = 0.3, **flags: Any) -> Field:
     return Field(name, "boolean", is_nillable=False, fill=fills.flag(share), **flags)
 
 
-def number(name: str, low: float = 0, high: float = 1000, *, scale: int = 0, nulls: float = 0.1, **flags: Any) -> Field:
+def number(
+    name: str,
+    low: float = 0,
+    high: float = 1000,
+    *,
+    scale: int = 0,
+    nulls: float = 0.1,
+    **flags: Any,
+) -> Field:
     return Field(
-        name, "double", precision=18, scale=scale, fill=fills.number(low, high, decimals=scale, nulls=nulls), **flags
+        name,
+        "double",
+        precision=18,
+        scale=scale,
+        fill=fills.number(low, high, decimals=scale, nulls=nulls),
+        **flags,
     )
 
 
-def currency(name: str, low: float = 0, high: float = 1e6, *, nulls: float = 0.1, **flags: Any) -> Field:
+def currency(
+    name: str, low: float = 0, high: float = 1e6, *, nulls: float = 0.1, **flags: Any
+) -> Field:
     return Field(
-        name, "currency", precision=18, scale=2, fill=fills.number(low, high, decimals=2, nulls=nulls), **flags
+        name,
+        "currency",
+        precision=18,
+        scale=2,
+        fill=fills.number(low, high, decimals=2, nulls=nulls),
+        **flags,
     )
 
 
 def percent(name: str, *, nulls: float = 0.1, **flags: Any) -> Field:
-    return Field(name, "percent", precision=5, scale=2, fill=fills.number(-20, 100, decimals=2, nulls=nulls), **flags)
+    return Field(
+        name,
+        "percent",
+        precision=5,
+        scale=2,
+        fill=fills.number(-20, 100, decimals=2, nulls=nulls),
+        **flags,
+    )
 
 
-def integer(name: str, low: int = 0, high: int = 1000, *, nulls: float = 0.0, **flags: Any) -> Field:
-    return Field(name, "int", is_nillable=nulls > 0, fill=fills.whole(low, high, nulls=nulls), **flags)
+def integer(
+    name: str, low: int = 0, high: int = 1000, *, nulls: float = 0.0, **flags: Any
+) -> Field:
+    return Field(
+        name, "int", is_nillable=nulls > 0, fill=fills.whole(low, high, nulls=nulls), **flags
+    )
 
 
 def date(
@@ -108,7 +152,9 @@ def date(
     has_extremes: bool = False,
     **flags: Any,
 ) -> Field:
-    fill = fills.day(back_days=back_days, ahead_days=ahead_days, nulls=nulls, has_extremes=has_extremes)
+    fill = fills.day(
+        back_days=back_days, ahead_days=ahead_days, nulls=nulls, has_extremes=has_extremes
+    )
     return Field(name, "date", is_nillable=nulls > 0, fill=fill, **flags)
 
 
@@ -121,7 +167,9 @@ def moment(
     has_extremes: bool = False,
     **flags: Any,
 ) -> Field:
-    fill = fills.moment(back_days=back_days, ahead_days=ahead_days, nulls=nulls, has_extremes=has_extremes)
+    fill = fills.moment(
+        back_days=back_days, ahead_days=ahead_days, nulls=nulls, has_extremes=has_extremes
+    )
     return Field(name, "datetime", is_nillable=nulls > 0, fill=fill, **flags)
 
 
@@ -138,7 +186,12 @@ def email(name: str) -> Field:
 
 
 def url(name: str) -> Field:
-    return Field(name, "url", length=255, fill=fills.joined("https://www.example.com/?q=a,b&n=", fills.numbered("", 1)))
+    return Field(
+        name,
+        "url",
+        length=255,
+        fill=fills.joined("https://www.example.com/?q=a,b&n=", fills.numbered("", 1)),
+    )
 
 
 def formula(name: str, kind: str, expression: str, *, length: int = 0, scale: int = 0) -> Field:
@@ -176,7 +229,13 @@ def person_name(*, first: str = "FirstName", last: str = "LastName") -> tuple[Fi
             compound="Name",
             fill=fills.spiced(fills.pick(pools.LAST_NAMES)),
         ),
-        Field(first, "string", length=40, compound="Name", fill=fills.pick(pools.FIRST_NAMES, nulls=0.05)),
+        Field(
+            first,
+            "string",
+            length=40,
+            compound="Name",
+            fill=fills.pick(pools.FIRST_NAMES, nulls=0.05),
+        ),
         Field(
             "Name",
             "string",
@@ -226,11 +285,35 @@ def address(prefix: str) -> tuple[Field, ...]:
         fill=fills.number(-180, 180, decimals=6, nulls=0.7),
     )
     return (
-        Field(f"{prefix}Street", "textarea", length=255, compound=whole, fill=fills.pick(pools.STREETS, nulls=0.2)),
-        Field(f"{prefix}City", "string", length=40, compound=whole, fill=fills.pick(pools.CITIES, nulls=0.1)),
-        Field(f"{prefix}State", "string", length=80, compound=whole, fill=fills.pick(pools.STATES, nulls=0.4)),
+        Field(
+            f"{prefix}Street",
+            "textarea",
+            length=255,
+            compound=whole,
+            fill=fills.pick(pools.STREETS, nulls=0.2),
+        ),
+        Field(
+            f"{prefix}City",
+            "string",
+            length=40,
+            compound=whole,
+            fill=fills.pick(pools.CITIES, nulls=0.1),
+        ),
+        Field(
+            f"{prefix}State",
+            "string",
+            length=80,
+            compound=whole,
+            fill=fills.pick(pools.STATES, nulls=0.4),
+        ),
         Field(f"{prefix}PostalCode", "string", length=20, compound=whole, fill=postal_code),
-        Field(f"{prefix}Country", "string", length=80, compound=whole, fill=fills.pick(pools.COUNTRIES, nulls=0.1)),
+        Field(
+            f"{prefix}Country",
+            "string",
+            length=80,
+            compound=whole,
+            fill=fills.pick(pools.COUNTRIES, nulls=0.1),
+        ),
         latitude,
         longitude,
         Field(
@@ -253,7 +336,9 @@ def address(prefix: str) -> tuple[Field, ...]:
 
 
 def postal_code(batch: fills.Batch) -> Any:
-    return fills.blank(fills.padded(batch.rng.integers(0, 100000, batch.size), 5), batch.chance(0.2))
+    return fills.blank(
+        fills.padded(batch.rng.integers(0, 100000, batch.size), 5), batch.chance(0.2)
+    )
 
 
 def location(stem: str) -> tuple[Field, ...]:
@@ -279,7 +364,14 @@ def location(stem: str) -> tuple[Field, ...]:
     return (
         latitude,
         longitude,
-        Field(whole, "location", is_createable=False, is_updateable=False, is_sortable=False, parts=parts),
+        Field(
+            whole,
+            "location",
+            is_createable=False,
+            is_updateable=False,
+            is_sortable=False,
+            parts=parts,
+        ),
     )
 
 
@@ -298,8 +390,21 @@ IS_DELETED = Field("IsDeleted", "boolean", label="Deleted", is_defaulted=True, *
 
 def created() -> tuple[Field, ...]:
     return (
-        Field("CreatedDate", "datetime", is_defaulted=True, fill=fills.moment(back_days=1500, nulls=0.0), **_SYSTEM),
-        lookup("CreatedById", "User", nulls=0.0, is_createable=False, is_updateable=False, is_defaulted=True),
+        Field(
+            "CreatedDate",
+            "datetime",
+            is_defaulted=True,
+            fill=fills.moment(back_days=1500, nulls=0.0),
+            **_SYSTEM,
+        ),
+        lookup(
+            "CreatedById",
+            "User",
+            nulls=0.0,
+            is_createable=False,
+            is_updateable=False,
+            is_defaulted=True,
+        ),
     )
 
 
@@ -312,7 +417,14 @@ def modified() -> tuple[Field, ...]:
             fill=fills.later("CreatedDate", within_days=400),
             **_SYSTEM,
         ),
-        lookup("LastModifiedById", "User", nulls=0.0, is_createable=False, is_updateable=False, is_defaulted=True),
+        lookup(
+            "LastModifiedById",
+            "User",
+            nulls=0.0,
+            is_createable=False,
+            is_updateable=False,
+            is_defaulted=True,
+        ),
     )
 
 

@@ -74,7 +74,9 @@ def pick(values: Sequence[Any], *, nulls: float = 0.0, kind: Any = None) -> Fill
 
     def fill(batch: Batch) -> Any:
         at = (batch.rng.random(batch.size) ** 1.5 * len(values)).astype(np.int64)
-        return blank(take(values, at, kind), batch.chance(nulls)) if nulls else take(values, at, kind)
+        return (
+            blank(take(values, at, kind), batch.chance(nulls)) if nulls else take(values, at, kind)
+        )
 
     return fill
 
@@ -157,12 +159,18 @@ def reference(field_name: str, targets: Sequence[str], *, nulls: float) -> Fill:
             is_here = (share >= low) & (share < 0.5**place)
             rows = batch.rows[target]
             parent = batch.objects[target]
-            upper = batch.numbers if target == batch.object.name else np.full(batch.size, rows, dtype=np.int64)
+            upper = (
+                batch.numbers
+                if target == batch.object.name
+                else np.full(batch.size, rows, dtype=np.int64)
+            )
             at = (batch.rng.random(batch.size) * upper).astype(np.int64)
             is_empty = ~is_here | (upper <= 0)
             if is_detail:
                 gone = deleted(parent, at) & ~is_empty
-                batch.master_deleted = gone if batch.master_deleted is None else batch.master_deleted | gone
+                batch.master_deleted = (
+                    gone if batch.master_deleted is None else batch.master_deleted | gone
+                )
             else:
                 at = np.where(deleted(parent, at), np.where(at > 0, at - 1, at + 1), at)
                 is_empty |= at >= rows
@@ -179,7 +187,9 @@ def number(low: float, high: float, *, decimals: int, nulls: float = 0.1) -> Fil
     def fill(batch: Batch) -> Any:
         values = np.round(batch.rng.uniform(low, high, batch.size), decimals)
         if decimals > 2:
-            odd = np.array(pools.EXTREME_DOUBLES)[batch.rng.integers(0, len(pools.EXTREME_DOUBLES), batch.size)]
+            odd = np.array(pools.EXTREME_DOUBLES)[
+                batch.rng.integers(0, len(pools.EXTREME_DOUBLES), batch.size)
+            ]
             values = np.where(batch.chance(0.01), odd, values)
         return pa.array(values, mask=batch.chance(nulls))
 
@@ -187,37 +197,51 @@ def number(low: float, high: float, *, decimals: int, nulls: float = 0.1) -> Fil
 
 
 def whole(low: int, high: int, *, nulls: float = 0.0) -> Fill:
-    return lambda batch: pa.array(batch.rng.integers(low, high, batch.size), mask=batch.chance(nulls))
+    return lambda batch: pa.array(
+        batch.rng.integers(low, high, batch.size), mask=batch.chance(nulls)
+    )
 
 
 def flag(share: float) -> Fill:
     return lambda batch: pa.array(batch.chance(share))
 
 
-def day(*, back_days: int, ahead_days: int = 0, nulls: float = 0.1, has_extremes: bool = False) -> Fill:
+def day(
+    *, back_days: int, ahead_days: int = 0, nulls: float = 0.1, has_extremes: bool = False
+) -> Fill:
     """Dates around the org's birth; with ``has_extremes`` one in two hundred lies between the years 1900 and 4000."""
 
     def fill(batch: Batch) -> Any:
         today = np.datetime64(batch.now.replace(tzinfo=None), "D")
-        days = today + batch.rng.integers(-back_days, ahead_days + 1, batch.size).astype("timedelta64[D]")
+        days = today + batch.rng.integers(-back_days, ahead_days + 1, batch.size).astype(
+            "timedelta64[D]"
+        )
         if has_extremes:
             odd = np.array(pools.EXTREME_DATES, dtype="datetime64[D]")
-            days = np.where(batch.chance(0.005), odd[batch.rng.integers(0, len(odd), batch.size)], days)
+            days = np.where(
+                batch.chance(0.005), odd[batch.rng.integers(0, len(odd), batch.size)], days
+            )
         return pa.array(days, mask=batch.chance(nulls))
 
     return fill
 
 
-def moment(*, back_days: int, ahead_days: int = 0, nulls: float = 0.1, has_extremes: bool = False) -> Fill:
+def moment(
+    *, back_days: int, ahead_days: int = 0, nulls: float = 0.1, has_extremes: bool = False
+) -> Fill:
     """Datetimes to the second, as Salesforce keeps them."""
 
     def fill(batch: Batch) -> Any:
         now = np.datetime64(batch.now.replace(tzinfo=None), "s")
-        seconds = batch.rng.integers(-back_days * 86400, ahead_days * 86400 + 1, batch.size).astype("timedelta64[s]")
+        seconds = batch.rng.integers(-back_days * 86400, ahead_days * 86400 + 1, batch.size).astype(
+            "timedelta64[s]"
+        )
         times = now + seconds
         if has_extremes:
             odd = np.array(pools.EXTREME_DATES, dtype="datetime64[s]") + np.timedelta64(86399, "s")
-            times = np.where(batch.chance(0.005), odd[batch.rng.integers(0, len(odd), batch.size)], times)
+            times = np.where(
+                batch.chance(0.005), odd[batch.rng.integers(0, len(odd), batch.size)], times
+            )
         return pa.array(times.astype("datetime64[us]"), mask=batch.chance(nulls))
 
     return fill
@@ -229,7 +253,9 @@ def later(than: str, *, within_days: int, share: float = 1.0) -> Fill:
     def fill(batch: Batch) -> Any:
         start = batch.columns[than].to_numpy(zero_copy_only=False).astype("datetime64[s]")
         now = np.datetime64(batch.now.replace(tzinfo=None), "s")
-        moved = start + (batch.rng.random(batch.size) ** 2 * within_days * 86400).astype("timedelta64[s]")
+        moved = start + (batch.rng.random(batch.size) ** 2 * within_days * 86400).astype(
+            "timedelta64[s]"
+        )
         times = np.where(batch.chance(share), np.minimum(moved, now), start)
         return pa.array(np.maximum(times, start).astype("datetime64[us]"))
 
@@ -246,17 +272,26 @@ def time_of_day(batch: Batch) -> Any:
 
 def phone(batch: Batch) -> Any:
     digits = padded(batch.rng.integers(0, 10**7, batch.size), 7)
-    lead = take(("(030) ", "+1 555 ", "+81-3-", "0049 ", "00"), batch.rng.integers(0, 5, batch.size))
+    lead = take(
+        ("(030) ", "+1 555 ", "+81-3-", "0049 ", "00"), batch.rng.integers(0, 5, batch.size)
+    )
     return blank(pc.binary_join_element_wise(lead, digits, ""), batch.chance(0.15))
 
 
 def email(batch: Batch) -> Any:
-    domain = take(("acme.test", "example.com", "post.example", "müller.example"), batch.rng.integers(0, 4, batch.size))
+    domain = take(
+        ("acme.test", "example.com", "post.example", "müller.example"),
+        batch.rng.integers(0, 4, batch.size),
+    )
     text = pc.binary_join_element_wise(pa.scalar("user"), padded(batch.numbers, 1), "")
     return blank(pc.binary_join_element_wise(text, domain, "@"), batch.chance(0.1))
 
 
 def several(values: Sequence[str]) -> Fill:
     """Multipicklist values, ``A;B`` in the picklist's order."""
-    pairs = [*values, *(f"{a};{b}" for i, a in enumerate(values) for b in values[i + 1 :]), ";".join(values)]
+    pairs = [
+        *values,
+        *(f"{a};{b}" for i, a in enumerate(values) for b in values[i + 1 :]),
+        ";".join(values),
+    ]
     return pick(pairs, nulls=0.3)

@@ -31,7 +31,12 @@ def arrow_type(field: Field) -> Any:
 
 
 def batches(
-    obj: ObjectDef, *, seed: int, now: datetime, rows: Mapping[str, int], objects: Mapping[str, ObjectDef]
+    obj: ObjectDef,
+    *,
+    seed: int,
+    now: datetime,
+    rows: Mapping[str, int],
+    objects: Mapping[str, ObjectDef],
 ) -> Iterator[Any]:
     """
     All rows of one object as Arrow tables of at most 100,000 rows, in the order of their ids.
@@ -47,13 +52,21 @@ def batches(
         # Audit fields come last in the catalogue; the deletion flag needs the masters, so it is made at the very end.
         for field in obj.stored:
             if field.name == "Id":
-                batch.columns["Id"] = ids.make_ids(obj.prefix or "000", batch.numbers + obj.id_start)
+                batch.columns["Id"] = ids.make_ids(
+                    obj.prefix or "000", batch.numbers + obj.id_start
+                )
             elif field.name != "IsDeleted":
-                column = field.fill(batch) if field.fill is not None else pa.nulls(size, arrow_type(field))
+                column = (
+                    field.fill(batch)
+                    if field.fill is not None
+                    else pa.nulls(size, arrow_type(field))
+                )
                 batch.columns[field.name] = _chunkless(column).cast(arrow_type(field))
         if obj.has("IsDeleted"):
             gone = fills.deleted(obj, batch.numbers)
-            batch.columns["IsDeleted"] = pa.array(gone if batch.master_deleted is None else gone | batch.master_deleted)
+            batch.columns["IsDeleted"] = pa.array(
+                gone if batch.master_deleted is None else gone | batch.master_deleted
+            )
         yield pa.table({f.name: batch.columns[f.name] for f in obj.stored})
 
 

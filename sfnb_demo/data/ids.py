@@ -64,7 +64,9 @@ def number_of(record_id: str) -> int:
     return value
 
 
-def make_ids(prefix: str, numbers: npt.NDArray[np.int64], *, is_null: npt.NDArray[np.bool_] | None = None) -> Any:
+def make_ids(
+    prefix: str, numbers: npt.NDArray[np.int64], *, is_null: npt.NDArray[np.bool_] | None = None
+) -> Any:
     """
     Many ids at once, as an Arrow string array.
 
@@ -88,7 +90,9 @@ def make_ids(prefix: str, numbers: npt.NDArray[np.int64], *, is_null: npt.NDArra
     validity = None
     if is_null is not None:
         validity = pa.py_buffer(np.packbits(~is_null, bitorder="little").tobytes())
-    return pa.StringArray.from_buffers(size, pa.py_buffer(offsets), pa.py_buffer(chars.tobytes()), validity, -1)
+    return pa.StringArray.from_buffers(
+        size, pa.py_buffer(offsets), pa.py_buffer(chars.tobytes()), validity, -1
+    )
 
 
 def chunk_ranges(first_id: str, last_id: str, chunk_size: int) -> Iterator[tuple[str, str]]:

@@ -47,7 +47,11 @@ CASE_STATUS = ("New", "Working", "Escalated", "Closed")
 
 def record_type_ids(object_name: str) -> list[str]:
     """The ids of an object's record types."""
-    return [ids.make_id("012", ids.FIRST + n) for n, (owner, _) in enumerate(RECORD_TYPES) if owner == object_name]
+    return [
+        ids.make_id("012", ids.FIRST + n)
+        for n, (owner, _) in enumerate(RECORD_TYPES)
+        if owner == object_name
+    ]
 
 
 def record_type(object_name: str) -> Field:
@@ -69,7 +73,9 @@ def _permission(name: str) -> Field:
     def fill(batch: fills.Batch) -> Any:
         has = {0: True, 1: name in ("ApiEnabled", "ViewSetup"), 2: False}
         return fills.take(
-            [has.get(int(n), name in ("ApiEnabled", "ViewSetup")) for n in batch.numbers], range(batch.size), "bool"
+            [has.get(int(n), name in ("ApiEnabled", "ViewSetup")) for n in batch.numbers],
+            range(batch.size),
+            "bool",
         )
 
     return Field(

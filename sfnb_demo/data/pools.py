@@ -35,10 +35,12 @@ COUNTRIES = (
 STREETS = '1 Market St|12 rue de l\'Église|Hauptstraße 7\r\nHinterhaus|5-1 Marunouchi|Av. Paulista, 1000|Flat "B", 4 High St\nLevel 2'.split(
     "|"
 )
-TITLES = (
-    'CEO|CFO|VP Sales|Buyer|Engineer|Head of "Special" Projects|Assistant, Purchasing|部長|Geschäftsführerin'.split("|")
+TITLES = 'CEO|CFO|VP Sales|Buyer|Engineer|Head of "Special" Projects|Assistant, Purchasing|部長|Geschäftsführerin'.split(
+    "|"
 )
-PRODUCTS = 'Pump|Valve|Sensor|Gateway|Licence|Support, Gold|Cable 3/4"|Turbine|ポンプ|Filter'.split("|")
+PRODUCTS = 'Pump|Valve|Sensor|Gateway|Licence|Support, Gold|Cable 3/4"|Turbine|ポンプ|Filter'.split(
+    "|"
+)
 SUBJECTS = 'Call|Send quote|Follow up: price, terms|Demo|Invoice is wrong|"Urgent"|打ち合わせ|Re: Re: order|Broken on arrival'.split(
     "|"
 )
@@ -120,4 +122,12 @@ EXTREME_DOUBLES = (
     1e18,
     6.02214076e23,
 )
-EXTREME_DATES = ("1900-01-01", "1969-12-31", "1970-01-01", "2000-02-29", "2038-01-20", "3999-12-31", "4000-12-31")
+EXTREME_DATES = (
+    "1900-01-01",
+    "1969-12-31",
+    "1970-01-01",
+    "2000-02-29",
+    "2038-01-20",
+    "3999-12-31",
+    "4000-12-31",
+)

@@ -32,7 +32,9 @@ class QueryResult:
         is_count: ``COUNT()`` alone: the number is ``total_size`` and there are no rows.
     """
 
-    def __init__(self, plan: Plan, table: Any, storage: Storage, *, path: str, total_size: int) -> None:
+    def __init__(
+        self, plan: Plan, table: Any, storage: Storage, *, path: str, total_size: int
+    ) -> None:
         self.object = "AggregateResult" if plan.is_aggregate or plan.is_count else plan.object.name
         self.total_size = total_size
         self.is_count = plan.is_count
@@ -48,7 +50,9 @@ class QueryResult:
             return []
         page = self._table.slice(offset, limit)
         columns = [column.to_pylist() for column in page.columns]
-        found = build(self._plan.root, columns, page.num_rows, path=self._path, fetch=self._children)
+        found = build(
+            self._plan.root, columns, page.num_rows, path=self._path, fetch=self._children
+        )
         return [record for record in found if record is not None]
 
     def _children(self, children: Children, parent_ids: list[str]) -> dict[str, Record]:

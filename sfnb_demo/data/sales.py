@@ -11,7 +11,8 @@ from sfnb_demo.data.people import record_type
 from sfnb_demo.data.schema import Field, ObjectDef
 
 COMPANY = fills.spiced(
-    fills.joined(fills.pick(pools.COMPANY_HEADS), fills.pick(pools.COMPANY_TAILS), separator=" "), share=0.02
+    fills.joined(fills.pick(pools.COMPANY_HEADS), fills.pick(pools.COMPANY_TAILS), separator=" "),
+    share=0.02,
 )
 INDUSTRIES = (
     "Agriculture",
@@ -25,7 +26,14 @@ INDUSTRIES = (
     "Transportation",
 )
 SOURCES = ("Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other")
-STAGES = ("Prospecting", "Qualification", "Proposal/Price Quote", "Negotiation/Review", "Closed Won", "Closed Lost")
+STAGES = (
+    "Prospecting",
+    "Qualification",
+    "Proposal/Price Quote",
+    "Negotiation/Review",
+    "Closed Won",
+    "Closed Lost",
+)
 
 
 def history(name: str, parent: str, rows: int) -> ObjectDef:
@@ -79,7 +87,14 @@ def objects() -> list[ObjectDef]:
         "001",
         f.name(255, fill=COMPANY),
         f.lookup("MasterRecordId", "Account", nulls=1.0),
-        f.picklist("Type", "Prospect", "Customer - Direct", "Customer - Channel", "Technology Partner", "Other"),
+        f.picklist(
+            "Type",
+            "Prospect",
+            "Customer - Direct",
+            "Customer - Channel",
+            "Technology Partner",
+            "Other",
+        ),
         record_type("Account"),
         f.lookup("ParentId", "Account", children="ChildAccounts", nulls=0.7),
         *f.address("Billing"),
@@ -92,14 +107,27 @@ def objects() -> list[ObjectDef]:
         f.picklist("Industry", *INDUSTRIES),
         f.currency("AnnualRevenue", 0, 5e9, nulls=0.3),
         f.integer("NumberOfEmployees", 1, 90000, nulls=0.2),
-        f.text("TickerSymbol", 20, fill=fills.pick(("ACME", "NA", "TRUE", "NULL", "00A"), nulls=0.7)),
+        f.text(
+            "TickerSymbol", 20, fill=fills.pick(("ACME", "NA", "TRUE", "NULL", "00A"), nulls=0.7)
+        ),
         f.area("Description", 32000),
         f.picklist("Rating", "Hot", "Warm", "Cold"),
         f.owner(children="OwnedAccounts"),
-        f.text("External_Id__c", 40, fill=fills.numbered("ACC-", 7), is_external_id=True, is_unique=True),
+        f.text(
+            "External_Id__c",
+            40,
+            fill=fills.numbered("ACC-", 7),
+            is_external_id=True,
+            is_unique=True,
+        ),
         f.picklist("Region__c", "EMEA", "AMER", "APAC"),
         f.number("Score__c", -100, 100, scale=6),
-        f.formula("Revenue_per_Head__c", "double", "{AnnualRevenue} / nullif({NumberOfEmployees}, 0)", scale=2),
+        f.formula(
+            "Revenue_per_Head__c",
+            "double",
+            "{AnnualRevenue} / nullif({NumberOfEmployees}, 0)",
+            scale=2,
+        ),
         f.formula("Is_Large__c", "boolean", "coalesce({AnnualRevenue} > 1e9, false)"),
         rows=2500,
         plural="Accounts",

@@ -31,7 +31,11 @@ def _activity(kind: str) -> tuple[Field, ...]:
 
 
 def objects() -> list[ObjectDef]:
-    unreadable: dict[str, Any] = {"is_queryable": False, "is_writable": False, "is_replicateable": False}
+    unreadable: dict[str, Any] = {
+        "is_queryable": False,
+        "is_writable": False,
+        "is_replicateable": False,
+    }
     return [
         f.table(
             "Case", "500",

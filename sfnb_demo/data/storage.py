@@ -30,7 +30,9 @@ class Storage:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="sfnb-demo-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix="sfnb-demo-", ignore_cleanup_errors=True
+        )
         self.folder = folder or Path(self._temporary.name)
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "org.duckdb"
@@ -44,7 +46,9 @@ class Storage:
         self._finalizer = weakref.finalize(self, self._release, self._connection, self._temporary)
 
     @staticmethod
-    def _release(connection: duckdb.DuckDBPyConnection, temporary: tempfile.TemporaryDirectory[str]) -> None:
+    def _release(
+        connection: duckdb.DuckDBPyConnection, temporary: tempfile.TemporaryDirectory[str]
+    ) -> None:
         connection.close()
         temporary.cleanup()
 

@@ -52,9 +52,8 @@ def stored_value(field: Field, value: Any) -> Any:  # noqa: PLR0911, PLR0912 - a
     if kind == "time" and not _TIME.fullmatch(value):
         raise _unreadable("time", value)
     if field.length and len(value) > field.length:
-        message = (
-            f"{field.label or label_of(field.name)}: data value too large: {value[:255]} (max length={field.length})"
-        )
+        label = field.label or label_of(field.name)
+        message = f"{label}: data value too large: {value[:255]} (max length={field.length})"
         raise ApiError("STRING_TOO_LONG", message, fields=[field.name])
     if field.is_restricted and field.values and value not in field.values:
         message = f"{field.label or label_of(field.name)}: bad value for restricted picklist field: {value}"
@@ -119,7 +118,9 @@ def check_names(obj: ObjectDef, values: dict[str, Any], *, is_new: bool) -> dict
             continue
         field = obj.find(name)
         if field is None:
-            raise ApiError("INVALID_FIELD", f"No such column '{name}' on sobject of type {obj.name}")
+            raise ApiError(
+                "INVALID_FIELD", f"No such column '{name}' on sobject of type {obj.name}"
+            )
         is_open = field.is_createable if is_new else field.is_updateable
         if not is_open or field.is_calculated or field.type in COMPOUND_TYPES:
             closed.append(field.name)
@@ -149,4 +150,8 @@ def check_required(obj: ObjectDef, given: dict[Field, Any]) -> None:
         and given.get(f) in (None, "")
     ]
     if missing:
-        raise ApiError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", fields=missing)
+        raise ApiError(
+            "REQUIRED_FIELD_MISSING",
+            f"Required fields are missing: [{', '.join(missing)}]",
+            fields=missing,
+        )

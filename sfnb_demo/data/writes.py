@@ -54,16 +54,24 @@ class Writes:
             self._roll_up(obj, record_id)
         return record_id
 
-    def update(self, obj: ObjectDef, record_id: str, values: dict[str, Any], *, user_id: str) -> None:
+    def update(
+        self, obj: ObjectDef, record_id: str, values: dict[str, Any], *, user_id: str
+    ) -> None:
         """Change a living record."""
         _check_writable(obj, "update")
         given = check_names(obj, values, is_new=False)
         row = {f.name: stored_value(f, v) for f, v in given.items() if f.type != "base64"}
         empty = [
-            f.name for f in given if not f.is_nillable and f.type not in ("boolean", "base64") and row[f.name] is None
+            f.name
+            for f in given
+            if not f.is_nillable and f.type not in ("boolean", "base64") and row[f.name] is None
         ]
         if empty:
-            raise ApiError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(empty)}]", fields=empty)
+            raise ApiError(
+                "REQUIRED_FIELD_MISSING",
+                f"Required fields are missing: [{', '.join(empty)}]",
+                fields=empty,
+            )
         bodies = [decoded(f, v) for f, v in given.items() if f.type == "base64" and v is not None]
         with self._storage.writing():
             found = self.alive(obj, record_id)
@@ -92,7 +100,9 @@ class Writes:
         full = ids.normal(record_id)
         if full is None or (obj.prefix is not None and full[:3] != obj.prefix):
             raise ApiError(
-                "MALFORMED_ID", f"{label_of(obj.name)} ID: id value of incorrect type: {record_id}", fields=["Id"]
+                "MALFORMED_ID",
+                f"{label_of(obj.name)} ID: id value of incorrect type: {record_id}",
+                fields=["Id"],
             )
         flag = quote("IsDeleted") if obj.has("IsDeleted") else "false"
         rows = self._storage.rows(f'SELECT {flag} FROM {quote(obj.name)} WHERE "Id" = ?', [full])
@@ -120,7 +130,9 @@ class Writes:
         stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
         return {name: value for name, value in stamps.items() if obj.has(name)}
 
-    def _defaults(self, obj: ObjectDef, row: dict[str, Any], record_id: str, user_id: str) -> dict[str, Any]:
+    def _defaults(
+        self, obj: ObjectDef, row: dict[str, Any], record_id: str, user_id: str
+    ) -> dict[str, Any]:
         system: dict[str, Any] = {
             "Id": record_id,
             "CreatedDate": self._now(),
@@ -151,8 +163,13 @@ class Writes:
                     f"{label_of(field.name)}: id value of incorrect type: {value}",
                     fields=[field.name],
                 )
-            if not any(self._storage.rows(f'SELECT 1 FROM {quote(t.name)} WHERE "Id" = ?', [value]) for t in targets):
-                raise ApiError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", fields=[field.name])
+            if not any(
+                self._storage.rows(f'SELECT 1 FROM {quote(t.name)} WHERE "Id" = ?', [value])
+                for t in targets
+            ):
+                raise ApiError(
+                    "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", fields=[field.name]
+                )
 
     def _check_unique(self, obj: ObjectDef, row: dict[str, Any], own_id: str | None) -> None:
         for field in obj.stored:
@@ -185,7 +202,12 @@ class Writes:
         facts = {"LatestPublishedVersionId": row["Id"], "ContentSize": row.get("ContentSize")}
         if row.get("ContentDocumentId") is None:
             title = row.get("Title") or path.rpartition("/")[2].rpartition(".")[0] or path
-            row |= {"Title": title, "VersionNumber": "1", "IsLatest": True, "ContentDocumentId": self._new_id(document)}
+            row |= {
+                "Title": title,
+                "VersionNumber": "1",
+                "IsLatest": True,
+                "ContentDocumentId": self._new_id(document),
+            }
             new = {
                 "Title": title,
                 "FileType": row["FileType"],
@@ -193,7 +215,9 @@ class Writes:
                 "PublishStatus": "P",
                 **facts,
             }
-            self._store(document, new | self._defaults(document, new, row["ContentDocumentId"], user_id))
+            self._store(
+                document, new | self._defaults(document, new, row["ContentDocumentId"], user_id)
+            )
             if row.get("FirstPublishLocationId"):
                 self._link(row["ContentDocumentId"], row["FirstPublishLocationId"], user_id)
             return
@@ -203,7 +227,8 @@ class Writes:
         )[0][0]
         row |= {"VersionNumber": str(count + 1), "IsLatest": True}
         self._storage.rows(
-            f'UPDATE {quote(obj.name)} SET "IsLatest" = false WHERE "ContentDocumentId" = ?', [document_id]
+            f'UPDATE {quote(obj.name)} SET "IsLatest" = false WHERE "ContentDocumentId" = ?',
+            [document_id],
         )
         self._set(document, [document_id], facts | self._touched(document, user_id))
 
@@ -226,7 +251,10 @@ class Writes:
         if row and record_ids:
             changes = ", ".join(f"{quote(n)} = ?" for n in row)
             among = ", ".join(literal(i) for i in record_ids)
-            self._storage.rows(f'UPDATE {quote(obj.name)} SET {changes} WHERE "Id" IN ({among})', list(row.values()))
+            self._storage.rows(
+                f'UPDATE {quote(obj.name)} SET {changes} WHERE "Id" IN ({among})',
+                list(row.values()),
+            )
 
     def _bury(self, obj: ObjectDef, record_ids: list[str], stamps: dict[str, Any]) -> None:
         if not record_ids:
@@ -239,7 +267,9 @@ class Writes:
                 found = self._storage.rows(
                     f'SELECT "Id" FROM {quote(child.name)} WHERE {quote(relation.field.name)} IN ({among}){alive}'
                 )
-                self._bury(child, [i for (i,) in found], {n: v for n, v in stamps.items() if child.has(n)})
+                self._bury(
+                    child, [i for (i,) in found], {n: v for n, v in stamps.items() if child.has(n)}
+                )
         if obj.has("IsDeleted"):
             self._set(obj, record_ids, {"IsDeleted": True, **stamps})
         else:
@@ -254,14 +284,17 @@ class Writes:
                 stamp = f"\"SystemModstamp\" = TIMESTAMP '{self._now().isoformat(sep=' ')}'"
                 self._storage.rows(
                     rollup.sql(
-                        also=stamp, where=f"{where} AND p.{quote(rollup.field)} IS DISTINCT FROM {rollup.count_sql}"
+                        also=stamp,
+                        where=f"{where} AND p.{quote(rollup.field)} IS DISTINCT FROM {rollup.count_sql}",
                     )
                 )
 
 
 def _check_writable(obj: ObjectDef, verb: str) -> None:
     if not obj.is_writable:
-        raise ApiError("INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support {verb}")
+        raise ApiError(
+            "INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support {verb}"
+        )
 
 
 def external_id_field(obj: ObjectDef, name: str) -> Field:
@@ -273,5 +306,9 @@ def external_id_field(obj: ObjectDef, name: str) -> Field:
     """
     field = obj.find(name)
     if field is None or not (field.is_external_id or field.type == "id"):
-        raise ApiError("NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {name}", 404)
+        raise ApiError(
+            "NOT_FOUND",
+            f"Provided external ID field does not exist or is not accessible: {name}",
+            404,
+        )
     return field

@@ -39,7 +39,9 @@ DATA_TYPES: dict[str, str] = {"CSV": CSV_TYPE, "JSON": JSON_TYPE, "XML": XML_TYP
 DEFAULT_CHUNK, MOST_CHUNK = 100_000, 250_000
 """Rows of an id range in PK chunking (Bulk API guide, PK Chunking Header)."""
 
-_WHERE = re.compile(r"^(?P<head>.*?\bFROM\s+\w+)(?:\s+WHERE\s+(?P<where>.*))?\s*$", re.IGNORECASE | re.DOTALL)
+_WHERE = re.compile(
+    r"^(?P<head>.*?\bFROM\s+\w+)(?:\s+WHERE\s+(?P<where>.*))?\s*$", re.IGNORECASE | re.DOTALL
+)
 _NOT_CHUNKED = re.compile(r"\b(ORDER\s+BY|GROUP\s+BY|LIMIT|OFFSET)\b|\(\s*SELECT\b", re.IGNORECASE)
 
 
@@ -96,16 +98,23 @@ class Bulk1Jobs:
             raise ApiError("InvalidJob", f"Invalid job id: {job_id}", 400)
         return job
 
-    def create(self, request: Request, given: dict[str, str], content_type: ContentType) -> Bulk1Job:
+    def create(
+        self, request: Request, given: dict[str, str], content_type: ContentType
+    ) -> Bulk1Job:
         operation = given.get("operation", "")
         if operation not in ("query", "queryAll"):
-            raise ApiError("FeatureNotEnabled", f"The demo org's Bulk API does not serve the operation {operation!r}.")
+            raise ApiError(
+                "FeatureNotEnabled",
+                f"The demo org's Bulk API does not serve the operation {operation!r}.",
+            )
         name = self._org.object_name(given.get("object", ""))
         if name is None:
             raise ApiError("InvalidJob", f"Unable to find object: {given.get('object', '')}", 400)
         obj = self._org.database.catalog.find(name)
         if obj is None or not obj.has_bulk:
-            raise ApiError("InvalidEntity", f"Entity '{name}' is not supported by the Bulk API.", 400)
+            raise ApiError(
+                "InvalidEntity", f"Entity '{name}' is not supported by the Bulk API.", 400
+            )
         job_id = ids.make_id("750", ids.FIRST + 62**4 + next(self._numbers))
         now_s = self._org.clock.now_s()
         mode = given.get("concurrencyMode", "Parallel")
@@ -132,7 +141,9 @@ class Bulk1Jobs:
         if job.state != "Open":
             # Charged all the same (Bulk API guide, Limits).
             raise ApiError(
-                "InvalidJobState", f"Failed to create batch, since the Job is not Open: it is {job.state}", 400
+                "InvalidJobState",
+                f"Failed to create batch, since the Job is not Open: it is {job.state}",
+                400,
             )
         first = self._batch(soql)
         first.is_original = job.chunk_rows is not None
@@ -141,7 +152,9 @@ class Bulk1Jobs:
             first.work = self._pool.submit(self._run, job, first)
             return first
         if _NOT_CHUNKED.search(re.sub(r"'(?:\\.|[^'])*'", "''", soql)):
-            first.message = "InvalidBatch : PK chunking takes no ORDER BY, GROUP BY, LIMIT or subquery"
+            first.message = (
+                "InvalidBatch : PK chunking takes no ORDER BY, GROUP BY, LIMIT or subquery"
+            )
             first.is_original, first.is_done = False, True
             return first
         for low, high in self._org.database.chunk_ranges(job.object_name, job.chunk_rows):
@@ -156,12 +169,18 @@ class Bulk1Jobs:
             return "NotProcessed"
         passed_s = self._org.clock.now_s() - batch.made_s
         if not batch.is_done or passed_s < self._org.options.bulk_job_s:
-            return "InProgress" if batch.work is not None and passed_s > self._org.options.bulk_job_s / 4 else "Queued"
+            return (
+                "InProgress"
+                if batch.work is not None and passed_s > self._org.options.bulk_job_s / 4
+                else "Queued"
+            )
         return "Failed" if batch.message else "Completed"
 
     def _batch(self, soql: str) -> Batch:
         number = ids.FIRST + next(self._numbers)
-        return Batch(ids.make_id("751", number), ids.make_id("752", number), soql, self._org.clock.now_s())
+        return Batch(
+            ids.make_id("751", number), ids.make_id("752", number), soql, self._org.clock.now_s()
+        )
 
     def _charge(self) -> None:
         if not self._org.spend_bulk("bulk", 1):
@@ -174,20 +193,32 @@ class Bulk1Jobs:
             # The Bulk rules (no aggregates, no compounds, no base64) hold for every format.
             name = database.check_bulk(batch.soql, all_rows=all_rows, version=job.version).name
             if name != job.object_name:
-                raise ApiError("INVALID_TYPE", f"The job is for {job.object_name}, the query reads {name}")
+                raise ApiError(
+                    "INVALID_TYPE", f"The job is for {job.object_name}, the query reads {name}"
+                )
             folder = job.folder / batch.batch_id
             if job.content_type == "CSV":
-                export = database.export_csv(batch.soql, folder, all_rows=all_rows, version=job.version)
+                export = database.export_csv(
+                    batch.soql, folder, all_rows=all_rows, version=job.version
+                )
                 batch.rows = export.rows
                 batch.parts = (export.header, Slice(export.path, 0, export.size))
             else:
-                flavour: Literal["epoch", "json"] = "epoch" if job.content_type == "JSON" else "json"
-                result = database.query(batch.soql, all_rows=all_rows, version=job.version, flavour=flavour)
+                flavour: Literal["epoch", "json"] = (
+                    "epoch" if job.content_type == "JSON" else "json"
+                )
+                result = database.query(
+                    batch.soql, all_rows=all_rows, version=job.version, flavour=flavour
+                )
                 folder.mkdir(parents=True, exist_ok=True)
                 path = folder / "result"
                 with path.open("wb") as file:
-                    pages = (result.rows(at, 2000) for at in range(0, max(result.total_size, 1), 2000))
-                    file.writelines(_json_rows(pages) if job.content_type == "JSON" else _xml_rows(pages))
+                    pages = (
+                        result.rows(at, 2000) for at in range(0, max(result.total_size, 1), 2000)
+                    )
+                    file.writelines(
+                        _json_rows(pages) if job.content_type == "JSON" else _xml_rows(pages)
+                    )
                 batch.rows = result.total_size
                 batch.parts = (Slice(path, 0, path.stat().st_size),)
         except ApiError as err:
@@ -293,7 +324,9 @@ def change_job(org: DemoOrg, request: Request) -> Response:
 def add_batch(org: DemoOrg, request: Request) -> Response:
     job = org.bulk1.find(request.args["job"])
     soql = request.body.decode("utf-8", "replace").strip()
-    return _info_answer(job, "batchInfo", _batch_info(org, job, org.bulk1.add_batch(job, soql)), 201)
+    return _info_answer(
+        job, "batchInfo", _batch_info(org, job, org.bulk1.add_batch(job, soql)), 201
+    )
 
 
 def batch_list(org: DemoOrg, request: Request) -> Response:
@@ -375,7 +408,9 @@ def _job_info(org: DemoOrg, job: Bulk1Job) -> dict[str, Any]:
         "numberBatchesCompleted": states.count("Completed"),
         "numberBatchesFailed": states.count("Failed"),
         "numberBatchesTotal": len(states),
-        "numberRecordsProcessed": sum(b.rows for b, s in zip(job.batches, states, strict=True) if s == "Completed"),
+        "numberRecordsProcessed": sum(
+            b.rows for b, s in zip(job.batches, states, strict=True) if s == "Completed"
+        ),
         "numberRetries": 0,
         "apiVersion": float(job.version),
         "numberRecordsFailed": 0,
@@ -402,7 +437,9 @@ def _batch_info(org: DemoOrg, job: Bulk1Job, batch: Batch) -> dict[str, Any]:
 
 def _info_answer(job: Bulk1Job, name: str, info: dict[str, Any], status: int = 200) -> Response:
     """An info in the job's own format: JSON jobs JSON, CSV and XML jobs XML."""
-    return json_answer(info, status) if job.content_type == "JSON" else _xml_answer(name, info, status)
+    return (
+        json_answer(info, status) if job.content_type == "JSON" else _xml_answer(name, info, status)
+    )
 
 
 def _xml_answer(name: str, info: dict[str, Any], status: int) -> Response:

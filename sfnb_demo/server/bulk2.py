@@ -18,13 +18,28 @@ from typing import TYPE_CHECKING, Any
 from sfnb_demo.data import ids
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.clock import rest_time
-from sfnb_demo.server.wire import CSV_TYPE, Request, Response, Slice, empty_answer, json_answer, route
+from sfnb_demo.server.wire import (
+    CSV_TYPE,
+    Request,
+    Response,
+    Slice,
+    empty_answer,
+    json_answer,
+    route,
+)
 
 if TYPE_CHECKING:
     from sfnb_demo.data.export import CsvExport
     from sfnb_demo.server.org import DemoOrg
 
-DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
+DELIMITERS = {
+    "BACKQUOTE": "`",
+    "CARET": "^",
+    "COMMA": ",",
+    "PIPE": "|",
+    "SEMICOLON": ";",
+    "TAB": "\t",
+}
 LINE_ENDINGS = {"LF": "\n", "CRLF": "\r\n"}
 RESULT_LIFE_S = 7 * 86_400
 PARALLEL_ROWS = 50_000
@@ -85,9 +100,14 @@ class Bulk2Jobs:
         soql = str(given.get("query") or "")
         if not soql.strip():
             raise ApiError("INVALIDJOB", "InvalidJob : The query is missing", 400)
-        delimiter, line_ending = str(given.get("columnDelimiter", "COMMA")), str(given.get("lineEnding", "LF"))
+        delimiter, line_ending = (
+            str(given.get("columnDelimiter", "COMMA")),
+            str(given.get("lineEnding", "LF")),
+        )
         if delimiter not in DELIMITERS or line_ending not in LINE_ENDINGS:
-            raise ApiError("INVALIDJOB", f"InvalidJob : Unknown format {delimiter}, {line_ending}", 400)
+            raise ApiError(
+                "INVALIDJOB", f"InvalidJob : Unknown format {delimiter}, {line_ending}", 400
+            )
         org = self._org
         # Salesforce refuses a wrong query at create: parse it, and let the Bulk rules look at it.
         all_rows = operation == "queryAll"
@@ -95,17 +115,24 @@ class Bulk2Jobs:
         now_s = org.clock.now_s()
         if org.quota.used("bulk2_kb", now_s) >= org.quota.max("bulk2_kb"):
             most = org.quota.max("bulk2_kb")
-            message = f"Max bulk v2 query result size stored ({most}) kb per 24 hrs has been exceeded"
+            message = (
+                f"Max bulk v2 query result size stored ({most}) kb per 24 hrs has been exceeded"
+            )
             raise ApiError("LIMIT_EXCEEDED", message, 400)
         if not org.spend_bulk("bulk2", 1):
-            message = f"Max bulk v2 query jobs ({org.quota.max('bulk2')}) per 24 hrs has been reached"
+            message = (
+                f"Max bulk v2 query jobs ({org.quota.max('bulk2')}) per 24 hrs has been reached"
+            )
             raise ApiError("LIMIT_EXCEEDED", message, 400)
         number = next(self._numbers)
         job_id = ids.make_id("750", ids.FIRST + number)
         folder = org.folder / "bulk2" / job_id
         failure = ""
         if request.fault is not None and request.fault.fault == "bulk_job_failed":
-            failure = request.fault.message or f"InvalidBatch : Failed to process query: QUERY_TIMEOUT: {object_name}"
+            failure = (
+                request.fault.message
+                or f"InvalidBatch : Failed to process query: QUERY_TIMEOUT: {object_name}"
+            )
         job = Bulk2Job(
             job_id=job_id,
             number=number,
@@ -145,7 +172,11 @@ class Bulk2Jobs:
         passed_s = self._org.clock.now_s() - job.made_s
         if job.work is None or not job.work.done() or passed_s < self._org.options.bulk_job_s:
             is_begun = job.work is not None and (job.work.running() or job.work.done())
-            return "InProgress" if is_begun and passed_s > self._org.options.bulk_job_s / 4 else "UploadComplete"
+            return (
+                "InProgress"
+                if is_begun and passed_s > self._org.options.bulk_job_s / 4
+                else "UploadComplete"
+            )
         return "Failed" if job.failure else "JobComplete"
 
     def results(self, job: Bulk2Job) -> CsvExport:
@@ -156,7 +187,9 @@ class Bulk2Jobs:
             self._forget_files(job)
         state = self.state(job)
         if state != "JobComplete":
-            raise ApiError("INVALIDJOBSTATE", f"Results are not available: the job is in state {state}", 400)
+            raise ApiError(
+                "INVALIDJOBSTATE", f"Results are not available: the job is in state {state}", 400
+            )
         if job.export is None:
             raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
         return job.export
@@ -176,7 +209,9 @@ class Bulk2Jobs:
                 traceback.print_exc()
                 job.failure = "InvalidBatch : Failed to process query: UNKNOWN_EXCEPTION"
             else:
-                org.spend_bulk("bulk2_kb", -(-(len(export.header) + export.size) // 1024), is_forced=True)
+                org.spend_bulk(
+                    "bulk2_kb", -(-(len(export.header) + export.size) // 1024), is_forced=True
+                )
                 job.export = export
         job.finished_s = job.changed_s = org.clock.now_s()
 
@@ -186,7 +221,14 @@ class Bulk2Jobs:
         client is then measured on its own speed, not on ours. A WHERE may speak of today, so it is always run.
         """
         database = self._org.database
-        key = (job.soql, job.operation, job.version, job.delimiter, job.line_ending, database.changes)
+        key = (
+            job.soql,
+            job.operation,
+            job.version,
+            job.delimiter,
+            job.line_ending,
+            database.changes,
+        )
         if key in self._made and self._made[key].path.exists():
             return self._made[key]
         export = database.export_csv(
@@ -233,7 +275,9 @@ def listing(org: DemoOrg, request: Request) -> Response:
     start = _read_locator(params["querylocator"])[0] if params.get("querylocator") else 0
     page = jobs[start : start + 1000]
     is_done = start + 1000 >= len(jobs)
-    following = None if is_done else f"{request.data_url}/jobs/query?queryLocator={_locator(start + 1000)}"
+    following = (
+        None if is_done else f"{request.data_url}/jobs/query?queryLocator={_locator(start + 1000)}"
+    )
     records = [_info(org, job) for job in page]
     return json_answer({"done": is_done, "records": records, "nextRecordsUrl": following})
 
@@ -242,7 +286,11 @@ def change(org: DemoOrg, request: Request) -> Response:
     """PATCH {"state": "Aborted"}, while the job is not over."""
     job = org.bulk2.find(request.args["id"])
     if request.json_object().get("state") != "Aborted":
-        raise ApiError("INVALIDJOBSTATE", "InvalidJobState : The state of a query job can only be set to Aborted", 400)
+        raise ApiError(
+            "INVALIDJOBSTATE",
+            "InvalidJobState : The state of a query job can only be set to Aborted",
+            400,
+        )
     if org.bulk2.state(job) in TERMINAL:
         raise ApiError("INVALIDJOBSTATE", "Aborting already Completed Job not allowed", 400)
     job.is_aborted = True
@@ -290,13 +338,19 @@ def result_pages(org: DemoOrg, request: Request) -> Response:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
     job = _result_job(org, request)
     total = org.bulk2.results(job).rows
-    locator = next((value for name, value in request.params.items() if name.lower() == "locator"), "")
+    locator = next(
+        (value for name, value in request.params.items() if name.lower() == "locator"), ""
+    )
     start = _read_locator(locator)[0] if locator else 0
     base = f"{request.data_url}/jobs/query/{job.job_id}"
     starts = list(range(start, max(total, 1), PARALLEL_ROWS))
-    pages = [{"resultUrl": f"{base}/results?locator={_locator(at, PARALLEL_ROWS)}"} for at in starts[:5]]
+    pages = [
+        {"resultUrl": f"{base}/results?locator={_locator(at, PARALLEL_ROWS)}"} for at in starts[:5]
+    ]
     answer: dict[str, Any] = {"resultPages": pages}
-    answer["nextRecordsUrl"] = f"{base}/resultPages?locator={_locator(starts[5])}" if len(starts) > 5 else None
+    answer["nextRecordsUrl"] = (
+        f"{base}/resultPages?locator={_locator(starts[5])}" if len(starts) > 5 else None
+    )
     answer["done"] = len(starts) <= 5
     return json_answer(answer)
 
@@ -315,7 +369,9 @@ def _max_records(text: str | None) -> int | None:
     if text is None:
         return None
     if not re.fullmatch(r"\d{1,12}", text) or int(text) < 1:
-        raise ApiError("INVALID_VALUE", f"maxRecords must be a whole number above 0, not {text!r}", 400)
+        raise ApiError(
+            "INVALID_VALUE", f"maxRecords must be a whole number above 0, not {text!r}", 400
+        )
     return int(text)
 
 
@@ -357,7 +413,9 @@ def _info(org: DemoOrg, job: Bulk2Job, *, is_new: bool = False) -> dict[str, Any
     passed_s = (job.finished_s if is_over and job.finished_s else org.clock.now_s()) - job.made_s
     info |= {
         "jobType": "V2Query",
-        "numberRecordsProcessed": job.export.rows if job.export is not None and state == "JobComplete" else 0,
+        "numberRecordsProcessed": job.export.rows
+        if job.export is not None and state == "JobComplete"
+        else 0,
         "retries": 0,
         "totalProcessingTime": max(int(passed_s * 1000), 0),
         "isPkChunkingSupported": True,

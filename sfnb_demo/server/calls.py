@@ -116,6 +116,7 @@ def ledger_summary(calls: list[Call], *, threshold: int | None) -> dict[str, Any
         summary["threshold"] = threshold
         summary["over_threshold"] = sum(call.used > threshold for call in charged)
         summary["over_told"] = sum(
-            call.told >= 0 and call.told + call.in_flight + call.spent["api"] > threshold for call in charged
+            call.told >= 0 and call.told + call.in_flight + call.spent["api"] > threshold
+            for call in charged
         )
     return summary

@@ -61,7 +61,9 @@ def make_keys(folder: Path) -> Keys:
     )  # fmt: skip
     keys.ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     keys.jwt_certificate_file.write_bytes(jwt_certificate.public_bytes(serialization.Encoding.PEM))
-    write_private(keys.server_file, _pem(server_key) + server.public_bytes(serialization.Encoding.PEM))
+    write_private(
+        keys.server_file, _pem(server_key) + server.public_bytes(serialization.Encoding.PEM)
+    )
     write_private(keys.jwt_private_file, _pem(jwt_key))
     return keys
 
@@ -117,5 +119,7 @@ def _certificate(
             x509.IPAddress(ipaddress.ip_address("::1")),
         ]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+        )
     return builder.sign(signing_key, hashes.SHA256())

@@ -46,7 +46,9 @@ class SimulatedClock:
     def set_speed(self, minutes_per_second: float) -> None:
         """Change the speed from now on; a negative one is a ``ValueError``."""
         if minutes_per_second < 0:
-            raise ValueError("minutes_per_second must be 0 or more: simulated time never goes back.")
+            raise ValueError(
+                "minutes_per_second must be 0 or more: simulated time never goes back."
+            )
         with self._lock:
             self._base_s, self._real_s = self._now_s(), self._monotonic()
             self._speed = minutes_per_second * 60.0

@@ -20,8 +20,12 @@ MOST_SUBREQUESTS, MOST_QUERIES = 25, 5
 _REFERENCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"@\{([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d+\])*)\}")
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]")
-_COSTLY = re.compile(r"/services/data/v\d\d\.0/(query|queryAll|composite/sobjects)\b", re.IGNORECASE)
-_INSIDE = re.compile(r"/services/data/v\d\d\.0/(sobjects|query|queryAll|composite/sobjects)\b", re.IGNORECASE)
+_COSTLY = re.compile(
+    r"/services/data/v\d\d\.0/(query|queryAll|composite/sobjects)\b", re.IGNORECASE
+)
+_INSIDE = re.compile(
+    r"/services/data/v\d\d\.0/(sobjects|query|queryAll|composite/sobjects)\b", re.IGNORECASE
+)
 _REFUSED_HEADERS = frozenset({"accept", "authorization", "content-type"})
 
 
@@ -34,7 +38,9 @@ def composite(org: DemoOrg, request: Request) -> Response:
     given = request.json_object()
     subrequests = given.get("compositeRequest")
     if not isinstance(subrequests, list) or not subrequests:
-        raise ApiError("JSON_PARSER_ERROR", "compositeRequest must be a list with at least one subrequest", 400)
+        raise ApiError(
+            "JSON_PARSER_ERROR", "compositeRequest must be a list with at least one subrequest", 400
+        )
     _check(subrequests, float(request.version))
     is_all_or_none = given.get("allOrNone") is True
     answers: list[dict[str, Any]] = []
@@ -62,9 +68,15 @@ def batch(org: DemoOrg, request: Request) -> Response:
     given = request.json_object()
     subrequests = given.get("batchRequests")
     if not isinstance(subrequests, list) or not subrequests:
-        raise ApiError("JSON_PARSER_ERROR", "batchRequests must be a list with at least one subrequest", 400)
+        raise ApiError(
+            "JSON_PARSER_ERROR", "batchRequests must be a list with at least one subrequest", 400
+        )
     if len(subrequests) > MOST_SUBREQUESTS:
-        raise ApiError("LIMIT_EXCEEDED", f"Too many subrequests: {len(subrequests)}, at most {MOST_SUBREQUESTS}", 400)
+        raise ApiError(
+            "LIMIT_EXCEEDED",
+            f"Too many subrequests: {len(subrequests)}, at most {MOST_SUBREQUESTS}",
+            400,
+        )
     results: list[dict[str, Any]] = []
     has_errors = False
     for sub in subrequests:
@@ -100,12 +112,18 @@ def retrieve_many(org: DemoOrg, request: Request) -> Response:
     if not isinstance(record_ids, list) or not isinstance(fields, list) or not fields:
         raise ApiError("JSON_PARSER_ERROR", "ids and fields must both be given", 400)
     if len(record_ids) > most:
-        raise ApiError("EXCEEDED_ID_LIMIT", f"record limit reached. cannot retrieve more than {most} records", 400)
+        raise ApiError(
+            "EXCEEDED_ID_LIMIT",
+            f"record limit reached. cannot retrieve more than {most} records",
+            400,
+        )
     wanted = [str(field_name) for field_name in fields]
     rows: list[dict[str, Any] | None] = []
     for record_id in record_ids:
         try:
-            rows.append(org.database.retrieve(name, str(record_id), wanted, version=request.version))
+            rows.append(
+                org.database.retrieve(name, str(record_id), wanted, version=request.version)
+            )
         except ApiError as err:
             if err.code not in ("NOT_FOUND", "ENTITY_IS_DELETED"):
                 raise
@@ -120,16 +138,26 @@ def save_many(org: DemoOrg, request: Request) -> Response:
     if not isinstance(records, list):
         raise ApiError("JSON_PARSER_ERROR", "records must be a list", 400)
     if len(records) > 200:
-        raise ApiError("EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than 200 records", 400)
+        raise ApiError(
+            "EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than 200 records", 400
+        )
     if given.get("allOrNone") is True:
-        raise ApiError("NOT_IMPLEMENTED", "The demo org has no allOrNone for collections; send allOrNone=false.", 501)
+        raise ApiError(
+            "NOT_IMPLEMENTED",
+            "The demo org has no allOrNone for collections; send allOrNone=false.",
+            501,
+        )
     return json_answer([_save_one(org, request, record) for record in records])
 
 
 def delete_many(org: DemoOrg, request: Request) -> Response:
     """DELETE /composite/sobjects?ids=…"""
     if request.params.get("allOrNone", "").lower() == "true":
-        raise ApiError("NOT_IMPLEMENTED", "The demo org has no allOrNone for collections; send allOrNone=false.", 501)
+        raise ApiError(
+            "NOT_IMPLEMENTED",
+            "The demo org has no allOrNone for collections; send allOrNone=false.",
+            501,
+        )
     results: list[dict[str, Any]] = []
     for record_id in (part for part in request.params.get("ids", "").split(",") if part):
         name = org.object_of_id(record_id)
@@ -155,27 +183,37 @@ def _check(subrequests: list[Any], version: float) -> None:
     """Refuse the whole composite call for what Salesforce refuses it."""
     if len(subrequests) > MOST_SUBREQUESTS:
         raise ApiError(
-            "LIMIT_EXCEEDED", f"Limit exceeded: {len(subrequests)} subrequests, at most {MOST_SUBREQUESTS}", 400
+            "LIMIT_EXCEEDED",
+            f"Limit exceeded: {len(subrequests)} subrequests, at most {MOST_SUBREQUESTS}",
+            400,
         )
     seen: set[str] = set()
     for sub in subrequests:
         if not isinstance(sub, dict) or not {"method", "url", "referenceId"} <= set(sub):
-            raise ApiError("JSON_PARSER_ERROR", "Each subrequest needs method, url and referenceId", 400)
+            raise ApiError(
+                "JSON_PARSER_ERROR", "Each subrequest needs method, url and referenceId", 400
+            )
         reference = str(sub["referenceId"])
         if version >= 52 and not _REFERENCE_ID.fullmatch(reference):
             raise ApiError("JSON_PARSER_ERROR", f"Invalid reference ID: {reference}", 400)
         if reference in seen:
-            raise ApiError("JSON_PARSER_ERROR", f"The reference ID {reference} is used more than once", 400)
+            raise ApiError(
+                "JSON_PARSER_ERROR", f"The reference ID {reference} is used more than once", 400
+            )
         seen.add(reference)
         refused = {str(name).lower() for name in sub.get("httpHeaders") or {}} & _REFUSED_HEADERS
         if refused:
             raise ApiError(
-                "JSON_PARSER_ERROR", f"Header not allowed in a subrequest: {', '.join(sorted(refused))}", 400
+                "JSON_PARSER_ERROR",
+                f"Header not allowed in a subrequest: {', '.join(sorted(refused))}",
+                400,
             )
     queries = sum(bool(_COSTLY.match(str(sub["url"]))) for sub in subrequests)
     if queries > MOST_QUERIES:
         raise ApiError(
-            "LIMIT_EXCEEDED", f"Limit exceeded: {queries} query or collections operations, at most {MOST_QUERIES}", 400
+            "LIMIT_EXCEEDED",
+            f"Limit exceeded: {queries} query or collections operations, at most {MOST_QUERIES}",
+            400,
         )
 
 
@@ -185,14 +223,25 @@ def _answer_one(
     target = _filled(str(sub["url"]), known, is_url=True)
     body = _filled_json(sub.get("body"), known)
     if not _INSIDE.match(target):
-        error = {"errorCode": "INVALID_INPUT", "message": f"The url {target} is not supported in a composite request."}
+        error = {
+            "errorCode": "INVALID_INPUT",
+            "message": f"The url {target} is not supported in a composite request.",
+        }
         return {"body": [error], "httpHeaders": {}, "httpStatusCode": 400}
-    headers = {str(name).lower(): str(value) for name, value in (sub.get("httpHeaders") or {}).items()}
+    headers = {
+        str(name).lower(): str(value) for name, value in (sub.get("httpHeaders") or {}).items()
+    }
     response = org.answer_inner(_inner(request, str(sub["method"]), target, body, headers))
-    return {"body": _value(response), "httpHeaders": dict(response.headers), "httpStatusCode": response.status}
+    return {
+        "body": _value(response),
+        "httpHeaders": dict(response.headers),
+        "httpStatusCode": response.status,
+    }
 
 
-def _inner(request: Request, method: str, target: str, body: Any, headers: dict[str, str]) -> Request:
+def _inner(
+    request: Request, method: str, target: str, body: Any, headers: dict[str, str]
+) -> Request:
     # Clients may leave spaces in a subrequest's address.
     target = quote(target, safe="%/:=&?~#+!$,;'@()*[]<>\"\\{}^`|-._")
     return Request(
@@ -223,11 +272,17 @@ def _rolled_back(
     """allOrNone: take back what was created, and say so at every place but the one that failed."""
     for name, record_id in reversed(undo):
         org.database.delete(name, record_id)
-    message = "The transaction was rolled back since another operation in the same transaction failed."
+    message = (
+        "The transaction was rolled back since another operation in the same transaction failed."
+    )
     rolled = []
     for place, sub in enumerate(subrequests):
         is_culprit = place == len(answers) - 1
-        rolled.append(answers[place] if is_culprit else _halted(message) | {"referenceId": str(sub["referenceId"])})
+        rolled.append(
+            answers[place]
+            if is_culprit
+            else _halted(message) | {"referenceId": str(sub["referenceId"])}
+        )
     return rolled
 
 
@@ -249,13 +304,17 @@ def _filled(text: str, known: Mapping[str, Mapping[str, Any]], *, is_url: bool) 
         if answer is None:
             raise _Halted(f"Invalid reference specified. No value for {found[1]} found.")
         if answer["httpStatusCode"] >= 400:
-            raise _Halted("The subrequest was not processed because a subrequest it refers to failed.")
+            raise _Halted(
+                "The subrequest was not processed because a subrequest it refers to failed."
+            )
         here: Any = answer["body"]
         for name, index in _STEP.findall(found[2]):
             try:
                 here = here[name] if name else here[int(index)]
             except (KeyError, IndexError, TypeError) as err:
-                raise _Halted(f"Invalid reference specified. No value for {found[0]} found.") from err
+                raise _Halted(
+                    f"Invalid reference specified. No value for {found[0]} found."
+                ) from err
         return quote(str(here), safe="") if is_url else str(here)
 
     return _REFERENCE.sub(value, text)
@@ -272,10 +331,16 @@ def _save_one(org: DemoOrg, request: Request, record: Any) -> dict[str, Any]:
         name = org.object_name(given)
         if name is None:
             raise ApiError("INVALID_TYPE", f"sObject type '{given}' is not supported.", 400)
-        values = {key: value for key, value in record.items() if key not in ("attributes", "Id", "id")}
+        values = {
+            key: value for key, value in record.items() if key not in ("attributes", "Id", "id")
+        }
         user_id = request.user.user.user_id
         if request.method == "POST":
-            return {"id": org.database.insert(name, values, user_id=user_id), "success": True, "errors": []}
+            return {
+                "id": org.database.insert(name, values, user_id=user_id),
+                "success": True,
+                "errors": [],
+            }
         record_id = str(record.get("Id") or record.get("id") or "")
         if not record_id:
             raise ApiError("MISSING_ARGUMENT", "Id not specified in an update call", 400, ["Id"])

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 def answer(org: DemoOrg, request: Request) -> Response:
     given = request.headers.get("x-demo-control", "")
     if not hmac.compare_digest(given.encode(), org.control_token.encode()):
-        return json_answer({"error": "X-Demo-Control is missing or wrong; the token is in the ready file."}, 401)
+        return json_answer(
+            {"error": "X-Demo-Control is missing or wrong; the token is in the ready file."}, 401
+        )
     handler = _HANDLERS.get((request.method, request.path.removeprefix("/control").strip("/")))
     if handler is None:
         return json_answer({"error": f"There is no {request.method} {request.path}."}, 404)
@@ -111,7 +113,9 @@ def _faults(org: DemoOrg, request: Request) -> dict[str, Any]:
         org.faults.clear()
     if request.method == "POST":
         given = request.json()
-        org.faults.add([read_rule(rule) for rule in (given if isinstance(given, list) else [given])])
+        org.faults.add(
+            [read_rule(rule) for rule in (given if isinstance(given, list) else [given])]
+        )
     return {"rules": org.faults.listed()}
 
 

@@ -47,7 +47,9 @@ class Span:
 
     @property
     def written_at(self) -> datetime:
-        return self.end + (timedelta(hours=9, minutes=14, seconds=2) if self.hour is None else timedelta(hours=3))
+        return self.end + (
+            timedelta(hours=9, minutes=14, seconds=2) if self.hour is None else timedelta(hours=3)
+        )
 
 
 class EventLog:
@@ -73,7 +75,11 @@ class EventLog:
         found: list[Span] = []
         for day in range(max(self._first_day, today - KEPT_DAYS), today + 1):
             hours = range(24) if day > today - HOURLY_KEPT_DAYS else ()
-            found += [span for span in (Span(day), *(Span(day, hour) for hour in hours)) if span.written_at <= now]
+            found += [
+                span
+                for span in (Span(day), *(Span(day, hour) for hour in hours))
+                if span.written_at <= now
+            ]
         return found
 
     def _file(self, span: Span) -> LogFile | None:
@@ -97,7 +103,9 @@ class EventLog:
 
     def _write(self, span: Span) -> bytes:
         start_s, end_s = span.start.timestamp(), span.end.timestamp()
-        own = [self._own_row(call) for call in self._org.calls.between(start_s, end_s) if call.user_id]
+        own = [
+            self._own_row(call) for call in self._org.calls.between(start_s, end_s) if call.user_id
+        ]
         rows = sorted([*own, *self._other_rows(start_s, end_s)], key=lambda row: row[1])
         out = io.StringIO()
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -129,7 +137,9 @@ class EventLog:
         first, last = int(start_s // 60) - day * DAY_MINUTES, int(end_s // 60) - day * DAY_MINUTES
         for index, app in enumerate(APPS):
             user = users[app.user % len(users)]
-            for minute, calls in enumerate(self._org.other_apps.calls(index, day)[first:last].tolist(), first):
+            for minute, calls in enumerate(
+                self._org.other_apps.calls(index, day)[first:last].tolist(), first
+            ):
                 for number in range(calls):
                     method, resource, entity = app.resources[(minute + number) % len(app.resources)]
                     yield self._row(

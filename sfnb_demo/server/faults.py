@@ -90,14 +90,21 @@ class Rule:
     _random: random.Random = field(default_factory=random.Random)
 
     def as_json(self) -> dict[str, Any]:
-        return {"fault": self.fault, "match": self.match.pattern, "matched": self.matched, "hit": self.hit}
+        return {
+            "fault": self.fault,
+            "match": self.match.pattern,
+            "matched": self.matched,
+            "hit": self.hit,
+        }
 
 
 def read_rule(given: Mapping[str, Any]) -> Rule:
     """A rule from JSON; ``ValueError`` says what is wrong with it."""
     unknown = set(given) - _KEYS
     if unknown:
-        raise ValueError(f"a fault rule knows no {', '.join(sorted(unknown))}; it may have {', '.join(sorted(_KEYS))}")
+        raise ValueError(
+            f"a fault rule knows no {', '.join(sorted(unknown))}; it may have {', '.join(sorted(_KEYS))}"
+        )
     kind = str(given.get("fault", ""))
     if kind not in KINDS:
         raise ValueError(f"there is no fault {kind!r}; use one of {', '.join(KINDS)}")
@@ -151,16 +158,22 @@ class Faults:
         with self._lock:
             return [rule.as_json() for rule in self._rules]
 
-    def next(self, method: str, target: str, body: bytes, *, is_inside: bool = False) -> Rule | None:
+    def next(
+        self, method: str, target: str, body: bytes, *, is_inside: bool = False
+    ) -> Rule | None:
         """The rule that hits this call, None if it goes well."""
         if not self._rules:
             return None
         text = f"{method} {target}"
         with self._lock:
             for rule in self._rules:
-                if rule.is_inside is not is_inside or (rule.times is not None and rule.hit >= rule.times):
+                if rule.is_inside is not is_inside or (
+                    rule.times is not None and rule.hit >= rule.times
+                ):
                     continue
-                if not rule.match.search(text) or (rule.body is not None and not rule.body.search(body)):
+                if not rule.match.search(text) or (
+                    rule.body is not None and not rule.body.search(body)
+                ):
                     continue
                 rule.matched += 1
                 if rule.matched < rule.nth or rule._random.random() >= rule.probability:

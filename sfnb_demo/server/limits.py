@@ -76,7 +76,10 @@ def limits(org: DemoOrg, request: Request) -> Response:
     shown = dict(_QUIET)
     shown["DailyApiRequests"] = entry("api")
     shown["DailyBulkApiBatches" if version >= 49 else "DailyBulkApiRequests"] = entry("bulk")
-    shown["MonthlyPlatformEvents" if version < 48 else "MonthlyPlatformEventsUsageEntitlement"] = (0, 0)
+    shown["MonthlyPlatformEvents" if version < 48 else "MonthlyPlatformEventsUsageEntitlement"] = (
+        0,
+        0,
+    )
     if version >= 47:
         shown["DailyBulkV2QueryJobs"] = entry("bulk2")
         shown["DailyBulkV2QueryFileStorageMB"] = entry("bulk2_kb", 1024)
@@ -85,7 +88,8 @@ def limits(org: DemoOrg, request: Request) -> Response:
     if version >= 56:
         shown["DailyAsyncApexTests"] = (500, 500)
     answer: dict[str, dict[str, object]] = {
-        name: {"Max": most, "Remaining": remaining} for name, (most, remaining) in sorted(shown.items())
+        name: {"Max": most, "Remaining": remaining}
+        for name, (most, remaining) in sorted(shown.items())
     }
     for name in _WITH_APPS:
         if name in answer:
@@ -96,10 +100,16 @@ def limits(org: DemoOrg, request: Request) -> Response:
 
 def record_count(org: DemoOrg, request: Request) -> Response:
     """Rows of the objects named, of all if none is; unknown names are left out without a word (REST guide)."""
-    wanted = next((value for name, value in request.params.items() if name.lower() == "sobjects"), "")
+    wanted = next(
+        (value for name, value in request.params.items() if name.lower() == "sobjects"), ""
+    )
     by_lower = {name.lower(): name for name in org.database.object_names()}
     if wanted:
-        names = [by_lower[name.strip().lower()] for name in wanted.split(",") if name.strip().lower() in by_lower]
+        names = [
+            by_lower[name.strip().lower()]
+            for name in wanted.split(",")
+            if name.strip().lower() in by_lower
+        ]
     else:
         names = list(by_lower.values())
     counts = [

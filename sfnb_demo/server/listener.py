@@ -108,7 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(414, b"<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>")
             return
         if head_bytes > MOST_HEAD_BYTES:
-            self._refuse(431, b"<h1>Bad Message 431</h1><pre>reason: Request Header Fields Too Large</pre>")
+            self._refuse(
+                431, b"<h1>Bad Message 431</h1><pre>reason: Request Header Fields Too Large</pre>"
+            )
             return
         if not _is_loopback_host(self.headers.get("host", "")):
             # A web page that points its own name at 127.0.0.1 must not reach the org.
@@ -129,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's signature
         """Nothing: the org keeps its own log."""
 
     def _read_body(self) -> bytes | None:
@@ -177,7 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: int, page: bytes) -> None:
         """An HTML page as the edge sends it; the request was not read to its end, so the connection closes."""
         self.close_connection = True
-        self._send_parts(self._head(status, "text/html", len(page), {"Connection": "close"}), (page,))
+        self._send_parts(
+            self._head(status, "text/html", len(page), {"Connection": "close"}), (page,)
+        )
 
     def _send(self, request: Request, exchange: Exchange) -> None:
         response = exchange.response
@@ -200,7 +204,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.compress(_whole(body), compresslevel=1, mtime=0)
         length = body_length(body)
         is_bodiless = response.status in (204, 304)
-        head = self._head(response.status, response.content_type, None if is_bodiless else length, headers)
+        head = self._head(
+            response.status, response.content_type, None if is_bodiless else length, headers
+        )
         if exchange.damage == "half_body":
             half = _whole(body)[: length // 2]
             self._send_parts(head, (half,))
@@ -209,19 +215,25 @@ class _Handler(BaseHTTPRequestHandler):
         parts: tuple[bytes | Slice, ...] = (body,) if isinstance(body, bytes) else body
         self._send_parts(head, () if is_bodiless or self.command == "HEAD" else parts)
 
-    def _send_packed(self, response: Response, body: tuple[bytes | Slice, ...], headers: dict[str, str]) -> None:
+    def _send_packed(
+        self, response: Response, body: tuple[bytes | Slice, ...], headers: dict[str, str]
+    ) -> None:
         """A large body compressed on the way, through a file: its length must be told before it is sent."""
         with tempfile.TemporaryFile() as packed:
             with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as out:
                 for block in _blocks(body):
                     out.write(block)
             length = packed.tell()
-            self.connection.sendall(self._head(response.status, response.content_type, length, headers))
+            self.connection.sendall(
+                self._head(response.status, response.content_type, length, headers)
+            )
             if self.command != "HEAD":
                 packed.seek(0)
                 self.connection.sendfile(packed)
 
-    def _head(self, status: int, content_type: str, length: int | None, headers: dict[str, str]) -> bytes:
+    def _head(
+        self, status: int, content_type: str, length: int | None, headers: dict[str, str]
+    ) -> bytes:
         reason = self.responses[status][0] if status in self.responses else ""
         lines = [f"HTTP/1.1 {status} {reason}", f"Date: {self.date_time_string()}"]
         if content_type:

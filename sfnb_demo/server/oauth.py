@@ -33,7 +33,10 @@ class Refusal(Exception):
 
 def token(org: DemoOrg, request: Request) -> Response:
     """POST /services/oauth2/token."""
-    form = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)) | request.params
+    form = (
+        dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+        | request.params
+    )
     _read_basic_auth(request, form)
     flows = {
         "password": _password,
@@ -56,12 +59,18 @@ def revoke(org: DemoOrg, request: Request) -> Response:
     if org.sessions.end(form.get("token", "")):
         return empty_answer(200)
     return json_answer(
-        {"error": "unsupported_token_type", "error_description": "this token type is not supported"}, 400
+        {
+            "error": "unsupported_token_type",
+            "error_description": "this token type is not supported",
+        },
+        400,
     )
 
 
 def userinfo(org: DemoOrg, request: Request) -> Response:
-    return json_answer(_person(org, request) | {"sub": _identity_url(org, request, request.user.user)})
+    return json_answer(
+        _person(org, request) | {"sub": _identity_url(org, request, request.user.user)}
+    )
 
 
 def identity(org: DemoOrg, request: Request) -> Response:
@@ -150,7 +159,9 @@ def _grant(org: DemoOrg, request: Request, session: Session) -> dict[str, Any]:
     """A token answer: what all clients need of it together; ``issued_at`` is a text of milliseconds."""
     identity_url = _identity_url(org, request, session.user)
     issued_at = str(int(org.clock.now_s() * 1000))
-    signature = hmac.new(session.app.client_secret.encode(), (identity_url + issued_at).encode(), hashlib.sha256)
+    signature = hmac.new(
+        session.app.client_secret.encode(), (identity_url + issued_at).encode(), hashlib.sha256
+    )
     return {
         "access_token": session.token,
         "signature": base64.b64encode(signature.digest()).decode(),

@@ -64,7 +64,9 @@ class DemoOrg:
         self.options = options
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.clock = SimulatedClock(options.first_moment, minutes_per_second=options.minutes_per_second)
+        self.clock = SimulatedClock(
+            options.first_moment, minutes_per_second=options.minutes_per_second
+        )
         self._owns_database = database is None
         self.database = database or Database(
             seed=options.seed,
@@ -81,7 +83,9 @@ class DemoOrg:
             has_bursts=options.competitors == "on",
             is_on=options.competitors != "off",
         )
-        self.quota = Quota(self.other_apps, is_hard=options.is_hard, max_units={"api": options.max_calls})
+        self.quota = Quota(
+            self.other_apps, is_hard=options.is_hard, max_units={"api": options.max_calls}
+        )
         self.sessions = Sessions(
             self.database.organization,
             now_s=self.clock.now_s,
@@ -136,12 +140,18 @@ class DemoOrg:
         except Exception:  # noqa: BLE001 - a bug of the demo org: shown here, and told as Salesforce tells its own
             traceback.print_exc()
             message = f"An unexpected error occurred. Please include this ErrorId if you contact support: {bill.number}"
-            response = self._refusal(ApiError("UNKNOWN_EXCEPTION", message, 500), request, bill.route)
+            response = self._refusal(
+                ApiError("UNKNOWN_EXCEPTION", message, 500), request, bill.route
+            )
         told = self._tell_limit(request, response, bill)
         if request.session is not None:
             self.sessions.end_call(request.session, told)
         self._log(request, response, bill)
-        damage = bill.fault.fault if bill.fault and bill.fault.fault in ("cut", "half_body", "truncated_csv") else ""
+        damage = (
+            bill.fault.fault
+            if bill.fault and bill.fault.fault in ("cut", "half_body", "truncated_csv")
+            else ""
+        )
         return Exchange(response, damage)
 
     def answer_inner(self, request: Request) -> Response:
@@ -196,7 +206,9 @@ class DemoOrg:
 
     def _price(self, request: Request) -> int:
         """One call each; composite/batch costs one for each subrequest (REST guide, Composite Batch)."""
-        if request.method == "POST" and request.path.rstrip("/").lower().endswith("/composite/batch"):
+        if request.method == "POST" and request.path.rstrip("/").lower().endswith(
+            "/composite/batch"
+        ):
             batch = request.json_object().get("batchRequests")
             return max(len(batch), 1) if isinstance(batch, list) else 1
         return 1
@@ -212,7 +224,9 @@ class DemoOrg:
         if found is not None and found.family == "soap":
             return soap.fault(err)
         if found is not None and found.family == "async":
-            return async_error(err, is_json="json" in request.headers.get("content-type", "").lower())
+            return async_error(
+                err, is_json="json" in request.headers.get("content-type", "").lower()
+            )
         return error_answer(err)
 
     def _tell_limit(self, request: Request, response: Response, bill: _Bill) -> int | None:
@@ -222,12 +236,21 @@ class DemoOrg:
         Returns:
             The figure told, None if the client learns none.
         """
-        if bill.route is None or bill.route.is_open or bill.route.family != "rest" or request.session is None:
+        if (
+            bill.route is None
+            or bill.route.is_open
+            or bill.route.family != "rest"
+            or request.session is None
+        ):
             return None
         rule = bill.fault
         if rule is not None and rule.fault in ("html", "empty406"):
             return None  # the edge answers, and knows nothing of limits
-        form = rule.form if rule is not None and rule.fault == "limit_header" else self.options.limit_header
+        form = (
+            rule.form
+            if rule is not None and rule.fault == "limit_header"
+            else self.options.limit_header
+        )
         used = bill.used if bill.used >= 0 else self.quota.used("api", bill.at_s)
         value = limit_header(used, self.quota.max("api"), form)
         if value is None:
@@ -256,7 +279,9 @@ class DemoOrg:
                 client=options.get("client", ""),
                 user_id=session.user.user_id if session else "",
                 username=session.user.username if session else "",
-                family={"soap": "SOAP", "async": "BULK"}.get(family, "BULK2" if "/jobs/" in path else "REST"),
+                family={"soap": "SOAP", "async": "BULK"}.get(
+                    family, "BULK2" if "/jobs/" in path else "REST"
+                ),
                 version=request.version,
                 resource=path.partition("/services/data")[2] or path,
                 entity=request.args.get("object", ""),
@@ -323,12 +348,16 @@ def _check_version(request: Request) -> None:
         return
     version = float(request.version)
     if version < FIRST_VERSION:
-        raise ApiError("UNSUPPORTED_API_VERSION", f"API version {request.version} is no longer supported", 410)
+        raise ApiError(
+            "UNSUPPORTED_API_VERSION", f"API version {request.version} is no longer supported", 410
+        )
     if version > LAST_VERSION:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
 
 
 def _call_options(header: str) -> dict[str, str]:
     """``client=acme/1.0, defaultNamespace=ns`` as a dict."""
-    pairs: Iterable[tuple[str, str, str]] = (part.strip().partition("=") for part in header.split(","))
+    pairs: Iterable[tuple[str, str, str]] = (
+        part.strip().partition("=") for part in header.split(",")
+    )
     return {name: value for name, sign, value in pairs if sign}

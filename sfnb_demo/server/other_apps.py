@@ -83,7 +83,9 @@ class OtherApps:
         is_on: whether they spend from the start, and have done so before.
     """
 
-    def __init__(self, *, seed: int, daily_calls: float, has_bursts: bool = True, is_on: bool = True) -> None:
+    def __init__(
+        self, *, seed: int, daily_calls: float, has_bursts: bool = True, is_on: bool = True
+    ) -> None:
         self.seed = seed
         self.daily_calls = daily_calls
         self.has_bursts = has_bursts
@@ -165,7 +167,12 @@ class OtherApps:
         curve = np.exp(-0.5 * (distance_h / app.width_h) ** 2) + 0.02
         # 1 January 1970 was a Thursday: Monday is 0.
         is_weekend = (day + 3) % 7 >= 5
-        calls = self.daily_calls * app.share * (app.weekend if is_weekend else 1.0) * random.uniform(0.85, 1.15)
+        calls = (
+            self.daily_calls
+            * app.share
+            * (app.weekend if is_weekend else 1.0)
+            * random.uniform(0.85, 1.15)
+        )
         made = random.poisson(curve / curve.sum() * calls).astype(np.int64)
         if self.has_bursts and random.random() < 2 / 7 and app.burst:
             start, length = int(random.integers(0, DAY_MINUTES - 20)), int(random.integers(5, 20))

@@ -43,7 +43,9 @@ class Cursors:
     def keep(self, cursor: Cursor) -> str:
         """Keep a cursor; its id. Those that have outlived their two days are let go on the way."""
         with self._lock:
-            for old_id in [i for i, c in self._by_id.items() if cursor.made_s - c.made_s > CURSOR_LIFE_S]:
+            for old_id in [
+                i for i, c in self._by_id.items() if cursor.made_s - c.made_s > CURSOR_LIFE_S
+            ]:
                 del self._by_id[old_id]
             cursor_id = ids.make_id("01g", ids.FIRST + next(self._numbers))
             self._by_id[cursor_id] = cursor
@@ -51,7 +53,11 @@ class Cursors:
 
     def find(self, cursor_id: str, *, now_s: float, session_number: int) -> Cursor | None:
         cursor = self._by_id.get(cursor_id)
-        if cursor is None or now_s - cursor.made_s > CURSOR_LIFE_S or cursor.session_number != session_number:
+        if (
+            cursor is None
+            or now_s - cursor.made_s > CURSOR_LIFE_S
+            or cursor.session_number != session_number
+        ):
             return None
         return cursor
 
@@ -78,7 +84,9 @@ def next_page(org: DemoOrg, request: Request) -> Response:
     cursor_id = ids.normal(cursor_id) or cursor_id
     if request.has_fault("locator_expired"):
         org.cursors.drop(cursor_id)
-    cursor = org.cursors.find(cursor_id, now_s=org.clock.now_s(), session_number=_session_number(request))
+    cursor = org.cursors.find(
+        cursor_id, now_s=org.clock.now_s(), session_number=_session_number(request)
+    )
     if cursor is None or not offset_text.isdigit() or int(offset_text) > cursor.result.total_size:
         raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator", 400)
     return _page(request, cursor, cursor_id, int(offset_text))
@@ -98,7 +106,9 @@ def _first_page(org: DemoOrg, request: Request, *, all_rows: bool) -> Response:
         return json_answer({"totalSize": result.total_size, "done": True, "records": []})
     page_rows = _page_rows(request.headers.get("sforce-query-options", ""))
     cursor = Cursor(result, _session_number(request), org.clock.now_s(), page_rows)
-    return _page(request, cursor, "" if result.total_size <= page_rows else org.cursors.keep(cursor), 0)
+    return _page(
+        request, cursor, "" if result.total_size <= page_rows else org.cursors.keep(cursor), 0
+    )
 
 
 def _page(request: Request, cursor: Cursor, cursor_id: str, offset: int) -> Response:

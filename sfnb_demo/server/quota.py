@@ -16,7 +16,12 @@ DAY_S = 86_400.0
 BUDGETS = ("api", "bulk", "bulk2", "bulk2_kb")
 """REST/SOAP/Bulk calls, Bulk batches, Bulk 2.0 query jobs, KB of Bulk 2.0 query results."""
 
-DEFAULT_MAX: Mapping[str, int] = {"api": 15_000, "bulk": 15_000, "bulk2": 10_000, "bulk2_kb": 1_000_000_000}
+DEFAULT_MAX: Mapping[str, int] = {
+    "api": 15_000,
+    "bulk": 15_000,
+    "bulk2": 10_000,
+    "bulk2_kb": 1_000_000_000,
+}
 
 
 class Others(Protocol):
@@ -60,7 +65,9 @@ class Quota:
         max_units: the allocations; ``DEFAULT_MAX`` where nothing is said.
     """
 
-    def __init__(self, others: Others, *, is_hard: bool = True, max_units: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, others: Others, *, is_hard: bool = True, max_units: Mapping[str, int] | None = None
+    ) -> None:
         self._lock = threading.Lock()
         self._others = others
         self._meters = {budget: Meter() for budget in BUDGETS}
@@ -81,7 +88,9 @@ class Quota:
         with self._lock:
             return self._used(budget, at_s)
 
-    def spend(self, budget: str, units: int, at_s: float, *, is_forced: bool = False) -> tuple[bool, int]:
+    def spend(
+        self, budget: str, units: int, at_s: float, *, is_forced: bool = False
+    ) -> tuple[bool, int]:
         """
         Spend, unless that is refused: whether it was let through, and what is used after it.
 

@@ -18,7 +18,11 @@ def total_requests() -> ApiError:
 
 def concurrent_requests() -> ApiError:
     """The same code for too many long calls at once; only the words differ."""
-    return ApiError("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", 403)
+    return ApiError(
+        "REQUEST_LIMIT_EXCEEDED",
+        "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+        403,
+    )
 
 
 _ASYNC_CODES = {
@@ -60,7 +64,9 @@ def answer_of_fault(rule: Rule) -> Response | None:
     if rule.fault == "empty406":
         return Response(406)
     if rule.fault == "status503":
-        return error_answer(ApiError("SERVER_UNAVAILABLE", rule.message or "Server is unavailable, try later.", 503))
+        return error_answer(
+            ApiError("SERVER_UNAVAILABLE", rule.message or "Server is unavailable, try later.", 503)
+        )
     if rule.fault == "concurrent_limit":
         raise concurrent_requests()
     if rule.fault == "error":

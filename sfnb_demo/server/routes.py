@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sfnb_demo.server import bulk1, bulk2, composite, limits, oauth, query, soap, sobjects, usage_report, versions
+from sfnb_demo.server import (
+    bulk1,
+    bulk2,
+    composite,
+    limits,
+    oauth,
+    query,
+    soap,
+    sobjects,
+    usage_report,
+    versions,
+)
 from sfnb_demo.server.wire import Route
 
 ALL_ROUTES: list[Route] = [

@@ -47,7 +47,8 @@ class DemoServer:
             self.org.sessions.admin, self.org.sessions.app, token=options.refresh_token
         )
         self._threads = [
-            threading.Thread(target=listener.serve_forever, args=(0.1,), daemon=True) for listener in self._listeners
+            threading.Thread(target=listener.serve_forever, args=(0.1,), daemon=True)
+            for listener in self._listeners
         ]
         for thread in self._threads:
             thread.start()
@@ -56,7 +57,10 @@ class DemoServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 

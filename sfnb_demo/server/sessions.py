@@ -123,7 +123,10 @@ class Sessions:
             session = self._by_token.get(token)
             if session is None:
                 return None
-            if self.idle_minutes is not None and now_s - session.last_used_s > self.idle_minutes * 60:
+            if (
+                self.idle_minutes is not None
+                and now_s - session.last_used_s > self.idle_minutes * 60
+            ):
                 del self._by_token[token]
                 return None
             session.last_used_s = now_s

@@ -23,7 +23,9 @@ def call(org: DemoOrg, request: Request) -> Response:
     texts, operation = _read(request.body)
     if operation != "login":
         raise ApiError(
-            "INVALID_OPERATION", f"The operation {operation!r} is not served here; the demo org has login only.", 500
+            "INVALID_OPERATION",
+            f"The operation {operation!r} is not served here; the demo org has login only.",
+            500,
         )
     if not 31.0 <= float(request.version) <= _LAST_LOGIN_VERSION:
         raise ApiError(
@@ -32,7 +34,11 @@ def call(org: DemoOrg, request: Request) -> Response:
             500,
         )
     user = org.sessions.organization.find_user(texts.get("username", ""))
-    if user is None or not user.is_active or not org.sessions.is_password(texts.get("password", "")):
+    if (
+        user is None
+        or not user.is_active
+        or not org.sessions.is_password(texts.get("password", ""))
+    ):
         raise ApiError(
             "INVALID_LOGIN", "Invalid username, password, security token; or user locked out.", 500
         )  # fmt: skip
@@ -71,7 +77,9 @@ def _read(body: bytes) -> tuple[dict[str, str], str]:
     for element in root.iter():
         if _local(element.tag) == "Body" and len(element):
             operation = element[0]
-            return {_local(child.tag): child.text or "" for child in operation}, _local(operation.tag)
+            return {_local(child.tag): child.text or "" for child in operation}, _local(
+                operation.tag
+            )
     raise ApiError("INVALID_XML", "The SOAP message has no body.", 500)
 
 

@@ -23,13 +23,17 @@ _BASE = "/services/data/v{version}/sobjects"
 def global_describe(org: DemoOrg, request: Request) -> Response:
     if _is_unchanged(org, request):
         return empty_answer(304)
-    entries = [org.database.global_entry(name, request.version) for name in org.database.object_names()]
+    entries = [
+        org.database.global_entry(name, request.version) for name in org.database.object_names()
+    ]
     return _dated(org, json_answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries}))
 
 
 def basic_info(org: DemoOrg, request: Request) -> Response:
     name = _object(org, request)
-    return json_answer({"objectDescribe": org.database.global_entry(name, request.version), "recentItems": []})
+    return json_answer(
+        {"objectDescribe": org.database.global_entry(name, request.version), "recentItems": []}
+    )
 
 
 def describe(org: DemoOrg, request: Request) -> Response:
@@ -51,11 +55,15 @@ def retrieve(org: DemoOrg, request: Request) -> Response:
     name = _object(org, request)
     fields = request.params.get("fields")
     wanted = [f.strip() for f in fields.split(",") if f.strip()] if fields else None
-    return json_answer(org.database.retrieve(name, request.args["id"], wanted, version=request.version))
+    return json_answer(
+        org.database.retrieve(name, request.args["id"], wanted, version=request.version)
+    )
 
 
 def update(org: DemoOrg, request: Request) -> Response:
-    org.database.update(_object(org, request), request.args["id"], _values(request), user_id=_user_id(request))
+    org.database.update(
+        _object(org, request), request.args["id"], _values(request), user_id=_user_id(request)
+    )
     return empty_answer()
 
 
@@ -92,7 +100,9 @@ def upsert(org: DemoOrg, request: Request) -> Response:
         if float(request.version) < 46:
             return empty_answer()
         return json_answer({"id": matches[0], "success": True, "errors": [], "created": False})
-    record_id = org.database.insert(name, values | {field_name: request.args["value"]}, user_id=_user_id(request))
+    record_id = org.database.insert(
+        name, values | {field_name: request.args["value"]}, user_id=_user_id(request)
+    )
     answer = json_answer({"id": record_id, "success": True, "errors": [], "created": True}, 201)
     answer.headers["Location"] = f"{request.data_url}/sobjects/{name}/{record_id}"
     return answer
@@ -112,7 +122,9 @@ def updated(org: DemoOrg, request: Request) -> Response:
     name, start, end = _span(org, request, _UPDATED_DAYS)
     found, latest = org.database.updated(name, start, end)
     if len(found) > 600_000:
-        raise ApiError("EXCEEDED_ID_LIMIT", "The date range contains too many ids; use a shorter one.", 400)
+        raise ApiError(
+            "EXCEEDED_ID_LIMIT", "The date range contains too many ids; use a shorter one.", 400
+        )
     return json_answer({"ids": list(found), "latestDateCovered": rest_time(latest)})
 
 
@@ -121,7 +133,9 @@ def deleted(org: DemoOrg, request: Request) -> Response:
     found, earliest, latest = org.database.deleted(name, start, end)
     return json_answer(
         {
-            "deletedRecords": [{"id": record_id, "deletedDate": rest_time(at)} for record_id, at in found],
+            "deletedRecords": [
+                {"id": record_id, "deletedDate": rest_time(at)} for record_id, at in found
+            ],
             "earliestDateAvailable": rest_time(earliest),
             "latestDateCovered": rest_time(latest),
         }
@@ -134,7 +148,9 @@ def body(org: DemoOrg, request: Request) -> Response:
         raise ApiError("INVALID_INPUT", "Binary data is not supported in a composite request.", 400)
     name = _object(org, request)
     content = org.database.body(name, request.args["id"], request.args["field"])
-    return Response(200, content, CSV_TYPE if name == "EventLogFile" else "application/octet-stream")
+    return Response(
+        200, content, CSV_TYPE if name == "EventLogFile" else "application/octet-stream"
+    )
 
 
 # -- what the handlers share ------------------------------------------------------------------------------------------
@@ -165,7 +181,9 @@ def _ambiguous(request: Request, name: str, matches: list[str]) -> Response:
 def _values(request: Request) -> dict[str, Any]:
     """The record of the body, without its ``attributes``."""
     if request.headers.get("content-type", "").startswith("multipart/"):
-        raise ApiError("INVALID_CONTENT_TYPE", "The demo org takes records as JSON, not as multipart.", 415)
+        raise ApiError(
+            "INVALID_CONTENT_TYPE", "The demo org takes records as JSON, not as multipart.", 415
+        )
     return {name: value for name, value in request.json_object().items() if name != "attributes"}
 
 
@@ -176,12 +194,18 @@ def _user_id(request: Request) -> str:
 def _span(org: DemoOrg, request: Request, days: int) -> tuple[str, datetime, datetime]:
     name = _object(org, request)
     if not org.database.global_entry(name, request.version)["replicateable"]:
-        raise ApiError("INVALID_TYPE_FOR_OPERATION", f"object type '{name}' is not replicateable", 400)
+        raise ApiError(
+            "INVALID_TYPE_FOR_OPERATION", f"object type '{name}' is not replicateable", 400
+        )
     start, end = _moment(request, "start"), _moment(request, "end")
     if start >= end:
         raise ApiError("INVALID_REPLICATION_DATE", "startDate must be before endDate", 400)
     if start < org.clock.now() - timedelta(days=days):
-        raise ApiError("INVALID_REPLICATION_DATE", f"startDate before org replication enabled date ({days} days)", 400)
+        raise ApiError(
+            "INVALID_REPLICATION_DATE",
+            f"startDate before org replication enabled date ({days} days)",
+            400,
+        )
     return name, start, end
 
 
@@ -192,7 +216,9 @@ def _moment(request: Request, name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as err:
-        raise ApiError("MALFORMED_QUERY", f"Invalid value for {name}: {text!r} is no date and time", 400) from err
+        raise ApiError(
+            "MALFORMED_QUERY", f"Invalid value for {name}: {text!r} is no date and time", 400
+        ) from err
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC).replace(second=0, microsecond=0)
 
@@ -205,7 +231,9 @@ def _is_unchanged(org: DemoOrg, request: Request) -> bool:
     try:
         moment = parsedate_to_datetime(since)
     except ValueError as err:
-        raise ApiError("INVALID_HEADER", f"If-Modified-Since is no HTTP date: {since!r}", 400) from err
+        raise ApiError(
+            "INVALID_HEADER", f"If-Modified-Since is no HTTP date: {since!r}", 400
+        ) from err
     return moment.replace(tzinfo=moment.tzinfo or UTC) >= org.catalogue_changed_at
 
 

@@ -38,7 +38,11 @@ def run_report(org: DemoOrg, request: Request) -> Response:
     if ids.normal(request.args["report_id"]) != REPORT_ID:
         raise ApiError("NOT_FOUND", "The data you’re trying to access is unavailable.", 404)
     if not _is_permitted(org, request):
-        raise ApiError("INSUFFICIENT_ACCESS", "You don’t have sufficient privileges to perform this operation.", 403)
+        raise ApiError(
+            "INSUFFICIENT_ACCESS",
+            "You don’t have sufficient privileges to perform this operation.",
+            403,
+        )
     has_details = request.params.get("includeDetails", "").lower() == "true"
     return json_answer(_answer(request, calls_by_user_and_day(org), has_details=has_details))
 
@@ -80,7 +84,9 @@ def _entry(request: Request) -> dict[str, str]:
     }
 
 
-def _answer(request: Request, calls: dict[User, Counter[str]], *, has_details: bool) -> dict[str, Any]:
+def _answer(
+    request: Request, calls: dict[User, Counter[str]], *, has_details: bool
+) -> dict[str, Any]:
     users = sorted(calls, key=lambda user: user.username)
     facts: dict[str, Any] = {"T!T": _fact(sum(calls[user].total() for user in users))}
     down = []
@@ -90,9 +96,18 @@ def _answer(request: Request, calls: dict[User, Counter[str]], *, has_details: b
         for place, (day, count) in enumerate(sorted(calls[user].items())):
             key = f"{number}_{place}"
             at = datetime.fromisoformat(day)
-            days.append({"groupings": [], "key": key, "label": f"{at.month}/{at.day}/{at.year}", "value": day})
+            days.append(
+                {
+                    "groupings": [],
+                    "key": key,
+                    "label": f"{at.month}/{at.day}/{at.year}",
+                    "value": day,
+                }
+            )
             facts[f"{key}!T"] = _fact(count, rows=[count] if has_details else [])
-        down.append({"groupings": days, "key": str(number), "label": user.username, "value": user.username})
+        down.append(
+            {"groupings": days, "key": str(number), "label": user.username, "value": user.username}
+        )
     entry = _entry(request)
     return {
         "allData": True,
@@ -125,7 +140,12 @@ def _answer(request: Request, calls: dict[User, Counter[str]], *, has_details: b
             "folderId": FOLDER_ID,
             "groupingsAcross": [],
             "groupingsDown": [
-                {"dateGranularity": "None", "name": USER, "sortAggregate": None, "sortOrder": "Asc"},
+                {
+                    "dateGranularity": "None",
+                    "name": USER,
+                    "sortAggregate": None,
+                    "sortOrder": "Asc",
+                },
                 {"dateGranularity": "Day", "name": DAY, "sortAggregate": None, "sortOrder": "Asc"},
             ],
             "id": REPORT_ID,

@@ -101,12 +101,18 @@ class Request:
         try:
             return json.loads(self.body)
         except ValueError as err:
-            raise ApiError("JSON_PARSER_ERROR", f"Unexpected content in the request body: {err}", 400) from err
+            raise ApiError(
+                "JSON_PARSER_ERROR", f"Unexpected content in the request body: {err}", 400
+            ) from err
 
     def json_object(self) -> dict[str, Any]:
         value = self.json()
         if not isinstance(value, dict):
-            raise ApiError("JSON_PARSER_ERROR", "Cannot deserialize the request body: an object is expected", 400)
+            raise ApiError(
+                "JSON_PARSER_ERROR",
+                "Cannot deserialize the request body: an object is expected",
+                400,
+            )
         return value
 
 
@@ -129,7 +135,13 @@ def json_bytes(value: Any) -> bytes:
 
 
 def json_answer(value: Any, status: int = 200, **headers: str) -> Response:
-    return Response(status, json_bytes(value), JSON_TYPE, {k.replace("_", "-"): v for k, v in headers.items()}, value)
+    return Response(
+        status,
+        json_bytes(value),
+        JSON_TYPE,
+        {k.replace("_", "-"): v for k, v in headers.items()},
+        value,
+    )
 
 
 def empty_answer(status: int = 204) -> Response:
@@ -164,7 +176,9 @@ class Route:
     is_open: bool = False
 
 
-def route(method: str, path: str, handler: Handler, *, family: str = "rest", is_open: bool = False) -> Route:
+def route(
+    method: str, path: str, handler: Handler, *, family: str = "rest", is_open: bool = False
+) -> Route:
     """
     A route for ``path``; ``{name}`` is one segment, ``{name+}`` the rest, ``{version}`` an API version.
 

@@ -65,7 +65,9 @@ def _columns(catalog: Catalog, scope: Scope, query: tree.Query) -> list[dict[str
             if relation is None or child is None:
                 raise LookupError(what.object)
             inner = _columns(catalog, Scope(catalog, child, what.text, soql_alias=what.alias), what)
-            found.columns.append(_column(relation.field.children or what.object, is_aggregate=True, inner=inner))
+            found.columns.append(
+                _column(relation.field.children or what.object, is_aggregate=True, inner=inner)
+            )
         elif isinstance(what, tree.Path):
             _add_field(found, scope, what)
         elif isinstance(what, tree.Call):
@@ -83,11 +85,15 @@ def _add_field(found: _List, scope: Scope, path: tree.Path) -> None:
     place.columns.append(_column(column.field.name, column.field))
 
 
-def _add_call(found: _List, scope: Scope, call: tree.Call, alias: str | None, numbers: count[int]) -> None:
+def _add_call(
+    found: _List, scope: Scope, call: tree.Call, alias: str | None, numbers: count[int]
+) -> None:
     if call.name == "FIELDS":
         which = str(call.argument).upper()
         found.columns += [
-            _column(f.name, f) for f in scope.object.fields if which == "ALL" or f.is_custom == (which == "CUSTOM")
+            _column(f.name, f)
+            for f in scope.object.fields
+            if which == "ALL" or f.is_custom == (which == "CUSTOM")
         ]
     elif call.argument is None:
         # COUNT() alone answers with a number and no row, so it has no column.

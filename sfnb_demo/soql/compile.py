@@ -20,7 +20,14 @@ MAX_GROUPS = 2_000
 MAX_FIELDS_ROWS = 200
 MAX_SUBQUERIES = 20
 
-AGGREGATES = {"COUNT": "count", "COUNT_DISTINCT": "count", "SUM": "sum", "AVG": "avg", "MIN": "min", "MAX": "max"}
+AGGREGATES = {
+    "COUNT": "count",
+    "COUNT_DISTINCT": "count",
+    "SUM": "sum",
+    "AVG": "avg",
+    "MIN": "min",
+    "MAX": "max",
+}
 DATE_PARTS = {
     "CALENDAR_YEAR": "year", "CALENDAR_QUARTER": "quarter", "CALENDAR_MONTH": "month", "FISCAL_YEAR": "year",
     "FISCAL_QUARTER": "quarter", "FISCAL_MONTH": "month", "DAY_IN_MONTH": "day", "DAY_IN_WEEK": "dayofweek",
@@ -73,18 +80,28 @@ class Compiler:
         if obj is None:
             raise no_such_object(query.text, query.object_at, query.object)
         if not obj.is_queryable:
-            raise ApiError("INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support query")
+            raise ApiError(
+                "INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support query"
+            )
         if query.offset is not None and query.offset > MAX_OFFSET:
             raise ApiError(
-                "NUMBER_OUTSIDE_VALID_RANGE", frame(query.text, 0, f"Maximum SOQL offset allowed is {MAX_OFFSET}")
+                "NUMBER_OUTSIDE_VALID_RANGE",
+                frame(query.text, 0, f"Maximum SOQL offset allowed is {MAX_OFFSET}"),
             )
         if not is_retrieve:
             self._check_wanted_filter(obj, query)
         scope = Scope(self.catalog, obj, query.text, "t", query.alias)
         only = query.items[0].what
-        if len(query.items) == 1 and isinstance(only, tree.Call) and only.name == "COUNT" and only.argument is None:
+        if (
+            len(query.items) == 1
+            and isinstance(only, tree.Call)
+            and only.name == "COUNT"
+            and only.argument is None
+        ):
             return self._count(scope, query)
-        if query.group_by or any(isinstance(i.what, tree.Call) and i.what.name in AGGREGATES for i in query.items):
+        if query.group_by or any(
+            isinstance(i.what, tree.Call) and i.what.name in AGGREGATES for i in query.items
+        ):
             return self._aggregate(scope, query)
         return self._select(scope, query)
 
@@ -94,7 +111,11 @@ class Compiler:
         where = query.where
         parts = where.parts if isinstance(where, tree.Junction) and where.op == "AND" else (where,)
         conditions = [p for p in parts if isinstance(p, tree.Condition)]
-        filtered = {str(c.operand).lower() for c in conditions if c.op in ("=", "IN") and c.value is not None}
+        filtered = {
+            str(c.operand).lower()
+            for c in conditions
+            if c.op in ("=", "IN") and c.value is not None
+        }
         if filtered & {w.lower() for w in obj.wanted_filters}:
             return
         raise ApiError("MALFORMED_QUERY", frame(query.text, query.object_at, obj.refusal))
@@ -102,16 +123,23 @@ class Compiler:
     # --- the clauses ---------------------------------------------------------------------------------------------
 
     def _conditions(self, scope: Scope, *, having: bool = False) -> Conditions:
-        to_sql = (lambda o: self._grouped(scope, o)) if having else (lambda o: self._operand(scope, o))
+        to_sql = (
+            (lambda o: self._grouped(scope, o)) if having else (lambda o: self._operand(scope, o))
+        )
         return Conditions(
-            scope.text, to_sql=to_sql, semijoin=lambda q, f: self._semijoin(scope, q, f), today=self.today
+            scope.text,
+            to_sql=to_sql,
+            semijoin=lambda q, f: self._semijoin(scope, q, f),
+            today=self.today,
         )
 
     def _where(self, scope: Scope, query: tree.Query) -> str:
         parts = []
         if not (self.all_rows or query.is_all_rows):
             parts += [
-                f"NOT {scope.prefix}.{quote(n)}" for n in ("IsDeleted", "IsArchived") if self.hides(scope.object, n)
+                f"NOT {scope.prefix}.{quote(n)}"
+                for n in ("IsDeleted", "IsArchived")
+                if self.hides(scope.object, n)
             ]
         if scope.object.name == "UserPermissionAccess" and self.user_id is not None:
             row = ids.make_id(scope.object.prefix or "", ids.number_of(self.user_id))
@@ -159,7 +187,11 @@ class Compiler:
         if operand.name == "COUNT":
             return f"count({sql})", _COUNTED
         result = _AVERAGED if operand.name == "AVG" else inner
-        cast = "CAST(sum({}) AS DOUBLE)" if operand.name == "SUM" else AGGREGATES[operand.name] + "({})"
+        cast = (
+            "CAST(sum({}) AS DOUBLE)"
+            if operand.name == "SUM"
+            else AGGREGATES[operand.name] + "({})"
+        )
         return cast.format(sql), result
 
     def _semijoin(self, scope: Scope, query: tree.Query, outer: Field) -> str:
@@ -169,17 +201,23 @@ class Compiler:
         inner = Scope(self.catalog, obj, query.text, scope.prefix + "s", query.alias)
         what = query.items[0].what
         if len(query.items) != 1 or not isinstance(what, tree.Path):
-            raise malformed(query.text, query.object_at, "semi join sub-selects can only query one field")
+            raise malformed(
+                query.text, query.object_at, "semi join sub-selects can only query one field"
+            )
         column = inner.resolve(what)
         if column.field.type not in ID_TYPES or outer.type not in ID_TYPES:
             at = what.at
             raise invalid_field(
-                query.text, at, "semi join sub-selects can only query id fields, cannot use: " + str(what)
+                query.text,
+                at,
+                "semi join sub-selects can only query id fields, cannot use: " + str(what),
             )
         where = self._where(inner, query)
         return f"SELECT {column.sql}{self._from(inner)}{where}"
 
-    def _order(self, scope: Scope, query: tree.Query, aliases: dict[str, str] | None = None) -> list[str]:
+    def _order(
+        self, scope: Scope, query: tree.Query, aliases: dict[str, str] | None = None
+    ) -> list[str]:
         terms = []
         for ordering in query.order_by:
             operand = ordering.operand
@@ -187,13 +225,23 @@ class Compiler:
             if alias is not None:
                 sql = alias
             else:
-                sql, found = self._grouped(scope, operand) if aliases is not None else self._operand(scope, operand)
+                sql, found = (
+                    self._grouped(scope, operand)
+                    if aliases is not None
+                    else self._operand(scope, operand)
+                )
                 if not found.is_sortable:
-                    raise malformed(scope.text, operand.at, f"field '{found.name}' can not be sorted in a query call")
+                    raise malformed(
+                        scope.text,
+                        operand.at,
+                        f"field '{found.name}' can not be sorted in a query call",
+                    )
                 if found.column_type == "VARCHAR" and found.type not in ID_TYPES:
                     sql = f"lower({sql})"
             direction = "DESC" if ordering.is_descending else "ASC"
-            terms.append(f"{sql} {direction} NULLS {'FIRST' if ordering.has_nulls_first else 'LAST'}")
+            terms.append(
+                f"{sql} {direction} NULLS {'FIRST' if ordering.has_nulls_first else 'LAST'}"
+            )
         return terms
 
     @staticmethod
@@ -212,19 +260,31 @@ class Compiler:
             )
         where = self._where(scope, query)
         inner = f"SELECT 1{self._from(scope)}{where}{self._window(query)}"
-        return Plan(scope.object, f"SELECT count(*) FROM ({inner})", Node("AggregateResult", -1), [], is_count=True)
+        return Plan(
+            scope.object,
+            f"SELECT count(*) FROM ({inner})",
+            Node("AggregateResult", -1),
+            [],
+            is_count=True,
+        )
 
     def _aggregate(self, scope: Scope, query: tree.Query) -> Plan:
         groups = {str(g).lower(): self._operand(scope, g) for g in query.group_by}
         for group, (_, found) in zip(query.group_by, groups.values(), strict=False):
             if not _is_groupable(found):
-                raise malformed(scope.text, group.at, f"field '{found.name}' can not be grouped in a query call")
+                raise malformed(
+                    scope.text, group.at, f"field '{found.name}' can not be grouped in a query call"
+                )
         root = Node("AggregateResult", -1)
         columns: list[str] = []
         unnamed, aliases = 0, dict[str, str]()
         for item in query.items:
             if item.what is None or isinstance(item.what, tree.Query):
-                raise malformed(scope.text, item.at, "Grouped query cannot use child relationships in the SELECT list")
+                raise malformed(
+                    scope.text,
+                    item.at,
+                    "Grouped query cannot use child relationships in the SELECT list",
+                )
             sql, found = self._grouped(scope, item.what)
             is_aggregate = isinstance(item.what, tree.Call) and item.what.name in AGGREGATES
             if not is_aggregate and str(item.what).lower() not in groups:
@@ -245,7 +305,11 @@ class Compiler:
             aliases[key.lower()] = sql
             columns.append(written(sql, found.type, self.flavour))
         where = self._where(scope, query)
-        having = " HAVING " + self._conditions(scope, having=True).sql(query.having) if query.having is not None else ""
+        having = (
+            " HAVING " + self._conditions(scope, having=True).sql(query.having)
+            if query.having is not None
+            else ""
+        )
         order = self._order(scope, query, aliases)
         grouping = " GROUP BY " + ", ".join(sql for sql, _ in groups.values()) if groups else ""
         order = order or [sql for sql, _ in groups.values()]
@@ -268,7 +332,9 @@ class Compiler:
             where += f"{' AND' if where else ' WHERE'} {parent} IN (SELECT unnest(?))"
             columns.append(parent)
             window = ""  # LIMIT and OFFSET count within each parent
-        if self.flavour != "csv" and (order or query.limit is not None or scope.joins or foreign_key):
+        if self.flavour != "csv" and (
+            order or query.limit is not None or scope.joins or foreign_key
+        ):
             order.append(f'{scope.prefix}."Id"')
         ordering = " ORDER BY " + ", ".join(order) if order else ""
         sql = f"SELECT {', '.join(columns)}{self._from(scope)}{where}{ordering}{window}"
@@ -323,17 +389,23 @@ class _Columns:
 
     def _children(self, query: tree.Query, at: int) -> None:
         if self.compiler.flavour == "csv":
-            raise malformed(self.scope.text, at, "parent-to-child subqueries are not supported in Bulk Query")
+            raise malformed(
+                self.scope.text, at, "parent-to-child subqueries are not supported in Bulk Query"
+            )
         self.subqueries += 1
         if self.subqueries > MAX_SUBQUERIES:
-            raise malformed(self.scope.text, at, f"Maximum number of subqueries is {MAX_SUBQUERIES}")
+            raise malformed(
+                self.scope.text, at, f"Maximum number of subqueries is {MAX_SUBQUERIES}"
+            )
         name, children = self.compiler.subquery(self.scope, query)
         self.root.entries[name] = children
 
     def _function(self, call: tree.Call, item: tree.Item) -> None:
         sql, found = self.compiler._operand(self.scope, call)
         if call.name not in PLAIN:
-            raise malformed(self.scope.text, item.at, f"Field must be grouped or aggregated: {call.name}")
+            raise malformed(
+                self.scope.text, item.at, f"Field must be grouped or aggregated: {call.name}"
+            )
         key = item.alias or found.name
         self.root.entries[key] = Leaf(self._push(written(sql, found.type, self.compiler.flavour)))
         self.header.append(key)
@@ -344,14 +416,22 @@ class _Columns:
             raise malformed(text, call.at, f"unexpected token: '{call.argument}'")
         is_unbounded = which != "STANDARD"
         if is_unbounded and (self.query.limit is None or self.query.limit > MAX_FIELDS_ROWS):
-            raise malformed(text, call.at, f"The SOQL FIELDS function must have a LIMIT of at most {MAX_FIELDS_ROWS}")
+            raise malformed(
+                text,
+                call.at,
+                f"The SOQL FIELDS function must have a LIMIT of at most {MAX_FIELDS_ROWS}",
+            )
         if is_unbounded and self.compiler.flavour == "csv":
             raise malformed(
-                text, call.at, "The SOQL FIELDS function is not supported with an unbounded set of fields in this API"
+                text,
+                call.at,
+                "The SOQL FIELDS function is not supported with an unbounded set of fields in this API",
             )
         for wanted in self.scope.object.fields:
             if which == "ALL" or wanted.is_custom == (which == "CUSTOM"):
-                is_whole = self.compiler.flavour == "csv" and (wanted.type in ("address", "location", "base64"))
+                is_whole = self.compiler.flavour == "csv" and (
+                    wanted.type in ("address", "location", "base64")
+                )
                 if not is_whole:
                     self._field(Column(self.scope.root, wanted), wanted.name, call.at)
 
@@ -381,7 +461,11 @@ class _Columns:
     def _node(self, relation: Relation) -> Node:
         if relation.path in self.nodes:
             return self.nodes[relation.path]
-        above = self._node(self.scope.relations[relation.path[:-1]]) if len(relation.path) > 1 else self.root
+        above = (
+            self._node(self.scope.relations[relation.path[:-1]])
+            if len(relation.path) > 1
+            else self.root
+        )
         is_any = relation.object is POLYMORPHIC
         node = Node(relation.object.name, self._push(f'{relation.alias}."Id"'))
         if is_any:

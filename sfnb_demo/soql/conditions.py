@@ -20,7 +20,13 @@ ToSql = Callable[[tree.Operand], tuple[str, Field]]
 Semijoin = Callable[[tree.Query, Field], str]
 """From a subquery to the SQL of its one column."""
 
-_SPOKEN = {"datetime": "dateTime", "int": "int", "currency": "double", "percent": "double", "long": "int"}
+_SPOKEN = {
+    "datetime": "dateTime",
+    "int": "int",
+    "currency": "double",
+    "percent": "double",
+    "long": "int",
+}
 
 
 class Conditions:
@@ -51,7 +57,9 @@ class Conditions:
         sql, field = self.to_sql(node.operand)
         at = node.operand.at
         if not field.is_filterable or field.type in ("address", "location", "base64"):
-            raise invalid_field(self.text, at, f"field '{field.name}' can not be filtered in a query call")
+            raise invalid_field(
+                self.text, at, f"field '{field.name}' can not be filtered in a query call"
+            )
         if node.op in ("IN", "NOT IN"):
             return self._set(node, sql, field)
         if node.op in ("INCLUDES", "EXCLUDES"):
@@ -85,7 +93,9 @@ class Conditions:
             raise malformed(self.text, word.at, f"unexpected token: '{word.name}'")
         if field.type not in ("date", "datetime"):
             raise self._wrong_type(field, at)
-        first, after = (f"{'DATE' if field.type == 'date' else 'TIMESTAMP'} '{day.isoformat()}'" for day in days)
+        first, after = (
+            f"{'DATE' if field.type == 'date' else 'TIMESTAMP'} '{day.isoformat()}'" for day in days
+        )
         match op:
             case "=":
                 return f"({sql} >= {first} AND {sql} < {after})"
@@ -145,7 +155,9 @@ class Conditions:
 
     def _folded(self, sql: str, field: Field) -> str:
         """Text in lower case; everything else as it is."""
-        is_text = field.column_type == "VARCHAR" and field.type not in ID_TYPES and field.type != "time"
+        is_text = (
+            field.column_type == "VARCHAR" and field.type not in ID_TYPES and field.type != "time"
+        )
         return f"lower({sql})" if is_text else sql
 
     def _value(self, value: tree.Value, field: Field, at: int) -> str:  # noqa: PLR0911 - a table of types
@@ -154,7 +166,10 @@ class Conditions:
         if kind in ID_TYPES and isinstance(value, str):
             found = ids.normal(value)
             if found is None:
-                raise ApiError("INVALID_QUERY_FILTER_OPERATOR", frame(self.text, at, f"invalid ID field: {value}"))
+                raise ApiError(
+                    "INVALID_QUERY_FILTER_OPERATOR",
+                    frame(self.text, at, f"invalid ID field: {value}"),
+                )
             return literal(found)
         if kind == "boolean" and isinstance(value, bool):
             return "true" if value else "false"
@@ -184,7 +199,10 @@ class Conditions:
         return invalid_field(self.text, at, message)
 
     def _bad_operator(self, field: Field, op: str, at: int) -> ApiError:
-        name = {"=": "equals", "<": "less than", ">": "greater than", "LIKE": "like"}.get(op, op.lower())
+        name = {"=": "equals", "<": "less than", ">": "greater than", "LIKE": "like"}.get(
+            op, op.lower()
+        )
         return ApiError(
-            "INVALID_QUERY_FILTER_OPERATOR", frame(self.text, at, f"invalid operator on {field.type} field: {name}")
+            "INVALID_QUERY_FILTER_OPERATOR",
+            frame(self.text, at, f"invalid operator on {field.type} field: {name}"),
         )

@@ -27,9 +27,8 @@ def malformed(text: str, at: int, message: str) -> ApiError:
 
 
 def no_such_field(text: str, at: int, name: str, object_name: str) -> ApiError:
-    message = (
-        f"No such column '{name}' on entity '{object_name}'. {_NAMES_HINT.format(what='field', which='custom field')}"
-    )
+    hint = _NAMES_HINT.format(what="field", which="custom field")
+    message = f"No such column '{name}' on entity '{object_name}'. {hint}"
     return ApiError("INVALID_FIELD", frame(text, at, message))
 
 

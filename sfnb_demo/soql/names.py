@@ -31,7 +31,9 @@ def expression(obj: ObjectDef, wanted: Field, alias: str) -> str:
         def column(match: re.Match[str]) -> str:
             inner = obj.find(match[1])
             if inner is None:
-                raise LookupError(f"{obj.name}.{wanted.name} speaks of {match[1]}, which is no field")
+                raise LookupError(
+                    f"{obj.name}.{wanted.name} speaks of {match[1]}, which is no field"
+                )
             return expression(obj, inner, alias)
 
         return "(" + re.sub(r"\{(\w+)\}", column, wanted.formula) + ")"
@@ -52,7 +54,11 @@ def polymorphic_source(catalog: Catalog, targets: tuple[str, ...]) -> str:
             if wanted.name in ("Id", "Type"):
                 continue
             own = obj.name_field if wanted.name == "Name" else obj.find(wanted.name)
-            sql = expression(obj, own, "x") if own is not None else f"CAST(NULL AS {wanted.column_type})"
+            sql = (
+                expression(obj, own, "x")
+                if own is not None
+                else f"CAST(NULL AS {wanted.column_type})"
+            )
             columns.append(f"{sql} AS {quote(wanted.name)}")
         selects.append(f"SELECT {', '.join(columns)} FROM {quote(obj.name)} x")
     return "(" + " UNION ALL ".join(selects) + ")"
@@ -111,10 +117,18 @@ class Scope:
         names = path.names
         own_names = {(self.soql_alias or "").lower(), self.object.name.lower()}
         # `Account.Name` on Account is its own name, unless Account has a parent that is called so.
-        if len(names) > 1 and names[0].lower() in own_names and names[0].lower() not in self.object.parents:
+        if (
+            len(names) > 1
+            and names[0].lower() in own_names
+            and names[0].lower() not in self.object.parents
+        ):
             names = names[1:]
         if len(names) - 1 > MAX_LEVELS:
-            raise malformed(self.text, path.at, f"SOQL relationship path is deeper than {MAX_LEVELS} levels: '{path}'")
+            raise malformed(
+                self.text,
+                path.at,
+                f"SOQL relationship path is deeper than {MAX_LEVELS} levels: '{path}'",
+            )
         relation = self.root
         for name in names[:-1]:
             relation = self._join(relation, name, path)
@@ -138,6 +152,8 @@ class Scope:
             if found is None:
                 raise no_such_relation(self.text, path.at, name, left.object.name)
             target, source = found, quote(found.name)
-        self.joins.append(f'LEFT JOIN {source} {alias} ON {left.alias}.{quote(reference.name)} = {alias}."Id"')
+        self.joins.append(
+            f'LEFT JOIN {source} {alias} ON {left.alias}.{quote(reference.name)} = {alias}."Id"'
+        )
         self.relations[key] = Relation(key, target, alias)
         return self.relations[key]

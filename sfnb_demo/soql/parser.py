@@ -25,7 +25,9 @@ _EMPTY = "SOQL statements cannot be empty or null"
 @lru_cache(maxsize=1)
 def _lark() -> Lark:
     text = resources.files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(text, parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=True)
+    return Lark(
+        text, parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=True
+    )
 
 
 @lru_cache(maxsize=512)
@@ -39,14 +41,18 @@ def parse(text: str) -> tree.Query:
     if not text.strip():
         raise ApiError("MALFORMED_QUERY", _EMPTY)
     if len(text) > MAX_CHARS:
-        raise ApiError("MALFORMED_QUERY", f"SOQL statements cannot be longer than {MAX_CHARS} characters.")
+        raise ApiError(
+            "MALFORMED_QUERY", f"SOQL statements cannot be longer than {MAX_CHARS} characters."
+        )
     try:
         parsed = _lark().parse(text)
         return cast(tree.Query, _Builder(text).transform(parsed))
     except UnexpectedToken as err:
         is_end = err.token.type == "$END"
         at = len(text.rstrip()) if is_end else (err.token.start_pos or 0)
-        raise malformed(text, at, f"unexpected token: '{'<EOF>' if is_end else err.token}'") from err
+        raise malformed(
+            text, at, f"unexpected token: '{'<EOF>' if is_end else err.token}'"
+        ) from err
     except UnexpectedCharacters as err:
         at = err.pos_in_stream or 0
         word = re.match(r"\w+|.", text[at:], re.DOTALL)
@@ -80,7 +86,9 @@ class _Builder(Transformer[Token, Any]):
     def query(self, parts: list[Any]) -> tree.Query:
         items, name, *clauses = parts
         found = dict(c for c in clauses if c is not None)
-        return tree.Query(items=items, object=str(name), text=self.text, object_at=_at(name), **found)
+        return tree.Query(
+            items=items, object=str(name), text=self.text, object_at=_at(name), **found
+        )
 
     def items(self, parts: list[Any]) -> tuple[tree.Item, ...]:
         return tuple(parts)
@@ -178,7 +186,9 @@ class _Builder(Transformer[Token, Any]):
     def string(self, parts: list[Token]) -> str:
         text = unescape(str(parts[0]))
         if len(text) > MAX_STRING_CHARS:
-            raise malformed(self.text, _at(parts[0]), "string literal is longer than 4000 characters")
+            raise malformed(
+                self.text, _at(parts[0]), "string literal is longer than 4000 characters"
+            )
         return text
 
     def datetime(self, parts: list[Token]) -> datetime:
@@ -187,7 +197,9 @@ class _Builder(Transformer[Token, Any]):
             return datetime.fromisoformat(text).astimezone(UTC)
         except (ValueError, OverflowError) as err:
             raise malformed(
-                self.text, _at(parts[0]), f"line 1:{_at(parts[0])} no viable alternative at '{parts[0]}'"
+                self.text,
+                _at(parts[0]),
+                f"line 1:{_at(parts[0])} no viable alternative at '{parts[0]}'",
             ) from err
 
     def date(self, parts: list[Token]) -> date:
@@ -195,7 +207,9 @@ class _Builder(Transformer[Token, Any]):
             return date.fromisoformat(str(parts[0]))
         except ValueError as err:
             raise malformed(
-                self.text, _at(parts[0]), f"line 1:{_at(parts[0])} no viable alternative at '{parts[0]}'"
+                self.text,
+                _at(parts[0]),
+                f"line 1:{_at(parts[0])} no viable alternative at '{parts[0]}'",
             ) from err
 
     def number(self, parts: list[Token]) -> tree.Number:

@@ -69,7 +69,11 @@ def written(sql: str, kind: str, flavour: Flavour) -> str:
             sql = f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%gZ')"
         return f"coalesce(CAST({sql} AS VARCHAR), '')"
     if kind == "datetime":
-        return f"epoch_ms({sql})" if flavour == "epoch" else f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%g+0000')"
+        return (
+            f"epoch_ms({sql})"
+            if flavour == "epoch"
+            else f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%g+0000')"
+        )
     if kind == "date":
         return f"CAST({sql} AS VARCHAR)"
     return sql

@@ -13,7 +13,9 @@ FetchChildren = Callable[[Children, list[str]], dict[str, Record]]
 """From a subquery and the parents' ids to what each parent that has any shows."""
 
 
-def build(node: Node, columns: Columns, size: int, *, path: str, fetch: FetchChildren) -> list[Record | None]:
+def build(
+    node: Node, columns: Columns, size: int, *, path: str, fetch: FetchChildren
+) -> list[Record | None]:
     """
     The records of one node, one per row; None where a parent is not there.
 
@@ -43,16 +45,22 @@ def build(node: Node, columns: Columns, size: int, *, path: str, fetch: FetchChi
     ]
 
 
-def _attributes(node: Node, ids: Sequence[Any], columns: Columns, size: int, path: str) -> list[Record]:
+def _attributes(
+    node: Node, ids: Sequence[Any], columns: Columns, size: int, path: str
+) -> list[Record]:
     if node.id < 0:
         return [{"type": "AggregateResult"} for _ in range(size)]
     types = columns[node.type] if node.type is not None else [node.name] * size
-    return [{"type": node.name, "url": f"{path}/sobjects/{t}/{i}"} for t, i in zip(types, ids, strict=True)]
+    return [
+        {"type": node.name, "url": f"{path}/sobjects/{t}/{i}"}
+        for t, i in zip(types, ids, strict=True)
+    ]
 
 
 def _compound(entry: Compound, columns: Columns, size: int) -> list[Record | None]:
     keys = [key for key, _ in entry.parts]
     parts = [columns[c] if c >= 0 else [None] * size for _, c in entry.parts]
     return [
-        None if all(v is None for v in row) else dict(zip(keys, row, strict=True)) for row in zip(*parts, strict=True)
+        None if all(v is None for v in row) else dict(zip(keys, row, strict=True))
+        for row in zip(*parts, strict=True)
     ]

@@ -25,7 +25,9 @@ import nbformat
 import pytest
 import requests
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install 'sfnb[dev]'")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not installed: pip install 'sfnb[dev]'"
+)
 
 from playwright.sync_api import Browser, Page, expect  # noqa: E402 - after the line that says that it is missing
 
@@ -45,12 +47,16 @@ expect.set_options(timeout=20_000)
 def find_chromium() -> str | None:
     """The browser that is there, or None."""
     named = os.environ.get("SFNB_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return named or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
 
 
 def launch(playwright: Any) -> Browser:
     """Start the system's Chromium, headless."""
-    switches = [*SWITCHES, "--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else SWITCHES
+    switches = (
+        [*SWITCHES, "--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else SWITCHES
+    )
     chromium: Browser = playwright.chromium.launch(executable_path=find_chromium(), args=switches)
     return chromium
 
@@ -59,7 +65,9 @@ def launch(playwright: Any) -> Browser:
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole session; each test gets a profile of its own."""
     if find_chromium() is None:
-        pytest.skip("there is no Chromium: install the Debian package chromium, or name one in SFNB_CHROMIUM")
+        pytest.skip(
+            "there is no Chromium: install the Debian package chromium, or name one in SFNB_CHROMIUM"
+        )
     with sync_api.sync_playwright() as playwright:
         chromium = launch(playwright)
         yield chromium
@@ -96,17 +104,25 @@ class Home:
         """JupyterLab's question whether to fetch news would lie on top of what we look at."""
         folder = self.folder / "jupyter" / "settings" / "@jupyterlab" / "apputils-extension"
         folder.mkdir(parents=True)
-        (folder / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+        (folder / "notification.jupyterlab-settings").write_text(
+            '{"fetchNews": "false", "checkForUpdates": false}'
+        )
 
     def sfnb(self, *arguments: str, check: bool = True) -> str:
         """What `sfnb …` prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "sfnb", *arguments], env=self.environ, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "sfnb", *arguments],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def tell(self, path: str, body: dict[str, Any] | None = None, *, method: str = "") -> dict[str, Any]:
+    def tell(
+        self, path: str, body: dict[str, Any] | None = None, *, method: str = ""
+    ) -> dict[str, Any]:
         """Call the demo org's control endpoint; POST when there is a body, GET otherwise."""
         ready = json.loads((self.folder / "demo" / "ready.json").read_text("utf-8"))
         headers = {"X-Demo-Control": ready["control_token"]}
@@ -120,7 +136,16 @@ class Home:
 @pytest.fixture(scope="module")
 def demo_options() -> list[str]:
     """How the demo org is started; a module may say it otherwise."""
-    return ["--size", "tiny", "--competitors", "off", "--max-calls", "15000", "--minutes-per-second", "1"]
+    return [
+        "--size",
+        "tiny",
+        "--competitors",
+        "off",
+        "--max-calls",
+        "15000",
+        "--minutes-per-second",
+        "1",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +181,10 @@ class Server:
         """Write a notebook of these code cells; its name."""
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(source) for source in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}} | metadata,
+            metadata={
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+            }
+            | metadata,
         )
         nbformat.write(notebook, self.folder / name)
         return name
@@ -192,9 +220,22 @@ def start_lab(home: Home, folder: Path) -> Server:
     """A JupyterLab whose notebooks are in ``folder``."""
     folder.mkdir(exist_ok=True)
     token = secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=0", f"--IdentityProvider.token={token}"]
-    command += ["--allow-root", "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    server = serve(command, home, folder / "notebooks", folder / "lab.log", r"(http://127\.0\.0\.1:\d+)/lab")
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--port=0",
+        f"--IdentityProvider.token={token}",
+    ]
+    command += [
+        "--allow-root",
+        "--LabApp.expose_app_in_browser=True",
+        f"--ServerApp.root_dir={folder / 'notebooks'}",
+    ]
+    server = serve(
+        command, home, folder / "notebooks", folder / "lab.log", r"(http://127\.0\.0\.1:\d+)/lab"
+    )
     server.token = token
     return server
 
@@ -213,7 +254,9 @@ OpenNotebook = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, artefacts: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+def open_page(
+    browser: Browser, artefacts: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
     """A factory of pages, each of a person of its own; what they show at the test's end is kept as a screenshot."""
     with ExitStack() as stack:
         pages: list[Page] = []
@@ -252,7 +295,9 @@ def open_lab(lab: Server, open_page: Callable[..., Page]) -> OpenNotebook:
 
 def command(page: Page, name: str, arguments: dict[str, Any] | None = None) -> None:
     """Run a command of JupyterLab's palette, without waiting for its end."""
-    page.evaluate("([n, a]) => { window.jupyterapp.commands.execute(n, a); }", [name, arguments or {}])
+    page.evaluate(
+        "([n, a]) => { window.jupyterapp.commands.execute(n, a); }", [name, arguments or {}]
+    )
 
 
 def wait_for_kernel(page: Page) -> None:

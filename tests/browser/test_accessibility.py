@@ -24,18 +24,25 @@ SERIOUS = ("serious", "critical")
 def axe(page: Page, where: str) -> list[dict[str, Any]]:
     """What axe-core finds serious below ``where``."""
     core = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe-core is missing: pip install 'sfnb[dev]'"
+        "axe_playwright_python.sync_playwright",
+        reason="axe-core is missing: pip install 'sfnb[dev]'",
     )
     found = core.Axe().run(page, context=where).response["violations"]
     return [
-        {"rule": one["id"], "impact": one["impact"], "nodes": [node["html"] for node in one["nodes"]][:3]}
+        {
+            "rule": one["id"],
+            "impact": one["impact"],
+            "nodes": [node["html"] for node in one["nodes"]][:3],
+        }
         for one in found
         if one["impact"] in SERIOUS
     ]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing_serious(home: Home, lab: Server, open_lab: OpenNotebook, dark: bool) -> None:
+def test_axe_finds_nothing_serious(
+    home: Home, lab: Server, open_lab: OpenNotebook, dark: bool
+) -> None:
     """Names, roles and contrast (AA) of all widgets together are in order, also while something is wrong."""
     page = open_lab(lab.put(f"all_{dark}.ipynb", ALL), dark=dark)
     grid = page.locator(".sfnb-browser")
@@ -64,7 +71,9 @@ def test_the_grid_is_read_by_keyboard(home: Home, lab: Server, open_lab: OpenNot
     scroller.press("End")
     expect(page.locator(".sfnb-grid tbody th").last).to_have_text("330")
     page.get_by_role("button", name="sort by LastName").press("Enter")
-    expect(page.get_by_role("columnheader").filter(has_text="LastName")).to_have_attribute("aria-sort", "ascending")
+    expect(page.get_by_role("columnheader").filter(has_text="LastName")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
     page.get_by_label("filter LastName").fill("=")
     expect(page.locator(".sfnb-browser .sfnb-status")).to_have_text("0 rows")
     page.get_by_label("filter LastName").fill("a")
@@ -75,12 +84,16 @@ def test_tabs_are_chosen_by_arrow_keys(home: Home, lab: Server, open_lab: OpenNo
     """A tab is made when it is first opened; an org that cannot be reached says so and shows what is stored of it."""
     config = home.folder / "sfnb.toml"
     lost = '[orgs.lost]\nlogin = "token"\ninstance_url = "http://127.0.0.1:9"\norg_id = "00D000000000001AAA"\n'
-    config.write_text(config.read_text("utf-8") + f'\n{lost}[orgs.lost.secrets]\ntoken = "env:HOME"\n', "utf-8")
+    config.write_text(
+        config.read_text("utf-8") + f'\n{lost}[orgs.lost.secrets]\ntoken = "env:HOME"\n', "utf-8"
+    )
     page = open_lab(lab.put("tabs.ipynb", "from sfnb import widgets\nwidgets.org_tabs()"))
     expect(page.locator(".sfnb-slider")).to_be_visible()
     tab = page.get_by_role("tab", name="demo")
     tab.focus()
     tab.press("ArrowRight")
     expect(page.get_by_role("tab", name="lost")).to_have_attribute("aria-selected", "true")
-    expect(page.locator(".sfnb-picture .sfnb-problem")).to_contain_text("was not reached", timeout=60_000)
+    expect(page.locator(".sfnb-picture .sfnb-problem")).to_contain_text(
+        "was not reached", timeout=60_000
+    )
     expect(page.locator(".sfnb-slider")).to_be_hidden()

@@ -29,14 +29,18 @@ def dashboard(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "--folder",
         str(folder / "own"),
     ]
-    server = serve(command, home, folder / "own", folder / "voila.log", r"(http://127\.0\.0\.1:[1-9]\d*)")
+    server = serve(
+        command, home, folder / "own", folder / "voila.log", r"(http://127\.0\.0\.1:[1-9]\d*)"
+    )
     try:
         yield server
     finally:
         end(server)
 
 
-def test_a_backup_begins_when_start_is_pressed(home: Home, dashboard: Server, open_page: Callable[..., Page]) -> None:
+def test_a_backup_begins_when_start_is_pressed(
+    home: Home, dashboard: Server, open_page: Callable[..., Page]
+) -> None:
     """Opening the page backs nothing up; the slider saves, Start runs the backup to its end, no code is seen."""
     page = open_page()
     page.goto(f"{dashboard.url}/voila/render/run_backup.ipynb")
@@ -54,7 +58,9 @@ def test_a_backup_begins_when_start_is_pressed(home: Home, dashboard: Server, op
     expect(page.locator(".sfnb-picture table")).to_be_visible()
 
 
-def test_orgs_and_snapshots_are_served(home: Home, dashboard: Server, open_page: Callable[..., Page]) -> None:
+def test_orgs_and_snapshots_are_served(
+    home: Home, dashboard: Server, open_page: Callable[..., Page]
+) -> None:
     """The tabs of orgs and the browser of snapshots work without code as well."""
     page = open_page()
     page.goto(f"{dashboard.url}/voila/render/orgs.ipynb")

@@ -22,7 +22,9 @@ CELLS = [
 ]
 
 
-def test_widgets_leave_honest_pictures(home: Home, tmp_path: Path, open_page: Callable[..., Page]) -> None:
+def test_widgets_leave_honest_pictures(
+    home: Home, tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
     """Executed and exported, each widget shows its last state in plain HTML that needs no network."""
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
     source, ran = tmp_path / "all.ipynb", tmp_path / "ran.ipynb"
@@ -30,7 +32,9 @@ def test_widgets_leave_honest_pictures(home: Home, tmp_path: Path, open_page: Ca
     home.sfnb("run", str(source), "--output", str(ran))
     told = nbformat.read(ran, as_version=4)
     outputs = [out for cell in told.cells for out in cell.get("outputs", ())]
-    assert not [out for out in outputs if "application/vnd.jupyter.widget-view+json" in out.get("data", {})]
+    assert not [
+        out for out in outputs if "application/vnd.jupyter.widget-view+json" in out.get("data", {})
+    ]
 
     convert = [sys.executable, "-m", "nbconvert", "--to", "html", "--template", "basic", str(ran)]
     subprocess.run(convert, check=True, capture_output=True, env=home.environ)

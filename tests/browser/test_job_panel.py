@@ -20,8 +20,14 @@ def run_backup(lab: Server) -> Callable[..., str]:
 
     def written(name: str, **parameters: object) -> str:
         told = json.loads((notebook.folder() / "run_backup.ipynb").read_text("utf-8"))
-        cell = next(cell for cell in told["cells"] if "parameters" in cell["metadata"].get("tags", []))
-        cell["source"] = [*cell["source"], "\n", *(f"{key} = {value!r}\n" for key, value in parameters.items())]
+        cell = next(
+            cell for cell in told["cells"] if "parameters" in cell["metadata"].get("tags", [])
+        )
+        cell["source"] = [
+            *cell["source"],
+            "\n",
+            *(f"{key} = {value!r}\n" for key, value in parameters.items()),
+        ]
         (lab.folder / name).write_text(json.dumps(told), "utf-8")
         return name
 
@@ -66,7 +72,9 @@ def test_a_backup_pauses_on_quota_goes_on_and_can_be_followed(
 
     home.tell("clock", {"advance_minutes": 25 * 60})
     for watching in (page, other):
-        expect(watching.locator(".sfnb-panel .sfnb-badge")).to_contain_text("completed", timeout=90_000)
+        expect(watching.locator(".sfnb-panel .sfnb-badge")).to_contain_text(
+            "completed", timeout=90_000
+        )
         expect(watching.locator(".sfnb-lines")).to_contain_text("resumed: calls have come back")
     expect(page.locator(".sfnb-picture table")).to_be_visible()
     assert share.get_attribute("value") == "1"

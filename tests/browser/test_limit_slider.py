@@ -14,7 +14,9 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Home, OpenNotebook, Server
 
-SLIDER = 'import sfnb\nfrom sfnb import widgets\norg = sfnb.connect("demo")\nwidgets.limit_slider(org)'
+SLIDER = (
+    'import sfnb\nfrom sfnb import widgets\norg = sfnb.connect("demo")\nwidgets.limit_slider(org)'
+)
 AS_PERSON = 'import os\nos.environ["LOGNAME"] = "{who}"\n' + SLIDER
 
 
@@ -25,7 +27,9 @@ def percent_of(home: Home) -> str:
     return str(found[0]) if found else "50"
 
 
-def test_keys_and_mouse_move_it_and_only_save_changes_it(home: Home, lab: Server, open_lab: OpenNotebook) -> None:
+def test_keys_and_mouse_move_it_and_only_save_changes_it(
+    home: Home, lab: Server, open_lab: OpenNotebook
+) -> None:
     """Nothing changes before Save, Cancel restores, and Save leaves an audit entry with its reason (P6)."""
     page = open_lab(lab.put("keys.ipynb", SLIDER))
     part = page.locator(".sfnb-slider section").first
@@ -35,7 +39,9 @@ def test_keys_and_mouse_move_it_and_only_save_changes_it(home: Home, lab: Server
     for _ in range(7):
         range_.press("ArrowRight")
     expect(part.locator(".sfnb-percent")).to_have_value("57")
-    expect(part).to_contain_text("Jobs stop at 8,550 of 15,000 API calls used by the whole org; 6,450 stay for others")
+    expect(part).to_contain_text(
+        "Jobs stop at 8,550 of 15,000 API calls used by the whole org; 6,450 stay for others"
+    )
     expect(part).to_contain_text("not saved (saved: 50 %)")
     assert percent_of(home) == "50"
     page.get_by_role("button", name="Cancel").click()
@@ -53,21 +59,27 @@ def test_keys_and_mouse_move_it_and_only_save_changes_it(home: Home, lab: Server
     assert percent_of(home) == "50"
     page.get_by_label("Reason for the change").fill("night <run>")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".sfnb-slider > .sfnb-status")).to_contain_text(f"Saved: API calls {moved} %")
+    expect(page.locator(".sfnb-slider > .sfnb-status")).to_contain_text(
+        f"Saved: API calls {moved} %"
+    )
     expect(part).to_contain_text(f"50 → {moved} %. “night <run>”")
     assert percent_of(home) == moved
     assert "night <run>" in home.sfnb("audit", "demo")
     home.sfnb("audit", "verify")
 
 
-def test_bad_input_is_told_in_place_and_kept(home: Home, lab: Server, open_lab: OpenNotebook) -> None:
+def test_bad_input_is_told_in_place_and_kept(
+    home: Home, lab: Server, open_lab: OpenNotebook
+) -> None:
     """0, 101, -5, 1e3, fifty and nothing cannot be saved; the field keeps what was typed and says what to type."""
     page = open_lab(lab.put("bad.ipynb", SLIDER))
     typed = page.locator(".sfnb-slider .sfnb-percent").first
     before = percent_of(home)
     for text in ("0", "101", "-5", "1e3", "fifty", ""):
         typed.fill(text)
-        expect(page.locator(".sfnb-slider section .sfnb-problem").first).to_contain_text("whole number from 1 to 100")
+        expect(page.locator(".sfnb-slider section .sfnb-problem").first).to_contain_text(
+            "whole number from 1 to 100"
+        )
         expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
         typed.press("Enter")
         expect(typed).to_have_value(text)
@@ -109,7 +121,9 @@ def test_a_locked_database_saves_nothing(home: Home, lab: Server, open_lab: Open
     other.execute("BEGIN IMMEDIATE")
     typed.fill("66")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".sfnb-slider > .sfnb-status")).to_contain_text("cannot be used: database is locked")
+    expect(page.locator(".sfnb-slider > .sfnb-status")).to_contain_text(
+        "cannot be used: database is locked"
+    )
     expect(typed).to_have_value("66")
     other.execute("ROLLBACK")
     other.close()
@@ -127,21 +141,32 @@ def test_a_revoked_session_is_told(home: Home, lab: Server, open_lab: OpenNotebo
     home.tell("faults", {"match": "/services/Soap/u/", "fault": "status503"})
     home.tell("faults", {"match": "/services/oauth2/", "fault": "status503"})
     page.get_by_role("button", name="Read again").click()
-    expect(page.locator(".sfnb-slider > .sfnb-problem")).to_contain_text("could not be asked", timeout=60_000)
+    expect(page.locator(".sfnb-slider > .sfnb-problem")).to_contain_text(
+        "could not be asked", timeout=60_000
+    )
     page.locator(".sfnb-percent").first.fill("45")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".sfnb-slider > .sfnb-status")).to_contain_text("Saved: API calls 45 %")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be stopped and continued by signals on Windows")
-def test_a_lost_connection_saves_nothing_behind_ones_back(home: Home, lab: Server, open_lab: OpenNotebook) -> None:
+@pytest.mark.skipif(
+    sys.platform == "win32",
+    reason="a process cannot be stopped and continued by signals on Windows",
+)
+def test_a_lost_connection_saves_nothing_behind_ones_back(
+    home: Home, lab: Server, open_lab: OpenNotebook
+) -> None:
     """A Save that nobody answers is told; when the kernel is back, what was pressed then is not carried out."""
     home.sfnb("limit", "demo", "40")
     pid_file = Path(lab.folder / "kernel.pid")
     page = open_lab(
         lab.put(
             "lost.ipynb",
-            SLIDER.replace("import sfnb", f"import os, sfnb\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))", 1),
+            SLIDER.replace(
+                "import sfnb",
+                f"import os, sfnb\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))",
+                1,
+            ),
         )
     )
     typed = page.locator(".sfnb-percent").first
@@ -151,7 +176,9 @@ def test_a_lost_connection_saves_nothing_behind_ones_back(home: Home, lab: Serve
     try:
         typed.fill("90")
         page.get_by_role("button", name="Save", exact=True).click()
-        expect(page.locator(".sfnb-slider > .sfnb-status")).to_contain_text("Not saved. The kernel does not answer")
+        expect(page.locator(".sfnb-slider > .sfnb-status")).to_contain_text(
+            "Not saved. The kernel does not answer"
+        )
         expect(typed).to_have_value("90")
     finally:
         os.kill(kernel.pid, signal.SIGCONT)

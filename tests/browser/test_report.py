@@ -33,15 +33,31 @@ def week(name: str, *, app: str = "ERP Connector") -> Review:
     samples = []
     for ago in range(8 * DAY, 0, -60):
         others = sum(calls for at, calls, _ in log if ago < at <= ago + DAY) or 4800
-        samples.append((ago, others + sum(units for at, _, units in own if ago <= at < ago + DAY), 15_000))
+        samples.append(
+            (ago, others + sum(units for at, _, units in own if ago <= at < ago + DAY), 15_000)
+        )
     job = JobLine("j1", "backup", "completed", NOW - timedelta(days=2), NOW - timedelta(days=1))
-    pause = PauseLine("j1", "api", NOW - timedelta(hours=44), NOW - timedelta(hours=30), 7500, 15_000)
-    made = history(
-        samples, own, log, [("Daily", start // 60), ("Daily", start // 60 + 7 * 24)], jobs=[job], pauses=[pause]
+    pause = PauseLine(
+        "j1", "api", NOW - timedelta(hours=44), NOW - timedelta(hours=30), 7500, 15_000
     )
-    vars(made).update(org=name, callers={1: Caller(app, "user@acme.test", "SOAP", "Order", is_sfnb=False)})
+    made = history(
+        samples,
+        own,
+        log,
+        [("Daily", start // 60), ("Daily", start // 60 + 7 * 24)],
+        jobs=[job],
+        pauses=[pause],
+    )
     vars(made).update(
-        log_hours=ints([(at // 60, 1, calls, 0) for at, calls in zip(made.log_minutes, made.log_calls, strict=True)])
+        org=name, callers={1: Caller(app, "user@acme.test", "SOAP", "Order", is_sfnb=False)}
+    )
+    vars(made).update(
+        log_hours=ints(
+            [
+                (at // 60, 1, calls, 0)
+                for at, calls in zip(made.log_minutes, made.log_calls, strict=True)
+            ]
+        )
     )
     vars(made).update(largest_job="j1", job_objects={"Account": 2000, "": 12})
     return review_of(made, zone_of("Europe/Berlin", now=NOW))
@@ -56,7 +72,9 @@ def open_report(browser: Browser, tmp_path: Path) -> Any:
         path = tmp_path / "report.html"
         path.write_text(html_report(reviews), "utf-8")
         context = browser.new_context(
-            offline=True, viewport={"width": 1280, "height": 1000}, color_scheme="dark" if dark else "light"
+            offline=True,
+            viewport={"width": 1280, "height": 1000},
+            color_scheme="dark" if dark else "light",
         )
         contexts.append(context)
         page = context.new_page()
@@ -64,7 +82,10 @@ def open_report(browser: Browser, tmp_path: Path) -> Any:
         errors: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
         page.on(
-            "console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None
+            "console",
+            lambda message: (
+                errors.append(message.text) if message.type in ("error", "warning") else None
+            ),
         )
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(path.as_uri())
@@ -107,7 +128,13 @@ def test_the_report_stands_alone(open_report: Callable[..., Any], artefacts: Pat
 def test_hover_says_it_in_words(open_report: Callable[..., Any]) -> None:
     """A bar tells the hour in the viewer's zone, the number and the percent, in plain words."""
     page, _, _ = open_report([week("acme")])
-    box = page.locator("#org0-usage-api .trace.bars").nth(-2).locator(".point path").nth(80).bounding_box()
+    box = (
+        page.locator("#org0-usage-api .trace.bars")
+        .nth(-2)
+        .locator(".point path")
+        .nth(80)
+        .bounding_box()
+    )
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     text = page.locator("#org0-usage-api .hovertext").first.text_content()
     assert re.search(r"\w{3} \d+ \w{3}, \d\d:00 to \d\d:00", text)

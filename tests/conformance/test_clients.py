@@ -48,7 +48,9 @@ def test_no_npm_is_said_and_fails_nothing(bare: Path, capsys: pytest.CaptureFixt
 def test_no_node(bare: Path) -> None:
     """Installed clients without any Node are missing too."""
     pretend_installed(bare)
-    with pytest.raises(clients.Missing, match=r"Node is not on the PATH. Install Node.js 22\.19 or newer"):
+    with pytest.raises(
+        clients.Missing, match=r"Node is not on the PATH. Install Node.js 22\.19 or newer"
+    ):
         clients.find_clients()
 
 

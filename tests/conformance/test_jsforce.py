@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.roads import TEXT_FIELDS, text_rows
+from tests.conformance.readings import TEXT_FIELDS, text_rows
 from tests.conftest import RunningOrg
 from tools.clients import Clients
 
@@ -30,7 +30,9 @@ def jsforce(living_org: RunningOrg, clients: Clients) -> Scenario:
         org = {name: value for name, value in vars(living_org).items() if isinstance(value, str)}
         done = subprocess.run(
             [clients.node, SCRIPT],
-            input=json.dumps({"scenario": scenario, "folder": str(clients.folder), "org": org, **options}),
+            input=json.dumps(
+                {"scenario": scenario, "folder": str(clients.folder), "org": org, **options}
+            ),
             env=os.environ | {"NODE_EXTRA_CA_CERTS": living_org.ca_file},
             capture_output=True,
             encoding="utf-8",
@@ -96,7 +98,9 @@ def test_limit_info_and_limits(jsforce: Scenario) -> None:
 def test_error_codes(jsforce: Scenario) -> None:
     """Each refusal becomes an error whose code is Salesforce's."""
     found = jsforce("errors")
-    assert {name: found[name]["errorCode"] for name in ("field", "syntax", "object", "record", "bulk")} == {
+    assert {
+        name: found[name]["errorCode"] for name in ("field", "syntax", "object", "record", "bulk")
+    } == {
         "field": "INVALID_FIELD",
         "syntax": "MALFORMED_QUERY",
         "object": "NOT_FOUND",
@@ -119,7 +123,7 @@ def test_rows_live(jsforce: Scenario) -> None:
 
 def test_rows_agree_by_every_road(jsforce: Scenario) -> None:
     """The same texts come by REST, Bulk 1 (XML infos, CSV rows) and Bulk 2 on one page; scanAll adds deleted rows."""
-    found = jsforce("roads", soql=f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact")
+    found = jsforce("readers", soql=f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact")
     rest = text_rows(found["rest"]["records"])
     assert len(rest) > 4_000
     assert any("\r\n" in (text or "") for row in rest.values() for text in row.values())

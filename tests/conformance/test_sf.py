@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.roads import TEXT_FIELDS, csv_rows, text_rows
+from tests.conformance.readings import TEXT_FIELDS, csv_rows, text_rows
 from tests.conftest import RunningOrg
 from tools.clients import Clients
 
@@ -83,7 +83,16 @@ def sf(living_org: RunningOrg, clients: Clients, tmp_path_factory: pytest.TempPa
         "PATH": clients.programs + os.pathsep + os.environ["PATH"],
     }
     stranger = SfCli(clients.sf, environment, home, {})
-    words = ("org", "login", "access-token", "--instance-url", living_org.https_url, "--no-prompt", "--alias", ALIAS)
+    words = (
+        "org",
+        "login",
+        "access-token",
+        "--instance-url",
+        living_org.https_url,
+        "--no-prompt",
+        "--alias",
+        ALIAS,
+    )
     login = stranger.json(*words, SF_ACCESS_TOKEN=living_org.access_token)
     return SfCli(clients.sf, environment, home, login)
 
@@ -100,7 +109,9 @@ def rest_records(org: RunningOrg, soql: str, *, path: str = "query") -> list[dic
 
 def test_login_with_an_access_token(sf: SfCli, living_org: RunningOrg) -> None:
     """The login finds out user, org, edition and newest API version, and that this is no Dev Hub."""
-    organization = rest_records(living_org, "SELECT Name, InstanceName, OrganizationType FROM Organization")[0]
+    organization = rest_records(
+        living_org, "SELECT Name, InstanceName, OrganizationType FROM Organization"
+    )[0]
     versions = [entry["version"] for entry in living_org.get("/services/data").json()]
     expected = {
         "username": living_org.username,
@@ -120,7 +131,11 @@ def test_login_with_an_access_token(sf: SfCli, living_org: RunningOrg) -> None:
 def test_org_display_and_its_token(sf: SfCli, living_org: RunningOrg) -> None:
     """``org display`` says Connected, and ``org auth show-access-token`` gives the token that went in."""
     shown = sf.ask("org", "display")
-    assert (shown["id"], shown["username"], shown["alias"]) == (living_org.org_id, living_org.username, ALIAS)
+    assert (shown["id"], shown["username"], shown["alias"]) == (
+        living_org.org_id,
+        living_org.username,
+        ALIAS,
+    )
     assert shown["connectedStatus"] == "Connected"
     assert sf.ask("org", "auth", "show-access-token")["accessToken"] == living_org.access_token
 
@@ -132,14 +147,23 @@ def test_data_query_reads_all_pages(sf: SfCli, living_org: RunningOrg) -> None:
     assert found["totalSize"] == len(found["records"]) > 4_000
 
     def core(record: dict[str, Any]) -> tuple[Any, ...]:
-        return record["Id"], record["LastName"], record["Description"], (record["Account"] or {}).get("Name")
+        return (
+            record["Id"],
+            record["LastName"],
+            record["Description"],
+            (record["Account"] or {}).get("Name"),
+        )
 
-    assert [core(record) for record in found["records"]] == [core(record) for record in rest_records(living_org, soql)]
+    assert [core(record) for record in found["records"]] == [
+        core(record) for record in rest_records(living_org, soql)
+    ]
 
 
 def test_data_query_knows_its_columns(sf: SfCli, living_org: RunningOrg) -> None:
     """As a table or CSV, ``data query`` asks for the statement's columns: fields, parents, children and functions."""
-    soql = "SELECT Name, Owner.Name, (SELECT LastName FROM Contacts) FROM Account ORDER BY Id LIMIT 20"
+    soql = (
+        "SELECT Name, Owner.Name, (SELECT LastName FROM Contacts) FROM Account ORDER BY Id LIMIT 20"
+    )
     words = ("data", "query", "--target-org", ALIAS, "--result-format", "csv", "--query")
     rows = csv_rows(sf.text(*words, soql))
     records = rest_records(living_org, soql)
@@ -149,8 +173,12 @@ def test_data_query_knows_its_columns(sf: SfCli, living_org: RunningOrg) -> None
     assert [int(row["Contacts.totalSize"] or 0) for row in rows] == children
     assert sum(children) > 0
 
-    groups = csv_rows(sf.text(*words, "SELECT Type, COUNT(Id), MAX(Name) FROM Account GROUP BY Type"))
-    counted = rest_records(living_org, "SELECT Type, COUNT(Id) n, MAX(Name) last FROM Account GROUP BY Type")
+    groups = csv_rows(
+        sf.text(*words, "SELECT Type, COUNT(Id), MAX(Name) FROM Account GROUP BY Type")
+    )
+    counted = rest_records(
+        living_org, "SELECT Type, COUNT(Id) n, MAX(Name) last FROM Account GROUP BY Type"
+    )
     assert len(counted) > 2
     assert [(row["Type"], int(row["count(Id)"]), row["max(Name)"]) for row in groups] == [
         (record["Type"] or "", record["n"], record["last"]) for record in counted
@@ -159,7 +187,15 @@ def test_data_query_knows_its_columns(sf: SfCli, living_org: RunningOrg) -> None
 
 def test_a_refused_query_is_told(sf: SfCli) -> None:
     """Salesforce's code and message come through as the command's error."""
-    words = ("data", "query", "--target-org", ALIAS, "--json", "--query", "SELECT Naem FROM Account")
+    words = (
+        "data",
+        "query",
+        "--target-org",
+        ALIAS,
+        "--json",
+        "--query",
+        "SELECT Naem FROM Account",
+    )
     answer = json.loads(sf.text(*words, exit_code=1))
     assert answer["name"] == "INVALID_FIELD"
     assert "No such column 'Naem' on entity 'Account'" in answer["message"]
@@ -167,7 +203,16 @@ def test_a_refused_query_is_told(sf: SfCli) -> None:
 
 def test_data_query_has_no_bulk_any_more(sf: SfCli) -> None:
     """``data query --bulk`` is refused by sf itself; when it comes back, or its successor goes, this test says so."""
-    words = ("data", "query", "--bulk", "--target-org", ALIAS, "--json", "--query", "SELECT Id FROM Account")
+    words = (
+        "data",
+        "query",
+        "--bulk",
+        "--target-org",
+        ALIAS,
+        "--json",
+        "--query",
+        "SELECT Id FROM Account",
+    )
     assert "Nonexistent flag: --bulk" in json.loads(sf.text(*words, exit_code=2))["message"]
 
 
@@ -176,11 +221,23 @@ def test_data_export_bulk(sf: SfCli, living_org: RunningOrg, tmp_path: Path) -> 
     soql = f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact"
     file = tmp_path / "contacts.csv"
     # The line ending is that of the rows; inside of values it stays.
-    words = ("--output-file", str(file), "--result-format", "csv", "--line-ending", "LF", "--wait", "5", "--all-rows")
+    words = (
+        "--output-file",
+        str(file),
+        "--result-format",
+        "csv",
+        "--line-ending",
+        "LF",
+        "--wait",
+        "5",
+        "--all-rows",
+    )
     result = sf.ask("data", "export", "bulk", "--query", soql, *words)
     rows = csv_rows(file.read_bytes().decode())
     rest = rest_records(living_org, soql, path="queryAll")
-    assert result["totalSize"] == len(rows) == len(rest) > len(rest_records(living_org, soql)) > 4_000
+    assert (
+        result["totalSize"] == len(rows) == len(rest) > len(rest_records(living_org, soql)) > 4_000
+    )
     assert text_rows(rows) == text_rows(rest)
 
 
@@ -190,9 +247,15 @@ def test_limits(sf: SfCli, living_org: RunningOrg, words: tuple[str, ...]) -> No
     before = living_org.get(f"/services/data/{VERSION}/limits").json()
     found = {entry["name"]: (entry["max"], entry["remaining"]) for entry in sf.ask(*words)}
     after = living_org.get(f"/services/data/{VERSION}/limits").json()
-    assert {name: maximum for name, (maximum, _) in found.items()} == {k: v["Max"] for k, v in before.items()}
+    assert {name: maximum for name, (maximum, _) in found.items()} == {
+        k: v["Max"] for k, v in before.items()
+    }
     remaining = found["DailyApiRequests"][1]
-    assert after["DailyApiRequests"]["Remaining"] <= remaining <= before["DailyApiRequests"]["Remaining"]
+    assert (
+        after["DailyApiRequests"]["Remaining"]
+        <= remaining
+        <= before["DailyApiRequests"]["Remaining"]
+    )
 
 
 def test_sobject_describe(sf: SfCli, living_org: RunningOrg) -> None:
@@ -206,7 +269,9 @@ def test_sobject_describe(sf: SfCli, living_org: RunningOrg) -> None:
 def test_rows_live(sf: SfCli, living_org: RunningOrg) -> None:
     """``data create record`` and ``data delete record`` do so; sf sends numbers as text, and a number is kept."""
     account = ("record", "--sobject", "Account")
-    record_id = sf.ask("data", "create", *account, "--values", "Name='Made by sf' NumberOfEmployees=7")["id"]
+    record_id = sf.ask(
+        "data", "create", *account, "--values", "Name='Made by sf' NumberOfEmployees=7"
+    )["id"]
     path = f"/services/data/{VERSION}/sobjects/Account/{record_id}"
     record = living_org.get(path).json()
     assert (record["Name"], record["NumberOfEmployees"]) == ("Made by sf", 7)
@@ -215,13 +280,21 @@ def test_rows_live(sf: SfCli, living_org: RunningOrg) -> None:
 
 
 @pytest.mark.parametrize("is_token_shown", [False, True], ids=["token hidden", "token shown"])
-def test_sfnb_takes_the_login_of_sf(sf: SfCli, living_org: RunningOrg, tmp_path: Path, is_token_shown: bool) -> None:
+def test_sfnb_takes_the_login_of_sf(
+    sf: SfCli, living_org: RunningOrg, tmp_path: Path, is_token_shown: bool
+) -> None:
     """``sfnb org add --sf-cli`` finds the real sf, and gets in whether ``org display`` shows the token or not (P7)."""
-    env = {**sf.environment, "SFNB_HOME": str(tmp_path), "SF_TEMP_SHOW_SECRETS": str(is_token_shown).lower()}
+    env = {
+        **sf.environment,
+        "SFNB_HOME": str(tmp_path),
+        "SF_TEMP_SHOW_SECRETS": str(is_token_shown).lower(),
+    }
 
     words = ("org", "add", "ours", "--sf-cli", ALIAS, "--ca-file", living_org.ca_file)
     command = [sys.executable, "-c", "from sfnb.cli import main; main()", *words]
-    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=120, check=False)
+    done = subprocess.run(
+        command, env=env, capture_output=True, encoding="utf-8", timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert living_org.org_id in done.stdout
     assert living_org.access_token not in done.stdout + done.stderr

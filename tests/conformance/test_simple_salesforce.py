@@ -23,7 +23,7 @@ from simple_salesforce.exceptions import (
     SalesforceResourceNotFound,
 )
 
-from tests.conformance.roads import TEXT_FIELDS, TREACHEROUS, csv_rows, expected, text_rows
+from tests.conformance.readings import TEXT_FIELDS, TREACHEROUS, csv_rows, expected, text_rows
 from tests.conftest import RunningOrg
 
 CONTACT_TEXT = f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact"
@@ -36,7 +36,9 @@ class SalesforceHosts(HTTPAdapter):
         super().__init__()
         self.org_host = urlsplit(org_url).netloc
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **options: Any
+    ) -> requests.Response:
         parts = urlsplit(str(request.url))
         if str(parts.hostname).endswith(".salesforce.com"):
             request.url = parts._replace(netloc=self.org_host).geturl()
@@ -54,7 +56,9 @@ def session(living_org: RunningOrg, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.fixture
 def sf(living_org: RunningOrg, session: requests.Session) -> Salesforce:
-    return Salesforce(instance_url=living_org.https_url, session_id=living_org.access_token, session=session)
+    return Salesforce(
+        instance_url=living_org.https_url, session_id=living_org.access_token, session=session
+    )
 
 
 def assert_is_in(sf: Salesforce, org: RunningOrg) -> None:
@@ -92,7 +96,9 @@ def test_soap_login_by_the_constructor(living_org: RunningOrg, session: requests
     assert_is_in(sf, living_org)
 
 
-def test_a_wrong_password_is_its_authentication_error(living_org: RunningOrg, session: requests.Session) -> None:
+def test_a_wrong_password_is_its_authentication_error(
+    living_org: RunningOrg, session: requests.Session
+) -> None:
     """The SOAP fault is read by the tags that the library looks for."""
     with pytest.raises(SalesforceAuthenticationFailed) as refused:
         Salesforce(username=living_org.username, password="no", security_token="", session=session)
@@ -121,10 +127,17 @@ def test_oauth_logins(living_org: RunningOrg, session: requests.Session) -> None
         assert_is_in(Salesforce(session=session, **way), living_org)
 
 
-def test_a_wrong_client_secret_is_its_authentication_error(living_org: RunningOrg, session: requests.Session) -> None:
+def test_a_wrong_client_secret_is_its_authentication_error(
+    living_org: RunningOrg, session: requests.Session
+) -> None:
     """The token endpoint's error and description reach the caller."""
     with pytest.raises(SalesforceAuthenticationFailed) as refused:
-        Salesforce(consumer_key=living_org.client_id, consumer_secret="no", domain="acme.my", session=session)
+        Salesforce(
+            consumer_key=living_org.client_id,
+            consumer_secret="no",
+            domain="acme.my",
+            session=session,
+        )
     assert refused.value.code == "invalid_client"
 
 
@@ -133,7 +146,11 @@ def test_query_pages(sf: Salesforce) -> None:
     soql = "SELECT Id, Name, Account.Name FROM Contact"
     whole = sf.query_all(soql)
     assert whole["done"] is True
-    assert len(whole["records"]) == whole["totalSize"] == sf.query("SELECT COUNT() FROM Contact")["totalSize"]
+    assert (
+        len(whole["records"])
+        == whole["totalSize"]
+        == sf.query("SELECT COUNT() FROM Contact")["totalSize"]
+    )
     ids = [record["Id"] for record in whole["records"]]
     assert len(set(ids)) == len(ids) > 4_000
 
@@ -151,15 +168,22 @@ def test_query_pages(sf: Salesforce) -> None:
 
 
 def test_query_all_with_deleted_rows(sf: Salesforce) -> None:
-    """include_deleted reads the recycle bin too, by every road that has it."""
+    """include_deleted reads the recycle bin too, by every reader that has it."""
     alive = {r["Id"] for r in sf.query_all_iter("SELECT Id FROM Contact")}
-    everything = {r["Id"] for r in sf.query_all_iter("SELECT Id FROM Contact", include_deleted=True)}
+    everything = {
+        r["Id"] for r in sf.query_all_iter("SELECT Id FROM Contact", include_deleted=True)
+    }
     bin_ids = {
-        r["Id"] for r in sf.query_all_iter("SELECT Id FROM Contact WHERE IsDeleted = true", include_deleted=True)
+        r["Id"]
+        for r in sf.query_all_iter(
+            "SELECT Id FROM Contact WHERE IsDeleted = true", include_deleted=True
+        )
     }
     assert bin_ids
     assert everything == alive | bin_ids
-    assert {row["Id"] for row in sf.bulk.Contact.query_all("SELECT Id FROM Contact", wait=0.05)} == everything
+    assert {
+        row["Id"] for row in sf.bulk.Contact.query_all("SELECT Id FROM Contact", wait=0.05)
+    } == everything
     pages = sf.bulk2.Contact.query_all("SELECT Id FROM Contact", wait=0.05)
     assert {row["Id"] for page in pages for row in csv_rows(page)} == everything
 
@@ -201,7 +225,10 @@ def test_bulk1_query(sf: Salesforce) -> None:
 
 def test_bulk2_query_in_pages(sf: Salesforce) -> None:
     """bulk2 gives every row once, in pages of at most the size asked for."""
-    pages = [csv_rows(page) for page in sf.bulk2.Contact.query("SELECT Id FROM Contact", max_records=1_500, wait=0.05)]
+    pages = [
+        csv_rows(page)
+        for page in sf.bulk2.Contact.query("SELECT Id FROM Contact", max_records=1_500, wait=0.05)
+    ]
     ids = [row["Id"] for page in pages for row in page]
     assert len(pages) == 3
     assert max(len(page) for page in pages) <= 1_500
@@ -210,7 +237,9 @@ def test_bulk2_query_in_pages(sf: Salesforce) -> None:
 
 def test_bulk2_download(sf: Salesforce, tmp_path: Path) -> None:
     """download writes one file a page, and the counts it reports are those of the files."""
-    parts = sf.bulk2.Contact.download(CONTACT_TEXT, path=str(tmp_path), max_records=1_500, wait=0.05)
+    parts = sf.bulk2.Contact.download(
+        CONTACT_TEXT, path=str(tmp_path), max_records=1_500, wait=0.05
+    )
     texts = [Path(part["file"]).read_bytes().decode() for part in parts]
     assert len(parts) == 3
     assert [part["number_of_records"] for part in parts] == [len(csv_rows(text)) for text in texts]
@@ -223,11 +252,21 @@ def test_restful_composite(sf: Salesforce) -> None:
     base = f"/services/data/v{sf.sf_version}"
     parts = [
         {"method": "GET", "url": f"{base}/sobjects/Account/describe", "referenceId": "described"},
-        {"method": "GET", "url": f"{base}/query?q=SELECT+Id+FROM+Contact+LIMIT+1", "referenceId": "found"},
-        {"method": "GET", "url": f"{base}/sobjects/Contact/@{{found.records[0].Id}}", "referenceId": "read"},
+        {
+            "method": "GET",
+            "url": f"{base}/query?q=SELECT+Id+FROM+Contact+LIMIT+1",
+            "referenceId": "found",
+        },
+        {
+            "method": "GET",
+            "url": f"{base}/sobjects/Contact/@{{found.records[0].Id}}",
+            "referenceId": "read",
+        },
         {"method": "GET", "url": f"{base}/sobjects/Nothing__c/describe", "referenceId": "wrong"},
     ]
-    answer = sf.restful("composite", method="POST", json={"allOrNone": False, "compositeRequest": parts})
+    answer = sf.restful(
+        "composite", method="POST", json={"allOrNone": False, "compositeRequest": parts}
+    )
     by_name = {part["referenceId"]: part for part in answer["compositeResponse"]}
     assert by_name["described"]["body"]["name"] == "Account"
     assert by_name["read"]["body"]["Id"] == by_name["found"]["body"]["records"][0]["Id"]
@@ -235,7 +274,9 @@ def test_restful_composite(sf: Salesforce) -> None:
     assert by_name["wrong"]["body"][0]["errorCode"] == "NOT_FOUND"
 
 
-def test_errors_become_its_exceptions(living_org: RunningOrg, sf: Salesforce, session: requests.Session) -> None:
+def test_errors_become_its_exceptions(
+    living_org: RunningOrg, sf: Salesforce, session: requests.Session
+) -> None:
     """400, 404 and 401 are the library's own exceptions, with Salesforce's array inside."""
     with pytest.raises(SalesforceMalformedRequest) as malformed:
         sf.query("SELECT Naem FROM Account")
@@ -245,13 +286,17 @@ def test_errors_become_its_exceptions(living_org: RunningOrg, sf: Salesforce, se
     assert no_object.value.content[0]["errorCode"] == "INVALID_TYPE"
     with pytest.raises(SalesforceResourceNotFound):
         sf.Account.get("0017Q00000ZZZZZ")
-    stranger = Salesforce(instance_url=living_org.https_url, session_id="00D000000000000!no", session=session)
+    stranger = Salesforce(
+        instance_url=living_org.https_url, session_id="00D000000000000!no", session=session
+    )
     with pytest.raises(SalesforceExpiredSession) as expired:
         stranger.query("SELECT Id FROM Account")
     assert expired.value.content[0]["errorCode"] == "INVALID_SESSION_ID"
 
 
-def test_an_ended_session_is_opened_again(living_org: RunningOrg, session: requests.Session) -> None:
+def test_an_ended_session_is_opened_again(
+    living_org: RunningOrg, session: requests.Session
+) -> None:
     """On 401 the library logs in once more by itself and repeats the call."""
     sf = Salesforce(
         username=living_org.username,
@@ -260,7 +305,9 @@ def test_an_ended_session_is_opened_again(living_org: RunningOrg, session: reque
         session=session,
     )
     first = sf.session_id
-    session.post(f"{living_org.https_url}/services/oauth2/revoke", data={"token": first}).raise_for_status()
+    session.post(
+        f"{living_org.https_url}/services/oauth2/revoke", data={"token": first}
+    ).raise_for_status()
     assert_is_in(sf, living_org)
     assert sf.session_id != first
 
@@ -272,7 +319,11 @@ def test_rows_live(living_org: RunningOrg, sf: Salesforce) -> None:
     record_id = made["id"]
     assert sf.Account.update(record_id, {"Name": "Changed here"}) == 204
     record = sf.Account.get(record_id)
-    assert (record["Name"], record["NumberOfEmployees"], record["IsDeleted"]) == ("Changed here", 7, False)
+    assert (record["Name"], record["NumberOfEmployees"], record["IsDeleted"]) == (
+        "Changed here",
+        7,
+        False,
+    )
     with pytest.raises(SalesforceMalformedRequest) as incomplete:
         sf.Contact.create({"FirstName": "nobody"})
     assert incomplete.value.content[0]["errorCode"] == "REQUIRED_FIELD_MISSING"
@@ -283,7 +334,9 @@ def test_rows_live(living_org: RunningOrg, sf: Salesforce) -> None:
     assert record_id in sf.Account.updated(now - timedelta(hours=1), now)["ids"]
     assert sf.Account.delete(record_id) == 204
     living_org.control("clock", {"advance_minutes": 2})
-    deleted = sf.Account.deleted(now - timedelta(hours=1), now + timedelta(minutes=2))["deletedRecords"]
+    deleted = sf.Account.deleted(now - timedelta(hours=1), now + timedelta(minutes=2))[
+        "deletedRecords"
+    ]
     assert record_id in [entry["id"] for entry in deleted]
     with pytest.raises(SalesforceResourceNotFound) as gone:
         sf.Account.get(record_id)
@@ -299,13 +352,19 @@ def treacherous(sf: Salesforce) -> Iterator[Mapping[str, Mapping[str, str]]]:
         sf.Contact.delete(record_id)
 
 
-def test_values_are_exact_by_every_road(sf: Salesforce, treacherous: Mapping[str, Mapping[str, str]]) -> None:
+def test_values_are_exact_by_every_road(
+    sf: Salesforce, treacherous: Mapping[str, Mapping[str, str]]
+) -> None:
     """Unicode, CR LF, "NA", leading zeros and long text come out as they went in by REST, Bulk 1 and Bulk 2."""
     ids = ", ".join(f"'{record_id}'" for record_id in treacherous)
     soql = f"{CONTACT_TEXT} WHERE Id IN ({ids})"
     rest = sf.query_all(soql)["records"]
     bulk1 = sf.bulk.Contact.query(soql, wait=0.05)
-    bulk2 = [row for page in sf.bulk2.Contact.query(soql, max_records=2, wait=0.05) for row in csv_rows(page)]
+    bulk2 = [
+        row
+        for page in sf.bulk2.Contact.query(soql, max_records=2, wait=0.05)
+        for row in csv_rows(page)
+    ]
     assert text_rows(rest) == expected(treacherous)
     assert text_rows(bulk1) == expected(treacherous)
     assert text_rows(bulk2) == expected(treacherous)
@@ -315,7 +374,9 @@ def test_all_seeded_texts_agree(sf: Salesforce) -> None:
     """The org's own records hold the same texts by REST, Bulk 1 and Bulk 2, and some of them are treacherous."""
     rest = text_rows(sf.query_all_iter(CONTACT_TEXT))
     bulk1 = text_rows(sf.bulk.Contact.query(CONTACT_TEXT, wait=0.05))
-    bulk2 = text_rows(row for page in sf.bulk2.Contact.query(CONTACT_TEXT, wait=0.05) for row in csv_rows(page))
+    bulk2 = text_rows(
+        row for page in sf.bulk2.Contact.query(CONTACT_TEXT, wait=0.05) for row in csv_rows(page)
+    )
     assert bulk1 == rest
     assert bulk2 == rest
     texts = {text for row in rest.values() for text in row.values() if text}

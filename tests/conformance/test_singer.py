@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import requests
 
-from tests.conformance.roads import TEXT_FIELDS, csv_rows, text_rows
+from tests.conformance.readings import TEXT_FIELDS, csv_rows, text_rows
 from tests.conftest import RunningOrg
 
 NAMESPACE = {"a": "http://www.force.com/2009/06/asyncapi/dataload"}
@@ -27,7 +27,9 @@ def xml_text(answer: requests.Response, path: str) -> str:
 def test_a_csv_job_made_in_json(living_org: RunningOrg) -> None:
     """A CSV job made by a JSON request answers JSON once, and XML from then on, whatever the requests' type."""
     session = requests.Session()
-    session.headers.update({"X-SFDC-Session": living_org.access_token, "Content-Type": "application/json"})
+    session.headers.update(
+        {"X-SFDC-Session": living_org.access_token, "Content-Type": "application/json"}
+    )
     jobs = f"{living_org.url}/services/async/61.0/job"
     asked = {"operation": "queryAll", "object": "Contact", "contentType": "CSV"}
     with session:
@@ -47,7 +49,9 @@ def test_a_csv_job_made_in_json(living_org: RunningOrg) -> None:
         assert state == "Completed"
         result_id = xml_text(session.get(f"{batch}/result"), "a:result")
         rows = csv_rows(
-            session.get(f"{batch}/result/{result_id}", headers={"Content-Type": "text/csv"}).content.decode()
+            session.get(
+                f"{batch}/result/{result_id}", headers={"Content-Type": "text/csv"}
+            ).content.decode()
         )
 
     answer = living_org.get("/services/data/v61.0/queryAll", params={"q": soql}).json()

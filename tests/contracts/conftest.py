@@ -33,11 +33,15 @@ def postgres_url() -> Iterator[str]:
         return
     initdb = _initdb()
     if initdb is None:
-        pytest.skip("PostgreSQL is not tested: there is no initdb here, and SFNB_TEST_POSTGRES names no server")
+        pytest.skip(
+            "PostgreSQL is not tested: there is no initdb here, and SFNB_TEST_POSTGRES names no server"
+        )
     # PostgreSQL refuses to run as root.
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     if is_root and not (shutil.which("runuser") and _has_user("postgres")):
-        pytest.skip("PostgreSQL is not tested: it does not run as root, and there is no user postgres to run it as")
+        pytest.skip(
+            "PostgreSQL is not tested: it does not run as root, and there is no user postgres to run it as"
+        )
     prefix = ["runuser", "-u", "postgres", "--"] if is_root else []
     folder = Path(tempfile.mkdtemp(prefix="sfnb-pg-"))
     if is_root:
@@ -48,7 +52,9 @@ def postgres_url() -> Iterator[str]:
     data = str(folder / "data")
 
     def run(*command: str) -> None:
-        subprocess.run([*prefix, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
+        subprocess.run(
+            [*prefix, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=120
+        )
 
     run(str(initdb), "-D", data, "-U", "sfnb", "-A", "trust", "-N", "-E", "UTF8")
     options = f"-h 127.0.0.1 -p {port} -k {folder} -F -c full_page_writes=off"

@@ -34,7 +34,7 @@ class Window:
     """Units spent in the last 24 hours, as the org itself knows them."""
 
     def __init__(self, maximum: int) -> None:
-        self.max = maximum
+        self.maximum = maximum
         self._spent: deque[tuple[float, int]] = deque()
 
     def count(self, now_s: float, units: int) -> None:
@@ -59,8 +59,12 @@ class Witness:
     """
 
     percents: dict[Api, int]
-    told: dict[Api, tuple[float, int, int]] = field(default_factory=dict)  # true at, used, max: the newest truth
-    heard: dict[Api, tuple[int, int]] = field(default_factory=dict)  # used, max: the last that arrived
+    told: dict[Api, tuple[float, int, int]] = field(
+        default_factory=dict
+    )  # true at, used, max: the newest truth
+    heard: dict[Api, tuple[int, int]] = field(
+        default_factory=dict
+    )  # used, max: the last that arrived
     in_flight: dict[int, Price] = field(default_factory=dict)
     sent: int = 0
     probes: int = 0
@@ -71,7 +75,9 @@ class Witness:
     stuck_days: int = 0
     overshoots: list[str] = field(default_factory=list)
 
-    def sees(self, price: Price, windows: dict[Api, Window], now_s: float, *, has_others: bool) -> None:
+    def sees(
+        self, price: Price, windows: dict[Api, Window], now_s: float, *, has_others: bool
+    ) -> None:
         """A call is about to be sent."""
         self.sent += 1
         for api, cost in price.items():
@@ -83,16 +89,23 @@ class Witness:
             for what, known in (("newest", (used, maximum)), ("last heard", self.heard[api])):
                 top = known[1] * self.percents[api] // 100
                 if known[0] + flying + cost > top:
-                    self.overshoots.append(f"{now_s:.0f} s: {api} {what} {known[0]} + {flying} + {cost} > {top}")
+                    self.overshoots.append(
+                        f"{now_s:.0f} s: {api} {what} {known[0]} + {flying} + {cost} > {top}"
+                    )
             # Where nobody else spends, all that the org counts must be in our books already.
-            if not has_others and windows[api].used(now_s) + cost > maximum * self.percents[api] // 100:
-                self.overshoots.append(f"{now_s:.0f} s: {api} is truly {windows[api].used(now_s)}, and {cost} was sent")
+            if (
+                not has_others
+                and windows[api].used(now_s) + cost > maximum * self.percents[api] // 100
+            ):
+                self.overshoots.append(
+                    f"{now_s:.0f} s: {api} is truly {windows[api].used(now_s)}, and {cost} was sent"
+                )
 
     def hears(self, true_at_s: float, reading: Reading) -> None:
         """An answer has arrived."""
-        self.heard[reading.api] = (reading.used, reading.max)
+        self.heard[reading.api] = (reading.used, reading.maximum)
         if reading.api not in self.told or true_at_s >= self.told[reading.api][0]:
-            self.told[reading.api] = (true_at_s, reading.used, reading.max)
+            self.told[reading.api] = (true_at_s, reading.used, reading.maximum)
 
 
 @dataclass(frozen=True)
@@ -111,14 +124,19 @@ class Weather:
 class Day:
     """One seeded day of one org; ``run`` it and look at ``witness``."""
 
-    def __init__(self, state: State, clock: FakeClock, seed: int, *, org_id: str | None = None) -> None:
+    def __init__(
+        self, state: State, clock: FakeClock, seed: int, *, org_id: str | None = None
+    ) -> None:
         self.random = random.Random(seed)  # noqa: S311
         self.clock = clock
         self.state = state
         self.org_id = org_id or f"00D{seed:012d}EAA"
         pick = self.random
         maximum = pick.choice([3, 10, 40, 100, 100, 250, 250, 1000])
-        self.windows: dict[Api, Window] = {"api": Window(maximum), "bulk2": Window(pick.choice([2, 10, 50, 1000]))}
+        self.windows: dict[Api, Window] = {
+            "api": Window(maximum),
+            "bulk2": Window(pick.choice([2, 10, 50, 1000])),
+        }
         self.is_hard = pick.random() < 0.7
         is_bad = pick.random() < 0.5
         self.weather = Weather(
@@ -134,8 +152,10 @@ class Day:
         state.ledger.set_limit(self.org_id, None, percent, who="test")
         self.witness = Witness(percents={"api": percent, "bulk2": percent})
         for window in self.windows.values():
-            self._fill(window, window.max * percent // 100 - pick.randint(0, 30))
-        self.gates = [Gate(state.ledger, self.org_id, clock=clock) for _ in range(pick.choice([1, 2, 5]))]
+            self._fill(window, window.maximum * percent // 100 - pick.randint(0, 30))
+        self.gates = [
+            Gate(state.ledger, self.org_id, clock=clock) for _ in range(pick.choice([1, 2, 5]))
+        ]
         self.calls_left = 100
         self.think_s = pick.choice([0.5, 5.0, 300.0])
         self.mix = pick.choice([(80, 15, 5), (30, 65, 5)])
@@ -150,7 +170,7 @@ class Day:
         others = [self._others()] if self.weather.has_others else []
         self._play([*(self._worker(gate) for gate in self.gates), *others, self._admin()], DAY_S)
         looks_a_day = DAY_S / POLL_S
-        if lower_mark(self.windows["api"].max, self.witness.percents["api"]) > looks_a_day + 2:
+        if lower_mark(self.windows["api"].maximum, self.witness.percents["api"]) > looks_a_day + 2:
             self._run_quiet()
         return self.witness
 
@@ -222,7 +242,7 @@ class Day:
             yield self._latency_s()
             true_at_s = self.now_s
             self._count_call(price)
-            used, maximum = self.windows["api"].used(true_at_s), self.windows["api"].max
+            used, maximum = self.windows["api"].used(true_at_s), self.windows["api"].maximum
             yield self._latency_s()
             if not self._happens(self.weather.header_lost) and not self._happens(self.weather.cut):
                 readings = [Reading("api", used, maximum, sent_at, self.clock.now(), "header")]
@@ -246,11 +266,15 @@ class Day:
         readings: list[Reading] = []
         if not self._happens(self.weather.limits_fail):
             for api, used in lagging.items():
-                reading = Reading(api, used, self.windows[api].max, sent_at, self.clock.now(), "limits")
+                reading = Reading(
+                    api, used, self.windows[api].maximum, sent_at, self.clock.now(), "limits"
+                )
                 self.witness.hears(lagging_at_s, reading)
                 readings.append(reading)
         if not self._happens(self.weather.header_lost):
-            reading = Reading("api", exact, self.windows["api"].max, sent_at, self.clock.now(), "header")
+            reading = Reading(
+                "api", exact, self.windows["api"].maximum, sent_at, self.clock.now(), "header"
+            )
             self.witness.hears(true_at_s, reading)
             readings.append(reading)
         del self.witness.in_flight[ticket.number]
@@ -261,8 +285,8 @@ class Day:
         while True:
             yield self.random.expovariate(1 / 5_000.0)
             for window in self.windows.values():
-                room = window.max - window.used(self.now_s)
-                burst = int(self.random.random() ** 3 * window.max / 2) + 1
+                room = window.maximum - window.used(self.now_s)
+                burst = int(self.random.random() ** 3 * window.maximum / 2) + 1
                 window.count(self.now_s, min(burst, room) if self.is_hard else burst)
 
     def _admin(self) -> Steps:
@@ -276,7 +300,9 @@ class Day:
 
     def _count_call(self, price: Price) -> None:
         """The org counts a call, unless its hard maximum refuses it."""
-        if self.is_hard and any(self.windows[a].used(self.now_s) + n > self.windows[a].max for a, n in price.items()):
+        if self.is_hard and any(
+            self.windows[a].used(self.now_s) + n > self.windows[a].maximum for a, n in price.items()
+        ):
             return
         for api, units in price.items():
             self.windows[api].count(self.now_s, units)
@@ -306,7 +332,10 @@ class Day:
 
 
 def play_days(
-    state: State, clock: FakeClock, seeds: Iterable[int], each: Callable[[int, Day], None] = lambda *_: None
+    state: State,
+    clock: FakeClock,
+    seeds: Iterable[int],
+    each: Callable[[int, Day], None] = lambda *_: None,
 ) -> list[Witness]:
     """The witnesses of these days, one org each, on one state."""
     found = []

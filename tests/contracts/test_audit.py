@@ -19,7 +19,9 @@ AUDIT = schema.audit
 @pytest.fixture
 def log(state: State, clock: FakeClock) -> State:
     """Six lines, about two orgs, with text that JSON and databases could mangle."""
-    state.ledger.set_limit(ORG, None, 60, who="ada", reason='quarter\'s end – Ärger \U0001f4a5 "quoted"\n', org="demo")
+    state.ledger.set_limit(
+        ORG, None, 60, who="ada", reason='quarter\'s end – Ärger \U0001f4a5 "quoted"\n', org="demo"
+    )
     clock.advance(1.5)
     for percent in (55, 70, 70):
         state.ledger.set_limit(ORG, "bulk2", percent, who="ada", org="demo")
@@ -38,7 +40,12 @@ def test_a_change_is_written_with_who_when_what_and_why(log: State) -> None:
         60,
         "2026-11-02T08:00:00.000000Z",
     )
-    assert (second.api, second.old, second.new, second.at) == ("bulk2", 60, 55, "2026-11-02T08:00:01.500000Z")
+    assert (second.api, second.old, second.new, second.at) == (
+        "bulk2",
+        60,
+        55,
+        "2026-11-02T08:00:01.500000Z",
+    )
     assert [entry.seq for entry in log.audit.entries()] == [1, 2, 3, 4, 5, 6]
     assert [entry.seq for entry in log.audit.entries(ORG)] == [1, 2, 3, 4, 6]
     assert log.audit.entries("other")[0].who
@@ -69,7 +76,11 @@ def test_a_changed_line_is_found(log: State) -> None:
             here = AUDIT.c.seq == seq
             with log.database.write() as connection:
                 before = connection.execute(select(column).where(here)).scalar_one()
-                connection.execute(update(AUDIT).where(here).values({column: 99 if isinstance(before, int) else "x"}))
+                connection.execute(
+                    update(AUDIT)
+                    .where(here)
+                    .values({column: 99 if isinstance(before, int) else "x"})
+                )
             if not any(f"line {seq}" in finding for finding in log.audit.verify()):
                 missed.append((seq, column.name))
             with log.database.write() as connection:
@@ -122,8 +133,12 @@ def test_a_lost_head_is_found_and_stops_changes(log: State) -> None:
 def test_a_limit_changed_past_the_log_is_found(log: State) -> None:
     """P6: a limit in force that the log does not tell of."""
     with log.database.write() as connection:
-        connection.execute(update(schema.limits).where(schema.limits.c.api == "bulk").values(percent=100))
-    assert log.audit.verify() == [f"Limit of org {ORG}, bulk: 100 % is in force, but the log's last word is 60 %."]
+        connection.execute(
+            update(schema.limits).where(schema.limits.c.api == "bulk").values(percent=100)
+        )
+    assert log.audit.verify() == [
+        f"Limit of org {ORG}, bulk: 100 % is in force, but the log's last word is 60 %."
+    ]
 
 
 def test_writers_at_once_leave_one_chain(log: State) -> None:

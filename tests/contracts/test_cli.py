@@ -21,12 +21,46 @@ from tests.command_line import CommandLine, Ran, Running
 from tests.conftest import RunningOrg
 
 COMMANDS = (
-    *("demo start", "demo stop", "demo status", "org add", "org list", "org check", "org remove", "limit", "audit"),
-    *("plan", "backup", "resume", "pause", "cancel", "jobs", "snapshots", "show", "export", "verify", "usage"),
+    *(
+        "demo start",
+        "demo stop",
+        "demo status",
+        "org add",
+        "org list",
+        "org check",
+        "org remove",
+        "limit",
+        "audit",
+    ),
+    *(
+        "plan",
+        "backup",
+        "resume",
+        "pause",
+        "cancel",
+        "jobs",
+        "snapshots",
+        "show",
+        "export",
+        "verify",
+        "usage",
+    ),
     *("report", "run"),
 )
 SUMMARY_KEYS = {
-    *("job_id", "kind", "org", "state", "snapshot", "started_at", "ended_at", "calls", "rows", "objects", "pauses"),
+    *(
+        "job_id",
+        "kind",
+        "org",
+        "state",
+        "snapshot",
+        "started_at",
+        "ended_at",
+        "calls",
+        "rows",
+        "objects",
+        "pauses",
+    ),
 }
 OBJECTS = "Account,Contact,Case"
 
@@ -47,7 +81,9 @@ def backed_up(home: CommandLine) -> Ran:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_of_the_contract_is_there(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_of_the_contract_is_there(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each command explains itself, which costs nothing and exits 0."""
     assert run([*command.split(), "--help"]) == 0
     assert f"sfnb {command}" in capsys.readouterr().out
@@ -59,7 +95,10 @@ def test_a_backup_prints_its_summary_and_nothing_else(backed_up: Ran) -> None:
     summary = backed_up.json
     assert summary.keys() >= SUMMARY_KEYS
     assert summary["state"] == "completed" and summary["org"] == "x" and summary["kind"] == "backup"
-    assert summary["calls"].keys() == {"api", "bulk", "bulk2", "bulk2_mb"} and summary["calls"]["api"] > 0
+    assert (
+        summary["calls"].keys() == {"api", "bulk", "bulk2", "bulk2_mb"}
+        and summary["calls"]["api"] > 0
+    )
     assert set(summary["objects"]) == set(OBJECTS.split(","))
     assert all(entry.keys() >= {"state", "rows", "calls"} for entry in summary["objects"].values())
     assert summary["rows"] == sum(entry["rows"] for entry in summary["objects"].values()) > 0
@@ -87,7 +126,9 @@ def test_objects_may_be_excluded(home: CommandLine) -> None:
         home("plan", "x", "--exclude", "contact,Lead", "--json").json,
     )
     assert set(whole["objects"]) - set(less["objects"]) == {"Contact", "Lead"}
-    done = home("backup", "x", "--exclude", ",".join(set(whole["objects"]) - {"Account", "User"}), "--json")
+    done = home(
+        "backup", "x", "--exclude", ",".join(set(whole["objects"]) - {"Account", "User"}), "--json"
+    )
     assert done.code == 0 and set(done.json["objects"]) == {"Account", "User"}
 
 
@@ -115,7 +156,11 @@ def test_orgs_are_listed_checked_and_removed(tmp_path: Path, demo_org: RunningOr
     listed = home("org", "list", "--json").json
     assert [(org["name"], org["org_id"]) for org in listed] == [("x", demo_org.org_id)]
     checked = home("org", "check", "x", "--json")
-    assert checked.code == 0 and checked.json["missing"] == [] and checked.json["limits"]["api"]["max"] == 5_000_000
+    assert (
+        checked.code == 0
+        and checked.json["missing"] == []
+        and checked.json["limits"]["api"]["max"] == 5_000_000
+    )
     again = home("org", "add", "x", "--instance-url", demo_org.url, "--access-token-env", "X_TOKEN")
     assert again.code == 2 and again.is_one_sentence() and "--replace" in again.err
     assert home("org", "remove", "x").code == 0
@@ -132,9 +177,13 @@ def test_limits_are_set_shown_and_audited(tmp_path: Path, demo_org: RunningOrg) 
     home = CommandLine.with_org(tmp_path / "home", demo_org)
     assert {entry["percent"] for entry in home("limit", "x", "--json").json["limits"]} == {50}
     assert home("limit", "x", 60).code == 0
-    one = home("limit", "x", 20, "--api", "bulk2", "--reason", "month's end — the ERP needs it", "--json")
+    one = home(
+        "limit", "x", 20, "--api", "bulk2", "--reason", "month's end — the ERP needs it", "--json"
+    )
     assert one.code == 0 and [entry["percent"] for entry in one.json["limits"]] == [20]
-    percents = {entry["api"]: entry["percent"] for entry in home("limit", "x", "--json").json["limits"]}
+    percents = {
+        entry["api"]: entry["percent"] for entry in home("limit", "x", "--json").json["limits"]
+    }
     assert percents == {"api": 60, "bulk": 60, "bulk2": 20, "bulk2_mb": 60}
     entries = home("audit", "x", "--json").json
     last = entries[-1]
@@ -153,18 +202,28 @@ def test_a_limit_that_is_no_percent_is_refused(home: CommandLine, percent: str) 
     """1 to 100, whole: anything else is one sentence, exit code 2, and changes nothing."""
     before = home("limit", "x", "--json").json["limits"]
     refused = home("limit", "x", percent)
-    assert refused.code == 2 and refused.is_one_sentence() and "1 to 100" in refused.err and refused.out == ""
+    assert (
+        refused.code == 2
+        and refused.is_one_sentence()
+        and "1 to 100" in refused.err
+        and refused.out == ""
+    )
     assert home("limit", "x", "--json").json["limits"] == before
 
 
 # ------------------------------------------------------------------------------------------------------- reading back
 
 
-def test_snapshots_can_be_listed_shown_and_exported(home: CommandLine, backed_up: Ran, tmp_path: Path) -> None:
+def test_snapshots_can_be_listed_shown_and_exported(
+    home: CommandLine, backed_up: Ran, tmp_path: Path
+) -> None:
     """What the backup stored is listed, and exported as Parquet and CSV under the fields' API names."""
     summary = backed_up.json
     listed = {entry["snapshot"]: entry for entry in home("snapshots", "x", "--json").json}
-    assert listed[summary["snapshot"]]["state"] == "complete" and listed[summary["snapshot"]]["rows"] == summary["rows"]
+    assert (
+        listed[summary["snapshot"]]["state"] == "complete"
+        and listed[summary["snapshot"]]["rows"] == summary["rows"]
+    )
     shown = home("show", "x", summary["snapshot"], "--json").json
     assert shown["objects"]["Contact"]["rows"] == summary["objects"]["Contact"]["rows"]
     assert home("show", "x", "latest").code == 0
@@ -181,7 +240,9 @@ def test_snapshots_can_be_listed_shown_and_exported(home: CommandLine, backed_up
     assert sorted(row["LastName"] for row in rows) == sorted(table.column("LastName").to_pylist())
 
 
-def test_an_export_that_cannot_be_is_one_sentence(home: CommandLine, backed_up: Ran, tmp_path: Path) -> None:
+def test_an_export_that_cannot_be_is_one_sentence(
+    home: CommandLine, backed_up: Ran, tmp_path: Path
+) -> None:
     """An unknown object, snapshot, form of file, or a file in the way: nothing is overwritten."""
     there = tmp_path / "there.csv"
     there.write_text("precious")
@@ -208,25 +269,38 @@ def test_a_damaged_part_is_found_and_named(tmp_path: Path, demo_org: RunningOrg)
     part.chmod(0o644)
     part.write_bytes(body)
     found = home("verify", "x", "--json")
-    assert found.code == 1 and {f["object"] for f in found.json if f["kind"] == "damage"} == {"Account"}
+    assert found.code == 1 and {f["object"] for f in found.json if f["kind"] == "damage"} == {
+        "Account"
+    }
     told = home("verify", "x")
     assert told.code == 1 and "Account" in told.out and "new full backup" in told.err
-    assert home("export", "x", "Case", "--to", tmp_path / "case.csv").code == 0, "the others stay good"
+    assert home("export", "x", "Case", "--to", tmp_path / "case.csv").code == 0, (
+        "the others stay good"
+    )
     part.unlink()
     refused = home("export", "x", "Account", "--to", tmp_path / "account.csv")
     assert refused.code == 1 and refused.is_one_sentence()
     assert not (tmp_path / "account.csv").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a pipe that nobody reads is told otherwise there")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="a pipe that nobody reads is told otherwise there"
+)
 @pytest.mark.parametrize("command", ["jobs", "snapshots x", "plan x", "backup x --objects Account"])
-def test_a_reader_that_goes_away_is_no_accident(home: CommandLine, backed_up: Ran, command: str) -> None:
+def test_a_reader_that_goes_away_is_no_accident(
+    home: CommandLine, backed_up: Ran, command: str
+) -> None:
     """`sfnb jobs | head -1` ends quietly, however early the reader closes the pipe."""
     reading, writing = os.pipe()
     os.close(reading)
     command_line = [sys.executable, "-m", "sfnb", *command.split()]
     ran = subprocess.run(
-        command_line, stdout=writing, stderr=subprocess.PIPE, env=home.environ, timeout=120, check=False
+        command_line,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=home.environ,
+        timeout=120,
+        check=False,
     )
     os.close(writing)
     assert ran.stderr == b"" and ran.returncode != 0
@@ -236,7 +310,9 @@ def test_a_reader_that_goes_away_is_no_accident(home: CommandLine, backed_up: Ra
 
 
 @pytest.fixture
-def nearly_spent(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> tuple[RunningOrg, CommandLine]:
+def nearly_spent(
+    fresh_org: Callable[..., RunningOrg], tmp_path: Path
+) -> tuple[RunningOrg, CommandLine]:
     """An org with room for a few calls, which come back when its clock is pushed a day."""
     org = fresh_org(max_calls=1000)
     home = CommandLine.with_org(tmp_path / "home", org)
@@ -248,20 +324,31 @@ def a_day_later(org: RunningOrg) -> None:
     org.control("clock", {"advance_minutes": 25 * 60})
 
 
-def test_a_pause_ends_with_75_and_resume_goes_on(nearly_spent: tuple[RunningOrg, CommandLine]) -> None:
+def test_a_pause_ends_with_75_and_resume_goes_on(
+    nearly_spent: tuple[RunningOrg, CommandLine],
+) -> None:
     """P4: `--on-pause exit` exits 75; `resume` goes on in the same snapshot, by the job's id or with --all."""
     org, home = nearly_spent
     mark = org.mark()
     paused = home.apart("backup", "x", "--on-pause", "exit", "--json")
     assert paused.code == 75 and paused.json["state"] == "paused", paused.err
     pause = paused.json["pauses"][0]
-    assert pause["api"] == "api" and pause["max"] == 1000 and pause["used"] <= 500 and pause["resumed_at"] is None
+    assert (
+        pause["api"] == "api"
+        and pause["max"] == 1000
+        and pause["used"] <= 500
+        and pause["resumed_at"] is None
+    )
     still = home("resume", paused.json["job_id"][:4], "--on-pause", "exit", "--json")
     assert still.code == 75 and still.json["snapshot"] == paused.json["snapshot"]
     assert org.ledger(after=mark, threshold=500)["over_threshold"] == 0
     a_day_later(org)
     done = home("resume", "--all", "--json")
-    assert done.code == 0 and done.json["state"] == "completed" and done.json["snapshot"] == paused.json["snapshot"]
+    assert (
+        done.code == 0
+        and done.json["state"] == "completed"
+        and done.json["snapshot"] == paused.json["snapshot"]
+    )
     assert all(pause["resumed_at"] for pause in done.json["pauses"])
     assert done.json["calls"]["api"] == org.ledger(after=mark)["spent"]["api"]
     nothing = home("resume", "--all")
@@ -289,7 +376,9 @@ def test_a_waiting_backup_goes_on_by_itself(nearly_spent: tuple[RunningOrg, Comm
     assert [bool(pause["resumed_at"]) for pause in done.json["pauses"]] == [True]
 
 
-def test_a_raised_limit_is_obeyed_by_a_waiting_backup(nearly_spent: tuple[RunningOrg, CommandLine]) -> None:
+def test_a_raised_limit_is_obeyed_by_a_waiting_backup(
+    nearly_spent: tuple[RunningOrg, CommandLine],
+) -> None:
     """`sfnb limit` in another process lets a paused job go on at once."""
     _, home = nearly_spent
     running, _ = waiting(home)
@@ -297,20 +386,28 @@ def test_a_raised_limit_is_obeyed_by_a_waiting_backup(nearly_spent: tuple[Runnin
     assert running.ended().code == 0
 
 
-def test_a_waiting_backup_can_be_cancelled_from_elsewhere(nearly_spent: tuple[RunningOrg, CommandLine]) -> None:
+def test_a_waiting_backup_can_be_cancelled_from_elsewhere(
+    nearly_spent: tuple[RunningOrg, CommandLine],
+) -> None:
     """`sfnb cancel` in another process ends the waiting one with 130; what it has read can be read."""
     _, home = nearly_spent
     running, job_id = waiting(home)
     assert home("cancel", job_id).code == 0
     done = running.ended()
     assert done.code == 130 and done.json["state"] == "cancelled"
-    assert home("resume", job_id).code == 2 and home("pause", job_id).code == 2 and home("cancel", job_id).code == 2
+    assert (
+        home("resume", job_id).code == 2
+        and home("pause", job_id).code == 2
+        and home("cancel", job_id).code == 2
+    )
     shown = home("show", "x", "latest", "--json").json
     assert shown["state"] == "partial" and shown["sealed_at"]
     assert home("verify", "x").code == 0
 
 
-def test_a_waiting_backup_can_be_paused_from_elsewhere(nearly_spent: tuple[RunningOrg, CommandLine]) -> None:
+def test_a_waiting_backup_can_be_paused_from_elsewhere(
+    nearly_spent: tuple[RunningOrg, CommandLine],
+) -> None:
     """`sfnb pause` holds a job that waits for calls, even when they have come back, until `sfnb cancel` ends it."""
     org, home = nearly_spent
     running, job_id = waiting(home, "--poll-seconds", 1)
@@ -325,7 +422,9 @@ def test_a_waiting_backup_can_be_paused_from_elsewhere(nearly_spent: tuple[Runni
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_a_job_that_can_be_resumed(nearly_spent: tuple[RunningOrg, CommandLine], sign: int) -> None:
+def test_a_signal_leaves_a_job_that_can_be_resumed(
+    nearly_spent: tuple[RunningOrg, CommandLine], sign: int
+) -> None:
     """P2: stopped while it waits, the command exits 130; `resume` finishes the same snapshot."""
     org, home = nearly_spent
     running, job_id = waiting(home)
@@ -356,7 +455,11 @@ def test_a_signal_amid_reading_leaves_a_job_that_can_be_resumed(
     job = home("jobs", "--json").json[-1]
     assert job["state"] == "paused"
     done = home("resume", job["job_id"], "--json")
-    assert done.code == 0 and done.json["state"] == "completed" and done.json["snapshot"] == job["snapshot"]
+    assert (
+        done.code == 0
+        and done.json["state"] == "completed"
+        and done.json["snapshot"] == job["snapshot"]
+    )
     assert home("verify", "x").code == 0
 
 
@@ -382,7 +485,9 @@ def test_a_signal_amid_reading_leaves_a_job_that_can_be_resumed(
         ("cancel zzzz", "sfnb jobs"),
     ],
 )
-def test_a_name_that_nobody_has_is_one_sentence(home: CommandLine, backed_up: Ran, arguments: str, says: str) -> None:
+def test_a_name_that_nobody_has_is_one_sentence(
+    home: CommandLine, backed_up: Ran, arguments: str, says: str
+) -> None:
     """An unknown org, object, snapshot or job: exit code 2, one sentence that names what to do."""
     refused = home(*arguments.split())
     assert refused.code == 2 and refused.is_one_sentence() and says in refused.err, refused
@@ -454,18 +559,26 @@ def test_a_config_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     assert "sfnb.toml" in sentence_of(home("jobs"), 1)
 
 
-def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path: Path, demo_org: RunningOrg) -> None:
+def test_a_home_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, demo_org: RunningOrg
+) -> None:
     """A file where the folder should be: each command says so and asks the org for nothing."""
     in_the_way = tmp_path / "home"
     in_the_way.write_text("precious")
     home = CommandLine(in_the_way / "deeper", X_TOKEN=demo_org.access_token)
     before = demo_org.mark()
-    for command in ("jobs", "audit", f"org add x --instance-url {demo_org.url} --access-token-env X_TOKEN"):
+    for command in (
+        "jobs",
+        "audit",
+        f"org add x --instance-url {demo_org.url} --access-token-env X_TOKEN",
+    ):
         assert "SFNB_HOME" in sentence_of(home(*command.split()), 1)
     assert demo_org.ledger(after=before)["spent"] == {} and in_the_way.read_text() == "precious"
 
 
-def test_a_state_database_that_is_none_is_one_sentence(tmp_path: Path, demo_org: RunningOrg) -> None:
+def test_a_state_database_that_is_none_is_one_sentence(
+    tmp_path: Path, demo_org: RunningOrg
+) -> None:
     """A damaged state database, or an address of none, is told by name and left as it is."""
     home = CommandLine.with_org(tmp_path / "home", demo_org)
     for path in home.home.glob("state.db*"):
@@ -478,13 +591,17 @@ def test_a_state_database_that_is_none_is_one_sentence(tmp_path: Path, demo_org:
     assert told.code in (1, 2) and told.is_one_sentence()
 
 
-def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path, demo_org: RunningOrg) -> None:
+def test_a_store_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, demo_org: RunningOrg
+) -> None:
     """A file where the store should be fails the job, which can be resumed once it is out of the way."""
     home = CommandLine.with_org(tmp_path / "home", demo_org)
     store = home.home / "store"
     store.write_text("in the way")
     failed = home("backup", "x", "--objects", "Account", "--json")
-    assert failed.code == 1 and str(store) in failed.sentence and failed.sentence.startswith("sfnb: ")
+    assert (
+        failed.code == 1 and str(store) in failed.sentence and failed.sentence.startswith("sfnb: ")
+    )
     store.unlink()
     done = home("resume", home("jobs", "--json").json[-1]["job_id"], "--json")
     assert done.code == 0 and done.json["state"] == "completed"
@@ -512,7 +629,9 @@ def test_a_login_that_is_refused_is_one_sentence(tmp_path: Path, demo_org: Runni
     assert home("org", "list", "--json").json == []
 
 
-def test_an_org_that_is_not_there_is_one_sentence(tmp_path: Path, demo_org: RunningOrg, closed_port: int) -> None:
+def test_an_org_that_is_not_there_is_one_sentence(
+    tmp_path: Path, demo_org: RunningOrg, closed_port: int
+) -> None:
     """A closed port, a certificate that nobody vouches for, an address that is none, a web site that is no org."""
     home = CommandLine(tmp_path / "home", TOKEN="00D000000000001!x")
     for url, says, code in (
@@ -522,7 +641,9 @@ def test_an_org_that_is_not_there_is_one_sentence(tmp_path: Path, demo_org: Runn
         ("https://", "no address", 2),
         ("https://acme.lightning.force.com", "my.salesforce.com", 2),
     ):
-        assert says in sentence_of(home(*ADD, "--instance-url", url, "--access-token-env", "TOKEN"), code)
+        assert says in sentence_of(
+            home(*ADD, "--instance-url", url, "--access-token-env", "TOKEN"), code
+        )
 
 
 def test_an_org_that_answers_with_a_web_page_is_one_sentence(

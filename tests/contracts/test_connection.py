@@ -19,8 +19,8 @@ from sfnb.errors import LoginError, ObjectError, QuotaSignal, ResultsGone, Trans
 from sfnb.model import ObjectSchema
 from sfnb.org import bulk2, describe, rest
 from sfnb.org.check import check
+from sfnb.org.client import OrgClient, open_client
 from sfnb.org.composite import SubRequest, fetch_composite
-from sfnb.org.org import Org, connect
 from sfnb.settings import OrgConfig, Settings, load_settings, put_org
 from sfnb.state.database import State, open_state
 from tests.conftest import RunningOrg
@@ -38,16 +38,29 @@ def config_of(demo: RunningOrg, way: str, *, is_https: bool = False) -> OrgConfi
     app, user = demo.client_id, demo.username
     made = {
         "token": OrgConfig("demo", "token", instance_url=url, secrets={"token": "env:T_TOKEN"}),
-        "password": OrgConfig("demo", "password", instance_url=url, username=user, secrets=password),
-        "oauth": OrgConfig("demo", "password", domain=url, username=user, client_id=app, secrets=password | client),
+        "password": OrgConfig(
+            "demo", "password", instance_url=url, username=user, secrets=password
+        ),
+        "oauth": OrgConfig(
+            "demo", "password", domain=url, username=user, client_id=app, secrets=password | client
+        ),
         "client": OrgConfig("demo", "client", instance_url=url, client_id=app, secrets=client),
-        "jwt": OrgConfig("demo", "jwt", domain=url, username=user, client_id=app, jwt_key=demo.jwt_private_key_file),
+        "jwt": OrgConfig(
+            "demo",
+            "jwt",
+            domain=url,
+            username=user,
+            client_id=app,
+            jwt_key=demo.jwt_private_key_file,
+        ),
         "refresh": OrgConfig("demo", "refresh", domain=url, client_id=app, secrets=refresh),
     }[way]
-    return OrgConfig(**{name: getattr(made, name) for name in made.__slots__} | {"ca_file": ca_file})
+    return OrgConfig(
+        **{name: getattr(made, name) for name in made.__slots__} | {"ca_file": ca_file}
+    )
 
 
-class Desk:
+class Bench:
     """Connects to demo orgs with a state and a home of the test's own."""
 
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,13 +70,19 @@ class Desk:
         monkeypatch.setenv("SFNB_HOME", str(self.home))
         monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
         self.settings: Settings = load_settings()
-        self.state: State = open_state(f"sqlite:///{(tmp_path / 'state.db').as_posix()}", clock=self.clock)
-        self._open: list[Org] = []
+        self.state: State = open_state(
+            f"sqlite:///{(tmp_path / 'state.db').as_posix()}", clock=self.clock
+        )
+        self._open: list[OrgClient] = []
 
-    def connect(self, demo: RunningOrg, way: str = "password", *, is_https: bool = False) -> Org:
+    def connect(
+        self, demo: RunningOrg, way: str = "password", *, is_https: bool = False
+    ) -> OrgClient:
         self.secrets_in_variables(demo)
         self.settings = put_org(self.settings, config_of(demo, way, is_https=is_https))
-        opened = connect(self.settings, "demo", state=self.state, clock=FakeClock(self.clock.now()))
+        opened = open_client(
+            self.settings, "demo", state=self.state, clock=FakeClock(self.clock.now())
+        )
         self._open.append(opened)
         return opened
 
@@ -84,60 +103,84 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    made = Desk(tmp_path, monkeypatch)
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    made = Bench(tmp_path, monkeypatch)
     yield made
     made.close()
 
 
 @pytest.mark.parametrize("is_https", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("way", WAYS)
-def test_every_way_in_leads_into_the_org(demo_org: RunningOrg, desk: Desk, way: str, is_https: bool) -> None:
+def test_every_way_in_leads_into_the_org(
+    demo_org: RunningOrg, bench: Bench, way: str, is_https: bool
+) -> None:
     """Each login ends in the same org with the same rights, costs no API call, and shows no secret (P7)."""
     before = demo_org.mark()
-    org = desk.connect(demo_org, way, is_https=is_https)
+    org = bench.connect(demo_org, way, is_https=is_https)
     assert demo_org.ledger(after=before)["spent"] == {}
     assert org.org_id == demo_org.org_id
     assert org.api_version == "66.0"
-    assert json.loads(rest.fetch_query(org, "SELECT Id FROM Organization", all_rows=False).body)["totalSize"] == 1
+    assert (
+        json.loads(rest.fetch_query(org, "SELECT Id FROM Organization", all_rows=False).body)[
+            "totalSize"
+        ]
+        == 1
+    )
     shown = repr(org) + repr(org._credentials) + repr(org._access.session) + str(vars(org))
-    for secret in (demo_org.password, demo_org.client_secret, demo_org.refresh_token, org._access.session.token):
+    for secret in (
+        demo_org.password,
+        demo_org.client_secret,
+        demo_org.refresh_token,
+        org._access.session.token,
+    ):
         assert secret not in shown
 
 
 @pytest.mark.parametrize("way", ["password", "oauth", "client", "refresh", "token"])
 def test_a_wrong_secret_is_one_sentence(
-    demo_org: RunningOrg, desk: Desk, monkeypatch: pytest.MonkeyPatch, way: str
+    demo_org: RunningOrg, bench: Bench, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """P7: a refused login says where and what to do, and holds no secret."""
-    desk.secrets_in_variables(demo_org)
+    bench.secrets_in_variables(demo_org)
     for variable in ("T_TOKEN", "T_PASSWORD", "T_CLIENT", "T_REFRESH"):
         monkeypatch.setenv(variable, "00D000000000062!not.the.Secret")
-    settings = put_org(desk.settings, config_of(demo_org, way))
+    settings = put_org(bench.settings, config_of(demo_org, way))
     with pytest.raises(LoginError) as caught:
-        connect(settings, "demo", state=desk.state, clock=FakeClock(desk.clock.now()))
+        open_client(settings, "demo", state=bench.state, clock=FakeClock(bench.clock.now()))
     assert "127.0.0.1" in str(caught.value)
     assert "not.the.Secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_an_untrusted_certificate_is_told(demo_org: RunningOrg, desk: Desk) -> None:
+def test_an_untrusted_certificate_is_told(demo_org: RunningOrg, bench: Bench) -> None:
     """A server whose authority is not trusted gets no secret, and the sentence names --ca-file."""
-    desk.secrets_in_variables(demo_org)
-    config = OrgConfig("demo", "token", instance_url=demo_org.https_url, secrets={"token": "env:T_TOKEN"})
+    bench.secrets_in_variables(demo_org)
+    config = OrgConfig(
+        "demo", "token", instance_url=demo_org.https_url, secrets={"token": "env:T_TOKEN"}
+    )
     with pytest.raises(LoginError, match="--ca-file"):
-        connect(put_org(desk.settings, config), "demo", state=desk.state, clock=FakeClock(desk.clock.now()))
+        open_client(
+            put_org(bench.settings, config),
+            "demo",
+            state=bench.state,
+            clock=FakeClock(bench.clock.now()),
+        )
 
 
-def test_what_we_count_is_what_the_org_counts(fresh_org: Callable[..., RunningOrg], desk: Desk) -> None:
+def test_what_we_count_is_what_the_org_counts(
+    fresh_org: Callable[..., RunningOrg], bench: Bench
+) -> None:
     """P1: logins, describes, composites, queries, Bulk and an analyst's calls: both ledgers agree on every budget."""
     demo = fresh_org()
-    org = desk.connect(demo)
+    org = bench.connect(demo)
     names = [info.name for info in describe.fetch_objects(org)]
     schemas = describe.fetch_schemas(org, names)
     assert all(isinstance(schema, ObjectSchema) for schema in schemas.values())
     describe.fetch_counts(org, names)
-    fetch_composite(org, [SubRequest(f"q{n}", org.data_path("query?q=SELECT+Id+FROM+Account")) for n in range(5)])
+    fetch_composite(
+        org,
+        [SubRequest(f"q{n}", org.data_path("query?q=SELECT+Id+FROM+Account")) for n in range(5)],
+    )
     job = bulk2.create_query(org, "SELECT Id FROM Contact", all_rows=True)
     while not bulk2.fetch_job(org, job).is_over:
         demo.control("clock", {"advance_minutes": 1})
@@ -147,22 +190,26 @@ def test_what_we_count_is_what_the_org_counts(fresh_org: Callable[..., RunningOr
     batch = {"batchRequests": [{"method": "GET", "url": "v66.0/sobjects/Account/describe"}] * 3}
     org.request("POST", "composite/batch", json=batch)
     truth = demo.ledger()["spent"]
-    ours = desk.state.ledger.job_calls("")
+    ours = bench.state.ledger.job_calls("")
     assert ours["api"] == truth["api"] == org.gate.standing()["api"].used
     assert ours["bulk2"] == org.limits()["bulk2"].used == 1
 
 
 def test_an_expired_session_is_renewed_for_all_threads_by_one_login(
-    fresh_org: Callable[..., RunningOrg], desk: Desk
+    fresh_org: Callable[..., RunningOrg], bench: Bench
 ) -> None:
     """Eight threads meet a dead session; all calls succeed after one login."""
     demo = fresh_org()
-    org = desk.connect(demo)
+    org = bench.connect(demo)
     org.limits()
     demo.fail(match="GET .*/query", fault="expire_session", times=1)
     before = demo.mark()
     with ThreadPoolExecutor(8) as pool:
-        pages = list(pool.map(lambda _: rest.fetch_query(org, "SELECT Id FROM Account", all_rows=True), range(16)))
+        pages = list(
+            pool.map(
+                lambda _: rest.fetch_query(org, "SELECT Id FROM Account", all_rows=True), range(16)
+            )
+        )
     assert len({page.body for page in pages}) == 1
     calls = demo.ledger(after=before, calls=True)["calls"]
     assert sum("/services/Soap/u" in str(call) for call in calls) == 1
@@ -186,24 +233,31 @@ def test_an_expired_session_is_renewed_for_all_threads_by_one_login(
     ids=lambda value: value.get("code", value["fault"]) if isinstance(value, dict) else "",
 )  # fmt: skip
 def test_each_fault_is_told_as_what_it_is(
-    fresh_org: Callable[..., RunningOrg], desk: Desk, rule: dict[str, Any], error: type[BaseException]
+    fresh_org: Callable[..., RunningOrg],
+    bench: Bench,
+    rule: dict[str, Any],
+    error: type[BaseException],
 ) -> None:
     """A single try meets the fault as the right error; what may pass is got over by trying again."""
     demo = fresh_org()
-    org = desk.connect(demo)
+    org = bench.connect(demo)
     demo.fail(match="GET .*/query", times=1, **rule)
     with pytest.raises(error):
         org.request("GET", "query", params={"q": "SELECT Id FROM Account"}).json()
     if error is TransientError:
         demo.fail(match="GET .*/query", times=3, **rule)
-        assert rest.fetch_query(org, "SELECT Id FROM Account", all_rows=False).body.startswith(b'{"totalSize"')
+        assert rest.fetch_query(org, "SELECT Id FROM Account", all_rows=False).body.startswith(
+            b'{"totalSize"'
+        )
 
 
 @pytest.mark.parametrize("form", ["gone", "garbled", "extended"])
-def test_no_form_of_the_header_opens_the_gate(fresh_org: Callable[..., RunningOrg], desk: Desk, form: str) -> None:
+def test_no_form_of_the_header_opens_the_gate(
+    fresh_org: Callable[..., RunningOrg], bench: Bench, form: str
+) -> None:
     """P1: with the header gone, garbled or extended, calls stop at the threshold just the same."""
     demo = fresh_org(max_calls=60, limit_header=form)
-    org = desk.connect(demo)
+    org = bench.connect(demo)
     with pytest.raises(QuotaSignal):
         for _ in range(60):
             org.sf.query("SELECT Id FROM Account LIMIT 1")
@@ -211,10 +265,12 @@ def test_no_form_of_the_header_opens_the_gate(fresh_org: Callable[..., RunningOr
     assert org.gate.standing()["api"].threshold == 30
 
 
-def test_threads_stop_at_the_threshold_together(fresh_org: Callable[..., RunningOrg], desk: Desk) -> None:
+def test_threads_stop_at_the_threshold_together(
+    fresh_org: Callable[..., RunningOrg], bench: Bench
+) -> None:
     """P1: eight threads and an analyst's client never pass the threshold, as the org counts it."""
     demo = fresh_org(max_calls=100)
-    org = desk.connect(demo)
+    org = bench.connect(demo)
 
     def spend(n: int) -> int:
         try:
@@ -232,9 +288,9 @@ def test_threads_stop_at_the_threshold_together(fresh_org: Callable[..., Running
     assert demo.ledger()["spent"]["api"] == 50
 
 
-def test_a_check_of_the_demo_org_finds_nothing_missing(demo_org: RunningOrg, desk: Desk) -> None:
+def test_a_check_of_the_demo_org_finds_nothing_missing(demo_org: RunningOrg, bench: Bench) -> None:
     """The demo's user may do all that a backup needs, and the check costs two calls."""
-    report = check(desk.connect(demo_org))
+    report = check(bench.connect(demo_org))
     assert report.missing == []
     assert set(report.permissions.values()) == {True}
     assert report.calls == 2
@@ -242,10 +298,10 @@ def test_a_check_of_the_demo_org_finds_nothing_missing(demo_org: RunningOrg, des
 
 
 def test_the_commands_register_list_check_and_forget(
-    demo_org: RunningOrg, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    demo_org: RunningOrg, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`sfnb org add / list / check / remove`: the settings hold names of variables, never a secret (P7)."""
-    desk.secrets_in_variables(demo_org)
+    bench.secrets_in_variables(demo_org)
     runner = CliRunner()
 
     def run(*arguments: str) -> str:
@@ -256,12 +312,18 @@ def test_the_commands_register_list_check_and_forget(
         return result.output
 
     given = ("--instance-url", demo_org.url, "--username", demo_org.username)
-    assert demo_org.org_id in run("add", "a", *given, "--password-env", "T_PASSWORD", "--token-env", "T_SECURITY")
-    text = (desk.home / "sfnb.toml").read_text("utf-8")
+    assert demo_org.org_id in run(
+        "add", "a", *given, "--password-env", "T_PASSWORD", "--token-env", "T_SECURITY"
+    )
+    text = (bench.home / "sfnb.toml").read_text("utf-8")
     assert "env:T_PASSWORD" in text
     assert demo_org.password not in text
     (listed,) = json.loads(run("list", "--json"))
-    assert (listed["name"], listed["org_id"], listed["api_version"]) == ("a", demo_org.org_id, "66.0")
+    assert (listed["name"], listed["org_id"], listed["api_version"]) == (
+        "a",
+        demo_org.org_id,
+        "66.0",
+    )
     checked = json.loads(run("check", "a", "--json"))
     assert checked["permissions"]["View All Data"] is True
     assert checked["missing"] == []

@@ -74,7 +74,9 @@ def test_pages_of_any_size_hold_each_row_once(demo_org: RunningOrg, page_rows: i
     got: list[list[str]] = []
     locator, pages = "", 0
     while locator != "null":
-        page = demo_org.get(f"{base}?maxRecords={page_rows}" + (f"&locator={locator}" if locator else ""))
+        page = demo_org.get(
+            f"{base}?maxRecords={page_rows}" + (f"&locator={locator}" if locator else "")
+        )
         header, *found = rows(page.content)
         assert header == expected[0]
         assert len(found) == int(page.headers["Sforce-NumberOfRecords"]) <= page_rows
@@ -104,8 +106,12 @@ def test_results_equal_rest(demo_org: RunningOrg) -> None:
 def test_pages_are_packed_for_those_who_ask(demo_org: RunningOrg) -> None:
     """A compressed page unpacks to the same bytes, and its length is the packed one."""
     url = f"{demo_org.url}{JOBS}/{done_job(demo_org)}/results"
-    plain = requests.get(url, headers=demo_org.headers | {"Accept-Encoding": "identity"}, timeout=30)
-    with requests.get(url, headers=demo_org.headers | {"Accept-Encoding": "gzip"}, stream=True, timeout=30) as answer:
+    plain = requests.get(
+        url, headers=demo_org.headers | {"Accept-Encoding": "identity"}, timeout=30
+    )
+    with requests.get(
+        url, headers=demo_org.headers | {"Accept-Encoding": "gzip"}, stream=True, timeout=30
+    ) as answer:
         raw = answer.raw.read(decode_content=False)
     assert answer.headers["Content-Encoding"] == "gzip"
     assert len(raw) == int(answer.headers["Content-Length"]) < len(plain.content)
@@ -119,7 +125,9 @@ def test_formats(demo_org: RunningOrg) -> None:
     )
     assert semicolon.text.startswith('"Id";"FirstName";"LastName";"Description";"Account.Name"\r\n')
     old = "/services/data/v49.0/jobs/query"
-    job_id = demo_org.send("POST", old, json={"operation": "query", "query": SOQL + " LIMIT 1"}).json()["id"]
+    job_id = demo_org.send(
+        "POST", old, json={"operation": "query", "query": SOQL + " LIMIT 1"}
+    ).json()["id"]
     finished(demo_org, f"{old}/{job_id}", ("JobComplete",))
     header = rows(demo_org.get(f"{old}/{job_id}/results").content)[0]
     assert header == sorted(header, key=str.lower)
@@ -127,8 +135,13 @@ def test_formats(demo_org: RunningOrg) -> None:
 
 def test_zero_rows_are_a_header(demo_org: RunningOrg) -> None:
     """A query without matches completes, with no records and locator null."""
-    answer = demo_org.get(f"{JOBS}/{done_job(demo_org, SOQL + ' WHERE LastName = null AND LastName != null')}/results")
-    assert (answer.headers["Sforce-NumberOfRecords"], answer.headers["Sforce-Locator"]) == ("0", "null")
+    answer = demo_org.get(
+        f"{JOBS}/{done_job(demo_org, SOQL + ' WHERE LastName = null AND LastName != null')}/results"
+    )
+    assert (answer.headers["Sforce-NumberOfRecords"], answer.headers["Sforce-Locator"]) == (
+        "0",
+        "null",
+    )
     assert len(rows(answer.content)) == 1
 
 
@@ -138,7 +151,8 @@ def test_parallel_result_pages(demo_org: RunningOrg) -> None:
     pages = demo_org.get(f"{JOBS}/{job_id}/resultpages")
     assert pages.json() == demo_org.get(f"{JOBS}/{job_id}/resultPages").json()
     found = sum(
-        int(demo_org.get(p["resultUrl"]).headers["Sforce-NumberOfRecords"]) for p in pages.json()["resultPages"]
+        int(demo_org.get(p["resultUrl"]).headers["Sforce-NumberOfRecords"])
+        for p in pages.json()["resultPages"]
     )
     assert found == int(demo_org.get(f"{JOBS}/{job_id}/results").headers["Sforce-NumberOfRecords"])
     assert pages.json()["done"] is True
@@ -209,7 +223,9 @@ def test_results_are_gone_after_seven_days(fresh_org: Callable[..., RunningOrg])
     assert (org.get(path).status_code, org.get(path).json()[0]["errorCode"]) == (404, "NOT_FOUND")
 
 
-def test_each_http_call_counts_and_jobs_have_their_own_budget(fresh_org: Callable[..., RunningOrg]) -> None:
+def test_each_http_call_counts_and_jobs_have_their_own_budget(
+    fresh_org: Callable[..., RunningOrg],
+) -> None:
     """Create, poll and page are a call each; the job is one of bulk2, its CSV so many KB; over that LIMIT_EXCEEDED."""
     org = fresh_org()
     org.control("quota", {"max": {"bulk2": 1}})
@@ -244,7 +260,11 @@ JOB_XML = (
 
 def xml_job(org: RunningOrg, content_type: str, **headers: str) -> str:
     made = async_call(
-        org, "POST", "", data=JOB_XML.format(content_type), headers={"Content-Type": "application/xml"} | headers
+        org,
+        "POST",
+        "",
+        data=JOB_XML.format(content_type),
+        headers={"Content-Type": "application/xml"} | headers,
     )
     assert made.status_code == 201
     assert "<state>Open</state>" in made.text
@@ -279,13 +299,18 @@ def test_v1_csv_and_xml(fresh_org: Callable[..., RunningOrg]) -> None:
         job_id = xml_job(org, content_type)
         added = async_call(org, "POST", f"/{job_id}/batch", data="SELECT Id, LastName FROM Contact")
         assert added.status_code == 201
-        closed = async_call(org, "POST", f"/{job_id}", data="<jobInfo><state>Closed</state></jobInfo>")
+        closed = async_call(
+            org, "POST", f"/{job_id}", data="<jobInfo><state>Closed</state></jobInfo>"
+        )
         assert "<state>Closed</state>" in closed.text
         ((batch_id, state),) = batch_states(org, job_id)
         assert state == "Completed"
         result = async_result(org, job_id, batch_id)
         assert has in result.text
-        assert result.headers["Content-Type"] == {"CSV": "text/csv", "XML": "application/xml"}[content_type]
+        assert (
+            result.headers["Content-Type"]
+            == {"CSV": "text/csv", "XML": "application/xml"}[content_type]
+        )
         assert "SELECT Id" in async_call(org, "GET", f"/{job_id}/batch/{batch_id}/request").text
     assert org.control("status")["budgets"]["bulk"]["used"] == 2
 
@@ -294,11 +319,17 @@ def test_v1_pk_chunking(fresh_org: Callable[..., RunningOrg]) -> None:
     """The first batch is NotProcessed, one batch for each id range follows and is charged, no row is lost or twice."""
     org = fresh_org()
     job_id = xml_job(org, "CSV", **{"Sforce-Enable-PKChunking": "chunkSize=100"})
-    async_call(org, "POST", f"/{job_id}/batch", data="SELECT Id FROM Contact WHERE LastName != 'where'")
+    async_call(
+        org, "POST", f"/{job_id}/batch", data="SELECT Id FROM Contact WHERE LastName != 'where'"
+    )
     (_, first), *chunks = batch_states(org, job_id)
     assert first == "NotProcessed"
     assert len(chunks) > 1
-    found = [row for batch_id, _ in chunks for row in rows(async_result(org, job_id, batch_id).content)[1:]]
+    found = [
+        row
+        for batch_id, _ in chunks
+        for row in rows(async_result(org, job_id, batch_id).content)[1:]
+    ]
     total = org.get(f"{V}/query?q={quote('SELECT COUNT() FROM Contact')}").json()["totalSize"]
     assert len({row[0] for row in found}) == len(found) == total
     assert org.control("status")["budgets"]["bulk"]["used"] == len(chunks) + 1
@@ -311,10 +342,16 @@ def test_v1_errors(fresh_org: Callable[..., RunningOrg]) -> None:
     assert dead.status_code == 400
     assert "<exceptionCode>InvalidSessionId</exceptionCode>" in dead.text
     as_json = async_call(
-        org, "GET", "/7507Q00000A0000AAA", headers={"X-SFDC-Session": "x", "Content-Type": "application/json"}
+        org,
+        "GET",
+        "/7507Q00000A0000AAA",
+        headers={"X-SFDC-Session": "x", "Content-Type": "application/json"},
     )
     assert as_json.json()["exceptionCode"] == "InvalidSessionId"
-    assert "<exceptionCode>InvalidJob</exceptionCode>" in async_call(org, "GET", "/7507Q00000A0000AAA").text
+    assert (
+        "<exceptionCode>InvalidJob</exceptionCode>"
+        in async_call(org, "GET", "/7507Q00000A0000AAA").text
+    )
     job_id = xml_job(org, "CSV")
     async_call(org, "POST", f"/{job_id}", data="<jobInfo><state>Closed</state></jobInfo>")
     refused = async_call(org, "POST", f"/{job_id}/batch", data="SELECT Id FROM Contact")

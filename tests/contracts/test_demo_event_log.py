@@ -30,18 +30,28 @@ def rows(org: RunningOrg, file: dict[str, Any]) -> list[dict[str, str]]:
 
 def test_history_is_there_and_adds_up(fresh_org: Callable[..., RunningOrg]) -> None:
     """Eight days of daily files exist from the start, and a day's rows are the calls that the quota counted."""
-    org = fresh_org(competitors="on", max_calls=3000, start_at=datetime(2026, 11, 11, 12, tzinfo=UTC))
-    files = log_files(org, "WHERE EventType = 'ApiTotalUsage' AND Interval = 'Daily' ORDER BY LogDate")
-    assert [file["LogDate"][:10] for file in files] == [f"2026-11-{day:02d}" for day in range(3, 11)]
+    org = fresh_org(
+        competitors="on", max_calls=3000, start_at=datetime(2026, 11, 11, 12, tzinfo=UTC)
+    )
+    files = log_files(
+        org, "WHERE EventType = 'ApiTotalUsage' AND Interval = 'Daily' ORDER BY LogDate"
+    )
+    assert [file["LogDate"][:10] for file in files] == [
+        f"2026-11-{day:02d}" for day in range(3, 11)
+    ]
     assert files[0]["CreatedDate"] == "2026-11-04T09:14:02.000+0000"
     assert org.server is not None
     last = files[-1]
     calls = rows(org, last)
-    assert len(calls) == org.server.org.other_apps.used("api", datetime(2026, 11, 10, 23, 59, tzinfo=UTC).timestamp())
+    assert len(calls) == org.server.org.other_apps.used(
+        "api", datetime(2026, 11, 10, 23, 59, tzinfo=UTC).timestamp()
+    )
     assert {row["CONNECTED_APP_NAME"] for row in calls} == {
         "Marketing Sync", "ERP Connector", "Warehouse Loader", "Support Desk", "Nightly Import",
     }  # fmt: skip
-    assert all(row["COUNTS_AGAINST_API_LIMIT"] == "1" and len(row["USER_ID"]) == 15 for row in calls)
+    assert all(
+        row["COUNTS_AGAINST_API_LIMIT"] == "1" and len(row["USER_ID"]) == 15 for row in calls
+    )
     assert [row["TIMESTAMP"] for row in calls] == sorted(row["TIMESTAMP"] for row in calls)
     assert len({row["REQUEST_ID"] for row in calls}) == len(calls)
 
@@ -49,7 +59,10 @@ def test_history_is_there_and_adds_up(fresh_org: Callable[..., RunningOrg]) -> N
 def test_our_own_calls_show_the_next_day(fresh_org: Callable[..., RunningOrg]) -> None:
     """What we sent today is in tomorrow's file, with client name, resource and status, and not before."""
     org = fresh_org(start_at=datetime(2026, 11, 11, 12, tzinfo=UTC))
-    headers = {"Sforce-Call-Options": "client=sfnb/1.0", "X-SFDC-REQUEST-ID": "abc0000000000000000001"}
+    headers = {
+        "Sforce-Call-Options": "client=sfnb/1.0",
+        "X-SFDC-REQUEST-ID": "abc0000000000000000001",
+    }
     org.get(f"{V}/sobjects/Account/describe", headers=headers)
     org.get(f"{V}/nothing", headers=headers)
     assert log_files(org, "WHERE EventType = 'ApiTotalUsage'") == []

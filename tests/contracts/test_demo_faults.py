@@ -38,9 +38,18 @@ def test_answers_instead_of_the_answer(fresh_org: Callable[..., RunningOrg]) -> 
         ({"fault": "html"}, 503, "text/html", "<html>"),
         ({"fault": "html", "status": 200}, 200, "text/html", "<html>"),
         ({"fault": "empty406"}, 406, None, ""),
-        ({"fault": "concurrent_limit"}, 403, "application/json;charset=UTF-8", "ConcurrentRequests"),
         (
-            {"fault": "error", "code": "QUERY_TIMEOUT", "message": "Your query request was running for too long."},
+            {"fault": "concurrent_limit"},
+            403,
+            "application/json;charset=UTF-8",
+            "ConcurrentRequests",
+        ),
+        (
+            {
+                "fault": "error",
+                "code": "QUERY_TIMEOUT",
+                "message": "Your query request was running for too long.",
+            },
             400,
             "application/json;charset=UTF-8",
             "QUERY_TIMEOUT",
@@ -70,7 +79,9 @@ def test_broken_connections(fresh_org: Callable[..., RunningOrg], base: str) -> 
     url = getattr(org, base) + QUERY
     for fault in ("cut", "half_body"):
         org.fail(match="query", fault=fault, times=1)
-        with pytest.raises((requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        with pytest.raises(
+            (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)
+        ):
             requests.get(url, headers=org.headers, verify=org.ca_file, timeout=30)
         assert requests.get(url, headers=org.headers, verify=org.ca_file, timeout=30).ok
     assert org.ledger()["spent"] == {"api": 4}
@@ -91,8 +102,14 @@ def test_expired_session(fresh_org: Callable[..., RunningOrg]) -> None:
     org.fail(match="query", fault="expire_session", times=1)
     assert org.get(QUERY).json()[0]["errorCode"] == "INVALID_SESSION_ID"
     assert org.get(QUERY).status_code == 401
-    form = {"grant_type": "client_credentials", "client_id": org.client_id, "client_secret": org.client_secret}
-    token = requests.post(f"{org.url}/services/oauth2/token", data=form, timeout=30).json()["access_token"]
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": org.client_id,
+        "client_secret": org.client_secret,
+    }
+    token = requests.post(f"{org.url}/services/oauth2/token", data=form, timeout=30).json()[
+        "access_token"
+    ]
     assert org.get(QUERY, headers={"Authorization": f"Bearer {token}"}).ok
     assert org.control("sessions", {"expire": True}) == {"ended": 1}
     assert org.get(QUERY, headers={"Authorization": f"Bearer {token}"}).status_code == 401
@@ -117,7 +134,9 @@ def test_limit_header_gone_extended_garbled(fresh_org: Callable[..., RunningOrg]
 def test_locator_expired(fresh_org: Callable[..., RunningOrg]) -> None:
     """A cursor that is gone stays gone."""
     org = fresh_org()
-    first = org.get(f"{V}/query?q=SELECT+Id+FROM+Contact", headers={"Sforce-Query-Options": "batchSize=200"}).json()
+    first = org.get(
+        f"{V}/query?q=SELECT+Id+FROM+Contact", headers={"Sforce-Query-Options": "batchSize=200"}
+    ).json()
     org.fail(match="query/01g", fault="locator_expired", times=1)
     for _ in range(2):
         assert org.get(first["nextRecordsUrl"]).json()[0]["errorCode"] == "INVALID_QUERY_LOCATOR"
@@ -155,7 +174,13 @@ def test_truncated_csv(fresh_org: Callable[..., RunningOrg]) -> None:
 def test_fault_inside_a_composite_call(fresh_org: Callable[..., RunningOrg]) -> None:
     """One subrequest fails, the others and the call itself are well."""
     org = fresh_org()
-    org.fail(match="sobjects/Contact/describe", fault="error", code="UNKNOWN_EXCEPTION", status=500, inside=True)
+    org.fail(
+        match="sobjects/Contact/describe",
+        fault="error",
+        code="UNKNOWN_EXCEPTION",
+        status=500,
+        inside=True,
+    )
     subrequests = [
         {"method": "GET", "url": f"{V}/sobjects/{name}/describe", "referenceId": name}
         for name in ("Account", "Contact")
@@ -173,5 +198,8 @@ def test_wrong_rules_are_refused(fresh_org: Callable[..., RunningOrg]) -> None:
         headers={"X-Demo-Control": org.control_token},
         timeout=30,
     )
-    assert (answer.status_code, "there is no fault 'explode'" in answer.json()["error"]) == (400, True)
+    assert (answer.status_code, "there is no fault 'explode'" in answer.json()["error"]) == (
+        400,
+        True,
+    )
     assert org.control("faults") == {"rules": []}

@@ -29,15 +29,23 @@ def test_versions_are_open_and_free(fresh_org: Callable[..., RunningOrg]) -> Non
     org = fresh_org()
     answer = requests.get(f"{org.url}/services/data", timeout=30)
     versions = {entry["version"]: entry for entry in answer.json()}
-    assert versions["66.0"] == {"label": "Spring '26", "url": "/services/data/v66.0", "version": "66.0"}
+    assert versions["66.0"] == {
+        "label": "Spring '26",
+        "url": "/services/data/v66.0",
+        "version": "66.0",
+    }
     assert {"31.0", "51.0", "68.0"} <= set(versions)
     assert "Sforce-Limit-Info" not in answer.headers
     assert org.ledger()["spent"] == {}
 
 
-@pytest.mark.parametrize("path", ["", "/limits", "/sobjects", "/sobjects/Account", "/sobjects/Account/describe"])
+@pytest.mark.parametrize(
+    "path", ["", "/limits", "/sobjects", "/sobjects/Account", "/sobjects/Account/describe"]
+)
 @pytest.mark.parametrize("version", ["31.0", "59.0", "68.0"])
-def test_any_version_is_served_with_and_without_slash(demo_org: RunningOrg, path: str, version: str) -> None:
+def test_any_version_is_served_with_and_without_slash(
+    demo_org: RunningOrg, path: str, version: str
+) -> None:
     """Every version of the list works, a trailing slash changes nothing, and addresses echo the version."""
     bare, slashed = (demo_org.get(f"/services/data/v{version}{path}{end}") for end in ("", "/"))
     assert bare.status_code == slashed.status_code == 200
@@ -81,17 +89,29 @@ def test_paging_reads_every_row_once(demo_org: RunningOrg) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_locator_belongs_to_its_session_and_lives_two_days(fresh_org: Callable[..., RunningOrg]) -> None:
+def test_locator_belongs_to_its_session_and_lives_two_days(
+    fresh_org: Callable[..., RunningOrg],
+) -> None:
     """Another session, a locator never given, and one older than two days are INVALID_QUERY_LOCATOR."""
     org = fresh_org()
     headers = {"Sforce-Query-Options": "batchSize=200"}
     url = query(org, "SELECT Id FROM Contact", headers=headers).json()["nextRecordsUrl"]
     assert org.get(url).status_code == 200
-    assert org.get(f"{V}/query/{url}").status_code == 200  # a whole address behind /query/, as one client sends it
-    form = {"grant_type": "client_credentials", "client_id": org.client_id, "client_secret": org.client_secret}
-    other = requests.post(f"{org.url}/services/oauth2/token", data=form, timeout=30).json()["access_token"]
+    assert (
+        org.get(f"{V}/query/{url}").status_code == 200
+    )  # a whole address behind /query/, as one client sends it
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": org.client_id,
+        "client_secret": org.client_secret,
+    }
+    other = requests.post(f"{org.url}/services/oauth2/token", data=form, timeout=30).json()[
+        "access_token"
+    ]
     refused = org.get(url, headers={"Authorization": f"Bearer {other}"})
-    assert refused.json() == [{"message": "invalid query locator", "errorCode": "INVALID_QUERY_LOCATOR"}]
+    assert refused.json() == [
+        {"message": "invalid query locator", "errorCode": "INVALID_QUERY_LOCATOR"}
+    ]
     assert org.get(url.replace("01g", "01gz")).status_code == 400
     org.control("clock", {"advance_minutes": 2 * 1440 + 1})
     assert org.get(url).json()[0]["errorCode"] == "INVALID_QUERY_LOCATOR"
@@ -160,7 +180,9 @@ def test_limits_may_lag_behind_the_header(fresh_org: Callable[..., RunningOrg]) 
     assert org.get(f"{V}/limits").json()["DailyApiRequests"]["Remaining"] == 14997
 
 
-def test_hard_limit_refuses_with_403_and_gives_back_after_a_day(fresh_org: Callable[..., RunningOrg]) -> None:
+def test_hard_limit_refuses_with_403_and_gives_back_after_a_day(
+    fresh_org: Callable[..., RunningOrg],
+) -> None:
     """Beyond a hard maximum each call is 403 REQUEST_LIMIT_EXCEEDED, not charged, until calls leave the window."""
     org = fresh_org(max_calls=3)
     answers = [org.get(f"{V}/limits") for _ in range(5)]
@@ -193,12 +215,20 @@ def test_others_spend_and_the_maximum_changes(fresh_org: Callable[..., RunningOr
     assert org.get(f"{V}/limits").headers["Sforce-Limit-Info"] == "api-usage=101/500"
 
 
-def test_batch_costs_each_subrequest_and_composite_one(fresh_org: Callable[..., RunningOrg]) -> None:
+def test_batch_costs_each_subrequest_and_composite_one(
+    fresh_org: Callable[..., RunningOrg],
+) -> None:
     """composite/batch is charged per subrequest, with either form of address; composite costs one call."""
     org = fresh_org()
-    urls = [f"{V}/sobjects/Account/describe", "v66.0/sobjects/Contact/describe", "v66.0/sobjects/Nope"]
+    urls = [
+        f"{V}/sobjects/Account/describe",
+        "v66.0/sobjects/Contact/describe",
+        "v66.0/sobjects/Nope",
+    ]
     batch = org.send(
-        "POST", f"{V}/composite/batch", json={"batchRequests": [{"method": "GET", "url": u} for u in urls]}
+        "POST",
+        f"{V}/composite/batch",
+        json={"batchRequests": [{"method": "GET", "url": u} for u in urls]},
     )
     assert [result["statusCode"] for result in batch.json()["results"]] == [200, 200, 404]
     assert batch.json()["hasErrors"] is True
@@ -212,13 +242,18 @@ def test_batch_costs_each_subrequest_and_composite_one(fresh_org: Callable[..., 
     halted = org.send(
         "POST",
         f"{V}/composite/batch",
-        json={"haltOnError": True, "batchRequests": [{"method": "GET", "url": u} for u in reversed(urls)]},
+        json={
+            "haltOnError": True,
+            "batchRequests": [{"method": "GET", "url": u} for u in reversed(urls)],
+        },
     ).json()["results"]
     assert [result["statusCode"] for result in halted] == [404, 412, 412]
 
 
 def composite(org: RunningOrg, *subrequests: dict[str, Any], **options: Any) -> requests.Response:
-    numbered = [{"referenceId": f"r{n}", "method": "GET"} | sub for n, sub in enumerate(subrequests)]
+    numbered = [
+        {"referenceId": f"r{n}", "method": "GET"} | sub for n, sub in enumerate(subrequests)
+    ]
     return org.send("POST", f"{V}/composite/", json={"compositeRequest": numbered} | options)
 
 
@@ -229,10 +264,18 @@ def test_composite_refuses_what_salesforce_refuses(demo_org: RunningOrg) -> None
     assert composite(demo_org, *[describe] * 26).status_code == 400
     assert composite(demo_org, *[a_query] * 6).status_code == 400
     assert composite(demo_org, *[a_query] * 5).status_code == 200
-    assert composite(demo_org, describe | {"referenceId": "a-b"}).json()[0]["errorCode"] == "JSON_PARSER_ERROR"
+    assert (
+        composite(demo_org, describe | {"referenceId": "a-b"}).json()[0]["errorCode"]
+        == "JSON_PARSER_ERROR"
+    )
     assert composite(demo_org, *[describe | {"referenceId": "a"}] * 2).status_code == 400
-    assert composite(demo_org, describe | {"httpHeaders": {"Authorization": "x"}}).status_code == 400
-    assert demo_org.send("POST", f"{V}/composite", data="{").json()[0]["errorCode"] == "JSON_PARSER_ERROR"
+    assert (
+        composite(demo_org, describe | {"httpHeaders": {"Authorization": "x"}}).status_code == 400
+    )
+    assert (
+        demo_org.send("POST", f"{V}/composite", data="{").json()[0]["errorCode"]
+        == "JSON_PARSER_ERROR"
+    )
 
 
 def test_composite_references_reach_into_earlier_answers(demo_org: RunningOrg) -> None:
@@ -251,17 +294,25 @@ def test_composite_references_reach_into_earlier_answers(demo_org: RunningOrg) -
     assert [part["httpStatusCode"] for part in parts[:4]] == [200, 200, 404, 400]
     assert parts[1]["body"]["Name"] == parts[0]["body"]["records"][0]["Name"]
     assert parts[3]["body"][0]["errorCode"] == "PROCESSING_HALTED"
-    assert [part["httpStatusCode"] for part in parts[4:]] == [400, 400]  # no blobs, no other resources
+    assert [part["httpStatusCode"] for part in parts[4:]] == [
+        400,
+        400,
+    ]  # no blobs, no other resources
 
 
 def test_composite_all_or_none_takes_back(fresh_org: Callable[..., RunningOrg]) -> None:
     """With allOrNone a failure undoes what was created and halts the rest."""
     org = fresh_org(own_data=True)
     create = {"method": "POST", "url": f"{V}/sobjects/Account", "body": {"Name": "Never there"}}
-    parts = composite(org, create, create | {"body": {"Naem": "x"}}, create, allOrNone=True).json()["compositeResponse"]
+    parts = composite(org, create, create | {"body": {"Naem": "x"}}, create, allOrNone=True).json()[
+        "compositeResponse"
+    ]
     codes = [part["body"][0]["errorCode"] for part in parts]
     assert codes[0] == codes[2] == "PROCESSING_HALTED" != codes[1]
-    assert query(org, "SELECT COUNT() FROM Account WHERE Name = 'Never there'").json()["totalSize"] == 0
+    assert (
+        query(org, "SELECT COUNT() FROM Account WHERE Name = 'Never there'").json()["totalSize"]
+        == 0
+    )
 
 
 def test_rows_live(fresh_org: Callable[..., RunningOrg]) -> None:
@@ -269,7 +320,10 @@ def test_rows_live(fresh_org: Callable[..., RunningOrg]) -> None:
     org = fresh_org(own_data=True)
     made = org.send("POST", f"{V}/sobjects/Account/", json={"Name": "Nörd & Söhne"})
     record_id = made.json()["id"]
-    assert (made.status_code, made.json()) == (201, {"id": record_id, "success": True, "errors": []})
+    assert (made.status_code, made.json()) == (
+        201,
+        {"id": record_id, "success": True, "errors": []},
+    )
     assert made.headers["Location"] == f"{V}/sobjects/Account/{record_id}"
     changed = org.send("PATCH", f"{V}/sobjects/Account/{record_id}", json={"Name": "Nord"})
     assert (changed.status_code, changed.content) == (204, b"")
@@ -281,9 +335,8 @@ def test_rows_live(fresh_org: Callable[..., RunningOrg]) -> None:
     assert org.send("DELETE", f"{V}/sobjects/Account/{record_id}").status_code == 204
     assert org.get(f"{V}/sobjects/Account/{record_id}").status_code == 404
     org.control("clock", {"advance_minutes": 5})
-    span = (
-        f"start={quote((now - timedelta(hours=1)).isoformat())}&end={quote((now + timedelta(minutes=9)).isoformat())}"
-    )
+    start, end = now - timedelta(hours=1), now + timedelta(minutes=9)
+    span = f"start={quote(start.isoformat())}&end={quote(end.isoformat())}"
     deleted = org.get(f"{V}/sobjects/Account/deleted/?{span}").json()
     assert record_id in [record["id"] for record in deleted["deletedRecords"]]
     assert deleted["earliestDateAvailable"] < deleted["latestDateCovered"]
@@ -299,8 +352,12 @@ def test_change_lists_refuse_wrong_spans(demo_org: RunningOrg) -> None:
 
     hour = timedelta(hours=1)
     assert ask("updated", now, now - hour)[0]["errorCode"] == "INVALID_REPLICATION_DATE"
-    assert ask("updated", now - timedelta(days=31), now)[0]["errorCode"] == "INVALID_REPLICATION_DATE"
-    assert ask("deleted", now - timedelta(days=16), now)[0]["errorCode"] == "INVALID_REPLICATION_DATE"
+    assert (
+        ask("updated", now - timedelta(days=31), now)[0]["errorCode"] == "INVALID_REPLICATION_DATE"
+    )
+    assert (
+        ask("deleted", now - timedelta(days=16), now)[0]["errorCode"] == "INVALID_REPLICATION_DATE"
+    )
 
 
 def test_record_counts(demo_org: RunningOrg) -> None:
@@ -326,14 +383,21 @@ def test_collections_retrieve_with_gaps(demo_org: RunningOrg) -> None:
 def test_collections_save_row_by_row(fresh_org: Callable[..., RunningOrg]) -> None:
     """A refused row is ``statusCode`` in its place, HTTP stays 200; rows can be changed and deleted together."""
     org = fresh_org(own_data=True)
-    records = [{"attributes": {"type": "Account"}, "Name": "One"}, {"attributes": {"type": "Nope"}, "Name": "Two"}]
-    made = org.send("POST", f"{V}/composite/sobjects", json={"allOrNone": False, "records": records})
+    records = [
+        {"attributes": {"type": "Account"}, "Name": "One"},
+        {"attributes": {"type": "Nope"}, "Name": "Two"},
+    ]
+    made = org.send(
+        "POST", f"{V}/composite/sobjects", json={"allOrNone": False, "records": records}
+    )
     assert made.status_code == 200
     good, bad = made.json()
     assert good["success"]
     assert (bad["success"], bad["errors"][0]["statusCode"]) == (False, "INVALID_TYPE")
     change = {"attributes": {"type": "Account"}, "Id": good["id"], "Name": "Uno"}
-    assert org.send("PATCH", f"{V}/composite/sobjects", json={"records": [change]}).json()[0]["success"]
+    assert org.send("PATCH", f"{V}/composite/sobjects", json={"records": [change]}).json()[0][
+        "success"
+    ]
     assert org.get(f"{V}/sobjects/Account/{good['id']}").json()["Name"] == "Uno"
     gone = org.send("DELETE", f"{V}/composite/sobjects?ids={good['id']},xyz").json()
     assert [entry["success"] for entry in gone] == [True, False]
@@ -377,7 +441,9 @@ def test_one_connection_serves_many_calls(demo_org: RunningOrg) -> None:
     connection = http.client.HTTPConnection(demo_org.url.removeprefix("http://"), timeout=30)
     connection.connect()
     connection.auto_open = 0  # a second connection would be an error
-    modified = {"If-Modified-Since": format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)}
+    modified = {
+        "If-Modified-Since": format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+    }
     for method, path, status in (
         ("GET", "/limits", 200), ("GET", "/nothing", 404), ("GET", "/sobjects", 304), ("HEAD", "/limits", 200),
         ("GET", "/limits", 200),
@@ -424,20 +490,31 @@ def test_external_ids(fresh_org: Callable[..., RunningOrg]) -> None:
     created = org.send("PATCH", V + path, json={"Name": "First"})
     assert (created.status_code, created.json()["created"]) == (201, True)
     again = org.send("PATCH", V + path, json={"Name": "Second"})
-    assert (again.status_code, again.json()["created"], again.json()["id"]) == (200, False, created.json()["id"])
+    assert (again.status_code, again.json()["created"], again.json()["id"]) == (
+        200,
+        False,
+        created.json()["id"],
+    )
     row = org.get(V + path).json()
     assert (row["External_Id__c"], row["Name"]) == ("K/1 ä", "Second")
-    assert org.send("PATCH", "/services/data/v45.0" + path, json={"Name": "Third"}).status_code == 204
+    assert (
+        org.send("PATCH", "/services/data/v45.0" + path, json={"Name": "Third"}).status_code == 204
+    )
     twice = org.send("PATCH", V + path, json={"External_Id__c": "other"})
     assert (twice.status_code, twice.json()[0]["errorCode"]) == (400, "INVALID_FIELD")
     assert org.send("DELETE", V + path).status_code == 204
     assert org.get(V + path).status_code == 404
-    assert org.send("PATCH", f"{V}/sobjects/Account/Site/x", json={"Name": "x"}).status_code in (400, 404)
+    assert org.send("PATCH", f"{V}/sobjects/Account/Site/x", json={"Name": "x"}).status_code in (
+        400,
+        404,
+    )
 
 
 def test_bodies_are_bytes(demo_org: RunningOrg) -> None:
     """A file's content is its bytes, as long as the record says, from the address that the record gives."""
-    record = query(demo_org, "SELECT Id, Body, BodyLength FROM Attachment LIMIT 1").json()["records"][0]
+    record = query(demo_org, "SELECT Id, Body, BodyLength FROM Attachment LIMIT 1").json()[
+        "records"
+    ][0]
     answer = demo_org.get(record["Body"])
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert len(answer.content) == record["BodyLength"]

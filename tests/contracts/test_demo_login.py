@@ -29,7 +29,12 @@ def app(org: RunningOrg) -> dict[str, str]:
 
 def claims(org: RunningOrg, **changes: Any) -> dict[str, Any]:
     exp = str(int((datetime.now(UTC) + timedelta(minutes=3)).timestamp()))
-    return {"iss": org.client_id, "sub": org.username, "aud": "https://login.salesforce.com", "exp": exp} | changes
+    return {
+        "iss": org.client_id,
+        "sub": org.username,
+        "aud": "https://login.salesforce.com",
+        "exp": exp,
+    } | changes
 
 
 def assertion(org: RunningOrg, **changes: Any) -> str:
@@ -44,7 +49,13 @@ def opens(org: RunningOrg, answer: requests.Response) -> bool:
 def test_password_flow_answers_as_every_client_wants_it(demo_org: RunningOrg) -> None:
     """A token is shaped 00D…!…, issued_at is text in milliseconds, instance_url has no slash at its end."""
     password = demo_org.password + demo_org.security_token
-    answer = token(demo_org, grant_type="password", username=demo_org.username, password=password, **app(demo_org))
+    answer = token(
+        demo_org,
+        grant_type="password",
+        username=demo_org.username,
+        password=password,
+        **app(demo_org),
+    )
     body = answer.json()
     assert re.fullmatch(r"00D\w{12}![.\w]+", body["access_token"])
     assert re.fullmatch(r"\d{13}", body["issued_at"])
@@ -67,9 +78,18 @@ def test_other_flows_open_sessions(demo_org: RunningOrg) -> None:
             headers={"Authorization": f"Basic {basic}"},
             timeout=30,
         ),
-        token(demo_org, grant_type="refresh_token", refresh_token=demo_org.refresh_token, **app(demo_org)),
+        token(
+            demo_org,
+            grant_type="refresh_token",
+            refresh_token=demo_org.refresh_token,
+            **app(demo_org),
+        ),
         token(demo_org, grant_type=JWT_GRANT, assertion=assertion(demo_org)),
-        token(demo_org, grant_type=JWT_GRANT, assertion=assertion(demo_org, aud=demo_org.url, exp=1893456000000)),
+        token(
+            demo_org,
+            grant_type=JWT_GRANT,
+            assertion=assertion(demo_org, aud=demo_org.url, exp=1893456000000),
+        ),
     ]
     assert [answer.status_code for answer in answers] == [200] * 5
     assert all(opens(demo_org, answer) for answer in answers)
@@ -78,7 +98,9 @@ def test_other_flows_open_sessions(demo_org: RunningOrg) -> None:
 def test_refused_logins_carry_salesforces_words(demo_org: RunningOrg) -> None:
     """Wrong secrets are 400 with ``error`` and ``error_description``, never a token."""
     good = {"username": demo_org.username, "password": demo_org.password}
-    forged = jwt.encode(claims(demo_org), "not the key of the org, but long enough for HMAC", "HS256")
+    forged = jwt.encode(
+        claims(demo_org), "not the key of the org, but long enough for HMAC", "HS256"
+    )
     cases = {
         ("invalid_grant", "authentication failure"): {
             "grant_type": "password", **app(demo_org), **good, "password": "x",
@@ -103,24 +125,35 @@ def test_refused_logins_carry_salesforces_words(demo_org: RunningOrg) -> None:
     }  # fmt: skip
     for (error, description), form in cases.items():
         answer = token(demo_org, **form)
-        assert (answer.status_code, answer.json()) == (400, {"error": error, "error_description": description})
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {"error": error, "error_description": description},
+        )
 
 
 def test_revoked_token_is_dead(fresh_org: Callable[..., RunningOrg]) -> None:
     """After a revoke the token is a 401 with INVALID_SESSION_ID as JSON."""
     org = fresh_org()
     body = token(org, grant_type="client_credentials", **app(org)).json()
-    assert requests.post(f"{org.url}/services/oauth2/revoke", data={"token": body["access_token"]}, timeout=30).ok
+    assert requests.post(
+        f"{org.url}/services/oauth2/revoke", data={"token": body["access_token"]}, timeout=30
+    ).ok
     dead = requests.get(
-        f"{org.url}/services/data/v66.0/limits", headers={"Authorization": f"Bearer {body['access_token']}"}, timeout=30
+        f"{org.url}/services/data/v66.0/limits",
+        headers={"Authorization": f"Bearer {body['access_token']}"},
+        timeout=30,
     )
     assert dead.status_code == 401
-    assert dead.json() == [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
+    assert dead.json() == [
+        {"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}
+    ]
 
 
 def test_malformed_header_is_another_401(demo_org: RunningOrg) -> None:
     """A header that is no Bearer is INVALID_AUTH_HEADER."""
-    answer = requests.get(f"{demo_org.url}/services/data/v66.0/limits", headers={"Authorization": "x y"}, timeout=30)
+    answer = requests.get(
+        f"{demo_org.url}/services/data/v66.0/limits", headers={"Authorization": "x y"}, timeout=30
+    )
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (401, "INVALID_AUTH_HEADER")
 
 
@@ -128,7 +161,10 @@ def test_userinfo_and_identity_are_free(fresh_org: Callable[..., RunningOrg]) ->
     """Userinfo and the identity URL tell who one is, are not counted and carry no limit header."""
     org = fresh_org()
     info = org.get("/services/oauth2/userinfo")
-    assert (info.json()["organization_id"], info.json()["preferred_username"]) == (org.org_id, org.username)
+    assert (info.json()["organization_id"], info.json()["preferred_username"]) == (
+        org.org_id,
+        org.username,
+    )
     who = org.get(info.json()["sub"].removeprefix(org.url))
     assert who.json()["username"] == org.username
     assert "Sforce-Limit-Info" not in info.headers
@@ -150,7 +186,9 @@ def soap(org: RunningOrg, password: str, version: str = "59.0") -> requests.Resp
     )
 
 
-def test_soap_login_has_bare_tags_and_faults_have_prefixed_ones(fresh_org: Callable[..., RunningOrg]) -> None:
+def test_soap_login_has_bare_tags_and_faults_have_prefixed_ones(
+    fresh_org: Callable[..., RunningOrg],
+) -> None:
     """Clients grep ``<sessionId>`` in the answer and ``sf:exceptionCode`` in a fault, which is HTTP 500."""
     org = fresh_org()
     good = soap(org, org.password + org.security_token)
@@ -160,7 +198,9 @@ def test_soap_login_has_bare_tags_and_faults_have_prefixed_ones(fresh_org: Calla
     assert session is not None
     assert f"<serverUrl>{org.url}/services/Soap/u/59.0/{org.org_id[:15]}</serverUrl>" in good.text
     assert requests.get(
-        f"{org.url}/services/data/v59.0/limits", headers={"Authorization": f"Bearer {session[1]}"}, timeout=30
+        f"{org.url}/services/data/v59.0/limits",
+        headers={"Authorization": f"Bearer {session[1]}"},
+        timeout=30,
     ).ok
     bad = soap(org, "wrong")
     assert bad.status_code == 500
@@ -207,18 +247,27 @@ def test_both_ports_speak_tls_that_the_generated_ca_vouches_for(demo_org: Runnin
 
 def test_other_host_names_are_refused(demo_org: RunningOrg) -> None:
     """A web page that points its own name at the loopback address gets nothing."""
-    answer = requests.get(f"{demo_org.url}/services/data", headers={"Host": "evil.example:80"}, timeout=30)
+    answer = requests.get(
+        f"{demo_org.url}/services/data", headers={"Host": "evil.example:80"}, timeout=30
+    )
     assert answer.status_code == 421
 
 
 def test_control_wants_its_token(demo_org: RunningOrg) -> None:
     """Without the token of the ready file nobody steers the org."""
     assert requests.post(f"{demo_org.url}/control/shutdown", timeout=30).status_code == 401
-    assert requests.get(f"{demo_org.url}/control/status", headers=demo_org.headers, timeout=30).status_code == 401
+    assert (
+        requests.get(
+            f"{demo_org.url}/control/status", headers=demo_org.headers, timeout=30
+        ).status_code
+        == 401
+    )
 
 
 def test_fixed_credentials(fresh_org: Callable[..., RunningOrg]) -> None:
     """Credentials may be given, for tools that bring their own."""
     org = fresh_org(client_id="x", client_secret="y", refresh_token="z", password="p")
-    assert token(org, grant_type="refresh_token", refresh_token="z", client_id="x", client_secret="y").ok
+    assert token(
+        org, grant_type="refresh_token", refresh_token="z", client_id="x", client_secret="y"
+    ).ok
     assert token(org, grant_type="password", username=org.username, password="p", **app(org)).ok

@@ -25,7 +25,9 @@ def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_ready_file_appears_whole_and_goes_with_the_process(tmp_path: Path) -> None:
     """The file is complete JSON once it is there, names the process, and is gone after a shutdown by control."""
-    process, org = run_process(tmp_path, "--size", "tiny", "--competitors", "off", "--soft", "--max-calls", "7")
+    process, org = run_process(
+        tmp_path, "--size", "tiny", "--competitors", "off", "--soft", "--max-calls", "7"
+    )
     assert json.loads((tmp_path / "ready.json").read_text())["pid"] == process.pid
     if sys.platform != "win32":
         assert (tmp_path / "ready.json").stat().st_mode & 0o077 == 0

@@ -25,7 +25,9 @@ def session(demo_org: RunningOrg, monkeypatch: pytest.MonkeyPatch) -> Iterator[r
 
 @pytest.fixture
 def sf(demo_org: RunningOrg, session: requests.Session) -> Salesforce:
-    return Salesforce(instance_url=demo_org.https_url, session_id=demo_org.access_token, session=session)
+    return Salesforce(
+        instance_url=demo_org.https_url, session_id=demo_org.access_token, session=session
+    )
 
 
 def test_soap_login_then_data_over_https(demo_org: RunningOrg, session: requests.Session) -> None:
@@ -48,7 +50,11 @@ def test_query_all_describe_and_rows(sf: Salesforce) -> None:
     assert len(found["records"]) == found["totalSize"] > 100
     record = found["records"][0]
     assert sf.Account.get(record["Id"])["Name"] == record["Name"]
-    assert {field["name"] for field in sf.Account.describe()["fields"]} > {"Id", "Name", "SystemModstamp"}
+    assert {field["name"] for field in sf.Account.describe()["fields"]} > {
+        "Id",
+        "Name",
+        "SystemModstamp",
+    }
     assert "Account" in {entry["name"] for entry in sf.describe()["sobjects"]}
     assert sf.api_usage["api-usage"].total == 5_000_000
     assert sf.limits()["DailyApiRequests"]["Max"] == 5_000_000
@@ -65,15 +71,21 @@ def test_errors_become_its_exceptions(sf: Salesforce) -> None:
 
 def test_bulk2_query_equals_rest(sf: Salesforce) -> None:
     """bulk2 reads every row in pages of any size."""
-    pages = list(sf.bulk2.Contact.query("SELECT Id, LastName FROM Contact ORDER BY Id", max_records=100))
+    pages = list(
+        sf.bulk2.Contact.query("SELECT Id, LastName FROM Contact ORDER BY Id", max_records=100)
+    )
     assert len(pages) > 1
     ids = [row["Id"] for page in pages for row in csv.DictReader(io.StringIO(page, newline=""))]
-    assert ids == [record["Id"] for record in sf.query_all("SELECT Id FROM Contact ORDER BY Id")["records"]]
+    assert ids == [
+        record["Id"] for record in sf.query_all("SELECT Id FROM Contact ORDER BY Id")["records"]
+    ]
 
 
 def test_bulk1_query_has_epoch_datetimes(sf: Salesforce) -> None:
     """bulk (version 1, JSON) gives rows with attributes and datetimes as epoch milliseconds."""
-    rows = sf.bulk.Account.query("SELECT Id, Name, CreatedDate FROM Account LIMIT 10", lazy_operation=False, wait=0.05)
+    rows = sf.bulk.Account.query(
+        "SELECT Id, Name, CreatedDate FROM Account LIMIT 10", lazy_operation=False, wait=0.05
+    )
     assert len(rows) == 10
     assert rows[0]["attributes"]["type"] == "Account"
     assert isinstance(rows[0]["CreatedDate"], int)
@@ -83,7 +95,11 @@ def test_restful_composite(sf: Salesforce) -> None:
     """restful reaches every path."""
     body = {
         "compositeRequest": [
-            {"method": "GET", "url": "/services/data/v59.0/sobjects/Account/describe", "referenceId": "a"}
+            {
+                "method": "GET",
+                "url": "/services/data/v59.0/sobjects/Account/describe",
+                "referenceId": "a",
+            }
         ]
     }
     answer = sf.restful("composite", method="POST", json=body)
@@ -104,7 +120,9 @@ def test_rows_live(fresh_org: Callable[..., RunningOrg], monkeypatch: pytest.Mon
         assert record_id in sf.Account.updated(now - timedelta(hours=1), now)["ids"]
         assert sf.Account.delete(record_id) == 204
         org.control("clock", {"advance_minutes": 2})
-        deleted = sf.Account.deleted(now - timedelta(hours=1), now + timedelta(minutes=2))["deletedRecords"]
+        deleted = sf.Account.deleted(now - timedelta(hours=1), now + timedelta(minutes=2))[
+            "deletedRecords"
+        ]
         assert record_id in [record["id"] for record in deleted]
         with pytest.raises(SalesforceResourceNotFound):
             sf.Account.get(record_id)

@@ -65,7 +65,12 @@ def test_the_threshold_is_reached_and_never_passed(caller: Caller) -> None:
     tickets = [caller.gate.ask(ONE) for _ in range(3)]
     with pytest.raises(QuotaSignal) as signal:
         caller.gate.ask(ONE)
-    assert (signal.value.used, signal.value.in_flight, signal.value.max, signal.value.threshold) == (47, 3, 100, 50)
+    assert (
+        signal.value.used,
+        signal.value.in_flight,
+        signal.value.maximum,
+        signal.value.threshold,
+    ) == (47, 3, 100, 50)
     caller.gate.settle(tickets[0], was_sent=False)
     assert caller.gate.ask(ONE)
 
@@ -151,7 +156,9 @@ def test_a_bulk_reading_is_believed_for_five_minutes(caller: Caller, clock: Fake
     assert unknown.value.apis == ("bulk2",)
 
 
-def test_our_own_bulk_jobs_stay_on_top_of_a_lagging_reading(caller: Caller, clock: FakeClock) -> None:
+def test_our_own_bulk_jobs_stay_on_top_of_a_lagging_reading(
+    caller: Caller, clock: FakeClock
+) -> None:
     """P1: what we spent in the five minutes before a reading of /limits may not be in it, so it is added."""
     caller.read_limits(api=1, bulk2=10)
     for used in (2, 3, 4):
@@ -170,7 +177,7 @@ def test_a_budget_the_org_does_not_tell_pauses_with_a_sentence(caller: Caller) -
     caller.read_limits(api=1)
     with pytest.raises(QuotaSignal, match="View Setup and Configuration") as signal:
         caller.gate.ask({"api": 1, "bulk2": 1})
-    assert (signal.value.api, signal.value.used, signal.value.max) == ("bulk2", -1, -1)
+    assert (signal.value.api, signal.value.used, signal.value.maximum) == ("bulk2", -1, -1)
 
 
 def test_a_refusal_rests_on_a_fresh_reading(caller: Caller, clock: FakeClock) -> None:
@@ -200,11 +207,15 @@ def test_one_probe_per_interval_and_org(state: State, clock: FakeClock) -> None:
     assert other.gate.claim_probe(1800)
 
 
-def test_a_probe_passes_above_the_threshold_and_counts(caller: Caller, state: State, clock: FakeClock) -> None:
+def test_a_probe_passes_above_the_threshold_and_counts(
+    caller: Caller, state: State, clock: FakeClock
+) -> None:
     """P4: reading /limits is the one call allowed above the threshold; it is counted like any other."""
     caller.read_limits(api=80)
     caller.read_limits(api=81)
-    assert [c.calls for c in state.ledger.calls(ORG, clock.now() - timedelta(hours=1)) if c.api == "api"] == [2]
+    assert [
+        c.calls for c in state.ledger.calls(ORG, clock.now() - timedelta(hours=1)) if c.api == "api"
+    ] == [2]
 
 
 def test_going_on_needs_the_lower_mark(caller: Caller) -> None:
@@ -222,12 +233,16 @@ def test_a_dead_process_leaves_its_calls_counted(
     caller.read_limits(api=10)
     here = this_process()
     with monkeypatch.context() as patched:
-        gone = Owner(here.host, here.pid, here.pid_started_s - 1000)  # the pid was another process's then
+        gone = Owner(
+            here.host, here.pid, here.pid_started_s - 1000
+        )  # the pid was another process's then
         patched.setattr(books, "this_process", lambda: gone)
-        late = caller.gate.ask({"api": 4}, job_id="job-1", object="Account")
+        late = caller.gate.ask({"api": 4}, job_id="job-1", object_name="Account")
     caller.call(used=11)
     assert state.ledger.job_calls("job-1")["api"] == 4
-    assert caller.gate.standing()["api"].used == 15  # the header's call was asked for as the ticket was swept
+    assert (
+        caller.gate.standing()["api"].used == 15
+    )  # the header's call was asked for as the ticket was swept
     caller.call(used=16)
     assert caller.gate.standing()["api"].used == 16
     caller.gate.settle(late, [caller.header(15)])  # it lived after all: nothing is counted twice
@@ -251,21 +266,27 @@ def test_a_ticket_of_another_host_is_held_for_half_an_hour(
     assert caller.gate.ask(ONE)
 
 
-def test_usage_is_kept_by_minute_job_and_object(caller: Caller, state: State, clock: FakeClock) -> None:
+def test_usage_is_kept_by_minute_job_and_object(
+    caller: Caller, state: State, clock: FakeClock
+) -> None:
     """What the org told is kept once per minute, what we spent by job and object."""
     start_at = clock.now()
     caller.read_limits(api=1, bulk2=0)
     for used in (2, 3):
-        caller.call(used, job_id="job-1", object="Account")
-    caller.call(4, {"api": 1, "bulk2": 1}, job_id="job-1", object="Contact")
+        caller.call(used, job_id="job-1", object_name="Account")
+    caller.call(4, {"api": 1, "bulk2": 1}, job_id="job-1", object_name="Contact")
     clock.advance(60)
-    caller.call(5, job_id="job-1", object="Account")
-    told = [(s.api, s.used, s.source) for s in state.ledger.samples(ORG, start_at) if s.api == "api"]
+    caller.call(5, job_id="job-1", object_name="Account")
+    told = [
+        (s.api, s.used, s.source) for s in state.ledger.samples(ORG, start_at) if s.api == "api"
+    ]
     assert told == [("api", 4, "header"), ("api", 5, "header")]
     assert state.ledger.job_calls("job-1") == {"api": 4, "bulk": 0, "bulk2": 1, "bulk2_mb": 0}
     assert state.ledger.object_calls("job-1") == {"Account": 3, "Contact": 1}
     counted = {
-        (c.minute_at, c.object): c.calls for c in state.ledger.calls(ORG, start_at) if c.job_id and c.api == "api"
+        (c.minute_at, c.object_name): c.calls
+        for c in state.ledger.calls(ORG, start_at)
+        if c.job_id and c.api == "api"
     }
     later_at = start_at + timedelta(minutes=1)
     assert counted == {(start_at, "Account"): 2, (start_at, "Contact"): 1, (later_at, "Account"): 1}
@@ -276,7 +297,7 @@ def test_readings_outlive_the_process(caller: Caller, state_url: str, clock: Fak
     caller.read_limits(api=33)
     with open_state(state_url, clock=clock) as later:
         standing = Gate(later.ledger, ORG, clock=clock).standing()["api"]
-    assert (standing.used, standing.max, standing.read_at) == (33, 100, clock.now())
+    assert (standing.used, standing.maximum, standing.read_at) == (33, 100, clock.now())
 
 
 @pytest.mark.parametrize("percent", [0, 101, -5, 50.5, "60", True])

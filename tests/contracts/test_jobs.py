@@ -23,7 +23,9 @@ ELSEWHERE = Owner("elsewhere", 4711, 1)
 
 
 def create(state: State, objects: list[str] | None = None, org_id: str = ORG) -> Job:
-    return state.jobs.create("backup", "demo", org_id, {"full": True}, objects, "20261122T043812Z-1a2b3c")
+    return state.jobs.create(
+        "backup", "demo", org_id, {"full": True}, objects, "20261122T043812Z-1a2b3c"
+    )
 
 
 def become(patch: pytest.MonkeyPatch, owner: Owner) -> None:
@@ -48,8 +50,8 @@ def test_a_job_is_what_was_asked(state: State, clock: FakeClock) -> None:
         None,
     )
     assert state.jobs.get(job.job_id) == job
-    assert state.jobs.list("demo") == state.jobs.list(ORG) == [job]
-    assert state.jobs.list("other") == []
+    assert state.jobs.find("demo") == state.jobs.find(ORG) == [job]
+    assert state.jobs.find("other") == []
 
 
 def test_an_unknown_job_is_a_clear_sentence(state: State) -> None:
@@ -92,7 +94,9 @@ def test_jobs_that_share_nothing_run_side_by_side(state: State) -> None:
             pass
 
 
-def test_a_dead_or_ended_job_is_in_nobodys_way(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_or_ended_job_is_in_nobodys_way(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """P2: the job of a killed process stays resumable and does not block a new one."""
     with monkeypatch.context() as patch:
         become(patch, dead())
@@ -122,7 +126,9 @@ def test_a_lease_is_held_by_one(state: State) -> None:
     assert not state.jobs.get(job.job_id).is_held
 
 
-def test_another_hosts_lease_lasts_a_minute(state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_hosts_lease_lasts_a_minute(
+    state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where nobody can look whether the process lives, its lease is taken over when it expired, and it is told so."""
     with monkeypatch.context() as patch:
         become(patch, ELSEWHERE)

@@ -20,7 +20,14 @@ OURS = Caller("", "u", "REST", "Account", is_sfnb=True)
 
 def hourly(number: int, sequence: int = 1) -> EventFile:
     at = DAY + timedelta(hours=number)
-    return EventFile(f"0ATH{number}{sequence}", "Hourly", at, sequence, at + timedelta(hours=4, minutes=sequence), 9)
+    return EventFile(
+        f"0ATH{number}{sequence}",
+        "Hourly",
+        at,
+        sequence,
+        at + timedelta(hours=4, minutes=sequence),
+        9,
+    )
 
 
 def daily(letter: str = "a", hours_later: int = 34) -> EventFile:
@@ -60,12 +67,27 @@ def test_keeping_it_coarsely_loses_no_call(state: State, clock: FakeClock) -> No
     book = state.usage
     book.put_events(ORG, daily(), tally(12, own=5), clock.now())
     rows = [
-        {"org_id": ORG, "api": "api", "minute_at": DAY + timedelta(minutes=m), "job_id": "j", "object": o, "calls": 3}
+        {
+            "org_id": ORG,
+            "api": "api",
+            "minute_at": DAY + timedelta(minutes=m),
+            "job_id": "j",
+            "object": o,
+            "calls": 3,
+        }
         for m in range(0, 180, 20)
         for o in ("Account", "Contact")
     ]
     samples = [
-        {"org_id": ORG, "api": "api", "minute_at": at, "at": at, "used": 100 + n, "max": 1000, "source": "header"}
+        {
+            "org_id": ORG,
+            "api": "api",
+            "minute_at": at,
+            "at": at,
+            "used": 100 + n,
+            "max": 1000,
+            "source": "header",
+        }
         for n, at in enumerate(DAY + timedelta(minutes=m) for m in range(180))
     ]
     with state.database.write() as connection:
@@ -75,7 +97,11 @@ def test_keeping_it_coarsely_loses_no_call(state: State, clock: FakeClock) -> No
     readings = []
     for days in (0, 3, 9, 12, 20, 40, 120):
         book.tidy(DAY + timedelta(days=days))
-        assert state.ledger.job_calls("j") == before == {"api": 54, "bulk": 0, "bulk2": 0, "bulk2_mb": 0}
+        assert (
+            state.ledger.job_calls("j")
+            == before
+            == {"api": 54, "bulk": 0, "bulk2": 0, "bulk2_mb": 0}
+        )
         assert total(state) == 12
         minutes = book.event_minutes(ORG, DAY)
         assert (sum(row[1] for row in minutes), sum(row[2] for row in minutes)) == (12, 5)

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from sfnb.clock import FakeClock
-from sfnb.org.org import Org, connect
+from sfnb.org.client import OrgClient, open_client
 from sfnb.org.transport import call_context
 from sfnb.report import html_report
 from sfnb.settings import OrgConfig, Settings
@@ -34,7 +34,7 @@ class Scene:
     """A demo org and our side of it, on one clock that the test moves."""
 
     demo: RunningOrg
-    org: Org
+    org: OrgClient
     state: State
     clock: FakeClock
 
@@ -61,7 +61,9 @@ class Scene:
                 calls = server.other_apps.calls(index, day)
                 for hour in range(24):
                     hour_at = datetime.fromtimestamp(day * 86_400 + hour * 3600, UTC)
-                    found.setdefault(hour_at, Counter())[app.name] += int(calls[hour * 60 : hour * 60 + 60].sum())
+                    found.setdefault(hour_at, Counter())[app.name] += int(
+                        calls[hour * 60 : hour * 60 + 60].sum()
+                    )
         return found
 
 
@@ -73,15 +75,26 @@ def play(
     opened: list[Scene] = []
 
     def played(*, has_event_log: bool, days: int = DAYS, step_minutes: int = 30) -> Scene:
-        demo = fresh_org(competitors="on", max_calls=15_000, start_at=START, has_event_log=has_event_log)
+        demo = fresh_org(
+            competitors="on", max_calls=15_000, start_at=START, has_event_log=has_event_log
+        )
         monkeypatch.setenv("T_TOKEN", demo.access_token)
         clock = FakeClock(START)
-        config = OrgConfig("demo", "token", instance_url=demo.url, secrets={"token": "env:T_TOKEN"}, org_id=demo.org_id)
+        config = OrgConfig(
+            "demo",
+            "token",
+            instance_url=demo.url,
+            secrets={"token": "env:T_TOKEN"},
+            org_id=demo.org_id,
+        )
         settings = Settings(
-            tmp_path, f"sqlite:///{tmp_path / 'state.db'}", str(tmp_path / "store"), orgs={"demo": config}
+            tmp_path,
+            f"sqlite:///{tmp_path / 'state.db'}",
+            str(tmp_path / "store"),
+            orgs={"demo": config},
         )
         state = open_state(settings.state_url, clock=clock)
-        scene = Scene(demo, connect(settings, "demo", state=state, clock=clock), state, clock)
+        scene = Scene(demo, open_client(settings, "demo", state=state, clock=clock), state, clock)
         opened.append(scene)
         for step in range(days * 24 * 60 // step_minutes):
             hour, minute = divmod(step * step_minutes, 60)
@@ -104,7 +117,7 @@ def play(
 def spend(scene: Scene, *, calls: int) -> None:
     """A job that makes some calls, a few each minute."""
     job = scene.state.jobs.create("backup", "demo", scene.org.org_id, {}, ["Account"])
-    with call_context(job_id=job.job_id, object="Account"):
+    with call_context(job_id=job.job_id, object_name="Account"):
         for _ in range(calls):
             scene.org.request("GET", "sobjects/Account/describe")
     scene.state.jobs.update(job.job_id, state="completed")
@@ -132,7 +145,9 @@ def test_with_the_event_log_each_hour_is_exact(play: Callable[..., Scene]) -> No
         name = app if app in {one.name for one in APPS} else "sfnb"
         assert calls == truth[hour_at.to_pydatetime()][name]
     assert (review.reconciliation["difference_pct"].abs() < 1).all()
-    assert not [notice for notice in review.notices if notice.code in ("no_event_log", "difference")]
+    assert not [
+        notice for notice in review.notices if notice.code in ("no_event_log", "difference")
+    ]
 
 
 def test_each_log_file_is_read_once(play: Callable[..., Scene]) -> None:
@@ -145,7 +160,9 @@ def test_each_log_file_is_read_once(play: Callable[..., Scene]) -> None:
     before = len(scene.demo.ledger(calls=True)["calls"])
     collected = collect(scene.org, scene.state, scene.clock)
     assert (collected.files, collected.problem) == (0, "")
-    assert len(scene.demo.ledger(calls=True)["calls"]) == before + 2  # one for the limits, one for the list
+    assert (
+        len(scene.demo.ledger(calls=True)["calls"]) == before + 2
+    )  # one for the limits, one for the list
 
 
 def test_with_samples_only_the_report_stays_within_one_percent(play: Callable[..., Scene]) -> None:
@@ -161,13 +178,20 @@ def test_with_samples_only_the_report_stays_within_one_percent(play: Callable[..
         own = row["sfnb_running"] + row["sfnb_completed"] + row["sfnb_besides"]
         assert abs(row["used"] - others - own) <= 0.01 * row["max"]
         assert (
-            row[["sfnb_running", "sfnb_completed", "sfnb_besides", "other_apps", "unattributed"]].sum() == row["used"]
+            row[
+                ["sfnb_running", "sfnb_completed", "sfnb_besides", "other_apps", "unattributed"]
+            ].sum()
+            == row["used"]
         )
     hours = counted(review.hours)
-    known = hours[hours["source"] == "counter"].loc[: pd.Timestamp(scene.clock.now()) - pd.Timedelta(hours=1)]
+    known = hours[hours["source"] == "counter"].loc[
+        : pd.Timestamp(scene.clock.now()) - pd.Timedelta(hours=1)
+    ]
     frame = pd.DataFrame({"told": known["calls"].astype(float)})
     frame["real"] = [truth[at.to_pydatetime()].total() for at in frame.index]
-    days = frame.groupby(frame.index.date)[["told", "real"]].sum()[frame.groupby(frame.index.date).size() == 24]
+    days = frame.groupby(frame.index.date)[["told", "real"]].sum()[
+        frame.groupby(frame.index.date).size() == 24
+    ]
     assert len(days) == DAYS - 1
     assert abs(frame["told"].sum() - frame["real"].sum()) <= 0.01 * frame["real"].sum()
     assert ((days["told"] - days["real"]).abs() <= 0.01 * days["real"]).all()
@@ -179,11 +203,19 @@ def test_with_samples_only_the_report_stays_within_one_percent(play: Callable[..
 def test_without_an_event_log_the_usage_report_tells_the_users(play: Callable[..., Scene]) -> None:
     """Each user's calls of each whole day are the server's, asked for once a day, and the difference is shown."""
     scene = play(has_event_log=False, days=3, step_minutes=60)
-    runs = [call for call in scene.demo.ledger(calls=True)["calls"] if "/analytics/reports/00O" in call["target"]]
-    assert len(runs) == 3  # at 04:00 of each of three days; the look at the end comes too early for another
+    runs = [
+        call
+        for call in scene.demo.ledger(calls=True)["calls"]
+        if "/analytics/reports/00O" in call["target"]
+    ]
+    assert (
+        len(runs) == 3
+    )  # at 04:00 of each of three days; the look at the end comes too early for another
     assert all(call["spent"] == {"api": 1} for call in runs)
     collect(scene.org, scene.state, scene.clock)
-    asked = [call for call in scene.demo.ledger(calls=True)["calls"] if "/analytics/" in call["target"]]
+    asked = [
+        call for call in scene.demo.ledger(calls=True)["calls"] if "/analytics/" in call["target"]
+    ]
     assert len(asked) == 2 * len(runs)  # the list, and the report
     review = scene.review(days=7)
     assert review.has_reported_users
@@ -197,7 +229,9 @@ def test_without_an_event_log_the_usage_report_tells_the_users(play: Callable[..
         start = datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
         real: Counter[str] = Counter()
         for index, app in enumerate(APPS):
-            real[users[app.user].username] += int(server.org.other_apps.calls(index, int(start // 86_400)).sum())
+            real[users[app.user].username] += int(
+                server.org.other_apps.calls(index, int(start // 86_400)).sum()
+            )
         for call in server.org.calls.between(start, start + 86_400):
             real[call.username] += call.spent.get("api", 0)
         assert dict(told[day]) == {user: calls for user, calls in real.items() if calls}
@@ -218,21 +252,31 @@ def test_the_usage_report_wants_permissions(play: Callable[..., Scene]) -> None:
     assert scene.demo.server is not None
     server = scene.demo.server.org
     admin = server.sessions.admin
-    other = next(user for user in server.sessions.organization.users if user.profile_id != admin.profile_id)
+    other = next(
+        user for user in server.sessions.organization.users if user.profile_id != admin.profile_id
+    )
     token = server.sessions.open(other, server.sessions.app).token
     scene.demo.server.org.clock.advance(24 * 60)
     scene.clock.advance(24 * 3600)
     url = f"{scene.demo.url}/services/data/v66.0/analytics/reports"
     listed = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
     assert listed.json() == []
-    refused = requests.get(f"{url}/{REPORT_ID}", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    refused = requests.get(
+        f"{url}/{REPORT_ID}", headers={"Authorization": f"Bearer {token}"}, timeout=60
+    )
     assert (refused.status_code, refused.json()[0]["errorCode"]) == (403, "INSUFFICIENT_ACCESS")
-    scene.demo.control("faults", {"match": "/analytics/reports/", "fault": "error", "code": "INSUFFICIENT_ACCESS"})
+    scene.demo.control(
+        "faults", {"match": "/analytics/reports/", "fault": "error", "code": "INSUFFICIENT_ACCESS"}
+    )
     for _ in range(2):
         collect(scene.org, scene.state, scene.clock)
     calls = [call for call in scene.demo.ledger(calls=True)["calls"] if call["fault"] == "error"]
     assert len(calls) == 1
-    told = [notice.sentence for notice in scene.review(days=7).notices if notice.code == "no_usage_report"]
+    told = [
+        notice.sentence
+        for notice in scene.review(days=7).notices
+        if notice.code == "no_usage_report"
+    ]
     assert len(told) == 1
     assert "Manage Users" in told[0]
 

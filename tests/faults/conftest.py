@@ -34,7 +34,11 @@ def settings_for(org: RunningOrg, home: Path) -> Settings:
     secret = home / "token"
     secret.write_text(org.access_token)
     config = OrgConfig(
-        name="demo", login="token", instance_url=org.url, secrets={"token": f"file:{secret}"}, org_id=org.org_id
+        name="demo",
+        login="token",
+        instance_url=org.url,
+        secrets={"token": f"file:{secret}"},
+        org_id=org.org_id,
     )
     return Settings(
         home=home,
@@ -58,7 +62,9 @@ def connected(tmp_path: Path) -> Iterator[Connector]:
     """Connects sfnb to a demo org; each home is an installation of its own."""
     with ExitStack() as stack:
 
-        def start(org: RunningOrg, *, home: str = "home", clock: Clock | None = None, **changes: Any) -> Connection:
+        def start(
+            org: RunningOrg, *, home: str = "home", clock: Clock | None = None, **changes: Any
+        ) -> Connection:
             settings = settings_for(org, tmp_path / home)
             connection = connect("demo", settings=settings, clock=clock or SystemClock())
             return stack.enter_context(connection)

@@ -20,10 +20,14 @@ class Remote(BaseManager):
 Remote.register("org")
 
 
-def send(org: Any, gate: Gate, ticket: Ticket, clock: SystemClock, *, is_probe: bool = False) -> None:
+def send(
+    org: Any, gate: Gate, ticket: Ticket, clock: SystemClock, *, is_probe: bool = False
+) -> None:
     sent_at = clock.now()
     told = org.call(is_probe)
-    readings = [] if told is None else [Reading("api", told[0], told[1], sent_at, clock.now(), "header")]
+    readings = (
+        [] if told is None else [Reading("api", told[0], told[1], sent_at, clock.now(), "header")]
+    )
     gate.settle(ticket, readings)
 
 

@@ -27,7 +27,15 @@ from sfnb_demo.server.server import DemoServer
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector, SharedClock
 
-OBJECTS = ["Account", "Contact", "Case", "Lead", "Opportunity", "ContentDocument", "ContentDocumentLink"]
+OBJECTS = [
+    "Account",
+    "Contact",
+    "Case",
+    "Lead",
+    "Opportunity",
+    "ContentDocument",
+    "ContentDocumentLink",
+]
 BIG = "Contact"
 """Large enough for Bulk, in several result pages; the others ride in composite calls."""
 
@@ -39,7 +47,11 @@ CALLS = {
     "results": "^GET .*/results",
     "limits": "^GET .*/limits$",
 }
-REPORTED = {"code": "INSUFFICIENT_ACCESS", "message": "insufficient access rights on cross-reference id", "status": 403}
+REPORTED = {
+    "code": "INSUFFICIENT_ACCESS",
+    "message": "insufficient access rights on cross-reference id",
+    "status": 403,
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +85,9 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(big_org: RunningOrg, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
+def undisturbed(
+    big_org: RunningOrg, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, pa.Table]:
     """What an org that behaves gives, by object and Id."""
     settings = password_settings(big_org, tmp_path_factory.mktemp("whole"))
     with connect("demo", settings=settings, clock=SharedClock(big_org)) as whole:
@@ -93,7 +107,11 @@ def password_settings(org: RunningOrg, home: Path, *, store: Path | None = None)
     secret = home / "password"
     secret.write_text(org.password + org.security_token)
     config = OrgConfig(
-        name="demo", login="password", domain=org.url, username=org.username, secrets={"password": f"file:{secret}"}
+        name="demo",
+        login="password",
+        domain=org.url,
+        username=org.username,
+        secrets={"password": f"file:{secret}"},
     )
     return Settings(
         home=home,
@@ -116,7 +134,12 @@ def connected(tmp_path: Path) -> Iterator[Callable[..., Connection]]:
 
 
 def check(
-    there: Connection, org: RunningOrg, summary: dict[str, Any], whole: dict[str, pa.Table], *, since: int
+    there: Connection,
+    org: RunningOrg,
+    summary: dict[str, Any],
+    whole: dict[str, pa.Table],
+    *,
+    since: int,
 ) -> None:
     """Complete, equal to the undisturbed snapshot, each record once, and the org counted the calls that we did."""
     assert summary["state"] == "completed", summary
@@ -124,7 +147,9 @@ def check(
     assert manifest.state == "complete"
     for name, expected in whole.items():
         found = there.snapshots[summary["snapshot"]].table(name).sort_by("Id")
-        assert found.equals(expected), f"{name}: {found.num_rows} rows where {expected.num_rows} are"
+        assert found.equals(expected), (
+            f"{name}: {found.num_rows} rows where {expected.num_rows} are"
+        )
         assert manifest.objects[name].rows == expected.num_rows
     assert [finding for finding in verify(there.store) if finding.kind == "damage"] == []
     ledger = org.ledger(after=since)
@@ -138,7 +163,10 @@ def hits(org: RunningOrg) -> list[int]:
 
 def calls_to(org: RunningOrg, since: int, kind: str) -> int:
     listed = org.ledger(after=since, calls=True)["calls"]
-    return sum(bool(re.search(CALLS[kind], f"{call['method']} {call['target'].partition('?')[0]}")) for call in listed)
+    return sum(
+        bool(re.search(CALLS[kind], f"{call['method']} {call['target'].partition('?')[0]}"))
+        for call in listed
+    )
 
 
 # ------------------------------------------------------------------------------------------------ what passes by itself
@@ -154,10 +182,21 @@ def calls_to(org: RunningOrg, since: int, kind: str) -> int:
         {"fault": "half_body"},
         {"fault": "empty406"},
         {"fault": "concurrent_limit"},
-        {"fault": "error", "code": "QUERY_TIMEOUT", "message": "Your query request was running for too long."},
-        {"fault": "error", "code": "UNKNOWN_EXCEPTION", "message": "An unexpected error occurred.", "status": 500},
+        {
+            "fault": "error",
+            "code": "QUERY_TIMEOUT",
+            "message": "Your query request was running for too long.",
+        },
+        {
+            "fault": "error",
+            "code": "UNKNOWN_EXCEPTION",
+            "message": "An unexpected error occurred.",
+            "status": 500,
+        },
     ],
-    ids=lambda fault: "-".join(str(v) for k, v in fault.items() if k in ("fault", "status", "code")),
+    ids=lambda fault: "-".join(
+        str(v) for k, v in fault.items() if k in ("fault", "status", "code")
+    ),
 )
 def test_what_fails_once_or_twice_is_tried_again(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], fault: dict[str, Any]
@@ -177,7 +216,9 @@ def test_calls_that_fail_at_random_are_tried_again(
     """P2: a third of all calls goes wrong in one way or another."""
     there = connected(org)
     kinds = ("status503", "cut", "half_body", "html", "concurrent_limit")
-    org.control("faults", [{"fault": kind, "probability": 0.08, "seed": n} for n, kind in enumerate(kinds)])
+    org.control(
+        "faults", [{"fault": kind, "probability": 0.08, "seed": n} for n, kind in enumerate(kinds)]
+    )
     mark = org.mark()
     check(there, org, engine.run(there, backup(objects=OBJECTS)), undisturbed, since=mark)
     assert sum(hits(org)) >= 3
@@ -189,21 +230,29 @@ def test_a_result_page_that_breaks_off_is_read_again(
 ) -> None:
     """P2: of each result page the first two answers are cut; no row of them is kept."""
     there = connected(org)
-    org.control("faults", [{"fault": damage, "match": "/results", "nth": n, "times": 1} for n in (1, 2, 3)])
+    org.control(
+        "faults", [{"fault": damage, "match": "/results", "nth": n, "times": 1} for n in (1, 2, 3)]
+    )
     mark = org.mark()
     check(there, org, engine.run(there, backup(objects=OBJECTS)), undisturbed, since=mark)
     assert hits(org) == [1, 1, 1]
 
 
 def test_an_org_that_says_nothing_is_asked_again(
-    org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], monkeypatch: pytest.MonkeyPatch
+    org: RunningOrg,
+    connected: Connector,
+    undisturbed: dict[str, pa.Table],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """P2: an answer that does not come within the time is given up, counted, and asked for again."""
     monkeypatch.setattr("sfnb.org.transport.READ_TIMEOUT_S", 0.4)
     monkeypatch.setattr("sfnb.org.bulk2.RESULTS_TIMEOUT_S", 0.4)
     there = connected(org)
     kinds = ("composite", "results")
-    org.control("faults", [{"fault": "stall", "seconds": 0.8, "match": CALLS[kind], "times": 1} for kind in kinds])
+    org.control(
+        "faults",
+        [{"fault": "stall", "seconds": 0.8, "match": CALLS[kind], "times": 1} for kind in kinds],
+    )
     mark = org.mark()
     check(there, org, engine.run(there, backup(objects=OBJECTS)), undisturbed, since=mark)
     assert hits(org) == [1, 1]
@@ -229,13 +278,15 @@ def test_a_dead_token_fails_the_job_until_there_is_a_new_one(
     other = connected(org)
     token = tmp_path / "token"
     token.write_text(other.org._access.session.token)
-    config = OrgConfig(name="demo", login="token", instance_url=org.url, secrets={"token": f"file:{token}"})
+    config = OrgConfig(
+        name="demo", login="token", instance_url=org.url, secrets={"token": f"file:{token}"}
+    )
     settings = replace(other.settings, orgs={"demo": config})
     with connect("demo", settings=settings, clock=SharedClock(org)) as there:
         org.fail(fault="expire_session", match=CALLS["results"], times=1)
         with pytest.raises(LoginError, match="Get a new one"):
             engine.run(there, backup(objects=OBJECTS))
-        job = there.state.jobs.list()[-1]
+        job = there.state.jobs.find()[-1]
         assert job.state == "failed" and "Get a new one" in (job.error or "")
         token.write_text(connected(org).org._access.session.token)
         summary = engine.resume(there, job.job_id)
@@ -286,7 +337,10 @@ def test_results_that_are_always_gone_are_given_up(org: RunningOrg, connected: C
     mark = org.mark()
     summary = engine.run(there, backup(objects=OBJECTS))
     assert summary["state"] == "completed_with_errors"
-    assert "started again" in summary["objects"][BIG]["message"] and summary["objects"][BIG]["rows"] == 0
+    assert (
+        "started again" in summary["objects"][BIG]["message"]
+        and summary["objects"][BIG]["rows"] == 0
+    )
     assert {e["state"] for n, e in summary["objects"].items() if n != BIG} == {"complete"}
     assert calls_to(org, mark, "create") <= 4
 
@@ -294,11 +348,19 @@ def test_results_that_are_always_gone_are_given_up(org: RunningOrg, connected: C
 @pytest.mark.parametrize("is_expired", [False, True], ids=["kept", "expired"])
 @pytest.mark.parametrize("page", [1, 2, 3])
 def test_a_bulk_job_outlives_a_pause(
-    org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], page: int, is_expired: bool
+    org: RunningOrg,
+    connected: Connector,
+    undisturbed: dict[str, pa.Table],
+    page: int,
+    is_expired: bool,
 ) -> None:
     """P2: resumed in another process, the same Bulk job is read on if its results exist, else the object anew."""
     there = connected(org)
-    spent = {"code": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded.", "status": 403}
+    spent = {
+        "code": "REQUEST_LIMIT_EXCEEDED",
+        "message": "TotalRequests Limit exceeded.",
+        "status": 403,
+    }
     org.fail(fault="error", match=CALLS["results"], nth=page, times=1, **spent)
     mark = org.mark()
     paused = engine.run(there, backup(objects=OBJECTS), on_pause="exit")
@@ -320,7 +382,11 @@ def test_an_org_that_refuses_for_its_limit_pauses_the_job(
 ) -> None:
     """P4: REQUEST_LIMIT_EXCEEDED, which only others can have caused, is a pause with the org's words as its reason."""
     there = connected(org)
-    spent = {"code": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded.", "status": 403}
+    spent = {
+        "code": "REQUEST_LIMIT_EXCEEDED",
+        "message": "TotalRequests Limit exceeded.",
+        "status": 403,
+    }
     org.fail(fault="error", match=CALLS["composite"], nth=2, times=1, **spent)
     mark = org.mark()
     summary = engine.run(there, backup(objects=OBJECTS))
@@ -347,7 +413,13 @@ def test_without_a_plain_limit_header_nothing_passes_the_threshold(
 def test_limits_that_may_not_be_read_pause_the_job(org: RunningOrg, connected: Connector) -> None:
     """P1: a gauge that cannot be read means pause, never "no limit"; the reason names the permission."""
     org.control("quota", {"limit_header": "gone"})
-    org.fail(fault="error", match=CALLS["limits"], code="INSUFFICIENT_ACCESS", message="no access", status=403)
+    org.fail(
+        fault="error",
+        match=CALLS["limits"],
+        code="INSUFFICIENT_ACCESS",
+        message="no access",
+        status=403,
+    )
     there = connected(org)
     mark = org.mark()
     summary = engine.run(there, backup(objects=OBJECTS), on_pause="exit")
@@ -361,7 +433,13 @@ def test_limits_that_may_not_be_read_keep_the_job_from_bulk(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table]
 ) -> None:
     """P1: the header tells of calls, only `/limits` tells of Bulk jobs: so Bulk is not used."""
-    org.fail(fault="error", match=CALLS["limits"], code="INSUFFICIENT_ACCESS", message="no access", status=403)
+    org.fail(
+        fault="error",
+        match=CALLS["limits"],
+        code="INSUFFICIENT_ACCESS",
+        message="no access",
+        status=403,
+    )
     there = connected(org)
     mark = org.mark()
     check(there, org, engine.run(there, backup(objects=OBJECTS)), undisturbed, since=mark)
@@ -380,7 +458,9 @@ def test_an_object_that_may_not_be_read_is_recorded_and_the_others_complete(
     seen: list[events.Event] = []
     summary = engine.run(there, backup(objects=OBJECTS), emit=seen.append)
     assert summary["state"] == "completed_with_errors"
-    assert [event.object for event in seen if isinstance(event, events.ObjectFailed)] == ["Case"]
+    assert [event.object_name for event in seen if isinstance(event, events.ObjectFailed)] == [
+        "Case"
+    ]
     manifest = there.snapshots[summary["snapshot"]].manifest
     for message in (summary["objects"]["Case"]["message"], manifest.objects["Case"].message):
         assert message and "insufficient access rights" in message and "View All Data" in message
@@ -388,15 +468,21 @@ def test_an_object_that_may_not_be_read_is_recorded_and_the_others_complete(
     assert manifest.objects["Case"].state is ObjectState.UNTOUCHED and manifest.state != "complete"
     for name in set(OBJECTS) - {"Case"}:
         assert manifest.objects[name].state is ObjectState.COMPLETE
-        assert there.snapshots[summary["snapshot"]].table(name).sort_by("Id").equals(undisturbed[name])
+        assert (
+            there.snapshots[summary["snapshot"]].table(name).sort_by("Id").equals(undisturbed[name])
+        )
 
 
 def test_an_object_that_bulk_refuses_is_read_in_pages(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table]
 ) -> None:
-    """Some objects are not for Bulk: the refusal of a job is a reason to take the other road."""
+    """Some objects are not for Bulk: the refusal of a job is a reason to take the other reader."""
     there = connected(org)
-    refusal = {"code": "INVALIDENTITY", "message": "Entity 'Contact' is not supported by the Bulk API.", "status": 400}
+    refusal = {
+        "code": "INVALIDENTITY",
+        "message": "Entity 'Contact' is not supported by the Bulk API.",
+        "status": 400,
+    }
     org.fail(fault="error", match=CALLS["create"], **refusal)
     summary = engine.run(there, backup(objects=OBJECTS))
     assert summary["state"] == "completed" and tables(there, summary)[BIG].equals(undisturbed[BIG])
@@ -407,7 +493,9 @@ def test_an_object_refused_on_every_road_says_why(org: RunningOrg, connected: Co
     there = connected(org)
     org.fail(fault="error", match=CALLS["create"], **REPORTED)
     for is_inside in (True, False):  # it may ride in a composite call, or alone
-        org.fail(fault="error", inside=is_inside, match="/queryAll.*FROM(%20|\\+)Contact\\b", **REPORTED)
+        org.fail(
+            fault="error", inside=is_inside, match="/queryAll.*FROM(%20|\\+)Contact\\b", **REPORTED
+        )
     mark = org.mark()
     summary = engine.run(there, backup(objects=OBJECTS))
     assert summary["state"] == "completed_with_errors"
@@ -415,7 +503,9 @@ def test_an_object_refused_on_every_road_says_why(org: RunningOrg, connected: Co
     assert calls_to(org, mark, "create") == 1
 
 
-def test_an_object_that_cannot_be_described_is_recorded(org: RunningOrg, connected: Connector) -> None:
+def test_an_object_that_cannot_be_described_is_recorded(
+    org: RunningOrg, connected: Connector
+) -> None:
     """A describe that is refused leaves that object out, with the reason, and the job goes on."""
     there = connected(org)
     org.fail(fault="error", inside=True, match="sobjects/Case/describe", **REPORTED)
@@ -423,7 +513,11 @@ def test_an_object_that_cannot_be_described_is_recorded(org: RunningOrg, connect
     assert summary["state"] == "completed_with_errors"
     assert "insufficient access rights" in summary["objects"]["Case"]["message"]
     manifest = there.snapshots[summary["snapshot"]].manifest
-    others = {n: e["state"] for n, e in summary["objects"].items() if n != "Case" and n not in manifest.left_out}
+    others = {
+        n: e["state"]
+        for n, e in summary["objects"].items()
+        if n != "Case" and n not in manifest.left_out
+    }
     assert len(others) > 40 and set(others.values()) == {"complete"}
 
 
@@ -436,7 +530,7 @@ def test_an_org_that_stays_away_fails_the_job_which_can_be_resumed(
     mark = org.mark()
     with pytest.raises(JobError, match="resume"):
         engine.run(there, backup(objects=OBJECTS))
-    job = there.state.jobs.list()[-1]
+    job = there.state.jobs.find()[-1]
     assert job.state == "failed" and "SERVER_UNAVAILABLE" in (job.error or "")
     org.control("faults", method="DELETE")
     again = connected(org)
@@ -471,7 +565,10 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
+    if (
+        sys.platform != "linux"
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
         pytest.skip("making a small file system needs Linux and root")
     request.addfinalizer(lambda: subprocess.run(["umount", "--lazy", str(folder)], check=True))
     return folder
@@ -486,7 +583,7 @@ def test_a_full_disk_fails_the_job_which_can_be_resumed(
     there = connected(org, store=small_disk / "store")
     with pytest.raises(StoreError, match=r"(?i)no space|full"):
         engine.run(there, backup(objects=OBJECTS))
-    job = there.state.jobs.list()[-1]
+    job = there.state.jobs.find()[-1]
     assert job.state == "failed" and job.snapshot
     assert [finding for finding in verify(there.store) if finding.kind == "damage"] == []
     filler.unlink()

@@ -23,7 +23,7 @@ class CountingOrg:
     """An org that counts each call that reaches it, and whose header gets lost now and then."""
 
     def __init__(self, maximum: int, seed: int) -> None:
-        self.max = maximum
+        self.maximum = maximum
         self.used = 0
         self.below = 0
         self.probes = 0
@@ -40,7 +40,7 @@ class CountingOrg:
                 self.below += 1
                 self.highest_below = self.used
             is_lost = not is_probe and self._random.random() < 0.05
-            return None if is_lost else (self.used, self.max)
+            return None if is_lost else (self.used, self.maximum)
 
 
 class Served(BaseManager):
@@ -69,7 +69,9 @@ def test_processes_keep_one_budget_together(tmp_path: Path, kills: int) -> None:
         workers = [start(url, port) for _ in range(3)]
         for number in range(kills):
             mark = org.used
-            while org.used < min(mark + 25, 220):  # let them get on, then hit one in the middle of it
+            while org.used < min(
+                mark + 25, 220
+            ):  # let them get on, then hit one in the middle of it
                 clock.wait(0.005)
             workers[number % 3].kill()
             workers[number % 3].wait(timeout=60)

@@ -24,18 +24,29 @@ from tests.faults.conftest import settings_for
 
 pytestmark = [
     pytest.mark.campaign,
-    pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX; TerminateProcess is tried by hand"),
+    pytest.mark.skipif(
+        sys.platform == "win32", reason="kill -9 is POSIX; TerminateProcess is tried by hand"
+    ),
 ]
 
 KILLS = 1000 if os.environ.get("SFNB_CAMPAIGN") == "full" else 100
 KILLS_PER_RUN = 10
-OBJECTS = ["Account", "Contact", "Lead", "Opportunity", "Case", "Task", "ContentDocument", "ContentDocumentLink"]
+OBJECTS = [
+    "Account",
+    "Contact",
+    "Lead",
+    "Opportunity",
+    "Case",
+    "Task",
+    "ContentDocument",
+    "ContentDocumentLink",
+]
 
 
 def work(settings: Settings) -> None:
     """The victim: goes on with the job if there is one, else starts it."""
     with connect("demo", settings=settings) as org:
-        jobs = org.state.jobs.list()
+        jobs = org.state.jobs.find()
         if jobs and not jobs[-1].state.is_final:
             engine.resume(org, jobs[-1].job_id)
         elif not jobs:
@@ -57,7 +68,9 @@ def test_killed_at_random_points_a_backup_ends_equal_to_an_undisturbed_one(
     whole = settings_for(org, tmp_path / "whole")
     began_s = time.monotonic()
     with connect("demo", settings=whole) as undisturbed:
-        expected = undisturbed.snapshots[engine.run(undisturbed, backup(objects=OBJECTS))["snapshot"]]
+        expected = undisturbed.snapshots[
+            engine.run(undisturbed, backup(objects=OBJECTS))["snapshot"]
+        ]
         takes_s = time.monotonic() - began_s
         frames = {name: expected.table(name).sort_by("Id") for name in OBJECTS}
     context = multiprocessing.get_context("forkserver")
@@ -71,7 +84,12 @@ def test_killed_at_random_points_a_backup_ends_equal_to_an_undisturbed_one(
 
 
 def one_run(  # noqa: PLR0917 - what a run needs
-    org: RunningOrg, home: Path, context: Any, chance: random.Random, takes_s: float, frames: dict[str, Any]
+    org: RunningOrg,
+    home: Path,
+    context: Any,
+    chance: random.Random,
+    takes_s: float,
+    frames: dict[str, Any],
 ) -> int:
     """One backup, killed up to ten times; how often it was."""
     settings = settings_for(org, home)
@@ -91,7 +109,7 @@ def one_run(  # noqa: PLR0917 - what a run needs
             break
         assert victim.exitcode == -signal.SIGKILL
     with connect("demo", settings=settings) as there:
-        job = there.state.jobs.list()[-1]
+        job = there.state.jobs.find()[-1]
         snapshot = there.snapshots[job.snapshot]
         assert job.state == "completed" and snapshot.manifest.state == "complete"
         for name, expected in frames.items():

@@ -1,4 +1,4 @@
-"""Orgs and servers that lack something: a resource, a permission, a budget. The backup takes another road."""
+"""Orgs and servers that lack something: a resource, a permission, a budget. The backup takes another reader."""
 
 from __future__ import annotations
 
@@ -38,7 +38,14 @@ def test_a_refused_resource_is_gone_around(
 ) -> None:
     """P2: an org that refuses a convenience is read all the same, every record once."""
     org = fresh_org(max_calls=5000, objects={"Contact": 12_000})
-    org.fail(match=match, fault="error", code="FUNCTIONALITY_NOT_ENABLED", status=403, message=why, times=1000)
+    org.fail(
+        match=match,
+        fault="error",
+        code="FUNCTIONALITY_NOT_ENABLED",
+        status=403,
+        message=why,
+        times=1000,
+    )
     lean = connected(org)
     summary = engine.run(lean, backup(objects=OBJECTS))
     assert summary["state"] == "completed", summary
@@ -51,7 +58,9 @@ def test_an_org_that_tells_no_bulk_budget_is_read_by_rest(
     """P1: a budget that the org does not have is never drawn on; there is nothing to wait for either."""
     org = fresh_org(max_calls=5000, objects={"Contact": 12_000})
     lean = connected(org)
-    monkeypatch.setitem(__import__("sfnb.model", fromlist=["LIMIT_KEYS"]).LIMIT_KEYS, "bulk2", ("NoSuchKey",))
+    monkeypatch.setitem(
+        __import__("sfnb.model", fromlist=["LIMIT_KEYS"]).LIMIT_KEYS, "bulk2", ("NoSuchKey",)
+    )
     summary = engine.run(lean, backup(objects=OBJECTS))
     assert summary["state"] == "completed" and summary["calls"]["bulk2"] == 0
     monkeypatch.undo()

@@ -13,7 +13,16 @@ from sfnb.model import JobState, ObjectState
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector, SharedClock
 
-OBJECTS = ["Account", "Contact", "Opportunity", "Case", "Lead", "Task", "Event", "ContentDocumentLink"]
+OBJECTS = [
+    "Account",
+    "Contact",
+    "Opportunity",
+    "Case",
+    "Lead",
+    "Task",
+    "Event",
+    "ContentDocumentLink",
+]
 
 
 @pytest.fixture
@@ -21,7 +30,9 @@ def small_org(fresh_org: Callable[..., RunningOrg]) -> RunningOrg:
     return fresh_org(max_calls=1000)
 
 
-def test_a_pause_of_many_hours_ends_by_itself_in_the_same_snapshot(small_org: RunningOrg, connected: Connector) -> None:
+def test_a_pause_of_many_hours_ends_by_itself_in_the_same_snapshot(
+    small_org: RunningOrg, connected: Connector
+) -> None:
     """P4: at the threshold the job pauses, asks every 30 minutes, and finishes when calls have come back."""
     small_org.control("quota", {"spend": {"api": 496}})
     clock = SharedClock(small_org)
@@ -36,12 +47,20 @@ def test_a_pause_of_many_hours_ends_by_itself_in_the_same_snapshot(small_org: Ru
     checks = [e for e in seen if isinstance(e, events.QuotaChecked)]
     assert len(checks) >= 40, "the window is 24 hours, the org is asked every half hour"
     calls = small_org.ledger(after=mark, calls=True)["calls"]
-    over = [c for c in calls if c["used_before"] + c["cost"] > 500] if "used_before" in calls[0] else []
-    assert all(c["path"].rstrip("/").endswith("/limits") for c in over), "P1: only the probe passes the threshold"
+    over = (
+        [c for c in calls if c["used_before"] + c["cost"] > 500]
+        if "used_before" in calls[0]
+        else []
+    )
+    assert all(c["path"].rstrip("/").endswith("/limits") for c in over), (
+        "P1: only the probe passes the threshold"
+    )
     assert org.snapshots[summary["snapshot"]].manifest.state == "complete"
 
 
-def test_what_a_paused_backup_has_stored_can_be_read(small_org: RunningOrg, connected: Connector) -> None:
+def test_what_a_paused_backup_has_stored_can_be_read(
+    small_org: RunningOrg, connected: Connector
+) -> None:
     """P3: with exit, the job ends paused; its manifest says what is there, and that can be read."""
     small_org.control("quota", {"spend": {"api": 490}})
     org = connected(small_org)
@@ -56,7 +75,9 @@ def test_what_a_paused_backup_has_stored_can_be_read(small_org: RunningOrg, conn
             assert len(snapshot.frame(name)) == snapshot.manifest.objects[name].rows
 
 
-def test_a_resumed_backup_equals_an_undisturbed_one(small_org: RunningOrg, connected: Connector) -> None:
+def test_a_resumed_backup_equals_an_undisturbed_one(
+    small_org: RunningOrg, connected: Connector
+) -> None:
     """P2: paused and resumed in other processes as often as it takes, each record is there exactly once."""
     whole = connected(small_org, home="whole")
     engine.set_limit(whole, 100)
@@ -70,13 +91,18 @@ def test_a_resumed_backup_equals_an_undisturbed_one(small_org: RunningOrg, conne
         small_org.control("clock", {"advance_minutes": 25 * 60})
         summary = engine.resume(connected(small_org), summary["job_id"], on_pause="exit")
     assert rounds >= 1 and summary["state"] == "completed"
-    one, other = whole.snapshots[expected["snapshot"]], connected(small_org).snapshots[summary["snapshot"]]
+    one, other = (
+        whole.snapshots[expected["snapshot"]],
+        connected(small_org).snapshots[summary["snapshot"]],
+    )
     for name in OBJECTS:
         first, second = one.frame(name).sort_values("Id"), other.frame(name).sort_values("Id")
         assert first.reset_index(drop=True).equals(second.reset_index(drop=True)), name
 
 
-def test_a_raised_limit_ends_the_pause_without_asking_the_org(small_org: RunningOrg, connected: Connector) -> None:
+def test_a_raised_limit_ends_the_pause_without_asking_the_org(
+    small_org: RunningOrg, connected: Connector
+) -> None:
     """A saved change of the limit is obeyed by a paused job within a second, at no call."""
     small_org.control("quota", {"spend": {"api": 498}})
     clock = SharedClock(small_org)
@@ -92,7 +118,9 @@ def test_a_raised_limit_ends_the_pause_without_asking_the_org(small_org: Running
     assert org.state.audit.verify() == []
 
 
-def test_cancelling_leaves_a_snapshot_that_can_be_read(small_org: RunningOrg, connected: Connector) -> None:
+def test_cancelling_leaves_a_snapshot_that_can_be_read(
+    small_org: RunningOrg, connected: Connector
+) -> None:
     """A cancelled job is sealed as partial, and cannot be resumed."""
     small_org.control("quota", {"spend": {"api": 490}})
     org = connected(small_org, clock=SharedClock(small_org))

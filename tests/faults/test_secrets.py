@@ -60,7 +60,11 @@ def looked_through(folder: Path) -> Iterator[tuple[Path, bytes]]:
 def found_in(text: str | bytes, secrets: dict[str, str]) -> list[str]:
     """Which secrets are there, whole or by their last, telling part."""
     body = text.encode() if isinstance(text, str) else text
-    return [name for name, secret in secrets.items() if secret.encode() in body or secret[-20:].encode() in body]
+    return [
+        name
+        for name, secret in secrets.items()
+        if secret.encode() in body or secret[-20:].encode() in body
+    ]
 
 
 WAYS = {
@@ -90,7 +94,10 @@ def variables(org: RunningOrg) -> dict[str, str]:
 
 
 def test_no_secret_is_in_what_the_commands_say_or_leave(
-    fresh_org: Callable[..., RunningOrg], tmp_path: Path, tokens: list[str], caplog: pytest.LogCaptureFixture
+    fresh_org: Callable[..., RunningOrg],
+    tmp_path: Path,
+    tokens: list[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """P7: every way in, a backup with faults, pauses and a failure, the report and a notebook: no secret anywhere."""
     caplog.set_level(logging.DEBUG)
@@ -126,7 +133,14 @@ def test_no_secret_is_in_what_the_commands_say_or_leave(
     do("jobs", "--json")
     do("audit", "--json")
     do("show", "password", "latest", "--json")
-    do("report", "password", "--html", tmp_path / "home" / "report.html", "--json", tmp_path / "home" / "report.json")
+    do(
+        "report",
+        "password",
+        "--html",
+        tmp_path / "home" / "report.html",
+        "--json",
+        tmp_path / "home" / "report.json",
+    )
     ran = home.apart("run", "run_backup", "-p", "org", "jwt", "-p", "objects", '["Account"]')
     assert ran.code == 0, ran.err
     said.append(ran)
@@ -136,10 +150,18 @@ def test_no_secret_is_in_what_the_commands_say_or_leave(
     for one in said:
         assert found_in(one.out + one.err, secrets) == [], one
     assert found_in(caplog.text, secrets) == []
-    leaks = {str(path): found for path, body in looked_through(home.home) if (found := found_in(body, secrets))}
+    leaks = {
+        str(path): found
+        for path, body in looked_through(home.home)
+        if (found := found_in(body, secrets))
+    }
     assert leaks == {}
     # The search finds what is there.
-    kinds = {path.suffix for path, body in looked_through(home.home) if found_in(body, {"org": org.org_id})}
+    kinds = {
+        path.suffix
+        for path, body in looked_through(home.home)
+        if found_in(body, {"org": org.org_id})
+    }
     assert {".db", ".toml", ".json"} <= kinds
     assert [path for path, _ in looked_through(home.home) if path.suffix == ".ipynb"]
 
@@ -150,7 +172,10 @@ def test_no_secret_is_in_a_refused_login(
     """P7: a wrong secret is not repeated to the one who typed it, nor is the right one beside it."""
     org = fresh_org()
     home = CommandLine(tmp_path / "home", **variables(org))
-    wrong = {"S_PASSWORD": "Wr0ng&<Secret>'\"-of-a-person", "S_CLIENT": "wrong-client-secret-of-an-app-0123456789"}
+    wrong = {
+        "S_PASSWORD": "Wr0ng&<Secret>'\"-of-a-person",
+        "S_CLIENT": "wrong-client-secret-of-an-app-0123456789",
+    }
     wrong |= {
         "S_REFRESH": "5Aep861wrongrefreshtoken0123456789",
         "S_SESSION": org.org_id[:15] + "!wrongsession0123456789",
@@ -177,7 +202,9 @@ def test_a_secret_in_place_of_a_variable_is_not_kept(
     for given in (org.password, org.security_token, "Sup3r-Secret!With(Signs)"):
         refused = home("org", "add", "y", *address, "--password-env", given)
         assert refused.code in (1, 2) and refused.is_one_sentence()
-        assert given.isalnum() or given not in refused.err, "it cannot be a variable's name, so it is not repeated"
+        assert given.isalnum() or given not in refused.err, (
+            "it cannot be a variable's name, so it is not repeated"
+        )
         assert [path for path, body in looked_through(home.home) if given.encode() in body] == []
 
 
@@ -196,13 +223,34 @@ def test_no_secret_is_in_a_repr_or_an_exception(
     for name, value in home.environ.items():
         monkeypatch.setenv(name, value)
     with connect(way) as there:
-        shown = [there, there.org, there.org.gate, there.org.session, there.settings, there.settings.orgs, there.state]
-        shown += [there.org._credentials, there.org._access.session, there.sf, there.store, there.snapshots]
+        shown = [
+            there,
+            there.org,
+            there.org.gate,
+            there.org.session,
+            there.settings,
+            there.settings.orgs,
+            there.state,
+        ]
+        shown += [
+            there.org._credentials,
+            there.org._access.session,
+            there.sf,
+            there.store,
+            there.snapshots,
+        ]
         shown += [vars(there), vars(there.org), there.org.config]
         text = "\n".join(f"{one!r}\n{one}" for one in shown)
-        org.fail(fault="error", match="/composite|/query", code="INVALID_FIELD", message=f"token {tokens[-1]}")
+        org.fail(
+            fault="error",
+            match="/composite|/query",
+            code="INVALID_FIELD",
+            message=f"token {tokens[-1]}",
+        )
         org.control("sessions", {"expire": True})
-        org.server and monkeypatch.setattr(org.server.org.sessions, "is_password", lambda _given: False)
+        org.server and monkeypatch.setattr(
+            org.server.org.sessions, "is_password", lambda _given: False
+        )
         try:
             summary = engine.run(there, backup(objects=["Account"]))
             text += str(summary)

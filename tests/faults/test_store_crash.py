@@ -43,7 +43,9 @@ def back_up(store: OrgStore) -> None:
                 continue
             batches = [rows(100 * page, 20, deleted=[100 * page]), rows(100 * page + 20, 10)]
             cursor = {**(progress.cursor or {}), "page": page + 1}
-            progress = writer.commit(name, [writer.write_part(name, batches)], cursor, is_done=page + 1 == PAGES)
+            progress = writer.commit(
+                name, [writer.write_part(name, batches)], cursor, is_done=page + 1 == PAGES
+            )
     writer.seal()
 
 
@@ -54,10 +56,16 @@ def what_is_stored(store: OrgStore) -> dict[str, Any]:
         "state": manifest.state,
         "tables": {name: snapshot.table(name).sort_by("Id") for name in OBJECTS},
         "all": {
-            name: DeltaTable(Path(store.root, "tables", name)).to_pyarrow_table().select(SCHEMA.names).sort_by("Id")
+            name: DeltaTable(Path(store.root, "tables", name))
+            .to_pyarrow_table()
+            .select(SCHEMA.names)
+            .sort_by("Id")
             for name in OBJECTS
         },
-        "entries": {name: (e.state, e.rows, e.deleted, e.parts, e.watermark) for name, e in manifest.objects.items()},
+        "entries": {
+            name: (e.state, e.rows, e.deleted, e.parts, e.watermark)
+            for name, e in manifest.objects.items()
+        },
     }
 
 
@@ -110,7 +118,9 @@ def test_killed_at_every_step_once(tmp_path: Path) -> None:
                 back_up(store)
         back_up(store)
         assert what_is_stored(store) == expected, f"differs after a kill at step {k}"
-        assert not [f for f in verify(store) if f.kind == "damage"], f"damage after a kill at step {k}"
+        assert not [f for f in verify(store) if f.kind == "damage"], (
+            f"damage after a kill at step {k}"
+        )
 
 
 def test_killed_again_and_again(tmp_path: Path) -> None:
@@ -158,7 +168,10 @@ def test_a_real_kill(tmp_path: Path) -> None:
     root = tmp_path / "killed"
     for left in (8, 40):
         done = subprocess.run(
-            [sys.executable, "-c", CHILD, str(root), str(left)], cwd=repository, capture_output=True, check=False
+            [sys.executable, "-c", CHILD, str(root), str(left)],
+            cwd=repository,
+            capture_output=True,
+            check=False,
         )
         assert done.returncode != 0
         assert b"Traceback" not in done.stderr

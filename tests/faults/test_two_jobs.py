@@ -47,7 +47,12 @@ def test_a_second_job_on_the_same_objects_is_refused(
     job_id = home("jobs", "--json").json[-1]["job_id"]
     mark = org.mark()
     refused = home("backup", "x", *second)
-    assert refused.code == 2 and refused.is_one_sentence() and job_id in refused.err and "wait for it" in refused.err
+    assert (
+        refused.code == 2
+        and refused.is_one_sentence()
+        and job_id in refused.err
+        and "wait for it" in refused.err
+    )
     assert org.ledger(after=mark)["spent"] == {}
     assert len(home("jobs", "--json").json) == 1
     resumed = home("resume", job_id)
@@ -65,7 +70,10 @@ def test_a_second_job_on_other_objects_runs(spent: tuple[RunningOrg, CommandLine
     assert [one.code for one in done] == [0, 0], [one.err for one in done]
     summaries = [one.json for one in done]
     assert summaries[0]["snapshot"] != summaries[1]["snapshot"]
-    assert [sorted(summary["objects"]) for summary in summaries] == [sorted(ONE.split(",")), sorted(OTHER.split(","))]
+    assert [sorted(summary["objects"]) for summary in summaries] == [
+        sorted(ONE.split(",")),
+        sorted(OTHER.split(",")),
+    ]
     assert home("verify", "x").code == 0
 
 
@@ -76,7 +84,10 @@ def test_two_jobs_keep_one_budget(fresh_org: Callable[..., RunningOrg], tmp_path
     org.control("quota", {"spend": {"api": 494}})
     org.fail(fault="stall", match="/composite", seconds=0.15)
     mark = org.mark()
-    running = [home.start("backup", "x", "--objects", names, "--on-pause", "exit", "--json") for names in (ONE, OTHER)]
+    running = [
+        home.start("backup", "x", "--objects", names, "--on-pause", "exit", "--json")
+        for names in (ONE, OTHER)
+    ]
     done = [one.ended() for one in running]
     rounds = 0
     while any(one.code == 75 for one in done):
@@ -87,7 +98,9 @@ def test_two_jobs_keep_one_budget(fresh_org: Callable[..., RunningOrg], tmp_path
         org.control("clock", {"advance_minutes": 25 * 60})
         org.control("quota", {"spend": {"api": 494}})
         running = [
-            home.start("resume", one.json["job_id"], "--on-pause", "exit", "--json") for one in done if one.code == 75
+            home.start("resume", one.json["job_id"], "--on-pause", "exit", "--json")
+            for one in done
+            if one.code == 75
         ]
         done = [one for one in done if one.code != 75] + [one.ended() for one in running]
     assert rounds >= 1, "there was room for a few calls only"

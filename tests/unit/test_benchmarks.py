@@ -13,14 +13,20 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 def printed(script: str, *arguments: str) -> str:
     command = [sys.executable, str(BENCHMARKS / script), *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, encoding="utf-8")
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, check=False, encoding="utf-8"
+    )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
 
 def cells(table: str) -> dict[str, list[str]]:
     """The first column of a Markdown table, and the other columns."""
-    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines() if line[:1] == "|"]
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in table.splitlines()
+        if line[:1] == "|"
+    ]
     return {row[0]: row[1:] for row in rows}
 
 
@@ -41,10 +47,14 @@ def test_values_that_differ_are_told(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    floor = pa.table({"Id": ["b", "a", "c"], "IsDeleted": [False, False, True], "Name": ["Bea", "Ada", "Cid"]})
+    floor = pa.table(
+        {"Id": ["b", "a", "c"], "IsDeleted": [False, False, True], "Name": ["Bea", "Ada", "Cid"]}
+    )
     same = pa.table({"Id": ["a", "b"], "IsDeleted": [False, False], "Name": ["Ada", "Bea"]})
     others = {
-        "Name differs": pa.table({"Id": ["a", "b"], "IsDeleted": [False, False], "Name": ["Ada", "bea"]}),
+        "Name differs": pa.table(
+            {"Id": ["a", "b"], "IsDeleted": [False, False], "Name": ["Ada", "bea"]}
+        ),
         "2 records are alive in the one, 1 in the other": same.slice(1),
         "the columns differ": same.drop_columns("Name"),
     }
@@ -54,7 +64,12 @@ def test_values_that_differ_are_told(tmp_path: Path) -> None:
     assert printed("same_values.py", *arguments).strip() == "6 values of 2 records are the same"
     for said, table in others.items():
         pq.write_table(table, tmp_path / "other.parquet")
-        command = [sys.executable, str(BENCHMARKS / "same_values.py"), arguments[0], str(tmp_path / "other.parquet")]
+        command = [
+            sys.executable,
+            str(BENCHMARKS / "same_values.py"),
+            arguments[0],
+            str(tmp_path / "other.parquet"),
+        ]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ended.returncode == 1
         assert said in ended.stderr
@@ -65,7 +80,10 @@ def test_bad_sizes_are_a_sentence(script: str) -> None:
     """A size that cannot be is told, with 2."""
     option = "--rows" if script == "backup_peers.py" else "--objects"
     ended = subprocess.run(
-        [sys.executable, str(BENCHMARKS / script), option, "0"], capture_output=True, text=True, check=False
+        [sys.executable, str(BENCHMARKS / script), option, "0"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 2
     assert "or more" in ended.stderr
@@ -75,5 +93,7 @@ def test_calls_of_a_small_org_are_told_by_kind() -> None:
     """The table of a whole org's backup sums up to what the org counted."""
     table = cells(printed("small_objects.py", "--objects", "80"))
     assert int(table["composite: describes"][0]) == 4
-    numbers = [int(row[0]) for name, row in table.items() if row[0].isdigit() and name != "all told"]
+    numbers = [
+        int(row[0]) for name, row in table.items() if row[0].isdigit() and name != "all told"
+    ]
     assert int(table["all told"][0]) == sum(numbers) < 80

@@ -41,7 +41,9 @@ def named() -> set[str]:
 
 
 def classes(module: object, base: type) -> list[str]:
-    return [name for name, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, base)]
+    return [
+        name for name, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, base)
+    ]
 
 
 @pytest.mark.parametrize("state", [*JobState, *ObjectState])
@@ -72,7 +74,9 @@ def test_each_setting_is_documented(named: set[str]) -> None:
     """What sfnb.toml may hold, of an org too, and the variables that override it."""
     table = {field.name for field in fields(OrgConfig)} - {"name"}
     assert {field.name for field in fields(Settings)} - {"home", "store_root"} <= IN_THE_FILE
-    variables = set(re.findall(r"SFNB_[A-Z_]+", (ROOT / "sfnb" / "settings.py").read_text(encoding="utf-8")))
+    variables = set(
+        re.findall(r"SFNB_[A-Z_]+", (ROOT / "sfnb" / "settings.py").read_text(encoding="utf-8"))
+    )
     assert variables and (IN_THE_FILE | table | variables) - named == set()
 
 
@@ -118,8 +122,18 @@ def test_each_fault_of_the_demo_org_is_documented(kind: str) -> None:
 
 def test_the_pages_name_no_command_that_is_not_there() -> None:
     """What the pages tell people to type exists, apart from what the design plans."""
-    planned = {"sfnb diff", "sfnb prune", "sfnb restore", "sfnb archive", "sfnb hold", "sfnb erase", "sfnb schedule"}
+    planned = {
+        "sfnb diff",
+        "sfnb prune",
+        "sfnb restore",
+        "sfnb archive",
+        "sfnb hold",
+        "sfnb erase",
+        "sfnb schedule",
+    }
     known = {" ".join(command.split()[:2]) for command in COMMANDS}
     for page in PAGES:
-        typed = re.findall(r"(?:^|`|\$ )(sfnb [a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+        typed = re.findall(
+            r"(?:^|`|\$ )(sfnb [a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE
+        )
         assert {text for text in typed if text not in known | planned} == set(), page.name

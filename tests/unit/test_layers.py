@@ -130,7 +130,12 @@ def is_in(name: str, room: str) -> bool:
 
 def floor_of(name: str) -> int | None:
     """The number of the floor; the longest room's name that fits decides."""
-    fitting = [(len(room), number) for number, floor in enumerate(FLOORS) for room in floor if is_in(name, room)]
+    fitting = [
+        (len(room), number)
+        for number, floor in enumerate(FLOORS)
+        for room in floor
+        if is_in(name, room)
+    ]
     return max(fitting)[1] if fitting else None
 
 
@@ -163,7 +168,11 @@ def test_quota_decides_without_a_database() -> None:
     """The quota rule is a pure function of values: it imports the ground floor only."""
     for module in ABOVE:
         if module.name in ("quota.policy", "quota.forecast"):
-            rooms = {room_of(name.removeprefix("sfnb.")) for name in module.imports() if name.startswith("sfnb.")}
+            rooms = {
+                room_of(name.removeprefix("sfnb."))
+                for name in module.imports()
+                if name.startswith("sfnb.")
+            }
             assert rooms <= {"errors", "model", "quota.policy", "quota.forecast"}, module.name
 
 
@@ -218,8 +227,7 @@ def test_nothing_is_caught_without_a_word() -> None:
 
 def test_the_command_starts_without_heavy_libraries() -> None:
     """`sfnb --help` answers at once: nothing heavy is imported before a command asks for it."""
-    code = (
-        "import sys, sfnb.cli.main; print(*{'pandas', 'pyarrow', 'plotly', 'duckdb', 'sqlalchemy'} & set(sys.modules))"
-    )
+    heavy = "{'pandas', 'pyarrow', 'plotly', 'duckdb', 'sqlalchemy'}"
+    code = f"import sys, sfnb.cli.main; print(*{heavy} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.split() == []

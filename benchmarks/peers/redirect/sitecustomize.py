@@ -15,7 +15,9 @@ if _org:
         pass
     else:
         _host = re.escape(_org.partition("://")[2])
-        _salesforce = re.compile(rf"^https://(?:[\w.-]+\.salesforce\.com(?::\d+)?|{_host})(?=[/?]|$)", re.IGNORECASE)
+        _salesforce = re.compile(
+            rf"^https://(?:[\w.-]+\.salesforce\.com(?::\d+)?|{_host})(?=[/?]|$)", re.IGNORECASE
+        )
         _send = HTTPAdapter.send
 
         def _redirected(self, request, *args, **options):

@@ -21,7 +21,14 @@ from sfnb_demo.errors import ApiError
 from tests.unit.demo.conftest import BORN, Hand
 
 V = "66.0"
-BULK_REFUSED = ("CaseStatus", "KnowledgeArticle", "Attachment", "AccountFeed", "UserPermissionAccess", "EventLogFile")
+BULK_REFUSED = (
+    "CaseStatus",
+    "KnowledgeArticle",
+    "Attachment",
+    "AccountFeed",
+    "UserPermissionAccess",
+    "EventLogFile",
+)
 
 
 def rows(org: Database, soql: str, *, all_rows: bool = False) -> list[dict[str, Any]]:
@@ -70,7 +77,9 @@ def test_key_ranges_cover_all_rows_once(org: Database) -> None:
     every = [r["Id"] for r in rows(org, "SELECT Id FROM Contact", all_rows=True)]
     found: list[str] = []
     for low, high in org.chunk_ranges("Contact", 100):
-        page = rows(org, f"SELECT Id FROM Contact WHERE Id >= '{low}' AND Id < '{high}'", all_rows=True)
+        page = rows(
+            org, f"SELECT Id FROM Contact WHERE Id >= '{low}' AND Id < '{high}'", all_rows=True
+        )
         assert len(page) <= 100
         found += [r["Id"] for r in page]
     assert sorted(found) == sorted(every) and len(set(found)) == len(found)
@@ -100,7 +109,9 @@ def test_global_entry_and_describe_agree(org: Database) -> None:
     """Each key of the global describe says the same in the object's own one, whatever the version in its addresses."""
     for name in org.object_names():
         entry, whole = org.global_entry(name, "59.0"), org.describe(name, "59.0")
-        assert {k: v for k, v in entry.items() if k != "urls"} == {k: whole[k] for k in entry if k != "urls"}
+        assert {k: v for k, v in entry.items() if k != "urls"} == {
+            k: whole[k] for k in entry if k != "urls"
+        }
         assert entry["urls"]["sobject"] == f"/services/data/v59.0/sobjects/{name}"
 
 
@@ -153,23 +164,33 @@ def test_same_seed_same_org(org: Database) -> None:
 
 def test_every_lookup_finds_its_row(org: Database) -> None:
     """A reference is null or the id of a row of one of its targets."""
-    known = {n: {r["Id"] for r in rows(org, f"SELECT Id FROM {n}", all_rows=True)} for n in readable(org)}
+    known = {
+        n: {r["Id"] for r in rows(org, f"SELECT Id FROM {n}", all_rows=True)} for n in readable(org)
+    }
     for name in readable(org):
         for field in org.describe(name, V)["fields"]:
             targets = set().union(*(known.get(t, set()) for t in field["referenceTo"]))
             if field["type"] == "reference":
-                values = {r[field["name"]] for r in rows(org, f"SELECT {field['name']} FROM {name}", all_rows=True)}
+                values = {
+                    r[field["name"]]
+                    for r in rows(org, f"SELECT {field['name']} FROM {name}", all_rows=True)
+                }
                 assert values - {None} <= targets, f"{name}.{field['name']}"
 
 
 def test_parents_of_themselves_make_no_rings(org: Database) -> None:
     """An account's parent came before it, so no account is its own ancestor."""
-    assert all(r["ParentId"] < r["Id"] for r in rows(org, "SELECT Id, ParentId FROM Account WHERE ParentId != null"))
+    assert all(
+        r["ParentId"] < r["Id"]
+        for r in rows(org, "SELECT Id, ParentId FROM Account WHERE ParentId != null")
+    )
 
 
 def test_details_of_deleted_masters_are_deleted(org: Database) -> None:
     """A deleted master has no living details; about one row in a hundred is deleted."""
-    found = rows(org, "SELECT IsDeleted, Opportunity.IsDeleted FROM OpportunityLineItem", all_rows=True)
+    found = rows(
+        org, "SELECT IsDeleted, Opportunity.IsDeleted FROM OpportunityLineItem", all_rows=True
+    )
     assert all(r["IsDeleted"] for r in found if r["Opportunity"]["IsDeleted"])
     flags = [r["IsDeleted"] for r in rows(org, "SELECT IsDeleted FROM Contact", all_rows=True)]
     assert 0.003 < sum(flags) / len(flags) < 0.03
@@ -177,7 +198,9 @@ def test_details_of_deleted_masters_are_deleted(org: Database) -> None:
 
 def test_stamps_come_in_order(org: Database) -> None:
     """Created, modified, stamped: in this order, and none after the org's birth."""
-    found = rows(org, "SELECT CreatedDate, LastModifiedDate, SystemModstamp FROM Account", all_rows=True)
+    found = rows(
+        org, "SELECT CreatedDate, LastModifiedDate, SystemModstamp FROM Account", all_rows=True
+    )
     for record in found:
         stamps = list(record.values())[1:]
         assert stamps == sorted(stamps) and stamps[-1] <= "2026-11-22T00:00:00.000+0000"
@@ -200,7 +223,10 @@ def test_counts_and_sizes(org: Database) -> None:
     """The count is that of a query; overrides and empty objects give what they say."""
     for name in readable(org):
         total = org.query(f"SELECT COUNT() FROM {name}", all_rows=False, version=V).total_size
-        assert org.count(name) == (1 if name == "UserPermissionAccess" else total) or name == "UserPermissionAccess"
+        assert (
+            org.count(name) == (1 if name == "UserPermissionAccess" else total)
+            or name == "UserPermissionAccess"
+        )
     wide = Database(size="tiny", clock=lambda: BORN, overrides={"lead": 7}, empty_objects=50)
     assert len(wide.object_names()) == len(org.object_names()) + 50
     assert wide.query("SELECT COUNT() FROM Lead", all_rows=True, version=V).total_size == 7
@@ -239,14 +265,18 @@ def test_export_equals_the_rows_of_rest(org: Database, tmp_path: Path) -> None:
         text = (done.header + done.path.read_bytes()).decode()
         header, *found = list(csv.reader(io.StringIO(text, newline="")))
         assert header == fields
-        expected = [[as_csv(v) for v in list(r.values())[1:]] for r in rows(org, soql, all_rows=True)]
+        expected = [
+            [as_csv(v) for v in list(r.values())[1:]] for r in rows(org, soql, all_rows=True)
+        ]
         numbers = {
             i
             for i, f in enumerate(org.catalog.objects[name].find(n) for n in fields)
             if f and f.column_type == "DOUBLE"
         }
         same = [[float(v) if i in numbers and v else v for i, v in enumerate(r)] for r in found]
-        assert same == [[float(v) if i in numbers and v else v for i, v in enumerate(r)] for r in expected], name
+        assert same == [
+            [float(v) if i in numbers and v else v for i, v in enumerate(r)] for r in expected
+        ], name
         assert done.rows == len(found)
 
 
@@ -262,7 +292,9 @@ def test_export_quotes_everything_and_follows_the_query(org: Database, tmp_path:
 def test_export_takes_delimiter_and_line_ending(org: Database, tmp_path: Path) -> None:
     """Delimiter and line ending are as asked for; columns are in alphabetical order up to version 49."""
     soql = "SELECT Name, Id FROM Account ORDER BY Id"
-    done = org.export_csv(soql, tmp_path, all_rows=False, version="49.0", delimiter="^", line_ending="\r\n")
+    done = org.export_csv(
+        soql, tmp_path, all_rows=False, version="49.0", delimiter="^", line_ending="\r\n"
+    )
     assert done.header == b'"Id"^"Name"\r\n'
     text = done.path.read_bytes().decode()
     found = list(csv.reader(io.StringIO(text, newline=""), delimiter="^"))
@@ -273,7 +305,10 @@ def test_export_takes_delimiter_and_line_ending(org: Database, tmp_path: Path) -
     assert chunk.rows == 1 and next(csv.reader([last], delimiter="^"))[0] == found[-1][0]
 
 
-@given(st.lists(st.lists(st.text('a"\n\r,é', max_size=6), min_size=2, max_size=2), max_size=30), st.integers(1, 7))
+@given(
+    st.lists(st.lists(st.text('a"\n\r,é', max_size=6), min_size=2, max_size=2), max_size=30),
+    st.integers(1, 7),
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_record_index_finds_every_boundary(table: list[list[str]], page_rows: int) -> None:
     """Whatever is inside the values, pages cut by the index are whole records, in order, each once."""
@@ -298,7 +333,9 @@ def test_record_index_does_not_care_where_blocks_end(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("name", BULK_REFUSED)
 def test_bulk_refuses_some_objects(org: Database, name: str) -> None:
     """An object outside the Bulk API is INVALIDENTITY when the job is made."""
-    with pytest.raises(ApiError, match=f"Entity '{name}' is not supported by the Bulk API.") as caught:
+    with pytest.raises(
+        ApiError, match=f"Entity '{name}' is not supported by the Bulk API."
+    ) as caught:
         org.check_bulk(f"SELECT Id FROM {name}", all_rows=False, version=V)
     assert caught.value.code == "INVALIDENTITY"
 
@@ -331,7 +368,9 @@ def test_bulk_one_json_counts_milliseconds(org: Database) -> None:
     soql = "SELECT CreatedDate FROM Account ORDER BY Id LIMIT 1"
     text = rows(org, soql)[0]["CreatedDate"]
     number = org.query(soql, all_rows=False, version=V, flavour="epoch").rows()[0]["CreatedDate"]
-    assert datetime.fromtimestamp(number / 1000, UTC) == datetime.fromisoformat(text.replace("+0000", "+00:00"))
+    assert datetime.fromtimestamp(number / 1000, UTC) == datetime.fromisoformat(
+        text.replace("+0000", "+00:00")
+    )
 
 
 def test_large_result_pages_from_a_file() -> None:
@@ -378,7 +417,10 @@ def test_roll_ups_follow_their_details(living: Database, clock: Hand) -> None:
     clock.move(hours=1)
     first, _ = (living.insert("Milestone__c", {"Project__c": project}) for _ in range(2))
     record = living.retrieve("Project__c", project)
-    assert record["Milestones__c"] == 2.0 and record["SystemModstamp"] == "2026-11-22T10:30:00.000+0000"
+    assert (
+        record["Milestones__c"] == 2.0
+        and record["SystemModstamp"] == "2026-11-22T10:30:00.000+0000"
+    )
     living.delete("Milestone__c", first)
     assert living.retrieve("Project__c", project)["Milestones__c"] == 1.0
 
@@ -408,7 +450,9 @@ def test_updated_tells_new_and_changed(living: Database, clock: Hand) -> None:
     new = living.insert("Contact", {"LastName": "New"})
     living.update("Contact", old, {"Title": "CEO"})
     clock.move(minutes=5)
-    found, latest = living.updated("Contact", clock.now - timedelta(minutes=8), clock.now + timedelta(days=1))
+    found, latest = living.updated(
+        "Contact", clock.now - timedelta(minutes=8), clock.now + timedelta(days=1)
+    )
     assert found == sorted([old, new]) and latest == clock.now
 
 
@@ -438,7 +482,12 @@ def test_updated_refuses(org: Database, name: str, days: int, code: str) -> None
             "INVALID_FIELD_FOR_INSERT_UPDATE",
             ["CreatedDate"],
         ),
-        ("Account", {"Name": "A", "Is_Large__c": True}, "INVALID_FIELD_FOR_INSERT_UPDATE", ["Is_Large__c"]),
+        (
+            "Account",
+            {"Name": "A", "Is_Large__c": True},
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            ["Is_Large__c"],
+        ),
         ("Account", {"Name": "x" * 256}, "STRING_TOO_LONG", ["Name"]),
         ("Account", {"Name": "A", "ParentId": "what"}, "MALFORMED_ID", ["ParentId"]),
         (
@@ -447,17 +496,34 @@ def test_updated_refuses(org: Database, name: str, days: int, code: str) -> None
             "FIELD_INTEGRITY_EXCEPTION",
             ["ParentId"],
         ),
-        ("Account", {"Name": "A", "ParentId": ids.make_id("001", 5)}, "INVALID_CROSS_REFERENCE_KEY", ["ParentId"]),
-        ("Account", {"Name": "A", "External_Id__c": "acc-0000001"}, "DUPLICATE_VALUE", ["External_Id__c"]),
+        (
+            "Account",
+            {"Name": "A", "ParentId": ids.make_id("001", 5)},
+            "INVALID_CROSS_REFERENCE_KEY",
+            ["ParentId"],
+        ),
+        (
+            "Account",
+            {"Name": "A", "External_Id__c": "acc-0000001"},
+            "DUPLICATE_VALUE",
+            ["External_Id__c"],
+        ),
         ("Account", {"Name": "A", "AnnualRevenue": "much"}, "JSON_PARSER_ERROR", []),
         ("Account", {"Name": "A", "AnnualRevenue": "1,5"}, "JSON_PARSER_ERROR", []),
         ("Account", {"Name": 5}, "JSON_PARSER_ERROR", []),
-        ("Project__c", {"Name": "A", "Phase__c": "Nap"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", ["Phase__c"]),
+        (
+            "Project__c",
+            {"Name": "A", "Phase__c": "Nap"},
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+            ["Phase__c"],
+        ),
         ("Project__c", {"Name": "A", "Due__c": "soon"}, "JSON_PARSER_ERROR", []),
         ("AccountHistory", {}, "INVALID_TYPE_FOR_OPERATION", []),
     ],
 )
-def test_insert_refuses(org: Database, name: str, values: dict[str, Any], code: str, fields: list[str]) -> None:
+def test_insert_refuses(
+    org: Database, name: str, values: dict[str, Any], code: str, fields: list[str]
+) -> None:
     """A record that Salesforce would refuse is refused with its code and fields, and nothing is written."""
     before = org.query(f"SELECT COUNT() FROM {name}", all_rows=True, version=V).total_size
     with pytest.raises(ApiError) as caught:
@@ -506,7 +572,10 @@ def test_uploaded_file_makes_its_document(living: Database) -> None:
     document = first["ContentDocumentId"]
     assert (first["ContentSize"], first["Title"], first["VersionNumber"]) == (2, "a", "1")
     assert living.body("ContentVersion", first["Id"], "VersionData") == b"hi"
-    links = rows(living, f"SELECT LinkedEntityId FROM ContentDocumentLink WHERE ContentDocumentId = '{document}'")
+    links = rows(
+        living,
+        f"SELECT LinkedEntityId FROM ContentDocumentLink WHERE ContentDocumentId = '{document}'",
+    )
     assert account in {r["LinkedEntityId"] for r in links}
     again = {"PathOnClient": "a.txt", "VersionData": "aGkh", "ContentDocumentId": document}
     second = living.insert("ContentVersion", again)
@@ -520,7 +589,12 @@ def test_event_logs_come_from_their_provider(living: Database, clock: Hand) -> N
     assert rows(living, "SELECT Id FROM EventLogFile") == []
     files = [
         LogFile(
-            "ApiTotalUsage", BORN.replace(hour=8, minute=0), "Hourly", 1, BORN, b'"EVENT_TYPE","METHOD"\n"x","GET"\n'
+            "ApiTotalUsage",
+            BORN.replace(hour=8, minute=0),
+            "Hourly",
+            1,
+            BORN,
+            b'"EVENT_TYPE","METHOD"\n"x","GET"\n',
         )
     ]
     living.set_event_log(lambda start, end: [f for f in files if start <= f.log_at < end])

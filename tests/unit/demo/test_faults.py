@@ -10,7 +10,9 @@ from sfnb_demo.server.calls import Call, ledger_summary
 from sfnb_demo.server.faults import KINDS, Faults, read_rule
 
 
-def hits(rules: list[dict[str, Any]], calls: int, *, target: str = "/services/data/v66.0/query?q=x") -> list[bool]:
+def hits(
+    rules: list[dict[str, Any]], calls: int, *, target: str = "/services/data/v66.0/query?q=x"
+) -> list[bool]:
     faults = Faults()
     faults.add([read_rule(rule) for rule in rules])
     return [faults.next("GET", target, b"") is not None for _ in range(calls)]
@@ -82,7 +84,15 @@ def test_every_fault_is_documented() -> None:
 def test_ledger_counts_calls_over_the_threshold() -> None:
     """P1's witness: charged calls above the threshold count, probes and refused ones do not."""
 
-    def call(number: int, used: int, told: int, *, target: str = "/query", units: int = 1, in_flight: int = 0) -> Call:
+    def call(
+        number: int,
+        used: int,
+        told: int,
+        *,
+        target: str = "/query",
+        units: int = 1,
+        in_flight: int = 0,
+    ) -> Call:
         spent = {"api": units} if units else {}
         return Call(number, 0.0, "GET", target, 200, spent, used, told, in_flight)
 

@@ -20,6 +20,12 @@ def test_demo_imports_nothing_else_of_sfnb() -> None:
             elif isinstance(node, ast.ImportFrom):
                 depth = len(path.relative_to(folder).parts)
                 is_outside = node.level > depth
-                names = ["sfnb.outside"] if is_outside else [node.module or ""] if node.level == 0 else []
+                names = (
+                    ["sfnb.outside"]
+                    if is_outside
+                    else [node.module or ""]
+                    if node.level == 0
+                    else []
+                )
             wrong += [f"{path.name}: {n}" for n in names if n.split(".")[0] == "sfnb"]
     assert wrong == []

@@ -27,7 +27,9 @@ class Nobody:
     st.lists(st.tuples(st.floats(0, DAY_S), st.integers(0, 25)), max_size=60),
     st.floats(0, 3 * DAY_S),
 )
-def test_window_forgets_neither_early_nor_late(steps: list[tuple[float, int]], later_s: float) -> None:
+def test_window_forgets_neither_early_nor_late(
+    steps: list[tuple[float, int]], later_s: float
+) -> None:
     """A call counts from its own moment until, and not including, exactly 24 hours later."""
     meter = Meter()
     at_s = START_S
@@ -38,7 +40,9 @@ def test_window_forgets_neither_early_nor_late(steps: list[tuple[float, int]], l
         made.append((at_s, units))
     moments = [at_s + later_s] + [moment + shift for moment, _ in made for shift in (0.0, DAY_S)]
     for moment in moments:
-        assert meter.used(moment) == sum(units for t, units in made if t <= moment and t > moment - DAY_S)
+        assert meter.used(moment) == sum(
+            units for t, units in made if t <= moment and t > moment - DAY_S
+        )
 
 
 def test_example_of_the_limits_guide() -> None:
@@ -141,7 +145,9 @@ def test_curve_without_bursts_is_lower_or_equal() -> None:
     """Bursts only add: over four weeks the plain curve has fewer calls than the curve with bursts."""
     burst, plain = (OtherApps(seed=3, daily_calls=10_000, has_bursts=b) for b in (True, False))
     last = int(START_S // 60)
-    assert plain.between("api", last - 28 * DAY_MINUTES, last) < burst.between("api", last - 28 * DAY_MINUTES, last)
+    assert plain.between("api", last - 28 * DAY_MINUTES, last) < burst.between(
+        "api", last - 28 * DAY_MINUTES, last
+    )
 
 
 def test_clock_runs_fast_stands_still_and_never_goes_back() -> None:

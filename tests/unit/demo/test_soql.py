@@ -26,7 +26,9 @@ def column(org: Database, soql: str, *, all_rows: bool = False) -> list[Any]:
 
 
 def size(org: Database, where: str, name: str = "Account") -> int:
-    return org.query(f"SELECT COUNT() FROM {name} WHERE {where}", all_rows=False, version=V).total_size
+    return org.query(
+        f"SELECT COUNT() FROM {name} WHERE {where}", all_rows=False, version=V
+    ).total_size
 
 
 def refusal(org: Database, soql: str) -> ApiError:
@@ -42,7 +44,10 @@ def test_record_begins_with_attributes_and_keeps_the_order_of_the_query(org: Dat
     """A record shows attributes first, then the fields as asked for, under their API names."""
     (record,) = rows(org, "select name, ID, createddate from account limit 1")
     assert list(record) == ["attributes", "Name", "Id", "CreatedDate"]
-    assert record["attributes"] == {"type": "Account", "url": f"/services/data/v66.0/sobjects/Account/{record['Id']}"}
+    assert record["attributes"] == {
+        "type": "Account",
+        "url": f"/services/data/v66.0/sobjects/Account/{record['Id']}",
+    }
     assert record["CreatedDate"].endswith(".000+0000")
 
 
@@ -69,8 +74,13 @@ def test_polymorphic_parent_goes_through_the_name_object(org: Database) -> None:
 
 def test_subquery_gives_the_children_of_each_row(org: Database) -> None:
     """A child subquery shows each parent its own rows, limited for each parent, null where there are none."""
-    found = rows(org, "SELECT Id, (SELECT Id, AccountId FROM Contacts ORDER BY Id DESC LIMIT 2) FROM Account")
-    counts = {r["n"]: r["expr0"] for r in rows(org, "SELECT AccountId n, COUNT(Id) FROM Contact GROUP BY AccountId")}
+    found = rows(
+        org, "SELECT Id, (SELECT Id, AccountId FROM Contacts ORDER BY Id DESC LIMIT 2) FROM Account"
+    )
+    counts = {
+        r["n"]: r["expr0"]
+        for r in rows(org, "SELECT AccountId n, COUNT(Id) FROM Contact GROUP BY AccountId")
+    }
     for record in found:
         children = record["Contacts"]
         if record["Id"] not in counts:
@@ -84,10 +94,21 @@ def test_subquery_gives_the_children_of_each_row(org: Database) -> None:
 
 def test_address_is_one_object(org: Database) -> None:
     """A compound address shows its parts, null when all of them are."""
-    keys = ["city", "country", "geocodeAccuracy", "latitude", "longitude", "postalCode", "state", "street"]
+    keys = [
+        "city",
+        "country",
+        "geocodeAccuracy",
+        "latitude",
+        "longitude",
+        "postalCode",
+        "state",
+        "street",
+    ]
     found = rows(org, "SELECT BillingAddress, BillingCity FROM Account")
     assert all(r["BillingAddress"] is None or list(r["BillingAddress"]) == keys for r in found)
-    assert any(r["BillingAddress"] and r["BillingAddress"]["city"] == r["BillingCity"] for r in found)
+    assert any(
+        r["BillingAddress"] and r["BillingAddress"]["city"] == r["BillingCity"] for r in found
+    )
 
 
 @pytest.mark.parametrize("which", ["ALL", "STANDARD", "CUSTOM"])
@@ -126,10 +147,15 @@ def test_text_compares_without_case_and_ids_with_it(org: Database) -> None:
         ("Is_Large__c = true", "Is_Large__c = false"),
         ("Id IN (SELECT AccountId FROM Contact)", "Id NOT IN (SELECT AccountId FROM Contact)"),
         ("Parent.Industry = 'Energy'", "Parent.Industry <> 'Energy'"),
-        ("(Industry = 'Energy' AND Rating = 'Hot')", "NOT (Industry = 'Energy' AND Rating = 'Hot')"),
+        (
+            "(Industry = 'Energy' AND Rating = 'Hot')",
+            "NOT (Industry = 'Energy' AND Rating = 'Hot')",
+        ),
     ],
 )
-def test_condition_and_its_opposite_share_the_rows_out(org: Database, where: str, complement: str) -> None:
+def test_condition_and_its_opposite_share_the_rows_out(
+    org: Database, where: str, complement: str
+) -> None:
     """Each row meets a condition or its opposite, never both, null or not."""
     some, others = size(org, where), size(org, complement)
     assert 0 < some < org.count("Account")
@@ -141,7 +167,10 @@ def test_like_takes_wildcards_and_their_escapes(living: Database) -> None:
     for name in ("100% sure", "100 sure", "10_0", "10x0"):
         living.insert("Account", {"Name": name})
     assert column(living, r"SELECT Name FROM Account WHERE Name LIKE '100\% %'") == ["100% sure"]
-    assert sorted(column(living, "SELECT Name FROM Account WHERE Name LIKE '10_0'")) == ["10_0", "10x0"]
+    assert sorted(column(living, "SELECT Name FROM Account WHERE Name LIKE '10_0'")) == [
+        "10_0",
+        "10x0",
+    ]
     assert column(living, r"SELECT Name FROM Account WHERE Name LIKE '10\_0'") == ["10_0"]
 
 
@@ -158,7 +187,9 @@ def test_multipicklist_includes_and_excludes(org: Database) -> None:
     either = sum(1 for v in values if v and {"German", "French"} & set(v.split(";")))
     assert size(org, "Languages__c INCLUDES ('German;French')", "Contact") == both > 0
     assert size(org, "Languages__c INCLUDES ('German', 'French')", "Contact") == either > both
-    assert size(org, "Languages__c EXCLUDES ('German', 'French')", "Contact") == len(values) - either
+    assert (
+        size(org, "Languages__c EXCLUDES ('German', 'French')", "Contact") == len(values) - either
+    )
 
 
 @pytest.mark.parametrize(
@@ -245,7 +276,10 @@ def test_groups_with_having_and_order(org: Database) -> None:
 
 def test_groups_by_date_function(org: Database) -> None:
     """CALENDAR_YEAR groups by the year in UTC."""
-    found = rows(org, "SELECT CALENDAR_YEAR(CreatedDate) y, COUNT(Id) n FROM Lead GROUP BY CALENDAR_YEAR(CreatedDate)")
+    found = rows(
+        org,
+        "SELECT CALENDAR_YEAR(CreatedDate) y, COUNT(Id) n FROM Lead GROUP BY CALENDAR_YEAR(CreatedDate)",
+    )
     years = [d[:4] for d in column(org, "SELECT CreatedDate FROM Lead")]
     assert {str(r["y"]): r["n"] for r in found} == {y: years.count(y) for y in years}
 
@@ -261,7 +295,9 @@ def test_query_hides_what_query_all_shows(org: Database) -> None:
 def test_ignored_clauses_change_nothing(org: Database) -> None:
     """USING SCOPE and FOR VIEW are read and have no effect; ALL ROWS is queryAll in words."""
     plain = column(org, "SELECT Id FROM Contact ORDER BY Id")
-    assert column(org, "SELECT Id FROM Contact USING SCOPE everything ORDER BY Id FOR VIEW") == plain
+    assert (
+        column(org, "SELECT Id FROM Contact USING SCOPE everything ORDER BY Id FOR VIEW") == plain
+    )
     assert len(column(org, "SELECT Id FROM Contact ALL ROWS")) > len(plain)
 
 
@@ -280,31 +316,103 @@ def test_keywords_may_name_objects(org: Database) -> None:
         ("", "MALFORMED_QUERY", "SOQL statements cannot be empty or null"),
         ("SELECT Id FROM", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
         ("SELECT Id FORM Account", "MALFORMED_QUERY", "unexpected token: 'Account'"),
-        ("SELECT Id FROM Account WHERE Name='a' AND Name='b' OR Name='c'", "MALFORMED_QUERY", "unexpected token: 'OR'"),
+        (
+            "SELECT Id FROM Account WHERE Name='a' AND Name='b' OR Name='c'",
+            "MALFORMED_QUERY",
+            "unexpected token: 'OR'",
+        ),
         ("SELECT Naem FROM Account", "INVALID_FIELD", "No such column 'Naem' on entity 'Account'"),
         ("SELECT Boss.Name FROM Account", "INVALID_FIELD", "Didn't understand relationship 'Boss'"),
-        ("SELECT Id, (SELECT Id FROM Nephews) FROM Account", "INVALID_FIELD", "relationship 'Nephews'"),
+        (
+            "SELECT Id, (SELECT Id FROM Nephews) FROM Account",
+            "INVALID_FIELD",
+            "relationship 'Nephews'",
+        ),
         ("SELECT Id, Id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
-        ("SELECT Id FROM ScratchOrgInfo", "INVALID_TYPE", "sObject type 'ScratchOrgInfo' is not supported."),
+        (
+            "SELECT Id FROM ScratchOrgInfo",
+            "INVALID_TYPE",
+            "sObject type 'ScratchOrgInfo' is not supported.",
+        ),
         ("SELECT Id FROM ActivityHistory", "INVALID_TYPE_FOR_OPERATION", "does not support query"),
-        ("SELECT Id FROM AccountChangeEvent", "INVALID_TYPE_FOR_OPERATION", "does not support query"),
-        ("SELECT Id FROM Account LIMIT 5 OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "offset allowed is 2000"),
+        (
+            "SELECT Id FROM AccountChangeEvent",
+            "INVALID_TYPE_FOR_OPERATION",
+            "does not support query",
+        ),
+        (
+            "SELECT Id FROM Account LIMIT 5 OFFSET 2001",
+            "NUMBER_OUTSIDE_VALID_RANGE",
+            "offset allowed is 2000",
+        ),
         ("SELECT FIELDS(ALL) FROM Account", "MALFORMED_QUERY", "must have a LIMIT of at most 200"),
-        ("SELECT FIELDS(CUSTOM) FROM Account LIMIT 201", "MALFORMED_QUERY", "must have a LIMIT of at most 200"),
-        ("SELECT FIELDS(ALL), Id FROM Account LIMIT 5", "INVALID_FIELD", "duplicate field selected: Id"),
-        ("SELECT Id FROM ContentDocumentLink", "MALFORMED_QUERY", "requires a filter by a single Id"),
+        (
+            "SELECT FIELDS(CUSTOM) FROM Account LIMIT 201",
+            "MALFORMED_QUERY",
+            "must have a LIMIT of at most 200",
+        ),
+        (
+            "SELECT FIELDS(ALL), Id FROM Account LIMIT 5",
+            "INVALID_FIELD",
+            "duplicate field selected: Id",
+        ),
+        (
+            "SELECT Id FROM ContentDocumentLink",
+            "MALFORMED_QUERY",
+            "requires a filter by a single Id",
+        ),
         ("SELECT Id FROM Vote", "MALFORMED_QUERY", "ParentId = [single ID]"),
         ("SELECT Label FROM FieldDefinition", "MALFORMED_QUERY", "reified column is required"),
-        ("SELECT Name, COUNT(Id) FROM Account", "MALFORMED_QUERY", "Field must be grouped or aggregated: Name"),
-        ("SELECT Id FROM Account WHERE Description = 'x'", "INVALID_FIELD", "can not be filtered in a query call"),
-        ("SELECT Id FROM Account ORDER BY Description", "MALFORMED_QUERY", "can not be sorted in a query call"),
-        ("SELECT Id FROM Account WHERE Id = 'abc'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: abc"),
-        ("SELECT Id FROM Account WHERE Name = 5", "INVALID_FIELD", "must be of type string and should be enclosed"),
-        ("SELECT Id FROM Account WHERE AnnualRevenue = '5'", "INVALID_FIELD", "must be of type double"),
-        ("SELECT Id FROM Account WHERE CreatedDate > '2026'", "INVALID_FIELD", "must be of type dateTime"),
-        ("SELECT Id FROM Account WHERE CreatedDate > NEVER", "MALFORMED_QUERY", "unexpected token: 'NEVER'"),
-        ("SELECT Id FROM Account WHERE IsDeleted > true", "INVALID_QUERY_FILTER_OPERATOR", "invalid operator"),
-        ("SELECT Id FROM Account WHERE CreatedDate > 2026-13-01T00:00:00Z", "MALFORMED_QUERY", "no viable alternative"),
+        (
+            "SELECT Name, COUNT(Id) FROM Account",
+            "MALFORMED_QUERY",
+            "Field must be grouped or aggregated: Name",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Description = 'x'",
+            "INVALID_FIELD",
+            "can not be filtered in a query call",
+        ),
+        (
+            "SELECT Id FROM Account ORDER BY Description",
+            "MALFORMED_QUERY",
+            "can not be sorted in a query call",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id = 'abc'",
+            "INVALID_QUERY_FILTER_OPERATOR",
+            "invalid ID field: abc",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Name = 5",
+            "INVALID_FIELD",
+            "must be of type string and should be enclosed",
+        ),
+        (
+            "SELECT Id FROM Account WHERE AnnualRevenue = '5'",
+            "INVALID_FIELD",
+            "must be of type double",
+        ),
+        (
+            "SELECT Id FROM Account WHERE CreatedDate > '2026'",
+            "INVALID_FIELD",
+            "must be of type dateTime",
+        ),
+        (
+            "SELECT Id FROM Account WHERE CreatedDate > NEVER",
+            "MALFORMED_QUERY",
+            "unexpected token: 'NEVER'",
+        ),
+        (
+            "SELECT Id FROM Account WHERE IsDeleted > true",
+            "INVALID_QUERY_FILTER_OPERATOR",
+            "invalid operator",
+        ),
+        (
+            "SELECT Id FROM Account WHERE CreatedDate > 2026-13-01T00:00:00Z",
+            "MALFORMED_QUERY",
+            "no viable alternative",
+        ),
         ("SELECT TYPEOF What FROM Task", "MALFORMED_QUERY", "unexpected token"),
     ],
 )
@@ -350,9 +458,16 @@ def test_restricted_objects_answer_to_their_filter(org: Database) -> None:
     """ContentDocumentLink, Vote and FieldDefinition give their rows to a query that filters as they want."""
     documents = column(org, "SELECT Id FROM ContentDocument LIMIT 3")
     among = ", ".join(f"'{d}'" for d in documents)
-    links = rows(org, f"SELECT ContentDocumentId FROM ContentDocumentLink WHERE ContentDocumentId IN ({among})")
+    links = rows(
+        org,
+        f"SELECT ContentDocumentId FROM ContentDocumentLink WHERE ContentDocumentId IN ({among})",
+    )
     assert {r["ContentDocumentId"] for r in links} == set(documents)
-    assert size(org, "EntityDefinitionId = 'Account'", "FieldDefinition") == len(org.describe("Account", V)["fields"])
+    assert size(org, "EntityDefinitionId = 'Account'", "FieldDefinition") == len(
+        org.describe("Account", V)["fields"]
+    )
     accounts = column(org, "SELECT Id FROM Account", all_rows=True)
-    votes = [size(org, f"ParentId = '{account}' AND IsDeleted = false", "Vote") for account in accounts]
+    votes = [
+        size(org, f"ParentId = '{account}' AND IsDeleted = false", "Vote") for account in accounts
+    ]
     assert sum(votes) == org.count("Vote") > 0

@@ -16,7 +16,9 @@ from sfnb.state.database import open_state
 AT = FakeClock().now()
 PAUSE = Pause("api", AT, None, 7_600, 15_000, "7,600 of 15,000 used")
 EVENTS = [
-    events.JobPlanned("j", AT, "20261122T043812Z-1a2b3c", {"Account": 5, "Contact": None}, {"A__e": "an event"}),
+    events.JobPlanned(
+        "j", AT, "20261122T043812Z-1a2b3c", {"Account": 5, "Contact": None}, {"A__e": "an event"}
+    ),
     events.JobStateChanged("j", AT, JobState.PAUSED, "why"),
     events.ObjectFailed("j", AT, "Account", "no access"),
     events.ObjectLeftOut("j", AT, "Vote", "wants a filter"),

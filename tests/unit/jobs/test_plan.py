@@ -1,4 +1,4 @@
-"""The plan: which road, at what price, and what is left out."""
+"""The plan: which reader, at what price, and what is left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sfnb.jobs.plan import (
     BULK_FROM_ROWS,
     Facts,
     choose_names,
-    choose_road,
+    choose_reader,
     filter_field,
     first_pause,
     is_filter_refusal,
@@ -19,7 +19,7 @@ from sfnb.jobs.plan import (
     plan_object,
     select_soql,
 )
-from sfnb.model import FieldInfo, ObjectInfo, ObjectSchema, Standing
+from sfnb.model import BudgetStatus, FieldInfo, ObjectInfo, ObjectSchema
 
 ID = FieldInfo("Id", "id")
 
@@ -32,27 +32,33 @@ def info(name: str, *, is_queryable: bool = True) -> ObjectInfo:
     return ObjectInfo(name, name, None, is_queryable)
 
 
-def standing(used: int, limit_percent: int = 50) -> Standing:
+def standing(used: int, limit_percent: int = 50) -> BudgetStatus:
     threshold = 1000 * limit_percent // 100
-    return Standing("api", used, 0, 1000, limit_percent, threshold, threshold - 50, None, is_known=True)
+    return BudgetStatus(
+        "api", used, 0, 1000, limit_percent, threshold, threshold - 50, None, is_known=True
+    )
 
 
 @given(rows=st.one_of(st.none(), st.integers(0, 50_000_000)))
 def test_the_cheaper_road_is_chosen(rows: int | None) -> None:
     """An object goes by Bulk exactly when keyset pages of its own would cost more calls."""
-    assert choose_road(schema(), rows) == ("bulk2" if (rows or 0) > BULK_FROM_ROWS else "rest")
+    assert choose_reader(schema(), rows) == ("bulk2" if (rows or 0) > BULK_FROM_ROWS else "keyset")
 
 
 def test_a_query_too_long_for_an_address_goes_by_bulk() -> None:
     """A small object of 800 fields is not lost to the 16 kB that an address may have."""
-    wide = schema("Wide__c", *(FieldInfo(f"A_rather_long_field_name_{n}__c", "string") for n in range(800)))
-    assert choose_road(wide, 3) == "bulk2"
+    wide = schema(
+        "Wide__c", *(FieldInfo(f"A_rather_long_field_name_{n}__c", "string") for n in range(800))
+    )
+    assert choose_reader(wide, 3) == "bulk2"
 
 
 def test_compounds_and_bodies_are_not_asked_for() -> None:
     """Bulk refuses compounds and base64; a compound's parts are fields of their own."""
     asked = select_soql(
-        schema("Account", FieldInfo("BillingAddress", "address"), FieldInfo("BillingCity", "string"))
+        schema(
+            "Account", FieldInfo("BillingAddress", "address"), FieldInfo("BillingCity", "string")
+        )
     ) + select_soql(schema("Attachment", FieldInfo("Body", "base64"), FieldInfo("Name", "string")))
     assert asked == "SELECT Id,BillingCity FROM AccountSELECT Id,Name FROM Attachment"
 
@@ -74,7 +80,11 @@ def test_what_cannot_be_read_is_left_out_with_its_reason() -> None:
     facts = [
         Facts(info("AccountChangeEvent"), schema("AccountChangeEvent"), None),
         Facts(info("Name", is_queryable=False), schema("Name"), None),
-        Facts(info("Secret__c"), ObjectError("Secret__c: no access (FORBIDDEN).", code="FORBIDDEN"), None),
+        Facts(
+            info("Secret__c"),
+            ObjectError("Secret__c: no access (FORBIDDEN).", code="FORBIDDEN"),
+            None,
+        ),
         Facts(info("Account"), schema(), 1),
     ]
     plan = plan_backup(facts, preparation_calls=1)
@@ -108,7 +118,9 @@ def test_the_lookup_to_filter_by_is_read_from_the_refusal() -> None:
 
 
 @given(used=st.integers(0, 1200), limit_percent=st.integers(1, 100), rows=st.integers(0, 9_999))
-def test_a_pause_is_foretold_exactly_when_the_plan_does_not_fit(used: int, limit_percent: int, rows: int) -> None:
+def test_a_pause_is_foretold_exactly_when_the_plan_does_not_fit(
+    used: int, limit_percent: int, rows: int
+) -> None:
     """The plan's sentence agrees with the gate's rule."""
     price = plan_backup([Facts(info("Account"), schema(), rows)], preparation_calls=3).price()
     now = standing(used, limit_percent)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 
 from sfnb.clock import FakeClock
+from sfnb.org.client import OrgClient
 from sfnb.org.credentials import TokenCredentials
 from sfnb.org.login import Session
-from sfnb.org.org import Org
 from sfnb.quota.gate import Gate
 from sfnb.settings import OrgConfig
 from sfnb.state.database import State, open_state
@@ -42,11 +42,15 @@ def state(tmp_path: Path, clock: FakeClock) -> Iterator[State]:
 
 
 @pytest.fixture
-def org(scripted: ScriptedOrg, state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Org]:
+def org(
+    scripted: ScriptedOrg, state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OrgClient]:
     """An org at the scripted server, logged in with a token from the variable TOKEN."""
     monkeypatch.setenv("TOKEN", TOKEN)
-    config = OrgConfig("acme", "token", instance_url=scripted.url, secrets={"token": "env:TOKEN"}, org_id=ORG_ID)
-    opened = Org(
+    config = OrgConfig(
+        "acme", "token", instance_url=scripted.url, secrets={"token": "env:TOKEN"}, org_id=ORG_ID
+    )
+    opened = OrgClient(
         config,
         TokenCredentials(scripted.url, TOKEN, "env:TOKEN"),
         Session(scripted.url, TOKEN, ORG_ID),
@@ -59,6 +63,6 @@ def org(scripted: ScriptedOrg, state: State, clock: FakeClock, monkeypatch: pyte
 
 
 @pytest.fixture
-def used(org: Org) -> Callable[[], int]:
+def used(org: OrgClient) -> Callable[[], int]:
     """What the gate believes to be used of ``api``."""
     return lambda: org.gate.standing()["api"].used

@@ -46,7 +46,9 @@ class ScriptedOrg:
         self._arrived = threading.Condition(self._lock)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
+        )
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -77,7 +79,15 @@ class ScriptedOrg:
                 return decider(asked)
             scripted = self.answers.get(asked.path.split("?")[0])
             if not scripted:
-                return Answer(404, [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}])
+                return Answer(
+                    404,
+                    [
+                        {
+                            "errorCode": "NOT_FOUND",
+                            "message": "The requested resource does not exist",
+                        }
+                    ],
+                )
             return scripted.pop(0) if len(scripted) > 1 else scripted[0]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -88,7 +98,9 @@ class ScriptedOrg:
 
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                answer = script._next(Asked(self.command, self.path, dict(self.headers.items()), body))
+                answer = script._next(
+                    Asked(self.command, self.path, dict(self.headers.items()), body)
+                )
                 if script.hold is not None and "/limits" not in self.path:
                     script.hold.wait(30)
                 if answer.cut == 0:
@@ -96,7 +108,10 @@ class ScriptedOrg:
                     return
                 content = answer.content
                 self.send_response(answer.status)
-                headers = {"Content-Type": "application/json;charset=UTF-8", "Content-Length": str(len(content))}
+                headers = {
+                    "Content-Type": "application/json;charset=UTF-8",
+                    "Content-Length": str(len(content)),
+                }
                 for name, value in (headers | answer.headers).items():
                     self.send_header(name, value)
                 self.end_headers()

@@ -1,4 +1,4 @@
-"""CSV and JSON to Arrow: values exact, both roads alike, damage noticed."""
+"""CSV and JSON to Arrow: values exact, both readers alike, damage noticed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ OBJECT = ObjectSchema("Thing__c", FIELDS)
 SCHEMA = arrow_schema(OBJECT)
 
 # Bulk CSV cannot carry a NUL, and null and "" look the same in it; surrogates are no text.
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40
+)
 
 
 def page(rows: list[list[str]], header: list[str] | None = None) -> bytes:
@@ -56,7 +58,9 @@ def test_text_comes_out_of_csv_as_it_was(names: list[str]) -> None:
     assert table.column("Name").to_pylist() == names
 
 
-@pytest.mark.parametrize("name", ["NA", "null", "#N/A", "007", "1e5", " x ", "a\r\nb", 'say ""', "true", "=1+1"])
+@pytest.mark.parametrize(
+    "name", ["NA", "null", "#N/A", "007", "1e5", " x ", "a\r\nb", 'say ""', "true", "=1+1"]
+)
 def test_text_that_looks_like_something_else_stays_text(name: str) -> None:
     """Readers that infer types change such values."""
     assert read(page([row(name)])).column("Name").to_pylist() == [name]
@@ -82,7 +86,9 @@ def test_both_roads_give_the_same_batch(names: list[str]) -> None:
     body = json.dumps({"totalSize": len(names), "done": True, "records": records}).encode()
     batch, total, is_done = json_batch(body, SCHEMA)
     assert (total, is_done) == (len(names), True)
-    assert pa.Table.from_batches([batch]).equals(read(page([row(name, n) for n, name in enumerate(names)])))
+    assert pa.Table.from_batches([batch]).equals(
+        read(page([row(name, n) for n, name in enumerate(names)]))
+    )
 
 
 def test_null_and_empty_are_null_on_both_roads() -> None:
@@ -144,7 +150,12 @@ def test_a_record_larger_than_a_block_is_read_with_a_larger_one() -> None:
     with pytest.raises(RecordTooLarge):
         read(body, block=1 << 18)
     wide = ObjectSchema(
-        "Wide__c", (*FIELDS, FieldInfo("Body__c", "textarea", 131_072), FieldInfo("More__c", "textarea", 131_072))
+        "Wide__c",
+        (
+            *FIELDS,
+            FieldInfo("Body__c", "textarea", 131_072),
+            FieldInfo("More__c", "textarea", 131_072),
+        ),
     )
     assert read(body, block=block_bytes(wide)).column("Name").to_pylist() == ["a", long_one, "b"]
 

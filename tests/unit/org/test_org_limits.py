@@ -40,7 +40,9 @@ NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
         (None, None),
     ],
 )
-def test_header_is_read_in_all_its_forms(text: str | None, expected: tuple[int, int] | None) -> None:
+def test_header_is_read_in_all_its_forms(
+    text: str | None, expected: tuple[int, int] | None
+) -> None:
     """P1: the header gives used and max in any order and company; what is unclear gives nothing."""
     assert parse_limit_header(text) == expected
 
@@ -82,7 +84,7 @@ def test_noise_never_gives_a_wrong_number(text: str) -> None:
 def read(body: Any) -> dict[str, tuple[int, int]]:
     readings = parse_limits(body, sent_at=NOW, read_at=NOW)
     assert all(reading.source == "limits" for reading in readings.values())
-    return {api: (reading.used, reading.max) for api, reading in readings.items()}
+    return {api: (reading.used, reading.maximum) for api, reading in readings.items()}
 
 
 def test_limits_give_all_four_budgets() -> None:

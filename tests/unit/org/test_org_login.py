@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sfnb.cli.orgs import plan_org
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, LoginError, QuotaSignal, TransientError
+from sfnb.org.client import open_client
 from sfnb.org.credentials import (
     ClientCredentials,
     Credentials,
@@ -31,7 +32,6 @@ from sfnb.org.credentials import (
     credentials_of,
 )
 from sfnb.org.login import Session, login
-from sfnb.org.org import connect
 from sfnb.org.secrets import forget_secrets, mask, read_secret, store_secret
 from sfnb.settings import OrgConfig, Settings
 from sfnb.state.database import State
@@ -66,13 +66,16 @@ def soap_answer(url: str) -> Answer:
 
 
 def fault(code: str, message: str) -> Answer:
-    body = f"<s:Fault><faultstring>{code}: {message}</faultstring><sf:exceptionCode>{code}</sf:exceptionCode>" + (
-        f"<sf:exceptionMessage>{message}</sf:exceptionMessage></s:Fault>"
+    body = (
+        f"<s:Fault><faultstring>{code}: {message}</faultstring><sf:exceptionCode>{code}</sf:exceptionCode>"
+        + (f"<sf:exceptionMessage>{message}</sf:exceptionMessage></s:Fault>")
     )
     return Answer(500, body.encode(), {"Content-Type": "text/xml"})
 
 
-def test_soap_login_sends_password_and_token_as_one(scripted: ScriptedOrg, http: requests.Session) -> None:
+def test_soap_login_sends_password_and_token_as_one(
+    scripted: ScriptedOrg, http: requests.Session
+) -> None:
     """What XML gives a meaning to is escaped, and the security token follows the password."""
     scripted.script(SOAP, soap_answer(scripted.url))
     session = enter(PasswordCredentials(scripted.url, "a&b@x", "p<w>", "TKN"), http)
@@ -86,21 +89,41 @@ def test_soap_login_sends_password_and_token_as_one(scripted: ScriptedOrg, http:
 @pytest.mark.parametrize(
     ("answer", "error", "says"),
     [
-        (fault("INVALID_LOGIN", "Invalid username or TKN"), LoginError, "Check username, password and security token"),
+        (
+            fault("INVALID_LOGIN", "Invalid username or TKN"),
+            LoginError,
+            "Check username, password and security token",
+        ),
         (fault("sf:LOGIN_MUST_USE_SECURITY_TOKEN", "x"), LoginError, "--token-env"),
         (fault("UNSUPPORTED_API_VERSION", "x"), LoginError, "--client-id"),
         (fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), QuotaSignal, "used up"),
         (fault("SERVER_UNAVAILABLE", "x"), TransientError, "now"),
-        (Answer(200, b"<html>hi</html>", {"Content-Type": "text/html"}), TransientError, "as no Salesforce org does"),
+        (
+            Answer(200, b"<html>hi</html>", {"Content-Type": "text/html"}),
+            TransientError,
+            "as no Salesforce org does",
+        ),
         (Answer(200, b"", {}), TransientError, "as no Salesforce org does"),
         (Answer(503, b"<html>", {"Content-Type": "text/html"}), TransientError, "HTTP 503"),
-        (Answer(302, None, {"Location": "https://acme.my.salesforce.com/x"}), LoginError, "acme.my.salesforce.com"),
+        (
+            Answer(302, None, {"Location": "https://acme.my.salesforce.com/x"}),
+            LoginError,
+            "acme.my.salesforce.com",
+        ),
         (Answer(cut=0), TransientError, "was not reached"),
-        (Answer(200, b"<result><passwordExpired>true</passwordExpired></result>"), LoginError, "new password"),
+        (
+            Answer(200, b"<result><passwordExpired>true</passwordExpired></result>"),
+            LoginError,
+            "new password",
+        ),
     ],
 )
 def test_soap_refusals_say_what_to_do(
-    scripted: ScriptedOrg, http: requests.Session, answer: Answer, error: type[BaseException], says: str
+    scripted: ScriptedOrg,
+    http: requests.Session,
+    answer: Answer,
+    error: type[BaseException],
+    says: str,
 ) -> None:
     """Each refusal of a login is one sentence; what may pass is told apart; no secret is in it (P7)."""
     scripted.script(SOAP, answer)
@@ -130,8 +153,12 @@ def test_oauth_flows_send_what_salesforce_asks_for(
     def sent(credentials: Credentials) -> dict[str, str]:
         session = enter(credentials, http)
         assert (session.org_id, session.user_id) == (ORG_ID, "005x")
-        assert session.refresh_token == ("5AepNew" if isinstance(credentials, RefreshCredentials) else "")
-        return {name: values[0] for name, values in parse_qs(scripted.asked[-1].body.decode()).items()}
+        assert session.refresh_token == (
+            "5AepNew" if isinstance(credentials, RefreshCredentials) else ""
+        )
+        return {
+            name: values[0] for name, values in parse_qs(scripted.asked[-1].body.decode()).items()
+        }
 
     url = scripted.url
     assert sent(PasswordCredentials(url, "u", "p", "T", "app", "sec"))["password"] == "pT"
@@ -148,7 +175,11 @@ def test_oauth_flows_send_what_salesforce_asks_for(
     form = sent(JwtCredentials(url, "u@x", "app", "https://login.salesforce.com", pem))
     options: Any = {"verify_exp": False}
     claims = jwt.decode(
-        form["assertion"], key.public_key(), ["RS256"], audience="https://login.salesforce.com", options=options
+        form["assertion"],
+        key.public_key(),
+        ["RS256"],
+        audience="https://login.salesforce.com",
+        options=options,
     )
     assert (claims["iss"], claims["sub"]) == ("app", "u@x")
     assert claims["exp"] == int(FakeClock().now().timestamp()) + 180
@@ -163,7 +194,11 @@ def test_oauth_flows_send_what_salesforce_asks_for(
             "this app",
         ),
         (Answer(400, {"error": "invalid_client_id"}), LoginError, "--client-id"),
-        (Answer(400, {"error": "brand_new", "error_description": "x"}), LoginError, "Login History"),
+        (
+            Answer(400, {"error": "brand_new", "error_description": "x"}),
+            LoginError,
+            "Login History",
+        ),
         (Answer(400, {"error": "rate_limit_exceeded"}), TransientError, "now"),
         (Answer(200, {"token": 3}), TransientError, "no Salesforce org"),
         (Answer(200, [1]), TransientError, "no Salesforce org"),
@@ -171,7 +206,11 @@ def test_oauth_flows_send_what_salesforce_asks_for(
     ],
 )
 def test_oauth_refusals_say_what_to_do(
-    scripted: ScriptedOrg, http: requests.Session, answer: Answer, error: type[BaseException], says: str
+    scripted: ScriptedOrg,
+    http: requests.Session,
+    answer: Answer,
+    error: type[BaseException],
+    says: str,
 ) -> None:
     """Each refusal of the token endpoint is one sentence."""
     scripted.script(OAUTH, answer)
@@ -184,7 +223,9 @@ def test_oauth_refusals_say_what_to_do(
 def test_a_key_that_is_none_is_told(http: requests.Session) -> None:
     """P7: a broken private key is told without quoting it."""
     with pytest.raises(LoginError, match="no RSA key") as caught:
-        enter(JwtCredentials("https://x.example", "u", "app", "aud", "-----BEGIN secretstuff"), http)
+        enter(
+            JwtCredentials("https://x.example", "u", "app", "aud", "-----BEGIN secretstuff"), http
+        )
     assert "secretstuff" not in str(caught.value)
 
 
@@ -207,12 +248,17 @@ def test_an_org_that_nobody_names_is_asked(
     """With an opaque token and no userinfo the id comes by a query, through the gate (P1)."""
     monkeypatch.setenv("OPAQUE", "opaque-token")
     limit = {"Sforce-Limit-Info": "api-usage=1/100"}
-    scripted.script("/services/data", Answer(body=[{"version": "58.0"}, {"version": "61.0"}, {"version": "99.0"}]))
+    scripted.script(
+        "/services/data",
+        Answer(body=[{"version": "58.0"}, {"version": "61.0"}, {"version": "99.0"}]),
+    )
     scripted.script("/services/data/v61.0/limits", Answer(body={}, headers=limit))
-    scripted.script("/services/data/v61.0/query", Answer(body={"records": [{"Id": ORG_ID}]}, headers=limit))
+    scripted.script(
+        "/services/data/v61.0/query", Answer(body={"records": [{"Id": ORG_ID}]}, headers=limit)
+    )
     config = OrgConfig("a", "token", instance_url=scripted.url, secrets={"token": "env:OPAQUE"})
     settings = Settings(tmp_path, "", "", orgs={"a": config})
-    org = connect(settings, "a", state=state, clock=FakeClock())
+    org = open_client(settings, "a", state=state, clock=FakeClock())
     org.close()
     assert (org.org_id, org.api_version) == (ORG_ID, "61.0")
     assert scripted.paths()[-2:] == ["/services/data/v61.0/limits", "/services/data/v61.0/query"]
@@ -228,7 +274,9 @@ def test_an_org_that_is_none_is_told(
     scripted.script(USERINFO, html)
     config = OrgConfig("a", "token", instance_url=scripted.url, secrets={"token": "env:TOKEN"})
     with pytest.raises(LoginError, match="as no Salesforce org does"):
-        connect(Settings(tmp_path, "", "", orgs={"a": config}), "a", state=state, clock=FakeClock())
+        open_client(
+            Settings(tmp_path, "", "", orgs={"a": config}), "a", state=state, clock=FakeClock()
+        )
 
 
 SF = """#!{python}
@@ -248,7 +296,9 @@ else:
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for sf is a script with a #! line")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="the stand-in for sf is a script with a #! line"
+)
 def test_the_sf_tool_lends_its_login(
     scripted: ScriptedOrg, http: requests.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,7 +312,11 @@ def test_the_sf_tool_lends_its_login(
     scripted.script(USERINFO, Answer(body={"organization_id": ORG_ID, "user_id": "005x"}))
     for alias in ("old", "new"):
         assert enter(SfCredentials(alias), http) == Session(scripted.url, TOKEN, ORG_ID, "005x")
-    for alias, says in {"broken": "gave no JSON", "gone": "No authorization", "mute": "shows no access token"}.items():
+    for alias, says in {
+        "broken": "gave no JSON",
+        "gone": "No authorization",
+        "mute": "shows no access token",
+    }.items():
         with pytest.raises(LoginError, match=says):
             enter(SfCredentials(alias), http)
 
@@ -311,11 +365,19 @@ def test_a_rotated_refresh_token_replaces_the_old_one(
 ) -> None:
     """An org that rotates refresh tokens is let in again tomorrow: the new one is kept where the old one was."""
     store_secret("a", "refresh_token", "5AepOld")
-    answer = {"access_token": TOKEN, "instance_url": scripted.url, "id": f"https://x/id/{ORG_ID}/005"}
+    answer = {
+        "access_token": TOKEN,
+        "instance_url": scripted.url,
+        "id": f"https://x/id/{ORG_ID}/005",
+    }
     scripted.script(OAUTH, Answer(body=answer | {"refresh_token": "5AepNew"}))
     scripted.script("/services/data", Answer(body=[{"version": "66.0"}]))
-    config = OrgConfig("a", "refresh", domain=scripted.url, client_id="app", secrets={"refresh_token": "keyring"})
-    connect(Settings(tmp_path, "", "", orgs={"a": config}), "a", state=state, clock=FakeClock()).close()
+    config = OrgConfig(
+        "a", "refresh", domain=scripted.url, client_id="app", secrets={"refresh_token": "keyring"}
+    )
+    open_client(
+        Settings(tmp_path, "", "", orgs={"a": config}), "a", state=state, clock=FakeClock()
+    ).close()
     assert read_secret("a", "refresh_token", "keyring") == "5AepNew"
 
 
@@ -359,10 +421,18 @@ def test_credentials_show_no_secret(tmp_path: Path) -> None:
     environ = {"S": "topsecret"}
     key = tmp_path / "key.pem"
     key.write_text("topsecret")
-    secrets = dict.fromkeys(("token", "password", "security_token", "client_secret", "refresh_token"), "env:S")
+    secrets = dict.fromkeys(
+        ("token", "password", "security_token", "client_secret", "refresh_token"), "env:S"
+    )
     for way in ("token", "password", "client", "jwt", "refresh", "sf"):
         config = OrgConfig(
-            "a", way, instance_url="https://x.example", username="u", alias="al", jwt_key=str(key), secrets=secrets
+            "a",
+            way,
+            instance_url="https://x.example",
+            username="u",
+            alias="al",
+            jwt_key=str(key),
+            secrets=secrets,
         )  # type: ignore[arg-type]
         made = credentials_of(config, environ)
         assert "topsecret" not in repr(made) + repr(config)
@@ -373,8 +443,11 @@ def test_credentials_show_no_secret(tmp_path: Path) -> None:
 
 
 NOTHING: dict[str, Any] = dict.fromkeys(
-    ("instance_url", "username", "domain", "client_id", "jwt_key", "audience", "alias", "ca_file"), ""
-) | dict.fromkeys(("access_token_env", "password_env", "token_env", "client_secret_env", "refresh_token_env"))
+    ("instance_url", "username", "domain", "client_id", "jwt_key", "audience", "alias", "ca_file"),
+    "",
+) | dict.fromkeys(
+    ("access_token_env", "password_env", "token_env", "client_secret_env", "refresh_token_env")
+)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +456,13 @@ NOTHING: dict[str, Any] = dict.fromkeys(
         ({"instance_url": "x.example", "access_token_env": "T"}, "token", {"token": "env:T"}),
         ({"username": "u", "password_env": "P"}, "password", {"password": "env:P"}),
         (
-            {"username": "u", "password_env": "P", "token_env": "T", "client_id": "a", "client_secret_env": "C"},
+            {
+                "username": "u",
+                "password_env": "P",
+                "token_env": "T",
+                "client_id": "a",
+                "client_secret_env": "C",
+            },
             "password",
             {"password": "env:P", "security_token": "env:T", "client_secret": "env:C"},
         ),
@@ -396,7 +475,9 @@ NOTHING: dict[str, Any] = dict.fromkeys(
         ({"alias": "dev"}, "sf", {}),
     ],
 )
-def test_options_choose_the_way_in(given: dict[str, Any], login: str, secrets: dict[str, str]) -> None:
+def test_options_choose_the_way_in(
+    given: dict[str, Any], login: str, secrets: dict[str, str]
+) -> None:
     """The options of `sfnb org add` say how to log in, and where the secrets are."""
     config = plan_org("a", NOTHING | given, store_secret=False)
     assert (config.login, config.secrets) == (login, secrets)

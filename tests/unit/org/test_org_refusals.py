@@ -76,12 +76,16 @@ def test_each_answer_becomes_the_error_its_catcher_needs(
         (400, "ExceededQuota", "ApiBatchItems Limit exceeded", "bulk"),
     ],
 )  # fmt: skip
-def test_a_spent_budget_is_a_pause_not_an_error(status: int, code: str, message: str, api: str) -> None:
+def test_a_spent_budget_is_a_pause_not_an_error(
+    status: int, code: str, message: str, api: str
+) -> None:
     """P4: when the org itself refuses for its allowance, the job pauses on that budget."""
-    refusal = refusal_of(status, {"Sforce-Limit-Info": "api-usage=15000/15000"}, errors(code, message), what=QUERY)
+    refusal = refusal_of(
+        status, {"Sforce-Limit-Info": "api-usage=15000/15000"}, errors(code, message), what=QUERY
+    )
     assert isinstance(refusal, QuotaSignal)
     assert refusal.api == api
-    assert (refusal.used, refusal.max) == ((15000, 15000) if api == "api" else (-1, -1))
+    assert (refusal.used, refusal.maximum) == ((15000, 15000) if api == "api" else (-1, -1))
     assert refusal.reason.startswith("the org itself refuses")
 
 
@@ -100,7 +104,10 @@ def test_good_answers_are_no_refusals(status: int) -> None:
 def test_a_query_frame_is_told_in_one_line() -> None:
     """Salesforce's message with the query and a caret becomes the sentence under it."""
     frame = "\nSELECT Naem FROM Account\n       ^\nERROR at Row:1:Column:8\nNo such column 'Naem' on entity 'Account'."
-    assert parse_error(errors("INVALID_FIELD", frame)) == ("INVALID_FIELD", "No such column 'Naem' on entity 'Account'")
+    assert parse_error(errors("INVALID_FIELD", frame)) == (
+        "INVALID_FIELD",
+        "No such column 'Naem' on entity 'Account'",
+    )
 
 
 def test_a_retry_after_is_kept() -> None:
@@ -110,7 +117,9 @@ def test_a_retry_after_is_kept() -> None:
     assert refusal.retry_after_s == 30
 
 
-@given(st.integers(300, 599), st.binary(max_size=80) | st.from_type(type(None)).map(lambda _: b"null"))
+@given(
+    st.integers(300, 599), st.binary(max_size=80) | st.from_type(type(None)).map(lambda _: b"null")
+)
 def test_no_body_breaks_the_translation(status: int, body: bytes) -> None:
     """Whatever an error answer holds, it becomes one of our errors."""
     refusal = refusal_of(status, {}, body, what=QUERY)
@@ -121,7 +130,9 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["errorCode", "message", "error", "x"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["errorCode", "message", "error", "x"]), inner, max_size=3
+        )
     ),
     max_leaves=6,
 )
@@ -137,7 +148,9 @@ def test_no_json_breaks_the_reading_of_an_error(answer: Any) -> None:
 
 def test_tokens_never_get_into_a_message() -> None:
     """P7: a session id that the org quotes is masked."""
-    told = errors("X", "session 00D7Q00000DemoX!AQ4AQFakeSession.Value_1 and eyJhbGciOiJS.eyJpc3Mi.c2ln ended")
+    told = errors(
+        "X", "session 00D7Q00000DemoX!AQ4AQFakeSession.Value_1 and eyJhbGciOiJS.eyJpc3Mi.c2ln ended"
+    )
     text = str(refusal_of(400, {}, told, what=QUERY))
     assert "AQFakeSession" not in text
     assert "eyJpc3Mi" not in text

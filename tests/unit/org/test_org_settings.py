@@ -28,15 +28,26 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     """SFNB_STATE_URL and SFNB_STORE override what the file says."""
     environ = home_with(tmp_path, 'state_url = "sqlite:///a.db"\nstore = "s3://one"\npoll_s = 60\n')
     assert load_settings(environ).store_root == "s3://one"
-    settings = load_settings(environ | {"SFNB_STATE_URL": "postgresql://db", "SFNB_STORE": "s3://two"})
-    assert (settings.state_url, settings.store_root, settings.poll_s) == ("postgresql://db", "s3://two", 60)
+    settings = load_settings(
+        environ | {"SFNB_STATE_URL": "postgresql://db", "SFNB_STORE": "s3://two"}
+    )
+    assert (settings.state_url, settings.store_root, settings.poll_s) == (
+        "postgresql://db",
+        "s3://two",
+        60,
+    )
 
 
 def test_orgs_come_back_as_they_were_put(tmp_path: Path) -> None:
     """A registered org is read again unchanged, and what a person wrote into the file stays."""
     environ = home_with(tmp_path, "# my own note\npoll_s = 900  # fifteen minutes\n")
     one = OrgConfig(
-        "acme.prod-1", "password", domain="login", username="ü@x", secrets={"password": "env:PW"}, org_id="00D"
+        "acme.prod-1",
+        "password",
+        domain="login",
+        username="ü@x",
+        secrets={"password": "env:PW"},
+        org_id="00D",
     )
     two = OrgConfig("two", "sf", alias="dev")
     put_org(put_org(load_settings(environ), one), two)
@@ -47,7 +58,9 @@ def test_orgs_come_back_as_they_were_put(tmp_path: Path) -> None:
     assert "# fifteen minutes" in text
     remove_org(settings, "two")
     assert list(load_settings(environ).orgs) == ["acme.prod-1"]
-    assert [path.name for path in tmp_path.iterdir()] == ["sfnb.toml"], "no temporary file stays behind"
+    assert [path.name for path in tmp_path.iterdir()] == ["sfnb.toml"], (
+        "no temporary file stays behind"
+    )
 
 
 def test_a_secret_never_gets_into_the_settings(tmp_path: Path) -> None:
@@ -56,7 +69,9 @@ def test_a_secret_never_gets_into_the_settings(tmp_path: Path) -> None:
     with pytest.raises(CallerError) as caught:
         put_org(settings, OrgConfig("a", "password", secrets={"password": "hunter2!"}))
     assert "hunter2!" not in str(caught.value)
-    environ = home_with(tmp_path, '[orgs.a]\nlogin = "token"\n[orgs.a.secrets]\ntoken = "hunter2!"\n')
+    environ = home_with(
+        tmp_path, '[orgs.a]\nlogin = "token"\n[orgs.a.secrets]\ntoken = "hunter2!"\n'
+    )
     with pytest.raises(JobError, match="env:VARIABLE") as bad:
         load_settings(environ)
     assert "hunter2!" not in str(bad.value)
@@ -75,7 +90,9 @@ def test_a_secret_never_gets_into_the_settings(tmp_path: Path) -> None:
         ('[orgs.a]\nlogin = "sf"\nalias = 4\n', 3, "orgs.a.alias must be text"),
     ],
 )
-def test_an_unreadable_file_is_told_with_its_line(tmp_path: Path, text: str, line: int, what: str) -> None:
+def test_an_unreadable_file_is_told_with_its_line(
+    tmp_path: Path, text: str, line: int, what: str
+) -> None:
     """Bad settings give one sentence with file, line and what to do."""
     with pytest.raises(JobError) as caught:
         load_settings(home_with(tmp_path, text))
@@ -91,7 +108,9 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
         load_settings({"SFNB_HOME": str(tmp_path)})
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a folder in place of the file reads differently on Windows")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="a folder in place of the file reads differently on Windows"
+)
 def test_an_unwritable_home_is_told(tmp_path: Path) -> None:
     """A home that cannot be made is one clear sentence."""
     (tmp_path / "file").write_text("")
@@ -128,7 +147,14 @@ def test_addresses_become_origins(text: str, origin: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "http://acme.my.salesforce.com", "ftp://x", "https://u:p@x", "https://acme.lightning.force.com", "x:notaport"],
+    [
+        "",
+        "http://acme.my.salesforce.com",
+        "ftp://x",
+        "https://u:p@x",
+        "https://acme.lightning.force.com",
+        "x:notaport",
+    ],
 )
 def test_addresses_that_cannot_be_are_refused(text: str) -> None:
     """Plain http beyond this machine, web pages' hosts and nonsense are the caller's errors (P7)."""

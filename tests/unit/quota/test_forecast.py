@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfnb.quota.forecast import DAY_SLOTS, SLOT_MINUTES, History, falls_under, last_day, outlook, resumes, what_if
+from sfnb.quota.forecast import (
+    DAY_SLOTS,
+    SLOT_MINUTES,
+    BudgetHistory,
+    falls_under,
+    last_day,
+    outlook,
+    resumes,
+    what_if,
+)
 
 NOW = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
 MAX = 15_000
@@ -17,14 +26,14 @@ MAX = 15_000
 
 def history(
     *, days: int = 14, per_slot: float = 20.0, burst: dict[int, float] | None = None, used: int = -1
-) -> History:
+) -> BudgetHistory:
     """Others that spend evenly; ``burst``: what we spent so many slots ago."""
     others = np.full(days * DAY_SLOTS, per_slot)
     own = np.zeros(days * DAY_SLOTS)
     for slots_ago, units in (burst or {}).items():
         own[-slots_ago] = units
     total = int(others[-DAY_SLOTS:].sum() + own[-DAY_SLOTS:].sum())
-    return History(NOW, total if used < 0 else used, MAX, others, own)
+    return BudgetHistory(NOW, total if used < 0 else used, MAX, others, own)
 
 
 def test_a_lump_comes_back_after_24_hours() -> None:
@@ -57,10 +66,12 @@ def test_use_that_stays_high_never_comes_back() -> None:
     own=st.floats(0, 900),
     extra=st.integers(0, 20_000),
 )
-def test_what_comes_back_adds_up_to_what_is_used(others: list[float], own: float, extra: int) -> None:
+def test_what_comes_back_adds_up_to_what_is_used(
+    others: list[float], own: float, extra: int
+) -> None:
     """However much is known of the last day, what comes back in the next one is all that is used, if that can be."""
     values = np.array(others)
-    told = History(NOW, extra, MAX, values, np.full(len(values), own))
+    told = BudgetHistory(NOW, extra, MAX, values, np.full(len(values), own))
     own_day = own * min(len(values), DAY_SLOTS)
     if extra >= own_day:
         assert last_day(told).sum() == pytest.approx(extra, abs=1)
@@ -78,7 +89,9 @@ def test_a_higher_limit_never_ends_a_job_later() -> None:
     assert finishes[1].finish.at is None
     ends = [finish.finish.at for finish in finishes.values() if finish.finish.at is not None]
     assert ends == sorted(ends, reverse=True)
-    through = [percent for percent, finish in finishes.items() if finish.finish.at and not finish.pauses]
+    through = [
+        percent for percent, finish in finishes.items() if finish.finish.at and not finish.pauses
+    ]
     assert through == list(range(min(through), 101))
     # 2,880 of the others and 3,000 of ours are used; 4,000 more fit under 66 %.
     assert min(through) == 66
@@ -95,7 +108,7 @@ def test_a_job_that_pauses_ends_when_calls_have_come_back() -> None:
 
 def test_without_days_the_band_is_wide() -> None:
     """With nothing known of the others' habits the band reaches from none of their use to twice it."""
-    told = History(NOW, 5000, MAX, np.full(3, np.nan), np.zeros(3))
+    told = BudgetHistory(NOW, 5000, MAX, np.full(3, np.nan), np.zeros(3))
     seen = outlook(told, hours=24)
     assert seen.days == 0
     assert seen.high[-1] - seen.low[-1] > 5000

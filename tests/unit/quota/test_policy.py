@@ -27,10 +27,14 @@ def at(seconds: float) -> datetime:
 
 
 def known(used: int, maximum: int = 100, api: Api = "api") -> Gauge:
-    return Gauge(api, used, maximum, source="header", sent_at=NOW, read_at=NOW, read_number=1, is_known=True)
+    return Gauge(
+        api, used, maximum, source="header", sent_at=NOW, read_at=NOW, read_number=1, is_known=True
+    )
 
 
-def reading(used: int, sent_s: float, source: Literal["header", "limits"] = "header", maximum: int = 100) -> Reading:
+def reading(
+    used: int, sent_s: float, source: Literal["header", "limits"] = "header", maximum: int = 100
+) -> Reading:
     return Reading("api", used, maximum, at(sent_s), at(sent_s + 1), source)
 
 
@@ -54,14 +58,20 @@ def test_the_lower_mark_lies_under_the_threshold(maximum: int, percent: int) -> 
 
 
 @given(maxima, percents, st.integers(1, 200))
-def test_an_unused_budget_is_clear_for_every_price_that_fits(maximum: int, percent: int, cost: int) -> None:
+def test_an_unused_budget_is_clear_for_every_price_that_fits(
+    maximum: int, percent: int, cost: int
+) -> None:
     """P4: however small the allowance, a job does not wait for ever for a call that the threshold allows."""
     clear = policy.is_clear({"api": cost}, {"api": known(0, maximum)}, {"api": percent}, {})
     assert clear == (cost <= policy.threshold(maximum, percent))
 
 
-@given(st.integers(0, 2000), st.integers(0, 300), st.integers(0, 2000), percents, st.integers(1, 60))
-def test_what_is_clear_may_go(used: int, flying: int, maximum: int, percent: int, cost: int) -> None:
+@given(
+    st.integers(0, 2000), st.integers(0, 300), st.integers(0, 2000), percents, st.integers(1, 60)
+)
+def test_what_is_clear_may_go(
+    used: int, flying: int, maximum: int, percent: int, cost: int
+) -> None:
     """P1, P4: a job that goes on is let through, and under the mark less its price it always does go on."""
     gauges, limits, in_flight = {"api": known(used, maximum)}, {"api": percent}, {"api": flying}
     clear = policy.is_clear({"api": cost}, gauges, limits, in_flight)
@@ -115,14 +125,17 @@ def test_refusals_say_what_to_do() -> None:
     assert "49 of 100 API calls are used in this org" in over
     assert "threshold of 50 (50 %)" in over
     assert "Wait until use falls" in over
-    assert "raise the limit" in policy.decide({"api": 51}, {"api": known(0)}, PERCENTS, {}, now=NOW).reason
+    assert (
+        "raise the limit"
+        in policy.decide({"api": 51}, {"api": known(0)}, PERCENTS, {}, now=NOW).reason
+    )
 
 
 def test_a_reading_asked_for_later_replaces() -> None:
     """P1: the window rolls, so a later reading may be lower; what we spent before it was asked for is in it."""
     gauge = replace(known(40), own=5, own_number=3, read_number=3)
     after = fold(gauge, reading(12, 60, maximum=200), asked=4)
-    assert (after.spent, after.max, after.is_known, after.read_number) == (12, 200, True, 9)
+    assert (after.spent, after.maximum, after.is_known, after.read_number) == (12, 200, True, 9)
 
 
 def test_what_was_spent_meanwhile_stays_on_top() -> None:

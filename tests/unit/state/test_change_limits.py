@@ -18,13 +18,17 @@ ORG = "00D000000000001AAA"
 def test_changes_are_all_or_none_and_audited(tmp_path: Path) -> None:
     """Several limits change together, each with its audit line (P6); a limit changed meanwhile stops all of them."""
     with open_state(f"sqlite:///{tmp_path / 'state.db'}", clock=FakeClock()) as state:
-        state.ledger.change_limits(ORG, {"api": 60, "bulk2": 70}, expected={"api": 50, "bulk2": 50}, who="ada")
+        state.ledger.change_limits(
+            ORG, {"api": 60, "bulk2": 70}, expected={"api": 50, "bulk2": 50}, who="ada"
+        )
         assert [(e.api, e.old, e.new, e.who) for e in state.audit.entries()] == [
             ("api", 50, 60, "ada"),
             ("bulk2", 50, 70, "ada"),
         ]
         with pytest.raises(LimitChanged, match="from 50 % to 70 %"):
-            state.ledger.change_limits(ORG, {"api": 80, "bulk2": 80}, expected={"api": 60, "bulk2": 50})
+            state.ledger.change_limits(
+                ORG, {"api": 80, "bulk2": 80}, expected={"api": 60, "bulk2": 50}
+            )
         assert state.ledger.limit_percents(ORG)["api"] == 60
         assert len(state.audit.entries()) == 2
         assert state.audit.verify() == []

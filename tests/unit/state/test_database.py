@@ -29,7 +29,10 @@ def url_of(path: Path) -> str:
 
 def test_the_revisions_make_what_the_code_expects(tmp_path: Path) -> None:
     """The migrated database has exactly the tables of schema.py, and HEAD names the newest revision."""
-    with open_state(url_of(tmp_path / "deep" / "down" / "state.db")) as state, state.database.read() as connection:
+    with (
+        open_state(url_of(tmp_path / "deep" / "down" / "state.db")) as state,
+        state.database.read() as connection,
+    ):
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     config = Config()
     config.set_main_option("script_location", str(Path(sfnb.state.__file__).parent / "migrations"))
@@ -67,7 +70,9 @@ def test_a_file_that_is_no_database_is_a_clear_sentence(tmp_path: Path) -> None:
     """Damage names the file and what to do."""
     path = tmp_path / "state.db"
     path.write_bytes(b"this is not a database at all" * 100)
-    with pytest.raises(StoreError, match=r"state\.db cannot be used: file is not a database\. Move the file away"):
+    with pytest.raises(
+        StoreError, match=r"state\.db cannot be used: file is not a database\. Move the file away"
+    ):
         open_state(url_of(path))
 
 

@@ -59,7 +59,9 @@ def test_a_limit_is_set_shown_and_audited(home: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("percent", ["0", "101", "abc", "-5", "50.5", "60%", ""])
-def test_a_wrong_percent_is_wrong_usage(home: Path, capsys: pytest.CaptureFixture[str], percent: str) -> None:
+def test_a_wrong_percent_is_wrong_usage(
+    home: Path, capsys: pytest.CaptureFixture[str], percent: str
+) -> None:
     """One clear sentence, exit 2, nothing changed."""
     assert run(["limit", "demo", percent]) == 2
     assert capsys.readouterr().err.count("whole percent from 1 to 100") == 1
@@ -74,7 +76,9 @@ def test_an_unknown_org_is_wrong_usage(home: Path, capsys: pytest.CaptureFixture
         assert "nope" in capsys.readouterr().err
 
 
-def test_audit_verify_tells_damage_by_its_exit_code(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_audit_verify_tells_damage_by_its_exit_code(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """P6: 0 for a good log, 1 and the line for a changed one."""
     assert run(["limit", "demo", "60"]) == 0
     assert run(["audit", "verify"]) == 0
@@ -87,7 +91,9 @@ def test_audit_verify_tells_damage_by_its_exit_code(home: Path, capsys: pytest.C
     assert "line 1 was changed" in capsys.readouterr().out
 
 
-def test_jobs_are_listed_paused_and_cancelled(home: Path, state: State, capsys: pytest.CaptureFixture[str]) -> None:
+def test_jobs_are_listed_paused_and_cancelled(
+    home: Path, state: State, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A prefix of the id is enough; a job that runs is asked, one that nobody runs is cancelled at once."""
     job = state.jobs.create("backup", "demo", ORG, {}, ["Account"])
     with state.jobs.lease(job.job_id):

@@ -44,7 +44,9 @@ def pages(tmp_path: Path) -> Iterator[Pages]:
             "_sfnb_op": ["upsert"] * 5 + ["delete"],
             "_sfnb_extracted_at": [at(9)] * 6,
         },
-        schema=pa.schema([*COLUMNS, ("_sfnb_op", pa.string()), ("_sfnb_extracted_at", pa.timestamp("us", "UTC"))]),
+        schema=pa.schema(
+            [*COLUMNS, ("_sfnb_op", pa.string()), ("_sfnb_extracted_at", pa.timestamp("us", "UTC"))]
+        ),
     )
     pq.write_table(table, tmp_path / "part.parquet")
     pages = Pages(Rows("Opportunity", COLUMNS, pads.dataset(tmp_path)))
@@ -91,7 +93,9 @@ def test_filters_and_order(
 ) -> None:
     """What is typed filters, what is clicked sorts, and the frame has the same rows in the same order."""
     if expected == "0143":
-        expected = "".join(sorted("0143", key=lambda n: ["Ada", "Émile\r\nZ", "", "x", "adamant"][int(n)]))
+        expected = "".join(
+            sorted("0143", key=lambda n: ["Ada", "Émile\r\nZ", "", "x", "adamant"][int(n)])
+        )
     assert pages.pick(filters, order, descending=descending) == len(expected)
     assert ids(pages) == expected
     assert "".join(name[-1] for name in pages.frame()["Id"]) == expected
@@ -106,7 +110,9 @@ def test_filters_and_order(
         ({'Nobody"; drop table records; --': "1"}, "has no field"),
     ],
 )
-def test_a_filter_that_cannot_be_is_refused_in_words(pages: Pages, filters: dict[str, str], says: str) -> None:
+def test_a_filter_that_cannot_be_is_refused_in_words(
+    pages: Pages, filters: dict[str, str], says: str
+) -> None:
     """Bad input is one sentence, and what was shown stays."""
     pages.pick({"Name": "ada"})
     with pytest.raises(CallerError, match=says):

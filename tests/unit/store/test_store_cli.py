@@ -62,7 +62,9 @@ def test_snapshots_lists_what_there_is(tmp_path: Path, store: OrgStore) -> None:
 def test_show_prints_the_manifest(tmp_path: Path, store: OrgStore) -> None:
     """States, rows and reasons per object; the JSON is the manifest."""
     writer = a_writer(store, "Account", "Contact")
-    writer.commit("Account", [writer.write_part("Account", [rows(0, 5, deleted=[1])])], None, is_done=True)
+    writer.commit(
+        "Account", [writer.write_part("Account", [rows(0, 5, deleted=[1])])], None, is_done=True
+    )
     writer.seal("complete", {"Contact": "no permission"}, {"Vote": "wants a filter"})
     text = run(tmp_path, "show", "demo", "latest").output
     assert "partial, sealed 2026-11-02" in text
@@ -71,10 +73,26 @@ def test_show_prints_the_manifest(tmp_path: Path, store: OrgStore) -> None:
     assert "wants a filter" in text
     assert "Bodies of files are not in this snapshot." in text
     told = json.loads(run(tmp_path, "show", "demo", writer.snapshot[:10], "--json").output)
-    assert {"snapshot", "org", "org_id", "state", "created_at", "sealed_at", "objects", "left_out", "notes"} <= set(
-        told
-    )
-    assert set(told["objects"]["Account"]) >= {"state", "rows", "deleted", "parts", "bytes", "watermark", "digest"}
+    assert {
+        "snapshot",
+        "org",
+        "org_id",
+        "state",
+        "created_at",
+        "sealed_at",
+        "objects",
+        "left_out",
+        "notes",
+    } <= set(told)
+    assert set(told["objects"]["Account"]) >= {
+        "state",
+        "rows",
+        "deleted",
+        "parts",
+        "bytes",
+        "watermark",
+        "digest",
+    }
     with pytest.raises(CallerError, match=writer.snapshot):
         run(tmp_path, "show", "demo", "nope")
 
@@ -84,10 +102,15 @@ def test_export_writes_a_file(tmp_path: Path, store: OrgStore) -> None:
     first = a_snapshot(store, number=1, parts=1)
     a_snapshot(store, number=2, parts=2)
     target = tmp_path / "a.csv"
-    assert "18 records of Account" in run(tmp_path, "export", "demo", "Account", "--to", str(target)).output
+    assert (
+        "18 records of Account"
+        in run(tmp_path, "export", "demo", "Account", "--to", str(target)).output
+    )
     with pytest.raises(CallerError, match="--force"):
         run(tmp_path, "export", "demo", "Account", "--to", str(target))
-    result = run(tmp_path, "export", "demo", "Account", "--as-of", first, "--to", str(target), "--force")
+    result = run(
+        tmp_path, "export", "demo", "Account", "--as-of", first, "--to", str(target), "--force"
+    )
     assert f"9 records of Account as of {first}" in result.output
     assert len(target.read_text(encoding="utf-8").splitlines()) == 10
     with pytest.raises(CallerError, match="has no object Nope"):
@@ -107,7 +130,10 @@ def test_verify_exits_1_on_damage(tmp_path: Path, store: OrgStore) -> None:
     """A good store is 0 with litter or without; any damage is 1, named in text and JSON."""
     a_snapshot(store)
     good = run(tmp_path, "verify", "demo")
-    assert (code(good), good.output) == (0, "1 snapshot of demo are as they were written; 0 litter.\n")
+    assert (code(good), good.output) == (
+        0,
+        "1 snapshot of demo are as they were written; 0 litter.\n",
+    )
     part = next(Path(store.root).rglob("*.parquet"))
     part.with_name("stray.parquet").write_bytes(b"x")
     assert code(run(tmp_path, "verify", "demo")) == 0

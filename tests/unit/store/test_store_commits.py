@@ -20,12 +20,26 @@ from sfnb.store import files as files_module
 from sfnb.store import objects
 from sfnb.store.files import Files
 from sfnb.store.tables import OrgStore, Writer
-from tests.store_samples import BEGAN, SCHEMA, a_plan, a_snapshot, a_store, a_writer, record_id, rows
+from tests.store_samples import (
+    BEGAN,
+    SCHEMA,
+    a_plan,
+    a_snapshot,
+    a_store,
+    a_writer,
+    record_id,
+    rows,
+)
 
 
-def put(writer: Writer, first: int, count: int = 10, *, is_done: bool = False, name: str = "Account") -> Any:
+def put(
+    writer: Writer, first: int, count: int = 10, *, is_done: bool = False, name: str = "Account"
+) -> Any:
     return writer.commit(
-        name, [writer.write_part(name, [rows(first, count)])], {"after": first + count}, is_done=is_done
+        name,
+        [writer.write_part(name, [rows(first, count)])],
+        {"after": first + count},
+        is_done=is_done,
     )
 
 
@@ -69,12 +83,17 @@ def test_committing_again_changes_nothing(tmp_path: Path) -> None:
     part = writer.write_part("Account", [rows(0, 10)])
     first = writer.commit("Account", [part], {"after": 10}, is_done=False)
     assert writer.commit("Account", [part], {"after": 10}, is_done=False) == first
-    assert store.reopen(writer.snapshot).commit("Account", [part], {"after": 10}, is_done=False) == first
+    assert (
+        store.reopen(writer.snapshot).commit("Account", [part], {"after": 10}, is_done=False)
+        == first
+    )
     assert ids(store, writer.snapshot) == [record_id(n) for n in range(10)]
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-@pytest.mark.parametrize("error", [CommitFailedError("the answer was lost"), OSError("connection reset")])
+@pytest.mark.parametrize(
+    "error", [CommitFailedError("the answer was lost"), OSError("connection reset")]
+)
 def test_a_commit_whose_answer_was_lost_is_there_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, is_first: bool
 ) -> None:
@@ -83,7 +102,11 @@ def test_a_commit_whose_answer_was_lost_is_there_once(
     writer = a_writer(store)
     if not is_first:
         put(writer, 0)
-    owner, name = (objects, "create_table_with_add_actions") if is_first else (DeltaTable, "create_write_transaction")
+    owner, name = (
+        (objects, "create_table_with_add_actions")
+        if is_first
+        else (DeltaTable, "create_write_transaction")
+    )
     real = getattr(owner, name)
 
     def lossy(*args: Any, **options: Any) -> None:
@@ -121,8 +144,13 @@ def test_restart_takes_the_parts_out_again(tmp_path: Path) -> None:
     writer = a_writer(store)
     put(writer, 0)
     put(writer, 10)
-    told = writer.restart("Account", {"road": "rest"})
-    assert (told.parts, told.rows, told.max_modstamp, told.cursor) == (0, 0, None, {"road": "rest"})
+    told = writer.restart("Account", {"reader": "keyset"})
+    assert (told.parts, told.rows, told.max_modstamp, told.cursor) == (
+        0,
+        0,
+        None,
+        {"reader": "keyset"},
+    )
     writer = store.reopen(writer.snapshot)
     writer.restart("Account")
     put(writer, 100, 5, is_done=True)
@@ -140,7 +168,10 @@ def test_two_hundred_commits_keep_their_cursors(tmp_path: Path) -> None:
     writer = a_writer(store)
     for k in range(130):
         writer.commit(
-            "Account", [writer.write_part("Account", [rows(k, 1)])] if k % 5 == 0 else [], {"k": k}, is_done=False
+            "Account",
+            [writer.write_part("Account", [rows(k, 1)])] if k % 5 == 0 else [],
+            {"k": k},
+            is_done=False,
         )
     log = Path(store.root, "tables", "Account", "_delta_log")
     assert list(log.glob("*.checkpoint.parquet"))
@@ -171,7 +202,9 @@ def test_fields_come_and_go(tmp_path: Path) -> None:
     first = next_snapshot(store, one.schema, one, number=1)
     second = next_snapshot(store, two.schema, two, number=2)
     assert store.snapshots[first].table("Account").to_pylist() == [{"Id": "a", "Old__c": "x"}]
-    assert store.snapshots[second].table("Account").to_pylist() == [{"Id": "b", "New__c": 1.5, "Count__c": 7}]
+    assert store.snapshots[second].table("Account").to_pylist() == [
+        {"Id": "b", "New__c": 1.5, "Count__c": 7}
+    ]
     table = DeltaTable(Path(store.root, "tables", "Account")).to_pyarrow_table().sort_by("Id")
     assert table.select(["Id", "Old__c", "New__c"]).to_pylist() == [
         {"Id": "a", "Old__c": "x", "New__c": None},
@@ -196,7 +229,8 @@ def test_a_changed_type_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     next_snapshot(store, one.schema, one, number=1)
     writer = store.begin(a_plan("Account", "Contact", number=2))
     with pytest.raises(
-        StoreError, match=r"Account: field N was double in earlier snapshots and is string now.*exclude"
+        StoreError,
+        match=r"Account: field N was double in earlier snapshots and is string now.*exclude",
     ):
         writer.put_schema("Account", pa.schema([("Id", pa.string()), ("N", pa.string())]))
     writer.put_schema("Contact", SCHEMA)
@@ -300,11 +334,15 @@ def test_a_seal_never_claims_more_than_the_log_has(tmp_path: Path) -> None:
     put(writer, 0, is_done=True)
     put(writer, 0, is_done=False, name="Contact")
     manifest = writer.seal(
-        "complete", {"Lead": "INSUFFICIENT_ACCESS", "Gone__c": "no describe"}, {"Vote": "wants a filter"}
+        "complete",
+        {"Lead": "INSUFFICIENT_ACCESS", "Gone__c": "no describe"},
+        {"Vote": "wants a filter"},
     )
     told = json.loads(json.dumps(manifest.as_json()))
     assert told["state"] == "partial"
-    assert {name: (e["state"], e["rows"], e.get("message")) for name, e in told["objects"].items()} == {
+    assert {
+        name: (e["state"], e["rows"], e.get("message")) for name, e in told["objects"].items()
+    } == {
         "Account": ("complete", 10, None),
         "Contact": ("partial", 10, None),
         "Lead": ("untouched", 0, "INSUFFICIENT_ACCESS"),
@@ -338,7 +376,9 @@ def test_a_snapshot_is_begun_once(tmp_path: Path) -> None:
 # -- a store that cannot be written ------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_sentence_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When the disk fills up in the middle of a part, what is committed stays, and the next try goes on."""
     store = a_store(tmp_path)
     writer = a_writer(store)
@@ -351,7 +391,9 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path, monkeypat
         return real(sink, content)
 
     monkeypatch.setattr(files_module.HashingSink, "write", full)
-    with pytest.raises(StoreError, match=r"could not write .*parquet: the disk is full; make room and resume\."):
+    with pytest.raises(
+        StoreError, match=r"could not write .*parquet: the disk is full; make room and resume\."
+    ):
         put(writer, 10)
     with pytest.raises(StoreError, match="the disk is full"):
         writer.seal()
@@ -361,14 +403,18 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path, monkeypat
     assert ids(store, writer.snapshot) == [record_id(n) for n in range(20)]
 
 
-def test_delta_on_a_full_disk_is_the_same_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delta_on_a_full_disk_is_the_same_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error that Delta raises for a full disk (its text alone tells) is translated like Python's."""
     store = a_store(tmp_path)
     writer = a_writer(store)
     put(writer, 0)
 
     def full(*_args: Any, **_options: Any) -> None:
-        raise OSError("Generic LocalFileSystem error: Unable to write: No space left on device (os error 28)")
+        raise OSError(
+            "Generic LocalFileSystem error: Unable to write: No space left on device (os error 28)"
+        )
 
     part = writer.write_part("Account", [rows(10, 10)])
     with monkeypatch.context() as patch:
@@ -394,11 +440,14 @@ def test_a_store_that_may_not_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_an_object_store_gets_whole_files_only(tmp_path: Path) -> None:
-    """The road taken for s3://, gs:// and az:// (Arrow's file systems, no rename) writes and reads the same files."""
+    """The reader taken for s3://, gs:// and az:// (Arrow's file systems, no rename) writes and reads the same files."""
     import pyarrow.fs as pafs
 
     (tmp_path / "bucket").mkdir()
-    files = Files("test://bucket", filesystem=pafs.SubTreeFileSystem(str(tmp_path / "bucket"), pafs.LocalFileSystem()))
+    files = Files(
+        "test://bucket",
+        filesystem=pafs.SubTreeFileSystem(str(tmp_path / "bucket"), pafs.LocalFileSystem()),
+    )
     files.filesystem.create_dir("a")
     with files.open_new("a/b") as sink:
         sink.write(b"hello")
@@ -410,7 +459,10 @@ def test_an_object_store_gets_whole_files_only(tmp_path: Path) -> None:
     assert files.below("a").read("b") == b"hello"
     assert files.read("a/c") is None
     assert files.digest("a/c") is None
-    assert files.digest("a/b") == (5, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+    assert files.digest("a/b") == (
+        5,
+        "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+    )
     assert files.uri("a/b") == "test://bucket/a/b"
     files.sync(["a/b"])
 

@@ -30,7 +30,10 @@ def test_a_part_says_what_is_in_its_file(tmp_path: Path) -> None:
     file = Path(store.root, "tables", "Account", part.path)
     assert (part.rows, part.deleted) == (17, 3)
     assert (part.min_id, part.max_id) == (record_id(0), record_id(19))
-    assert (part.min_modstamp, part.max_modstamp) == ("2026-11-02T08:00:00.000Z", "2026-11-02T08:00:00.019Z")
+    assert (part.min_modstamp, part.max_modstamp) == (
+        "2026-11-02T08:00:00.000Z",
+        "2026-11-02T08:00:00.019Z",
+    )
     assert part.size_bytes == file.stat().st_size
     assert part.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     table = pq.read_table(file, partitioning=None)
@@ -56,7 +59,10 @@ def test_small_batches_become_row_groups_without_a_copy() -> None:
     tables = list(regrouped([*batches[:350], rows(0, 0), *batches[350:]]))
     assert [t.num_rows for t in tables] == [65_600, 4_400]
     assert pa.concat_tables(tables).equals(pa.Table.from_batches(batches))
-    assert tables[0].column("Id").chunk(7).buffers()[2].address == batches[7].column(0).buffers()[2].address
+    assert (
+        tables[0].column("Id").chunk(7).buffers()[2].address
+        == batches[7].column(0).buffers()[2].address
+    )
 
 
 def test_a_huge_batch_is_cut_into_row_groups(tmp_path: Path) -> None:
@@ -112,13 +118,19 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampl
             st.none() | st.floats(allow_nan=False),
             st.none() | st.integers(-(2**53), 2**53),
             st.none() | st.booleans(),
-            st.none() | st.datetimes(datetime(1700, 1, 1), datetime(4000, 12, 31)).map(lambda d: d.replace(tzinfo=UTC)),  # noqa: DTZ001
+            st.none()
+            | st.datetimes(
+                datetime(1700, 1, 1),  # noqa: DTZ001 - the strategy wants naive bounds
+                datetime(4000, 12, 31),  # noqa: DTZ001
+            ).map(lambda d: d.replace(tzinfo=UTC)),
         ),
         min_size=1,
         max_size=30,
     )
 )
-def test_values_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, values: list[tuple[object, ...]]) -> None:
+def test_values_come_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, values: list[tuple[object, ...]]
+) -> None:
     """Text, numbers, checkboxes and moments in a file are those that were given, null and empty text apart."""
     columns = pa.schema(
         [
@@ -130,7 +142,8 @@ def test_values_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, valu
         ]
     )
     table = pa.Table.from_arrays(
-        [pa.array(c, f.type) for c, f in zip(zip(*values, strict=True), columns, strict=True)], schema=columns
+        [pa.array(c, f.type) for c, f in zip(zip(*values, strict=True), columns, strict=True)],
+        schema=columns,
     )
     path = tmp_path_factory.mktemp("part") / "p.parquet"
     with path.open("wb") as file:
@@ -147,11 +160,15 @@ def test_a_pause_in_the_middle_of_a_page_leaves_nothing(tmp_path: Path) -> None:
 
     def page() -> Iterator[pa.RecordBatch]:
         yield rows(0, 2 * ROW_GROUP_ROWS)
-        raise QuotaSignal("api", used=50, in_flight=0, max=100, threshold=50, reason="reached")
+        raise QuotaSignal("api", used=50, in_flight=0, maximum=100, threshold=50, reason="reached")
 
     with pytest.raises(QuotaSignal):
         writer.write_part("Account", page())
-    assert [p for p in Path(store.root).rglob("*") if p.is_file() and ("parquet" in p.name or ".tmp" in p.name)] == []
+    assert [
+        p
+        for p in Path(store.root).rglob("*")
+        if p.is_file() and ("parquet" in p.name or ".tmp" in p.name)
+    ] == []
     assert writer.progress("Account").number == 0
 
 
@@ -216,5 +233,7 @@ print(sorted({"pandas", "duckdb", "IPython"} & set(sys.modules)))
 
 def test_writing_a_snapshot_loads_neither_pandas_nor_duckdb(tmp_path: Path) -> None:
     """A backup stays small: importing the store and writing a snapshot loads no frame library."""
-    done = subprocess.run([sys.executable, "-c", WRITING, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WRITING, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

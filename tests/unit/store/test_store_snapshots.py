@@ -45,7 +45,9 @@ def test_a_partial_snapshot_is_read_at_once(tmp_path: Path) -> None:
     """P3: what a paused backup has committed can be read, and the manifest says what is there and what is not."""
     store = a_store(tmp_path)
     writer = a_writer(store, "Account", "Contact", "Lead")
-    writer.commit("Account", [writer.write_part("Account", [rows(0, 5)])], {"after": 5}, is_done=False)
+    writer.commit(
+        "Account", [writer.write_part("Account", [rows(0, 5)])], {"after": 5}, is_done=False
+    )
     writer.commit("Lead", [], None, is_done=True)
     snapshot = store.snapshots["latest"]
     assert len(snapshot.frame("Account")) == 5
@@ -64,7 +66,9 @@ def test_a_partial_snapshot_is_read_at_once(tmp_path: Path) -> None:
         "Lead": "complete",
     }
     assert (snapshot.is_complete("Account"), snapshot.is_complete("Lead")) == (False, True)
-    writer.commit("Account", [writer.write_part("Account", [rows(5, 5)])], {"after": 10}, is_done=True)
+    writer.commit(
+        "Account", [writer.write_part("Account", [rows(5, 5)])], {"after": 10}, is_done=True
+    )
     assert len(snapshot.frame("Account")) == 10
 
 
@@ -100,7 +104,9 @@ def test_snapshots_are_found_by_id_prefix_and_latest(tmp_path: Path) -> None:
     assert store.snapshots[second[:12]].id == second
     assert second in store.snapshots
     assert "nope" not in store.snapshots
-    with pytest.raises(CallerError, match=f"3 snapshots begin with 2026; there are: {empty}, {second}, {first}"):
+    with pytest.raises(
+        CallerError, match=f"3 snapshots begin with 2026; there are: {empty}, {second}, {first}"
+    ):
         store.snapshots["2026"]
     for wrong in ("1999", "", "../x"):
         with pytest.raises(CallerError, match=f"there is no snapshot .*{first}"):
@@ -113,12 +119,24 @@ def test_the_newest_version_of_a_record_counts(tmp_path: Path) -> None:
     writer = a_writer(store)
     stamp = SCHEMA.get_field_index("SystemModstamp")
 
-    def version(first: int, count: int, hour: int, name: str, deleted: tuple[int, ...] = ()) -> pa.RecordBatch:
-        stamps = pa.array([datetime(2026, 11, 2, hour, tzinfo=UTC)] * count, pa.timestamp("us", "UTC"))
-        return rows(first, count, name=name, deleted=deleted).set_column(stamp, "SystemModstamp", stamps)
+    def version(
+        first: int, count: int, hour: int, name: str, deleted: tuple[int, ...] = ()
+    ) -> pa.RecordBatch:
+        stamps = pa.array(
+            [datetime(2026, 11, 2, hour, tzinfo=UTC)] * count, pa.timestamp("us", "UTC")
+        )
+        return rows(first, count, name=name, deleted=deleted).set_column(
+            stamp, "SystemModstamp", stamps
+        )
 
-    batches = [version(0, 10, 9, "new", deleted=(4,)), version(1, 5, 8, "old"), version(20, 5, 8, "alone")]
-    writer.commit("Account", [writer.write_part("Account", [batch]) for batch in batches], None, is_done=True)
+    batches = [
+        version(0, 10, 9, "new", deleted=(4,)),
+        version(1, 5, 8, "old"),
+        version(20, 5, 8, "alone"),
+    ]
+    writer.commit(
+        "Account", [writer.write_part("Account", [batch]) for batch in batches], None, is_done=True
+    )
     snapshot = store.snapshots["latest"]
     frame = snapshot.frame("Account")
     expected = [record_id(n) for n in (0, 1, 2, 3, 5, 6, 7, 8, 9, 20, 21, 22, 23, 24)]
@@ -207,7 +225,11 @@ def test_parquet_has_the_fields_only(tmp_path: Path) -> None:
     a_snapshot(store)
     snapshot = store.snapshots["latest"]
     snapshot.export("Account", tmp_path / "out.parquet")
-    assert pq.read_table(tmp_path / "out.parquet").sort_by("Id").equals(snapshot.table("Account").sort_by("Id"))
+    assert (
+        pq.read_table(tmp_path / "out.parquet")
+        .sort_by("Id")
+        .equals(snapshot.table("Account").sort_by("Id"))
+    )
 
 
 def test_an_export_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +285,9 @@ def test_other_tools_read_the_tables_without_us(tmp_path: Path) -> None:
     assert len(frame) == polars_frame.height == counted[0] == 30
     assert sorted(frame["_sfnb_op"].unique()) == ["delete", "upsert"]
     assert set(polars_frame["_sfnb_snapshot"].unique()) == set(store.snapshots)
-    assert polars_frame.filter(pl.col("_sfnb_snapshot") == first)["Birthdate"].drop_nulls().max() == date(2026, 11, 1)
+    assert polars_frame.filter(pl.col("_sfnb_snapshot") == first)[
+        "Birthdate"
+    ].drop_nulls().max() == date(2026, 11, 1)
 
 
 def test_describe_comes_back(tmp_path: Path) -> None:

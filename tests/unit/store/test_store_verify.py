@@ -45,7 +45,10 @@ def test_a_good_store_has_nothing_to_say(tmp_path: Path) -> None:
     writer = a_writer(store, number=3)
     writer.commit("Account", [writer.write_part("Account", [rows(0, 5)])], None, is_done=False)
     writer.restart("Account")
-    assert [(f.kind, f.snapshot) for f in verify(store)] == [("litter", ""), ("note", writer.snapshot)]
+    assert [(f.kind, f.snapshot) for f in verify(store)] == [
+        ("litter", ""),
+        ("note", writer.snapshot),
+    ]
 
 
 def test_an_interrupt_leaves_litter_and_no_damage(tmp_path: Path) -> None:
@@ -108,8 +111,8 @@ def test_damage_is_named(tmp_path: Path, pattern: str, harm: Callable[[Path], No
     found = damage(store)
     assert found
     assert all(f.message for f in found)
-    assert any("Account" in (f.object, *f.path.split("/")) or f.snapshot for f in found)
-    assert not any(f.object == "Contact" for f in found)
+    assert any("Account" in (f.object_name, *f.path.split("/")) or f.snapshot for f in found)
+    assert not any(f.object_name == "Contact" for f in found)
 
 
 def test_the_last_commit_cannot_go_unseen(tmp_path: Path) -> None:
@@ -126,7 +129,10 @@ def test_a_damaged_checkpoint_is_found(tmp_path: Path) -> None:
     writer = a_writer(store)
     for k in range(102):
         writer.commit(
-            "Account", [writer.write_part("Account", [rows(k, 1)])] if k < 2 else [], {"k": k}, is_done=k == 101
+            "Account",
+            [writer.write_part("Account", [rows(k, 1)])] if k < 2 else [],
+            {"k": k},
+            is_done=k == 101,
         )
     writer.seal()
     assert verify(store) == []
@@ -142,7 +148,10 @@ def test_a_table_that_lost_a_field_is_found(tmp_path: Path) -> None:
     log = file_of(store, "tables/Account/_delta_log/*0.json")
     lines = log.read_bytes().splitlines()
     log.write_bytes(
-        b"\n".join(line.replace(b"Employees", b"Emplozees") if b"metaData" in line else line for line in lines)
+        b"\n".join(
+            line.replace(b"Employees", b"Emplozees") if b"metaData" in line else line
+            for line in lines
+        )
     )
     assert any("Employees" in f.message for f in damage(store))
 
@@ -152,7 +161,7 @@ def test_rows_without_their_snapshot_are_damage(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     snapshot = a_snapshot(store)
     shutil.rmtree(Path(store.root, "snapshots", snapshot))
-    assert [(f.snapshot, f.object) for f in damage(store)] == [(snapshot, "Account")]
+    assert [(f.snapshot, f.object_name) for f in damage(store)] == [(snapshot, "Account")]
 
 
 @cache
@@ -161,11 +170,16 @@ def a_sample(folder: Path) -> tuple[Path, dict[str, pa.Table]]:
     store = a_store(folder)
     one = a_snapshot(store, "Account", "Contact", number=1)
     two = a_snapshot(store, "Account", number=2)
-    held = {f"{s}/{n}": store.snapshots[s].table(n) for s, n in ((one, "Account"), (one, "Contact"), (two, "Account"))}
+    held = {
+        f"{s}/{n}": store.snapshots[s].table(n)
+        for s, n in ((one, "Account"), (one, "Contact"), (two, "Account"))
+    }
     return folder, held
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_no_harm_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """
@@ -194,7 +208,9 @@ def test_no_harm_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data: st.
     for key, table in held.items():
         snapshot, name = key.split("/")
         try:
-            is_same = store.snapshots[snapshot].table(name).sort_by("Id").equals(table.sort_by("Id"))
+            is_same = (
+                store.snapshots[snapshot].table(name).sort_by("Id").equals(table.sort_by("Id"))
+            )
         except SfnbError:
             is_same = False
         assert is_same or found

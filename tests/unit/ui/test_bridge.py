@@ -66,7 +66,10 @@ def test_threads_only_queue() -> None:
         count += len(batch)
 
     bridge = Bridge(draw, loop=loop, now=clock.monotonic)
-    workers = [threading.Thread(target=lambda: [bridge(Event("j", clock.now())) for _ in range(200)]) for _ in range(4)]
+    workers = [
+        threading.Thread(target=lambda: [bridge(Event("j", clock.now())) for _ in range(200)])
+        for _ in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -17,7 +17,8 @@ BUDGET = Budget("api", 4000, 1000, 15_000, 50, True, FakeClock().now(), limits.U
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "101", "-5", "1e3", "fifty", "", "  ", "50.5", "٥٠", "5 0", "+5", "0x10", "100 %%"]
+    "text",
+    ["0", "101", "-5", "1e3", "fifty", "", "  ", "50.5", "٥٠", "5 0", "+5", "0x10", "100 %%"],
 )
 def test_what_is_no_percent_is_refused_in_words(text: str) -> None:
     """Bad input is told what to type, and nothing is guessed."""
@@ -28,14 +29,18 @@ def test_what_is_no_percent_is_refused_in_words(text: str) -> None:
 @given(st.integers(1, 100))
 def test_percents_are_read(percent: int) -> None:
     """1 to 100 is understood, with a percent sign and blanks or without."""
-    assert [limits.parse_percent(text) for text in (str(percent), f" {percent} %", f"{percent}%")] == [percent] * 3
+    assert [
+        limits.parse_percent(text) for text in (str(percent), f" {percent} %", f"{percent}%")
+    ] == [percent] * 3
 
 
 @given(st.integers(0, 10**7), st.integers(1, 100))
 def test_stop_and_rest_make_the_whole(max_: int, percent: int) -> None:
     """Nobody can confuse used and reserved percent: what jobs may reach and what stays are both said, and sum up."""
-    text = limits.stop_sentence(replace(BUDGET, max=max_), percent)
-    numbers = [int(word.replace(",", "")) for word in text.replace(";", " ").split() if word[0].isdigit()]
+    text = limits.stop_sentence(replace(BUDGET, maximum=max_), percent)
+    numbers = [
+        int(word.replace(",", "")) for word in text.replace(";", " ").split() if word[0].isdigit()
+    ]
     assert numbers[0] + numbers[2] == numbers[1] == max_
 
 
@@ -43,11 +48,14 @@ def test_what_if() -> None:
     """The next backup runs through, pauses and ends in some days, or can never end, as the slider moves."""
     priced = replace(BUDGET, price=4000, price_source="the plan")
     assert "run through without a pause" in limits.what_if(priced, 60)
-    assert "pause after about 3,500, go on as calls come back, and end in about 1 day," in limits.what_if(priced, 50)
+    assert (
+        "pause after about 3,500, go on as calls come back, and end in about 1 day,"
+        in limits.what_if(priced, 50)
+    )
     assert "pause at once" in limits.what_if(priced, 26)
     assert "other apps alone use 3,000" in limits.what_if(priced, 20)
     assert "not known yet" in limits.what_if(BUDGET, 50)
-    assert "use is not known" in limits.what_if(replace(priced, used=-1, max=-1), 50)
+    assert "use is not known" in limits.what_if(replace(priced, used=-1, maximum=-1), 50)
 
 
 def test_the_forecast_is_said_where_there_is_one() -> None:

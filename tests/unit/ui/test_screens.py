@@ -37,7 +37,9 @@ def org(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[Connec
     )
     home = tmp_path / "home"
     state_url = f"sqlite:///{(home / 'state.db').as_posix()}"
-    settings = Settings(home=home, state_url=state_url, store_root=str(home / "store"), orgs={"demo": config})
+    settings = Settings(
+        home=home, state_url=state_url, store_root=str(home / "store"), orgs={"demo": config}
+    )
     with connect("demo", settings=settings) as connection:
         yield connection
 
@@ -45,7 +47,9 @@ def org(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[Connec
 def save(slider: Any, percents: dict[str, str], expected: dict[str, int]) -> dict[str, Any]:
     """Press Save as the browser does."""
     ticket = slider.heard({"kind": "ask"})["ticket"]
-    return dict(slider.heard({"kind": "save", "ticket": ticket, "percents": percents, "expected": expected}))
+    return dict(
+        slider.heard({"kind": "save", "ticket": ticket, "percents": percents, "expected": expected})
+    )
 
 
 def test_saving_needs_a_fresh_ticket(org: Connection) -> None:
@@ -68,7 +72,10 @@ def test_the_slider_knows_what_the_last_backup_cost(org: Connection) -> None:
     assert "90–100 %" in before["advice"] and "not known yet" in before["budgets"][0]["what_if"][49]
     engine.run(org, engine.backup(objects=["Account"]))
     after = widgets.limit_slider(org).view()
-    assert after["advice"] == "" and "run through without a pause" in after["budgets"][0]["what_if"][49]
+    assert (
+        after["advice"] == ""
+        and "run through without a pause" in after["budgets"][0]["what_if"][49]
+    )
     assert len(after["budgets"][0]["stops"]) == len(after["budgets"][0]["what_if"]) == 100
     with pytest.raises(CallerError, match="no API"):
         widgets.limit_slider(org, apis=["soap"])  # type: ignore[list-item]
@@ -101,7 +108,9 @@ def test_a_panel_attached_later_tells_what_a_live_one_heard(org: Connection) -> 
         assert (head["state"], head["share"], head["counts"]["complete"]) == ("completed", 1.0, 2)
         assert head["may"] == {"pause": False, "resume": False, "cancel": False}
         assert "✓ completed" in panel.html()
-    assert {row[0] for row in live.view()["objects"]} == {row[0] for row in attached.view()["objects"]}
+    assert {row[0] for row in live.view()["objects"]} == {
+        row[0] for row in attached.view()["objects"]
+    }
     with pytest.raises(CallerError, match="no job"):
         widgets.job_panel("nobody", org=org)
     with pytest.raises(CallerError, match="of which org"):
@@ -129,7 +138,9 @@ def test_a_job_that_nobody_runs_is_resumed_from_its_panel(org: Connection) -> No
 def test_what_the_org_says_is_text(org: Connection) -> None:
     """P8: a message from the org is shown as text in the pictures, never as HTML."""
     job = org.state.jobs.create("backup", "demo", org.org_id, {}, ["Account"])
-    failed = events.ObjectFailed(job.job_id, org.clock.now(), "Account", "<script>alert(1)</script>")
+    failed = events.ObjectFailed(
+        job.job_id, org.clock.now(), "Account", "<script>alert(1)</script>"
+    )
     org.state.jobs.add_event(job.job_id, failed.at, "ObjectFailed", events.as_told(failed))
     org.state.jobs.set_object(job.job_id, "Account", ObjectState.UNTOUCHED, 0, 1, failed.message)
     html = widgets.job_panel(job.job_id, org=org).html()
@@ -140,7 +151,10 @@ def test_the_browser_opens_pages_and_refuses_in_words(org: Connection) -> None:
     """Snapshots → objects → rows; a wrong filter is one sentence, and the frame has what the table shows."""
     engine.run(org, engine.backup(objects=["Contact"]))
     browser = widgets.snapshot_browser(org)
-    assert "Open an object first" in (browser.heard({"kind": "page", "offset": 0, "limit": 5}) or {})["says"]
+    assert (
+        "Open an object first"
+        in (browser.heard({"kind": "page", "offset": 0, "limit": 5}) or {})["says"]
+    )
     (snapshot,) = browser.view()["snapshots"]
     told = browser.heard({"kind": "objects", "snapshot": snapshot["id"]}) or {}
     assert [one["name"] for one in told["objects"]] == ["Contact"]
@@ -152,7 +166,9 @@ def test_the_browser_opens_pages_and_refuses_in_words(org: Connection) -> None:
         org.clock.wait(0.05)
     bad = browser.heard({"kind": "pick", "filters": {"CreatedDate": ">soon"}}) or {}
     assert not bad["ok"] and "a date such as" in bad["says"]
-    picked = browser.heard({"kind": "pick", "filters": {"LastName": "a"}, "order": "LastName"}) or {}
+    picked = (
+        browser.heard({"kind": "pick", "filters": {"LastName": "a"}, "order": "LastName"}) or {}
+    )
     assert picked["count"] == len(browser.frame()) > 0
     assert "Contact: the first rows of" in browser.html()
     browser.close_object()
@@ -162,7 +178,10 @@ def test_a_chart_tells_gaps_and_words() -> None:
     """Hours without a reading are left empty, and the picture says in words what it shows."""
     now = FakeClock().now()
     assert "was not read" in usage_svg([], now=now)
-    hours = [Hour(now - timedelta(hours=30), 10, 20, 50), Hour(now - timedelta(hours=1), 1.5, 3, 60)]
+    hours = [
+        Hour(now - timedelta(hours=30), 10, 20, 50),
+        Hour(now - timedelta(hours=1), 1.5, 3, 60),
+    ]
     svg = usage_svg([*hours, Hour(now - timedelta(days=9), 99, 0, 50)], now=now)
     assert svg.count('<rect class="own"') == 2
     assert "now 4.5 % of the maximum, 1.5 % by sfnb; highest 30.0 %" in svg

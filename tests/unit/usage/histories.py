@@ -54,7 +54,8 @@ def history(
         log_calls=rows[:, 1],
         log_own=rows[:, 2],
         log_hours=ints(
-            [(m // 60, 1, calls - ours, 0) for m, calls, ours in rows] + [(m // 60, 2, ours, 0) for m, _, ours in rows]
+            [(m // 60, 1, calls - ours, 0) for m, calls, ours in rows]
+            + [(m // 60, 2, ours, 0) for m, _, ours in rows]
         ).reshape(-1, 4),
         callers={1: ERP, 2: OURS},
         covered=covered_hours(covered),

@@ -25,10 +25,14 @@ ago = st.integers(0, 9 * DAY)
 units = st.integers(0, 5000)
 histories = st.builds(
     history,
-    samples=st.lists(st.tuples(ago, units, st.integers(0, 20_000)), max_size=30, unique_by=lambda row: row[0]),
+    samples=st.lists(
+        st.tuples(ago, units, st.integers(0, 20_000)), max_size=30, unique_by=lambda row: row[0]
+    ),
     spent=st.lists(st.tuples(ago, st.integers(0, 2), units), max_size=30),
     log=st.lists(st.tuples(ago, st.integers(50, 99), st.integers(0, 50)), max_size=30),
-    covered=st.lists(st.tuples(st.just("Daily"), st.integers(END // 60 - 240, END // 60)), max_size=5),
+    covered=st.lists(
+        st.tuples(st.just("Daily"), st.integers(END // 60 - 240, END // 60)), max_size=5
+    ),
     jobs=st.just(
         (
             JobLine("j1", "backup", "running", NOW - timedelta(days=8), None),
@@ -67,7 +71,9 @@ def test_the_rolling_use_counts_a_job_as_running_until_it_ends() -> None:
     """A job's calls are `running` at readings before its end and `completed` after it; they leave after 24 hours."""
     job = JobLine("j1", "backup", "completed", NOW - timedelta(hours=30), NOW - timedelta(hours=28))
     told = history(
-        samples=[(29 * 60, 100, 1000), (27 * 60, 100, 1000), (60, 0, 1000)], spent=[(29 * 60 + 30, 1, 40)], jobs=[job]
+        samples=[(29 * 60, 100, 1000), (27 * 60, 100, 1000), (60, 0, 1000)],
+        spent=[(29 * 60 + 30, 1, 40)],
+        jobs=[job],
     )
     rows = usage_frame(told)
     assert list(rows["sfnb_running"]) == [40, 0, 0]
@@ -80,7 +86,10 @@ def test_a_counter_gives_up_its_hours() -> None:
     random = np.random.default_rng(3)
     hourly = random.integers(0, 90, size=24 * 9)
     hourly[40:64] = 0  # a day without calls fixes what the days before and after it had
-    counter = np.array([hourly[max(end - 24, 0) : end].sum() for end in range(24, len(hourly) + 1)], dtype=np.float64)
+    counter = np.array(
+        [hourly[max(end - 24, 0) : end].sum() for end in range(24, len(hourly) + 1)],
+        dtype=np.float64,
+    )
     edges = np.concatenate([np.full(24, np.nan), counter])
     steps = steps_of(edges, np.full(len(hourly), np.nan), 24)
     assert np.allclose(steps.units, hourly)
@@ -93,18 +102,29 @@ def test_a_counter_gives_up_its_hours() -> None:
 def test_a_counters_hours_sum_to_the_counter(hourly: list[int]) -> None:
     """However little is known of the first day, the hours worked out of a counter sum up to it."""
     values = np.array(hourly)
-    counter = np.array([values[end - 24 : end].sum() for end in range(24, len(values) + 1)], dtype=np.float64)
-    steps = steps_of(np.concatenate([np.full(24, np.nan), counter]), np.full(len(values), np.nan), 24)
+    counter = np.array(
+        [values[end - 24 : end].sum() for end in range(24, len(values) + 1)], dtype=np.float64
+    )
+    steps = steps_of(
+        np.concatenate([np.full(24, np.nan), counter]), np.full(len(values), np.nan), 24
+    )
     assert steps.units[-24:].sum() == pytest.approx(counter[-1])
     assert (steps.units >= 0).all()
 
 
 def test_window_sum_is_24_hours() -> None:
     """A call leaves the window exactly 24 hours after it was made."""
-    assert list(window_sum(ints([100]), ints([7]), ints([99, 100, 100 + DAY - 1, 100 + DAY]))) == [0, 7, 7, 0]
+    assert list(window_sum(ints([100]), ints([7]), ints([99, 100, 100 + DAY - 1, 100 + DAY]))) == [
+        0,
+        7,
+        7,
+        0,
+    ]
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2026-10-25", 25), ("2026-03-29", 23), ("2026-10-26", 24)])
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-10-25", 25), ("2026-03-29", 23), ("2026-10-26", 24)]
+)
 def test_a_day_with_a_clock_change_is_right(day: str, hours: int) -> None:
     """The day on which the clock changes has 25 or 23 hours, and each hour's calls are in it once."""
     start = datetime.fromisoformat(day).replace(tzinfo=BERLIN).astimezone(UTC)
@@ -117,7 +137,9 @@ def test_a_day_with_a_clock_change_is_right(day: str, hours: int) -> None:
             "hour_at": at,
             "source": "counter",
             **dict.fromkeys(["calls", "unattributed"], pd.Series([1] * 96, dtype="Int64")),
-            **dict.fromkeys(["sfnb_jobs", "sfnb_besides", "other_apps"], pd.Series([0] * 96, dtype="Int64")),
+            **dict.fromkeys(
+                ["sfnb_jobs", "sfnb_besides", "other_apps"], pd.Series([0] * 96, dtype="Int64")
+            ),
         }
     )
     usage = usage_frame(history())
@@ -157,7 +179,9 @@ def test_what_is_not_known_is_said_in_words(code: str, made: dict[str, Any]) -> 
 def test_an_app_whose_use_doubled_is_told() -> None:
     """An app with at least twice its usual calls on the last logged day gets a warning that names it."""
     first = (END // 60 // 24 - 5) * 24
-    log = [(END - hour * 60, 90 if hour >= first + 96 else 30, 0) for hour in range(first, first + 120)]
+    log = [
+        (END - hour * 60, 90 if hour >= first + 96 else 30, 0) for hour in range(first, first + 120)
+    ]
     told = history([(5, 100, 9000)], log=log, covered=[("Daily", first), ("Daily", first + 96)])
     (notice,) = [one for one in review_of(told, BERLIN).notices if one.code == "app_doubled"]
     assert notice.sentence.startswith("ERP made 2,160 calls")

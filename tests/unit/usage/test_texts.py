@@ -64,7 +64,10 @@ def test_a_chart_shows_markup_as_text(text: str, shown: str) -> None:
 def test_csv_files_are_written(tmp_path: Path) -> None:
     """Each frame is a CSV file of its own that reads back with its columns and rows."""
     review = review_of(
-        history([(30, 100, 1000), (5, 120, 1000)], log=[(60, 9, 4)], covered=[("Hourly", END // 60 - 1)]), UTC
+        history(
+            [(30, 100, 1000), (5, 120, 1000)], log=[(60, 9, 4)], covered=[("Hourly", END // 60 - 1)]
+        ),
+        UTC,
     )
     written = write_csv(review, tmp_path / "out")
     assert {path.name for path in written} >= {"acme-usage.csv", "acme-hours.csv", "acme-apps.csv"}
@@ -76,8 +79,13 @@ def test_figures_know_light_and_dark() -> None:
     """Each figure comes in both themes, and says in words when there is nothing to draw."""
     review = review_of(history([(90, 100, 1000), (5, 120, 1000)]), UTC)
     for theme in ("light", "dark"):
-        figure = charts.usage_figure(review.usage, thresholds=review.thresholds, pauses=review.pauses, theme=theme)
-        assert figure.layout.template.layout.paper_bgcolor == charts.TEMPLATES[theme].layout.paper_bgcolor
+        figure = charts.usage_figure(
+            review.usage, thresholds=review.thresholds, pauses=review.pauses, theme=theme
+        )
+        assert (
+            figure.layout.template.layout.paper_bgcolor
+            == charts.TEMPLATES[theme].layout.paper_bgcolor
+        )
         assert [trace.name for trace in figure.data] == ["not attributed", "where sfnb's jobs stop"]
     empty = charts.usage_figure(review.usage, api="bulk")
     assert "Nothing is known yet" in empty.layout.annotations[0].text
@@ -90,7 +98,14 @@ def test_an_unknown_zone_is_refused() -> None:
 
 
 HEAD = "TIMESTAMP,REQUEST_ID,API_FAMILY,CLIENT_NAME,CONNECTED_APP_NAME,COUNTS_AGAINST_API_LIMIT,ENTITY_NAME,USER_NAME\n"
-FILE = EventFile("0AT1", "Hourly", datetime(2026, 11, 9, 5, tzinfo=UTC), 1, datetime(2026, 11, 9, 9, tzinfo=UTC), 0)
+FILE = EventFile(
+    "0AT1",
+    "Hourly",
+    datetime(2026, 11, 9, 5, tzinfo=UTC),
+    1,
+    datetime(2026, 11, 9, 9, tzinfo=UTC),
+    0,
+)
 
 
 def test_an_event_log_is_tallied() -> None:

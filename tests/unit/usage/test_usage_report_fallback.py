@@ -20,7 +20,11 @@ from tests.unit.usage.histories import END, NOW, history
 
 ORG = "00D000000000001AAA"
 MONDAY, TUESDAY = date(2026, 11, 2), date(2026, 11, 3)
-ANN_AND_BOB = [UserDay(MONDAY, "ann@a.test", 5), UserDay(MONDAY, "bob@a.test", 7), UserDay(TUESDAY, "ann@a.test", 1)]
+ANN_AND_BOB = [
+    UserDay(MONDAY, "ann@a.test", 5),
+    UserDay(MONDAY, "bob@a.test", 7),
+    UserDay(TUESDAY, "ann@a.test", 1),
+]
 
 
 def cell(value: Any, label: str = "") -> dict[str, Any]:
@@ -74,7 +78,14 @@ TABULAR = {
 
 SUMMARY = {
     "allData": False,  # the sums are whole even where details are cut off
-    "factMap": {"T!T": fact(13), "0!T": fact(6), "0_0!T": fact(5), "0_1!T": fact(1), "1!T": fact(7), "1_0!T": fact(7)},
+    "factMap": {
+        "T!T": fact(13),
+        "0!T": fact(6),
+        "0_0!T": fact(5),
+        "0_1!T": fact(1),
+        "1!T": fact(7),
+        "1_0!T": fact(7),
+    },
     "groupingsDown": {
         "groupings": [
             group("0", "ann@a.test", group("0_0", "2026-11-02"), group("0_1", "2026-11-03")),
@@ -126,7 +137,10 @@ def test_each_form_of_report_tells_the_same(body: dict[str, Any]) -> None:
     [
         ([], "no report"),
         ({"factMap": {}}, "no column of days"),
-        (TABULAR | {"reportExtendedMetadata": {"detailColumnInfo": {"D": {"dataType": "date"}}}}, "no column of calls"),
+        (
+            TABULAR | {"reportExtendedMetadata": {"detailColumnInfo": {"D": {"dataType": "date"}}}},
+            "no column of calls",
+        ),
         (TABULAR | {"allData": False}, "more lines than Salesforce sends"),
     ],
 )
@@ -138,12 +152,18 @@ def test_another_report_is_refused_in_a_sentence(body: object, told: str) -> Non
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
-@given(st.sampled_from([TABULAR, SUMMARY, MATRIX]), st.sampled_from(sorted(TABULAR | SUMMARY | MATRIX)), JSON)
+@given(
+    st.sampled_from([TABULAR, SUMMARY, MATRIX]),
+    st.sampled_from(sorted(TABULAR | SUMMARY | MATRIX)),
+    JSON,
+)
 def test_a_strange_part_is_no_crash(body: dict[str, Any], name: str, part: Any) -> None:
     """Whatever stands in any part of the answer, it is lines of calls of at least 0, or one sentence."""
     try:
@@ -166,7 +186,9 @@ def test_a_later_report_replaces_its_days(tmp_path: Path) -> None:
             UserDay(MONDAY, "bob@a.test", 7, is_whole=True),
             UserDay(TUESDAY, "bob@a.test", 4),
         ]
-        assert book.last_read(ORG) == ReportRead(noon + timedelta(days=1), noon + timedelta(hours=1), "No.")
+        assert book.last_read(ORG) == ReportRead(
+            noon + timedelta(days=1), noon + timedelta(hours=1), "No."
+        )
         book.put(ORG, [], noon + timedelta(days=401))
         assert book.days(ORG, MONDAY) == []
         assert book.days("another", MONDAY) == []

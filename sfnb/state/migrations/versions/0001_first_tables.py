@@ -35,7 +35,11 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(64), nullable=False),
     )
     # The head is there before the first line, so that the first two writers already wait for each other.
-    op.execute(sa.text("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, :hash)").bindparams(hash="0" * 64))
+    op.execute(
+        sa.text("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, :hash)").bindparams(
+            hash="0" * 64
+        )
+    )
     op.create_table(
         "gates",
         sa.Column("org_id", sa.String(18), primary_key=True),

@@ -50,7 +50,9 @@ def upgrade() -> None:
         sa.Column("family", sa.String(64), nullable=False),
         sa.Column("entity", sa.String(255), nullable=False),
         sa.Column("is_sfnb", sa.Boolean(), nullable=False),
-        sa.UniqueConstraint("org_id", "app", "user", "family", "entity", "is_sfnb", name="event_actors_by_name"),
+        sa.UniqueConstraint(
+            "org_id", "app", "user", "family", "entity", "is_sfnb", name="event_actors_by_name"
+        ),
     )
     op.create_table(
         "event_hours",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sfnb.clock import Clock, SystemClock
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
-from sfnb.org.org import connect
+from sfnb.org.client import open_client
 from sfnb.settings import Settings, load_settings
 from sfnb.state.database import State, open_state
 from sfnb.usage.collect import collect
@@ -45,20 +45,32 @@ def look(
         orgs = [name.strip() for name in orgs.split(",") if name.strip()]
     names = list(dict.fromkeys(orgs or sorted(settings.orgs)))
     if not names:
-        raise CallerError("no org is registered yet; `sfnb org add NAME …` adds one, `sfnb demo start` makes one.")
+        raise CallerError(
+            "no org is registered yet; `sfnb org add NAME …` adds one, `sfnb demo start` makes one."
+        )
     for name in names:
         settings.org(name)
     state = open_state(settings.state_url, clock=clock)
     try:
         return [
-            look_at(settings, state, clock, name, days=days, timezone=timezone, is_offline=is_offline) for name in names
+            look_at(
+                settings, state, clock, name, days=days, timezone=timezone, is_offline=is_offline
+            )
+            for name in names
         ]
     finally:
         state.close()
 
 
 def look_at(
-    settings: Settings, state: State, clock: Clock, name: str, *, days: int, timezone: str | None, is_offline: bool
+    settings: Settings,
+    state: State,
+    clock: Clock,
+    name: str,
+    *,
+    days: int,
+    timezone: str | None,
+    is_offline: bool,
 ) -> Review:
     """
     One org's review. An org that cannot be reached now is reviewed by what is stored, and a notice says why.
@@ -73,7 +85,7 @@ def look_at(
     org_id = settings.org(name).org_id
     if not is_offline or not org_id:
         try:
-            org = connect(settings, name, state=state, clock=clock)
+            org = open_client(settings, name, state=state, clock=clock)
             try:
                 org_id = org.org_id
                 if not is_offline:

@@ -15,7 +15,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from sfnb.model import APIS, Api
-from sfnb.quota.forecast import Finish, History
+from sfnb.quota.forecast import BudgetHistory, Finish
 from sfnb.state.database import State
 from sfnb.state.summary import iso
 from sfnb.usage.frames import budget_history
@@ -23,7 +23,7 @@ from sfnb.usage.history import load_history
 from sfnb.usage.notices import when_sentence
 
 
-def budgets_of(state: State, org_id: str, *, now: datetime) -> dict[Api, History]:
+def budgets_of(state: State, org_id: str, *, now: datetime) -> dict[Api, BudgetHistory]:
     """The past of each budget of which the org has told something in the last 24 hours. Cost: no API calls."""
     history = load_history(state, "", org_id, days=7, now=now)
     return {api: budget for api in APIS if (budget := budget_history(history, api)) is not None}
@@ -33,14 +33,19 @@ def finish_sentence(finish: Finish, zone: tzinfo) -> str:
     """When a job would end under its limit percent, in words."""
     if finish.finish.at is None:
         return f"Under a limit of {finish.limit_percent} % it would not end within a week."
-    pauses = "without a pause" if not finish.pauses else f"with {finish.pauses} pause{'s' if finish.pauses > 1 else ''}"
+    pauses = (
+        "without a pause"
+        if not finish.pauses
+        else f"with {finish.pauses} pause{'s' if finish.pauses > 1 else ''}"
+    )
     return f"Under a limit of {finish.limit_percent} % it would end {when_sentence(finish.finish, zone)}, {pauses}."
 
 
 def unpaused_percent(finishes: Mapping[int, Finish]) -> int | None:
     """The lowest limit percent under which the job would run through; None: there is none."""
     return min(
-        (p for p, finish in finishes.items() if not finish.pauses and finish.finish.at is not None), default=None
+        (p for p, finish in finishes.items() if not finish.pauses and finish.finish.at is not None),
+        default=None,
     )
 
 

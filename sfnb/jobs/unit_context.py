@@ -11,8 +11,8 @@ from urllib.parse import quote
 from sfnb.clock import Clock
 from sfnb.errors import ObjectError, TransientError
 from sfnb.model import Price
+from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, fetch_composite
-from sfnb.org.org import Org
 from sfnb.org.transport import call_context
 from sfnb.store.tables import Writer
 
@@ -23,10 +23,10 @@ Body = bytes | ObjectError | TransientError
 
 
 @dataclass(frozen=True)
-class Desk:
+class UnitContext:
     """What every unit works with. Shared by threads; each of its members says how."""
 
-    org: Org
+    org: OrgClient
     writer: Writer
     job_id: str
     clock: Clock
@@ -40,7 +40,9 @@ class Desk:
         def on_call(price: Price) -> None:
             self.count(name, price.get("api", 0))
 
-        with call_context(job_id=self.job_id, object=name, on_call=on_call, stop=self.stop, **context):
+        with call_context(
+            job_id=self.job_id, object_name=name, on_call=on_call, stop=self.stop, **context
+        ):
             return self.org.retrying(fn)
 
     def query_path(self, soql: str) -> str:
@@ -68,7 +70,10 @@ class Desk:
             except ObjectError:
                 self._composite_refused.set()
             else:
-                return [_body(a.refusal(name), a.body) for (name, _), a in zip(paths, answers, strict=True)]
+                return [
+                    _body(a.refusal(name), a.body)
+                    for (name, _), a in zip(paths, answers, strict=True)
+                ]
         return [self._query_alone(name, path) for name, path in paths]
 
     def _query_alone(self, name: str, path: str) -> Body:

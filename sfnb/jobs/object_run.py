@@ -12,11 +12,11 @@ from sfnb.store.log import Progress
 
 
 @dataclass
-class Track:
+class ObjectRun:
     """One object on its way. Only the deciding thread touches it."""
 
     schema: ObjectSchema
-    road: str
+    reader: str
     expected_rows: int | None
     mb: float
     parent_field: str | None

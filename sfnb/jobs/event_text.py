@@ -23,19 +23,23 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
             left = f", {len(event.left_out)} cannot be queried" if event.left_out else ""
             return f"snapshot {event.snapshot}: {len(event.objects)} objects, about {rows:,} rows{left}"
         case events.ObjectProgress(state=ObjectState.COMPLETE):
-            return f"{event.object}: {event.rows:,} rows, complete"
+            return f"{event.object_name}: {event.rows:,} rows, complete"
         case events.ObjectProgress() if event.rows:
-            return f"{event.object}: {event.rows:,} rows so far"
+            return f"{event.object_name}: {event.rows:,} rows so far"
         case events.ObjectFailed():
             return f"failed: {event.message}"
         case events.ObjectLeftOut():
-            return f"left out: {event.object}: {event.reason}"
+            return f"left out: {event.object_name}: {event.reason}"
         case events.JobPaused():
-            when = f"; asks the org again at {clock_text(event.next_check_at)}" if event.next_check_at else ""
+            when = (
+                f"; asks the org again at {clock_text(event.next_check_at)}"
+                if event.next_check_at
+                else ""
+            )
             return f"paused: {event.pause.reason}{when}"
         case events.QuotaChecked():
             goal = f"goes on below {event.lower_mark:,}"
-            return f"still paused: {event.api} {event.used:,} of {event.max:,} used; {goal}"
+            return f"still paused: {event.api} {event.used:,} of {event.maximum:,} used; {goal}"
         case events.JobResumed():
             return "resumed: calls have come back"
         case events.JobStateChanged():

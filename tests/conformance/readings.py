@@ -1,5 +1,5 @@
 """
-Values that must come out of every road as they went in, and how each road writes them.
+Values that must come out of every reader as they went in, and how each reader writes them.
 
 Bulk CSV cannot tell null from the empty text, and Salesforce stores no empty text: both are None here.
 """
@@ -23,14 +23,21 @@ TREACHEROUS: tuple[dict[str, str], ...] = (
         "Description": "one\r\ntwo\nthree\r\n\r\nfive",
         "Department": "1e5",
     },
-    {"LastName": 'say "yes", or "no"', "FirstName": "a,b;c\td", "Description": '"\n"', "MailingStreet": "1 A\r\nB"},
+    {
+        "LastName": 'say "yes", or "no"',
+        "FirstName": "a,b;c\td",
+        "Description": '"\n"',
+        "MailingStreet": "1 A\r\nB",
+    },
     {"LastName": "=1+1", "Title": "true", "Description": "Größe Ж €\n" * 3_100},
 )
 """Contacts: what looks like null or like a number, what breaks lines and quotes, a text near its field's 32,000."""
 
 
-def text_rows(rows: Iterable[Row], fields: Iterable[str] = TEXT_FIELDS) -> dict[str, dict[str, str | None]]:
-    """Id to the values of ``fields``, whichever road the rows took."""
+def text_rows(
+    rows: Iterable[Row], fields: Iterable[str] = TEXT_FIELDS
+) -> dict[str, dict[str, str | None]]:
+    """Id to the values of ``fields``, whichever reader the rows took."""
     names = tuple(fields)
     return {row["Id"]: {name: row[name] or None for name in names} for row in rows}
 
@@ -42,4 +49,6 @@ def csv_rows(text: str) -> list[dict[str, str]]:
 
 def expected(made: Mapping[str, Row]) -> dict[str, dict[str, str | None]]:
     """What the records with these ids must hold."""
-    return {record_id: {name: row.get(name) for name in TEXT_FIELDS} for record_id, row in made.items()}
+    return {
+        record_id: {name: row.get(name) for name in TEXT_FIELDS} for record_id, row in made.items()
+    }

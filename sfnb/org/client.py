@@ -48,7 +48,7 @@ CUT = (
 log = logging.getLogger("sfnb.org")
 
 
-class Org:
+class OrgClient:
     """
     One org, connected. Safe for threads; close it to give back its connections.
 
@@ -83,11 +83,13 @@ class Org:
         self._credentials = credentials
         self._access = Access(opened)
         self._login_lock = threading.Lock()
-        self.session = _http(opened.instance_url, clock, gate=gate, access=self._access, ca_file=config.ca_file)
+        self.session = _http(
+            opened.instance_url, clock, gate=gate, access=self._access, ca_file=config.ca_file
+        )
         self.session.auth = self._access
 
     def __repr__(self) -> str:
-        return f"<Org {self.name} {self.org_id} {self.instance_url} v{self.api_version}>"
+        return f"<OrgClient {self.name} {self.org_id} {self.instance_url} v{self.api_version}>"
 
     @property
     def user_id(self) -> str:
@@ -106,7 +108,10 @@ class Org:
         # Access replaces the session id in each call, so this stands for a renewed one too.
         token = self._access.session.token
         return Salesforce(
-            session=self.session, instance_url=self.instance_url, session_id=token, version=self.api_version
+            session=self.session,
+            instance_url=self.instance_url,
+            session_id=token,
+            version=self.api_version,
         )
 
     def limits(self) -> dict[Api, Reading]:
@@ -156,9 +161,13 @@ class Org:
                     timeout=(20.0, timeout_s) if timeout_s else None,
                 )
             except requests.exceptions.SSLError as err:
-                raise LoginError(f"{what}: the TLS certificate of {self.instance_url} is not trusted here.") from err
+                raise LoginError(
+                    f"{what}: the TLS certificate of {self.instance_url} is not trusted here."
+                ) from err
             except CUT as err:
-                raise TransientError(f"{what}: the connection broke ({type(err).__name__}).") from err
+                raise TransientError(
+                    f"{what}: the connection broke ({type(err).__name__})."
+                ) from err
 
         used = self._access.session
         response = send()
@@ -180,13 +189,19 @@ class Org:
                 return response.json()
             except ValueError as err:
                 kind = response.headers.get("Content-Type", "nothing").split(";")[0]
-                raise TransientError(f"{method} {path}: the answer is no whole JSON text but {kind}.") from err
+                raise TransientError(
+                    f"{method} {path}: the answer is no whole JSON text but {kind}."
+                ) from err
 
         return self.retrying(once)
 
     def url_of(self, path: str) -> str:
         """The address of a path below the API version, or from the root when it starts with a slash."""
-        return f"{self.instance_url}{path}" if path.startswith("/") else f"{self.instance_url}{self.data_path(path)}"
+        return (
+            f"{self.instance_url}{path}"
+            if path.startswith("/")
+            else f"{self.instance_url}{self.data_path(path)}"
+        )
 
     def data_path(self, path: str) -> str:
         """``/services/data/v66.0/…``, as subrequests of a composite call name it."""
@@ -200,7 +215,9 @@ class Org:
         """Give back the connections. The session stays open in the org: other processes may use it."""
         self.session.close()
 
-    def _refusal(self, response: requests.Response, what: str, *, stream: bool) -> BaseException | None:
+    def _refusal(
+        self, response: requests.Response, what: str, *, stream: bool
+    ) -> BaseException | None:
         is_good = response.status_code < 300
         try:
             body = b"" if stream and is_good else response.content
@@ -217,7 +234,9 @@ class Org:
         finally:
             refused.close()
         if "not valid for use with the REST API" in message:
-            raise LoginError(f"org {self.name}: {message} ({code}). Add the OAuth scope api to the app.")
+            raise LoginError(
+                f"org {self.name}: {message} ({code}). Add the OAuth scope api to the app."
+            )
         with self._login_lock:
             if self._access.session is not used:
                 return
@@ -229,11 +248,13 @@ class Org:
             if opened.org_id and opened.org_id != self.org_id:
                 raise _wrong_org(self.config, self.org_id, opened.org_id)
             self._credentials = _rotated(self.config, credentials, opened)
-            self._access.session = replace(opened, instance_url=self.instance_url, org_id=self.org_id)
+            self._access.session = replace(
+                opened, instance_url=self.instance_url, org_id=self.org_id
+            )
             log.info("org %s: the session had ended; logged in again", self.name)
 
 
-def connect(settings: Settings, name: str, *, state: State, clock: Clock) -> Org:
+def open_client(settings: Settings, name: str, *, state: State, clock: Clock) -> OrgClient:
     """
     The registered org, logged in. Cost: no API calls, except 1 when no answer of the login tells the org's id.
 
@@ -258,19 +279,28 @@ def connect(settings: Settings, name: str, *, state: State, clock: Clock) -> Org
         opened = _with_org_id(config, credentials, opened, version, ledger, clock)
     if config.org_id and opened.org_id != config.org_id:
         raise _wrong_org(config, config.org_id, opened.org_id)
-    return Org(
-        config, credentials, opened, api_version=version, gate=Gate(ledger, opened.org_id, clock=clock), clock=clock
+    return OrgClient(
+        config,
+        credentials,
+        opened,
+        api_version=version,
+        gate=Gate(ledger, opened.org_id, clock=clock),
+        clock=clock,
     )
 
 
-def fetch_api_version(instance_url: str, config: OrgConfig, settings: Settings, clock: Clock) -> str:
+def fetch_api_version(
+    instance_url: str, config: OrgConfig, settings: Settings, clock: Clock
+) -> str:
     """The newest API version that the org serves and sfnb knows. Cost: none; Salesforce does not count this call."""
     with _http(instance_url, clock, ca_file=config.ca_file) as http:
         try:
             answer = http.get(f"{instance_url}/services/data", timeout=60).json()
             served = [str(entry["version"]) for entry in answer]
         except CUT as err:
-            raise LoginError(f"org {config.name}: {instance_url} was not reached ({type(err).__name__}).") from err
+            raise LoginError(
+                f"org {config.name}: {instance_url} was not reached ({type(err).__name__})."
+            ) from err
         except (ValueError, KeyError, TypeError) as err:
             raise LoginError(
                 f"org {config.name}: {instance_url} does not list its API versions as a Salesforce org does. "
@@ -279,12 +309,19 @@ def fetch_api_version(instance_url: str, config: OrgConfig, settings: Settings, 
     wanted = min(settings.api_version, NEWEST_API_VERSION, key=float)
     usable = [version for version in served if float(version) <= float(wanted)]
     if not usable:
-        raise LoginError(f"org {config.name}: serves API versions {', '.join(served)}, none up to {wanted}.")
+        raise LoginError(
+            f"org {config.name}: serves API versions {', '.join(served)}, none up to {wanted}."
+        )
     return max(usable, key=float)
 
 
 def _http(
-    url: str, clock: Clock, *, gate: Gate | None = None, access: Access | None = None, ca_file: str = ""
+    url: str,
+    clock: Clock,
+    *,
+    gate: Gate | None = None,
+    access: Access | None = None,
+    ca_file: str = "",
 ) -> requests.Session:
     session = requests.Session()
     adapter = GateAdapter(url=url, clock=clock, gate=gate, access=access, ca_file=ca_file)
@@ -296,7 +333,11 @@ def _http(
 
 
 def _open(config: OrgConfig, credentials: Credentials, clock: Clock) -> Session:
-    url = getattr(credentials, "url", "") or getattr(credentials, "instance_url", "") or "https://login.salesforce.com"
+    url = (
+        getattr(credentials, "url", "")
+        or getattr(credentials, "instance_url", "")
+        or "https://login.salesforce.com"
+    )
     with _http(url, clock, ca_file=config.ca_file) as http:
         # With an auth of our own, requests leaves a .netrc alone, which would replace the header of userinfo.
         http.auth = _unchanged
@@ -309,7 +350,12 @@ def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _with_org_id(  # noqa: PLR0917
-    config: OrgConfig, credentials: Credentials, opened: Session, version: str, ledger: Any, clock: Clock
+    config: OrgConfig,
+    credentials: Credentials,
+    opened: Session,
+    version: str,
+    ledger: Any,
+    clock: Clock,
 ) -> Session:
     """
     The session with the org's id asked by a query.
@@ -317,21 +363,26 @@ def _with_org_id(  # noqa: PLR0917
     Until the answer is here, the call is put down to the org's address: no other name for its allowance is known.
     """
     gate = Gate(ledger, urlsplit(opened.instance_url).netloc, clock=clock)
-    org = Org(config, credentials, opened, api_version=version, gate=gate, clock=clock)
+    org = OrgClient(config, credentials, opened, api_version=version, gate=gate, clock=clock)
     try:
         answer = org.fetch_json("GET", "query", params={"q": "SELECT Id FROM Organization"})
         return replace(opened, org_id=to18(answer["records"][0]["Id"]))
     except (KeyError, IndexError, TypeError) as err:
         raise LoginError(f"org {config.name}: does not tell its Organization Id.") from err
     except SfnbError as err:
-        raise LoginError(f"org {config.name}: does not tell its Organization Id. {mask(str(err))}") from err
+        raise LoginError(
+            f"org {config.name}: does not tell its Organization Id. {mask(str(err))}"
+        ) from err
     finally:
         org.close()
 
 
 def _rotated(config: OrgConfig, credentials: Credentials, opened: Session) -> Credentials:
     """The credentials with the refresh token that the org handed out, kept where the old one came from."""
-    if not isinstance(credentials, RefreshCredentials) or opened.refresh_token in ("", credentials.refresh_token):
+    if not isinstance(credentials, RefreshCredentials) or opened.refresh_token in (
+        "",
+        credentials.refresh_token,
+    ):
         return credentials
     if config.secrets.get("refresh_token") == "keyring":
         store_secret(config.name, "refresh_token", opened.refresh_token)

@@ -25,7 +25,10 @@ def user_days_frame(history: OrgHistory, zone: tzinfo) -> pd.DataFrame:
         none of the latter).
     """
     first = history.start_at.astimezone(zone).date()
-    lines = sorted((line for line in history.user_days if line.day >= first), key=lambda line: (line.day, line.user))
+    lines = sorted(
+        (line for line in history.user_days if line.day >= first),
+        key=lambda line: (line.day, line.user),
+    )
     return pd.DataFrame(
         {
             "org": pd.Series([history.org] * len(lines), dtype="string"),

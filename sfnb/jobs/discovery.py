@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from sfnb.errors import ObjectError
@@ -12,14 +13,14 @@ from sfnb.jobs import plan as planning
 from sfnb.jobs.plan import Facts, Plan, choose_names, plan_backup, reason_not_read
 from sfnb.model import ObjectInfo, ObjectSchema, Price
 from sfnb.org import describe
-from sfnb.org.org import Org
+from sfnb.org.client import OrgClient
 from sfnb.org.transport import call_context
 
 T = TypeVar("T")
 
 
 @dataclass
-class Survey:
+class Discovery:
     """
     What the org has told so far. It survives a pause: asking goes on where it stopped, nothing is asked twice.
 
@@ -28,7 +29,7 @@ class Survey:
         exclude: objects not wanted.
     """
 
-    org: Org
+    org: OrgClient
     job_id: str
     stop: threading.Event
     objects: Sequence[str] | None = None
@@ -58,7 +59,11 @@ class Survey:
         gone = ObjectError("it was not described")
         facts = [Facts(infos[n], self._schemas.get(n, gone), counts.get(n)) for n in names]
         plan = plan_backup(facts, preparation_calls=self.calls)
-        schemas = {n: s for n, s in self._schemas.items() if n in plan.objects and isinstance(s, ObjectSchema)}
+        schemas = {
+            n: s
+            for n, s in self._schemas.items()
+            if n in plan.objects and isinstance(s, ObjectSchema)
+        }
         return plan, schemas
 
     def schemas(self, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
@@ -89,10 +94,10 @@ class Survey:
         missing = [name for name in names if name not in self._schemas]
         for start in range(0, len(missing), planning.DESCRIBES_PER_CALL):
             some = missing[start : start + planning.DESCRIBES_PER_CALL]
-            self._schemas.update(self._ask(lambda some=some: describe.fetch_schemas(self.org, some)))  # type: ignore[misc]
+            self._schemas.update(self._ask(partial(describe.fetch_schemas, self.org, some)))
 
     def _ask(self, fn: Callable[[], T]) -> T:
-        with call_context(job_id=self.job_id, object="", on_call=self._count, stop=self.stop):
+        with call_context(job_id=self.job_id, object_name="", on_call=self._count, stop=self.stop):
             return fn()
 
     def _count(self, price: Price) -> None:

@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from sfnb.errors import SfnbError
-from sfnb.ui.kernel import Pulse
+from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen, styles
-from sfnb.ui.words import picture
+from sfnb.ui.text import picture
 
 
 class Picture(Screen):
@@ -28,7 +28,7 @@ class Picture(Screen):
         self._make = make
         self._body = ""
         self.refresh()
-        self._pulse = Pulse(self._look, every_s)
+        self._pulse = Timer(self._look, every_s)
         self._pulse.start()
 
     def refresh(self) -> None:

@@ -8,7 +8,7 @@ from sfnb.clock import FakeClock
 from sfnb.jobs import events
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state.jobs import Job, JobObject
-from sfnb.ui.jobs import JobView, progress_of
+from sfnb.ui.job_view import JobView, progress_of
 
 T0 = FakeClock().now()
 
@@ -19,7 +19,9 @@ def at(seconds: float) -> datetime:
 
 def planned(**expected: int | None) -> JobView:
     view = JobView("j1", "demo", "backup", JobState.RUNNING, T0)
-    view.apply(events.JobPlanned("j1", T0, "20261122T043812Z-1a2b3c", expected, {"Vote": "wants a filter"}))
+    view.apply(
+        events.JobPlanned("j1", T0, "20261122T043812Z-1a2b3c", expected, {"Vote": "wants a filter"})
+    )
     return view
 
 
@@ -58,7 +60,9 @@ def test_bars_tell_rows_rate_and_time_left() -> None:
     assert (name, standing, share) == ("Account", "running", 0.5)
     assert text == "500 of about 1,000 rows, 2 calls, 50 rows/s, about 10 s left"
     assert view.share == 500 / 4000
-    assert view.overall().startswith("0 of 2 objects, 500 rows, 0 API calls, 50 rows/s, about 1 min left")
+    assert view.overall().startswith(
+        "0 of 2 objects, 500 rows, 0 API calls, 50 rows/s, about 1 min left"
+    )
 
 
 def test_an_estimate_is_never_shown_as_done() -> None:
@@ -94,7 +98,9 @@ def test_a_pause_says_why_how_much_and_when_it_goes_on() -> None:
     assert "7,600 of 15,000" in text and "jobs stop at 7,500" in text and "asked again" in text
     assert not view.may["resume"] and view.may["cancel"] and not view.may["pause"]
     view.apply(events.QuotaChecked("j1", at(1801), "api", 7000, 15000, 6750, at(3601)))
-    assert "7,000 of 15,000" in " ".join(view.pause_lines()) and "below 6,750" in " ".join(view.pause_lines())
+    assert "7,000 of 15,000" in " ".join(view.pause_lines()) and "below 6,750" in " ".join(
+        view.pause_lines()
+    )
     view.apply(events.JobStateChanged("j1", at(1802), JobState.RUNNING))
     assert view.pause_lines() == []
 

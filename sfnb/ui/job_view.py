@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sfnb.jobs import events
-from sfnb.jobs.lines import line_of
+from sfnb.jobs.event_text import line_of
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state.jobs import Job, JobObject
-from sfnb.ui.words import count, moment, second, span
+from sfnb.ui.text import count, moment, second, span
 
-Standing = Literal["failed", "running", "waiting", "complete", "left_out"]
+ObjectStatus = Literal["failed", "running", "waiting", "complete", "left_out"]
 
 BADGES: Mapping[JobState, str] = {
     JobState.QUEUED: "… queued",
@@ -32,7 +32,13 @@ BADGES: Mapping[JobState, str] = {
 }
 """A sign and a word: the state is never told by colour alone."""
 
-MARKS: Mapping[Standing, str] = {"failed": "✗", "running": "▶", "waiting": "…", "complete": "✓", "left_out": "–"}
+MARKS: Mapping[ObjectStatus, str] = {
+    "failed": "✗",
+    "running": "▶",
+    "waiting": "…",
+    "complete": "✓",
+    "left_out": "–",
+}
 
 RATE_WINDOW_S = 30.0
 """The rate is that of the last half minute: steady enough to read, quick enough to notice a stall."""
@@ -46,7 +52,7 @@ class ObjectView:
     """One object of a job. ``expected`` is None where the org has no statistic."""
 
     name: str
-    standing: Standing = "waiting"
+    standing: ObjectStatus = "waiting"
     rows: int = 0
     expected: int | None = None
     calls: int = 0
@@ -68,7 +74,12 @@ class ObjectView:
     @property
     def rate(self) -> float | None:
         """Rows per second since it began."""
-        if self.began_at is None or self.at is None or self.at <= self.began_at or self.rows <= self.began_rows:
+        if (
+            self.began_at is None
+            or self.at is None
+            or self.at <= self.began_at
+            or self.rows <= self.began_rows
+        ):
             return None
         return (self.rows - self.began_rows) / (self.at - self.began_at).total_seconds()
 
@@ -141,20 +152,26 @@ class JobView:
             case events.ObjectProgress():
                 self._advance(event)
             case events.ObjectFailed():
-                self._mark(event.object, "failed", event.message)
+                self._mark(event.object_name, "failed", event.message)
             case events.ObjectLeftOut():
-                self._mark(event.object, "left_out", event.reason)
+                self._mark(event.object_name, "left_out", event.reason)
             case events.JobStateChanged():
                 self._change(event)
             case events.JobPaused():
-                self.pause, self.threshold, self.next_check_at = event.pause, event.threshold, event.next_check_at
+                self.pause, self.threshold, self.next_check_at = (
+                    event.pause,
+                    event.threshold,
+                    event.next_check_at,
+                )
                 self.check = None
             case events.QuotaChecked():
                 self.check, self.next_check_at = event, event.next_check_at
             case events.JobResumed():
                 self.pause = self.check = self.next_check_at = None
         # One line for each object that is done; its progress on the way there is what the bar shows.
-        is_halfway = isinstance(event, events.ObjectProgress) and event.state is not ObjectState.COMPLETE
+        is_halfway = (
+            isinstance(event, events.ObjectProgress) and event.state is not ObjectState.COMPLETE
+        )
         if not is_halfway and (text := line_of(event)) and not self._has_line(event.at, text):
             self.line_number += 1
             self.lines.append((self.line_number, event.at, text))
@@ -166,12 +183,28 @@ class JobView:
 
     def take(self, job: Job, calls: int) -> bool:
         """Take what the state database says of the job itself; whether that was news."""
-        before = (self.state, self.ended_at, self.calls, self.wanted, self.is_held, self.snapshot, self.message)
+        before = (
+            self.state,
+            self.ended_at,
+            self.calls,
+            self.wanted,
+            self.is_held,
+            self.snapshot,
+            self.message,
+        )
         self.state, self.ended_at, self.snapshot = job.state, job.ended_at, job.snapshot
         self.calls, self.wanted, self.is_held = calls, job.wanted, job.is_held
         if job.error:
             self.message = job.error
-        after = (self.state, self.ended_at, self.calls, self.wanted, self.is_held, self.snapshot, self.message)
+        after = (
+            self.state,
+            self.ended_at,
+            self.calls,
+            self.wanted,
+            self.is_held,
+            self.snapshot,
+            self.message,
+        )
         return before != after
 
     def _object(self, name: str) -> ObjectView:
@@ -190,15 +223,15 @@ class JobView:
         for name, reason in event.left_out.items():
             self._mark(name, "left_out", reason)
 
-    def _mark(self, name: str, standing: Standing, message: str) -> None:
+    def _mark(self, name: str, standing: ObjectStatus, message: str) -> None:
         shown = self._object(name)
         shown.standing, shown.message = standing, message
 
     def _advance(self, event: events.ObjectProgress) -> None:
-        shown = self.objects.get(event.object)
+        shown = self.objects.get(event.object_name)
         if shown is not None and shown.at is not None and event.at < shown.at:
             return
-        shown = self._object(event.object)
+        shown = self._object(event.object_name)
         before = max(shown.expected or 0, shown.rows)
         self._rows += event.rows - shown.rows
         if shown.began_at is None or event.rows < shown.rows:
@@ -216,7 +249,9 @@ class JobView:
             shown.expected = shown.rows
         if not self._pace or (event.at - self._pace[-1][0]).total_seconds() >= 0.5:
             self._pace.append((event.at, self._rows))
-            while (event.at - self._pace[0][0]).total_seconds() > RATE_WINDOW_S and len(self._pace) > 2:
+            while (event.at - self._pace[0][0]).total_seconds() > RATE_WINDOW_S and len(
+                self._pace
+            ) > 2:
                 self._pace.popleft()
 
     def _change(self, event: events.JobStateChanged) -> None:
@@ -232,9 +267,9 @@ class JobView:
     # what is said
 
     @property
-    def counts(self) -> dict[Standing, int]:
+    def counts(self) -> dict[ObjectStatus, int]:
         """How many objects stand where."""
-        found: dict[Standing, int] = dict.fromkeys(MARKS, 0)
+        found: dict[ObjectStatus, int] = dict.fromkeys(MARKS, 0)
         for shown in self.objects.values():
             found[shown.standing] += 1
         return found
@@ -265,8 +300,16 @@ class JobView:
         counts = self.counts
         todo = len(self.objects) - counts["left_out"]
         if not self.is_planned and not self.objects:
-            return "preparing: the org is asked what there is to read" if self.state is JobState.RUNNING else ""
-        parts = [f"{counts['complete']:,} of {todo:,} objects", f"{self._rows:,} rows", f"{self.calls:,} API calls"]
+            return (
+                "preparing: the org is asked what there is to read"
+                if self.state is JobState.RUNNING
+                else ""
+            )
+        parts = [
+            f"{counts['complete']:,} of {todo:,} objects",
+            f"{self._rows:,} rows",
+            f"{self.calls:,} API calls",
+        ]
         if counts["failed"]:
             parts.append(f"{counts['failed']:,} failed")
         if rate := self.rate:
@@ -283,7 +326,11 @@ class JobView:
             return []
         if self.pause is None:
             return ["Paused by a person. Nothing is sent until Resume."]
-        used, max_ = (self.check.used, self.check.max) if self.check else (self.pause.used, self.pause.max)
+        used, max_ = (
+            (self.check.used, self.check.maximum)
+            if self.check
+            else (self.pause.used, self.pause.maximum)
+        )
         lines = [
             f"Paused since {moment(self.pause.at)}: {self.pause.reason}",
             f"Use of the whole org: {count(used)} of {count(max_)}; jobs stop at {count(self.threshold)}.",
@@ -303,9 +350,13 @@ class JobView:
     def standing_line(self) -> str:
         """What a person should know beside the state: a wish under way, or that nobody runs the job."""
         if self.wanted == "cancel":
-            return "Cancel is asked for: the job ends as soon as the calls under way have come back."
+            return (
+                "Cancel is asked for: the job ends as soon as the calls under way have come back."
+            )
         if self.wanted == "pause" and self.state is not JobState.PAUSED:
-            return "Pause is asked for: the job pauses as soon as the calls under way have come back."
+            return (
+                "Pause is asked for: the job pauses as soon as the calls under way have come back."
+            )
         if self.state in (JobState.RUNNING, JobState.QUEUED) and not self.is_held:
             return "No process runs this job any more. Resume goes on where it stopped, in the same snapshot."
         return "" if self.state is JobState.PAUSED else self.message
@@ -316,7 +367,10 @@ class JobView:
         is_over = self.state.is_final
         waits_for_calls = self.state is JobState.PAUSED and self.is_held and self.pause is not None
         return {
-            "pause": not is_over and self.is_held and self.state is JobState.RUNNING and self.wanted is None,
+            "pause": not is_over
+            and self.is_held
+            and self.state is JobState.RUNNING
+            and self.wanted is None,
             "resume": self.state is JobState.FAILED
             or (not is_over and not self.is_held)
             or (self.state is JobState.PAUSED and (not waits_for_calls or self.wanted == "pause"))
@@ -345,20 +399,34 @@ class JobView:
         return [[number, second(at), text] for number, at, text in self.lines if number > after]
 
 
-def progress_of(job: Job, entries: Iterable[JobObject], at: datetime, known: JobView) -> list[events.Event]:
+def progress_of(
+    job: Job, entries: Iterable[JobObject], at: datetime, known: JobView
+) -> list[events.Event]:
     """The events that would have told what the state database says of the job's objects and ``known`` does not know."""
     told: list[events.Event] = []
     for entry in entries:
-        shown = known.objects.get(entry.object)
+        shown = known.objects.get(entry.object_name)
         if entry.message and entry.state is not ObjectState.COMPLETE:
             if shown is None or shown.standing not in ("failed", "left_out"):
-                told.append(events.ObjectFailed(job.job_id, at, entry.object, entry.message))
+                told.append(events.ObjectFailed(job.job_id, at, entry.object_name, entry.message))
             continue
         expected = shown.expected if shown else None
         standing = {"complete": ObjectState.COMPLETE, "running": ObjectState.PARTIAL}
-        seen = (standing.get(shown.standing, ObjectState.UNTOUCHED), shown.rows, shown.calls) if shown else None
+        seen = (
+            (standing.get(shown.standing, ObjectState.UNTOUCHED), shown.rows, shown.calls)
+            if shown
+            else None
+        )
         if seen != (entry.state, entry.rows, entry.calls):
             told.append(
-                events.ObjectProgress(job.job_id, at, entry.object, entry.state, entry.rows, expected, entry.calls)
+                events.ObjectProgress(
+                    job.job_id,
+                    at,
+                    entry.object_name,
+                    entry.state,
+                    entry.rows,
+                    expected,
+                    entry.calls,
+                )
             )
     return told
