@@ -5,7 +5,8 @@ Everything that can go wrong, sorted by what the catcher does about it.
 
     SfnbError
     ├── CallerError        change the request: a wrong name, number or combination of options
-    ├── TransientError     the same call may work soon; only ``org/retry.py`` catches it
+    ├── TransientError     the same call may work soon; ``org/retry.py`` repeats it
+    │   └── OrgUnavailable     nobody answers for the org: any other call would fail in the same way
     ├── RecordError        one record was refused; it is counted and kept, the job goes on
     └── JobError           this job, object or command cannot go on; what is sealed stays good
         ├── LoginError     the org did not let us in
@@ -35,6 +36,15 @@ class TransientError(SfnbError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class OrgUnavailable(TransientError):
+    """
+    The org is away: refused or failing connections, no name in DNS, timeouts, maintenance (503), the edge's 420, 502,
+    504 and web pages. It says nothing about the call that met it, so it is no object's failure.
+
+    ``retry`` raises it too when all tries have met it; to wait for the org is up to the job.
+    """
 
 
 class RecordError(SfnbError):

@@ -15,7 +15,7 @@ import requests
 import urllib3
 
 from sfnb.clock import Clock
-from sfnb.errors import LoginError, SfnbError, TransientError
+from sfnb.errors import LoginError, OrgUnavailable, SfnbError, TransientError
 from sfnb.model import Api, Reading
 from sfnb.org.credentials import Credentials, RefreshCredentials, credentials_of
 from sfnb.org.ids import to18
@@ -24,7 +24,7 @@ from sfnb.org.login import Session, login
 from sfnb.org.refusals import parse_error, refusal_of
 from sfnb.org.retry import TriesSpent, retry
 from sfnb.org.secrets import mask, store_secret
-from sfnb.org.transport import Access, GateAdapter, current_context
+from sfnb.org.transport import Access, GateAdapter, current_context, never_left
 from sfnb.quota.gate import Gate
 from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings
 
@@ -165,9 +165,10 @@ class OrgClient:
                     f"{what}: the TLS certificate of {self.instance_url} is not trusted here."
                 ) from err
             except CUT as err:
-                raise TransientError(
-                    f"{what}: the connection broke ({type(err).__name__})."
-                ) from err
+                # A connection that nobody takes says nothing about this call; one that breaks may.
+                is_away = isinstance(err, requests.exceptions.Timeout) or never_left(err)
+                kind = OrgUnavailable if is_away else TransientError
+                raise kind(f"{what}: the connection broke ({type(err).__name__}).") from err
 
         used = self._access.session
         response = send()

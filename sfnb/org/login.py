@@ -24,7 +24,7 @@ import requests
 
 from sfnb import __version__
 from sfnb.clock import Clock
-from sfnb.errors import LoginError, QuotaSignal, TransientError
+from sfnb.errors import LoginError, OrgUnavailable, QuotaSignal, TransientError
 from sfnb.org.credentials import (
     ClientCredentials,
     Credentials,
@@ -312,7 +312,7 @@ def _post(
             f"{urlsplit(url).netloc} sends logins on to {there or 'another host'}; use that as --domain."
         )
     if response.status_code in (420, 429, 502, 503, 504):
-        raise TransientError(
+        raise OrgUnavailable(
             f"{urlsplit(url).netloc} cannot log anyone in now (HTTP {response.status_code})."
         )
     return response
@@ -327,12 +327,12 @@ def _unreachable(url: str, err: Exception, secrets: Any = ()) -> Exception:
             "with --ca-file or REQUESTS_CA_BUNDLE."
         )
     if isinstance(err, requests.exceptions.ProxyError):
-        return TransientError(
+        return OrgUnavailable(
             f"{host} was not reached: the proxy refused. Check HTTPS_PROXY and NO_PROXY."
         )
     if "NameResolutionError" in text or "getaddrinfo" in text:
-        return TransientError(f"{host} was not found. Check the address and the network.")
-    return TransientError(
+        return OrgUnavailable(f"{host} was not found. Check the address and the network.")
+    return OrgUnavailable(
         f"{host} was not reached ({type(err).__name__}). Check the address and the network."
     )
 

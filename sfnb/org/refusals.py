@@ -11,12 +11,23 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sfnb.errors import LoginError, ObjectError, QuotaSignal, ResultsGone, SfnbError, TransientError
+from sfnb.errors import (
+    LoginError,
+    ObjectError,
+    OrgUnavailable,
+    QuotaSignal,
+    ResultsGone,
+    SfnbError,
+    TransientError,
+)
 from sfnb.model import Api
 from sfnb.org.limits import LIMIT_HEADER, parse_limit_header
 from sfnb.org.secrets import mask
 
 _PASSING_STATUS = frozenset({406, 420, 429, 500, 502, 503, 504})
+_AWAY_STATUS = frozenset({420, 502, 503, 504})
+"""Of the edge (420: "enhance your calm", in front of the instance) and of maintenance: no call would be answered."""
+
 _PASSING_CODES = frozenset(
     {
         "API_CURRENTLY_DISABLED",
@@ -64,6 +75,8 @@ def refusal_of(
     said = f"{what}: {message or 'no reason given'} ({code or f'HTTP {status}'})."
     if limit := _spent_budget(code, message):
         return _quota(limit, headers, said)
+    if status in _AWAY_STATUS or code == "SERVER_UNAVAILABLE":
+        return OrgUnavailable(said, retry_after_s=_retry_after_s(headers))
     if code == "REQUEST_LIMIT_EXCEEDED" or code in _PASSING_CODES or status in _PASSING_STATUS:
         return TransientError(said, retry_after_s=_retry_after_s(headers))
     return _lasting(status, code, said, what)
@@ -166,7 +179,7 @@ def _from_html(status: int, headers: Mapping[str, str], what: str) -> SfnbError:
         return ObjectError(
             f"{what}: the query is too long for an address (HTTP {status}).", code="URI_TOO_LONG"
         )
-    return TransientError(
+    return OrgUnavailable(
         f"{what}: a web page came instead of data (HTTP {status}). The org may be in maintenance; if it lasts, "
         "check the org's address and the proxy.",
         retry_after_s=_retry_after_s(headers),

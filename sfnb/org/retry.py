@@ -1,4 +1,4 @@
-"""Trying again. The one place that catches ``TransientError``; it stands outside the gate, so each try is counted."""
+"""Trying again. It stands outside the gate, so each try is counted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sfnb.clock import Clock
-from sfnb.errors import QuotaSignal, StopSignal, TransientError
+from sfnb.errors import OrgUnavailable, QuotaSignal, StopSignal, TransientError
 
 T = TypeVar("T")
 
@@ -25,6 +25,10 @@ class GaugeUnreadable(TransientError):
 
 class TriesSpent(TransientError):
     """What was tried again and again and did not work; a ``retry`` further out leaves it alone."""
+
+
+class StillUnavailable(TriesSpent, OrgUnavailable):
+    """All tries met an org that is away; the last one did for certain."""
 
 
 def wait_before(attempt: int, *, jitter: float, retry_after_s: float | None = None) -> float:
@@ -46,7 +50,7 @@ def retry(
     What ``fn`` returns, tried at most ``tries`` times while it fails in a passing way.
 
     Raises:
-        TriesSpent: the last failure, when all tries failed.
+        TriesSpent: the last failure, when all tries failed; StillUnavailable when the org was away then.
         QuotaSignal: when all tries failed because the quota could not be read.
         StopSignal: ``stop`` was set while waiting.
     """
@@ -66,7 +70,8 @@ def retry(
                         threshold=-1,
                         reason=f"{err} Pausing until it can be read.",
                     ) from err
-                raise TriesSpent(f"{err} Tried {tries} times.") from err
+                spent = StillUnavailable if isinstance(err, OrgUnavailable) else TriesSpent
+                raise spent(f"{err} Tried {tries} times.") from err
             jitter = random.random()  # noqa: S311  spreads load, guards nothing
             if clock.wait(
                 wait_before(attempt, jitter=jitter, retry_after_s=err.retry_after_s), stop

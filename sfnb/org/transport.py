@@ -273,7 +273,7 @@ class GateAdapter(HTTPAdapter):
             readings = self._readings(response, sent_at)
             return response
         except requests.RequestException as err:
-            was_sent = not _never_left(err)
+            was_sent = not never_left(err)
             raise
         finally:
             gate.settle(ticket, readings, was_sent=was_sent)
@@ -322,7 +322,7 @@ def _is_limits(request: requests.PreparedRequest) -> bool:
     )
 
 
-def _never_left(err: requests.RequestException) -> bool:
+def never_left(err: Exception) -> bool:
     """True when no connection came about, so nothing of the call can have reached the org."""
     if isinstance(err, requests.exceptions.ConnectTimeout):
         return True

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfnb.errors import LoginError, ObjectError, QuotaSignal, ResultsGone, SfnbError, TransientError
+from sfnb.errors import (
+    LoginError,
+    ObjectError,
+    OrgUnavailable,
+    QuotaSignal,
+    ResultsGone,
+    SfnbError,
+    TransientError,
+)
 from sfnb.org.refusals import parse_error, refusal_of
 
 QUERY = "GET /services/data/v66.0/query"
@@ -28,7 +36,7 @@ def errors(code: str, message: str = "no") -> bytes:
         (400, errors("UNABLE_TO_LOCK_ROW"), {}, TransientError, None),
         (400, errors("INVALID_QUERY_LOCATOR"), {}, ResultsGone, "INVALID_QUERY_LOCATOR"),
         (401, errors("INVALID_AUTH_HEADER"), {}, LoginError, None),
-        (401, b"<html>", HTML, TransientError, None),
+        (401, b"<html>", HTML, OrgUnavailable, None),
         (403, errors("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."), {},
          TransientError, None),
         (403, errors("API_DISABLED_FOR_ORG"), {}, LoginError, None),
@@ -42,13 +50,13 @@ def errors(code: str, message: str = "no") -> bytes:
         (410, b"", {}, ObjectError, "HTTP_410"),
         (414, b"<h1>Bad Message 414</h1>", HTML, ObjectError, "URI_TOO_LONG"),
         (431, b"<html>", HTML, ObjectError, "URI_TOO_LONG"),
-        (420, b"<html>", HTML, TransientError, None),
+        (420, b"<html>", HTML, OrgUnavailable, None),
         (429, b"", {}, TransientError, None),
         (500, errors("UNKNOWN_EXCEPTION"), {}, TransientError, None),
-        (502, b"bad gateway", {}, TransientError, None),
-        (503, errors("SERVER_UNAVAILABLE"), {}, TransientError, None),
-        (200, b"<!DOCTYPE html><html>", {}, TransientError, None),
-        (200, b"<html>", HTML, TransientError, None),
+        (502, b"bad gateway", {}, OrgUnavailable, None),
+        (503, errors("SERVER_UNAVAILABLE"), {}, OrgUnavailable, None),
+        (200, b"<!DOCTYPE html><html>", {}, OrgUnavailable, None),
+        (200, b"<html>", HTML, OrgUnavailable, None),
         (400, b'{"exceptionCode":"InvalidJob","exceptionMessage":"x"}', {}, ObjectError, "InvalidJob"),
         (400, b"<error><exceptionCode>InvalidBatch</exceptionCode></error>", {}, ObjectError, "InvalidBatch"),
     ],

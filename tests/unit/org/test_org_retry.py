@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfnb.clock import FakeClock
-from sfnb.errors import ObjectError, QuotaSignal, StopSignal, TransientError
+from sfnb.errors import ObjectError, OrgUnavailable, QuotaSignal, StopSignal, TransientError
 from sfnb.org.retry import GaugeUnreadable, TriesSpent, retry, wait_before
 
 
@@ -77,3 +77,17 @@ def test_waits_grow_and_stay_bounded(attempt: int, jitter: float, asked: float |
     assert wait_s >= min(asked or 0, 600)
     if not asked:
         assert wait_s <= 60
+
+
+@pytest.mark.parametrize(
+    ("last", "is_away"),
+    [(OrgUnavailable("no answer."), True), (TransientError("busy."), False)],
+)
+def test_an_org_that_is_away_is_told_apart_from_a_call_that_fails(
+    last: TransientError, is_away: bool
+) -> None:
+    """A job waits for an org that is away; one object's trouble stays its own. The last try decides."""
+    fn = Flaky(*[TransientError("x") for _ in range(5)], last)
+    with pytest.raises(TriesSpent) as caught:
+        retry(FakeClock(), None, fn)
+    assert isinstance(caught.value, OrgUnavailable) == is_away
