@@ -6,8 +6,9 @@ import threading
 from typing import TYPE_CHECKING, Never, TextIO
 
 from sfnb.jobs import events
-from sfnb.jobs.event_text import Lines, clock_text, is_repeated_by_next, line_of
+from sfnb.jobs.event_text import Lines, is_repeated_by_next, line_of
 from sfnb.model import ObjectState
+from sfnb.text import second
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -39,7 +40,7 @@ class Bars:
                 self._bar.total = max(self._bar.total or 0, self._bar.n)
                 self._bar.set_description(f"{self._done}/{self._objects} objects")
             elif (text := line_of(event)) and not is_repeated_by_next(event):
-                self._bar.write(f"{clock_text(event.at)} {text}", file=self._bar.fp)
+                self._bar.write(f"{second(event.at)} {text}", file=self._bar.fp)
 
     def close(self) -> None:
         """Leave the last bar standing."""

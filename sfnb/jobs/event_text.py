@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime
 from typing import TextIO
 
 from sfnb.jobs import events
 from sfnb.model import ObjectState
-
-
-def clock_text(at: datetime) -> str:
-    """``14:05:09`` in the machine's time zone."""
-    return at.astimezone().strftime("%H:%M:%S")
+from sfnb.text import second
 
 
 def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
@@ -32,7 +27,7 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
             return f"left out: {event.object_name}: {event.reason}"
         case events.JobPaused():
             when = (
-                f"; asks the org again at {clock_text(event.next_check_at)}"
+                f"; asks the org again at {second(event.next_check_at)}"
                 if event.next_check_at
                 else ""
             )
@@ -60,7 +55,7 @@ class Lines:
         text = line_of(event)
         if text and not is_repeated_by_next(event):
             with self._lock:
-                print(f"{clock_text(event.at)} {text}", file=self._out, flush=True)
+                print(f"{second(event.at)} {text}", file=self._out, flush=True)
 
     def close(self) -> None:
         """Nothing to end."""

@@ -10,9 +10,9 @@ from sfnb.connection import Connection
 from sfnb.errors import CallerError, SfnbError
 from sfnb.store.pages import Pages
 from sfnb.store.snapshots import Snapshot
+from sfnb.text import count
 from sfnb.ui.kernel import Timer
-from sfnb.ui.screen import Screen, styles
-from sfnb.ui.text import count, picture
+from sfnb.ui.screen import Screen, picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ class SnapshotBrowser(Screen):
         try:
             shown = self._snapshot or self._org.snapshots["latest"]
         except SfnbError as err:
-            return picture(f"{parts[0]}<p>{escape(str(err))}</p>", styles())
+            return picture(f"{parts[0]}<p>{escape(str(err))}</p>")
         manifest = shown.manifest
         rows = "".join(
             f"<tr><th scope='row'>{escape(name)}</th><td>{escape(str(e.state))}</td><td>{e.rows:,}</td></tr>"
@@ -72,7 +72,7 @@ class SnapshotBrowser(Screen):
         )
         if self._pages is not None:
             parts.append(_page_html(self._object, self._pages))
-        return picture("".join(parts), styles())
+        return picture("".join(parts))
 
     def frame(self) -> pd.DataFrame:
         """

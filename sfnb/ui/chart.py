@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sfnb.ui.text import moment
+from sfnb.text import zoned_moment
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 200, 44, 10, 24
 
@@ -53,7 +53,7 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
             parts.append(f'<text x="{x(at):.1f}" y="{HEIGHT - 6}">{at:%a %d}</text>')
     for hour in shown:
         left, own, all_ = x(hour.at) - wide, y(hour.sfnb_pct), y(hour.used_pct)
-        told = f"<title>{moment(hour.at)}: {hour.used_pct:.1f} % used, {hour.sfnb_pct:.1f} % by sfnb</title>"
+        told = f"<title>{zoned_moment(hour.at)}: {hour.used_pct:.1f} % used, {hour.sfnb_pct:.1f} % by sfnb</title>"
         parts.append(
             f'<g>{told}<rect class="own" x="{left:.1f}" y="{own:.1f}" width="{wide:.1f}" height="{y(0) - own:.1f}"/>'
             f'<rect class="others" x="{left:.1f}" y="{all_:.1f}" width="{wide:.1f}" height="{own - all_:.1f}"/></g>'
@@ -66,7 +66,7 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
     peak, last = max(shown, key=lambda hour: hour.used_pct), shown[-1]
     words = (
         f"Use of the last {days} days: now {last.used_pct:.1f} % of the maximum, {last.sfnb_pct:.1f} % by sfnb; "
-        f"highest {peak.used_pct:.1f} % at {moment(peak.at)}; limit {last.limit_pct} %."
+        f"highest {peak.used_pct:.1f} % at {zoned_moment(peak.at)}; limit {last.limit_pct} %."
     )
     return (
         f'<svg class="sfnb-chart" role="img" aria-label="{words}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(parts)}</svg>'

@@ -8,8 +8,7 @@ from typing import Any
 
 from sfnb.errors import SfnbError
 from sfnb.ui.kernel import Timer
-from sfnb.ui.screen import Screen, styles
-from sfnb.ui.text import picture
+from sfnb.ui.screen import Screen, picture
 
 
 class Picture(Screen):
@@ -51,7 +50,7 @@ class Picture(Screen):
         return {"label": self._label, "html": self._body}
 
     def html(self) -> str:
-        return picture(self._body, styles())
+        return picture(self._body)
 
 
 class Strip(Screen):
@@ -77,7 +76,7 @@ class Strip(Screen):
         return {"label": self._label, "names": self._names, "selected": self.selected}
 
     def html(self) -> str:
-        return picture(f"<p>{escape(', '.join(self._names))}</p>", styles())
+        return picture(f"<p>{escape(', '.join(self._names))}</p>")
 
     def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
         if told.get("kind") != "choose":

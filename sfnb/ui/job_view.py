@@ -17,7 +17,7 @@ from sfnb.jobs import events
 from sfnb.jobs.event_text import line_of
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state.jobs import Job, JobObject
-from sfnb.ui.text import count, moment, second, span
+from sfnb.text import count, day_second, span, zoned_moment
 
 ObjectStatus = Literal["failed", "running", "waiting", "complete", "left_out"]
 
@@ -332,13 +332,13 @@ class JobView:
             else (self.pause.used, self.pause.maximum)
         )
         lines = [
-            f"Paused since {moment(self.pause.at)}: {self.pause.reason}",
+            f"Paused since {zoned_moment(self.pause.at)}: {self.pause.reason}",
             f"Use of the whole org: {count(used)} of {count(max_)}; jobs stop at {count(self.threshold)}.",
         ]
         goes_on = f"below {self.check.lower_mark:,}" if self.check else "well below that"
         if self.next_check_at is not None and self.is_held:
             lines.append(
-                f"The org is asked again at {moment(self.next_check_at)}; the job goes on by itself when use is "
+                f"The org is asked again at {zoned_moment(self.next_check_at)}; the job goes on by itself when use is "
                 f"{goes_on}, at the earliest then. Raising the limit lets it go on at once."
             )
             if self.expected:
@@ -380,7 +380,7 @@ class JobView:
 
     def head(self) -> dict[str, Any]:
         """All but objects and lines, as JSON."""
-        began = f"{self.kind} of {self.org}, begun {moment(self.started_at)}"
+        began = f"{self.kind} of {self.org}, begun {zoned_moment(self.started_at)}"
         return {
             "title": f"Job {self.job_id}",
             "about": began + (f", snapshot {self.snapshot}" if self.snapshot else ""),
@@ -396,7 +396,7 @@ class JobView:
 
     def told_lines(self, after: int = 0) -> list[list[Any]]:
         """Lines since number ``after``: ``[number, moment, text]``."""
-        return [[number, second(at), text] for number, at, text in self.lines if number > after]
+        return [[number, day_second(at), text] for number, at, text in self.lines if number > after]
 
 
 def progress_of(

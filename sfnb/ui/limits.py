@@ -7,13 +7,11 @@ words stand in the static picture.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from sfnb.errors import CallerError
 from sfnb.model import Api
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, UNITS, threshold
 
@@ -65,25 +63,6 @@ class Budget:
     @property
     def others(self) -> int:
         return max(0, self.used - self.sfnb)
-
-
-def parse_percent(text: str) -> int:
-    """
-    The percent that a person typed: ``60``, `` 60 %``.
-
-    Raises:
-        CallerError: it is none from 1 to 100; nothing is guessed.
-    """
-    found = re.fullmatch(r"\s*([0-9]{1,3})\s*%?\s*", text)
-    if found and 1 <= int(found[1]) <= 100:
-        return int(found[1])
-    raise CallerError(refusal(text))
-
-
-def refusal(text: str) -> str:
-    """What is said of a text that is no percent."""
-    what = f"“{text.strip()[:40]}” is no percent" if text.strip() else "The field is empty"
-    return f"{what}: type a whole number from 1 to 100. Nothing is saved."
 
 
 def stop_sentence(budget: Budget, percent: int) -> str:

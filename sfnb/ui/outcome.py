@@ -8,8 +8,8 @@ from typing import Any
 
 from sfnb.model import JobState
 from sfnb.state.jobs import Job
+from sfnb.text import zoned_moment
 from sfnb.ui.job_view import BADGES
-from sfnb.ui.text import moment
 
 SHOWN = 200
 """Objects in the table; those that are not complete come first."""
@@ -44,7 +44,7 @@ def jobs_html(jobs: Iterable[Job]) -> str:
     """Jobs as a table, in the order given."""
     rows = "".join(
         f"<tr><th scope='row'>{escape(job.job_id)}</th><td>{escape(job.kind)}</td><td>{BADGES[job.state]}</td>"
-        f"<td>{moment(job.started_at)}</td><td>{moment(job.ended_at) if job.ended_at else ''}</td>"
+        f"<td>{zoned_moment(job.started_at)}</td><td>{zoned_moment(job.ended_at) if job.ended_at else ''}</td>"
         f"<td>{job.rows:,}</td><td>{escape(job.error or '')}</td></tr>"
         for job in jobs
     )

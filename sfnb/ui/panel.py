@@ -15,8 +15,7 @@ from sfnb.ui import kernel
 from sfnb.ui.bridge import Bridge
 from sfnb.ui.job_view import MARKS, JobView, ObjectStatus, progress_of
 from sfnb.ui.kernel import Timer
-from sfnb.ui.screen import Screen, styles
-from sfnb.ui.text import picture
+from sfnb.ui.screen import Screen, picture
 
 LOOK_S = 0.5
 """So often the state database is read for what other processes and people did; that costs no call."""
@@ -203,7 +202,7 @@ class JobPanel(Screen):
             f"<table><thead><tr><th>object</th><th>state</th><th>done</th><th>so far</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>{more}<ol class='sfnb-lines'>{lines}</ol>"
         )
-        return picture(body, styles())
+        return picture(body)
 
     # what a person does
 

@@ -32,6 +32,12 @@ def styles() -> str:
     return (STATIC / "sfnb.css").read_text("utf-8")
 
 
+def picture(body: str) -> str:
+    """A static picture: its own style sheet and light colours, no script, no request to anywhere."""
+    css = styles()
+    return f'<style>{css}</style><div class="sfnb sfnb-static" data-theme="light">{body}</div>'
+
+
 class ScreenWidget(anywidget.AnyWidget):
     """The browser's side of a screen. ``view`` is what it shows first; later changes come as messages."""
 

@@ -14,11 +14,11 @@ from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import APIS, Api, JobState, Price
 from sfnb.state.audit import AuditEntry
 from sfnb.state.ledger import LimitChanged
+from sfnb.text import parse_percent, percent_refusal, zoned_moment
 from sfnb.ui import limits
 from sfnb.ui.kernel import Timer
 from sfnb.ui.limits import Budget
-from sfnb.ui.screen import Screen, styles
-from sfnb.ui.text import moment, picture
+from sfnb.ui.screen import Screen, picture
 
 SHOWN_APIS: tuple[Api, ...] = ("api", "bulk", "bulk2")
 
@@ -141,7 +141,7 @@ class LimitSlider(Screen):
         last = done[-1]
         return self._org.state.ledger.job_calls(
             last.job_id
-        ), f"the last backup, {moment(last.started_at)}"
+        ), f"the last backup, {zoned_moment(last.started_at)}"
 
     def _is_first(self) -> bool:
         jobs = self._org.state.jobs.find(self._org.org_id)
@@ -180,7 +180,7 @@ class LimitSlider(Screen):
             "org": self._org.name,
             "notice": self._notice,
             "advice": limits.FIRST_BACKUP if self._is_first() else "",
-            "refusal": limits.refusal("\0"),
+            "refusal": percent_refusal("\0"),
             "budgets": [
                 {
                     "api": b.api,
@@ -189,7 +189,7 @@ class LimitSlider(Screen):
                     "max": b.maximum,
                     "sfnb": b.sfnb,
                     "others": b.others if b.used >= 0 else 0,
-                    "used": limits.use_sentence(b, moment(b.read_at)),
+                    "used": limits.use_sentence(b, zoned_moment(b.read_at)),
                     "last": b.last_change,
                     "stops": [limits.stop_sentence(b, p) for p in percents],
                     "what_if": [limits.what_if(b, p) for p in percents],
@@ -205,7 +205,7 @@ class LimitSlider(Screen):
         parts += [_budget_html(b) for b in self._budgets]
         if self._is_first():
             parts.append(f"<p>{limits.FIRST_BACKUP}</p>")
-        return picture("".join(parts), styles())
+        return picture("".join(parts))
 
     # what a person does
 
@@ -230,7 +230,7 @@ class LimitSlider(Screen):
         if told.get("ticket") not in self._tickets:
             raise CallerError("This was not saved: press Save again.")
         self._tickets.clear()
-        percents = {api: limits.parse_percent(str(text)) for api, text in told["percents"].items()}
+        percents = {api: parse_percent(str(text)) for api, text in told["percents"].items()}
         try:
             self._org.state.ledger.change_limits(
                 self._org.org_id,
@@ -262,7 +262,7 @@ class LimitSlider(Screen):
 def _change(entry: AuditEntry | None) -> str:
     if entry is None:
         return limits.UNCHANGED
-    at = moment(datetime.fromisoformat(entry.at))
+    at = zoned_moment(datetime.fromisoformat(entry.at))
     return limits.change_sentence(
         who=entry.who, at=at, old=entry.old, new=entry.new, reason=entry.reason
     )
@@ -272,8 +272,9 @@ def _budget_html(b: Budget) -> str:
     picture_html = ""
     if b.maximum > 0:
         sfnb, others = (min(100.0, 100 * n / b.maximum) for n in (b.sfnb, b.others))
+        label = escape(limits.use_sentence(b, zoned_moment(b.read_at)))
         picture_html = (
-            f'<div class="sfnb-gauge" role="img" aria-label="{escape(limits.use_sentence(b, moment(b.read_at)))}">'
+            f'<div class="sfnb-gauge" role="img" aria-label="{label}">'
             f'<div class="sfnb-kept" style="left:{b.percent}%"></div>'
             f'<div class="sfnb-own" style="width:{sfnb:.2f}%"></div>'
             f'<div class="sfnb-others" style="left:{sfnb:.2f}%;width:{min(others, 100 - sfnb):.2f}%"></div>'
@@ -282,7 +283,7 @@ def _budget_html(b: Budget) -> str:
     return (
         f"<section><h4>{escape(limits.TITLES[b.api])}: limit {b.percent} % used</h4>{picture_html}"
         f"<p><strong>{escape(limits.stop_sentence(b, b.percent))}</strong></p>"
-        f"<p>{escape(limits.use_sentence(b, moment(b.read_at)))}</p>"
+        f"<p>{escape(limits.use_sentence(b, zoned_moment(b.read_at)))}</p>"
         f"<p>{escape(limits.what_if(b, b.percent))}</p><p>{escape(b.last_change)}</p></section>"
     )
 

@@ -137,7 +137,7 @@ const render = ({ model, el }) => {
     if (parts.map((part) => part.api).join() !== view.budgets.map((budget) => budget.api).join()) build(view);
     parts.forEach((part, i) => {
       part.set_refusal((text) => view.refusal.replace("“\0”", `“${text.trim().slice(0, 40)}”`)
-        .replace(/^“” is no percent/, "The field is empty"));
+        .replace(/^“” is not a percentage/, "The field is empty"));
       if (part.take(view.budgets[i], is_ours)) contested_ms = Date.now();
     });
     buttons();

@@ -4,34 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sfnb.clock import FakeClock
-from sfnb.errors import CallerError
 from sfnb.ui import limits
 from sfnb.ui.limits import Budget
 
 BUDGET = Budget("api", 4000, 1000, 15_000, 50, True, FakeClock().now(), limits.UNCHANGED)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["0", "101", "-5", "1e3", "fifty", "", "  ", "50.5", "٥٠", "5 0", "+5", "0x10", "100 %%"],
-)
-def test_what_is_no_percent_is_refused_in_words(text: str) -> None:
-    """Bad input is told what to type, and nothing is guessed."""
-    with pytest.raises(CallerError, match="whole number from 1 to 100"):
-        limits.parse_percent(text)
-
-
-@given(st.integers(1, 100))
-def test_percents_are_read(percent: int) -> None:
-    """1 to 100 is understood, with a percent sign and blanks or without."""
-    assert [
-        limits.parse_percent(text) for text in (str(percent), f" {percent} %", f"{percent}%")
-    ] == [percent] * 3
 
 
 @given(st.integers(0, 10**7), st.integers(1, 100))
