@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -40,7 +38,8 @@ from sfnb.store.log import (
     read_parts,
 )
 from sfnb.store.manifest import FORMAT, SnapshotPlan, schema_path, table_path
-from sfnb.store.parts import SNAPSHOT, Part, PartWriter, alive_ids, regrouped
+from sfnb.store.part_writer import PartTarget, PartWriter
+from sfnb.store.parts import SNAPSHOT, Part, alive_ids
 
 TABLE_PROPERTIES: Mapping[str, str | None] = {
     # Cursors and digests live in the log: nothing may tidy it away.
@@ -72,7 +71,6 @@ class ObjectWriter:
         self._table: DeltaTable | None = None
         self._last: Commit | None = None
         self._is_read = False
-        self._numbers: Iterator[int] | None = None
 
     # -- columns ---------------------------------------------------------------------------------------------------
 
@@ -178,30 +176,20 @@ class ObjectWriter:
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
-    def write_part(self, batches: Iterable[pa.RecordBatch], clock: Clock) -> Part:
-        """See ``Writer.write_part``."""
+    def target(self) -> PartTarget:
+        """See ``Writer.target``."""
         with self._lock:
             columns = self._part_columns or self._fit(self._known_columns())
-            if self._numbers is None:
-                self._numbers = itertools.count(self.progress().parts + 1)
-            number = next(self._numbers)
-        tables = regrouped(batches)
-        table = next(tables, None)
-        if table is None:
-            return Part(path="", rows=0, deleted=0, size_bytes=0, sha256="")
-        # The random end keeps apart what two processes call the same, such as litter of a killed one.
-        name = f"{self._name}-{self._snapshot}-{number:06d}-{secrets.token_hex(4)}.parquet"
-        path = f"{SNAPSHOT}={self._snapshot}/{name}"
-        with self._files.open_new(path) as sink:
-            writer = PartWriter(sink, columns, object_name=self._name, extracted_at=clock.now())
-            try:
-                while table is not None:
-                    writer.write(table)
-                    table = None  # let go of it before the next one is gathered
-                    table = next(tables, None)
-            finally:
-                writer.close()
-        return writer.part(path)
+        return PartTarget(
+            root=self._root.root,
+            snapshot=self._snapshot,
+            object_name=self._name,
+            columns=tuple(columns_as_json(columns).items()),
+        )
+
+    def write_parts(self, batches: Iterable[pa.RecordBatch], clock: Clock) -> list[Part]:
+        """See ``Writer.write_parts``."""
+        return PartWriter(self.target(), clock, files=self._root).write(batches)
 
     # -- commits ---------------------------------------------------------------------------------------------------
 

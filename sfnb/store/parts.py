@@ -85,6 +85,10 @@ class Part:
         }
 
 
+NO_ROWS = Part(path="", rows=0, deleted=0, size_bytes=0, sha256="")
+"""What stands for no rows: there is no file, and committing it only moves the cursor."""
+
+
 def iso(moment: datetime) -> str:
     """``2026-11-09T05:12:03.118Z``; microseconds only if there are any."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)
@@ -177,8 +181,8 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind))
 
 
-class PartWriter:
-    """Writes one part into a sink, row group by row group. For one thread; other parts have their own."""
+class RowGroupWriter:
+    """Writes one part into a sink, row group by row group. For one thread: each part has its own."""
 
     def __init__(
         self, sink: HashingSink, columns: pa.Schema, *, object_name: str, extracted_at: datetime
@@ -248,7 +252,7 @@ class PartWriter:
     def part(self, path: str) -> Part:
         """What has been written, after ``close``."""
         if self._writer is None:
-            return Part(path="", rows=0, deleted=0, size_bytes=0, sha256="")
+            return NO_ROWS
         low, high = self._modstamps.low, self._modstamps.high
         return Part(
             path=path,

@@ -24,7 +24,8 @@ from sfnb.store.manifest import (
     read_plan,
 )
 from sfnb.store.objects import ObjectWriter
-from sfnb.store.parts import Part
+from sfnb.store.part_writer import PartTarget
+from sfnb.store.parts import NO_ROWS, Part
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshots
@@ -101,10 +102,12 @@ class OrgStore:
 
 class Writer:
     """
-    Writes one snapshot. The caller sees to it that there is one writer per snapshot (the job's lease).
+    The deciding thread's half of writing one snapshot: columns, commits, the seal.
 
-    Threads: any number may use ``write_part`` at once, for different objects or the same. Commits of one object
-    exclude each other; commits of different objects do not. Other snapshots may write to the same tables meanwhile.
+    The caller makes sure that each snapshot has one writer (the job's lease). Workers write parts with a
+    ``part_writer.PartWriter`` made from ``target``, in any thread or process, and return them; only this class
+    makes them visible. Calls for one object wait for each other. Other snapshots may write to the same tables
+    meanwhile.
     """
 
     def __init__(self, files: Files, plan: SnapshotPlan, clock: Clock) -> None:
@@ -151,17 +154,21 @@ class Writer:
         """Ids of the records alive that are committed so far, in no order to rely on."""
         return self._object(object_name).ids()
 
+    def target(self, object_name: str) -> PartTarget:
+        """
+        Where workers put the parts of an object: a plain value for ``part_writer.PartWriter``, in any process.
+
+        Cost: the object's schema file once; a table that lacks a column gets it.
+        """
+        return self._object(object_name).target()
+
+    def write_parts(self, object_name: str, batches: Iterable[pa.RecordBatch]) -> list[Part]:
+        """Write parts in this process; see ``PartWriter.write``."""
+        return self._object(object_name).write_parts(batches, self._clock)
+
     def write_part(self, object_name: str, batches: Iterable[pa.RecordBatch]) -> Part:
-        """
-        Stream batches into one Parquet file, durable but not yet visible when this returns.
-
-        Holds one row group in memory. No rows: no file, and a part with an empty path that may be committed.
-        An exception of ``batches`` comes out as it is, and the half file is taken away.
-
-        Raises:
-            StoreError: the disk is full or cannot be written, or a value does not fit its column.
-        """
-        return self._object(object_name).write_part(batches, self._clock)
+        """The one part of ``write_parts``; without rows a part with an empty path, which may be committed."""
+        return next(iter(self.write_parts(object_name, batches)), NO_ROWS)
 
     def commit(
         self,

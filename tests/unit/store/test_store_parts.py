@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sfnb.errors import QuotaSignal, StoreError
 from sfnb.store.files import HashingSink
-from sfnb.store.parts import ROW_GROUP_ROWS, PartWriter, iso, regrouped
+from sfnb.store.parts import ROW_GROUP_ROWS, RowGroupWriter, iso, regrouped
 from tests.store_samples import BEGAN, SCHEMA, a_store, a_writer, record_id, rows
 
 
@@ -147,7 +147,9 @@ def test_values_come_back_exactly(
     )
     path = tmp_path_factory.mktemp("part") / "p.parquet"
     with path.open("wb") as file:
-        writer = PartWriter(HashingSink(file), columns, object_name="Account", extracted_at=BEGAN)
+        writer = RowGroupWriter(
+            HashingSink(file), columns, object_name="Account", extracted_at=BEGAN
+        )
         writer.write(table)
         writer.close()
     assert pq.read_table(path).select(columns.names).equals(table)
