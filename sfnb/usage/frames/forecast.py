@@ -1,0 +1,84 @@
+"""What the forecast takes, and what it gives as a frame. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sfnb.model import Api
+from sfnb.quota.forecast import DAY_SLOTS, SLOT_MINUTES, BudgetHistory, outlook
+from sfnb.usage.counter import span_sum
+from sfnb.usage.frames.base import no_samples, own_units, stamps
+from sfnb.usage.frames.hours import others_steps
+from sfnb.usage.history import DAY_MINUTES, PATTERN_DAYS, OrgHistory
+
+
+def forecast_frame(
+    org: str, budgets: Mapping[Api, BudgetHistory], *, hours: int = 48
+) -> pd.DataFrame:
+    """
+    The use to come if no job of ours runs, in steps of ten minutes.
+
+    Returns:
+        ``org``, ``api`` (string), ``at`` (datetime64[ns, UTC]), ``expected``, ``low``, ``high`` (Float64, units in the
+        24 hours before; four of five futures lie between ``low`` and ``high``), ``max`` (Int64), ``days`` (Int64, over
+        how many past days the others are known; 0: only what comes back is known, and the band is a guess).
+    """
+    parts = []
+    for api, budget in budgets.items():
+        if budget.maximum <= 0:
+            continue
+        seen = outlook(budget, hours=hours)
+        count = len(seen.at)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "org": pd.Series([org] * count, dtype="string"),
+                    "api": pd.Series([api] * count, dtype="string"),
+                    "at": stamps(seen.at),
+                    "expected": pd.Series(seen.expected, dtype="Float64").round(1),
+                    "low": pd.Series(seen.low, dtype="Float64").round(1),
+                    "high": pd.Series(seen.high, dtype="Float64").round(1),
+                    "max": pd.Series([seen.maximum] * count, dtype="Int64"),
+                    "days": pd.Series([seen.days] * count, dtype="Int64"),
+                }
+            )
+        )
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    columns = {
+        "org": "string",
+        "api": "string",
+        "at": "datetime64[ns, UTC]",
+        "expected": "Float64",
+        "low": "Float64",
+    }
+    columns |= {"high": "Float64", "max": "Int64", "days": "Int64"}
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
+
+
+def budget_history(history: OrgHistory, api: Api) -> BudgetHistory | None:
+    """A budget's past as the forecast takes it, or None when the org has told nothing of it in the last day."""
+    samples = history.samples.get(api) or no_samples()
+    end = history.end_minute + 1
+    if not len(samples) or end - samples.minutes[-1] > DAY_MINUTES:
+        return None
+    first = min(
+        int(samples.minutes[0]),
+        *(int(array[0]) for array in (history.log_minutes,) if len(array)),
+        end,
+    )
+    days = min((end - first) // DAY_MINUTES + 2, PATTERN_DAYS)
+    edges = end - SLOT_MINUTES * np.arange(days * DAY_SLOTS, -1, -1, dtype=np.int64)
+    steps = others_steps(history, api, edges)
+    own = span_sum(*own_units(history, api), edges)
+    # What we have spent since the last reading is not in it yet.
+    since = int(
+        np.sum(own_units(history, api)[1][own_units(history, api)[0] > samples.minutes[-1]])
+    )
+    used = int(samples.used[-1]) + since
+    return BudgetHistory(
+        history.now, used, int(samples.maximum[-1]), steps.units, own.astype(np.float64)
+    )

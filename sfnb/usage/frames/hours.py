@@ -1,0 +1,164 @@
+"""Units by the hour, day and hour of the week, worked out of the rolling counter. Pure."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+import numpy as np
+import pandas as pd
+
+from sfnb.model import APIS, Api
+from sfnb.usage.counter import EVENT_LOG, UNKNOWN, Steps, counter_at, span_sum, steps_of, window_sum
+from sfnb.usage.frames.base import days_of, moments, no_samples, own_units, percent
+from sfnb.usage.history import DAY_MINUTES, Ints, OrgHistory
+
+
+def hours_frame(history: OrgHistory) -> pd.DataFrame:
+    """
+    Units spent in each hour, oldest first.
+
+    Returns:
+        One row per budget and hour of which something is known: ``org`` (string), ``api`` (string), ``hour_at``
+        (datetime64[ns, UTC]), ``calls`` (Int64, units in that hour), ``sfnb_jobs``, ``sfnb_besides``, ``other_apps``,
+        ``unattributed`` (Int64, their sum is ``calls``), ``source`` (string): ``event log`` (exact), ``counter``
+        (worked out of the rolling counter), ``estimate`` (the day before the first reading: only its sum is known),
+        ``sfnb`` (nothing but our own calls is known).
+    """
+    frames = [_hours_of(history, api) for api in APIS]
+    frame = pd.concat(frames, ignore_index=True)
+    frame.insert(0, "org", pd.Series([history.org] * len(frame), dtype="string"))
+    return frame
+
+
+def days_frame(usage: pd.DataFrame, hours: pd.DataFrame, zone: tzinfo) -> pd.DataFrame:
+    """
+    Days of the viewer's time zone, oldest first; an hour belongs to the day in which it begins.
+
+    Returns:
+        ``org`` (string), ``api`` (string), ``day`` (string, ISO), ``hours`` (Int64, 23 to 25: how many the day has had
+        so far in this frame), ``calls``, ``sfnb_jobs``, ``sfnb_besides``, ``other_apps``, ``unattributed`` (Int64),
+        ``peak_pct`` (Float64, the highest rolling use in percent), ``is_estimate`` (boolean).
+    """
+    keys = ["org", "api", "day"]
+    spent = hours.assign(
+        day=days_of(hours["hour_at"], zone), is_estimate=hours["source"].eq("estimate")
+    )
+    names = ["calls", "sfnb_jobs", "sfnb_besides", "other_apps", "unattributed"]
+    found = spent.groupby(keys, sort=True).agg(
+        hours=("hour_at", "size"),
+        **{name: (name, "sum") for name in names},
+        is_estimate=("is_estimate", "any"),
+    )
+    peaks = usage.assign(
+        day=days_of(usage["hour_at"], zone), peak_pct=percent(usage["peak"], usage["max"])
+    )
+    found = found.join(peaks.groupby(keys)["peak_pct"].max(), how="outer").reset_index()
+    for name in ("hours", *names):
+        found[name] = found[name].astype("Int64").fillna(0)
+    found["peak_pct"] = found["peak_pct"].astype("Float64")
+    found["is_estimate"] = found["is_estimate"].astype("boolean").fillna(False)
+    for name in keys:
+        found[name] = found[name].astype("string")
+    return found[[*keys, "hours", *names, "peak_pct", "is_estimate"]]
+
+
+def week_frame(hours: pd.DataFrame, zone: tzinfo) -> pd.DataFrame:
+    """
+    The mean number of units in each hour of the week, of the viewer's time zone.
+
+    Returns:
+        ``org`` (string), ``api`` (string), ``weekday`` (Int64, 0 Monday), ``hour`` (Int64), ``calls`` (Float64),
+        ``weeks`` (Int64, over how many such hours). Hours that were never seen are left out.
+    """
+    local = hours["hour_at"].dt.tz_convert(zone)
+    seen = hours[hours["source"].ne("sfnb")].assign(
+        weekday=local.dt.day_of_week, hour=local.dt.hour
+    )
+    found = seen.groupby(["org", "api", "weekday", "hour"], as_index=False).agg(
+        calls=("calls", "mean"), weeks=("calls", "size")
+    )
+    return found.astype(
+        {
+            "org": "string",
+            "api": "string",
+            "weekday": "Int64",
+            "hour": "Int64",
+            "calls": "Float64",
+            "weeks": "Int64",
+        }
+    )
+
+
+def others_steps(history: OrgHistory, api: Api, edges: Ints) -> Steps:
+    """
+    What everybody but this sfnb spent between these edges (evenly spaced minutes since 1970).
+
+    Known from the event log where it covers a slot, else worked out of the counter.
+    """
+    samples = history.samples.get(api) or no_samples()
+    own = own_units(history, api)
+    others = samples.used - window_sum(*own, samples.minutes)
+    # A call is counted in the minute in which it ends, so an edge stands for the end of the minute before it.
+    counter = counter_at(samples.minutes + 1, others.astype(np.float64), edges)
+    known = np.full(len(edges) - 1, np.nan)
+    if api == "api" and len(history.covered):
+        is_known = np.isin(edges[:-1] // 60, history.covered) & np.isin(
+            (edges[1:] - 1) // 60, history.covered
+        )
+        total = span_sum(history.log_minutes, history.log_calls, edges)
+        known[is_known] = np.maximum(total - span_sum(*own, edges), 0)[is_known]
+    return steps_of(counter, known, DAY_MINUTES // int(edges[1] - edges[0]))
+
+
+def _hours_of(history: OrgHistory, api: Api) -> pd.DataFrame:
+    first = _first_hour(history, api)
+    all_edges = np.arange(first, history.end_minute // 60 + 2, dtype=np.int64) * 60
+    steps = others_steps(history, api, all_edges)
+    skip = history.start_hour - first
+    units, sources, edges = steps.units[skip:], steps.sources[skip:], all_edges[skip:]
+    hours = edges[:-1] // 60
+    jobs, besides = _own_by_hour(history, api, edges)
+    own = jobs + besides
+    in_log = sources == EVENT_LOG
+    total = np.where(np.isnan(units), own, own + np.rint(np.nan_to_num(units))).astype(np.int64)
+    other = np.zeros(len(hours), dtype=np.int64)
+    if api == "api":
+        logged = span_sum(history.log_minutes, history.log_calls, edges)
+        total = np.where(in_log, logged, total)
+        other = np.where(in_log, logged - span_sum(history.log_minutes, history.log_own, edges), 0)
+    keep = (sources != UNKNOWN) | (own > 0)
+    told = np.where(sources == UNKNOWN, "sfnb", sources)
+    return pd.DataFrame(
+        {
+            "api": pd.Series([api] * int(keep.sum()), dtype="string"),
+            "hour_at": moments(hours[keep] * 60),
+            "calls": pd.Series(total[keep], dtype="Int64"),
+            "sfnb_jobs": pd.Series(jobs[keep], dtype="Int64"),
+            "sfnb_besides": pd.Series(besides[keep], dtype="Int64"),
+            "other_apps": pd.Series(other[keep], dtype="Int64"),
+            "unattributed": pd.Series((total - own - other)[keep], dtype="Int64"),
+            "source": pd.Series(told[keep], dtype="string"),
+        }
+    )
+
+
+def _first_hour(history: OrgHistory, api: Api) -> int:
+    """A day before anything is known: what the first reading sums up."""
+    samples = history.samples.get(api) or no_samples()
+    firsts = [
+        history.start_hour * 60,
+        *(int(array[0]) for array in (samples.minutes, history.log_minutes) if len(array)),
+    ]
+    return (min(firsts) - DAY_MINUTES) // 60
+
+
+def _own_by_hour(history: OrgHistory, api: Api, edges: Ints) -> tuple[Ints, Ints]:
+    spent = history.spent.get(api)
+    if spent is None:
+        return np.zeros(len(edges) - 1, dtype=np.int64), np.zeros(len(edges) - 1, dtype=np.int64)
+    is_besides = spent.jobs == history.job_ids.index("")
+    jobs, besides = (
+        span_sum(spent.minutes[which], spent.units[which], edges)
+        for which in (~is_besides, is_besides)
+    )
+    return jobs, besides
