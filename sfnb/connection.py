@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sfnb.clock import Clock, SystemClock
 from sfnb.model import Api, BudgetStatus
-from sfnb.org.client import OrgClient, open_client
+from sfnb.org.client import OrgClient
+from sfnb.org.opening import open_client
 from sfnb.settings import Settings, load_settings
 from sfnb.state.database import State, open_state
 from sfnb.store.tables import OrgStore, open_store

@@ -121,11 +121,6 @@ class FieldInfo:
     type: str
     length: int = 0
     reference_to: tuple[str, ...] = ()
-    relationship_name: str | None = None
-    is_nillable: bool = True
-    is_calculated: bool = False
-    is_createable: bool = False
-    is_updateable: bool = False
     is_filterable: bool = True
     is_sortable: bool = True
 
@@ -135,14 +130,7 @@ class ObjectInfo:
     """One object as the global describe lists it."""
 
     name: str
-    label: str
-    key_prefix: str | None
     is_queryable: bool
-    is_custom: bool = False
-    is_replicateable: bool = False
-    is_deprecated: bool = False
-    associate_entity_type: str | None = None
-    associate_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

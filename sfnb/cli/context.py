@@ -46,7 +46,7 @@ class App:
         return self.settings.org(name).org_id or self.connect(name).org_id
 
     def connect(self, name: str) -> OrgClient:
-        from sfnb.org.client import open_client
+        from sfnb.org.opening import open_client
 
         org = open_client(self.settings, name, state=self.state, clock=self.clock)
         self._open.callback(org.close)

@@ -252,7 +252,7 @@ def _kept_in_keyring(config: OrgConfig) -> list[str]:
 
 def _try_login(app: App, config: OrgConfig) -> OrgConfig:
     """The registration with what the org told: its id, address and API version."""
-    from sfnb.org.client import open_client
+    from sfnb.org.opening import open_client
 
     settings = dataclasses.replace(app.settings, orgs={**app.settings.orgs, config.name: config})
     opened = open_client(settings, config.name, state=app.state, clock=app.clock)

@@ -28,8 +28,6 @@ class QueryJob:
 
     Args:
         rows: processed so far; the whole number once complete.
-        retries: how often the org itself began again.
-        processing_ms: time it has worked on it.
     """
 
     job_id: str
@@ -37,9 +35,6 @@ class QueryJob:
     object_name: str
     rows: int
     error: str = ""
-    retries: int = 0
-    processing_ms: int = 0
-    api_version: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -86,9 +81,6 @@ def fetch_job(org: OrgClient, job_id: str) -> QueryJob:
         object_name=str(answer.get("object") or ""),
         rows=int(answer.get("numberRecordsProcessed") or 0),
         error=str(answer.get("errorMessage") or ""),
-        retries=int(answer.get("retries") or 0),
-        processing_ms=int(answer.get("totalProcessingTime") or 0),
-        api_version=str(answer.get("apiVersion") or ""),
     )
 
 
@@ -209,16 +201,3 @@ def abort_job(org: OrgClient, job_id: str) -> None:
     except ObjectError as err:
         if err.code not in ("INVALIDJOBSTATE", "NOT_FOUND"):
             raise
-
-
-def delete_job(org: OrgClient, job_id: str) -> bool:
-    """
-    True when the job and its results are deleted in the org; False when it would not or they were gone already.
-
-    Not needed: the org forgets them after seven days. Cost: 1 API call.
-    """
-    try:
-        org.retrying(lambda: org.request("DELETE", f"jobs/query/{job_id}", timeout_s=120))
-    except ObjectError:
-        return False
-    return True

@@ -15,7 +15,6 @@ from sfnb.errors import ObjectError, QuotaSignal, TransientError
 from sfnb.model import Api, Reading
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
-from sfnb.org.limits import fetch_limits
 from sfnb.org.transport import call_context
 
 PERMISSIONS: Mapping[str, tuple[str, str]] = {
@@ -128,7 +127,7 @@ def clock_skew_s(date: str | None, before_at: datetime, after_at: datetime) -> f
 def _limits(org: OrgClient) -> tuple[Mapping[Api, Reading], bool | None]:
     """The readings, and whether the user may see them."""
     try:
-        readings = fetch_limits(org)
+        readings = org.limits()
     except ObjectError as err:
         return {}, False if err.code in ("FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND") else None
     return readings, "api" in readings or None

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,27 +14,20 @@ import requests
 import urllib3
 
 from sfnb.clock import Clock
-from sfnb.errors import LoginError, OrgUnavailable, SfnbError, TransientError
+from sfnb.errors import LoginError, OrgUnavailable, TransientError
 from sfnb.model import Api, Reading
-from sfnb.org.credentials import Credentials, RefreshCredentials, credentials_of
-from sfnb.org.ids import to18
-from sfnb.org.limits import fetch_limits
-from sfnb.org.login import Session, login
+from sfnb.org.limits import parse_limits
 from sfnb.org.refusals import parse_error, refusal_of
-from sfnb.org.retry import TriesSpent, retry
-from sfnb.org.secrets import mask, store_secret
-from sfnb.org.transport import Access, GateAdapter, current_context, never_left
+from sfnb.org.retry import retry
+from sfnb.org.session import Access, Session
+from sfnb.org.transport import current_context, http_session, never_left
 from sfnb.quota.gate import Gate
-from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings
 
 if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
 
-    from sfnb.state.database import State
-
 T = TypeVar("T")
 
-LOGIN_TRIES = 3
 CUT = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
@@ -65,36 +57,31 @@ class OrgClient:
 
     def __init__(
         self,
-        config: OrgConfig,
-        credentials: Credentials,
+        name: str,
         opened: Session,
         *,
+        renew: Callable[[], Session],
         api_version: str,
         gate: Gate,
         clock: Clock,
+        ca_file: str = "",
     ) -> None:
-        self.config = config
-        self.name = config.name
+        self.name = name
         self.org_id = opened.org_id
         self.instance_url = opened.instance_url
         self.api_version = api_version
         self.gate = gate
         self.clock = clock
-        self._credentials = credentials
+        self._log_in_again = renew
         self._access = Access(opened)
         self._login_lock = threading.Lock()
-        self.session = _http(
-            opened.instance_url, clock, gate=gate, access=self._access, ca_file=config.ca_file
+        self.session = http_session(
+            opened.instance_url, clock, gate=gate, access=self._access, ca_file=ca_file
         )
         self.session.auth = self._access
 
     def __repr__(self) -> str:
         return f"<OrgClient {self.name} {self.org_id} {self.instance_url} v{self.api_version}>"
-
-    @property
-    def user_id(self) -> str:
-        """Who we are logged in as; 18 characters, empty when no answer told."""
-        return self._access.session.user_id
 
     @cached_property
     def sf(self) -> Salesforce:
@@ -115,8 +102,18 @@ class OrgClient:
         )
 
     def limits(self) -> dict[Api, Reading]:
-        """The four budgets as the org tells them now. Cost: 1 API call."""
-        return fetch_limits(self)
+        """
+        The four budgets as the org tells them now; one that it does not tell is missing.
+
+        Cost: 1 API call, which may pass above the threshold (a probe).
+
+        Raises:
+            QuotaSignal: another probe was sent a moment ago, or the gauges cannot be read.
+            ObjectError: the user may not see them (permission View Setup and Configuration).
+        """
+        sent_at = self.clock.now()
+        body = self.fetch_json("GET", "limits", timeout_s=60)
+        return parse_limits(body, sent_at=sent_at, read_at=self.clock.now())
 
     def request(
         self,
@@ -190,9 +187,7 @@ class OrgClient:
                 return response.json()
             except ValueError as err:
                 kind = response.headers.get("Content-Type", "nothing").split(";")[0]
-                raise TransientError(
-                    f"{method} {path}: the answer is no whole JSON text but {kind}."
-                ) from err
+                raise TransientError(f"{method} {path}: expected JSON, received {kind}.") from err
 
         return self.retrying(once)
 
@@ -241,164 +236,19 @@ class OrgClient:
         with self._login_lock:
             if self._access.session is not used:
                 return
-            credentials = self._credentials
-            if not isinstance(credentials, RefreshCredentials):
-                # Read again from where it is kept: a person may have put a new one there.
-                credentials = credentials_of(self.config)
-            opened = _open(self.config, credentials, self.clock)
+            opened = self._log_in_again()
             if opened.org_id and opened.org_id != self.org_id:
-                raise _wrong_org(self.config, self.org_id, opened.org_id)
-            self._credentials = _rotated(self.config, credentials, opened)
+                raise wrong_org(self.name, self.org_id, opened.org_id)
             self._access.session = replace(
                 opened, instance_url=self.instance_url, org_id=self.org_id
             )
             log.info("org %s: the session had ended; logged in again", self.name)
 
 
-def open_client(settings: Settings, name: str, *, state: State, clock: Clock) -> OrgClient:
-    """
-    The registered org, logged in. Cost: no API calls, except 1 when no answer of the login tells the org's id.
-
-    Raises:
-        CallerError: no org of that name.
-        LoginError: it did not let us in, cannot be reached, or is another org than the one registered.
-    """
-    config = settings.org(name)
-    credentials = credentials_of(config)
-
-    def opening() -> Session:
-        return _open(config, credentials, clock)
-
-    try:
-        opened = retry(clock, current_context().stop, opening, tries=LOGIN_TRIES)
-    except TriesSpent as err:
-        raise LoginError(f"org {name}: {err}") from err
-    credentials = _rotated(config, credentials, opened)
-    version = config.api_version or fetch_api_version(opened.instance_url, config, settings, clock)
-    ledger = state.ledger
-    if not opened.org_id:
-        opened = _with_org_id(config, credentials, opened, version, ledger, clock)
-    if config.org_id and opened.org_id != config.org_id:
-        raise _wrong_org(config, config.org_id, opened.org_id)
-    return OrgClient(
-        config,
-        credentials,
-        opened,
-        api_version=version,
-        gate=Gate(ledger, opened.org_id, clock=clock),
-        clock=clock,
-    )
-
-
-def fetch_api_version(
-    instance_url: str, config: OrgConfig, settings: Settings, clock: Clock
-) -> str:
-    """The newest API version that the org serves and sfnb knows. Cost: none; Salesforce does not count this call."""
-    with _http(instance_url, clock, ca_file=config.ca_file) as http:
-        try:
-            answer = http.get(f"{instance_url}/services/data", timeout=60).json()
-            served = [str(entry["version"]) for entry in answer]
-        except CUT as err:
-            raise LoginError(
-                f"org {config.name}: {instance_url} was not reached ({type(err).__name__})."
-            ) from err
-        except (ValueError, KeyError, TypeError) as err:
-            raise LoginError(
-                f"org {config.name}: {instance_url} does not list its API versions as a Salesforce org does. "
-                "Check the address, and whether a proxy or a maintenance page answers instead."
-            ) from err
-    wanted = min(settings.api_version, NEWEST_API_VERSION, key=float)
-    usable = [version for version in served if float(version) <= float(wanted)]
-    if not usable:
-        raise LoginError(
-            f"org {config.name}: serves API versions {', '.join(served)}, none up to {wanted}."
-        )
-    return max(usable, key=float)
-
-
-def _http(
-    url: str,
-    clock: Clock,
-    *,
-    gate: Gate | None = None,
-    access: Access | None = None,
-    ca_file: str = "",
-) -> requests.Session:
-    session = requests.Session()
-    adapter = GateAdapter(url=url, clock=clock, gate=gate, access=access, ca_file=ca_file)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    # One session serves many threads, and cookies would be the one thing that they change in it.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
-
-
-def _open(config: OrgConfig, credentials: Credentials, clock: Clock) -> Session:
-    url = (
-        getattr(credentials, "url", "")
-        or getattr(credentials, "instance_url", "")
-        or "https://login.salesforce.com"
-    )
-    with _http(url, clock, ca_file=config.ca_file) as http:
-        # With an auth of our own, requests leaves a .netrc alone, which would replace the header of userinfo.
-        http.auth = _unchanged
-        opened = login(credentials, http, clock=clock)
-    return opened if opened.org_id else replace(opened, org_id=config.org_id)
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _with_org_id(  # noqa: PLR0917
-    config: OrgConfig,
-    credentials: Credentials,
-    opened: Session,
-    version: str,
-    ledger: Any,
-    clock: Clock,
-) -> Session:
-    """
-    The session with the org's id asked by a query.
-
-    Until the answer is here, the call is put down to the org's address: no other name for its allowance is known.
-    """
-    gate = Gate(ledger, urlsplit(opened.instance_url).netloc, clock=clock)
-    org = OrgClient(config, credentials, opened, api_version=version, gate=gate, clock=clock)
-    try:
-        answer = org.fetch_json("GET", "query", params={"q": "SELECT Id FROM Organization"})
-        return replace(opened, org_id=to18(answer["records"][0]["Id"]))
-    except (KeyError, IndexError, TypeError) as err:
-        raise LoginError(f"org {config.name}: does not tell its Organization Id.") from err
-    except SfnbError as err:
-        raise LoginError(
-            f"org {config.name}: does not tell its Organization Id. {mask(str(err))}"
-        ) from err
-    finally:
-        org.close()
-
-
-def _rotated(config: OrgConfig, credentials: Credentials, opened: Session) -> Credentials:
-    """The credentials with the refresh token that the org handed out, kept where the old one came from."""
-    if not isinstance(credentials, RefreshCredentials) or opened.refresh_token in (
-        "",
-        credentials.refresh_token,
-    ):
-        return credentials
-    if config.secrets.get("refresh_token") == "keyring":
-        store_secret(config.name, "refresh_token", opened.refresh_token)
-    else:
-        log.warning(
-            "org %s: the org replaced the refresh token, and sfnb cannot change %s for you. Keep it in the keyring "
-            "(--store-secret), or the next login fails.",
-            config.name,
-            config.secrets.get("refresh_token", "the variable"),
-        )
-    return replace(credentials, refresh_token=opened.refresh_token)
-
-
-def _wrong_org(config: OrgConfig, registered: str, found: str) -> LoginError:
+def wrong_org(name: str, registered: str, found: str) -> LoginError:
+    """The error for a login that leads into another org than the registered one."""
     return LoginError(
-        f"org {config.name} is registered as {registered}, but its login leads to {found}. If it was refreshed or "
-        f"replaced, register it anew: `sfnb org remove {config.name}`, then `sfnb org add {config.name} …`."
+        f"org {name} is registered as {registered}, but its login leads to {found}. "
+        "If the org was refreshed or replaced, register it again: "
+        f"`sfnb org remove {name}`, then `sfnb org add {name} …`."
     )

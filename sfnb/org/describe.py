@@ -31,14 +31,7 @@ def parse_object(entry: Mapping[str, Any]) -> ObjectInfo:
     """One entry of the global describe."""
     return ObjectInfo(
         name=entry["name"],
-        label=entry.get("label") or entry["name"],
-        key_prefix=entry.get("keyPrefix"),
         is_queryable=entry.get("queryable") is True,
-        is_custom=entry.get("custom") is True,
-        is_replicateable=entry.get("replicateable") is True,
-        is_deprecated=entry.get("deprecatedAndHidden") is True,
-        associate_entity_type=entry.get("associateEntityType"),
-        associate_parent=entry.get("associateParentEntity"),
     )
 
 
@@ -105,11 +98,6 @@ def parse_field(entry: Mapping[str, Any]) -> FieldInfo:
         type=entry["type"],
         length=entry.get("length") or 0,
         reference_to=tuple(entry.get("referenceTo") or ()),
-        relationship_name=entry.get("relationshipName"),
-        is_nillable=entry.get("nillable") is not False,
-        is_calculated=entry.get("calculated") is True,
-        is_createable=entry.get("createable") is True,
-        is_updateable=entry.get("updateable") is True,
         is_filterable=entry.get("filterable") is not False,
         is_sortable=entry.get("sortable") is not False,
     )

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sfnb.model import LIMIT_KEYS, Api, Reading
-
-if TYPE_CHECKING:
-    from sfnb.org.client import OrgClient
 
 LIMIT_HEADER = "Sforce-Limit-Info"
 
@@ -62,16 +58,3 @@ def parse_limits(body: object, *, sent_at: datetime, read_at: datetime) -> dict[
         if type(most) is int and type(left) is int and most >= 0 and left <= most:
             readings[api] = Reading(api, most - left, most, sent_at, read_at, "limits")
     return readings
-
-
-def fetch_limits(org: OrgClient) -> dict[Api, Reading]:
-    """
-    All four budgets as the org tells them now. Cost: 1 API call, which may pass above the threshold (a probe).
-
-    Raises:
-        QuotaSignal: another look was taken a moment ago (probes keep their distance), or the gauges cannot be read.
-        ObjectError: the user may not see them (permission View Setup and Configuration).
-    """
-    sent_at = org.clock.now()
-    body = org.fetch_json("GET", "limits", timeout_s=60)
-    return parse_limits(body, sent_at=sent_at, read_at=org.clock.now())

@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +21,6 @@ from xml.sax.saxutils import escape
 
 import requests
 
-from sfnb import __version__
 from sfnb.clock import Clock
 from sfnb.errors import LoginError, OrgUnavailable, QuotaSignal, TransientError
 from sfnb.org.credentials import (
@@ -36,7 +34,9 @@ from sfnb.org.credentials import (
 )
 from sfnb.org.ids import to18
 from sfnb.org.secrets import mask
+from sfnb.org.session import Session
 from sfnb.settings import LOOPBACK_HOSTS, parse_url
+from sfnb.version import __version__
 
 SOAP_VERSION = "64.0"
 """The last version whose partner API has ``login()``."""
@@ -48,24 +48,6 @@ JWT_VALID_FOR = timedelta(
 
 _TOKEN_WITH_ORG = re.compile(r"(00D[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?)!")
 _TOKEN = re.compile(r"00D[0-9A-Za-z]{12,15}![\w.]+|eyJ[\w-]+\.[\w-]+\.[\w-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """
-    An open session.
-
-    Args:
-        instance_url: where the org's API is.
-        org_id: 18 characters; empty when no answer told it.
-        refresh_token: a new one, when the org handed one out.
-    """
-
-    instance_url: str
-    token: str = field(repr=False)
-    org_id: str = ""
-    user_id: str = ""
-    refresh_token: str = field(default="", repr=False)
 
 
 def login(credentials: Credentials, http: requests.Session, *, clock: Clock) -> Session:

@@ -13,24 +13,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from sfnb import __version__
 from sfnb.clock import Clock
 from sfnb.errors import CallerError, QuotaSignal
 from sfnb.model import Api, Price, Reading
 from sfnb.org.limits import LIMIT_HEADER, parse_limit_header, parse_limits
-from sfnb.org.login import Session
 from sfnb.org.prices import ONE, price_of
 from sfnb.org.retry import GaugeUnreadable
+from sfnb.org.session import Access
 from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
 from sfnb.settings import LOOPBACK_HOSTS, NEWEST_API_VERSION
+from sfnb.version import __version__
 
 CONNECT_TIMEOUT_S = 20.0
 READ_TIMEOUT_S = 620.0
@@ -78,25 +78,6 @@ def call_context(**changes: Any) -> Iterator[CallContext]:
 def current_context() -> CallContext:
     """Who spends now, on this thread."""
     return _context.get()
-
-
-class Access(AuthBase):
-    """
-    The org's present session. Signs each request to the org's own host, whoever made it, and no other.
-
-    So an analyst's ``org.sf`` goes on with the new session after a renewal. Replacing ``session`` is atomic.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if urlsplit(request.url or "").netloc == urlsplit(self.session.instance_url).netloc:
-            if "X-SFDC-Session" in request.headers:
-                request.headers["X-SFDC-Session"] = self.session.token
-            else:
-                request.headers["Authorization"] = f"Bearer {self.session.token}"
-        return request
 
 
 class GateAdapter(HTTPAdapter):
@@ -301,6 +282,24 @@ class GateAdapter(HTTPAdapter):
                 "this call counts against the org's allowance, and it is not known yet which org it is."
             )
         return self.gate
+
+
+def http_session(
+    url: str,
+    clock: Clock,
+    *,
+    gate: Gate | None = None,
+    access: Access | None = None,
+    ca_file: str = "",
+) -> requests.Session:
+    """A ``requests`` session whose calls pass a ``GateAdapter``, and that keeps no cookies."""
+    session = requests.Session()
+    adapter = GateAdapter(url=url, clock=clock, gate=gate, access=access, ca_file=ca_file)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    # One session serves many threads, and cookies would be the one thing that they change in it.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
 
 
 def _unknown(err: GaugeUnknown) -> QuotaSignal:

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-import sfnb
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store.files import Files
 from sfnb.store.log import Progress, read_parts
 from sfnb.store.parts import Part
+from sfnb.version import __version__
 
 FORMAT = 1
 """Version of what is on disk. A change is described in docs/design.md and comes with a migration."""
@@ -53,7 +53,7 @@ class SnapshotPlan:
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     api_version: str = ""
-    sfnb: str = sfnb.__version__
+    sfnb: str = __version__
     format: int = FORMAT
 
     def __post_init__(self) -> None:

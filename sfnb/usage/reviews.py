@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sfnb.clock import Clock, SystemClock
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
-from sfnb.org.client import open_client
+from sfnb.org.opening import open_client
 from sfnb.settings import Settings, load_settings
 from sfnb.state.database import State, open_state
 from sfnb.usage.collect import collect

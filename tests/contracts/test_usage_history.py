@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from sfnb.clock import FakeClock
-from sfnb.org.client import OrgClient, open_client
+from sfnb.org.client import OrgClient
+from sfnb.org.opening import open_client
 from sfnb.org.transport import call_context
 from sfnb.report import html_report
 from sfnb.settings import OrgConfig, Settings

@@ -225,21 +225,20 @@ def test_no_secret_is_in_a_repr_or_an_exception(
     with connect(way) as there:
         shown = [
             there,
-            there.org,
-            there.org.gate,
-            there.org.session,
+            there.client,
+            there.client.gate,
+            there.client.session,
             there.settings,
             there.settings.orgs,
             there.state,
         ]
         shown += [
-            there.org._credentials,
-            there.org._access.session,
+            there.client._access.session,
             there.sf,
             there.store,
             there.snapshots,
         ]
-        shown += [vars(there), vars(there.org), there.org.config]
+        shown += [vars(there), vars(there.client), vars(there.client._log_in_again.__self__)]
         text = "\n".join(f"{one!r}\n{one}" for one in shown)
         org.fail(
             fault="error",

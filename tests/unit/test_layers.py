@@ -16,7 +16,7 @@ import sfnb
 HOUSE = Path(sfnb.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "model", "clock", "text"),
+    ("errors", "model", "clock", "version", "text"),
     ("settings", "quota.policy"),
     ("quota.forecast", "state"),
     ("quota",),

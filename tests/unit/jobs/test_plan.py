@@ -29,7 +29,7 @@ def schema(name: str = "Account", *fields: FieldInfo) -> ObjectSchema:
 
 
 def info(name: str, *, is_queryable: bool = True) -> ObjectInfo:
-    return ObjectInfo(name, name, None, is_queryable)
+    return ObjectInfo(name, is_queryable)
 
 
 def standing(used: int, limit_percent: int = 50) -> BudgetStatus:

@@ -10,8 +10,8 @@ from hypothesis import settings
 
 from sfnb.clock import FakeClock
 from sfnb.org.client import OrgClient
-from sfnb.org.credentials import TokenCredentials
-from sfnb.org.login import Session
+from sfnb.org.opening import Opener
+from sfnb.org.session import Session
 from sfnb.quota.gate import Gate
 from sfnb.settings import OrgConfig
 from sfnb.state.database import State, open_state
@@ -51,9 +51,9 @@ def org(
         "acme", "token", instance_url=scripted.url, secrets={"token": "env:TOKEN"}, org_id=ORG_ID
     )
     opened = OrgClient(
-        config,
-        TokenCredentials(scripted.url, TOKEN, "env:TOKEN"),
+        config.name,
         Session(scripted.url, TOKEN, ORG_ID),
+        renew=Opener(config, clock).renew,
         api_version="66.0",
         gate=Gate(state.ledger, ORG_ID, clock=clock),
         clock=clock,

@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sfnb.cli.orgs import plan_org
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, LoginError, QuotaSignal, TransientError
-from sfnb.org.client import open_client
 from sfnb.org.credentials import (
     ClientCredentials,
     Credentials,
@@ -31,8 +30,10 @@ from sfnb.org.credentials import (
     TokenCredentials,
     credentials_of,
 )
-from sfnb.org.login import Session, login
+from sfnb.org.login import login
+from sfnb.org.opening import open_client
 from sfnb.org.secrets import forget_secrets, mask, read_secret, store_secret
+from sfnb.org.session import Session
 from sfnb.settings import OrgConfig, Settings
 from sfnb.state.database import State
 from tests.unit.org.scripted import ORG_ID, TOKEN, Answer, ScriptedOrg

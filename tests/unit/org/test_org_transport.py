@@ -17,9 +17,9 @@ from sfnb.errors import (
     TransientError,
 )
 from sfnb.org.client import OrgClient
-from sfnb.org.login import Session
 from sfnb.org.retry import GaugeUnreadable, TriesSpent
-from sfnb.org.transport import Access, GateAdapter, call_context
+from sfnb.org.session import Access, Session
+from sfnb.org.transport import GateAdapter, call_context
 from sfnb.state.database import State
 from tests.unit.org.scripted import DATA, LIMITS, ORG_ID, TOKEN, Answer, ScriptedOrg
 
@@ -311,7 +311,7 @@ def test_text_in_place_of_json_is_transient(org: OrgClient, scripted: ScriptedOr
     scripted.script(
         QUERY, Answer(body=b"oops", headers={**limit(12), "Content-Type": "text/plain"})
     )
-    with pytest.raises(TriesSpent, match="no whole JSON text but text/plain") as caught:
+    with pytest.raises(TriesSpent, match="expected JSON, received text/plain") as caught:
         org.fetch_json("GET", "query")
     assert "Tried 6 times" in str(caught.value)
 
@@ -372,8 +372,8 @@ def test_reprs_show_no_token(org: OrgClient) -> None:
     shown = (
         repr(org)
         + repr(org._access.session)
-        + repr(org._credentials)
-        + repr(org.config)
+        + repr(org._log_in_again)
+        + repr(vars(org))
         + repr(org.gate)
     )
     assert ORG_ID in shown

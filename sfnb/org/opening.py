@@ -1,0 +1,175 @@
+"""Opening a registered org: log in, agree on an API version, learn the Organization Id."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import requests
+
+from sfnb.clock import Clock
+from sfnb.errors import LoginError, SfnbError
+from sfnb.org.client import CUT, OrgClient, wrong_org
+from sfnb.org.credentials import Credentials, RefreshCredentials, credentials_of
+from sfnb.org.ids import to18
+from sfnb.org.login import login
+from sfnb.org.retry import TriesSpent, retry
+from sfnb.org.secrets import mask, store_secret
+from sfnb.org.session import Session
+from sfnb.org.transport import current_context, http_session
+from sfnb.quota.gate import Gate
+from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings
+from sfnb.state.database import State
+from sfnb.state.ledger import Ledger
+
+LOGIN_TRIES = 3
+USUAL_LOGIN = "https://login.salesforce.com"
+
+log = logging.getLogger("sfnb.org")
+
+
+class Opener:
+    """
+    Logs in to one registered org, as often as its session ends.
+
+    For one thread at a time; ``OrgClient`` sees to that.
+    """
+
+    def __init__(self, config: OrgConfig, clock: Clock) -> None:
+        self.config = config
+        self._clock = clock
+        self._credentials = credentials_of(config)
+
+    def open(self) -> Session:
+        """A new session. Raises what ``login`` raises, and LoginError when it leads into another org."""
+        config = self.config
+        with http_session(_start(self._credentials), self._clock, ca_file=config.ca_file) as http:
+            # With an auth of our own, requests ignores a .netrc, which would replace the header of userinfo.
+            http.auth = _unchanged
+            opened = login(self._credentials, http, clock=self._clock)
+        if config.org_id and opened.org_id not in ("", config.org_id):
+            raise wrong_org(config.name, config.org_id, opened.org_id)
+        self._keep_refresh_token(opened)
+        return opened if opened.org_id else replace(opened, org_id=config.org_id)
+
+    def renew(self) -> Session:
+        """A session in place of one that has ended."""
+        if not isinstance(self._credentials, RefreshCredentials):
+            # Read the secrets again: a person may have changed them since.
+            self._credentials = credentials_of(self.config)
+        return self.open()
+
+    def _keep_refresh_token(self, opened: Session) -> None:
+        """Keep the refresh token that the org handed out, where the old one came from."""
+        credentials, name = self._credentials, self.config.name
+        if not isinstance(credentials, RefreshCredentials) or opened.refresh_token in (
+            "",
+            credentials.refresh_token,
+        ):
+            return
+        if self.config.secrets.get("refresh_token") == "keyring":
+            store_secret(name, "refresh_token", opened.refresh_token)
+        else:
+            log.warning(
+                "org %s: the org replaced the refresh token, and sfnb cannot change %s for you. "
+                "Keep it in the keyring (--store-secret), or the next login fails.",
+                name,
+                self.config.secrets.get("refresh_token", "the variable"),
+            )
+        self._credentials = replace(credentials, refresh_token=opened.refresh_token)
+
+
+def open_client(settings: Settings, name: str, *, state: State, clock: Clock) -> OrgClient:
+    """
+    The registered org, logged in.
+
+    Cost: no API calls, except 1 when no answer of the login names the Organization Id.
+
+    Raises:
+        CallerError: no org has that name.
+        LoginError: it refused the login, cannot be reached, or is another org than the registered one.
+    """
+    config = settings.org(name)
+    opener = Opener(config, clock)
+    try:
+        opened = retry(clock, current_context().stop, opener.open, tries=LOGIN_TRIES)
+    except TriesSpent as err:
+        raise LoginError(f"org {name}: {err}") from err
+    version = config.api_version or fetch_api_version(opened.instance_url, config, settings, clock)
+    if not opened.org_id:
+        opened = _with_org_id(opener, opened, version, state.ledger, clock)
+    if config.org_id and opened.org_id != config.org_id:
+        raise wrong_org(config.name, config.org_id, opened.org_id)
+    return _client(opener, opened, version, Gate(state.ledger, opened.org_id, clock=clock), clock)
+
+
+def fetch_api_version(
+    instance_url: str, config: OrgConfig, settings: Settings, clock: Clock
+) -> str:
+    """The newest API version that both the org and sfnb know. Cost: none; Salesforce does not count this call."""
+    with http_session(instance_url, clock, ca_file=config.ca_file) as http:
+        try:
+            answer = http.get(f"{instance_url}/services/data", timeout=60).json()
+            served = [str(entry["version"]) for entry in answer]
+        except CUT as err:
+            raise LoginError(
+                f"org {config.name}: {instance_url} cannot be reached ({type(err).__name__})."
+            ) from err
+        except (ValueError, KeyError, TypeError) as err:
+            raise LoginError(
+                f"org {config.name}: {instance_url} does not list its API versions as a Salesforce org does. "
+                "Check the address, and whether a proxy or a maintenance page answers instead."
+            ) from err
+    wanted = min(settings.api_version, NEWEST_API_VERSION, key=float)
+    usable = [version for version in served if float(version) <= float(wanted)]
+    if not usable:
+        raise LoginError(
+            f"org {config.name} serves API versions {', '.join(served)}, none up to {wanted}."
+        )
+    return max(usable, key=float)
+
+
+def _start(credentials: Credentials) -> str:
+    return (
+        getattr(credentials, "url", "") or getattr(credentials, "instance_url", "") or USUAL_LOGIN
+    )
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _client(opener: Opener, opened: Session, version: str, gate: Gate, clock: Clock) -> OrgClient:
+    config = opener.config
+    return OrgClient(
+        config.name,
+        opened,
+        renew=opener.renew,
+        api_version=version,
+        gate=gate,
+        clock=clock,
+        ca_file=config.ca_file,
+    )
+
+
+def _with_org_id(
+    opener: Opener, opened: Session, version: str, ledger: Ledger, clock: Clock
+) -> Session:
+    """
+    The session with the Organization Id, which a query tells.
+
+    The ledger books this call under the org's address, the only name for its allowance until the answer arrives.
+    """
+    name = opener.config.name
+    gate = Gate(ledger, urlsplit(opened.instance_url).netloc, clock=clock)
+    client = _client(opener, opened, version, gate, clock)
+    try:
+        answer = client.fetch_json("GET", "query", params={"q": "SELECT Id FROM Organization"})
+        return replace(opened, org_id=to18(answer["records"][0]["Id"]))
+    except (KeyError, IndexError, TypeError) as err:
+        raise LoginError(f"org {name} does not tell its Organization Id.") from err
+    except SfnbError as err:
+        raise LoginError(f"org {name} does not tell its Organization Id. {mask(str(err))}") from err
+    finally:
+        client.close()
