@@ -152,8 +152,11 @@ class Bulk2Jobs:
         job.work = self._pool.submit(self._run, job)
         return job
 
+    def get(self, job_id: str) -> Bulk2Job | None:
+        return self._jobs.get(ids.normal(job_id) or job_id)
+
     def find(self, job_id: str) -> Bulk2Job:
-        job = self._jobs.get(ids.normal(job_id) or job_id)
+        job = self.get(job_id)
         if job is None:
             raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
         return job

@@ -13,6 +13,7 @@ GET /control/usage          what the whole org had used at the end of each of th
 GET /control/ledger         what was received; ``?after=N`` (call number), ``?threshold=N``, ``?calls=1``: each
 GET|POST|DELETE /control/faults   list, add (one rule or a list), clear
 POST /control/sessions      ``{"expire": true}`` ends all sessions; ``{"idle_minutes": n or null}``
+POST /control/listener      ``{"closed_s": n}``: both ports refuse connections for n real seconds
 POST /control/shutdown      end the server
 ==========================  ========================================================================================
 """
@@ -127,6 +128,12 @@ def _sessions(org: DemoOrg, request: Request) -> dict[str, Any]:
     return {"ended": org.sessions.end_all() if given.get("expire") else 0}
 
 
+def _listener(org: DemoOrg, request: Request) -> dict[str, Any]:
+    seconds = float(request.json_object()["closed_s"])
+    org.close_doors(seconds)
+    return {"closed_s": seconds}
+
+
 def _shutdown(org: DemoOrg, _request: Request) -> dict[str, Any]:
     org.stopping.set()
     return {"stopping": True}
@@ -142,5 +149,6 @@ _HANDLERS: dict[tuple[str, str], Callable[[DemoOrg, Request], dict[str, Any]]] =
     ("POST", "faults"): _faults,
     ("DELETE", "faults"): _faults,
     ("POST", "sessions"): _sessions,
+    ("POST", "listener"): _listener,
     ("POST", "shutdown"): _shutdown,
 }

@@ -16,12 +16,18 @@ import struct
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 from sfnb_demo.server.org import DemoOrg, Exchange
-from sfnb_demo.server.wire import Request, Response, Slice, body_length
+from sfnb_demo.server.wire import (
+    Request,
+    Response,
+    Slice,
+    body_blocks,
+    body_length,
+    whole_body,
+)
 
 MOST_BODY_BYTES = 160 * 1024 * 1024
 MOST_HEAD_BYTES = 16_384
@@ -194,6 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = response.body
         if (
             self.server.org.options.has_gzip
+            and "Content-Encoding" not in headers
             and _wants_gzip(request.headers.get("accept-encoding", ""))
             and body_length(body) >= _GZIP_FROM_BYTES
         ):
@@ -201,14 +208,14 @@ class _Handler(BaseHTTPRequestHandler):
             if not isinstance(body, bytes) and exchange.damage != "half_body":
                 self._send_packed(response, body, headers)
                 return
-            body = gzip.compress(_whole(body), compresslevel=1, mtime=0)
+            body = gzip.compress(whole_body(body), compresslevel=1, mtime=0)
         length = body_length(body)
         is_bodiless = response.status in (204, 304)
         head = self._head(
             response.status, response.content_type, None if is_bodiless else length, headers
         )
         if exchange.damage == "half_body":
-            half = _whole(body)[: length // 2]
+            half = whole_body(body)[: length // 2]
             self._send_parts(head, (half,))
             self._cut(is_rude=False)
             return
@@ -221,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         """A large body compressed on the way, through a file: its length must be told before it is sent."""
         with tempfile.TemporaryFile() as packed:
             with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as out:
-                for block in _blocks(body):
+                for block in body_blocks(body):
                     out.write(block)
             length = packed.tell()
             self.connection.sendall(
@@ -248,6 +255,9 @@ class _Handler(BaseHTTPRequestHandler):
         waiting = head
         for part in parts:
             if isinstance(part, bytes):
+                if len(waiting) + len(part) > _BLOCK_BYTES:
+                    self.connection.sendall(waiting)
+                    waiting = b""
                 waiting += part
                 continue
             if waiting:
@@ -288,26 +298,9 @@ def _wants_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def _whole(body: bytes | tuple[bytes | Slice, ...]) -> bytes:
-    return body if isinstance(body, bytes) else b"".join(_blocks(body))
-
-
-def _blocks(body: tuple[bytes | Slice, ...]) -> Iterator[bytes]:
-    for part in body:
-        if isinstance(part, bytes):
-            yield part
-            continue
-        with part.path.open("rb") as file:
-            file.seek(part.offset)
-            left = part.length
-            while left > 0 and (block := file.read(min(left, _BLOCK_BYTES))):
-                left -= len(block)
-                yield block
-
-
 def _truncated(response: Response) -> Response:
     """Two thirds of the body, ending in the middle of a record, with a head that fits it."""
-    whole = _whole(response.body)
+    whole = whole_body(response.body)
     cut = len(whole) * 2 // 3
     while cut > 1 and whole[cut - 1 : cut] in (b"\n", b"\r"):
         cut -= 1

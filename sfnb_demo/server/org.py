@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sfnb_demo.data import ids
 from sfnb_demo.data.database import Database
 from sfnb_demo.errors import ApiError
-from sfnb_demo.server import soap
+from sfnb_demo.server import fault_answers, soap
 from sfnb_demo.server.calls import Call, CallLog
 from sfnb_demo.server.certificates import Keys, make_keys
 from sfnb_demo.server.clock import SimulatedClock
@@ -21,7 +21,7 @@ from sfnb_demo.server.limits import limit_header
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.other_apps import OtherApps
 from sfnb_demo.server.quota import Quota
-from sfnb_demo.server.refusals import answer_of_fault, async_error, total_requests
+from sfnb_demo.server.refusals import async_error, total_requests
 from sfnb_demo.server.sessions import Session, Sessions, random_text
 from sfnb_demo.server.wire import Request, Response, Route, Router, error_answer, refusing
 
@@ -95,13 +95,16 @@ class DemoOrg:
             client_secret=options.client_secret,
         )
         self.calls = CallLog()
-        self.faults = Faults()
+        self.faults = Faults(
+            now_s=self.clock.now_s, job_object=self._job_object, formulas=self._formulas
+        )
         self.keys: Keys = make_keys(folder)
         self.control_token = random_text(40)
         self.base_urls: list[str] = []
         self.catalogue_changed_at = self.clock.now().replace(microsecond=0)
         self._names = {name.lower(): name for name in self.database.object_names()}
         self.stopping = threading.Event()
+        self.close_doors: Callable[[float], None] = lambda _seconds: None
 
         from sfnb_demo.server.bulk1 import Bulk1Jobs
         from sfnb_demo.server.bulk2 import Bulk2Jobs
@@ -144,6 +147,8 @@ class DemoOrg:
                 ApiError("UNKNOWN_EXCEPTION", message, 500), request, bill.route
             )
         told = self._tell_limit(request, response, bill)
+        if bill.fault is not None and bill.route is not None:
+            response = fault_answers.changed(bill.fault, request, response, self.addresses)
         if request.session is not None:
             self.sessions.end_call(request.session, told)
         self._log(request, response, bill)
@@ -158,13 +163,16 @@ class DemoOrg:
         """Serve a subrequest of a composite call: no session, quota, limit header or log of its own."""
         rule = self.faults.next(request.method, request.target, request.body, is_inside=True)
         try:
-            if rule is not None:
-                raise ApiError(rule.code, rule.message or rule.code, rule.status or 400)
-            found = self._router.find(request)
-            _check_version(request)
-            return found.handler(self, request)
+            response = self._faulty(rule, request) if rule is not None else None
+            if response is None:
+                found = self._router.find(request)
+                _check_version(request)
+                response = found.handler(self, request)
         except ApiError as err:
-            return error_answer(err)
+            response = error_answer(err)
+        if rule is not None:
+            response = fault_answers.changed(rule, request, response, self.addresses)
+        return response
 
     def _serve(self, request: Request, bill: _Bill) -> Response:
         found = bill.route = self._find(request)
@@ -177,13 +185,14 @@ class DemoOrg:
             bill.told, bill.in_flight = self.sessions.begin_call(session)
             if found.family != "free":
                 self._charge(request, bill)
-        if rule is not None:
-            if rule.fault == "stall":
-                self.stopping.wait(rule.seconds)
-            faulty = answer_of_fault(rule)
-            if faulty is not None:
-                return faulty
-        return found.handler(self, request)
+        faulty = self._faulty(rule, request) if rule is not None else None
+        return found.handler(self, request) if faulty is None else faulty
+
+    def _faulty(self, rule: Rule, request: Request) -> Response | None:
+        """What the client gets instead of the true answer, None if it may have that."""
+        if rule.fault == "stall":
+            self.stopping.wait(rule.seconds)
+        return fault_answers.instead(rule, request, self.addresses)
 
     def _find(self, request: Request) -> Route:
         """The route; a wrong path under /services/data is a call like any other: it wants a session and counts."""
@@ -294,6 +303,22 @@ class DemoOrg:
         from sfnb_demo.server import control
 
         return control.answer(self, request)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        return dict(zip(("url", "https_url"), self.base_urls, strict=False))
+
+    def _job_object(self, job_id: str) -> str:
+        job = self.bulk2.get(job_id)
+        return job.object_name if job else ""
+
+    def _formulas(self, name: str) -> frozenset[str]:
+        """The formula fields of an object, in lower case."""
+        known = self.object_name(name)
+        if known is None:
+            return frozenset()
+        fields = self.database.describe(known, f"{LAST_VERSION}.0")["fields"]
+        return frozenset(field["name"].lower() for field in fields if field["calculated"])
 
     # -- for the control endpoint and the ready file -------------------------------------------------------------------
 

@@ -1,12 +1,11 @@
-"""Refusals that no single resource owns: over the limit, Bulk API 1's error form, scripted faults."""
+"""Refusals that no single resource owns: over the limit, and Bulk API 1's error form."""
 
 from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
 from sfnb_demo.errors import ApiError
-from sfnb_demo.server.faults import Rule
-from sfnb_demo.server.wire import XML_TYPE, Response, error_answer, json_answer
+from sfnb_demo.server.wire import XML_TYPE, Response, json_answer
 
 ASYNC_NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
 
@@ -37,11 +36,6 @@ _ASYNC_CODES = {
     "UNKNOWN_EXCEPTION": "Unknown",
 }
 
-_HTML = (
-    b"<!DOCTYPE html><html><head><title>Salesforce Edge</title></head><body><h1>We are setting things up...</h1>"
-    b"<p>This page will be back soon.</p></body></html>"
-)
-
 
 def async_error(err: ApiError, *, is_json: bool = False) -> Response:
     """Bulk API 1's error: HTTP 400 (503 stays 503), code in its own spelling, XML unless the job is JSON."""
@@ -55,20 +49,3 @@ def async_error(err: ApiError, *, is_json: bool = False) -> Response:
         f"<exceptionMessage>{escape(err.message)}</exceptionMessage></error>"
     )
     return Response(status, body.encode(), XML_TYPE)
-
-
-def answer_of_fault(rule: Rule) -> Response | None:
-    """What the client gets instead of an answer; None when the fault lets the true answer through. May raise it."""
-    if rule.fault == "html":
-        return Response(rule.status or 503, _HTML, "text/html")
-    if rule.fault == "empty406":
-        return Response(406)
-    if rule.fault == "status503":
-        return error_answer(
-            ApiError("SERVER_UNAVAILABLE", rule.message or "Server is unavailable, try later.", 503)
-        )
-    if rule.fault == "concurrent_limit":
-        raise concurrent_requests()
-    if rule.fault == "error":
-        raise ApiError(rule.code, rule.message or rule.code, rule.status or 400)
-    return None

@@ -37,8 +37,9 @@ class DemoServer:
         database: Database | None = None,
     ) -> None:
         self.org = DemoOrg(options, folder, database=database)
-        tls = tls_context(str(self.org.keys.server_file))
-        self._listeners = [Listener(self.org, port, tls), Listener(self.org, https_port, tls)]
+        self._doors = threading.Lock()
+        self._tls = tls_context(str(self.org.keys.server_file))
+        self._listeners = [self._listener(port), self._listener(https_port)]
         self.url = f"http://127.0.0.1:{self._listeners[0].port}"
         self.https_url = f"https://localhost:{self._listeners[1].port}"
         self.org.base_urls = [self.url, self.https_url]
@@ -46,12 +47,8 @@ class DemoServer:
         self._refresh_token = self.org.sessions.refresh_token(
             self.org.sessions.admin, self.org.sessions.app, token=options.refresh_token
         )
-        self._threads = [
-            threading.Thread(target=listener.serve_forever, args=(0.1,), daemon=True)
-            for listener in self._listeners
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads = self._serving()
+        self.org.close_doors = self.refuse_connections_for
 
     def __enter__(self) -> DemoServer:
         return self
@@ -65,15 +62,56 @@ class DemoServer:
         self.close()
 
     def close(self) -> None:
-        """Stop answering; what was under way is cut."""
+        """Stop answering; calls in flight are cut."""
         self.org.stopping.set()
+        with self._doors:
+            self._stop_listening()
+        self.org.close()
+
+    def refuse_connections(self) -> None:
+        """Close both ports, as an org that cannot be reached; calls in flight are cut."""
+        with self._doors:
+            self._stop_listening()
+
+    def accept_connections(self) -> None:
+        """Open both ports again, at the same addresses."""
+        with self._doors:
+            if not self._threads and not self.org.stopping.is_set():
+                self._listeners = [self._listener(listener.port) for listener in self._listeners]
+                self._threads = self._serving()
+
+    def refuse_connections_for(self, seconds: float) -> None:
+        """Close both ports for so many real seconds, in the background."""
+
+        def away() -> None:
+            self.refuse_connections()
+            self.org.stopping.wait(seconds)
+            self.accept_connections()
+
+        threading.Thread(target=away, daemon=True).start()
+
+    def _listener(self, port: int) -> Listener:
+        return Listener(self.org, port, self._tls)
+
+    def _serving(self) -> list[threading.Thread]:
+        threads = [
+            threading.Thread(target=listener.serve_forever, args=(0.1,), daemon=True)
+            for listener in self._listeners
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _stop_listening(self) -> None:
+        if not self._threads:
+            return
         for listener in self._listeners:
             listener.shutdown()
             listener.server_close()
             listener.close_connections()
         for thread in self._threads:
             thread.join()
-        self.org.close()
+        self._threads = []
 
     def ready(self) -> dict[str, Any]:
         """What a client needs to know of it; holds secrets, of an org that holds none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 JSON_TYPE = "application/json;charset=UTF-8"
 XML_TYPE = "application/xml"
 CSV_TYPE = "text/csv"
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,24 @@ def body_length(body: Body) -> int:
     if isinstance(body, bytes):
         return len(body)
     return sum(len(part) if isinstance(part, bytes) else part.length for part in body)
+
+
+def whole_body(body: Body) -> bytes:
+    return body if isinstance(body, bytes) else b"".join(body_blocks(body))
+
+
+def body_blocks(body: tuple[bytes | Slice, ...]) -> Iterator[bytes]:
+    """The body piece by piece, so that a large file need not fit into memory."""
+    for part in body:
+        if isinstance(part, bytes):
+            yield part
+            continue
+        with part.path.open("rb") as file:
+            file.seek(part.offset)
+            left = part.length
+            while left > 0 and (block := file.read(min(left, _BLOCK_BYTES))):
+                left -= len(block)
+                yield block
 
 
 @dataclass(slots=True)

@@ -65,7 +65,9 @@ def test_rules_for_subrequests_do_not_hit_calls() -> None:
         ({"fault": "cut", "match": "("}, "no regular expression"),
         ({"fault": "cut", "when": 1}, "knows no when"),
         ({"fault": "limit_header", "form": "tiny"}, "no header form 'tiny'"),
-        ({"fault": "cut", "inside": True}, "only the fault 'error'"),
+        ({"fault": "cut", "inside": True}, "'cut' cannot hit a subrequest"),
+        ({"fault": "huge", "form": "wide"}, "no form of a huge answer 'wide'"),
+        ({"fault": "rewrite", "replace": [["(", ""]]}, "no regular expression"),
     ],
 )
 def test_wrong_rules_say_what_is_wrong(rule: dict[str, Any], said: str) -> None:
