@@ -183,8 +183,8 @@ def verify(app: App, name: str, as_json: bool) -> int:
 
     store = app.store(name)
     findings = verify_store(store)
-    damage = sum(finding.kind == "damage" for finding in findings)
-    litter = sum(finding.kind == "litter" for finding in findings)
+    damage = sum(finding.is_damage for finding in findings)
+    orphans = sum(finding.kind == "orphan" for finding in findings)
     if as_json:
         click.echo(_as_json([finding.as_json() for finding in findings]))
         return 1 if damage else 0
@@ -193,17 +193,22 @@ def verify(app: App, name: str, as_json: bool) -> int:
             part for part in (finding.snapshot, finding.object_name, finding.path) if part
         )
         click.echo(f"{finding.kind}: {where}: {finding.message}")
-    number = len(store.snapshots)
+    left = _counted(orphans, "orphaned file") if orphans else "no orphaned files"
     if damage:
         click.echo(
-            f"{damage} damaged, {litter} litter; make a new full backup of the objects named above.",
+            f"{name} is damaged in {_counted(damage, 'place')}; {left}. "
+            "Make a new full backup of the objects named above.",
             err=True,
         )
         return 1
     click.echo(
-        f"{number} snapshot{'' if number == 1 else 's'} of {name} are as they were written; {litter} litter."
+        f"Verified {_counted(len(store.snapshots), 'snapshot')} of {name}: no damage, {left}."
     )
     return 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 COMMANDS: list[click.Command] = [snapshots, show, export, verify]

@@ -17,6 +17,7 @@ from typing import Any
 
 from sfnb.errors import StoreError
 from sfnb.store.files import Files, decode
+from sfnb.store.formats import FORMAT, check_format
 from sfnb.store.parts import SNAPSHOT, Part
 
 LOG = "_delta_log"
@@ -80,7 +81,7 @@ def newest_version(table: Files) -> int:
 def metadata(snapshot: str, progress: Progress, parts: Sequence[Part]) -> dict[str, Any]:
     """What a commit says of itself; it gets its checksum when it is encoded."""
     return {
-        "format": 1,
+        "format": FORMAT,
         "snapshot": snapshot,
         "number": progress.number,
         "since": progress.since,
@@ -114,6 +115,7 @@ def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, i
         if "sfnb" not in info:
             return None, written_ms
         told = decode(info["sfnb"], what)
+        check_format(told, what)
         total = told["total"]
         progress = Progress(
             cursor=told["cursor"],

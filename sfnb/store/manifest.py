@@ -13,12 +13,10 @@ from typing import Any, Literal
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store.files import Files
+from sfnb.store.formats import FORMAT, check_format
 from sfnb.store.log import Progress, read_parts
 from sfnb.store.parts import Part
 from sfnb.version import __version__
-
-FORMAT = 1
-"""Version of what is on disk. A change is described in docs/design.md and comes with a migration."""
 
 SnapshotState = Literal["partial", "complete"]
 
@@ -106,7 +104,7 @@ def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
         raise StoreError(
             f"{files.uri(path)} is missing: what the snapshot was to hold is not known any more."
         )
-    _check_format(content, files.uri(path))
+    check_format(content, files.uri(path))
     try:
         told = _without_checksum(content)
         told["created_at"] = datetime.fromisoformat(told["created_at"])
@@ -114,13 +112,6 @@ def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
         return SnapshotPlan(**told)
     except (TypeError, ValueError, KeyError, CallerError) as err:
         raise StoreError(f"{files.uri(path)} is damaged: it is not a plan.") from err
-
-
-def _check_format(content: Mapping[str, Any], what: str) -> None:
-    if content.get("format") != FORMAT:
-        raise StoreError(
-            f"{what} has format {content.get('format')}, this sfnb knows {FORMAT}; use a newer sfnb."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +282,7 @@ def read_manifest(files: Files, snapshot: str) -> Manifest | None:
     content = files.read_json(path)
     if content is None:
         return None
-    _check_format(content, files.uri(path))
+    check_format(content, files.uri(path))
     try:
         told = _without_checksum(content)
         told["created_at"] = datetime.fromisoformat(told["created_at"])

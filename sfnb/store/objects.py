@@ -20,7 +20,6 @@ from sfnb.errors import StoreError
 from sfnb.store.columns import (
     added_columns,
     columns_as_json,
-    columns_from_json,
     part_columns,
     stored_columns,
     stored_type,
@@ -37,9 +36,10 @@ from sfnb.store.log import (
     read_commits,
     read_parts,
 )
-from sfnb.store.manifest import FORMAT, SnapshotPlan, schema_path, table_path
+from sfnb.store.manifest import SnapshotPlan, table_path
 from sfnb.store.part_writer import PartTarget, PartWriter
 from sfnb.store.parts import SNAPSHOT, Part, alive_ids
+from sfnb.store.schema import ObjectColumns, put_schema, read_schema
 
 TABLE_PROPERTIES: Mapping[str, str | None] = {
     # Cursors and digests live in the log: nothing may tidy it away.
@@ -78,15 +78,15 @@ class ObjectWriter:
         """The object's columns in this snapshot, or None before ``put_schema``."""
         with self._lock:
             if self._columns is None:
-                told = self._root.read_json(schema_path(self._snapshot, self._name))
+                told = read_schema(self._root, self._snapshot, self._name)
                 if told is not None:
-                    self._columns = columns_from_json(told["columns"])
+                    self._columns = told.columns
             return self._columns
 
     def describe(self) -> dict[str, Any]:
         """See ``Writer.describe``."""
-        told = self._root.read_json(schema_path(self._snapshot, self._name))
-        return dict(told["describe"]) if told else {}
+        told = read_schema(self._root, self._snapshot, self._name)
+        return dict(told.describe) if told else {}
 
     def put_schema(self, schema: pa.Schema, describe: Mapping[str, Any]) -> pa.Schema:
         """See ``Writer.put_schema``."""
@@ -95,13 +95,7 @@ class ObjectWriter:
                 return kept
             columns = stored_columns(schema, self._name)
             self._fit(columns)
-            told = {
-                "format": FORMAT,
-                "object": self._name,
-                "columns": columns_as_json(columns),
-                "describe": dict(describe),
-            }
-            self._root.put_json(schema_path(self._snapshot, self._name), told)
+            put_schema(self._root, self._snapshot, ObjectColumns(self._name, columns, describe))
             self._columns = columns
             return columns
 

@@ -12,7 +12,6 @@ import pyarrow as pa
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store import views
-from sfnb.store.columns import columns_from_json
 from sfnb.store.files import Files, translated
 from sfnb.store.log import NOTHING, Progress, read_parts
 from sfnb.store.manifest import (
@@ -28,6 +27,7 @@ from sfnb.store.manifest import (
     table_path,
 )
 from sfnb.store.parts import EXTRACTED_AT, MOMENT, OP, Part
+from sfnb.store.schema import read_schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,18 +148,16 @@ class Snapshot:
 
     def columns(self, object_name: str) -> pa.Schema:
         """The object's fields in this snapshot, in describe's order."""
-        path = schema_path(self.id, object_name)
-        told = self._files.read_json(path)
+        told = read_schema(self._files, self.id, object_name)
         if told is None:
-            raise StoreError(
-                f"{self._files.uri(path)} is missing: the fields of {object_name} are not known any more."
-            )
-        return columns_from_json(told["columns"])
+            path = self._files.uri(schema_path(self.id, object_name))
+            raise StoreError(f"{path} is missing: the fields of {object_name} are no longer known.")
+        return told.columns
 
     def describe(self, object_name: str) -> Mapping[str, object]:
         """Salesforce's describe answer, as it was when the backup read it."""
-        told = self._files.read_json(schema_path(self.id, self._spelled(object_name)))
-        return dict(told["describe"]) if told else {}
+        told = read_schema(self._files, self.id, self._spelled(object_name))
+        return dict(told.describe) if told else {}
 
     def parts(self, object_name: str) -> list[Part]:
         """The committed parts, oldest first; paths are from the table's folder."""

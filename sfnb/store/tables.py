@@ -12,6 +12,7 @@ import pyarrow as pa
 from sfnb.clock import Clock, SystemClock
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.files import Files
+from sfnb.store.formats import NewerFormat
 from sfnb.store.log import Progress
 from sfnb.store.manifest import (
     Manifest,
@@ -79,6 +80,7 @@ class OrgStore:
             CallerError: there is a snapshot of this id already.
             StoreError: the store cannot be written.
         """
+        self._refuse_newer()
         path = plan_path(plan.snapshot)
         if self.files.has(path):
             raise CallerError(
@@ -86,6 +88,17 @@ class OrgStore:
             )
         self.files.put_json(path, plan.as_json(), indent=1)
         return Writer(self.files, plan, self._clock)
+
+    def _refuse_newer(self) -> None:
+        """Nothing is added to what a newer sfnb wrote: it may have rules that this one would break."""
+        for snapshot in reversed(self.files.names("snapshots", folders=True)):
+            try:
+                read_plan(self.files, snapshot)
+                return
+            except NewerFormat:
+                raise
+            except StoreError:
+                continue  # `verify` names this damage; it is no reason to make no backup
 
     def reopen(self, snapshot: str) -> Writer:
         """

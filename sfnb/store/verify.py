@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from sfnb.errors import StoreError
 from sfnb.model import ObjectState
 from sfnb.store.files import TEMPORARY, Files, translated
+from sfnb.store.formats import NewerFormat
 from sfnb.store.log import LOG, NOTHING, Commit, Progress, log_path, newest_version, parse_commit
 from sfnb.store.manifest import (
     Manifest,
@@ -25,9 +26,13 @@ from sfnb.store.manifest import (
     table_path,
 )
 from sfnb.store.parts import Part
+from sfnb.store.schema import read_schema
 from sfnb.store.tables import OrgStore
 
-Kind = Literal["damage", "litter", "note"]
+Kind = Literal["missing", "damaged", "count", "digest", "orphan", "note"]
+
+DAMAGE: frozenset[Kind] = frozenset({"missing", "damaged", "count", "digest"})
+"""Kinds of findings that mean: something stored cannot be had as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,11 @@ class Finding:
     One thing worth knowing about a store.
 
     Args:
-        kind: ``damage`` (something stored cannot be had as it was), ``litter`` (a file that nothing names; harmless,
-            a later prune removes it), ``note``.
+        kind: ``missing`` (a file, commit or row that must be there), ``damaged`` (it is there and is not what sfnb
+            wrote), ``count`` (two counts of the same thing differ), ``digest`` (the bytes have changed), ``orphan``
+            (a file that nothing names: harmless, a later prune removes it), ``note``.
         path: from the org's folder; empty when it is not about one file.
+        rows: how many records are affected, 0 when that is unknown or none.
     """
 
     kind: Kind
@@ -46,10 +53,19 @@ class Finding:
     snapshot: str = ""
     object_name: str = ""
     path: str = ""
+    rows: int = 0
+
+    @property
+    def is_damage(self) -> bool:
+        return self.kind in DAMAGE
 
     def as_json(self) -> dict[str, Any]:
         told = asdict(self)
         return {"object" if name == "object_name" else name: value for name, value in told.items()}
+
+
+Wrong = tuple[Kind, str] | None
+"""What is wrong with one thing, if anything."""
 
 
 @dataclass
@@ -65,9 +81,12 @@ class _Table:
 
 def verify(store: OrgStore) -> list[Finding]:
     """
-    Everything that is wrong, or lying about, in one org's store; empty when all is well. Reads every byte once.
+    Everything that is wrong, orphaned or unfinished in one org's store; empty when all is well.
 
-    Damage never raises; only a store that cannot be listed at all does (StoreError).
+    Damage never raises. A store that cannot be listed does (StoreError), and so does one that a newer sfnb wrote
+    (NewerFormat).
+
+    Cost: reads every byte once; no calls.
     """
     files = store.files
     findings: list[Finding] = []
@@ -78,16 +97,11 @@ def verify(store: OrgStore) -> list[Finding]:
     for snapshot in snapshots:
         _verify_snapshot(files, snapshot, tables, findings)
     for name, table in tables.items():
-        for snapshot in table.progress:
+        for snapshot, progress in table.progress.items():
             if snapshot not in snapshots:
-                findings.append(
-                    Finding(
-                        "damage",
-                        f"rows of {name} belong to a snapshot whose plan is gone",
-                        snapshot,
-                        name,
-                    )
-                )
+                message = f"rows of {name} belong to a snapshot whose folder is missing"
+                records = progress.rows + progress.deleted
+                findings.append(Finding("missing", message, snapshot, name, rows=records))
     return findings
 
 
@@ -98,56 +112,56 @@ def _verify_table(files: Files, name: str, findings: list[Finding]) -> _Table:
     table = _Table()
     folder = files.below(table_path(name))
 
-    def damage(message: str, path: str = "", snapshot: str = "") -> None:
+    def damage(kind: Kind, message: str, path: str, snapshot: str = "", rows: int = 0) -> None:
         table.is_damaged = True
-        findings.append(
-            Finding("damage", message, snapshot, name, f"{table_path(name)}/{path}" if path else "")
-        )
+        where = f"{table_path(name)}/{path}"
+        findings.append(Finding(kind, message, snapshot, name, where, rows))
 
     newest = newest_version(folder)
     for version in range(newest + 1):
         try:
             text = folder.read(log_path(version))
             if text is None:
-                damage(
-                    "this Delta commit is missing; the rows it named are lost to readers",
-                    log_path(version),
-                )
+                message = "this Delta commit is missing, and with it the list of its rows"
+                damage("missing", message, log_path(version))
                 continue
             commit, _ = parse_commit(text, version, folder.uri(log_path(version)))
+        except NewerFormat:
+            raise
         except StoreError as err:
-            damage(str(err), log_path(version))
+            damage("damaged", str(err), log_path(version))
             continue
         if commit is not None and (wrong := _follow(table, commit)):
-            damage(wrong, log_path(version), commit.snapshot)
+            damage(*wrong, log_path(version), commit.snapshot)
     for snapshot, parts in table.alive.items():
         for part in parts.values():
             if wrong := _verify_part(folder, part):
-                damage(wrong, part.path, snapshot)
+                damage(*wrong, part.path, snapshot, part.rows + part.deleted)
     present = folder.walk("")
-    if newest >= 0 and not table.is_damaged and (wrong := _verify_delta(folder, table)):
-        damage(wrong, LOG)
+    if newest >= 0 and not table.is_damaged and (message := _verify_delta(folder, table)):
+        damage("damaged", message, LOG)
     if newest < 0 and any(path.startswith(LOG) for path in present):
-        damage("the Delta log has no commit any more", LOG)
+        damage("missing", "the Delta log has lost all its commits", LOG)
     named = {path for parts in table.alive.values() for path in parts}
     findings += [
-        Finding("litter", why, "", name, f"{table_path(name)}/{path}")
+        Finding("orphan", why, "", name, f"{table_path(name)}/{path}")
         for path in sorted(set(present) - named)
-        if (why := _litter(path, table, newest))
+        if (why := _orphan(path, table, newest))
     ]
     return table
 
 
-def _follow(table: _Table, commit: Commit) -> str:
-    """Apply one commit, oldest first; what does not follow from those before it, or an empty text."""
+def _follow(table: _Table, commit: Commit) -> Wrong:
+    """Apply one commit, oldest first; what does not follow from those before it."""
     now, before = commit.progress, table.progress.get(commit.snapshot, NOTHING)
     alive = table.alive[commit.snapshot]
-    wrong = ""
+    wrong: Wrong = None
     if now.number != before.number + 1:
-        wrong = f"commits {before.number + 1} to {now.number - 1} of the snapshot are missing before this one"
+        span = f"commits {before.number + 1} to {now.number - 1} of the snapshot"
+        wrong = ("missing", f"{span} are missing before this one")
     if now.since == now.number:
         if now.number > 1 and commit.removed != set(alive) and not wrong:
-            wrong = "this restart took out other files than those that were there"
+            wrong = ("damaged", "this restart removed other files than those that were there")
         table.removed |= set(alive)
         alive.clear()
     alive.update({part.path: part for part in commit.parts})
@@ -158,27 +172,28 @@ def _follow(table: _Table, commit: Commit) -> str:
         sum(p.deleted for p in alive.values()),
     )
     if counted != (now.parts, now.rows, now.deleted) and not wrong:
-        wrong = "its totals are not the sum of its parts"
+        wrong = ("count", "its totals are not the sum of its parts")
     return wrong
 
 
-def _verify_part(folder: Files, part: Part) -> str:
+def _verify_part(folder: Files, part: Part) -> Wrong:
+    records = part.rows + part.deleted
     try:
         found = folder.digest(part.path)
         if found is None:
-            return f"this part is missing, and with it {part.rows + part.deleted:,} records"
+            return "missing", f"this part is missing, and with it {records:,} records"
         size_bytes, sha256 = found
         if size_bytes != part.size_bytes:
-            return f"this part has {size_bytes:,} bytes instead of {part.size_bytes:,}"
+            return "damaged", f"this part has {size_bytes:,} bytes instead of {part.size_bytes:,}"
         if sha256 != part.sha256:
-            return "the content of this part is not what was written (SHA-256 differs)"
+            return "digest", "the content of this part has changed since it was written (SHA-256)"
         with translated(f"open {folder.uri(part.path)}"), folder.open_input(part.path) as source:
             rows = pq.ParquetFile(source).metadata.num_rows
-        if rows != part.rows + part.deleted:
-            return f"this part has {rows:,} rows instead of {part.rows + part.deleted:,}"
+        if rows != records:
+            return "count", f"this part has {rows:,} rows instead of {records:,}"
     except StoreError as err:
-        return str(err)
-    return ""
+        return "damaged", str(err)
+    return None
 
 
 def _verify_delta(folder: Files, table: _Table) -> str:
@@ -194,13 +209,14 @@ def _verify_delta(folder: Files, table: _Table) -> str:
     return "" if seen == named else "the checkpoint of this log names other files than its commits"
 
 
-def _litter(path: str, table: _Table, newest: int) -> str:
+def _orphan(path: str, table: _Table, newest: int) -> str:
+    """Why a file that no commit names is there; empty for one of Delta's own."""
     if path.startswith(f"{LOG}/"):
         name = path.removeprefix(f"{LOG}/")
         is_delta = (name[:20].isdigit() and int(name[:20]) <= newest) or name == "_last_checkpoint"
-        return "" if is_delta and TEMPORARY not in path else "a Delta file that was not finished"
+        return "" if is_delta and TEMPORARY not in path else "an unfinished Delta file"
     if path in table.removed:
-        return "a part that a restart took out again"
+        return "a part that a restart of its object removed"
     return "a file that no commit names, left by an interrupted backup"
 
 
@@ -215,35 +231,35 @@ def _verify_snapshot(
     touched = sorted(name for name, table in tables.items() if snapshot in table.progress)
     known = {plan_path(snapshot), manifest_path(snapshot)}
 
-    def damage(message: str, path: str = "", object_name: str = "") -> None:
-        findings.append(Finding("damage", message, snapshot, object_name, path))
+    def damage(
+        err: str | StoreError, path: str, object_name: str = "", kind: Kind = "damaged"
+    ) -> None:
+        if isinstance(err, NewerFormat):
+            raise err
+        is_missing = isinstance(err, StoreError) and path not in present
+        found = "missing" if is_missing else kind
+        findings.append(Finding(found, str(err), snapshot, object_name, path))
 
     planned: Iterable[str] = ()
     if plan_path(snapshot) in present or touched or manifest_path(snapshot) in present:
         try:
             planned = read_plan(files, snapshot).objects
         except StoreError as err:
-            damage(str(err), plan_path(snapshot))
+            damage(err, plan_path(snapshot))
     for name in sorted({*planned, *touched}):
         path = schema_path(snapshot, name)
         known.add(path)
         try:
-            told = files.read_json(path)
+            told = read_schema(files, snapshot, name)
             if told is None and name in touched:
-                damage(
-                    f"{files.uri(path)} is missing: the fields of {name} are not known any more.",
-                    path,
-                    name,
-                )
+                raise StoreError(f"the fields of {name} are no longer known")
             columns = tables[name].columns if name in tables else None
-            if (
-                told is not None
-                and columns is not None
-                and (lost := sorted(set(told["columns"]) - columns))
-            ):
-                damage(f"the table has lost the fields {', '.join(lost)}", table_path(name), name)
+            lost = sorted(set(told.columns.names) - columns) if told and columns is not None else ()
+            if lost:
+                message = f"the table has lost the fields {', '.join(lost)}"
+                damage(message, table_path(name), name, "missing")
         except StoreError as err:
-            damage(str(err), path, name)
+            damage(err, path, name)
     try:
         manifest = read_manifest(files, snapshot)
         if manifest is None:
@@ -251,10 +267,10 @@ def _verify_snapshot(
         else:
             _verify_manifest(manifest, tables, damage_of=damage)
     except StoreError as err:
-        damage(str(err), manifest_path(snapshot))
+        damage(err, manifest_path(snapshot))
     findings += [
         Finding(
-            "litter", "a file that nothing names, left by an interrupted backup", snapshot, "", path
+            "orphan", "a file that nothing names, left by an interrupted backup", snapshot, "", path
         )
         for path in sorted(present - known)
     ]
@@ -274,4 +290,5 @@ def _verify_manifest(manifest: Manifest, tables: Mapping[str, _Table], *, damage
                 f"has {progress.rows:,} in {len(parts)}",
                 path,
                 name,
+                "count",
             )

@@ -269,7 +269,7 @@ def test_a_damaged_part_is_found_and_named(tmp_path: Path, demo_org: RunningOrg)
     part.chmod(0o644)
     part.write_bytes(body)
     found = home("verify", "x", "--json")
-    assert found.code == 1 and {f["object"] for f in found.json if f["kind"] == "damage"} == {
+    assert found.code == 1 and {f["object"] for f in found.json if f["kind"] == "digest"} == {
         "Account"
     }
     told = home("verify", "x")

@@ -151,7 +151,7 @@ def check(
             f"{name}: {found.num_rows} rows where {expected.num_rows} are"
         )
         assert manifest.objects[name].rows == expected.num_rows
-    assert [finding for finding in verify(there.store) if finding.kind == "damage"] == []
+    assert [finding for finding in verify(there.store) if finding.is_damage] == []
     ledger = org.ledger(after=since)
     # A call refused for its session is on our books, to be safe; the org lets it go.
     assert summary["calls"]["api"] - ledger["by_status"].get("401", 0) == ledger["spent"]["api"]
@@ -585,7 +585,7 @@ def test_a_full_disk_fails_the_job_which_can_be_resumed(
         engine.run(there, backup(objects=OBJECTS))
     job = there.state.jobs.find()[-1]
     assert job.state == "failed" and job.snapshot
-    assert [finding for finding in verify(there.store) if finding.kind == "damage"] == []
+    assert [finding for finding in verify(there.store) if finding.is_damage] == []
     filler.unlink()
     summary = engine.resume(there, job.job_id)
     assert summary["state"] == "completed" and summary["snapshot"] == job.snapshot

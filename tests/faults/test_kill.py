@@ -114,6 +114,6 @@ def one_run(  # noqa: PLR0917 - what a run needs
         assert job.state == "completed" and snapshot.manifest.state == "complete"
         for name, expected in frames.items():
             assert snapshot.table(name).sort_by("Id").equals(expected), name
-        assert [f for f in verify(there.store) if f.kind == "damage"] == []
+        assert [f for f in verify(there.store) if f.is_damage] == []
     print(f"{home.name}: {kills} kills, equal", flush=True)
     return kills

@@ -118,9 +118,7 @@ def test_killed_at_every_step_once(tmp_path: Path) -> None:
                 back_up(store)
         back_up(store)
         assert what_is_stored(store) == expected, f"differs after a kill at step {k}"
-        assert not [f for f in verify(store) if f.kind == "damage"], (
-            f"damage after a kill at step {k}"
-        )
+        assert not [f for f in verify(store) if f.is_damage], f"damage after a kill at step {k}"
 
 
 def test_killed_again_and_again(tmp_path: Path) -> None:
@@ -140,7 +138,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
                 deaths += 1
     assert deaths > 2
     assert what_is_stored(store) == what_is_stored(undisturbed)
-    assert not [f for f in verify(store) if f.kind == "damage"]
+    assert not [f for f in verify(store) if f.is_damage]
 
 
 CHILD = """
@@ -176,7 +174,7 @@ def test_a_real_kill(tmp_path: Path) -> None:
         assert done.returncode != 0
         assert b"Traceback" not in done.stderr
     store = a_store(root)
-    assert any(f.kind == "litter" for f in verify(store))
+    assert any(f.kind == "orphan" for f in verify(store))
     back_up(store)
     assert what_is_stored(store) == what_is_stored(undisturbed)
     assert isinstance(what_is_stored(store)["tables"]["Contact"], pa.Table)

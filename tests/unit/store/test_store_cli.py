@@ -127,12 +127,12 @@ def test_export_of_a_partial_object_says_so(tmp_path: Path, store: OrgStore) -> 
 
 
 def test_verify_exits_1_on_damage(tmp_path: Path, store: OrgStore) -> None:
-    """A good store is 0 with litter or without; any damage is 1, named in text and JSON."""
+    """A good store is 0, with orphans or without; any damage is 1, named in text and JSON."""
     a_snapshot(store)
     good = run(tmp_path, "verify", "demo")
     assert (code(good), good.output) == (
         0,
-        "1 snapshot of demo are as they were written; 0 litter.\n",
+        "Verified 1 snapshot of demo: no damage, no orphaned files.\n",
     )
     part = next(Path(store.root).rglob("*.parquet"))
     part.with_name("stray.parquet").write_bytes(b"x")
@@ -143,7 +143,7 @@ def test_verify_exits_1_on_damage(tmp_path: Path, store: OrgStore) -> None:
     assert part.name in bad.output
     told = run(tmp_path, "verify", "demo", "--json")
     assert code(told) == 1
-    assert {f["kind"] for f in json.loads(told.output)} == {"damage", "litter"}
+    assert {f["kind"] for f in json.loads(told.output)} == {"digest", "orphan"}
 
 
 def test_one_damaged_snapshot_does_not_hide_the_others(tmp_path: Path, store: OrgStore) -> None:

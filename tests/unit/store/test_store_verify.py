@@ -19,7 +19,7 @@ from tests.store_samples import a_snapshot, a_store, a_writer, rows
 
 
 def damage(store: OrgStore) -> list[Finding]:
-    return [finding for finding in verify(store) if finding.kind == "damage"]
+    return [finding for finding in verify(store) if finding.is_damage]
 
 
 def file_of(store: OrgStore, pattern: str) -> Path:
@@ -36,7 +36,7 @@ def flip(path: Path, place: int | None = None, bit: int = 0) -> None:
 
 
 def test_a_good_store_has_nothing_to_say(tmp_path: Path) -> None:
-    """Sealed snapshots, several in a table, a restart and all: no damage, and litter only where a restart left it."""
+    """Sealed snapshots, several in a table, a restart: no damage, and orphans only after the restart."""
     store = a_store(tmp_path)
     assert verify(store) == []
     a_snapshot(store, "Account", "Contact", number=1)
@@ -46,13 +46,13 @@ def test_a_good_store_has_nothing_to_say(tmp_path: Path) -> None:
     writer.commit("Account", [writer.write_part("Account", [rows(0, 5)])], None, is_done=False)
     writer.restart("Account")
     assert [(f.kind, f.snapshot) for f in verify(store)] == [
-        ("litter", ""),
+        ("orphan", ""),
         ("note", writer.snapshot),
     ]
 
 
-def test_an_interrupt_leaves_litter_and_no_damage(tmp_path: Path) -> None:
-    """P2: a part without its commit and a half-written file are litter; they disturb neither reading nor resuming."""
+def test_an_interrupt_leaves_orphans_and_no_damage(tmp_path: Path) -> None:
+    """P2: a part without its commit and a half-written file are orphans; they disturb neither reading nor resuming."""
     store = a_store(tmp_path)
     writer = a_writer(store)
     lost = writer.write_part("Account", [rows(0, 10)])
@@ -67,10 +67,10 @@ def test_an_interrupt_leaves_litter_and_no_damage(tmp_path: Path) -> None:
     again.seal()
     assert len(store.snapshots["latest"].frame("Account")) == 10
     found = verify(store)
-    assert sorted(Path(f.path).name for f in found if f.kind == "litter") == sorted(
+    assert sorted(Path(f.path).name for f in found if f.kind == "orphan") == sorted(
         [Path(lost.path).name, ".tmp-abc-Account.parquet", ".tmp-abc-manifest.json"]
     )
-    assert not [f for f in found if f.kind == "damage"]
+    assert not [f for f in found if f.is_damage]
 
 
 def remove(path: Path) -> None:
