@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "contracts"))
 from simulated_org import Day, Witness
 
 from sfnb.clock import FakeClock, SystemClock
+from sfnb.memory import State, open_state
 from sfnb.model import Reading
 from sfnb.quota.gate import Gate
-from sfnb.state.database import State, open_state
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import insert
 
 from sfnb.clock import FakeClock
+from sfnb.memory import State, open_state
 from sfnb.model import APIS
 from sfnb.state import schema
-from sfnb.state.database import State, open_state
-from sfnb.state.usage import Caller, EventFile, EventTally, minute_number
 from sfnb.usage import load_history, review_of, usage_frame
+from sfnb.usage.store.values import Caller, EventFile, EventTally, minute_number
 
 CALLERS = [
     Caller(f"App {n % 8}", f"user{n}@acme.example", "REST", f"Object{n % 12}", n == 0)
@@ -59,7 +59,7 @@ def write_day(state: State, org_id: str, day: datetime) -> None:
         {minute_number(day) + minute: (27, 5) for minute in range(1440)},
     )
     file = EventFile(f"0AT{hour}", "Daily", day, 0, day + timedelta(hours=33), 10_000_000)
-    state.usage.put_events(org_id, file, tally, day + timedelta(hours=34))
+    state.event_log.put_events(org_id, file, tally, day + timedelta(hours=34))
 
 
 def main() -> None:

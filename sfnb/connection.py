@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from sfnb.clock import Clock, SystemClock
+from sfnb.clock import Clock
+from sfnb.memory import State
 from sfnb.model import Api, BudgetStatus
 from sfnb.org.client import OrgClient
-from sfnb.org.opening import open_client
-from sfnb.settings import Settings, load_settings
-from sfnb.state.database import State, open_state
-from sfnb.store.tables import OrgStore, open_store
+from sfnb.settings import Settings
+from sfnb.store.tables import OrgStore
 
 if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
@@ -62,6 +62,10 @@ class Connection:
         self.client.limits()
         return self.client.gate.standing()
 
+    def close_also(self, closing: Callable[[], None]) -> None:
+        """Have this connection close what was opened for it alone."""
+        self._open.callback(closing)
+
     def close(self) -> None:
         """Give back connections. What is stored stays."""
         self.client.close()
@@ -75,25 +79,3 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<org {self.name} ({self.org_id})>"
-
-
-def connect(
-    name: str, *, settings: Settings | None = None, clock: Clock | None = None
-) -> Connection:
-    """
-    The org registered as ``name`` (`sfnb org add`), logged in.
-
-    Raises:
-        CallerError: no org has that name.
-        LoginError: the org refused the login or could not be reached.
-    """
-    settings = settings or load_settings()
-    clock = clock or SystemClock()
-    with ExitStack() as undo:
-        state = open_state(settings.state_url, clock=clock)
-        undo.callback(state.close)
-        client = open_client(settings, name, state=state, clock=clock)
-        store = open_store(settings.store_root).org(client.org_id)
-        connection = Connection(client, settings=settings, state=state, store=store, clock=clock)
-        connection._open = undo.pop_all()
-    return connection

@@ -22,8 +22,8 @@ from sfnb.jobs import events
 from sfnb.jobs.discovery import Discovery
 from sfnb.jobs.plan import Plan, first_pause
 from sfnb.jobs.runner import OnPause, Runner
+from sfnb.jobs.summary import job_summary
 from sfnb.model import Api, BudgetStatus, JobState
-from sfnb.state.summary import job_summary
 
 EXIT_CODES: dict[str, int] = {
     JobState.COMPLETED: 0,
@@ -198,7 +198,8 @@ def set_limit(org: Connection, percent: int, *, api: Api | None = None, reason: 
     Raises:
         CallerError: not a whole number from 1 to 100.
     """
-    org.state.ledger.set_limit(org.org_id, api, percent, org=org.name, reason=reason)
+    percents = percent if api is None else {api: percent}
+    org.state.ledger.set_limits(org.org_id, percents, org=org.name, reason=reason)
 
 
 def _make_ready(org: Connection, job_id: str) -> None:

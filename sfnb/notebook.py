@@ -13,8 +13,8 @@ from sfnb.connection import Connection
 from sfnb.engine import BackupRequest, Estimate, JobHandle
 from sfnb.errors import CallerError
 from sfnb.jobs.runner import OnPause
+from sfnb.jobs.summary import job_summary
 from sfnb.settings import load_settings
-from sfnb.state.summary import job_summary
 
 if TYPE_CHECKING:
     import pandas as pd

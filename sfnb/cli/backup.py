@@ -16,7 +16,7 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.progress import progress_for
-from sfnb.connection import Connection, connect
+from sfnb.connection import Connection
 from sfnb.engine import EXIT_CODES, Estimate
 from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs.runner import OnPause
@@ -84,7 +84,7 @@ def plan(
     app: App, name: str, objects: list[str] | None, exclude: list[str] | None, as_json: bool
 ) -> None:
     """What a backup would cost: rows, calls and MB by object, and where it would pause."""
-    with connect(name, settings=app.settings, clock=app.clock) as org:
+    with app.installation.connect(name) as org:
         forecast = engine.plan(org, engine.backup(objects=objects, exclude=exclude or ()))
         finishes = _finishes(org, forecast)
     if as_json:
@@ -201,7 +201,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
     """Back up an org, pausing at its limit. Exit code 75: paused, `sfnb resume` goes on."""
     request = engine.backup(objects=objects, exclude=exclude or ())
     with (
-        connect(name, settings=app.settings, clock=app.clock) as org,
+        app.installation.connect(name) as org,
         _stopped_by_signals() as stop,
     ):
         run = partial(
@@ -254,7 +254,7 @@ def resume(  # noqa: PLR0917 - click gives them by name
         name = app.state.jobs.get(job_id).org
         try:
             with (
-                connect(name, settings=app.settings, clock=app.clock) as org,
+                app.installation.connect(name) as org,
                 _stopped_by_signals() as stop,
             ):
                 run = partial(

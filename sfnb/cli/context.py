@@ -1,8 +1,7 @@
-"""What every command gets: settings, state, store and connections, each opened when first asked for."""
+"""What every command gets: one installation, opened when first needed."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,32 +9,36 @@ import click
 
 from sfnb.clock import Clock, SystemClock
 from sfnb.errors import CallerError
+from sfnb.installation import Installation
 from sfnb.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from sfnb.memory import State
     from sfnb.org.client import OrgClient
-    from sfnb.state.database import State
     from sfnb.store.tables import OrgStore
 
 
 class App:
-    """One run of the command line. Close it to give back connections."""
+    """One run of the command line: an installation, opened when a command first needs it. Close it at the end."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
-        self._open = ExitStack()
 
     @cached_property
+    def installation(self) -> Installation:
+        return Installation(load_settings(), self.clock)
+
+    @property
     def settings(self) -> Settings:
-        return load_settings()
+        return self.installation.settings
 
-    @cached_property
+    @settings.setter
+    def settings(self, changed: Settings) -> None:
+        self.installation.settings = changed
+
+    @property
     def state(self) -> State:
-        from sfnb.state.database import open_state
-
-        state = open_state(self.settings.state_url, clock=self.clock)
-        self._open.callback(state.close)
-        return state
+        return self.installation.state
 
     @property
     def org_names(self) -> list[str]:
@@ -43,19 +46,13 @@ class App:
 
     def org_id(self, name: str) -> str:
         """The Organization Id of a registered org; asks the org once if it is not known yet."""
-        return self.settings.org(name).org_id or self.connect(name).org_id
+        return self.settings.org(name).org_id or self.open_client(name).org_id
 
-    def connect(self, name: str) -> OrgClient:
-        from sfnb.org.opening import open_client
-
-        org = open_client(self.settings, name, state=self.state, clock=self.clock)
-        self._open.callback(org.close)
-        return org
+    def open_client(self, name: str) -> OrgClient:
+        return self.installation.open_client(name)
 
     def store(self, name: str) -> OrgStore:
-        from sfnb.store.tables import open_store
-
-        return open_store(self.settings.store_root).org(self.org_id(name))
+        return self.installation.store(self.org_id(name))
 
     def job_id(self, prefix: str) -> str:
         """The one job whose id starts so."""
@@ -66,7 +63,8 @@ class App:
         return found[0]
 
     def close(self) -> None:
-        self._open.close()
+        if "installation" in self.__dict__:
+            self.installation.close()
 
 
 pass_app = click.make_pass_decorator(App)

@@ -12,9 +12,9 @@ import click
 
 from sfnb.cli.context import App, pass_app
 from sfnb.errors import CallerError
+from sfnb.jobs.summary import iso, job_summary
 from sfnb.model import APIS, Api, BudgetStatus
 from sfnb.quota.gate import Gate
-from sfnb.state.summary import iso, job_summary
 
 DAMAGED = 1
 
@@ -40,7 +40,8 @@ def limit(  # noqa: PLR0917 — click gives them by name
     if percent is not None:
         value = parse_percent(percent)
         org_id = app.org_id(name)
-        app.state.ledger.set_limit(org_id, api, value, reason=reason, org=name)
+        percents = value if api is None else {api: value}
+        app.state.ledger.set_limits(org_id, percents, reason=reason, org=name)
     else:
         org_id = app.org_id(name)
     standings = Gate(app.state.ledger, org_id, clock=app.clock).standing()

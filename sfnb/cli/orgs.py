@@ -314,7 +314,7 @@ def check(ctx: click.Context, app: App, name: str, as_json: bool) -> None:
     from sfnb.org.check import PERMISSIONS
     from sfnb.org.check import check as check_org
 
-    report = check_org(app.connect(name))
+    report = check_org(app.open_client(name))
     if as_json:
         shown = {
             "name": report.name,

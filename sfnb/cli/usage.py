@@ -145,9 +145,7 @@ def _write(path: Path, text: str) -> None:
 def _review(app: App, name: str, *, days: int, timezone: str | None, offline: bool) -> Review:
     from sfnb.usage.reviews import look_at
 
-    return look_at(
-        app.settings, app.state, app.clock, name, days=days, timezone=timezone, is_offline=offline
-    )
+    return look_at(app.installation, name, days=days, timezone=timezone, is_offline=offline)
 
 
 def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:
@@ -161,7 +159,7 @@ def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:
     failed: dict[str, str] = {}
     for name in wanted:
         try:
-            org = app.connect(name)
+            org = app.open_client(name)
             org.limits()
             standing = org.gate.standing()
             told[name] = {
@@ -189,8 +187,8 @@ def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:
 
 def usage_json(review: Review) -> dict[str, Any]:
     """The review as `sfnb usage --json` prints it."""
+    from sfnb.jobs.summary import iso
     from sfnb.report import frames_json
-    from sfnb.state.summary import iso
 
     history = review.history
     return {

@@ -29,16 +29,16 @@ from sfnb.jobs import events
 from sfnb.jobs.backup import Scheduler
 from sfnb.jobs.discovery import Discovery
 from sfnb.jobs.object_run import ObjectRun
+from sfnb.jobs.summary import job_summary
 from sfnb.jobs.unit_context import UnitContext
+from sfnb.memory import State
 from sfnb.model import JobState, ObjectSchema, ObjectState, Pause, Price, reader_of
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.client import OrgClient
 from sfnb.org.describe import parse_schema
 from sfnb.org.transport import call_context
-from sfnb.state.database import State
 from sfnb.state.jobs import Job
 from sfnb.state.lease import Lease
-from sfnb.state.summary import job_summary
 from sfnb.store.manifest import SnapshotPlan, new_snapshot_id
 from sfnb.store.tables import OrgStore, Writer
 

@@ -25,7 +25,7 @@ from pyarrow import csv
 from sfnb.errors import ObjectError
 from sfnb.org.bulk2 import PageStream
 from sfnb.org.client import OrgClient
-from sfnb.state.usage import Caller, EventFile, EventTally, minute_number
+from sfnb.usage.store.values import Caller, EventFile, EventTally, minute_number
 
 COLUMNS = (
     "TIMESTAMP", "TIMESTAMP_DERIVED", "REQUEST_ID", "API_FAMILY", "API_RESOURCE", "CLIENT_NAME", "CONNECTED_APP_ID",

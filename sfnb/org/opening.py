@@ -10,6 +10,7 @@ import requests
 
 from sfnb.clock import Clock
 from sfnb.errors import LoginError, SfnbError
+from sfnb.memory import State
 from sfnb.org.client import CUT, OrgClient, wrong_org
 from sfnb.org.credentials import Credentials, RefreshCredentials, credentials_of
 from sfnb.org.ids import to18
@@ -19,9 +20,8 @@ from sfnb.org.secrets import mask, store_secret
 from sfnb.org.session import Session
 from sfnb.org.transport import current_context, http_session
 from sfnb.quota.gate import Gate
+from sfnb.quota.ledger import Ledger
 from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings
-from sfnb.state.database import State
-from sfnb.state.ledger import Ledger
 
 LOGIN_TRIES = 3
 USUAL_LOGIN = "https://login.salesforce.com"

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from sfnb.errors import ObjectError
 from sfnb.org.client import OrgClient
-from sfnb.state.user_days import UserDay
+from sfnb.usage.store.values import UserDay
 
 USAGE_REPORT = "API Usage Last 7 Days"
 NEEDED = "It needs the permissions View Setup and Configuration, Manage Users and Modify All Data."

@@ -8,9 +8,9 @@ from sfnb.clock import Clock
 from sfnb.errors import QuotaSignal
 from sfnb.model import APIS, Api, BudgetStatus, Price, Reading
 from sfnb.quota import policy
+from sfnb.quota.ledger import Ledger
 from sfnb.quota.policy import Decision
-from sfnb.state.books import Ticket, budgets_of
-from sfnb.state.ledger import Ledger
+from sfnb.quota.rows import Ticket, budgets_of
 
 __all__ = ["Gate", "GaugeUnknown", "Ticket"]
 

@@ -89,7 +89,7 @@ def append(
 
 
 class AuditLog:
-    """Reading and checking the log; only ``Ledger.set_limit`` writes it."""
+    """Reading and checking the log; only ``Ledger.set_limits`` writes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

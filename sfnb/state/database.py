@@ -1,4 +1,4 @@
-"""The state database: opened, migrated, and one transaction at a time."""
+"""The state database, one transaction at a time."""
 
 from __future__ import annotations
 
@@ -6,23 +6,15 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from sfnb.clock import Clock, SystemClock
+from sfnb.clock import Clock
 from sfnb.errors import StoreError
-
-if TYPE_CHECKING:
-    from sfnb.state.audit import AuditLog
-    from sfnb.state.jobs import Jobs
-    from sfnb.state.ledger import Ledger
-    from sfnb.state.usage import UsageBook
-    from sfnb.state.user_days import UserDayBook
 
 BUSY_WAIT_S = 60
 """How long a transaction waits for another process's; the gate's take about a millisecond each."""
@@ -132,76 +124,6 @@ class Database:
         return f"Database({str(self)!r})"
 
 
-class State:
-    """
-    Everything sfnb remembers. Close it when done.
-
-    Attributes: ``ledger`` (limits, gauges, tickets, usage), ``jobs``, ``audit``, ``usage`` (what the report reads).
-    """
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        from sfnb.state.ledger import Ledger
-
-        return Ledger(self.database)
-
-    @cached_property
-    def jobs(self) -> Jobs:
-        from sfnb.state.jobs import Jobs
-
-        return Jobs(self.database)
-
-    @cached_property
-    def audit(self) -> AuditLog:
-        from sfnb.state.audit import AuditLog
-
-        return AuditLog(self.database)
-
-    @cached_property
-    def usage(self) -> UsageBook:
-        from sfnb.state.usage import UsageBook
-
-        return UsageBook(self.database)
-
-    @cached_property
-    def user_days(self) -> UserDayBook:
-        from sfnb.state.user_days import UserDayBook
-
-        return UserDayBook(self.database)
-
-    def close(self) -> None:
-        self.database.close()
-
-    def __enter__(self) -> State:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def open_state(url: str, *, clock: Clock | None = None) -> State:
-    """
-    The state at an SQLAlchemy URL (``sqlite:///path`` or ``postgresql://…``), made and migrated if need be.
-
-    Raises:
-        StoreError: the database cannot be opened, or was made by a newer sfnb.
-    """
-    from sfnb.state.migration import migrate
-
-    database = Database(url, clock=clock or SystemClock())
-    try:
-        if database.is_sqlite:
-            _prepare_sqlite(database)
-        migrate(database)
-    except BaseException:
-        database.close()
-        raise
-    return State(database)
-
-
 def insert_into(dialect: str, table: Table) -> Any:
     """The dialect's own INSERT, which knows ON CONFLICT. Only that dialect is loaded: PostgreSQL's takes 0.1 s."""
     if dialect == "sqlite":
@@ -288,43 +210,6 @@ def _on_sqlite_begin(connection: Connection) -> None:
     # Past SQLAlchemy's own execute, which would cost ten times the statement.
     driver: Any = connection.connection.driver_connection
     driver.execute(connection.get_execution_options().get("sfnb_begin", "BEGIN"))
-
-
-def _prepare_sqlite(database: Database) -> None:
-    """The folder, and WAL mode, which stays with the file: readers then never wait for the writer."""
-    path = Path(database.url.database or "")
-    if not database.url.database or path.name == ":memory:":
-        raise StoreError(
-            "The state must be a file, because several processes share it; correct state_url."
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise StoreError(
-            f"The folder of the state database, {path.parent}, cannot be made: {err.strerror}."
-        ) from err
-    with database._translated():
-        engine = database._engine
-        raw = engine.raw_connection()
-        try:
-            cursor = raw.cursor()
-            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                _switch_to_wal(cursor)
-        finally:
-            raw.close()
-
-
-def _switch_to_wal(cursor: Any) -> None:
-    clock = SystemClock()
-    for attempt in range(100):
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as err:
-            # Two processes that open a new file at once: this one statement does not wait for its turn by itself.
-            if "locked" not in str(err) or attempt == 99:
-                raise
-            clock.wait(0.05)
 
 
 def _advice(cause: str, patience_s: float) -> str:

@@ -111,7 +111,7 @@ class JobPanel(Screen):
         if job.state.is_final:
             self._is_live = False
         news = self._foretell() or news
-        calls = self._org.state.ledger.job_calls(self.job_id)["api"]
+        calls = self._org.state.usage.job_calls(self.job_id)["api"]
         return self._view.take(job, calls) or news
 
     def _foretell(self) -> bool:

@@ -12,8 +12,8 @@ from sfnb.connection import Connection
 from sfnb.engine import Estimate
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import APIS, Api, JobState, Price
+from sfnb.quota.ledger import LimitChanged
 from sfnb.state.audit import AuditEntry
-from sfnb.state.ledger import LimitChanged
 from sfnb.text import parse_percent, percent_refusal, zoned_moment
 from sfnb.ui import limits
 from sfnb.ui.kernel import Timer
@@ -27,6 +27,9 @@ LOOK_S = 2.0
 
 FORECAST_S = 120.0
 """So long a forecast is shown before it is worked out anew; that takes a fifth of a second and no call."""
+
+SAVE_PATIENCE_S = 5.0
+"""How long Save waits for a state database that another process holds: a person is watching."""
 
 FRESH_S = 300.0
 """A reading younger than this is shown as it is; an older one is asked for again when the slider is made."""
@@ -74,7 +77,7 @@ class LimitSlider(Screen):
         """Read the state database again. Costs no call."""
         org, now = self._org, self._org.clock.now()
         standing = org.client.gate.standing()
-        own = org.state.ledger.spent(org.org_id, now - timedelta(hours=24))
+        own = org.state.usage.spent(org.org_id, now - timedelta(hours=24))
         self._read_changes()
         self._price, self._price_source = self._next_price(self._plan)
         shown = [api for api in self._apis if standing[api].maximum > 0] or ["api"]
@@ -139,7 +142,7 @@ class LimitSlider(Screen):
         if not done:
             return None, ""
         last = done[-1]
-        return self._org.state.ledger.job_calls(
+        return self._org.state.usage.job_calls(
             last.job_id
         ), f"the last backup, {zoned_moment(last.started_at)}"
 
@@ -232,10 +235,11 @@ class LimitSlider(Screen):
         self._tickets.clear()
         percents = {api: parse_percent(str(text)) for api, text in told["percents"].items()}
         try:
-            self._org.state.ledger.change_limits(
+            self._org.state.ledger.set_limits(
                 self._org.org_id,
                 percents,
                 expected=told["expected"],
+                patience_s=SAVE_PATIENCE_S,
                 reason=str(told.get("reason", "")).strip(),
                 org=self._org.name,
             )

@@ -9,11 +9,12 @@ from typing import Any
 import ipywidgets
 from IPython.display import display
 
-from sfnb.clock import Clock, SystemClock
-from sfnb.connection import Connection, connect
+from sfnb.clock import Clock
+from sfnb.connection import Connection
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
-from sfnb.settings import Settings, load_settings
-from sfnb.state.database import State, open_state
+from sfnb.installation import Installation
+from sfnb.memory import State
+from sfnb.settings import Settings
 from sfnb.ui import kernel
 from sfnb.ui.chart import Hour, usage_svg
 from sfnb.ui.elements import Picture, Strip
@@ -41,10 +42,9 @@ class OrgTabs:
     def __init__(
         self, orgs: Sequence[str | Connection] | None = None, *, settings: Settings | None = None
     ) -> None:
-        self._settings = settings or load_settings()
-        self._clock: Clock = SystemClock()
+        self._installation = Installation(settings)
         chosen: list[str | Connection] = (
-            [*orgs] if orgs is not None else [*sorted(self._settings.orgs)]
+            [*orgs] if orgs is not None else [*sorted(self._installation.settings.orgs)]
         )
         if not chosen:
             raise CallerError(
@@ -54,8 +54,9 @@ class OrgTabs:
         self._names = [org if isinstance(org, str) else org.name for org in chosen]
         for org in chosen:
             if isinstance(org, str):
-                self._settings.org(org)  # an unknown name is told before anything is drawn
-        self._state: State | None = None
+                self._installation.settings.org(
+                    org
+                )  # an unknown name is told before anything is drawn
         self._parts: dict[int, list[Screen]] = {}
         self.strip = Strip("Orgs", self._names, self._choose)
 
@@ -71,17 +72,13 @@ class OrgTabs:
     def _make(self, number: int) -> list[Screen]:
         chosen = self._orgs[number]
         try:
-            org = (
-                chosen
-                if isinstance(chosen, Connection)
-                else connect(chosen, settings=self._settings)
-            )
+            org = chosen if isinstance(chosen, Connection) else self._installation.connect(chosen)
         except (SfnbError, QuotaSignal) as err:
             return self._without_login(str(chosen), str(err))
         jobs = org.state.jobs.find(org.org_id)
         live = [job for job in jobs if not job.state.is_final][-PANELS:]
         return [
-            _chart(org.state, org.name, org.org_id, self._clock),
+            _chart(org.state, org.name, org.org_id, org.clock),
             LimitSlider(org),
             *(JobPanel(job.job_id, org) for job in reversed(live)),
             _jobs(org.state, org.name, org.org_id),
@@ -90,13 +87,12 @@ class OrgTabs:
     def _without_login(self, name: str, problem: str) -> list[Screen]:
         told = f"<h3>{escape(name)}</h3><p class='sfnb-problem'>{escape(problem)}</p><p>What is stored of it:</p>"
         parts: list[Screen] = [Picture(f"{name}: no login", lambda: told, every_s=CHART_S)]
-        org_id = self._settings.org(name).org_id
+        org_id = self._installation.settings.org(name).org_id
         if org_id:
-            if self._state is None:
-                self._state = open_state(self._settings.state_url, clock=self._clock)
+            state = self._installation.state
             parts += [
-                _chart(self._state, name, org_id, self._clock),
-                _jobs(self._state, name, org_id),
+                _chart(state, name, org_id, self._installation.clock),
+                _jobs(state, name, org_id),
             ]
         return parts
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from sfnb.clock import Clock
 from sfnb.errors import JobError, QuotaSignal, SfnbError
+from sfnb.memory import State
 from sfnb.org.client import OrgClient
 from sfnb.org.events import fetch_event_files, fetch_tally, unread
 from sfnb.org.reports import NEEDED, USAGE_REPORT, fetch_user_days
-from sfnb.state.database import State
 
 KEPT_DAYS = 31
 """Salesforce keeps log files 30 days with Event Monitoring and 1 day without (REST guide, EventLogFile)."""
@@ -37,7 +37,7 @@ def collect(org: OrgClient, state: State, clock: Clock) -> Collected:
     Cost: 1 API call for the list, 1 for each new file (up to about 60 the first time), 1 for ``/limits``; without an
     event log, once a day 2 or 3 for the usage report.
     """
-    book, now = state.usage, clock.now()
+    book, now = state.event_log, clock.now()
     files = rows = 0
     problem = ""
     has_log = True
@@ -66,7 +66,7 @@ def collect(org: OrgClient, state: State, clock: Clock) -> Collected:
     book.note_event_read(org.org_id, now, problem)
     if not has_log:
         _collect_report(org, state, now)
-    book.tidy(now)
+    state.usage.tidy(now)
     return Collected(files, rows, problem)
 
 

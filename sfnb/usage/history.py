@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from sfnb.memory import State
 from sfnb.model import APIS, Api
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
-from sfnb.state.database import State
-from sfnb.state.usage import Caller, EventRead, minute_number
-from sfnb.state.user_days import ReportRead, UserDay
+from sfnb.usage.store.values import Caller, EventRead, ReportRead, UserDay, minute_number
 
 Ints = npt.NDArray[np.int64]
 
@@ -153,7 +152,7 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
     """
     start_at = (now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
     since = min(start_at, now - timedelta(days=PATTERN_DAYS)) - timedelta(days=1)
-    book, end = state.usage, minute_number(now)
+    book, log_book, end = state.usage, state.event_log, minute_number(now)
     told = book.samples(org_id, since)
     spent = book.calls(org_id, since)
     job_ids = sorted({"", *(row[2] for row in spent)})
@@ -163,7 +162,7 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         if job.ended_at is None or job.ended_at >= since
     ]
     largest = _largest_job(spent, minute_number(start_at))
-    log = _ints(book.event_minutes(org_id, since), width=3)
+    log = _ints(log_book.event_minutes(org_id, since), width=3)
     return OrgHistory(
         org=org,
         org_id=org_id,
@@ -179,12 +178,12 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         log_minutes=log[:, 0],
         log_calls=log[:, 1],
         log_own=log[:, 2],
-        log_hours=_ints(book.event_hours(org_id, since), width=4),
-        callers=book.actors(org_id),
-        covered=covered_hours(book.covered(org_id, since)),
-        event_read=book.event_read(org_id),
+        log_hours=_ints(log_book.event_hours(org_id, since), width=4),
+        callers=log_book.actors(org_id),
+        covered=covered_hours(log_book.covered(org_id, since)),
+        event_read=log_book.event_read(org_id),
         largest_job=largest,
-        job_objects=state.ledger.object_calls(largest) if largest else {},
+        job_objects=state.usage.object_calls(largest) if largest else {},
         user_days=state.user_days.days(org_id, since.date()),
         report_read=state.user_days.last_read(org_id),
         future_samples=sum(1 for row in told if row[1] > end),

@@ -14,8 +14,8 @@ from sfnb.model import APIS, Api, Price
 from sfnb.quota import forecast
 from sfnb.quota.forecast import BudgetHistory, Finish, Moment
 from sfnb.quota.policy import UNITS
-from sfnb.state.usage import minute_at
 from sfnb.usage.history import OrgHistory
+from sfnb.usage.store.values import minute_at
 
 WARN_PCTS = (90, 70)
 """Shares of the maximum at which a notice is given, the highest first."""

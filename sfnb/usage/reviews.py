@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sfnb.clock import Clock, SystemClock
+from sfnb.clock import Clock
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
-from sfnb.org.opening import open_client
-from sfnb.settings import Settings, load_settings
-from sfnb.state.database import State, open_state
+from sfnb.installation import Installation
+from sfnb.settings import Settings
 from sfnb.usage.collect import collect
 from sfnb.usage.history import load_history
 from sfnb.usage.review import Review, review_of
@@ -40,32 +39,26 @@ def look(
     Raises:
         CallerError: no such org, days or zone.
     """
-    settings, clock = settings or load_settings(), clock or SystemClock()
     if isinstance(orgs, str):
         orgs = [name.strip() for name in orgs.split(",") if name.strip()]
-    names = list(dict.fromkeys(orgs or sorted(settings.orgs)))
-    if not names:
-        raise CallerError(
-            "no org is registered yet; `sfnb org add NAME …` adds one, `sfnb demo start` makes one."
-        )
-    for name in names:
-        settings.org(name)
-    state = open_state(settings.state_url, clock=clock)
-    try:
-        return [
-            look_at(
-                settings, state, clock, name, days=days, timezone=timezone, is_offline=is_offline
+    with Installation(settings, clock) as installation:
+        known = installation.settings
+        names = list(dict.fromkeys(orgs or sorted(known.orgs)))
+        if not names:
+            raise CallerError(
+                "No org is registered yet. `sfnb org add NAME …` adds one, "
+                "`sfnb demo start` makes one."
             )
+        for name in names:
+            known.org(name)
+        return [
+            look_at(installation, name, days=days, timezone=timezone, is_offline=is_offline)
             for name in names
         ]
-    finally:
-        state.close()
 
 
 def look_at(
-    settings: Settings,
-    state: State,
-    clock: Clock,
+    installation: Installation,
     name: str,
     *,
     days: int,
@@ -81,11 +74,12 @@ def look_at(
     """
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAX_DAYS:
         raise CallerError(f"days must be a whole number from 1 to {MAX_DAYS}, not {days!r}.")
+    state, clock = installation.state, installation.clock
     zone = zone_of(timezone, now=clock.now())
-    org_id = settings.org(name).org_id
+    org_id = installation.settings.org(name).org_id
     if not is_offline or not org_id:
         try:
-            org = open_client(settings, name, state=state, clock=clock)
+            org = installation.open_client(name)
             try:
                 org_id = org.org_id
                 if not is_offline:
@@ -95,5 +89,7 @@ def look_at(
         except (SfnbError, QuotaSignal) as err:
             if not org_id:
                 raise
-            state.usage.note_event_read(org_id, clock.now(), f"the org could not be asked: {err}")
+            state.event_log.note_event_read(
+                org_id, clock.now(), f"the org could not be asked: {err}"
+            )
     return review_of(load_history(state, name, org_id, days=days, now=clock.now()), zone)

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
+from sfnb.jobs.summary import iso
+from sfnb.memory import State
 from sfnb.model import APIS, Api
 from sfnb.quota.forecast import BudgetHistory, Finish
-from sfnb.state.database import State
-from sfnb.state.summary import iso
 from sfnb.usage.frames import budget_history
 from sfnb.usage.history import load_history
 from sfnb.usage.notices import when_sentence

@@ -13,10 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sfnb.report import html_report, write_pdf
-from sfnb.state.usage import Caller
 from sfnb.usage import review_of
 from sfnb.usage.history import JobLine, PauseLine
 from sfnb.usage.review import Review
+from sfnb.usage.store.values import Caller
 from sfnb.usage.zones import zone_of
 from tests.unit.usage.histories import DAY, END, NOW, history, ints
 

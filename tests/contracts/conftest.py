@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from sfnb.clock import FakeClock
-from sfnb.state.database import State, open_state
+from sfnb.memory import State, open_state
 
 
 def _initdb() -> Path | None:

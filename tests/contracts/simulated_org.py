@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 from sfnb.clock import FakeClock
 from sfnb.errors import QuotaSignal
+from sfnb.memory import State
 from sfnb.model import Api, Price, Reading
 from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
 from sfnb.quota.policy import lower_mark
-from sfnb.state.database import State
 
 DAY_S = 86_400.0
 POLL_S = 1_800.0
@@ -149,7 +149,7 @@ class Day:
             admin_changes=pick.choice([0, 0, 2]),
         )
         percent = pick.choice([10, 50, 50, 80, 100])
-        state.ledger.set_limit(self.org_id, None, percent, who="test")
+        state.ledger.set_limits(self.org_id, percent, who="test")
         self.witness = Witness(percents={"api": percent, "bulk2": percent})
         for window in self.windows.values():
             self._fill(window, window.maximum * percent // 100 - pick.randint(0, 30))
@@ -293,7 +293,7 @@ class Day:
         for _ in range(self.weather.admin_changes):
             yield self.random.uniform(0, DAY_S / 2)
             percent = self.random.randint(1, 100)
-            self.state.ledger.set_limit(self.org_id, None, percent, who="test", reason="because")
+            self.state.ledger.set_limits(self.org_id, percent, who="test", reason="because")
             self.witness.percents = {"api": percent, "bulk2": percent}
 
     # ------------------------------------------------------------------------------------------------------- the stage

@@ -9,8 +9,8 @@ from sqlalchemy import delete, insert, select, update
 
 from sfnb.clock import FakeClock
 from sfnb.errors import StoreError
+from sfnb.memory import State
 from sfnb.state import schema
-from sfnb.state.database import State
 
 ORG = "00D000000000001EAA"
 AUDIT = schema.audit
@@ -19,14 +19,14 @@ AUDIT = schema.audit
 @pytest.fixture
 def log(state: State, clock: FakeClock) -> State:
     """Six lines, about two orgs, with text that JSON and databases could mangle."""
-    state.ledger.set_limit(
-        ORG, None, 60, who="ada", reason='quarter\'s end – Ärger \U0001f4a5 "quoted"\n', org="demo"
+    state.ledger.set_limits(
+        ORG, 60, who="ada", reason='quarter\'s end – Ärger \U0001f4a5 "quoted"\n', org="demo"
     )
     clock.advance(1.5)
     for percent in (55, 70, 70):
-        state.ledger.set_limit(ORG, "bulk2", percent, who="ada", org="demo")
-    state.ledger.set_limit("00D000000000002EAA", "api", 10, org="other")
-    state.ledger.set_limit(ORG, "api", 65, reason="", org="demo")
+        state.ledger.set_limits(ORG, {"bulk2": percent}, who="ada", org="demo")
+    state.ledger.set_limits("00D000000000002EAA", {"api": 10}, org="other")
+    state.ledger.set_limits(ORG, {"api": 65}, reason="", org="demo")
     return state
 
 
@@ -53,7 +53,7 @@ def test_a_change_is_written_with_who_when_what_and_why(log: State) -> None:
 
 def test_budgets_that_differed_get_a_line_each(log: State) -> None:
     """P6: setting all budgets at once tells the old percent of each."""
-    log.ledger.set_limit(ORG, None, 50, org="demo")
+    log.ledger.set_limits(ORG, 50, org="demo")
     assert [(e.api, e.old, e.new) for e in log.audit.entries(ORG)[-4:]] == [
         ("api", 65, 50),
         ("bulk", 60, 50),
@@ -126,7 +126,7 @@ def test_a_lost_head_is_found_and_stops_changes(log: State) -> None:
         connection.execute(delete(schema.audit_head))
     assert any("not the last line" in finding for finding in log.audit.verify())
     with pytest.raises(StoreError, match="lost its head"):
-        log.ledger.set_limit(ORG, None, 50)
+        log.ledger.set_limits(ORG, 50)
     assert log.ledger.limit_percents(ORG)["api"] == 65
 
 
@@ -146,7 +146,7 @@ def test_writers_at_once_leave_one_chain(log: State) -> None:
 
     def work(org_id: str) -> None:
         for percent in range(1, 9):
-            log.ledger.set_limit(org_id, "api", percent, who=org_id)
+            log.ledger.set_limits(org_id, {"api": percent}, who=org_id)
 
     threads = [threading.Thread(target=work, args=(f"00D{number:012d}EAB",)) for number in range(4)]
     for thread in threads:

@@ -16,6 +16,7 @@ from sfnb.cli.context import App
 from sfnb.cli.orgs import org as org_commands
 from sfnb.clock import FakeClock, SystemClock
 from sfnb.errors import LoginError, ObjectError, QuotaSignal, ResultsGone, TransientError
+from sfnb.memory import State, open_state
 from sfnb.model import ObjectSchema
 from sfnb.org import bulk2, describe
 from sfnb.org.check import check
@@ -23,7 +24,6 @@ from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, fetch_composite
 from sfnb.org.opening import open_client
 from sfnb.settings import OrgConfig, Settings, load_settings, put_org
-from sfnb.state.database import State, open_state
 from tests.conftest import RunningOrg
 
 WAYS = ("token", "password", "oauth", "client", "jwt", "refresh")
@@ -192,7 +192,7 @@ def test_what_we_count_is_what_the_org_counts(
     batch = {"batchRequests": [{"method": "GET", "url": "v66.0/sobjects/Account/describe"}] * 3}
     org.request("POST", "composite/batch", json=batch)
     truth = demo.ledger()["spent"]
-    ours = bench.state.ledger.job_calls("")
+    ours = bench.state.usage.job_calls("")
     assert ours["api"] == truth["api"] == org.gate.standing()["api"].used
     assert ours["bulk2"] == org.limits()["bulk2"].used == 1
 

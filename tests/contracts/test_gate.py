@@ -10,11 +10,12 @@ import pytest
 
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, QuotaSignal
+from sfnb.memory import State, open_state
 from sfnb.model import APIS, Api, Reading
+from sfnb.quota import rows
 from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
-from sfnb.state import books
-from sfnb.state.database import State, open_state
 from sfnb.state.owner import Owner, this_process
+from sfnb.usage.store.values import minute_number
 from tests.contracts.simulated_org import play_days
 
 ORG = "00D000000000001EAA"
@@ -102,10 +103,10 @@ def test_a_maximum_of_zero_lets_nothing_through(caller: Caller, clock: FakeClock
 def test_a_changed_limit_is_obeyed_by_the_next_call(caller: Caller, state: State) -> None:
     """P1: no gate keeps an old limit percent."""
     caller.read_limits(api=40)
-    state.ledger.set_limit(ORG, "api", 40)
+    state.ledger.set_limits(ORG, {"api": 40})
     with pytest.raises(QuotaSignal):
         caller.gate.ask(ONE)
-    state.ledger.set_limit(ORG, None, 41)
+    state.ledger.set_limits(ORG, 41)
     assert caller.gate.ask(ONE)
 
 
@@ -213,9 +214,8 @@ def test_a_probe_passes_above_the_threshold_and_counts(
     """P4: reading /limits is the one call allowed above the threshold; it is counted like any other."""
     caller.read_limits(api=80)
     caller.read_limits(api=81)
-    assert [
-        c.calls for c in state.ledger.calls(ORG, clock.now() - timedelta(hours=1)) if c.api == "api"
-    ] == [2]
+    spent = state.usage.calls(ORG, clock.now() - timedelta(hours=1))
+    assert [calls for api, _, _, calls in spent if api == "api"] == [2]
 
 
 def test_going_on_needs_the_lower_mark(caller: Caller) -> None:
@@ -236,10 +236,10 @@ def test_a_dead_process_leaves_its_calls_counted(
         gone = Owner(
             here.host, here.pid, here.pid_started_s - 1000
         )  # the pid was another process's then
-        patched.setattr(books, "this_process", lambda: gone)
+        patched.setattr(rows, "this_process", lambda: gone)
         late = caller.gate.ask({"api": 4}, job_id="job-1", object_name="Account")
     caller.call(used=11)
-    assert state.ledger.job_calls("job-1")["api"] == 4
+    assert state.usage.job_calls("job-1")["api"] == 4
     assert (
         caller.gate.standing()["api"].used == 15
     )  # the header's call was asked for as the ticket was swept
@@ -247,7 +247,7 @@ def test_a_dead_process_leaves_its_calls_counted(
     assert caller.gate.standing()["api"].used == 16
     caller.gate.settle(late, [caller.header(15)])  # it lived after all: nothing is counted twice
     assert caller.gate.standing()["api"].used == 16
-    assert state.ledger.job_calls("job-1")["api"] == 4
+    assert state.usage.job_calls("job-1")["api"] == 4
 
 
 def test_a_ticket_of_another_host_is_held_for_half_an_hour(
@@ -256,7 +256,7 @@ def test_a_ticket_of_another_host_is_held_for_half_an_hour(
     """P1: nobody here can tell whether another host's process lives, so its call stays in flight for as long as any."""
     caller.read_limits(api=10)
     with monkeypatch.context() as patched:
-        patched.setattr(books, "this_process", lambda: Owner("elsewhere", 1, 1))
+        patched.setattr(rows, "this_process", lambda: Owner("elsewhere", 1, 1))
         caller.gate.ask({"api": 40})
     with pytest.raises(QuotaSignal):
         caller.gate.ask(ONE)
@@ -277,19 +277,13 @@ def test_usage_is_kept_by_minute_job_and_object(
     caller.call(4, {"api": 1, "bulk2": 1}, job_id="job-1", object_name="Contact")
     clock.advance(60)
     caller.call(5, job_id="job-1", object_name="Account")
-    told = [
-        (s.api, s.used, s.source) for s in state.ledger.samples(ORG, start_at) if s.api == "api"
-    ]
-    assert told == [("api", 4, "header"), ("api", 5, "header")]
-    assert state.ledger.job_calls("job-1") == {"api": 4, "bulk": 0, "bulk2": 1, "bulk2_mb": 0}
-    assert state.ledger.object_calls("job-1") == {"Account": 3, "Contact": 1}
-    counted = {
-        (c.minute_at, c.object_name): c.calls
-        for c in state.ledger.calls(ORG, start_at)
-        if c.job_id and c.api == "api"
-    }
-    later_at = start_at + timedelta(minutes=1)
-    assert counted == {(start_at, "Account"): 2, (start_at, "Contact"): 1, (later_at, "Account"): 1}
+    minute = minute_number(start_at)
+    samples = [sample for sample in state.usage.samples(ORG, start_at) if sample[0] == "api"]
+    assert samples == [("api", minute, 4, 100), ("api", minute + 1, 5, 100)]
+    assert state.usage.job_calls("job-1") == {"api": 4, "bulk": 0, "bulk2": 1, "bulk2_mb": 0}
+    assert state.usage.object_calls("job-1") == {"Account": 3, "Contact": 1}
+    spent = [row for row in state.usage.calls(ORG, start_at) if row[0] == "api" and row[2]]
+    assert spent == [("api", minute, "job-1", 3), ("api", minute + 1, "job-1", 1)]
 
 
 def test_readings_outlive_the_process(caller: Caller, state_url: str, clock: FakeClock) -> None:
@@ -304,7 +298,7 @@ def test_readings_outlive_the_process(caller: Caller, state_url: str, clock: Fak
 def test_a_wrong_percent_changes_nothing(state: State, percent: object) -> None:
     """Bad input gets one sentence, and neither limit nor log change."""
     with pytest.raises(CallerError, match="whole percent from 1 to 100"):
-        state.ledger.set_limit(ORG, None, percent)  # type: ignore[arg-type]
+        state.ledger.set_limits(ORG, percent)  # type: ignore[arg-type]
     assert state.ledger.limit_percents(ORG) == dict.fromkeys(APIS, 50)
     assert state.audit.entries() == []
 

@@ -9,14 +9,14 @@ import pytest
 
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, JobError
+from sfnb.jobs.summary import job_summary
+from sfnb.memory import State
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.quota.gate import Gate
 from sfnb.state import jobs as jobs_module
 from sfnb.state import lease as lease_module
-from sfnb.state.database import State
 from sfnb.state.jobs import Job
 from sfnb.state.owner import Owner, this_process
-from sfnb.state.summary import job_summary
 
 ORG = "00D000000000001EAA"
 ELSEWHERE = Owner("elsewhere", 4711, 1)

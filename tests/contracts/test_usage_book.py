@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import insert
 
 from sfnb.clock import FakeClock
+from sfnb.memory import State
 from sfnb.state import schema
-from sfnb.state.database import State
-from sfnb.state.usage import Caller, EventFile, EventTally, minute_number
+from sfnb.usage.store.values import Caller, EventFile, EventTally, minute_number
 
 ORG = "00D000000000001AAA"
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
@@ -40,12 +40,14 @@ def tally(calls: int, hour: int = HOUR, *, own: int = 0) -> EventTally:
 
 
 def total(state: State) -> int:
-    return sum(calls for _, _, calls, _ in state.usage.event_hours(ORG, DAY - timedelta(days=1)))
+    return sum(
+        calls for _, _, calls, _ in state.event_log.event_hours(ORG, DAY - timedelta(days=1))
+    )
 
 
 def test_a_daily_file_stands_for_its_hours(state: State, clock: FakeClock) -> None:
     """A file counts once; hourly files add up; the daily file, and a newer one, replaces what was told before it."""
-    book, now = state.usage, clock.now()
+    book, now = state.event_log, clock.now()
     book.put_events(ORG, hourly(0), tally(5), now)
     book.put_events(ORG, hourly(0), tally(5), now)
     book.put_events(ORG, hourly(0, 2), tally(2), now)
@@ -64,8 +66,8 @@ def test_a_daily_file_stands_for_its_hours(state: State, clock: FakeClock) -> No
 
 def test_keeping_it_coarsely_loses_no_call(state: State, clock: FakeClock) -> None:
     """After a tidying at any age, calls by job and hour and the event log's sums are what they were."""
-    book = state.usage
-    book.put_events(ORG, daily(), tally(12, own=5), clock.now())
+    book, log = state.usage, state.event_log
+    log.put_events(ORG, daily(), tally(12, own=5), clock.now())
     rows = [
         {
             "org_id": ORG,
@@ -93,17 +95,17 @@ def test_keeping_it_coarsely_loses_no_call(state: State, clock: FakeClock) -> No
     with state.database.write() as connection:
         connection.execute(insert(schema.calls), rows)
         connection.execute(insert(schema.samples), samples)
-    before = state.ledger.job_calls("j")
+    before = state.usage.job_calls("j")
     readings = []
     for days in (0, 3, 9, 12, 20, 40, 120):
         book.tidy(DAY + timedelta(days=days))
         assert (
-            state.ledger.job_calls("j")
+            state.usage.job_calls("j")
             == before
             == {"api": 54, "bulk": 0, "bulk2": 0, "bulk2_mb": 0}
         )
         assert total(state) == 12
-        minutes = book.event_minutes(ORG, DAY)
+        minutes = log.event_minutes(ORG, DAY)
         assert (sum(row[1] for row in minutes), sum(row[2] for row in minutes)) == (12, 5)
         readings.append([used for _, _, used, _ in book.samples(ORG, DAY - timedelta(days=1))])
     assert [len(found) for found in readings] == [180, 12, 12, 12, 3, 3, 3]
@@ -111,4 +113,4 @@ def test_keeping_it_coarsely_loses_no_call(state: State, clock: FakeClock) -> No
     book.tidy(DAY + timedelta(days=500))
     assert book.samples(ORG, DAY - timedelta(days=1)) == []
     assert total(state) == 0
-    assert state.ledger.job_calls("j") == before
+    assert state.usage.job_calls("j") == before

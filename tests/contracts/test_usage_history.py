@@ -14,12 +14,12 @@ import pytest
 import requests
 
 from sfnb.clock import FakeClock
+from sfnb.memory import State, open_state
 from sfnb.org.client import OrgClient
 from sfnb.org.opening import open_client
 from sfnb.org.transport import call_context
 from sfnb.report import html_report
 from sfnb.settings import OrgConfig, Settings
-from sfnb.state.database import State, open_state
 from sfnb.usage import Review, load_history, review_of
 from sfnb.usage.collect import collect
 from sfnb_demo.server.other_apps import APPS
@@ -285,7 +285,7 @@ def test_the_usage_report_wants_permissions(play: Callable[..., Scene]) -> None:
 def test_a_closed_gate_leaves_a_report(play: Callable[..., Scene]) -> None:
     """P1: when the threshold is reached the log is not read, and the report says so instead of failing."""
     scene = play(has_event_log=True, days=1)
-    scene.state.ledger.set_limit(scene.org.org_id, None, 1, who="test")
+    scene.state.ledger.set_limits(scene.org.org_id, 1, who="test")
     scene.pass_time(24 * 60)
     collected = collect(scene.org, scene.state, scene.clock)
     assert collected.files == 0

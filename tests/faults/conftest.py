@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from sfnb.clock import Clock, FakeClock, SystemClock
-from sfnb.connection import Connection, connect
+from sfnb.connection import Connection
+from sfnb.installation import connect
 from sfnb.settings import OrgConfig, Settings
 from tests.conftest import RunningOrg
 

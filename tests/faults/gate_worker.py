@@ -8,9 +8,9 @@ from typing import Any
 
 from sfnb.clock import SystemClock
 from sfnb.errors import QuotaSignal
+from sfnb.memory import open_state
 from sfnb.model import Reading
 from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
-from sfnb.state.database import open_state
 
 
 class Remote(BaseManager):

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pytest
 
 from sfnb import engine
-from sfnb.connection import Connection, connect
+from sfnb.connection import Connection
 from sfnb.engine import backup
 from sfnb.errors import JobError, LoginError, StoreError
+from sfnb.installation import connect
 from sfnb.jobs import events
 from sfnb.model import ObjectState
 from sfnb.settings import OrgConfig, Settings

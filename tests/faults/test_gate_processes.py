@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sfnb.clock import SystemClock
+from sfnb.memory import open_state
 from sfnb.quota.gate import Gate
-from sfnb.state.database import open_state
 
 ORG = "00D000000000001EAA"
 WORKER = Path(__file__).with_name("gate_worker.py")
@@ -79,7 +79,7 @@ def test_processes_keep_one_budget_together(tmp_path: Path, kills: int) -> None:
         for worker in workers:
             assert worker.wait(timeout=120) == 0
         standing = Gate(state.ledger, ORG, clock=clock).standing()["api"]
-        counted = state.ledger.job_calls("job")["api"]
+        counted = state.usage.job_calls("job")["api"]
     server.stop_event.set()
     assert org.highest_below <= 250
     assert standing.in_flight == 0

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from sfnb import engine
-from sfnb.connection import connect
 from sfnb.engine import backup
+from sfnb.installation import connect
 from sfnb.settings import Settings
 from sfnb.store.verify import verify
 from tests.conftest import RunningOrg, run_process

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sfnb import engine
-from sfnb.connection import connect
 from sfnb.engine import backup
 from sfnb.errors import SfnbError
+from sfnb.installation import connect
 from sfnb.settings import load_settings
 from sfnb_demo.server.sessions import Session, Sessions
 from tests.command_line import CommandLine, Ran

@@ -7,7 +7,6 @@ from datetime import tzinfo
 import numpy as np
 import pandas as pd
 
-from sfnb.state.usage import minute_at
 from sfnb.usage.counter import window_sum
 from sfnb.usage.frames.base import (
     NOT_NAMED,
@@ -20,6 +19,7 @@ from sfnb.usage.frames.base import (
     percent,
 )
 from sfnb.usage.history import Ints, OrgHistory
+from sfnb.usage.store.values import minute_at
 
 
 def callers_frame(history: OrgHistory) -> pd.DataFrame:

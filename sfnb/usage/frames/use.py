@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from sfnb.model import APIS, Api
-from sfnb.state.usage import minute_number
 from sfnb.usage.counter import EVENT_LOG, window_sum
 from sfnb.usage.frames.base import ints, is_covered, moments, no_samples, percent
 from sfnb.usage.history import Ints, OrgHistory
+from sfnb.usage.store.values import minute_number
 
 PARTS = ("sfnb_running", "sfnb_completed", "sfnb_besides", "other_apps", "unattributed")
 """What the use of an org consists of; together they are the whole."""

@@ -10,8 +10,8 @@ import pytest
 
 from sfnb.clock import FakeClock
 from sfnb.jobs import events
+from sfnb.memory import open_state
 from sfnb.model import JobState, Pause
-from sfnb.state.database import open_state
 
 AT = FakeClock().now()
 PAUSE = Pause("api", AT, None, 7_600, 15_000, "7,600 of 15,000 used")

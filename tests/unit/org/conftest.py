@@ -9,12 +9,12 @@ import pytest
 from hypothesis import settings
 
 from sfnb.clock import FakeClock
+from sfnb.memory import State, open_state
 from sfnb.org.client import OrgClient
 from sfnb.org.opening import Opener
 from sfnb.org.session import Session
 from sfnb.quota.gate import Gate
 from sfnb.settings import OrgConfig
-from sfnb.state.database import State, open_state
 from tests.unit.org.scripted import ORG_ID, TOKEN, ScriptedOrg
 
 # A test that is slow on a busy machine has not failed.

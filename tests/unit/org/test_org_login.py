@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sfnb.cli.orgs import plan_org
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, LoginError, QuotaSignal, TransientError
+from sfnb.memory import State
 from sfnb.org.credentials import (
     ClientCredentials,
     Credentials,
@@ -35,7 +36,6 @@ from sfnb.org.opening import open_client
 from sfnb.org.secrets import forget_secrets, mask, read_secret, store_secret
 from sfnb.org.session import Session
 from sfnb.settings import OrgConfig, Settings
-from sfnb.state.database import State
 from tests.unit.org.scripted import ORG_ID, TOKEN, Answer, ScriptedOrg
 
 SOAP = "/services/Soap/u/64.0"

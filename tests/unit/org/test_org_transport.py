@@ -16,11 +16,11 @@ from sfnb.errors import (
     StopSignal,
     TransientError,
 )
+from sfnb.memory import State
 from sfnb.org.client import OrgClient
 from sfnb.org.retry import GaugeUnreadable, TriesSpent
 from sfnb.org.session import Access, Session
 from sfnb.org.transport import GateAdapter, call_context
-from sfnb.state.database import State
 from tests.unit.org.scripted import DATA, LIMITS, ORG_ID, TOKEN, Answer, ScriptedOrg
 
 QUERY = f"{DATA}/query"
@@ -172,8 +172,8 @@ def test_calls_are_put_down_to_their_job_and_object(
             org.request("GET", "query")
             org.request("GET", "query")
     org.request("GET", "query")
-    assert state.ledger.object_calls("j1") == {"": 2, "Account": 2}
-    assert state.ledger.job_calls("")["api"] == 1
+    assert state.usage.object_calls("j1") == {"": 2, "Account": 2}
+    assert state.usage.job_calls("")["api"] == 1
 
 
 def test_many_threads_read_the_gauge_once(org: OrgClient, scripted: ScriptedOrg) -> None:

@@ -17,8 +17,8 @@ from alembic.script import ScriptDirectory
 import sfnb.state
 from sfnb.clock import FakeClock
 from sfnb.errors import StoreError
+from sfnb.memory import open_state
 from sfnb.state import migration, owner
-from sfnb.state.database import open_state
 from sfnb.state.owner import Owner, is_alive, this_process
 from sfnb.state.schema import metadata
 
@@ -45,12 +45,14 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     for expected in (50, 60):
         with open_state(url_of(tmp_path / "state.db")) as state:
             assert state.ledger.limit_percents("org")["api"] == expected
-            state.ledger.set_limit("org", None, 60)
+            state.ledger.set_limits("org", 60)
 
 
 def test_processes_that_open_a_new_state_at_once_all_get_it(tmp_path: Path) -> None:
     """Whoever comes first makes it, the others wait."""
-    code = f"from sfnb.state.database import open_state; open_state({url_of(tmp_path / 'state.db')!r}).close()"
+    code = (
+        f"from sfnb.memory import open_state; open_state({url_of(tmp_path / 'state.db')!r}).close()"
+    )
     children = [subprocess.Popen([sys.executable, "-W", "error", "-c", code]) for _ in range(4)]
     assert [child.wait(timeout=60) for child in children] == [0, 0, 0, 0]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sfnb.cli.main import run
-from sfnb.state.database import State, open_state
+from sfnb.memory import State, open_state
 
 ORG = "00D000000000001EAA"
 

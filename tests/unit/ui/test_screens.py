@@ -11,8 +11,9 @@ import pytest
 
 from sfnb import engine, widgets
 from sfnb.clock import FakeClock
-from sfnb.connection import Connection, connect
+from sfnb.connection import Connection
 from sfnb.errors import CallerError
+from sfnb.installation import connect
 from sfnb.jobs import events
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.settings import OrgConfig, Settings
@@ -84,7 +85,7 @@ def test_the_slider_knows_what_the_last_backup_cost(org: Connection) -> None:
 def test_a_paused_job_and_the_slider_tell_what_is_foreseen(org: Connection) -> None:
     """P4: a panel of a paused job, and the slider, say when calls are expected to come back."""
     org.limits()
-    org.state.ledger.set_limit(org.org_id, None, 1)
+    org.state.ledger.set_limits(org.org_id, 1)
     job_id = engine._create(org, engine.backup(objects=["Account"]))
     pause = Pause("api", org.clock.now(), None, 200, 15_000, "200 of 15,000 used")
     told = events.JobPaused(job_id, pause.at, pause, 150, org.clock.now() + timedelta(minutes=30))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sfnb.state.usage import Caller, minute_number
 from sfnb.usage.history import JobLine, OrgHistory, Samples, Spent, covered_hours
+from sfnb.usage.store.values import Caller, minute_number
 
 NOW = datetime(2026, 11, 9, 12, 0, tzinfo=UTC)
 END = minute_number(NOW)

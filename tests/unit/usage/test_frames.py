@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfnb.state.usage import minute_number
 from sfnb.usage import days_frame, hours_frame, review_of, top_frame, usage_frame
 from sfnb.usage.counter import steps_of, window_sum
 from sfnb.usage.frames import PARTS, callers_frame
 from sfnb.usage.history import JobLine
+from sfnb.usage.store.values import minute_number
 from tests.unit.usage.histories import DAY, END, NOW, history, ints
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -18,8 +18,8 @@ from sfnb.org.events import tally_events
 from sfnb.report import write_csv
 from sfnb.report.page import script_json
 from sfnb.report.tables import FORMULA_SIGNS, csv_cell
-from sfnb.state.usage import EventFile
 from sfnb.usage import review_of
+from sfnb.usage.store.values import EventFile
 from sfnb.usage.zones import zone_of
 from tests.unit.usage.histories import END, NOW, history
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfnb.errors import ObjectError
+from sfnb.memory import open_state
 from sfnb.org.reports import parse_user_days
 from sfnb.report import html_report
-from sfnb.state.database import open_state
-from sfnb.state.user_days import ReportRead, UserDay
 from sfnb.usage import review_of
+from sfnb.usage.store.values import ReportRead, UserDay
 from tests.unit.usage.histories import END, NOW, history
 
 ORG = "00D000000000001AAA"

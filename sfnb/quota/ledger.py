@@ -8,40 +8,17 @@ ticket numbers follow it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from sfnb.errors import CallerError
 from sfnb.model import APIS, Api, Price, Reading
-from sfnb.quota import policy
+from sfnb.quota import policy, rows
 from sfnb.quota.policy import Decision, Gauge
-from sfnb.state import audit, books, schema
-from sfnb.state.books import QuotaState, Ticket, budgets_of
-from sfnb.state.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What the org told of one budget, last in that minute."""
-
-    api: Api
-    at: datetime
-    used: int
-    maximum: int
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallCount:
-    """What sfnb spent in one minute on one job and object; both are empty for calls that belong to none."""
-
-    api: Api
-    minute_at: datetime
-    job_id: str
-    object_name: str
-    calls: int
+from sfnb.quota.rows import QuotaState, Ticket, budgets_of
+from sfnb.state import audit, schema
+from sfnb.state.database import BUSY_WAIT_S, Database
 
 
 class LimitChanged(CallerError):
@@ -55,11 +32,21 @@ class LimitChanged(CallerError):
         self.percent = percent
 
 
-def _check_limit(api: Api | None, percent: int) -> None:
+def _check_limit(api: Api, percent: int) -> None:
     if isinstance(percent, bool) or not isinstance(percent, int) or not 1 <= percent <= 100:
         raise CallerError(f"The limit must be a whole percent from 1 to 100, not {percent!r}.")
-    if api is not None and api not in APIS:
+    if api not in APIS:
         raise CallerError(f"There is no API {api!r}; choose one of {', '.join(APIS)}.")
+
+
+def _audit_lines(
+    before: Mapping[Api, int], wanted: Mapping[Api, int]
+) -> list[tuple[str, int, int]]:
+    """``(api, old, new)`` of each line to write: one line for all budgets where one sentence says it all."""
+    changes = {(before[api], percent) for api, percent in wanted.items()}
+    if len(wanted) == len(APIS) and len(changes) == 1:
+        return [("all", *changes.pop())]
+    return [(api, before[api], percent) for api, percent in wanted.items()]
 
 
 class Ledger:
@@ -74,40 +61,48 @@ class Ledger:
     def limit_percents(self, org_id: str) -> dict[Api, int]:
         """The limit percent of each budget; those never set are ``DEFAULT_LIMIT_PERCENT``."""
         with self._database.read() as connection:
-            return books.read_percents(connection, org_id)
+            return rows.read_percents(connection, org_id)
 
-    def set_limit(
+    def set_limits(
         self,
         org_id: str,
-        api: Api | None,
-        percent: int,
+        percents: Mapping[Api, int] | int,
         *,
+        expected: Mapping[Api, int] | None = None,
         who: str | None = None,
         reason: str = "",
         org: str = "",
+        patience_s: float = BUSY_WAIT_S,
     ) -> None:
         """
-        Set the limit percent of a budget, or of all (None), and write it in the audit log. The next call obeys it.
+        Set limit percents, all or none, and write them in the audit log. The next call obeys them.
 
         Args:
-            percent: 1 to 100.
+            percents: 1 to 100 for each budget; one number for all of them.
+            expected: what the person who changes them saw; None: whatever they are now.
             who: the user of the operating system, unless given.
             org: the org's name, for the log.
+            patience_s: how long to wait for a state database that others hold.
 
         Raises:
             CallerError: no such percent or budget.
+            LimitChanged: somebody else changed one of them meanwhile; nothing is changed.
         """
-        _check_limit(api, percent)
-        apis = APIS if api is None else (api,)
-        with self._database.write() as connection:
-            books.lock_gate(self._database, connection, org_id)
-            old = books.read_percents(connection, org_id)
-            rows = [{"org_id": org_id, "api": one, "percent": percent} for one in apis]
-            self._database.upsert(connection, schema.limits, rows)
-            # One line where one sentence says it all.
-            is_one_change = api is None and len(set(old.values())) == 1
-            changes = [("all", old["api"])] if is_one_change else [(one, old[one]) for one in apis]
-            for name, before in changes:
+        wanted = dict(percents) if isinstance(percents, Mapping) else dict.fromkeys(APIS, percents)
+        for api, percent in wanted.items():
+            _check_limit(api, percent)
+        with self._database.write(patience_s=patience_s) as connection:
+            rows.lock_gate(self._database, connection, org_id)
+            before = rows.read_percents(connection, org_id)
+            for api in wanted:
+                if expected is not None and before[api] != expected[api]:
+                    raise LimitChanged(api, expected[api], before[api])
+            changed = [
+                {"org_id": org_id, "api": api, "percent": percent}
+                for api, percent in wanted.items()
+            ]
+            self._database.upsert(connection, schema.limits, changed)
+            for name, old, new in _audit_lines(before, wanted):
                 audit.append(
                     connection,
                     at=self._clock.now(),
@@ -115,56 +110,8 @@ class Ledger:
                     org_id=org_id,
                     api=name,
                     who=who or audit.current_user(),
-                    old=before,
-                    new=percent,
-                    reason=reason,
-                )
-
-    def change_limits(
-        self,
-        org_id: str,
-        percents: Mapping[Api, int],
-        *,
-        expected: Mapping[Api, int],
-        who: str | None = None,
-        reason: str = "",
-        org: str = "",
-        patience_s: float = 5.0,
-    ) -> None:
-        """
-        Set several limit percents at once, all or none, if they still are what the person who changes them saw.
-
-        Args:
-            expected: what each of them was when it was read.
-            patience_s: how long to wait for a state database that others hold.
-
-        Raises:
-            CallerError: no such percent or budget.
-            LimitChanged: somebody else changed one of them meanwhile; nothing is changed.
-        """
-        for api, percent in percents.items():
-            _check_limit(api, percent)
-        with self._database.write(patience_s=patience_s) as connection:
-            books.lock_gate(self._database, connection, org_id)
-            now_set = books.read_percents(connection, org_id)
-            for api in percents:
-                if now_set[api] != expected[api]:
-                    raise LimitChanged(api, expected[api], now_set[api])
-            rows = [
-                {"org_id": org_id, "api": api, "percent": percent}
-                for api, percent in percents.items()
-            ]
-            self._database.upsert(connection, schema.limits, rows)
-            for api, percent in percents.items():
-                audit.append(
-                    connection,
-                    at=self._clock.now(),
-                    org=org,
-                    org_id=org_id,
-                    api=api,
-                    who=who or audit.current_user(),
-                    old=now_set[api],
-                    new=percent,
+                    old=old,
+                    new=new,
                     reason=reason,
                 )
 
@@ -173,12 +120,12 @@ class Ledger:
     def gauges(self, org_id: str) -> dict[Api, Gauge]:
         """What is known of each budget; one that was never read has ``maximum`` -1."""
         with self._database.read() as connection:
-            return books.read_gauges(connection, org_id)
+            return rows.read_gauges(connection, org_id)
 
     def books(self, org_id: str) -> QuotaState:
         """Gauges, limits and calls in flight, all of one moment."""
         with self._database.read() as connection:
-            return books.read_books(connection, org_id, books.read_tickets(connection, org_id))
+            return rows.read_books(connection, org_id, rows.read_tickets(connection, org_id))
 
     def take_ticket(
         self,
@@ -197,7 +144,7 @@ class Ledger:
         """
         now = self._clock.now()
         with self._database.write() as connection:
-            number = books.next_number(self._database, connection, org_id)
+            number = rows.next_number(self._database, connection, org_id)
             swept = self._swept_books(connection, org_id, number, now)
             if not is_probe:
                 decision = policy.decide(
@@ -211,21 +158,21 @@ class Ledger:
                 if decision.verdict != "go":
                     return decision
             ticket = Ticket(number, org_id, dict(price), now, job_id, object_name)
-            books.add_ticket(connection, ticket)
+            rows.add_ticket(connection, ticket)
             if is_probe:
-                books.note_probe(connection, org_id, now)
+                rows.note_probe(connection, org_id, now)
             return ticket
 
     def claim_probe(self, org_id: str, min_interval_s: float) -> bool:
         """True, and noted, unless any process claimed or sent a probe in the last ``min_interval_s`` seconds."""
         now = self._clock.now()
         with self._database.write() as connection:
-            books.lock_gate(self._database, connection, org_id)
-            last_at = books.last_probe_at(connection, org_id)
+            rows.lock_gate(self._database, connection, org_id)
+            last_at = rows.last_probe_at(connection, org_id)
             # A last probe in the future is a wrong clock's.
             if last_at is not None and 0 <= (now - last_at).total_seconds() < min_interval_s:
                 return False
-            books.note_probe(connection, org_id, now)
+            rows.note_probe(connection, org_id, now)
             return True
 
     def settle_ticket(self, ticket: Ticket, readings: Iterable[Reading], *, was_sent: bool) -> None:
@@ -236,16 +183,16 @@ class Ledger:
         """
         told = list(readings)
         has_limits = any(reading.source == "limits" for reading in told)
-        readings = books.best_readings(told)
+        readings = rows.best_readings(told)
         if ticket.number == 0 and not readings:
             return
         now = self._clock.now()
         with self._database.write() as connection:
-            number = books.lock_gate(self._database, connection, ticket.org_id)
-            was_there = books.drop_ticket(connection, ticket)
+            number = rows.lock_gate(self._database, connection, ticket.org_id)
+            was_there = rows.drop_ticket(connection, ticket)
             if not was_sent:
                 return
-            before = books.read_gauges(connection, ticket.org_id)
+            before = rows.read_gauges(connection, ticket.org_id)
             after = dict(before)
             if was_there:
                 self._count(connection, ticket, now)
@@ -263,7 +210,7 @@ class Ledger:
                     reading,
                     asked_number=ticket.number,
                     now_number=number,
-                    recent_units=books.recent_units(connection, ticket.org_id, reading),
+                    recent_units=rows.recent_units(connection, ticket.org_id, reading),
                 )
             if has_limits:
                 for api in set(APIS) - {reading.api for reading in readings}:
@@ -271,105 +218,40 @@ class Ledger:
             self._save_gauges(connection, ticket.org_id, before, after)
             self._save_samples(connection, ticket.org_id, readings)
 
-    # ------------------------------------------------------------------------------------------------------- usage
-
-    def samples(self, org_id: str, since: datetime) -> list[Sample]:
-        """What the org told since then, oldest first: one sample per budget and minute, the minute's last."""
-        table = schema.samples
-        query = (
-            select(table)
-            .where(table.c.org_id == org_id, table.c.at >= since)
-            .order_by(table.c.at, table.c.api)
-        )
-        with self._database.read() as connection:
-            return [
-                Sample(row.api, row.at, row.used, row.max, row.source)
-                for row in connection.execute(query)
-            ]
-
-    def calls(self, org_id: str, since: datetime) -> list[CallCount]:
-        """What sfnb spent since then, oldest minute first."""
-        table = schema.calls
-        query = (
-            select(table)
-            .where(table.c.org_id == org_id, table.c.minute_at >= books.minute_of(since))
-            .order_by(table.c.minute_at, table.c.api, table.c.job_id, table.c.object)
-        )
-        with self._database.read() as connection:
-            return [
-                CallCount(row.api, row.minute_at, row.job_id, row.object, row.calls)
-                for row in connection.execute(query)
-            ]
-
-    def spent(self, org_id: str, since: datetime) -> dict[Api, int]:
-        """What sfnb has spent of each budget since that minute, jobs and everything else together."""
-        table = schema.calls
-        query = (
-            select(table.c.api, func.sum(table.c.calls))
-            .where(table.c.org_id == org_id, table.c.minute_at >= books.minute_of(since))
-            .group_by(table.c.api)
-        )
-        with self._database.read() as connection:
-            found = {row[0]: int(row[1]) for row in connection.execute(query)}
-        return {api: found.get(api, 0) for api in APIS}
-
-    def job_calls(self, job_id: str) -> dict[Api, int]:
-        """What a job has spent of each budget, calls of killed processes included."""
-        table = schema.calls
-        query = (
-            select(table.c.api, func.sum(table.c.calls))
-            .where(table.c.job_id == job_id)
-            .group_by(table.c.api)
-        )
-        with self._database.read() as connection:
-            found = {row[0]: int(row[1]) for row in connection.execute(query)}
-        return {api: found.get(api, 0) for api in APIS}
-
-    def object_calls(self, job_id: str) -> dict[str, int]:
-        """How many API calls a job has spent on each object; those on none of them (login, limits) are under ``""``."""
-        table = schema.calls
-        query = (
-            select(table.c.object, func.sum(table.c.calls))
-            .where(table.c.job_id == job_id, table.c.api == "api")
-            .group_by(table.c.object)
-        )
-        with self._database.read() as connection:
-            return {row[0]: int(row[1]) for row in connection.execute(query)}
-
     # ------------------------------------------------------------------------------------------------------- within
 
     def _swept_books(
         self, connection: Connection, org_id: str, number: int, now: datetime
     ) -> QuotaState:
         """The books, after tickets that nobody will settle were counted as spent: their calls may have been sent."""
-        held = books.read_tickets(connection, org_id)
-        lost = books.lost_tickets(held, now)
+        held = rows.read_tickets(connection, org_id)
+        lost = rows.lost_tickets(held, now)
         if lost:
-            before = books.read_gauges(connection, org_id)
+            before = rows.read_gauges(connection, org_id)
             after = dict(before)
             for ticket in lost:
-                books.drop_ticket(connection, ticket)
+                rows.drop_ticket(connection, ticket)
                 self._count(connection, ticket, now)
                 for api in budgets_of(ticket.price):
                     after[api] = policy.spend(after[api], ticket.price[api], now_number=number)
             self._save_gauges(connection, org_id, before, after)
-        return books.read_books(
+        return rows.read_books(
             connection, org_id, [entry for entry in held if entry[0] not in lost]
         )
 
     def _count(self, connection: Connection, ticket: Ticket, now: datetime) -> None:
-        rows = [
+        spent = [
             {
                 "org_id": ticket.org_id,
                 "api": api,
-                "minute_at": books.minute_of(now),
+                "minute_at": rows.minute_of(now),
                 "job_id": ticket.job_id,
                 "object": ticket.object_name,
                 "calls": ticket.price[api],
             }
             for api in budgets_of(ticket.price)
         ]
-        self._database.upsert(connection, schema.calls, rows, add=("calls",))
+        self._database.upsert(connection, schema.calls, spent, add=("calls",))
 
     def _save_gauges(
         self,
@@ -378,19 +260,19 @@ class Ledger:
         before: Mapping[Api, Gauge],
         after: Mapping[Api, Gauge],
     ) -> None:
-        rows = [
-            books.gauge_row(org_id, gauge) for api, gauge in after.items() if gauge != before[api]
+        changed = [
+            rows.gauge_row(org_id, gauge) for api, gauge in after.items() if gauge != before[api]
         ]
-        self._database.upsert(connection, schema.gauges, rows)
+        self._database.upsert(connection, schema.gauges, changed)
 
     def _save_samples(
         self, connection: Connection, org_id: str, readings: Iterable[Reading]
     ) -> None:
-        rows = [
+        samples = [
             {
                 "org_id": org_id,
                 "api": reading.api,
-                "minute_at": books.minute_of(reading.read_at),
+                "minute_at": rows.minute_of(reading.read_at),
                 "at": reading.read_at,
                 "used": reading.used,
                 "max": reading.maximum,
@@ -398,4 +280,4 @@ class Ledger:
             }
             for reading in readings
         ]
-        self._database.upsert(connection, schema.samples, rows)
+        self._database.upsert(connection, schema.samples, samples)

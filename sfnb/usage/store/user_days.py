@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,35 +11,12 @@ from sqlalchemy import delete, insert, select
 
 from sfnb.state import schema
 from sfnb.state.database import Database
+from sfnb.usage.store.values import ReportRead, UserDay
 
 KEPT = timedelta(days=400)
 LAST_ZONE = timedelta(hours=12)
 """How much later than in UTC a day ends where it ends last (Baker Island)."""
 NAME_CHARS = 255
-
-
-@dataclass(frozen=True, slots=True)
-class UserDay:
-    """
-    Calls of one user on one calendar day; whose time zone's day it is, Salesforce does not say.
-
-    Args:
-        is_whole: the day had ended in every time zone when the report was read.
-    """
-
-    day: date
-    user: str
-    calls: int
-    is_whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReportRead:
-    """When the org was last asked for its usage report, when that last worked, and why it did not, if so."""
-
-    tried_at: datetime | None = None
-    read_at: datetime | None = None
-    problem: str = ""
 
 
 class UserDayBook:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sfnb.state.database import State
+from sfnb.memory import State
 
 
 def job_summary(state: State, job_id: str) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
         "snapshot": job.snapshot,
         "started_at": iso(job.started_at),
         "ended_at": iso(job.ended_at),
-        "calls": state.ledger.job_calls(job_id),
+        "calls": state.usage.job_calls(job_id),
         "rows": sum(entry.rows for entry in objects.values()) if objects else job.rows,
         "error": job.error,
         "objects": {

@@ -1,0 +1,112 @@
+"""One installation of sfnb: what the settings name, opened once and closed together."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sfnb.clock import Clock, SystemClock
+from sfnb.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sfnb.connection import Connection
+    from sfnb.memory import State
+    from sfnb.org.client import OrgClient
+    from sfnb.store.tables import OrgStore
+
+
+class Installation:
+    """
+    Settings, state and store of one SFNB_HOME, and the orgs connected from here. Each is opened when first used.
+
+    Use it as a context manager, or `close` it: that closes all it has opened. Safe for threads once its state is open.
+    """
+
+    def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        self.settings = settings or load_settings()
+        self.clock: Clock = clock or SystemClock()
+        self._open = ExitStack()
+
+    # Imports stand where they are used: a command that only reads the state needs no HTTP and no Delta.
+
+    @cached_property
+    def state(self) -> State:
+        """
+        Limits, audit log, jobs, usage.
+
+        Raises:
+            StoreError: the state database cannot be opened.
+        """
+        from sfnb.memory import open_state
+
+        return self._open.enter_context(open_state(self.settings.state_url, clock=self.clock))
+
+    def store(self, org_id: str) -> OrgStore:
+        """The tables and snapshots of one org."""
+        from sfnb.store.tables import open_store
+
+        return open_store(self.settings.store_root).org(org_id)
+
+    def open_client(self, name: str) -> OrgClient:
+        """
+        The org's API, logged in; closed with the installation, or earlier by its own ``close``.
+
+        Raises:
+            CallerError: no org has that name.
+            LoginError: the org refused the login or could not be reached.
+        """
+        from sfnb.org.opening import open_client
+
+        client = open_client(self.settings, name, state=self.state, clock=self.clock)
+        self._open.callback(client.close)
+        return client
+
+    def connect(self, name: str) -> Connection:
+        """
+        The org as people hold it; closed with the installation, or earlier by its own ``close``.
+
+        Raises:
+            CallerError: no org has that name.
+            LoginError: the org refused the login or could not be reached.
+        """
+        from sfnb.connection import Connection
+
+        client = self.open_client(name)
+        return Connection(
+            client,
+            settings=self.settings,
+            state=self.state,
+            store=self.store(client.org_id),
+            clock=self.clock,
+        )
+
+    def close(self) -> None:
+        """Give back connections. What is stored stays."""
+        self._open.close()
+
+    def __enter__(self) -> Installation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Installation({str(self.settings.home)!r})"
+
+
+def connect(
+    name: str, *, settings: Settings | None = None, clock: Clock | None = None
+) -> Connection:
+    """
+    The org registered as ``name`` (`sfnb org add`), logged in, in an installation of its own.
+
+    Raises:
+        CallerError: no org has that name.
+        LoginError: the org refused the login or could not be reached.
+    """
+    with ExitStack() as undo:
+        installation = undo.enter_context(Installation(settings, clock))
+        connection = installation.connect(name)
+        connection.close_also(undo.pop_all().close)
+    return connection
