@@ -232,7 +232,7 @@ class Files:
         """
         with translated(f"write {self.uri(path)}"):
             if self.local is None:
-                with self._fs.open_output_stream(path) as stream:
+                with self._upload(path) as stream:
                     yield HashingSink(stream)
                 return
             final = self.local / path
@@ -250,6 +250,24 @@ class Files:
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
                 raise
+
+    @contextmanager
+    def _upload(self, path: str) -> Iterator[pa.NativeFile]:
+        """A stream into a file system of Arrow's; the file is deleted when the block ends badly."""
+        try:
+            stream = self._fs.open_output_stream(path)
+        except FileNotFoundError:
+            # Object stores have no folders; the others want them made first.
+            self._fs.create_dir(path.rpartition("/")[0], recursive=True)
+            stream = self._fs.open_output_stream(path)
+        try:
+            with stream:
+                yield stream
+        except BaseException:
+            # Arrow cannot abandon an upload: closing it made the half file visible.
+            with suppress(OSError):
+                self._fs.delete_file(path)
+            raise
 
     def sync(self, paths: Iterable[str]) -> None:
         """Make files of one folder durable that another library has written."""

@@ -18,7 +18,6 @@ from deltalake.exceptions import CommitFailedError
 from sfnb.errors import CallerError, StoreError
 from sfnb.store import files as files_module
 from sfnb.store import objects
-from sfnb.store.files import Files
 from sfnb.store.tables import OrgStore, Writer
 from tests.store_samples import (
     BEGAN,
@@ -437,40 +436,6 @@ def test_a_store_that_may_not_be_written_says_so(tmp_path: Path) -> None:
     locked.mkdir(mode=0o500)
     with pytest.raises(StoreError, match="permission denied"):
         a_store(locked).begin(a_plan())
-
-
-def test_an_object_store_gets_whole_files_only(tmp_path: Path) -> None:
-    """The reader taken for s3://, gs:// and az:// (Arrow's file systems, no rename) writes and reads the same files."""
-    import pyarrow.fs as pafs
-
-    (tmp_path / "bucket").mkdir()
-    files = Files(
-        "test://bucket",
-        filesystem=pafs.SubTreeFileSystem(str(tmp_path / "bucket"), pafs.LocalFileSystem()),
-    )
-    files.filesystem.create_dir("a")
-    with files.open_new("a/b") as sink:
-        sink.write(b"hello")
-    assert files.read("a/b") == b"hello"
-    assert files.names("a") == ["b"]
-    assert files.names("", folders=True) == ["a"]
-    assert files.names("nowhere") == []
-    assert files.walk("") == {"a/b": 5}
-    assert files.below("a").read("b") == b"hello"
-    assert files.read("a/c") is None
-    assert files.digest("a/c") is None
-    assert files.digest("a/b") == (
-        5,
-        "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
-    )
-    assert files.uri("a/b") == "test://bucket/a/b"
-    files.sync(["a/b"])
-
-
-def test_an_address_nobody_knows_is_refused() -> None:
-    """A store at ftp:// is a mistake of the caller, told in one sentence."""
-    with pytest.raises(CallerError, match=r"s3://, gs:// or az://"):
-        Files("ftp://host/path")
 
 
 def test_begin_is_before_everything(tmp_path: Path) -> None:
