@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sfnb_demo.data import fields as f
 from sfnb_demo.data import fills, ids, pools
+from sfnb_demo.data import system_fields as system
 from sfnb_demo.data.schema import Field, ObjectDef
 
 LINK_REFUSAL = (
@@ -103,22 +104,22 @@ def objects() -> list[ObjectDef]:
     given: dict[str, Any] = {"is_createable": False, "is_updateable": False}
     title = fills.spiced(fills.joined(fills.pick(pools.SUBJECTS), fills.numbered(" ", 4)))
     return [
-        f.table(
+        system.table(
             "Attachment", "00P", f.lookup("ParentId", "Account", "Contact", "Opportunity", "Case", nulls=0, children="Attachments"), f.name(255, fill=title),
             f.boolean("IsPrivate"), f.text("ContentType", 120, fill=fills.pick(("application/pdf", "text/plain", "image/png"))),
             Field("BodyLength", "int", fill=_length, **given), f.base64("Body"), f.user_owner(), f.text("Description", 500), rows=150, has_bulk=False,
         ),
-        f.table(
+        system.table(
             "Document", "015", f.name(255, fill=title), f.text("DeveloperName", 80, fill=fills.numbered("Document_", 3), is_unique=True),
             f.text("ContentType", 120, fill=fills.pick(("image/png", "text/plain"))), f.text("Type", 40, fill=fills.pick(("png", "txt"))), f.boolean("IsPublic"),
             Field("BodyLength", "int", fill=_length, **given), f.base64("Body"), f.lookup("AuthorId", "User", nulls=0), rows=20,
         ),
-        f.table(
+        system.table(
             "ContentDocument", DOCUMENT_PREFIX, f.text("Title", 255, fill=title, is_name=True), _id_of("LatestPublishedVersionId", "ContentVersion", _latest_version, **given),
             Field("ContentSize", "int", fill=_latest_length, **given), f.text("FileType", 20, fill=_extension(1, of_latest=True)),
             f.text("FileExtension", 40, fill=_extension(0, of_latest=True)), f.picklist("PublishStatus", "P", nulls=0), f.user_owner(), rows=200, is_deletable=False,
         ),
-        f.table(
+        system.table(
             "ContentVersion", VERSION_PREFIX, _id_of("ContentDocumentId", "ContentDocument", _version_document, is_detail=True, is_defaulted=True, children="ContentVersions"),
             Field("IsLatest", "boolean", is_nillable=False, fill=_is_latest, **given), Field("VersionNumber", "string", length=20, fill=_version_number, **given),
             f.text("Title", 255, fill=title, is_name=True), f.text("PathOnClient", 500, fill=fills.numbered("C:\\files\\", 5), is_nillable=False), f.area("ReasonForChange", 1000, nulls=0.8),
@@ -129,8 +130,8 @@ def objects() -> list[ObjectDef]:
         ObjectDef(
             "ContentDocumentLink", "06A",
             (
-                f.ID, f.lookup("LinkedEntityId", "Account", "Opportunity", "Case", "Contact", "User", nulls=0, children="ContentDocumentLinks"),
-                _id_of("ContentDocumentId", "ContentDocument", _linked_document, is_detail=True, children="ContentDocumentLinks"), f.IS_DELETED, f.modstamp_alone(),
+                system.ID, f.lookup("LinkedEntityId", "Account", "Opportunity", "Case", "Contact", "User", nulls=0, children="ContentDocumentLinks"),
+                _id_of("ContentDocumentId", "ContentDocument", _linked_document, is_detail=True, children="ContentDocumentLinks"), system.IS_DELETED, system.modstamp_alone(),
                 f.picklist("ShareType", "V", "C", "I", nulls=0), f.picklist("Visibility", "AllUsers", "InternalUsers", nulls=0),
             ),
             rows=300, is_deletable=False, is_replicateable=False, wanted_filters=("ContentDocumentId", "LinkedEntityId"), refusal=LINK_REFUSAL,

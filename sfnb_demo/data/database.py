@@ -18,8 +18,9 @@ from sfnb_demo.data import describe as describing
 from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.changes import Changes
 from sfnb_demo.data.event_logs import EventLogs, Provider
+from sfnb_demo.data.organization import organization_of
 from sfnb_demo.data.results import QueryResult, run
-from sfnb_demo.data.schema import ObjectDef, Organization, User
+from sfnb_demo.data.schema import ObjectDef
 from sfnb_demo.data.storage import Storage
 from sfnb_demo.data.writes import Writes, external_id_field
 from sfnb_demo.errors import ApiError
@@ -66,29 +67,19 @@ class Database:
         self.catalog = Catalog([*objects, *custom.empty_objects(empty_objects)])
         self.storage = Storage(folder)
         self.changes = 0  # grows with each record written
-        self.rows = self._plan_rows(SIZES[size], overrides or {})
+        self.rows = generate.planned_rows(self.catalog, SIZES[size], overrides or {})
         self._generate(seed)
         self._writes = Writes(self.catalog, self.storage, clock)
         self._changes = Changes(self.storage, clock)
         self._logs = EventLogs(self.storage, self.catalog.objects["EventLogFile"], clock)
         self._admin_id = ids.make_id("005", ids.FIRST)
-        self.organization = self._organization()
+        self.organization = organization_of(self.storage)
 
     def close(self) -> None:
         """Delete the org's files."""
         self.storage.close()
 
     # --- birth ---------------------------------------------------------------------------------------------------
-
-    def _plan_rows(self, factor: float, overrides: Mapping[str, int]) -> dict[str, int]:
-        unknown = [name for name in overrides if self.catalog.find(name) is None]
-        if unknown:
-            raise ValueError(f"there is no object {', '.join(unknown)} in the demo org")
-        rows = {
-            n: o.rows if o.is_fixed else (max(1, round(o.rows * factor)) if o.rows else 0)
-            for n, o in self.catalog.objects.items()
-        }
-        return rows | {self._object(name).name: count for name, count in overrides.items()}
 
     def _generate(self, seed: int) -> None:
         # The org was born at midnight, so that "a day ago" has rows whatever the clock says, and the same ones all day.
@@ -105,34 +96,6 @@ class Database:
             self.storage.load(objects["FieldDefinition"], [generate.field_definitions(objects)])
             for rollup in custom.ROLLUPS:
                 self.storage.rows(rollup.sql())
-
-    def _organization(self) -> Organization:
-        fields = "Id, Name, InstanceName, OrganizationType, IsSandbox"
-        (record,) = self.query(
-            f"SELECT {fields} FROM Organization", all_rows=False, version="66.0"
-        ).rows()
-        soql = "SELECT Id, Username, Name, Email, ProfileId, Profile.Name, IsActive FROM User ORDER BY Id"
-        users = tuple(
-            User(
-                r["Id"],
-                r["Username"],
-                r["Name"],
-                r["Email"],
-                r["ProfileId"],
-                r["Profile"]["Name"],
-                is_active=r["IsActive"],
-            )
-            for r in self.query(soql, all_rows=False, version="66.0").rows()
-        )
-        return Organization(
-            id=record["Id"],
-            id15=record["Id"][:15],
-            name=record["Name"],
-            instance_name=record["InstanceName"],
-            organization_type=record["OrganizationType"],
-            is_sandbox=record["IsSandbox"],
-            users=users,
-        )
 
     # --- what there is -------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from sfnb_demo.data.schema import ObjectDef
 from sfnb_demo.data.storage import Storage
 from sfnb_demo.errors import ApiError
 from sfnb_demo.soql import tree
-from sfnb_demo.soql.compile import AGGREGATES
+from sfnb_demo.soql.functions import AGGREGATES
 from sfnb_demo.soql.names import Scope, literal
 from sfnb_demo.soql.plan import Plan
 

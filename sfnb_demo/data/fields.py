@@ -7,7 +7,7 @@ from typing import Any
 
 from sfnb_demo.data import fills, pools
 from sfnb_demo.data.fills import Fill
-from sfnb_demo.data.schema import ADDRESS_PARTS, Field, ObjectDef
+from sfnb_demo.data.schema import Field
 
 
 def label_of(name: str) -> str:
@@ -218,37 +218,6 @@ def name(length: int = 255, *, fill: Fill, **flags: Any) -> Field:
     return Field("Name", "string", length=length, is_name=True, fill=fill, **flags)
 
 
-def person_name(*, first: str = "FirstName", last: str = "LastName") -> tuple[Field, ...]:
-    """The Name of a person: a compound of type string, whose parts say so."""
-    return (
-        Field(
-            last,
-            "string",
-            length=80,
-            is_nillable=False,
-            compound="Name",
-            fill=fills.spiced(fills.pick(pools.LAST_NAMES)),
-        ),
-        Field(
-            first,
-            "string",
-            length=40,
-            compound="Name",
-            fill=fills.pick(pools.FIRST_NAMES, nulls=0.05),
-        ),
-        Field(
-            "Name",
-            "string",
-            length=121,
-            is_nillable=False,
-            is_createable=False,
-            is_updateable=False,
-            is_name=True,
-            formula=f"concat_ws(' ', {{{first}}}, {{{last}}})",
-        ),
-    )
-
-
 def auto_number(name: str, prefix: str, *, width: int = 6, is_name: bool = False) -> Field:
     """``CaseNumber`` and its like: given by the org, never by the caller."""
     return Field(
@@ -265,190 +234,9 @@ def auto_number(name: str, prefix: str, *, width: int = 6, is_name: bool = False
     )
 
 
-def address(prefix: str) -> tuple[Field, ...]:
-    """An address: its parts, then the compound ``…Address`` that queries return as an object."""
-    whole = f"{prefix}Address"
-    latitude = Field(
-        f"{prefix}Latitude",
-        "double",
-        precision=18,
-        scale=15,
-        compound=whole,
-        fill=fills.number(-90, 90, decimals=6, nulls=0.7),
-    )
-    longitude = Field(
-        f"{prefix}Longitude",
-        "double",
-        precision=18,
-        scale=15,
-        compound=whole,
-        fill=fills.number(-180, 180, decimals=6, nulls=0.7),
-    )
-    return (
-        Field(
-            f"{prefix}Street",
-            "textarea",
-            length=255,
-            compound=whole,
-            fill=fills.pick(pools.STREETS, nulls=0.2),
-        ),
-        Field(
-            f"{prefix}City",
-            "string",
-            length=40,
-            compound=whole,
-            fill=fills.pick(pools.CITIES, nulls=0.1),
-        ),
-        Field(
-            f"{prefix}State",
-            "string",
-            length=80,
-            compound=whole,
-            fill=fills.pick(pools.STATES, nulls=0.4),
-        ),
-        Field(f"{prefix}PostalCode", "string", length=20, compound=whole, fill=postal_code),
-        Field(
-            f"{prefix}Country",
-            "string",
-            length=80,
-            compound=whole,
-            fill=fills.pick(pools.COUNTRIES, nulls=0.1),
-        ),
-        latitude,
-        longitude,
-        Field(
-            f"{prefix}GeocodeAccuracy",
-            "picklist",
-            length=40,
-            compound=whole,
-            values=("Address", "City"),
-            fill=fills.pick(("Address", "City"), nulls=0.8),
-        ),
-        Field(
-            whole,
-            "address",
-            is_createable=False,
-            is_updateable=False,
-            is_sortable=False,
-            parts=tuple((part[0].lower() + part[1:], f"{prefix}{part}") for part in ADDRESS_PARTS),
-        ),
-    )
-
-
-def postal_code(batch: fills.Batch) -> Any:
-    return fills.blank(
-        fills.padded(batch.rng.integers(0, 100000, batch.size), 5), batch.chance(0.2)
-    )
-
-
-def location(stem: str) -> tuple[Field, ...]:
-    """A custom geolocation ``Stem__c`` with its two parts."""
-    whole = f"{stem}__c"
-    latitude = Field(
-        f"{stem}__Latitude__s",
-        "double",
-        precision=18,
-        scale=8,
-        compound=whole,
-        fill=fills.number(-90, 90, decimals=6, nulls=0.3),
-    )
-    longitude = Field(
-        f"{stem}__Longitude__s",
-        "double",
-        precision=18,
-        scale=8,
-        compound=whole,
-        fill=fills.number(-180, 180, decimals=6, nulls=0.3),
-    )
-    parts = (("latitude", latitude.name), ("longitude", longitude.name))
-    return (
-        latitude,
-        longitude,
-        Field(
-            whole,
-            "location",
-            is_createable=False,
-            is_updateable=False,
-            is_sortable=False,
-            parts=parts,
-        ),
-    )
-
-
 def owner(*, children: str | None = None) -> Field:
     return lookup("OwnerId", "User", "Group", nulls=0.0, is_defaulted=True, children=children)
 
 
 def user_owner() -> Field:
     return lookup("OwnerId", "User", nulls=0.0, is_defaulted=True)
-
-
-_SYSTEM: dict[str, Any] = {"is_createable": False, "is_updateable": False, "is_nillable": False}
-ID = Field("Id", "id", label="Record ID", length=18, is_defaulted=True, **_SYSTEM)
-IS_DELETED = Field("IsDeleted", "boolean", label="Deleted", is_defaulted=True, **_SYSTEM)
-
-
-def created() -> tuple[Field, ...]:
-    return (
-        Field(
-            "CreatedDate",
-            "datetime",
-            is_defaulted=True,
-            fill=fills.moment(back_days=1500, nulls=0.0),
-            **_SYSTEM,
-        ),
-        lookup(
-            "CreatedById",
-            "User",
-            nulls=0.0,
-            is_createable=False,
-            is_updateable=False,
-            is_defaulted=True,
-        ),
-    )
-
-
-def modified() -> tuple[Field, ...]:
-    return (
-        Field(
-            "LastModifiedDate",
-            "datetime",
-            is_defaulted=True,
-            fill=fills.later("CreatedDate", within_days=400),
-            **_SYSTEM,
-        ),
-        lookup(
-            "LastModifiedById",
-            "User",
-            nulls=0.0,
-            is_createable=False,
-            is_updateable=False,
-            is_defaulted=True,
-        ),
-    )
-
-
-def modified_only() -> tuple[Field, ...]:
-    """The modification fields of an object that does not tell when it was created."""
-    when, who = modified()
-    return when.filled(fills.moment(back_days=900, nulls=0.0)), who
-
-
-def modstamp_alone() -> Field:
-    """SystemModstamp of an object that has no LastModifiedDate."""
-    return modstamp().filled(fills.moment(back_days=900, nulls=0.0))
-
-
-def modstamp() -> Field:
-    fill = fills.later("LastModifiedDate", within_days=30, share=0.2)
-    return Field("SystemModstamp", "datetime", is_defaulted=True, fill=fill, **_SYSTEM)
-
-
-def with_system(*own: Field) -> tuple[Field, ...]:
-    """The fields of an ordinary object: Id and IsDeleted, its own ones, then the audit fields."""
-    return (ID, IS_DELETED, *own, *created(), *modified(), modstamp())
-
-
-def table(name: str, prefix: str | None, *own: Field, rows: int, **flags: Any) -> ObjectDef:
-    """An ordinary object with all system fields."""
-    return ObjectDef(name, prefix, with_system(*own), rows=rows, **flags)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sfnb_demo.data import fills, ids
+from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.fields import label_of
 from sfnb_demo.data.schema import Field, ObjectDef
 
@@ -28,6 +29,19 @@ _ARROW = {
 
 def arrow_type(field: Field) -> Any:
     return _ARROW.get(field.column_type, pa.string())
+
+
+def planned_rows(catalog: Catalog, factor: float, overrides: Mapping[str, int]) -> dict[str, int]:
+    """Rows to make of each object; ``ValueError`` for an override of an object that is not there."""
+    known = {name: catalog.find(name) for name in overrides}
+    unknown = [name for name, obj in known.items() if obj is None]
+    if unknown:
+        raise ValueError(f"there is no object {', '.join(unknown)} in the demo org")
+    rows = {
+        name: obj.rows if obj.is_fixed else (max(1, round(obj.rows * factor)) if obj.rows else 0)
+        for name, obj in catalog.objects.items()
+    }
+    return rows | {obj.name: overrides[name] for name, obj in known.items() if obj is not None}
 
 
 def batches(

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfnb_demo.data import compounds, fills, ids, pools
 from sfnb_demo.data import fields as f
-from sfnb_demo.data import fills, ids, pools
+from sfnb_demo.data import system_fields as system
 from sfnb_demo.data.schema import Field, ObjectDef
 
 USERS = 40
@@ -96,8 +97,8 @@ def objects() -> list[ObjectDef]:
         ObjectDef(
             "Organization", "00D",
             (
-                f.ID, f.name(80, fill=fills.constant("Acme Demo GmbH")),
-                *f.address(""), f.phone("Phone"),
+                system.ID, f.name(80, fill=fills.constant("Acme Demo GmbH")),
+                *compounds.address(""), f.phone("Phone"),
                 f.text("PrimaryContact", 80, fill=fills.constant("Ada Adams")),
                 f.picklist("OrganizationType", "Enterprise Edition", nulls=0, **given),
                 f.text("InstanceName", 5, fill=fills.constant("DEM1"), **given),
@@ -106,79 +107,79 @@ def objects() -> list[ObjectDef]:
                 f.moment("TrialExpirationDate", nulls=1.0, **given),
                 f.picklist("LanguageLocaleKey", "en_US", nulls=0), f.picklist("TimeZoneSidKey", "GMT", nulls=0),
                 f.integer("FiscalYearStartMonth", 1, 2), f.text("DefaultCalendarAccess", 40, nulls=1.0),
-                *f.created(), *f.modified(), f.modstamp(),
+                *system.created(), *system.modified(), system.modstamp(),
             ),
             rows=1, is_fixed=True, is_deletable=False, is_replicateable=False,
         ),
         ObjectDef(
             "User", "005",
             (
-                f.ID, Field("Username", "string", length=80, is_nillable=False, is_unique=True, fill=fills.sequence(USERNAMES)),
+                system.ID, Field("Username", "string", length=80, is_nillable=False, is_unique=True, fill=fills.sequence(USERNAMES)),
                 Field("LastName", "string", length=80, is_nillable=False, compound="Name", fill=fills.sequence(pools.LAST_NAMES)),
                 Field("FirstName", "string", length=40, compound="Name", fill=fills.sequence(pools.FIRST_NAMES)),
                 Field("Name", "string", length=121, is_nillable=False, is_name=True, formula="concat_ws(' ', {FirstName}, {LastName})", **given),
                 Field("Email", "email", length=128, is_nillable=False, fill=fills.sequence(USERNAMES)),
                 Field("Alias", "string", length=8, is_nillable=False, fill=fills.numbered("u", 3)),
                 f.text("Title", 80, fill=fills.pick(pools.TITLES, nulls=0.3)), f.text("Department", 80, fill=fills.pick(("Sales", "Service", "IT"), nulls=0.2)),
-                *f.address(""), f.phone("Phone"), f.boolean("IsActive", 1.0),
+                *compounds.address(""), f.phone("Phone"), f.boolean("IsActive", 1.0),
                 Field("ProfileId", "reference", length=18, refs=("Profile",), relationship="Profile", is_nillable=False, fill=_profile),
                 f.lookup("UserRoleId", "UserRole", nulls=0.2), f.lookup("ManagerId", "User", nulls=0.5, children="ManagedUsers"),
                 f.picklist("UserType", "Standard", nulls=0, **given), f.picklist("TimeZoneSidKey", "GMT", "Europe/Berlin", "America/New_York", nulls=0),
                 f.picklist("LocaleSidKey", "en_US", "de_DE", "ja_JP", nulls=0), f.picklist("LanguageLocaleKey", "en_US", "de", "ja", nulls=0),
                 f.picklist("EmailEncodingKey", "UTF-8", nulls=0), f.moment("LastLoginDate", back_days=40, **given),
-                *f.created(), *f.modified(), f.modstamp(),
+                *system.created(), *system.modified(), system.modstamp(),
             ),
             rows=USERS, **setup,
         ),
         ObjectDef(
             "Profile", "00e",
-            (f.ID, f.name(fill=fills.sequence(PROFILES)), f.picklist("UserType", "Standard", nulls=0), f.text("Description", nulls=0.5),
-             *(_permission(p) for p in PERMISSIONS[:3]), *f.created(), *f.modified(), f.modstamp()),
+            (system.ID, f.name(fill=fills.sequence(PROFILES)), f.picklist("UserType", "Standard", nulls=0), f.text("Description", nulls=0.5),
+             *(_permission(p) for p in PERMISSIONS[:3]), *system.created(), *system.modified(), system.modstamp()),
             rows=len(PROFILES), is_writable=False, **setup,
         ),
         ObjectDef(
             "UserRole", "00E",
-            (f.ID, f.name(80, fill=fills.numbered("Role ", 2)), f.lookup("ParentRoleId", "UserRole", nulls=0.1, relationship=""),
-             f.text("RollupDescription", 80), f.text("DeveloperName", 80, fill=fills.numbered("Role_", 2)), *f.modified_only(), f.modstamp()),
+            (system.ID, f.name(80, fill=fills.numbered("Role ", 2)), f.lookup("ParentRoleId", "UserRole", nulls=0.1, relationship=""),
+             f.text("RollupDescription", 80), f.text("DeveloperName", 80, fill=fills.numbered("Role_", 2)), *system.modified_only(), system.modstamp()),
             rows=12, **setup,
         ),
         ObjectDef(
             "Group", "00G",
-            (f.ID, f.name(40, fill=fills.numbered("Queue ", 2)), f.text("DeveloperName", 80, fill=fills.numbered("Queue_", 2)),
+            (system.ID, f.name(40, fill=fills.numbered("Queue ", 2)), f.text("DeveloperName", 80, fill=fills.numbered("Queue_", 2)),
              f.picklist("Type", "Queue", "Regular", nulls=0), f.email("Email"), f.boolean("DoesSendEmailToMembers"),
-             *f.created(), *f.modified(), f.modstamp()),
+             *system.created(), *system.modified(), system.modstamp()),
             rows=12, **setup,
         ),
         ObjectDef(
             "RecordType", "012",
-            (f.ID, f.name(80, fill=fills.sequence([n.replace("_", " ") for _, n in RECORD_TYPES])),
+            (system.ID, f.name(80, fill=fills.sequence([n.replace("_", " ") for _, n in RECORD_TYPES])),
              f.text("DeveloperName", 80, fill=fills.sequence([n for _, n in RECORD_TYPES])),
              f.picklist("SobjectType", *sorted({o for o, _ in RECORD_TYPES}), nulls=0).filled(fills.sequence([o for o, _ in RECORD_TYPES])),
              f.boolean("IsActive", 1.0), f.text("Description", 255, nulls=0.5), f.text("NamespacePrefix", 15, nulls=1.0),
-             *f.created(), *f.modified(), f.modstamp()),
+             *system.created(), *system.modified(), system.modstamp()),
             rows=len(RECORD_TYPES), is_writable=False, **setup,
         ),
         ObjectDef(
             "PermissionSet", "0PS",
-            (f.ID, f.name(80, fill=fills.numbered("Permission_Set_", 1)), f.text("Label", 80, fill=fills.numbered("Permission Set ", 1)),
+            (system.ID, f.name(80, fill=fills.numbered("Permission_Set_", 1)), f.text("Label", 80, fill=fills.numbered("Permission Set ", 1)),
              f.boolean("IsOwnedByProfile", 0.0), f.lookup("ProfileId", "Profile", nulls=1.0), *(_permission(p) for p in PERMISSIONS),
-             *f.created(), *f.modified(), f.modstamp()),
+             *system.created(), *system.modified(), system.modstamp()),
             rows=6, **setup,
         ),
         ObjectDef(
             "PermissionSetAssignment", "0Pa",
-            (f.ID, f.lookup("PermissionSetId", "PermissionSet", nulls=0, children="Assignments"),
-             f.lookup("AssigneeId", "User", nulls=0, children="PermissionSetAssignments"), f.boolean("IsActive", 1.0), f.modstamp_alone()),
+            (system.ID, f.lookup("PermissionSetId", "PermissionSet", nulls=0, children="Assignments"),
+             f.lookup("AssigneeId", "User", nulls=0, children="PermissionSetAssignments"), f.boolean("IsActive", 1.0), system.modstamp_alone()),
             rows=USERS, **setup,
         ),
         ObjectDef(
             "UserPermissionAccess", "0uP",
-            (f.ID, f.moment("LastCacheUpdate", back_days=1, nulls=0, **given), *(_permission(p) for p in PERMISSIONS)),
+            (system.ID, f.moment("LastCacheUpdate", back_days=1, nulls=0, **given), *(_permission(p) for p in PERMISSIONS)),
             rows=USERS, is_writable=False, has_bulk=False, is_replicateable=False, **setup,
         ),
         ObjectDef(
             "CaseStatus", "01J",
-            (f.ID, f.text("MasterLabel", fill=fills.sequence(CASE_STATUS)), f.text("ApiName", fill=fills.sequence(CASE_STATUS)),
+            (system.ID, f.text("MasterLabel", fill=fills.sequence(CASE_STATUS)), f.text("ApiName", fill=fills.sequence(CASE_STATUS)),
              Field("SortOrder", "int", fill=fills.sequence((1, 2, 3, 4), "int64")),
              Field("IsDefault", "boolean", is_nillable=False, fill=fills.sequence((True, False, False, False), "bool")),
              Field("IsClosed", "boolean", is_nillable=False, fill=fills.sequence((False, False, False, True), "bool"))),
@@ -186,7 +187,7 @@ def objects() -> list[ObjectDef]:
         ),
         ObjectDef(
             "LoginHistory", "0Ya",
-            (f.ID, f.lookup("UserId", "User", nulls=0, relationship=""), f.moment("LoginTime", back_days=180, nulls=0),
+            (system.ID, f.lookup("UserId", "User", nulls=0, relationship=""), f.moment("LoginTime", back_days=180, nulls=0),
              f.picklist("LoginType", "Application", "Remote Access 2.0", "Other Apex API", nulls=0), f.text("SourceIp", 39, fill=fills.joined("203.0.113.", fills.several(("7", "8")))),
              f.text("LoginUrl", 120, fill=fills.constant("login.example.com")), f.text("Browser", 64), f.text("Platform", 64),
              f.picklist("Status", "Success", "Invalid Password", nulls=0), f.text("Application", 64, fill=fills.pick(("Browser", "Acme Backup", "Data Loader"))),

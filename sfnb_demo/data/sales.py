@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfnb_demo.data import compounds, fills, pools
 from sfnb_demo.data import fields as f
-from sfnb_demo.data import fills, pools
+from sfnb_demo.data import system_fields as system
 from sfnb_demo.data.people import record_type
 from sfnb_demo.data.schema import Field, ObjectDef
 
@@ -43,7 +44,7 @@ def history(name: str, parent: str, rows: int) -> ObjectDef:
     return ObjectDef(
         name, "017",
         (
-            f.ID, f.IS_DELETED, f.detail(key, parent, children="Histories"), *reversed(f.created()),
+            system.ID, system.IS_DELETED, f.detail(key, parent, children="Histories"), *reversed(system.created()),
             f.picklist("Field", "Name", "Owner", "Status", "created", nulls=0), f.picklist("DataType", "Text", "EntityId", nulls=0),
             Field("OldValue", "anyType", fill=fills.spiced(fills.pick(pools.PRODUCTS, nulls=0.3)), **fixed),
             Field("NewValue", "anyType", fill=fills.spiced(fills.pick(pools.PRODUCTS)), **fixed),
@@ -57,10 +58,10 @@ def share(name: str, prefix: str, parent: str, rows: int) -> ObjectDef:
     return ObjectDef(
         name, prefix,
         (
-            f.ID, f.detail(f"{parent}Id", parent, children="Shares"), f.lookup("UserOrGroupId", "User", "Group", nulls=0),
+            system.ID, f.detail(f"{parent}Id", parent, children="Shares"), f.lookup("UserOrGroupId", "User", "Group", nulls=0),
             f.picklist(f"{parent}AccessLevel", "Read", "Edit", "All", nulls=0), f.picklist("RowCause", "Owner", "Manual", "Rule", nulls=0),
             Field("LastModifiedDate", "datetime", is_nillable=False, is_createable=False, is_updateable=False, fill=fills.moment(back_days=900, nulls=0)),
-            f.lookup("LastModifiedById", "User", nulls=0), f.IS_DELETED,
+            f.lookup("LastModifiedById", "User", nulls=0), system.IS_DELETED,
         ),
         rows=rows, is_replicateable=False, associate_type="Share", associate_parent=parent,
     )  # fmt: skip
@@ -70,8 +71,8 @@ def feed(name: str, parent: str, rows: int) -> ObjectDef:
     return ObjectDef(
         name, "0D5",
         (
-            f.ID, f.detail("ParentId", parent, children="Feeds"), f.picklist("Type", "TextPost", "TrackedChange", nulls=0), *reversed(f.created()),
-            f.IS_DELETED, *f.modified()[:1], f.modstamp(), f.integer("CommentCount", 0, 5), f.integer("LikeCount", 0, 9), f.area("Body", 10000, is_html=True),
+            system.ID, f.detail("ParentId", parent, children="Feeds"), f.picklist("Type", "TextPost", "TrackedChange", nulls=0), *reversed(system.created()),
+            system.IS_DELETED, *system.modified()[:1], system.modstamp(), f.integer("CommentCount", 0, 5), f.integer("LikeCount", 0, 9), f.area("Body", 10000, is_html=True),
         ),
         rows=rows, is_writable=False, has_bulk=False, is_replicateable=False, associate_type="Feed", associate_parent=parent,
     )  # fmt: skip
@@ -82,7 +83,7 @@ def _owned_parent(name: str, targets: tuple[str, ...], children: str) -> Field:
 
 
 def objects() -> list[ObjectDef]:
-    account = f.table(
+    account = system.table(
         "Account",
         "001",
         f.name(255, fill=COMPANY),
@@ -97,8 +98,8 @@ def objects() -> list[ObjectDef]:
         ),
         record_type("Account"),
         f.lookup("ParentId", "Account", children="ChildAccounts", nulls=0.7),
-        *f.address("Billing"),
-        *f.address("Shipping"),
+        *compounds.address("Billing"),
+        *compounds.address("Shipping"),
         f.phone("Phone"),
         f.phone("Fax"),
         f.text("AccountNumber", 40, fill=fills.spiced(fills.numbered("", 8, nulls=0.3))),
@@ -132,10 +133,10 @@ def objects() -> list[ObjectDef]:
         rows=2500,
         plural="Accounts",
     )
-    contact = f.table(
+    contact = system.table(
         "Contact", "003",
-        f.lookup("AccountId", "Account", children="Contacts", nulls=0.08), *f.person_name(), f.picklist("Salutation", "Mr.", "Ms.", "Dr.", "Prof.", nulls=0.3),
-        *f.address("Mailing"), f.phone("Phone"), f.phone("MobilePhone"), f.lookup("ReportsToId", "Contact", nulls=0.7, relationship="ReportsTo"),
+        f.lookup("AccountId", "Account", children="Contacts", nulls=0.08), *compounds.person_name(), f.picklist("Salutation", "Mr.", "Ms.", "Dr.", "Prof.", nulls=0.3),
+        *compounds.address("Mailing"), f.phone("Phone"), f.phone("MobilePhone"), f.lookup("ReportsToId", "Contact", nulls=0.7, relationship="ReportsTo"),
         f.email("Email"), f.text("Title", 128, fill=fills.spiced(fills.pick(pools.TITLES, nulls=0.2))),
         f.text("Department", 80, fill=fills.pick(("Sales", "Purchasing", "R&D", "Legal"), nulls=0.4)), f.picklist("LeadSource", *SOURCES, nulls=0.3),
         f.date("Birthdate", back_days=30000, nulls=0.5, has_extremes=True), f.area("Description", 32000, nulls=0.6), f.owner(),
@@ -145,15 +146,15 @@ def objects() -> list[ObjectDef]:
         f.formula("Display__c", "string", "concat({LastName}, coalesce(', ' || {FirstName}, ''))"),
         rows=5000,
     )  # fmt: skip
-    lead = f.table(
+    lead = system.table(
         "Lead", "00Q",
-        *f.person_name(), f.text("Company", 255, fill=COMPANY, is_nillable=False), f.text("Title", 128, fill=fills.pick(pools.TITLES, nulls=0.3)),
-        *f.address(""), f.phone("Phone"), f.email("Email"), f.picklist("LeadSource", *SOURCES), f.picklist("Status", "Open", "Working", "Qualified", "Unqualified", nulls=0),
+        *compounds.person_name(), f.text("Company", 255, fill=COMPANY, is_nillable=False), f.text("Title", 128, fill=fills.pick(pools.TITLES, nulls=0.3)),
+        *compounds.address(""), f.phone("Phone"), f.email("Email"), f.picklist("LeadSource", *SOURCES), f.picklist("Status", "Open", "Working", "Qualified", "Unqualified", nulls=0),
         f.picklist("Industry", *INDUSTRIES, nulls=0.4), f.currency("AnnualRevenue", 0, 1e8, nulls=0.6), f.integer("NumberOfEmployees", 1, 5000, nulls=0.5),
         f.owner(), f.boolean("IsConverted", 0.0), f.lookup("ConvertedAccountId", "Account", nulls=1.0), f.area("Description", 32000, nulls=0.7),
         rows=1500,
     )  # fmt: skip
-    opportunity = f.table(
+    opportunity = system.table(
         "Opportunity", "006",
         f.lookup("AccountId", "Account", children="Opportunities", nulls=0.02), record_type("Opportunity"),
         f.name(120, fill=fills.spiced(fills.joined(fills.pick(pools.COMPANY_HEADS), fills.pick(pools.PRODUCTS), fills.numbered("#", 5), separator=" "))),
@@ -164,7 +165,7 @@ def objects() -> list[ObjectDef]:
         f.lookup("Pricebook2Id", "Pricebook2", nulls=0.1), f.owner(), f.text("Order_Number__c", 8, fill=fills.numbered("", 8, nulls=0.4)),
         rows=2000, plural="Opportunities",
     )  # fmt: skip
-    line = f.table(
+    line = system.table(
         "OpportunityLineItem", "00k",
         f.detail("OpportunityId", "Opportunity", children="OpportunityLineItems"), f.lookup("PricebookEntryId", "PricebookEntry", nulls=0),
         f.lookup("Product2Id", "Product2", nulls=0), f.text("ProductCode", 255, fill=fills.numbered("P-", 4)), f.number("Quantity", 1, 50, nulls=0),
@@ -174,26 +175,26 @@ def objects() -> list[ObjectDef]:
     )  # fmt: skip
     return [
         account, contact, lead, opportunity, line,
-        f.table("Product2", "01t", f.name(255, fill=fills.joined(fills.pick(pools.PRODUCTS), fills.numbered("", 3), separator=" ")),
+        system.table("Product2", "01t", f.name(255, fill=fills.joined(fills.pick(pools.PRODUCTS), fills.numbered("", 3), separator=" ")),
                 f.text("ProductCode", 255, fill=fills.numbered("P-", 4)), f.area("Description", 4000), f.boolean("IsActive", 0.9),
                 f.picklist("Family", "Hardware", "Software", "Service"), rows=60, label="Product"),
-        f.table("Pricebook2", "01s", f.name(255, fill=fills.numbered("Price Book ", 1)), f.boolean("IsActive", 1.0), f.boolean("IsStandard", 0.3), f.text("Description"),
+        system.table("Pricebook2", "01s", f.name(255, fill=fills.numbered("Price Book ", 1)), f.boolean("IsActive", 1.0), f.boolean("IsStandard", 0.3), f.text("Description"),
                 rows=3, is_fixed=True, label="Price Book"),
-        f.table("PricebookEntry", "01u", f.lookup("Pricebook2Id", "Pricebook2", nulls=0, children="PricebookEntries"), f.lookup("Product2Id", "Product2", nulls=0, children="PricebookEntries"),
+        system.table("PricebookEntry", "01u", f.lookup("Pricebook2Id", "Pricebook2", nulls=0, children="PricebookEntries"), f.lookup("Product2Id", "Product2", nulls=0, children="PricebookEntries"),
                 f.currency("UnitPrice", 1, 5000, nulls=0), f.boolean("IsActive", 0.9), rows=150, label="Price Book Entry", plural="Price Book Entries"),
-        f.table("Campaign", "701", f.name(80, fill=fills.spiced(fills.numbered("Campaign ", 3))), f.lookup("ParentId", "Campaign", nulls=0.7, children="ChildCampaigns"),
+        system.table("Campaign", "701", f.name(80, fill=fills.spiced(fills.numbered("Campaign ", 3))), f.lookup("ParentId", "Campaign", nulls=0.7, children="ChildCampaigns"),
                 f.picklist("Type", "Conference", "Webinar", "Email"), f.picklist("Status", "Planned", "In Progress", "Completed"), f.date("StartDate"), f.date("EndDate"),
                 f.currency("BudgetedCost"), f.boolean("IsActive"), f.user_owner(), rows=40),
-        f.table("CampaignMember", "00v", f.detail("CampaignId", "Campaign", children="CampaignMembers"), f.lookup("ContactId", "Contact", nulls=0.3, children="CampaignMembers"),
+        system.table("CampaignMember", "00v", f.detail("CampaignId", "Campaign", children="CampaignMembers"), f.lookup("ContactId", "Contact", nulls=0.3, children="CampaignMembers"),
                 f.lookup("LeadId", "Lead", nulls=0.6, children="CampaignMembers"), f.picklist("Status", "Sent", "Responded", nulls=0), f.boolean("HasResponded"), rows=800),
-        f.table("Contract", "800", f.lookup("AccountId", "Account", nulls=0, children="Contracts"), f.auto_number("ContractNumber", "", width=8, is_name=True),
-                f.picklist("Status", "Draft", "Activated", nulls=0), f.date("StartDate"), f.integer("ContractTerm", 1, 60, nulls=0.1), *f.address("Billing"), f.owner(), rows=200),
-        f.table("Order", "801", f.lookup("AccountId", "Account", nulls=0.05, children="Orders"), f.lookup("ContractId", "Contract", nulls=0.6, children="Orders"),
+        system.table("Contract", "800", f.lookup("AccountId", "Account", nulls=0, children="Contracts"), f.auto_number("ContractNumber", "", width=8, is_name=True),
+                f.picklist("Status", "Draft", "Activated", nulls=0), f.date("StartDate"), f.integer("ContractTerm", 1, 60, nulls=0.1), *compounds.address("Billing"), f.owner(), rows=200),
+        system.table("Order", "801", f.lookup("AccountId", "Account", nulls=0.05, children="Orders"), f.lookup("ContractId", "Contract", nulls=0.6, children="Orders"),
                 f.auto_number("OrderNumber", "", width=8, is_name=True), f.date("EffectiveDate", nulls=0), f.picklist("Status", "Draft", "Activated", nulls=0),
-                f.currency("TotalAmount", 0, 1e5), *f.address("Billing"), f.owner(), rows=400),
-        f.table("OrderItem", "802", f.detail("OrderId", "Order", children="OrderItems"), f.lookup("Product2Id", "Product2", nulls=0), f.number("Quantity", 1, 20, nulls=0),
+                f.currency("TotalAmount", 0, 1e5), *compounds.address("Billing"), f.owner(), rows=400),
+        system.table("OrderItem", "802", f.detail("OrderId", "Order", children="OrderItems"), f.lookup("Product2Id", "Product2", nulls=0), f.number("Quantity", 1, 20, nulls=0),
                 f.currency("UnitPrice", 1, 5000, nulls=0), f.auto_number("OrderItemNumber", "", width=10), rows=800, label="Order Product"),
-        f.table("Asset", "02i", f.name(255, fill=fills.spiced(fills.numbered("Asset ", 5))), f.lookup("AccountId", "Account", nulls=0.1, children="Assets"),
+        system.table("Asset", "02i", f.name(255, fill=fills.spiced(fills.numbered("Asset ", 5))), f.lookup("AccountId", "Account", nulls=0.1, children="Assets"),
                 f.lookup("ContactId", "Contact", nulls=0.3, children="Assets"), f.lookup("ParentId", "Asset", nulls=0.8, children="ChildAssets"), f.lookup("Product2Id", "Product2", children="Assets"),
                 f.text("SerialNumber", 80, fill=fills.numbered("000", 6)), f.date("PurchaseDate", has_extremes=True), f.number("Quantity", 1, 9), f.user_owner(), rows=300),
         history("AccountHistory", "Account", 600), history("OpportunityFieldHistory", "Opportunity", 800), history("ContactHistory", "Contact", 400),

@@ -7,6 +7,7 @@ from typing import Any
 
 from sfnb_demo.data import fields as f
 from sfnb_demo.data import fills, pools
+from sfnb_demo.data import system_fields as system
 from sfnb_demo.data.people import CASE_STATUS, record_type
 from sfnb_demo.data.sales import SOURCES, history
 from sfnb_demo.data.schema import Field, ObjectDef
@@ -37,7 +38,7 @@ def objects() -> list[ObjectDef]:
         "is_replicateable": False,
     }
     return [
-        f.table(
+        system.table(
             "Case", "500",
             f.auto_number("CaseNumber", "", width=8, is_name=True), f.lookup("ContactId", "Contact", children="Cases", nulls=0.1),
             f.lookup("AccountId", "Account", children="Cases", nulls=0.1), f.lookup("AssetId", "Asset", children="Cases", nulls=0.8),
@@ -47,26 +48,26 @@ def objects() -> list[ObjectDef]:
             f.area("Description", 32000, nulls=0.2), f.formula("IsClosed", "boolean", "{Status} = 'Closed'"), f.moment("ClosedDate", nulls=0.6, is_createable=False, is_updateable=False),
             f.owner(), rows=1800,
         ),
-        f.table("CaseComment", "00a", f.detail("ParentId", "Case", children="CaseComments"), f.boolean("IsPublished"), f.area("CommentBody", 4000, nulls=0.05), rows=1200),
+        system.table("CaseComment", "00a", f.detail("ParentId", "Case", children="CaseComments"), f.boolean("IsPublished"), f.area("CommentBody", 4000, nulls=0.05), rows=1200),
         history("CaseHistory", "Case", 500),
-        f.table("Task", "00T", *_activity("Task"), f.date("ActivityDate"), f.picklist("Status", "Not Started", "In Progress", "Completed", nulls=0),
+        system.table("Task", "00T", *_activity("Task"), f.date("ActivityDate"), f.picklist("Status", "Not Started", "In Progress", "Completed", nulls=0),
                 f.picklist("Priority", "High", "Normal", "Low", nulls=0), f.formula("IsClosed", "boolean", "{Status} = 'Completed'"),
                 f.picklist("TaskSubtype", "Task", "Email", "Call", nulls=0), f.integer("CallDurationInSeconds", 0, 3600, nulls=0.7), rows=2000),
-        f.table("Event", "00U", *_activity("Event"), f.text("Location", 255, fill=fills.pick(pools.CITIES, nulls=0.3)), f.boolean("IsAllDayEvent", 0.1), f.moment("ActivityDateTime", nulls=0.05, ahead_days=60),
+        system.table("Event", "00U", *_activity("Event"), f.text("Location", 255, fill=fills.pick(pools.CITIES, nulls=0.3)), f.boolean("IsAllDayEvent", 0.1), f.moment("ActivityDateTime", nulls=0.05, ahead_days=60),
                 f.integer("DurationInMinutes", 15, 480, nulls=0.05), f.moment("StartDateTime", nulls=0, ahead_days=60), rows=700),
-        f.table("EmailMessage", "02s", f.lookup("ParentId", "Case", children="EmailMessages", nulls=0.1), f.text("Subject", 3000, fill=fills.spiced(fills.pick(pools.SUBJECTS))),
+        system.table("EmailMessage", "02s", f.lookup("ParentId", "Case", children="EmailMessages", nulls=0.1), f.text("Subject", 3000, fill=fills.spiced(fills.pick(pools.SUBJECTS))),
                 f.area("TextBody", 131072), f.area("HtmlBody", 131072, is_html=True), f.email("FromAddress"), f.text("ToAddress", 4000, fill=fills.email),
                 f.boolean("Incoming", 0.5), f.picklist("Status", "0", "1", "3", nulls=0), f.moment("MessageDate", nulls=0), f.boolean("HasAttachment", 0.2), rows=500),
-        f.table("Note", "002", f.lookup("ParentId", "Account", "Contact", "Opportunity", "Case", nulls=0, children="Notes"),
+        system.table("Note", "002", f.lookup("ParentId", "Account", "Contact", "Opportunity", "Case", nulls=0, children="Notes"),
                 f.text("Title", 80, fill=fills.spiced(fills.pick(pools.SUBJECTS)), is_name=True), f.boolean("IsPrivate"), f.area("Body", 32000), f.user_owner(), rows=100),
         ObjectDef(
             "Vote", "083",
-            (f.ID, f.IS_DELETED, f.detail("ParentId", "Account", children="Votes"), f.picklist("Type", "Up", "Down", nulls=0), *f.created(), f.modstamp_alone()),
+            (system.ID, system.IS_DELETED, f.detail("ParentId", "Account", children="Votes"), f.picklist("Type", "Up", "Down", nulls=0), *system.created(), system.modstamp_alone()),
             rows=100, wanted_filters=("ParentId", "Id", "Parent.Type"), refusal=VOTE_REFUSAL, is_replicateable=False,
         ),
         ObjectDef(
             "KnowledgeArticle", "kA0",
-            (f.ID, f.auto_number("ArticleNumber", "", width=9, is_name=True), *f.created(), *f.modified(), f.modstamp(),
+            (system.ID, f.auto_number("ArticleNumber", "", width=9, is_name=True), *system.created(), *system.modified(), system.modstamp(),
              f.moment("LastPublishedDate", nulls=0.2), f.picklist("Source__c", *SOURCES)),
             rows=30, has_bulk=False, is_deletable=False, is_replicateable=False,
         ),
@@ -76,13 +77,13 @@ def objects() -> list[ObjectDef]:
             is_writable=False, has_bulk=False, is_replicateable=False, is_deletable=False,
             wanted_filters=("EntityDefinitionId", "DurableId"), refusal=REIFIED_REFUSAL,
         ),
-        ObjectDef("ActivityHistory", None, (f.ID, f.lookup("AccountId", "Account", children="ActivityHistories"), f.text("Subject"), *f.created()), **unreadable),
-        ObjectDef("AccountChangeEvent", None, (f.ID, f.text("ReplayId"), Field("ChangeEventHeader", "complexvalue"), f.text("Name")),
+        ObjectDef("ActivityHistory", None, (system.ID, f.lookup("AccountId", "Account", children="ActivityHistories"), f.text("Subject"), *system.created()), **unreadable),
+        ObjectDef("AccountChangeEvent", None, (system.ID, f.text("ReplayId"), Field("ChangeEventHeader", "complexvalue"), f.text("Name")),
                   associate_type="ChangeEvent", associate_parent="Account", **unreadable),
         ObjectDef(
             "EventLogFile", "0AT",
             (
-                f.ID, f.IS_DELETED, *f.created(), *f.modified(), f.modstamp(), Field("EventType", "picklist", length=255, values=("ApiTotalUsage",)),
+                system.ID, system.IS_DELETED, *system.created(), *system.modified(), system.modstamp(), Field("EventType", "picklist", length=255, values=("ApiTotalUsage",)),
                 Field("LogDate", "datetime", is_nillable=False), Field("LogFileLength", "double", precision=18), Field("LogFileContentType", "string", length=255),
                 Field("ApiVersion", "double", precision=4, scale=1), Field("Sequence", "int"), Field("Interval", "picklist", length=255, values=("Daily", "Hourly")),
                 Field("LogFileFieldNames", "textarea", length=32000, is_filterable=False, is_sortable=False),

@@ -1,4 +1,4 @@
-"""``/composite``, ``/composite/batch`` and the collections."""
+"""``/composite`` and ``/composite/batch``: several requests in one call."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def composite(org: DemoOrg, request: Request) -> Response:
     for sub in subrequests:
         reference = str(sub["referenceId"])
         try:
-            answer = _answer_one(org, request, sub, by_reference)
+            answer = _answer_one(request, sub, by_reference)
         except _Halted as halted:
             answer = _halted(str(halted))
         answer["referenceId"] = reference
@@ -63,7 +63,7 @@ def composite(org: DemoOrg, request: Request) -> Response:
     return json_answer({"compositeResponse": answers})
 
 
-def batch(org: DemoOrg, request: Request) -> Response:
+def batch(_org: DemoOrg, request: Request) -> Response:
     """POST /composite/batch: independent subrequests; each of them costs a call."""
     given = request.json_object()
     subrequests = given.get("batchRequests")
@@ -89,86 +89,10 @@ def batch(org: DemoOrg, request: Request) -> Response:
         # Short form v66.0/…, long form /services/data/v66.0/…: clients send either.
         target = url if url.startswith("/services/data/") else "/services/data/" + url.lstrip("/")
         inner = _inner(request, str(sub.get("method", "GET")), target, sub.get("richInput"), {})
-        response = org.answer_inner(inner)
+        response = request.subanswer(inner)
         results.append({"statusCode": response.status, "result": _value(response)})
         has_errors = has_errors or response.status >= 400
     return json_answer({"hasErrors": has_errors, "results": results})
-
-
-def retrieve_many(org: DemoOrg, request: Request) -> Response:
-    """GET (≤ 800 ids in the URL) or POST (≤ 2,000) /composite/sobjects/{object}: null where nothing was found."""
-    name = org.object_name(request.args["object"])
-    if name is None:
-        raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
-    if request.method == "POST":
-        given = request.json_object()
-        record_ids, fields = given.get("ids"), given.get("fields")
-        most = 2000
-    else:
-        params = request.params
-        record_ids = [part for part in params.get("ids", "").split(",") if part]
-        fields = [part for part in params.get("fields", "").split(",") if part]
-        most = 800
-    if not isinstance(record_ids, list) or not isinstance(fields, list) or not fields:
-        raise ApiError("JSON_PARSER_ERROR", "ids and fields must both be given", 400)
-    if len(record_ids) > most:
-        raise ApiError(
-            "EXCEEDED_ID_LIMIT",
-            f"record limit reached. cannot retrieve more than {most} records",
-            400,
-        )
-    wanted = [str(field_name) for field_name in fields]
-    rows: list[dict[str, Any] | None] = []
-    for record_id in record_ids:
-        try:
-            rows.append(
-                org.database.retrieve(name, str(record_id), wanted, version=request.version)
-            )
-        except ApiError as err:
-            if err.code not in ("NOT_FOUND", "ENTITY_IS_DELETED"):
-                raise
-            rows.append(None)
-    return json_answer(rows)
-
-
-def save_many(org: DemoOrg, request: Request) -> Response:
-    """POST (insert) or PATCH (update) /composite/sobjects: HTTP 200 even where rows are refused."""
-    given = request.json_object()
-    records = given.get("records")
-    if not isinstance(records, list):
-        raise ApiError("JSON_PARSER_ERROR", "records must be a list", 400)
-    if len(records) > 200:
-        raise ApiError(
-            "EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than 200 records", 400
-        )
-    if given.get("allOrNone") is True:
-        raise ApiError(
-            "NOT_IMPLEMENTED",
-            "The demo org has no allOrNone for collections; send allOrNone=false.",
-            501,
-        )
-    return json_answer([_save_one(org, request, record) for record in records])
-
-
-def delete_many(org: DemoOrg, request: Request) -> Response:
-    """DELETE /composite/sobjects?ids=…"""
-    if request.params.get("allOrNone", "").lower() == "true":
-        raise ApiError(
-            "NOT_IMPLEMENTED",
-            "The demo org has no allOrNone for collections; send allOrNone=false.",
-            501,
-        )
-    results: list[dict[str, Any]] = []
-    for record_id in (part for part in request.params.get("ids", "").split(",") if part):
-        name = org.object_of_id(record_id)
-        try:
-            if name is None:
-                raise ApiError("MALFORMED_ID", f"bad id {record_id}", 400)
-            org.database.delete(name, record_id, user_id=request.user.user.user_id)
-            results.append({"id": record_id, "success": True, "errors": []})
-        except ApiError as err:
-            results.append(_save_error(err, record_id))
-    return json_answer(results)
 
 
 def not_here(_org: DemoOrg, request: Request) -> Response:
@@ -218,7 +142,7 @@ def _check(subrequests: list[Any], version: float) -> None:
 
 
 def _answer_one(
-    org: DemoOrg, request: Request, sub: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
+    request: Request, sub: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     target = _filled(str(sub["url"]), known, is_url=True)
     body = _filled_json(sub.get("body"), known)
@@ -231,7 +155,7 @@ def _answer_one(
     headers = {
         str(name).lower(): str(value) for name, value in (sub.get("httpHeaders") or {}).items()
     }
-    response = org.answer_inner(_inner(request, str(sub["method"]), target, body, headers))
+    response = request.subanswer(_inner(request, str(sub["method"]), target, body, headers))
     return {
         "body": _value(response),
         "httpHeaders": dict(response.headers),
@@ -320,42 +244,6 @@ def _filled(text: str, known: Mapping[str, Mapping[str, Any]], *, is_url: bool) 
     return _REFERENCE.sub(value, text)
 
 
-# -- collections' rows ------------------------------------------------------------------------------------------------
-
-
-def _save_one(org: DemoOrg, request: Request, record: Any) -> dict[str, Any]:
-    try:
-        if not isinstance(record, dict) or not isinstance(record.get("attributes"), dict):
-            raise ApiError("INVALID_INPUT", "Each record needs attributes with its type", 400)
-        given = str(record["attributes"].get("type", ""))
-        name = org.object_name(given)
-        if name is None:
-            raise ApiError("INVALID_TYPE", f"sObject type '{given}' is not supported.", 400)
-        values = {
-            key: value for key, value in record.items() if key not in ("attributes", "Id", "id")
-        }
-        user_id = request.user.user.user_id
-        if request.method == "POST":
-            return {
-                "id": org.database.insert(name, values, user_id=user_id),
-                "success": True,
-                "errors": [],
-            }
-        record_id = str(record.get("Id") or record.get("id") or "")
-        if not record_id:
-            raise ApiError("MISSING_ARGUMENT", "Id not specified in an update call", 400, ["Id"])
-        org.database.update(name, record_id, values, user_id=user_id)
-        return {"id": record_id, "success": True, "errors": []}
-    except ApiError as err:
-        return _save_error(err, None)
-
-
-def _save_error(err: ApiError, record_id: str | None) -> dict[str, Any]:
-    """In save results the key is ``statusCode``, not ``errorCode``."""
-    entry = {"statusCode": err.code, "message": err.message, "fields": err.fields}
-    return ({"id": record_id} if record_id else {}) | {"success": False, "errors": [entry]}
-
-
 _BASE = "/services/data/v{version}/composite"
 
 
@@ -370,11 +258,6 @@ ROUTES = [
     route("GET", _BASE, _resources),
     route("POST", _BASE, composite),
     route("POST", _BASE + "/batch", batch),
-    route("POST", _BASE + "/sobjects", save_many),
-    route("PATCH", _BASE + "/sobjects", save_many),
-    route("DELETE", _BASE + "/sobjects", delete_many),
-    route("GET", _BASE + "/sobjects/{object}", retrieve_many),
-    route("POST", _BASE + "/sobjects/{object}", retrieve_many),
     route("PATCH", _BASE + "/sobjects/{object}/{field}", not_here),
     route("POST", _BASE + "/tree/{object}", not_here),
     route("POST", _BASE + "/graph", not_here),

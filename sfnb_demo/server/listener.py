@@ -16,10 +16,11 @@ import struct
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-from sfnb_demo.server.org import DemoOrg, Exchange
+from sfnb_demo.server.exchange import Exchange
 from sfnb_demo.server.wire import (
     Request,
     Response,
@@ -49,8 +50,16 @@ class Listener(ThreadingHTTPServer):
     allow_reuse_address = sys.platform != "win32"
     request_queue_size = 128
 
-    def __init__(self, org: DemoOrg, port: int, tls: ssl.SSLContext) -> None:
-        self.org = org
+    def __init__(
+        self,
+        answer: Callable[[Request], Exchange],
+        port: int,
+        tls: ssl.SSLContext,
+        *,
+        has_gzip: bool,
+    ) -> None:
+        self.answer = answer
+        self.has_gzip = has_gzip
         self.tls = tls
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
@@ -108,7 +117,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._scheme = "https" if is_tls else "http"
 
     def _serve(self) -> None:
-        org = self.server.org
         head_bytes = len(self.path) + sum(len(k) + len(v) + 4 for k, v in self.headers.items())
         if len(self.path) > MOST_HEAD_BYTES:
             self._refuse(414, b"<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>")
@@ -132,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             body=body,
             base_url=f"{self._scheme}://{self.headers.get('host')}",
         )
-        exchange = org.exchange(request)
+        exchange = self.server.answer(request)
         self._send(request, exchange)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
@@ -199,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(response.headers)
         body = response.body
         if (
-            self.server.org.options.has_gzip
+            self.server.has_gzip
             and "Content-Encoding" not in headers
             and _wants_gzip(request.headers.get("accept-encoding", ""))
             and body_length(body) >= _GZIP_FROM_BYTES

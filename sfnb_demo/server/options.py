@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+FIRST_VERSION, LAST_VERSION = 31, 68
+"""API versions served by default; older ones were retired in Summer '25, and 68.0 is Winter '27."""
+
 
 @dataclass(slots=True)
 class Options:
@@ -26,6 +29,7 @@ class Options:
         has_gzip: compress answers for clients that ask for it.
         client_id, client_secret, refresh_token, password: fixed credentials, for tools that bring their own; empty:
             new ones in each run.
+        first_version, last_version: the API versions that the org serves; older ones answer 410.
         start_at: where simulated time begins; None: now.
     """
 
@@ -49,6 +53,8 @@ class Options:
     client_secret: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+    first_version: int = FIRST_VERSION
+    last_version: int = LAST_VERSION
     start_at: datetime | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""A running demo org: its listeners, its ready file, its end."""
+"""A running demo org, composed: the org, what serves its calls, two ports, a ready file, an end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from sfnb_demo.data.database import Database
 from sfnb_demo.server.certificates import write_private
+from sfnb_demo.server.exchange import Exchanger
 from sfnb_demo.server.listener import Listener, tls_context
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.org import DemoOrg
@@ -37,6 +38,7 @@ class DemoServer:
         database: Database | None = None,
     ) -> None:
         self.org = DemoOrg(options, folder, database=database)
+        self._exchanger = Exchanger(self.org)
         self._doors = threading.Lock()
         self._tls = tls_context(str(self.org.keys.server_file))
         self._listeners = [self._listener(port), self._listener(https_port)]
@@ -91,7 +93,9 @@ class DemoServer:
         threading.Thread(target=away, daemon=True).start()
 
     def _listener(self, port: int) -> Listener:
-        return Listener(self.org, port, self._tls)
+        return Listener(
+            self._exchanger.exchange, port, self._tls, has_gzip=self.org.options.has_gzip
+        )
 
     def _serving(self) -> list[threading.Thread]:
         threads = [

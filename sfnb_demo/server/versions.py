@@ -27,14 +27,12 @@ def label(version: int) -> str:
     return f"{_SEASONS[season]} '{26 + year:02d}"
 
 
-def versions(_org: DemoOrg, _request: Request) -> Response:
+def versions(org: DemoOrg, _request: Request) -> Response:
     """All served versions; open to everybody and not counted (REST guide, Versions)."""
-    from sfnb_demo.server.org import FIRST_VERSION, LAST_VERSION
-
     return json_answer(
         [
             {"label": label(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
-            for number in range(FIRST_VERSION, LAST_VERSION + 1)
+            for number in range(org.options.first_version, org.options.last_version + 1)
         ]
     )
 

@@ -71,6 +71,7 @@ class Request:
         base_url: scheme, host and port that the client used; what ``instance_url`` answers.
         is_inner: True for a subrequest.
         fault: the scripted fault of this call.
+        answer_inner: serves a subrequest; None in a subrequest itself.
         args: the named groups of the route, decoded.
     """
 
@@ -82,6 +83,7 @@ class Request:
     is_inner: bool = False
     session: Session | None = None
     fault: Rule | None = None
+    answer_inner: Callable[[Request], Response] | None = None
     args: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -114,6 +116,12 @@ class Request:
         if self.session is None:
             raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", 401)
         return self.session
+
+    def subanswer(self, inner: Request) -> Response:
+        """The answer to a subrequest of this composite call."""
+        if self.answer_inner is None:
+            raise ApiError("INVALID_INPUT", "Composite calls cannot be nested.", 400)
+        return self.answer_inner(inner)
 
     def json(self) -> Any:
         """The body as JSON; ``JSON_PARSER_ERROR`` if it is none."""

@@ -6,34 +6,19 @@ from __future__ import annotations
 from datetime import date
 
 from sfnb_demo.data import ids
-from sfnb_demo.data.catalog import POLYMORPHIC, Catalog
+from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.schema import ID_TYPES, NUMBER_TYPES, Field, ObjectDef
 from sfnb_demo.errors import ApiError
 from sfnb_demo.soql import tree
 from sfnb_demo.soql.conditions import Conditions
 from sfnb_demo.soql.frame import frame, invalid_field, malformed, no_such_object, no_such_relation
-from sfnb_demo.soql.names import Column, Relation, Scope, literal, quote
-from sfnb_demo.soql.plan import Children, Compound, Flavour, Leaf, Node, Plan, written
+from sfnb_demo.soql.functions import AGGREGATES, DATE_PARTS, PLAIN, is_groupable
+from sfnb_demo.soql.names import Scope, literal, quote
+from sfnb_demo.soql.plan import Children, Flavour, Leaf, Node, Plan, written
+from sfnb_demo.soql.selecting import SelectList
 
 MAX_OFFSET = 2_000
 MAX_GROUPS = 2_000
-MAX_FIELDS_ROWS = 200
-MAX_SUBQUERIES = 20
-
-AGGREGATES = {
-    "COUNT": "count",
-    "COUNT_DISTINCT": "count",
-    "SUM": "sum",
-    "AVG": "avg",
-    "MIN": "min",
-    "MAX": "max",
-}
-DATE_PARTS = {
-    "CALENDAR_YEAR": "year", "CALENDAR_QUARTER": "quarter", "CALENDAR_MONTH": "month", "FISCAL_YEAR": "year",
-    "FISCAL_QUARTER": "quarter", "FISCAL_MONTH": "month", "DAY_IN_MONTH": "day", "DAY_IN_WEEK": "dayofweek",
-    "DAY_IN_YEAR": "dayofyear", "WEEK_IN_YEAR": "week", "HOUR_IN_DAY": "hour",
-}  # fmt: skip
-PLAIN = ("TOLABEL", "FORMAT", "CONVERTCURRENCY", "CONVERTTIMEZONE")
 
 _COUNTED = Field("count", "int")
 _AVERAGED = Field("average", "double")
@@ -124,7 +109,7 @@ class Compiler:
 
     def _conditions(self, scope: Scope, *, having: bool = False) -> Conditions:
         to_sql = (
-            (lambda o: self._grouped(scope, o)) if having else (lambda o: self._operand(scope, o))
+            (lambda o: self._grouped(scope, o)) if having else (lambda o: self.operand(scope, o))
         )
         return Conditions(
             scope.text,
@@ -155,14 +140,14 @@ class Compiler:
     def _from(self, scope: Scope) -> str:
         return " ".join([f" FROM {quote(scope.object.name)} {scope.prefix}", *scope.joins])
 
-    def _operand(self, scope: Scope, operand: tree.Operand) -> tuple[str, Field]:
+    def operand(self, scope: Scope, operand: tree.Operand) -> tuple[str, Field]:
         """An operand outside aggregates."""
         if isinstance(operand, tree.Path):
             column = scope.resolve(operand)
             return column.sql, column.field
         if operand.argument is None or operand.name in AGGREGATES:
             raise malformed(scope.text, operand.at, f"unexpected token: '{operand.name}'")
-        sql, inner = self._operand(scope, operand.argument)
+        sql, inner = self.operand(scope, operand.argument)
         if operand.name in PLAIN:
             return sql, inner
         if operand.name == "DAY_ONLY":
@@ -175,10 +160,10 @@ class Compiler:
     def _grouped(self, scope: Scope, operand: tree.Operand) -> tuple[str, Field]:
         """An operand that may be an aggregate."""
         if not isinstance(operand, tree.Call) or operand.name not in AGGREGATES:
-            return self._operand(scope, operand)
+            return self.operand(scope, operand)
         if operand.argument is None:
             return "count(*)", _COUNTED
-        sql, inner = self._operand(scope, operand.argument)
+        sql, inner = self.operand(scope, operand.argument)
         if operand.name in ("SUM", "AVG") and inner.type not in NUMBER_TYPES:
             message = f"field {inner.name} does not support aggregate operator {operand.name}"
             raise malformed(scope.text, operand.at, message)
@@ -228,7 +213,7 @@ class Compiler:
                 sql, found = (
                     self._grouped(scope, operand)
                     if aliases is not None
-                    else self._operand(scope, operand)
+                    else self.operand(scope, operand)
                 )
                 if not found.is_sortable:
                     raise malformed(
@@ -269,9 +254,9 @@ class Compiler:
         )
 
     def _aggregate(self, scope: Scope, query: tree.Query) -> Plan:
-        groups = {str(g).lower(): self._operand(scope, g) for g in query.group_by}
+        groups = {str(g).lower(): self.operand(scope, g) for g in query.group_by}
         for group, (_, found) in zip(query.group_by, groups.values(), strict=False):
-            if not _is_groupable(found):
+            if not is_groupable(found):
                 raise malformed(
                     scope.text, group.at, f"field '{found.name}' can not be grouped in a query call"
                 )
@@ -320,7 +305,7 @@ class Compiler:
     def _select(self, scope: Scope, query: tree.Query, *, foreign_key: Field | None = None) -> Plan:
         if query.having is not None:
             raise malformed(scope.text, query.items[0].at, "having clause requires a group by")
-        builder = _Columns(self, scope, query)
+        builder = SelectList(self, scope, query)
         for item in query.items:
             builder.add(item)
         where = self._where(scope, query)
@@ -349,140 +334,3 @@ class Compiler:
         inner = Scope(self.catalog, child, query.text, scope.prefix + "c", query.alias)
         plan = self._select(inner, query, foreign_key=relation.field)
         return relation.field.children, Children(plan, query.limit, query.offset or 0)
-
-
-class _Columns:
-    """The columns of a SELECT as they gather, and the tree of the record they make."""
-
-    def __init__(self, compiler: Compiler, scope: Scope, query: tree.Query) -> None:
-        self.compiler = compiler
-        self.scope = scope
-        self.query = query
-        self.sql: list[str] = []
-        self.header: list[str] = []
-        self.seen: set[str] = set()
-        self.subqueries = 0
-        is_csv = compiler.flavour == "csv"
-        self.root = Node(scope.object.name, -1 if is_csv else self._push(f'{scope.prefix}."Id"'))
-        self.nodes: dict[tuple[str, ...], Node] = {(): self.root}
-
-    def _push(self, sql: str) -> int:
-        self.sql.append(sql)
-        return len(self.sql) - 1
-
-    def add(self, item: tree.Item) -> None:
-        text = self.scope.text
-        what = item.what
-        if what is None:
-            raise malformed(text, item.at, "TYPEOF is not supported in this organization")
-        if isinstance(what, tree.Query):
-            self._children(what, item.at)
-        elif isinstance(what, tree.Call):
-            if what.name == "FIELDS":
-                self._all_fields(what)
-            else:
-                self._function(what, item)
-        else:
-            if item.alias is not None:
-                raise malformed(text, item.at, "only aggregate expressions use field aliasing")
-            self._field(self.scope.resolve(what), str(what), item.at)
-
-    def _children(self, query: tree.Query, at: int) -> None:
-        if self.compiler.flavour == "csv":
-            raise malformed(
-                self.scope.text, at, "parent-to-child subqueries are not supported in Bulk Query"
-            )
-        self.subqueries += 1
-        if self.subqueries > MAX_SUBQUERIES:
-            raise malformed(
-                self.scope.text, at, f"Maximum number of subqueries is {MAX_SUBQUERIES}"
-            )
-        name, children = self.compiler.subquery(self.scope, query)
-        self.root.entries[name] = children
-
-    def _function(self, call: tree.Call, item: tree.Item) -> None:
-        sql, found = self.compiler._operand(self.scope, call)
-        if call.name not in PLAIN:
-            raise malformed(
-                self.scope.text, item.at, f"Field must be grouped or aggregated: {call.name}"
-            )
-        key = item.alias or found.name
-        self.root.entries[key] = Leaf(self._push(written(sql, found.type, self.compiler.flavour)))
-        self.header.append(key)
-
-    def _all_fields(self, call: tree.Call) -> None:
-        text, which = self.scope.text, str(call.argument or "").upper()
-        if which not in ("ALL", "STANDARD", "CUSTOM"):
-            raise malformed(text, call.at, f"unexpected token: '{call.argument}'")
-        is_unbounded = which != "STANDARD"
-        if is_unbounded and (self.query.limit is None or self.query.limit > MAX_FIELDS_ROWS):
-            raise malformed(
-                text,
-                call.at,
-                f"The SOQL FIELDS function must have a LIMIT of at most {MAX_FIELDS_ROWS}",
-            )
-        if is_unbounded and self.compiler.flavour == "csv":
-            raise malformed(
-                text,
-                call.at,
-                "The SOQL FIELDS function is not supported with an unbounded set of fields in this API",
-            )
-        for wanted in self.scope.object.fields:
-            if which == "ALL" or wanted.is_custom == (which == "CUSTOM"):
-                is_whole = self.compiler.flavour == "csv" and (
-                    wanted.type in ("address", "location", "base64")
-                )
-                if not is_whole:
-                    self._field(Column(self.scope.root, wanted), wanted.name, call.at)
-
-    def _field(self, column: Column, spelled: str, at: int) -> None:
-        flavour, wanted = self.compiler.flavour, column.field
-        path = ".".join((*column.relation.path, wanted.name))
-        if path in self.seen:
-            raise invalid_field(self.scope.text, at, f"duplicate field selected: {path}")
-        self.seen.add(path)
-        self.header.append(spelled if "." in spelled and column.relation.path else wanted.name)
-        if flavour == "csv":
-            self._push(written(column.sql, wanted.type, flavour))
-            return
-        node = self._node(column.relation)
-        if wanted.parts:
-            parts = []
-            for key, part in wanted.parts:
-                inner = column.relation.object.find(part)
-                parts.append((key, self._push(Column(column.relation, inner).sql) if inner else -1))
-            node.entries[wanted.name] = Compound(tuple(sorted(parts)))
-            return
-        sql = column.sql
-        if wanted.type == "base64":
-            sql = f"('{self.compiler.path}' || {sql})"
-        node.entries[wanted.name] = Leaf(self._push(written(sql, wanted.type, flavour)))
-
-    def _node(self, relation: Relation) -> Node:
-        if relation.path in self.nodes:
-            return self.nodes[relation.path]
-        above = (
-            self._node(self.scope.relations[relation.path[:-1]])
-            if len(relation.path) > 1
-            else self.root
-        )
-        is_any = relation.object is POLYMORPHIC
-        node = Node(relation.object.name, self._push(f'{relation.alias}."Id"'))
-        if is_any:
-            node.type = self._push(f'{relation.alias}."Type"')
-        above.entries[relation.path[-1]] = node
-        self.nodes[relation.path] = node
-        return node
-
-
-def _is_groupable(found: Field) -> bool:
-    return found.is_filterable and found.type not in (
-        "datetime",
-        "double",
-        "currency",
-        "percent",
-        "multipicklist",
-        "base64",
-        "address",
-        "location",
-    )
