@@ -41,11 +41,18 @@ from sfnb.store.part_writer import PartTarget, PartWriter
 from sfnb.store.parts import SNAPSHOT, Part, alive_ids
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
 
+NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+"""
+Keeps delta-rs from promising to its readers ``column >= null`` for each column without a least value in a commit:
+Arrow and DuckDB took that for “no row of this file can match”, so any WHERE gave nothing (seen with deltalake 1.6).
+"""
+
 TABLE_PROPERTIES: Mapping[str, str | None] = {
     # Cursors and digests live in the log: nothing may tidy it away.
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": "100",
+    **NO_STATISTICS,
 }
 
 ATTEMPTS = 5
@@ -110,11 +117,17 @@ class ObjectWriter:
                 told = pa.schema(table.schema().to_arrow())
                 present = pa.schema([field.with_type(stored_type(field.type)) for field in told])
                 missing = added_columns(present, columns, self._name)
-                if not missing:
+                is_readable = NO_STATISTICS.items() <= table.metadata().configuration.items()
+                if not missing and is_readable:
                     self._part_columns = part_columns(present, columns)
                     return self._part_columns
                 try:
-                    table.alter.add_columns(list(DeltaSchema.from_arrow(pa.schema(missing)).fields))
+                    if not is_readable:  # made by sfnb 0.1
+                        table.alter.set_table_properties(NO_STATISTICS)
+                    else:
+                        table.alter.add_columns(
+                            list(DeltaSchema.from_arrow(pa.schema(missing)).fields)
+                        )
                 except DeltaError:
                     # Another snapshot has changed the table meanwhile, most likely by the same columns: look again.
                     if attempt == ATTEMPTS - 1:
