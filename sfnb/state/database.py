@@ -31,6 +31,15 @@ class Database:
         self.url = _parse_url(url)
         self.clock = clock
         self._engine = _create_engine(self.url)
+        # PostgreSQL's default, READ COMMITTED, shows each statement a moment of its own.
+        # SQLite shows one moment anyway (WAL mode).
+        self._reader = (
+            self._engine
+            if self.is_sqlite
+            else self._engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        )
         # SQLite lets one writer in and makes the others sleep and try again. Threads queue here instead, which is fair.
         self._turn = threading.Lock()
 
@@ -40,8 +49,18 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that sees one moment and changes nothing."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
+        """
+        A transaction that sees one moment and changes nothing; a statement that would is refused.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with (
+            self._translated(),
+            self._reader.connect() as connection,
+            _query_only(connection, is_on=self.is_sqlite),
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -190,6 +209,20 @@ def _on_sqlite_connect(connection: Any, _: object) -> None:
     connection.execute(f"PRAGMA busy_timeout = {BUSY_WAIT_S * 1000}")
     # In WAL mode a lost power supply may cost the last moments, never the database.
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+@contextmanager
+def _query_only(connection: Connection, *, is_on: bool) -> Iterator[None]:
+    """Refuse changes on this SQLite connection for now. It then goes back to the pool for others."""
+    if not is_on:
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA query_only = ON")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA query_only = OFF")
 
 
 @contextmanager
