@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sfnb.clock import Clock
@@ -11,12 +12,12 @@ from sfnb.memory import State
 from sfnb.model import Api, BudgetStatus
 from sfnb.org.client import OrgClient
 from sfnb.settings import Settings
-from sfnb.store.tables import OrgStore
 
 if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
 
     from sfnb.store.snapshots import Snapshots
+    from sfnb.store.tables import OrgStore
 
 
 class Connection:
@@ -26,16 +27,14 @@ class Connection:
     Attributes:
         client: every call to Salesforce, through the gate.
         state: limits, audit log, jobs, usage.
-        store: the org's tables and snapshots.
     """
 
     def __init__(
-        self, client: OrgClient, *, settings: Settings, state: State, store: OrgStore, clock: Clock
+        self, client: OrgClient, *, settings: Settings, state: State, clock: Clock
     ) -> None:
         self.client = client
         self.settings = settings
         self.state = state
-        self.store = store
         self.clock = clock
         self._open = ExitStack()
 
@@ -51,6 +50,13 @@ class Connection:
     def sf(self) -> Salesforce:
         """A simple-salesforce client whose calls pass the gate, as the jobs' calls do."""
         return self.client.sf
+
+    @cached_property
+    def store(self) -> OrgStore:
+        """The org's tables and snapshots. Their libraries load here, not before the first call."""
+        from sfnb.store.tables import open_store
+
+        return open_store(self.settings.store_root).org(self.org_id)
 
     @property
     def snapshots(self) -> Snapshots:

@@ -14,16 +14,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from sfnb.connection import Connection
 from sfnb.errors import CallerError
 from sfnb.jobs import events
-from sfnb.jobs.discovery import Discovery
-from sfnb.jobs.plan import Plan, first_pause
-from sfnb.jobs.runner import OnPause, Runner
 from sfnb.jobs.summary import job_summary
 from sfnb.model import Api, BudgetStatus, JobState
+
+if TYPE_CHECKING:
+    # A command connects before these load, so that its first call leaves early.
+    from sfnb.connection import Connection
+    from sfnb.jobs.plan import Plan
+    from sfnb.jobs.runner import OnPause, Runner
 
 EXIT_CODES: dict[str, int] = {
     JobState.COMPLETED: 0,
@@ -82,6 +84,8 @@ class Estimate:
     @property
     def pauses(self) -> list[str]:
         """Where the job would pause, one sentence per budget."""
+        from sfnb.jobs.plan import first_pause
+
         return first_pause(self.plan.price(), self.standing)
 
 
@@ -95,6 +99,8 @@ def plan(org: Connection, request: BackupRequest) -> Estimate:
         CallerError: an object that the org does not have.
         QuotaSignal: not even these calls fit under the limit now.
     """
+    from sfnb.jobs.discovery import Discovery
+
     survey = Discovery(org.client, "", threading.Event(), request.objects, request.exclude)
     planned, _ = survey.plan()
     return Estimate(planned, org.client.gate.standing())
@@ -228,6 +234,8 @@ def _create(org: Connection, request: BackupRequest) -> str:
 
 
 def _runner(org: Connection, options: RunOptions) -> Runner:
+    from sfnb.jobs.runner import Runner
+
     poll_s = options.get("poll_s")
     return Runner(
         org.client,

@@ -73,13 +73,7 @@ class Installation:
         from sfnb.connection import Connection
 
         client = self.open_client(name)
-        return Connection(
-            client,
-            settings=self.settings,
-            state=self.state,
-            store=self.store(client.org_id),
-            clock=self.clock,
-        )
+        return Connection(client, settings=self.settings, state=self.state, clock=self.clock)
 
     def close(self) -> None:
         """Give back connections. What is stored stays."""

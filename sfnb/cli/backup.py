@@ -16,12 +16,12 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.progress import progress_for
-from sfnb.connection import Connection
 from sfnb.engine import EXIT_CODES, Estimate
 from sfnb.errors import CallerError, SfnbError
-from sfnb.jobs.runner import OnPause
 
 if TYPE_CHECKING:
+    from sfnb.connection import Connection
+    from sfnb.jobs.runner import OnPause
     from sfnb.quota.forecast import Finish
 
 

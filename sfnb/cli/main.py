@@ -16,47 +16,56 @@ from sfnb.errors import CallerError, QuotaSignal, SfnbError
 
 FAILED, WRONG_USAGE, PAUSED, STOPPED = 1, 2, 75, 130
 
-ROOMS = {
-    "demo": "demo",
-    "org": "orgs",
-    "limit": "limits",
-    "audit": "limits",
-    "plan": "backup",
-    "backup": "backup",
-    "resume": "backup",
-    "pause": "limits",
-    "cancel": "limits",
-    "jobs": "limits",
-    "snapshots": "snapshots",
-    "show": "snapshots",
-    "export": "snapshots",
-    "verify": "snapshots",
-    "usage": "usage",
-    "report": "usage",
-    "run": "notebooks",
-    "lab": "lab",
-    "dashboard": "lab",
+COMMANDS = {
+    "demo": ("demo", "A Salesforce-like org on this machine, to try things on."),
+    "org": ("orgs", "Register Salesforce orgs, list and check them."),
+    "limit": ("limits", "Show an org's limits, or set how far jobs may go."),
+    "audit": ("limits", "Show who changed which limit, or verify the audit log."),
+    "plan": ("backup", "Show what a backup would cost and where it would pause."),
+    "backup": ("backup", "Back up an org, pausing at its limit."),
+    "resume": ("backup", "Resume a paused, failed or killed job in its snapshot."),
+    "pause": ("jobs", "Pause a running job."),
+    "cancel": ("jobs", "End a job for good; its snapshot stays readable."),
+    "jobs": ("jobs", "List all jobs, or those of one org."),
+    "snapshots": ("snapshots", "List the snapshots of an org, oldest first."),
+    "show": ("snapshots", "Show what a snapshot contains."),
+    "export": ("snapshots", "Write an object's records as of a snapshot to a file."),
+    "verify": ("snapshots", "Check that everything stored is as it was written."),
+    "usage": ("usage", "Show who used an org's API allowance, by day and app."),
+    "report": ("usage", "Write an HTML page or PDF on the API use of orgs."),
+    "run": ("notebooks", "Run a notebook without a browser."),
+    "lab": ("lab", "Open JupyterLab on the notebooks."),
+    "dashboard": ("lab", "Serve the screens as pages without code."),
 }
-"""Each command and the module of this package that has it among its ``COMMANDS``."""
+"""Each command: the module that has it among its ``COMMANDS``, and its line in `sfnb --help`."""
 
 
-class Rooms(click.Group):
-    """Loads a command's module when the command is asked for: half a second of imports that others need not pay."""
+class LazyCommands(click.Group):
+    """
+    Imports a command's module when the command is called.
+
+    `sfnb --help` imports none of them: its lines stand in the table above.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(ROOMS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in ROOMS:
+        if cmd_name not in COMMANDS:
             return None
         with _no_collecting():
-            commands: list[click.Command] = import_module(f"sfnb.cli.{ROOMS[cmd_name]}").COMMANDS
+            module = import_module(f"sfnb.cli.{COMMANDS[cmd_name][0]}")
+        commands: list[click.Command] = module.COMMANDS
         return next(command for command in commands if command.name == cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
 @contextmanager
 def _no_collecting() -> Iterator[None]:
-    """Imports throw nothing away: looking for garbage meanwhile is a seventh of a start's CPU time."""
+    """Imports leave no garbage; collecting during them takes a seventh of the start's CPU time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -67,7 +76,8 @@ def _no_collecting() -> Iterator[None]:
 
 
 @click.group(
-    cls=Rooms, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyCommands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(sfnb.__version__, prog_name="sfnb")
 @click.pass_context
