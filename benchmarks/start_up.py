@@ -8,53 +8,50 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SFNB = "from sfnb.cli import main; main()"
 UNTIL_FIRST_CALL = """
 import os, sys, time
 
 def first_call(event, arguments):
     if event == "socket.connect":
-        print(time.process_time(), flush=True)
+        print("CPU", time.process_time(), flush=True)
         os._exit(0)
 
 sys.addaudithook(first_call)
-from sfnb.cli.main import run
-sys.exit(run(sys.argv[1:]))
 """
-TO_THE_END = """
-import atexit, sys, time
-atexit.register(lambda: print(time.process_time(), flush=True))
-"""
-RUN = TO_THE_END + "from sfnb.cli.main import run\nsys.exit(run(sys.argv[1:]))"
 
 WAYS: dict[str, tuple[str, list[str], float]] = {
-    "python alone": (TO_THE_END, [], 0.0),
-    "import sfnb": (TO_THE_END + "import sfnb", [], 0.3),
-    "sfnb --help": (RUN, ["--help"], 0.4),
-    "sfnb jobs": (RUN, ["jobs"], 0.4),
-    "sfnb backup, until its first call": (UNTIL_FIRST_CALL, ["backup", "x"], 0.8),
+    "python alone": ("", [], 0.0),
+    "import sfnb": ("import sfnb", [], 0.3),
+    "sfnb --help": (SFNB, ["--help"], 0.4),
+    "sfnb jobs": (SFNB, ["jobs"], 0.4),
+    "sfnb backup, until its first call": (UNTIL_FIRST_CALL + SFNB, ["backup", "x"], 0.8),
 }
 """What is measured: the program, its arguments, and how many seconds it may take."""
 
 
 def cpu_s(checkout: Path, home: str, way: str) -> float:
+    """User and system time of one run, to its end or to its first call."""
     code, arguments, _ = WAYS[way]
     env = {**os.environ, "PYTHONPATH": str(checkout), "SFNB_HOME": home, "X_TOKEN": "00D!x"}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, *arguments],
-        env=env,
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    return float(done.stdout.split()[-1])
+    # -P: the version in PYTHONPATH, not the one in this folder
+    command = [sys.executable, "-P", "-c", code, *arguments]
+    before = getrusage(RUSAGE_CHILDREN)
+    done = subprocess.run(command, env=env, text=True, capture_output=True, check=True)
+    after = getrusage(RUSAGE_CHILDREN)
+    if found := re.search(r"^CPU (\S+)", done.stdout, re.MULTILINE):
+        return float(found[1])
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def prepare(checkout: Path, home: str) -> None:

@@ -97,3 +97,11 @@ def test_calls_of_a_small_org_are_told_by_kind() -> None:
         int(row[0]) for name, row in table.items() if row[0].isdigit() and name != "all told"
     ]
     assert int(table["all told"][0]) == sum(numbers) < 80
+
+
+def test_start_up_measures_each_way() -> None:
+    """The CPU time of each way in, beside another checkout's if one is named."""
+    checkout = str(BENCHMARKS.parent)
+    table = cells(printed("start_up.py", "--repeat", "1", "--against", checkout))
+    assert len(table) == 7 and all(len(line) == 5 for line in table.values())
+    assert float(table["sfnb jobs"][1]) > 0 < float(table["sfnb backup, until its first call"][3])

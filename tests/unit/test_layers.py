@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,11 +272,3 @@ def test_nothing_is_caught_without_a_word() -> None:
         and all(isinstance(line, ast.Pass | ast.Continue) for line in node.body)
     ]
     assert silent == []
-
-
-def test_the_command_starts_without_heavy_libraries() -> None:
-    """`sfnb --help` answers at once: nothing heavy is imported before a command asks for it."""
-    heavy = "{'pandas', 'pyarrow', 'plotly', 'duckdb', 'sqlalchemy'}"
-    code = f"import sys, sfnb.cli.main; print(*{heavy} & set(sys.modules))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.split() == []

@@ -13,12 +13,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData
 
 import sfnb.state
 from sfnb.clock import FakeClock
 from sfnb.errors import StoreError
 from sfnb.memory import open_state
 from sfnb.state import migration, owner
+from sfnb.state.database import Database
 from sfnb.state.owner import Owner, is_alive, this_process
 from sfnb.state.schema import metadata
 
@@ -27,13 +29,30 @@ def url_of(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def test_the_revisions_make_what_the_code_expects(tmp_path: Path) -> None:
-    """The migrated database has exactly the tables of schema.py, and HEAD names the newest revision."""
-    with (
-        open_state(url_of(tmp_path / "deep" / "down" / "state.db")) as state,
-        state.database.read() as connection,
-    ):
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+def test_the_revisions_make_what_a_new_database_has(tmp_path: Path) -> None:
+    """
+    All revisions from the first on make the tables of schema.py and the rows of a new database.
+
+    HEAD names the newest revision.
+    """
+    migrated = Database(url_of(tmp_path / "migrated.db"), clock=FakeClock())
+    with migrated.write() as connection:
+        migration.upgrade(connection, "migrated.db")
+    with open_state(url_of(tmp_path / "deep" / "down" / "state.db")) as state:
+        contents = []
+        for database in (migrated, state.database):
+            with database.read() as connection:
+                assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+                found = MetaData()
+                found.reflect(connection)
+                contents.append(
+                    {
+                        name: [tuple(row) for row in connection.execute(table.select())]
+                        for name, table in found.tables.items()
+                    }
+                )
+        assert contents[0] == contents[1] and contents[0]["alembic_version"]
+    migrated.close()
     config = Config()
     config.set_main_option("script_location", str(Path(sfnb.state.__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
