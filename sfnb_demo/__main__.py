@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         max_calls=given.max_calls,
         is_hard=given.hard,
         minutes_per_second=given.minutes_per_second,
+        clock=given.clock,
+        seconds_per_call=given.seconds_per_call,
+        hours_per_wait=given.hours_per_wait,
         competitors=given.competitors,
         competitors_pct=given.competitors_pct,
         session_minutes=given.session_minutes,
@@ -101,6 +104,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--minutes-per-second", type=float, default=1.0, help="simulated minutes in a real second"
+    )
+    serve.add_argument(
+        "--clock",
+        choices=("wall", "calls"),
+        default="wall",
+        help="what moves simulated time: real time, or the calls that arrive",
+    )
+    serve.add_argument(
+        "--seconds-per-call", type=float, default=30.0, help="with --clock calls: for each call"
+    )
+    serve.add_argument(
+        "--hours-per-wait",
+        type=float,
+        default=6.0,
+        help="with --clock calls: for each look at /limits that follows another one directly",
     )
     serve.add_argument(
         "--competitors", choices=("on", "off", "curve"), default="on", help="other apps that spend"

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 
+def is_probe(target: str) -> bool:
+    """Whether a call asks for ``/limits``."""
+    return target.partition("?")[0].rstrip("/").lower().endswith("/limits")
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """
@@ -48,7 +53,7 @@ class Call:
     @property
     def is_probe(self) -> bool:
         """Whether it asked for ``/limits``, which a careful client does even when it may send nothing else."""
-        return self.target.partition("?")[0].rstrip("/").lower().endswith("/limits")
+        return is_probe(self.target)
 
     def as_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__} | {"spent": dict(self.spent)}

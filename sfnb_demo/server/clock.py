@@ -5,7 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """
+    How calls move the clock, for demos that must go the same way on any machine.
+
+    A client that asks for ``/limits`` twice in a row, with no other call between, waits for its
+    quota: then much time passes at once.
+
+    Args:
+        per_call_s: simulated seconds that pass with each call.
+        per_wait_s: simulated seconds that pass with each look at ``/limits`` of a client that waits.
+    """
+
+    per_call_s: float = 30.0
+    per_wait_s: float = 6 * 3600.0
 
 
 class SimulatedClock:
@@ -15,6 +33,7 @@ class SimulatedClock:
     Args:
         start_at: where simulated time begins, aware.
         minutes_per_second: 0 stands still (then only ``advance`` moves it); 1/60 is real time.
+        steps: calls move the clock, and no second of real time does.
         monotonic: the real seconds, injected for tests.
     """
 
@@ -23,13 +42,16 @@ class SimulatedClock:
         start_at: datetime,
         *,
         minutes_per_second: float = 1 / 60,
+        steps: Steps | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lock = threading.Lock()
         self._monotonic = monotonic
         self._base_s = start_at.timestamp()
         self._real_s = monotonic()
-        self._speed = minutes_per_second * 60.0
+        self._speed = 0.0 if steps else minutes_per_second * 60.0
+        self._steps = steps
+        self._was_probe = False
 
     def now_s(self) -> float:
         """Simulated seconds since 1970."""
@@ -59,6 +81,15 @@ class SimulatedClock:
             raise ValueError("minutes must be 0 or more: simulated time never goes back.")
         with self._lock:
             self._base_s += timedelta(minutes=minutes).total_seconds()
+
+    def note_call(self, *, is_probe: bool) -> None:
+        """A call has arrived: on a clock that calls move, time passes."""
+        if self._steps is None:
+            return
+        with self._lock:
+            is_waiting = is_probe and self._was_probe
+            self._base_s += self._steps.per_wait_s if is_waiting else self._steps.per_call_s
+            self._was_probe = is_probe
 
     def _now_s(self) -> float:
         return self._base_s + (self._monotonic() - self._real_s) * self._speed

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server import control, fault_answers, soap
-from sfnb_demo.server.calls import Call
+from sfnb_demo.server.calls import Call, is_probe
 from sfnb_demo.server.faults import Rule
 from sfnb_demo.server.limits import limit_header
 from sfnb_demo.server.org import DemoOrg
@@ -62,6 +62,7 @@ class Exchanger:
         org = self.org
         if request.path.startswith("/control"):
             return Exchange(control.answer(org, request))
+        org.clock.note_call(is_probe=is_probe(request.target))
         request.answer_inner = self._answer_inner
         bill = _Bill(org.calls.next_number(), org.clock.now_s())
         bill.fault = request.fault = org.faults.next(request.method, request.target, request.body)

@@ -18,6 +18,8 @@ class Options:
         max_calls: calls in 24 hours; 15,000 is a Developer Edition's.
         is_hard: refuse beyond it (Developer Edition, sandbox, trial), or go over it softly (paid production).
         minutes_per_second: simulated minutes in a real second; 1/60 is real time.
+        clock: what moves simulated time: ``wall`` (real time, ``minutes_per_second`` fast) or ``calls``
+            (each call ``seconds_per_call``, each look of a waiting client ``hours_per_wait``).
         competitors: other apps spend: ``off``, ``curve``, or ``on`` (curve and bursts).
         competitors_pct: what they spend on a weekday, in percent of ``max_calls``.
         session_minutes: idle lifetime of a session in simulated minutes; None: sessions never end by themselves.
@@ -40,6 +42,9 @@ class Options:
     max_calls: int = 15_000
     is_hard: bool = True
     minutes_per_second: float = 1.0
+    clock: Literal["wall", "calls"] = "wall"
+    seconds_per_call: float = 30.0
+    hours_per_wait: float = 6.0
     competitors: Literal["on", "off", "curve"] = "on"
     competitors_pct: float = 35.0
     session_minutes: float | None = None

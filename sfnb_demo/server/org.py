@@ -17,7 +17,7 @@ from sfnb_demo.server.bulk1_jobs import Bulk1Jobs
 from sfnb_demo.server.bulk2_jobs import Bulk2Jobs
 from sfnb_demo.server.calls import CallLog
 from sfnb_demo.server.certificates import Keys, make_keys
-from sfnb_demo.server.clock import SimulatedClock
+from sfnb_demo.server.clock import SimulatedClock, Steps
 from sfnb_demo.server.cursors import Cursors
 from sfnb_demo.server.event_log import EventLog
 from sfnb_demo.server.faults import Faults
@@ -41,7 +41,11 @@ class DemoOrg:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.clock = SimulatedClock(
-            options.first_moment, minutes_per_second=options.minutes_per_second
+            options.first_moment,
+            minutes_per_second=options.minutes_per_second,
+            steps=Steps(options.seconds_per_call, options.hours_per_wait * 3600)
+            if options.clock == "calls"
+            else None,
         )
         self._owns_database = database is None
         self.database = database or _made_database(options, self.clock)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfnb_demo.server.clock import SimulatedClock, async_time, rest_time
+from sfnb_demo.server.clock import SimulatedClock, Steps, async_time, rest_time
 from sfnb_demo.server.other_apps import APPS, DAY_MINUTES, OtherApps
 from sfnb_demo.server.quota import DAY_S, Meter, Quota
 
@@ -173,3 +173,18 @@ def test_times_are_written_as_each_api_writes_them() -> None:
     moment = datetime(2026, 11, 9, 5, 12, 3, 118_999, tzinfo=UTC)
     assert rest_time(moment) == "2026-11-09T05:12:03.118+0000"
     assert async_time(moment) == "2026-11-09T05:12:03.118Z"
+
+
+def test_calls_move_the_clock() -> None:
+    """With ``--clock calls`` each call moves time a little, each look of a waiting client much, real time never."""
+    real_s = [0.0]
+    start = datetime(2026, 11, 2, tzinfo=UTC)
+    clock = SimulatedClock(
+        start, minutes_per_second=90, steps=Steps(30.0, 3600.0), monotonic=lambda: real_s[0]
+    )
+    passed: list[float] = []
+    for is_probe in (True, False, True, True, True, False):
+        real_s[0] += 1000
+        clock.note_call(is_probe=is_probe)
+        passed.append(clock.now_s() - start.timestamp())
+    assert passed == [30, 60, 90, 3690, 7290, 7320]
