@@ -1,4 +1,4 @@
-"""`sfnb snapshots`, `show`, `export`, `verify`: what is stored, and whether it still is what was written."""
+"""`sfnb snapshots`, `show`, `export`, `verify`: what is stored, and whether it is still intact."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def aligned(
     heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()
 ) -> str:
     """A table of plain text; the columns in ``right`` (from 0) are numbers."""
-    told = [[str(head) for head in heads], *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in told) for i in range(len(heads))]
+    cells = [[str(head) for head in heads], *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     numbers = set(right)
     return "\n".join(
         "  ".join(
             cell.rjust(w) if i in numbers else cell.ljust(w)
             for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
-        for row in told
+        for row in cells
     )
 
 
@@ -80,7 +80,7 @@ def snapshots(app: App, name: str, as_json: bool) -> int:
     if as_json:
         click.echo(_as_json(summaries))
     elif not summaries:
-        click.echo(f"{name} has no snapshots yet; `sfnb backup {name}` makes one.")
+        click.echo(f"{name} has no snapshots yet. `sfnb backup {name}` makes one.")
     else:
         rows = [
             (
@@ -107,7 +107,7 @@ def snapshots(app: App, name: str, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @pass_app
 def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
-    """Show what a snapshot has: SNAPSHOT is an id, the beginning of one, or `latest`."""
+    """Show what a snapshot holds. SNAPSHOT is an id, the beginning of one, or `latest`."""
     manifest = app.store(name).snapshots[snapshot].manifest
     if as_json:
         click.echo(_as_json(manifest.as_json()))
@@ -162,13 +162,13 @@ def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
 def export(
     app: App, name: str, object_name: str, *, snapshot: str, path: Path, force: bool
 ) -> None:
-    """Write the records of OBJECT, alive at a snapshot, into a file."""
+    """Write the records of OBJECT that were alive at a snapshot to a file."""
     found = app.store(name).snapshots[snapshot]
     count = found.export(object_name, path, overwrite=force)
-    click.echo(f"{count:,} records of {object_name} as of {found.id} are in {path}.")
+    click.echo(f"Wrote {count:,} records of {object_name} as of {found.id} to {path}.")
     if not found.is_complete(object_name):
         click.echo(
-            f"{object_name} is not complete in this snapshot; the records are those stored so far.",
+            f"{object_name} is not complete in this snapshot. The file has the records stored so far.",
             err=True,
         )
 
@@ -178,7 +178,7 @@ def export(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
 @pass_app
 def verify(app: App, name: str, as_json: bool) -> int:
-    """Read everything that is stored of an org and compare it with what was written. Exits 1 on any damage."""
+    """Check everything that is stored of an org against what was written. Exits 1 on any damage."""
     from sfnb.store.verify import verify as verify_store
 
     store = app.store(name)

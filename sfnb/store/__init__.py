@@ -1,16 +1,28 @@
 """
 Rows on disk: one Delta table per object, one manifest per snapshot.
 
-A part (Parquet) is written first and is not visible; one Delta commit then names it and carries the cursor that it
-brought the object to; the manifest comes last and seals the snapshot. So an interrupt leaves, at worst:
+A part (Parquet) is written first and is not yet visible. One Delta commit then names it and carries the cursor that
+it moved the object to. The manifest comes last and seals the snapshot. So an interrupt leaves, at worst:
 
-- between part and commit: a file that no commit names. ``verify`` calls it litter, a later prune removes it;
-- between commit and seal: a partial snapshot that can be read at once and gone on with.
+- between part and commit: a file that no commit names. ``verify`` calls it an orphan; a later prune removes it;
+- between commit and seal: a partial snapshot that can be read at once and resumed.
 
-Nothing here asks the state database anything: which rows exist is decided by the Delta logs alone.
-Importing this package loads neither pandas nor duckdb.
+The state database has no say here: the Delta logs alone decide which rows exist.
+Importing this package loads neither pandas nor duckdb. docs/format.md describes the files.
 
-Modules: ``files`` (where the bytes are), ``parts`` (Parquet), ``log`` (what the Delta logs say), ``columns``
-(what a table has from snapshot to snapshot), ``manifest`` (plan and manifest of a snapshot), ``tables`` (the FACE for
-writing), ``snapshots`` (the FACE for reading), ``views`` (frames, SQL, CSV), ``verify``.
+=================  ====================================================================
+``files``          where the bytes are: a folder or an object store; errors in words
+``formats``        the format number, and the refusal of a newer one
+``parts``          rows as Parquet
+``part_writer``    the worker's half of writing: rows become parts, in any process
+``columns``        what a table's columns are from snapshot to snapshot (pure)
+``schema``         an object's columns in one snapshot
+``log``            what the Delta logs say
+``manifest``       plan and manifest of a snapshot
+``objects``        the deciding thread's half: one object's commits
+``tables``         the FACE for writing
+``snapshots``      the FACE for reading
+``views``          records as frames, SQL, CSV, Parquet; ``pages``: page by page
+``verify``         whether the store still is what was written
+=================  ====================================================================
 """

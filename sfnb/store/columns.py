@@ -17,12 +17,12 @@ TYPES: Mapping[str, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": MOMENT,
 }
-"""All a table has, under the names used in ``schema/<Object>.json``."""
+"""The types a table may have, under the names used in ``schema/<Object>.json``."""
 
 NAMES: Mapping[pa.DataType, str] = {kind: name for name, kind in TYPES.items()}
 
 LOSSLESS = frozenset({("int64", "double"), *((name, "string") for name in TYPES)})
-"""From what a snapshot brings to what the table has. An int of Salesforce has 32 bits, so a double holds it."""
+"""Casts from a snapshot's type to the table's that keep every value. A double holds Salesforce's 32-bit int."""
 
 
 def stored_type(kind: pa.DataType) -> pa.DataType:
@@ -47,7 +47,7 @@ def stored_columns(schema: pa.Schema, object_name: str) -> pa.Schema:
     The columns of an object as they are stored.
 
     Raises:
-        StoreError: a type that no table has, or a name that is ours.
+        StoreError: no table can hold a type, or a name is reserved for sfnb.
     """
     fields = []
     for field in schema:
@@ -63,7 +63,7 @@ def stored_columns(schema: pa.Schema, object_name: str) -> pa.Schema:
 
 
 def table_schema(columns: pa.Schema) -> pa.Schema:
-    """What a new Delta table for these columns has."""
+    """The schema of a new Delta table for these columns."""
     own = [
         pa.field(OP, pa.string()),
         pa.field(EXTRACTED_AT, MOMENT),
@@ -74,12 +74,12 @@ def table_schema(columns: pa.Schema) -> pa.Schema:
 
 def added_columns(table: pa.Schema, columns: pa.Schema, object_name: str) -> list[pa.Field]:
     """
-    What a table lacks for these columns. Columns that are gone stay in the table and are null from now on.
+    What a table lacks for these columns. A field that is gone keeps its column, which is null from now on.
 
     Raises:
         StoreError: a field's type has changed so that its values do not fit the table.
     """
-    # Delta, like Salesforce, holds names that differ in case only to be the same.
+    # To Delta, as to Salesforce, names that differ in case only are the same.
     known = {field.name.lower(): field for field in table}
     added = []
     for field in columns:
@@ -103,7 +103,7 @@ def added_columns(table: pa.Schema, columns: pa.Schema, object_name: str) -> lis
 
 
 def part_columns(table: pa.Schema, columns: pa.Schema) -> pa.Schema:
-    """The snapshot's columns with the table's types: what is in a part."""
+    """The snapshot's columns with the table's types: the columns of a part."""
     return pa.schema([pa.field(field.name, table.field(field.name).type) for field in columns])
 
 
@@ -111,5 +111,5 @@ def columns_as_json(columns: pa.Schema) -> dict[str, str]:
     return {field.name: NAMES[field.type] for field in columns}
 
 
-def columns_from_json(told: Mapping[str, str]) -> pa.Schema:
-    return pa.schema([pa.field(name, TYPES[kind]) for name, kind in told.items()])
+def columns_from_json(stored: Mapping[str, str]) -> pa.Schema:
+    return pa.schema([pa.field(name, TYPES[kind]) for name, kind in stored.items()])

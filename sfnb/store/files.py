@@ -1,4 +1,4 @@
-"""Where a store's bytes are: a folder, or ``s3://``, ``gs://``, ``az://``. Everything foreign is translated here."""
+"""Where a store's bytes are: a folder, ``s3://``, ``gs://`` or ``az://``. Foreign errors are translated here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError
 from sfnb.errors import CallerError, StoreError
 
 TEMPORARY = ".tmp-"
-"""What the names of files begin with that are being written, so that litter is known as such."""
+"""How the names of unfinished files begin, so that nobody reads them and `verify` knows them as orphans."""
 
 BLOCK_BYTES = 1 << 20
 
@@ -36,7 +36,7 @@ REASONS: Mapping[int, str] = {
 
 
 def _reason(err: BaseException) -> str:
-    """What is wrong, in words for people. Delta's errors carry the operating system's in their text only."""
+    """The reason in words for people. Delta's errors name the operating system's in their text only."""
     number = err.errno if isinstance(err, OSError) else None
     text = " ".join(str(err).split())
     for code, words in REASONS.items():
@@ -47,13 +47,13 @@ def _reason(err: BaseException) -> str:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Errors of the file system, Arrow and Delta come out as StoreError: ``doing`` (could not …) and the reason."""
+    """Turns errors of the file system, Arrow and Delta into a StoreError: could not ``doing``, and the reason."""
     try:
         yield
     except (OSError, DeltaError, pa.ArrowException) as err:
         raise StoreError(f"could not {doing}: {_reason(err)}.") from err
     except BaseException as err:
-        # A panic in Delta's Rust code, seen on damaged logs, is a BaseException of a class that cannot be imported.
+        # Delta's Rust code panics on some damaged logs; that BaseException's class cannot be imported.
         if type(err).__name__ != "PanicException":
             raise
         raise StoreError(
@@ -62,7 +62,7 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _canonical(content: Mapping[str, Any]) -> str:
-    """The content without its own ``checksum``, in one fixed spelling. Keys keep their order, which JSON gives back."""
+    """The content without its own ``checksum``, in one fixed spelling. JSON keeps the order of keys."""
     return json.dumps(
         {k: v for k, v in content.items() if k != "checksum"},
         separators=(",", ":"),
@@ -71,7 +71,7 @@ def _canonical(content: Mapping[str, Any]) -> str:
 
 
 def checksum(canonical: str) -> str:
-    # A lone surrogate is legal in JSON and would otherwise be an error of ours.
+    # JSON allows a lone surrogate, which plain UTF-8 would refuse.
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()
 
 
@@ -87,12 +87,12 @@ def decode(text: bytes | str, what: str) -> dict[str, Any]:
     The content of ``encode``.
 
     Raises:
-        StoreError: it is not JSON any more, or not what was written.
+        StoreError: it is no JSON, or not what was written.
     """
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as err:
-        raise StoreError(f"{what} is damaged: it is not JSON any more.") from err
+        raise StoreError(f"{what} is damaged: it is not valid JSON.") from err
     if not isinstance(content, dict) or content.get("checksum") != checksum(_canonical(content)):
         raise StoreError(f"{what} is damaged: its content is not what sfnb wrote.")
     return content
@@ -119,10 +119,11 @@ def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
 
 class Files:
     """
-    The files below one root. Paths are relative, with ``/``. Safe for threads: it holds nothing that changes.
+    The files below one root. Paths are relative, with ``/``. Holds nothing that changes, so threads may share it.
 
-    On a local disk what is put is whole and durable (temporary name, fsync, rename); an object store gives the same
-    by itself, because an upload shows only when it is finished.
+    A file is whole and durable once it is put: on a local disk by a temporary name, fsync and a rename; in an
+    object store because an upload becomes visible only when it is finished.
+    ``tests/contracts/test_storage.py`` holds each kind of storage to this.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class Files:
         return self._fs
 
     def uri(self, path: str) -> str:
-        """What Delta is to open."""
+        """The address under which Delta opens it."""
         return str(self.local / path) if self.local else f"{self.root.rstrip('/')}/{path}"
 
     def below(self, path: str) -> Files:
@@ -159,7 +160,7 @@ class Files:
         return Files(self.uri(path), filesystem=pafs.SubTreeFileSystem(path, self._fs))
 
     def read(self, path: str) -> bytes | None:
-        """The whole file, or None if there is none."""
+        """The whole file, or None if it does not exist."""
         with translated(f"read {self.uri(path)}"):
             try:
                 if self.local:
@@ -170,7 +171,7 @@ class Files:
                 return None
 
     def read_json(self, path: str) -> dict[str, Any] | None:
-        """The content of a file written by ``put_json``, or None if there is none."""
+        """The content of a file written by ``put_json``, or None if it does not exist."""
         text = self.read(path)
         return None if text is None else decode(text, self.uri(path))
 
@@ -196,11 +197,11 @@ class Files:
             return {i.path: int(i.size) for i in infos if i.type == pafs.FileType.File}
 
     def open_input(self, path: str) -> pa.NativeFile:
-        """A file for Arrow to read from; to be closed, and its errors translated, by the caller."""
+        """A file for Arrow to read from. The caller closes it and translates its errors."""
         return self._fs.open_input_file(path)
 
     def digest(self, path: str) -> tuple[int, str] | None:
-        """Size in bytes and SHA-256 of a file, or None if there is none."""
+        """Size in bytes and SHA-256 of a file, or None if it does not exist."""
         with translated(f"read {self.uri(path)}"):
             try:
                 size_bytes, hashed = 0, hashlib.sha256()
@@ -217,7 +218,7 @@ class Files:
             return bool(self._fs.get_file_info(path).type == pafs.FileType.File)
 
     def put(self, path: str, content: bytes) -> None:
-        """Write a file whole or not at all, in the place of what was there."""
+        """Write a file whole or not at all, replacing an older one."""
         with self.open_new(path) as sink:
             sink.write(content)
 
@@ -227,8 +228,9 @@ class Files:
     @contextmanager
     def open_new(self, path: str) -> Iterator[HashingSink]:
         """
-        A sink that becomes the file at ``path`` when the block ends well, durable on disk; otherwise nothing is left
-        but, after a kill, a file named ``.tmp-…`` beside it.
+        A sink that becomes the file at ``path`` when the block ends well, durable on disk.
+
+        Otherwise nothing is left; after a kill, a file named ``.tmp-…`` beside it.
         """
         with translated(f"write {self.uri(path)}"):
             if self.local is None:
@@ -246,7 +248,7 @@ class Files:
                 temporary.replace(final)
                 sync_folder(final.parent)
             except BaseException:
-                # Whatever went wrong (a full disk, a pause in the middle of a page), the half file is of no use.
+                # A full disk or a pause in the middle of a page: the half file is of no use.
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
                 raise
@@ -285,7 +287,7 @@ class Files:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename durable. Windows cannot open folders, and does it by itself."""
+    """Make a rename durable. Windows cannot open folders and needs no help."""
     if os.name == "nt":
         return
     number = os.open(folder, os.O_RDONLY)
@@ -296,7 +298,7 @@ def sync_folder(folder: Path) -> None:
 
 
 class HashingSink:
-    """A binary file, as far as Arrow needs one, that knows the size and SHA-256 of what went through."""
+    """A binary file, as far as Arrow needs one, that counts and hashes what is written through it."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -315,10 +317,10 @@ class HashingSink:
         return self.size_bytes
 
     def flush(self) -> None:
-        """Nothing is kept back here; the file is flushed once, when it is whole."""
+        """Nothing is buffered here; the file is flushed once, when it is whole."""
 
     def close(self) -> None:
-        """Arrow closes what it writes to; the file stays open until it is synced."""
+        """Arrow closes its sink, but the file stays open until it is synced."""
         self.closed = True
 
     def readable(self) -> bool:

@@ -1,10 +1,10 @@
 """
-What the Delta logs say: which commits a snapshot has made in a table, where its cursor stands, which parts are alive.
+What the Delta logs say: which commits a snapshot has made in a table, its cursor, its live parts.
 
 The log is read as the protocol describes it (``_delta_log/<version>.json``, one action to a line), newest first and
-only as far back as needed. That is a hundred times cheaper than opening the table, which matters with 860 of them.
-sfnb writes ``sfnb`` into each commit's ``commitInfo``; commits without it (table creation, new columns, other tools)
-carry no rows of ours and are passed over.
+only as far back as needed. That is a hundred times cheaper than opening the table, which counts with 860 objects.
+Each commit of rows has an entry ``sfnb`` in its ``commitInfo``; commits without one (new columns, other tools)
+carry no rows of ours and are skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CLOCK_SKEW = timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class Progress:
     """
-    How far one object of one snapshot has come.
+    How far the reading of one object has come in one snapshot.
 
     Args:
         parts, rows, deleted, size_bytes: committed; ``rows`` are records alive, ``deleted`` the others.
@@ -37,7 +37,7 @@ class Progress:
         is_done: the object is complete.
         max_modstamp: newest SystemModstamp committed (ISO, UTC).
         number: commits this snapshot has made in this table; also Delta's transaction version.
-        since: the number of the commit from which on parts count (a restart takes the earlier ones out).
+        since: the number of the commit from which parts count (a restart removes the earlier ones).
         version: Delta version of the last commit; -1 before the first.
     """
 
@@ -58,7 +58,7 @@ NOTHING = Progress()
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit of ours as the log tells it."""
+    """One commit of sfnb's, as the log has it."""
 
     snapshot: str
     progress: Progress
@@ -79,7 +79,7 @@ def newest_version(table: Files) -> int:
 
 
 def metadata(snapshot: str, progress: Progress, parts: Sequence[Part]) -> dict[str, Any]:
-    """What a commit says of itself; it gets its checksum when it is encoded."""
+    """The entry ``sfnb`` of a commit; it gets its checksum when it is encoded."""
     return {
         "format": FORMAT,
         "snapshot": snapshot,
@@ -100,7 +100,7 @@ def metadata(snapshot: str, progress: Progress, parts: Sequence[Part]) -> dict[s
 
 def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, int]:
     """
-    One commit file: ours or None, and its time in ms since 1970.
+    One commit file: sfnb's commit, or None if it is another's, and its time in ms since 1970.
 
     Raises:
         StoreError: it cannot be read, or is not what was written.
@@ -114,26 +114,26 @@ def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, i
         written_ms = int(info.get("timestamp", 0))
         if "sfnb" not in info:
             return None, written_ms
-        told = decode(info["sfnb"], what)
-        check_format(told, what)
-        total = told["total"]
+        entry = decode(info["sfnb"], what)
+        check_format(entry, what)
+        total = entry["total"]
         progress = Progress(
-            cursor=told["cursor"],
-            is_done=told["is_done"],
-            number=told["number"],
-            since=told["since"],
+            cursor=entry["cursor"],
+            is_done=entry["is_done"],
+            number=entry["number"],
+            since=entry["since"],
             version=version,
             **total,
         )
         commit = Commit(
-            snapshot=told["snapshot"],
+            snapshot=entry["snapshot"],
             progress=progress,
-            parts=tuple(Part(**part) for part in told["parts"]),
+            parts=tuple(Part(**part) for part in entry["parts"]),
             removed=frozenset(remove["path"] for remove in actions.get("remove", [])),
         )
         is_whole = _agree(commit, actions)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as err:
-        raise StoreError(f"{what} is damaged: it is not a Delta commit any more.") from err
+        raise StoreError(f"{what} is damaged: it is not a Delta commit.") from err
     if not is_whole:
         raise StoreError(
             f"{what} is damaged: the files it names are not those that sfnb committed."
@@ -142,7 +142,7 @@ def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, i
 
 
 def _agree(commit: Commit, actions: Mapping[str, list[dict[str, Any]]]) -> bool:
-    """Whether Delta's actions are the ones that go with what we wrote beside them."""
+    """Whether Delta's actions agree with the entry of ours beside them."""
     partition = {SNAPSHOT: commit.snapshot}
     adds = {
         a["path"]: (a["size"], a["partitionValues"], json.loads(a["stats"]))
@@ -161,7 +161,7 @@ def read_commits(
     The commits of one snapshot in a table, newest first, until its first one or the last restart.
 
     Args:
-        not_before: when the snapshot was begun; commits from long before end the search.
+        not_before: when the snapshot began; commits from long before end the search.
         newest: version to start at, when it is known from a manifest.
 
     Raises:
@@ -174,7 +174,7 @@ def read_commits(
         text = table.read(path)
         if text is None:
             raise StoreError(
-                f"{table.uri(path)} is missing: rows that it named cannot be found any more."
+                f"{table.uri(path)} is missing: the rows that it named can no longer be found."
             )
         commit, written_ms = parse_commit(text, version, table.uri(path))
         if commit is not None and commit.snapshot == snapshot:
@@ -187,7 +187,7 @@ def read_commits(
 
 
 def read_progress(table: Files, snapshot: str, *, not_before: datetime | None = None) -> Progress:
-    """Where a snapshot stands in a table. Cost: usually one folder listing and one small file."""
+    """How far a snapshot has come in a table. Cost: usually one folder listing and one small file."""
     for commit in read_commits(table, snapshot, not_before=not_before):
         return commit.progress
     return NOTHING
@@ -196,7 +196,7 @@ def read_progress(table: Files, snapshot: str, *, not_before: datetime | None = 
 def read_parts(
     table: Files, snapshot: str, *, not_before: datetime | None = None, newest: int | None = None
 ) -> tuple[Progress, list[Part]]:
-    """Where a snapshot stands in a table, and its parts alive, in the order they were committed."""
+    """How far a snapshot has come in a table, and its live parts in the order of their commits."""
     commits = list(read_commits(table, snapshot, not_before=not_before, newest=newest))
     if not commits:
         return NOTHING, []

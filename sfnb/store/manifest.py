@@ -1,4 +1,4 @@
-"""What a snapshot is meant to hold (its plan) and what it holds (its manifest)."""
+"""The plan of a snapshot (what it is meant to hold) and its manifest (what it holds)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def new_snapshot_id(at: datetime) -> str:
 @dataclass(frozen=True, slots=True)
 class SnapshotPlan:
     """
-    What a backup job is going to store, and what not. Written first, never changed.
+    What a backup job is meant to store, and what it leaves out. Written first, never changed.
 
     Args:
         snapshot: see ``new_snapshot_id``.
-        objects: of each object at least ``reader`` and ``expected_rows`` (None if not known).
-        left_out: objects that are not read, each with the reason.
-        notes: sentences on the whole snapshot, such as that bodies of files are not in it.
+        objects: by object, at least ``reader`` and ``expected_rows`` (None: unknown).
+        left_out: by object, why it is not read.
+        notes: sentences about the whole snapshot, such as that it has no bodies of files.
     """
 
     snapshot: str
@@ -65,10 +65,10 @@ class SnapshotPlan:
                 raise CallerError(f"{name!r} cannot be the name of a Salesforce object.")
 
     def as_json(self) -> dict[str, Any]:
-        told = asdict(self)
-        told["created_at"] = self.created_at.isoformat()
-        told["notes"] = list(self.notes)
-        return told
+        content = asdict(self)
+        content["created_at"] = self.created_at.isoformat()
+        content["notes"] = list(self.notes)
+        return content
 
 
 def plan_path(snapshot: str) -> str:
@@ -102,14 +102,14 @@ def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
     content = files.read_json(path)
     if content is None:
         raise StoreError(
-            f"{files.uri(path)} is missing: what the snapshot was to hold is not known any more."
+            f"{files.uri(path)} is missing: what the snapshot was meant to hold is no longer known."
         )
     check_format(content, files.uri(path))
     try:
-        told = _without_checksum(content)
-        told["created_at"] = datetime.fromisoformat(told["created_at"])
-        told["notes"] = tuple(told["notes"])
-        return SnapshotPlan(**told)
+        values = _without_checksum(content)
+        values["created_at"] = datetime.fromisoformat(values["created_at"])
+        values["notes"] = tuple(values["notes"])
+        return SnapshotPlan(**values)
     except (TypeError, ValueError, KeyError, CallerError) as err:
         raise StoreError(f"{files.uri(path)} is damaged: it is not a plan.") from err
 
@@ -120,11 +120,11 @@ class ObjectEntry:
     What a snapshot has of one object.
 
     Args:
-        rows, deleted: records alive, and the others.
+        rows, deleted: live records, and those in the recycle bin.
         watermark: the SystemModstamp up to which a complete object is covered (ISO, UTC); None if it has no rows.
         digest: SHA-256 over the sorted SHA-256s of its parts.
-        version: Delta version of its last commit; -1 if there is none.
-        message: why it is not complete, if that is known.
+        version: Delta version of its last commit; -1 before the first.
+        message: why it is not complete, where that is known.
     """
 
     state: ObjectState
@@ -138,15 +138,15 @@ class ObjectEntry:
     message: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        told = asdict(self)
+        entry = asdict(self)
         if self.message is None:
-            del told["message"]
-        return told
+            del entry["message"]
+        return entry
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a snapshot holds. ``sealed_at`` None: it may still grow, and this was computed from plan and logs."""
+    """What a snapshot holds. ``sealed_at`` None: it may still grow; this was computed from plan and logs."""
 
     snapshot: str
     org: str
@@ -238,7 +238,7 @@ def compute_manifest(
     Raises:
         StoreError: a log is damaged.
     """
-    told = dict(problems or {})
+    reasons = dict(problems or {})
     out = {**plan.left_out, **(left_out or {})}
     objects = {}
     for name in plan.objects:
@@ -247,9 +247,9 @@ def compute_manifest(
         )
         if name in out and not parts:
             continue
-        objects[name] = object_entry(progress, parts, told.pop(name, None))
+        objects[name] = object_entry(progress, parts, reasons.pop(name, None))
     objects.update(
-        {name: ObjectEntry(ObjectState.UNTOUCHED, message=why) for name, why in told.items()}
+        {name: ObjectEntry(ObjectState.UNTOUCHED, message=why) for name, why in reasons.items()}
     )
     is_complete = claimed == "complete" and all(
         e.state is ObjectState.COMPLETE for e in objects.values()
@@ -284,14 +284,14 @@ def read_manifest(files: Files, snapshot: str) -> Manifest | None:
         return None
     check_format(content, files.uri(path))
     try:
-        told = _without_checksum(content)
-        told["created_at"] = datetime.fromisoformat(told["created_at"])
-        told["notes"] = tuple(told["notes"])
-        told["sealed_at"] = datetime.fromisoformat(told["sealed_at"])
-        told["objects"] = {
+        values = _without_checksum(content)
+        values["created_at"] = datetime.fromisoformat(values["created_at"])
+        values["notes"] = tuple(values["notes"])
+        values["sealed_at"] = datetime.fromisoformat(values["sealed_at"])
+        values["objects"] = {
             name: ObjectEntry(**{**entry, "state": ObjectState(entry["state"])})
-            for name, entry in told["objects"].items()
+            for name, entry in values["objects"].items()
         }
-        return Manifest(**told)
+        return Manifest(**values)
     except (TypeError, ValueError, KeyError, AttributeError) as err:
         raise StoreError(f"{files.uri(path)} is damaged: it is not a manifest.") from err

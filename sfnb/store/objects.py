@@ -85,15 +85,15 @@ class ObjectWriter:
         """The object's columns in this snapshot, or None before ``put_schema``."""
         with self._lock:
             if self._columns is None:
-                told = read_schema(self._root, self._snapshot, self._name)
-                if told is not None:
-                    self._columns = told.columns
+                stored = read_schema(self._root, self._snapshot, self._name)
+                if stored is not None:
+                    self._columns = stored.columns
             return self._columns
 
     def describe(self) -> dict[str, Any]:
         """See ``Writer.describe``."""
-        told = read_schema(self._root, self._snapshot, self._name)
-        return dict(told.describe) if told else {}
+        stored = read_schema(self._root, self._snapshot, self._name)
+        return dict(stored.describe) if stored else {}
 
     def put_schema(self, schema: pa.Schema, describe: Mapping[str, Any]) -> pa.Schema:
         """See ``Writer.put_schema``."""
@@ -107,15 +107,15 @@ class ObjectWriter:
             return columns
 
     def _fit(self, columns: pa.Schema) -> pa.Schema:
-        """Widen the table, if there is one, so that it can hold the columns; the columns of a part in it."""
+        """Add to the table, if it exists, what it lacks for these columns; returns the columns of a part."""
         with translated(f"open the table of {self._name}"):
             for attempt in range(ATTEMPTS):
                 table = self._open()
                 if table is None:
                     self._part_columns = columns
                     return columns
-                told = pa.schema(table.schema().to_arrow())
-                present = pa.schema([field.with_type(stored_type(field.type)) for field in told])
+                delta = pa.schema(table.schema().to_arrow())
+                present = pa.schema([field.with_type(stored_type(field.type)) for field in delta])
                 missing = added_columns(present, columns, self._name)
                 is_readable = NO_STATISTICS.items() <= table.metadata().configuration.items()
                 if not missing and is_readable:
@@ -129,14 +129,14 @@ class ObjectWriter:
                             list(DeltaSchema.from_arrow(pa.schema(missing)).fields)
                         )
                 except DeltaError:
-                    # Another snapshot has changed the table meanwhile, most likely by the same columns: look again.
+                    # Another snapshot has changed the table meanwhile, most likely by the same columns: try again.
                     if attempt == ATTEMPTS - 1:
                         raise
                 self._table = None
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _open(self) -> DeltaTable | None:
-        """The table as it is now, or None if it does not exist yet: it comes to be with its first commit."""
+        """The table as it is now, or None if it does not exist yet: its first commit creates it."""
         if self._table is not None:
             self._table.update_incremental()
         elif newest_version(self._files) >= 0:
@@ -150,15 +150,13 @@ class ObjectWriter:
     def _known_columns(self) -> pa.Schema:
         columns = self.columns()
         if columns is None:
-            raise StoreError(
-                f"{self._name}: its columns are not known yet; put_schema comes first."
-            )
+            raise StoreError(f"{self._name}: its columns are not known yet; call put_schema first.")
         return columns
 
     # -- progress --------------------------------------------------------------------------------------------------
 
     def progress(self) -> Progress:
-        """See ``Writer.progress``. Read once; from then on nobody else writes this object of this snapshot."""
+        """See ``Writer.progress``. Read once: from then on nobody else writes this object of this snapshot."""
         with self._lock:
             last = self._last if self._is_read else self._read_last()
             return last.progress if last else NOTHING
@@ -276,7 +274,7 @@ class ObjectWriter:
                     return self._settled(after, parts)
                 if (there or 0) != after.number - 1:
                     raise StoreError(
-                        f"{self._name}: the table has lost commits of {self._snapshot}; see `sfnb verify`."
+                        f"{self._name}: the table has lost commits of {self._snapshot}. Run `sfnb verify`."
                     )
                 before = -1 if table is None else table.version()
                 try:
@@ -291,12 +289,12 @@ class ObjectWriter:
                             commit_properties=properties,
                         )
                 except DeltaError:
-                    # Another snapshot has changed the table meanwhile, or has just created it, or this very commit had
-                    # worked before and its answer was lost: look at the table afresh, and decide again.
+                    # Another snapshot has changed or created the table meanwhile, or this very commit worked and its
+                    # answer was lost: open the table again, and decide again.
                     self._table = None
                     if attempt == ATTEMPTS - 1:
                         raise
-                    # Its columns may not be ours.
+                    # It may lack our columns.
                     self._fit(columns)
                     continue
                 settled = self._settled(after, parts)
@@ -309,7 +307,7 @@ class ObjectWriter:
     def _create(
         self, columns: pa.Schema, adds: list[AddAction], properties: CommitProperties
     ) -> None:
-        """The table and its first commit in one, which halves what an empty object costs."""
+        """The table and its first commit in one, which halves the cost of an empty object."""
         if self._files.local:
             self._files.local.mkdir(parents=True, exist_ok=True)
         create_table_with_add_actions(
@@ -324,10 +322,10 @@ class ObjectWriter:
         )
 
     def _settled(self, after: Progress, parts: Sequence[Part]) -> Progress:
-        """The progress as the log now has it, if it is this commit that the log has."""
+        """The progress as the log has it now, provided that the log has this commit."""
         last = self._read_last()
         if last is None or last.progress.number != after.number or list(last.parts) != list(parts):
             raise StoreError(
-                f"{self._name}: another process writes snapshot {self._snapshot} too; end one of them and resume."
+                f"{self._name}: another process writes snapshot {self._snapshot} as well. End one of them and resume."
             )
         return last.progress

@@ -1,4 +1,4 @@
-"""One object's records as a table that is looked at page by page: filtered, sorted, millions of rows."""
+"""One object's records as a table to read page by page, filtered and sorted, with millions of rows."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ CELL_CHARS = 120
 """Characters of a value in a page; `Pages.cell` gives the whole."""
 
 PIECE = 4
-"""Batches that are read in before a page may be looked at again."""
+"""Batches loaded before a page may be read again."""
 
 MEMORY = "400MB"
-"""What DuckDB may hold in memory; the rest lies in its temporary file."""
+"""What DuckDB may hold in memory; the rest is in its temporary file."""
 
 
 class Pages:
@@ -65,19 +65,19 @@ class Pages:
 
     @property
     def loaded(self) -> int:
-        """Rows that can be looked at."""
+        """Rows loaded so far."""
         return self._loaded
 
     @property
     def count(self) -> int:
-        """Rows that the present filter leaves."""
+        """Rows that pass the current filter."""
         return self._loaded if self._picked is None else self._picked
 
     def load(self) -> None:
-        """Read all records, until `close`. What goes wrong is told in ``problem``."""
+        """Read all records, until `close`. An error ends up in ``problem``."""
         batches = self._rows.batches()
         try:
-            # The first rows are to be seen at once; the others cost less in larger pieces.
+            # The first rows appear at once; the others cost less in larger pieces.
             for size in chain((1,), repeat(PIECE)):
                 piece = list(islice(batches, size))
                 if self._stop.is_set():
@@ -116,7 +116,7 @@ class Pages:
             self._check(order)
             sort = f" order by {quoted(order)} {'desc' if descending else 'asc'} nulls last, rowid"
         with self._lock:
-            # Sorted once, as a list of row numbers, so that any page of it is then found at once.
+            # Sorted once, as a list of row numbers: any page of it is then found at once.
             self._connection.execute(
                 f"create or replace temp table picked as select rowid as place from records{where}{sort}",  # noqa: S608 - names are quoted, values bound
                 values,
@@ -136,7 +136,7 @@ class Pages:
         return found[0][0] if found else None
 
     def frame(self) -> pd.DataFrame:
-        """The rows that the present filter leaves, in its order; dtypes as of `Snapshot.frame`."""
+        """The rows that pass the current filter, in its order; dtypes as in `Snapshot.frame`."""
         fields = ", ".join(quoted(name) for name in self.columns)
         with self._lock:
             table: Any = self._connection.sql(self._select(fields) + self._by()).to_arrow_table()
@@ -201,7 +201,7 @@ class Pages:
         if pa.types.is_boolean(kind):
             word = typed.lstrip("=").lower()
             if word not in ("true", "false"):
-                raise CallerError(f"{name} is true or false; “{typed}” is neither.")
+                raise CallerError(f"{name} is a checkbox. Enter true or false, not “{typed}”.")
             return f"{column} = ?", [word == "true"]
         if span := re.fullmatch(r"(.+?)\s*\.\.\s*(.+)", typed):
             return f"{column} between ? and ?", [self._value(name, text) for text in span.groups()]
@@ -221,5 +221,5 @@ class Pages:
         except ValueError:
             what = "a date such as 2026-11-30" if pa.types.is_temporal(kind) else "a number"
             raise CallerError(
-                f"{name} wants {what}, with <, >, <= or >= before it or .. between two."
+                f"{name}: enter {what}, with <, >, <= or >= in front, or .. between two."
             ) from None

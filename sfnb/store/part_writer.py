@@ -81,7 +81,7 @@ class PartWriter:
             try:
                 while table is not None:
                     writer.write(table)
-                    table = None  # let go of it before the next one is gathered
+                    table = None  # released before the next one is gathered
                     table = next(tables, None)
             finally:
                 writer.close()

@@ -35,10 +35,10 @@ more at the peak, and saved half a percent of the file)."""
 
 SAMPLE_ROWS = 4096
 DISTINCT_SHARE = 0.4
-"""A column with more distinct values than this share of a sample is written plain: hashing would be for nothing."""
+"""A column with more distinct values than this share of a sample is written plain: a dictionary would not pay."""
 
-# Arrow's array(), scalar() and repeat() load pandas (50 MB) to see whether they were given some of its values, so what
-# a writer adds is made of bare buffers.
+# Arrow's array(), scalar() and repeat() load pandas (50 MB) to recognise its values, so a writer's own columns are
+# made of bare buffers.
 OPS = pa.Array.from_buffers(
     pa.string(),
     2,
@@ -53,11 +53,11 @@ class Part:
 
     Args:
         path: from the table's folder, with ``/``; empty when there were no rows, then there is no file.
-        rows: records alive.
-        deleted: the others.
+        rows: live records.
+        deleted: records in the recycle bin.
         size_bytes, sha256: of the file.
-        min_id, max_id: of all its records; None when it has no Id column or no rows.
-        max_modstamp: the newest SystemModstamp (ISO, UTC); None when there is none.
+        min_id, max_id: of all its records; None without rows or without an Id column.
+        max_modstamp: the newest SystemModstamp (ISO, UTC); None without one.
     """
 
     path: str
@@ -74,7 +74,7 @@ class Part:
         return asdict(self)
 
     def delta_stats(self) -> dict[str, Any]:
-        """Delta's statistics: what lets other readers skip a file."""
+        """Delta's statistics, as they stand in the commit."""
         low = {"Id": self.min_id, "SystemModstamp": self.min_modstamp}
         high = {"Id": self.max_id, "SystemModstamp": self.max_modstamp}
         return {
@@ -98,13 +98,13 @@ def iso(moment: datetime) -> str:
 
 
 def part_schema(columns: pa.Schema) -> pa.Schema:
-    """What a part of these columns has in its file."""
+    """The schema of a part's file for these columns."""
     own = [pa.field(OP, pa.dictionary(pa.int8(), pa.string())), pa.field(EXTRACTED_AT, MOMENT)]
     return pa.schema([*columns, *own])
 
 
 def regrouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The same rows in the same order as tables of a row group's size; nothing is copied."""
+    """The same rows in the same order, as tables of a row group's size. Copies nothing."""
     held: list[pa.RecordBatch] = []
     rows = size_bytes = 0
     for batch in batches:
@@ -128,13 +128,13 @@ def conformed(table: pa.Table, columns: pa.Schema, object_name: str) -> pa.Table
     The table with exactly these columns: by name, cast without loss, absent ones null.
 
     Raises:
-        StoreError: a column is not known, or a value would change.
+        StoreError: a column is unknown, or a value would change.
     """
     if table.schema.equals(columns):
         return table
     if unknown := set(table.column_names) - set(columns.names):
         raise StoreError(
-            f"{object_name}: the rows have columns that the table has not: {', '.join(sorted(unknown))}."
+            f"{object_name}: the rows have columns that the table lacks: {', '.join(sorted(unknown))}."
         )
     arrays = []
     for field in columns:
@@ -177,7 +177,7 @@ def alive_ids(source: Any) -> list[str]:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    """Whose least and greatest value in a row group are not worth finding: a sixth of a writer's CPU time."""
+    """Text, whose least and greatest value in a row group would cost a sixth of a writer's CPU time."""
     return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind))
 
 
@@ -233,8 +233,8 @@ class RowGroupWriter:
         if "IsDeleted" in rows.column_names and pa.types.is_boolean(
             rows.schema.field("IsDeleted").type
         ):
-            told = rows.column("IsDeleted")
-            is_deleted = pc.and_kleene(told, pc.is_valid(told))  # null is false
+            flags = rows.column("IsDeleted")
+            is_deleted = pc.and_kleene(flags, pc.is_valid(flags))  # null is false
             if deleted := pc.sum(is_deleted).as_py():
                 codes = is_deleted.combine_chunks().cast(pa.int8())
                 self.deleted += deleted
@@ -245,12 +245,12 @@ class RowGroupWriter:
         return pa.Table.from_arrays([*rows.columns, ops, moments], schema=self._schema)
 
     def close(self) -> None:
-        """Write Parquet's footer, and let go of the file after an error as well."""
+        """Write Parquet's footer; after an error, release the file."""
         if self._writer is not None:
             self._writer.close()
 
     def part(self, path: str) -> Part:
-        """What has been written, after ``close``."""
+        """The part that was written, after ``close``."""
         if self._writer is None:
             return NO_ROWS
         low, high = self._modstamps.low, self._modstamps.high

@@ -1,4 +1,4 @@
-"""The FACE of the store for reading: an org's snapshots, and what each holds."""
+"""The FACE of the store for reading: an org's snapshots and what each of them holds."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Snapshots(Mapping[str, "Snapshot"]):
                 snapshot = Snapshot(self._files, found)
                 if snapshot.has_data:
                     return snapshot
-            raise CallerError("no snapshot has any data yet; make a backup first.")
+            raise CallerError("no snapshot has any data yet. Make a backup first.")
         found_ids = [found for found in ids if found == key] or [
             found for found in ids if key and found.startswith(key)
         ]
@@ -86,9 +86,7 @@ class Snapshots(Mapping[str, "Snapshot"]):
             if found_ids
             else f"there is no snapshot {key!r}"
         )
-        raise CallerError(
-            f"{what}; there are: {there}{' and older ones' if len(ids) > 10 else ''}."
-        )
+        raise CallerError(f"{what}. Known: {there}{' and older ones' if len(ids) > 10 else ''}.")
 
 
 class Snapshot:
@@ -109,12 +107,12 @@ class Snapshot:
 
     @cached_property
     def plan(self) -> SnapshotPlan:
-        """What was to be stored."""
+        """What was meant to be stored."""
         return read_plan(self._files, self.id)
 
     @property
     def manifest(self) -> Manifest:
-        """The sealed manifest; before the seal, what plan and Delta logs say at this moment."""
+        """The sealed manifest; before the seal, what plan and Delta logs say now."""
         return self._seal() or compute_manifest(self._files, self.plan)
 
     def _seal(self) -> Manifest | None:
@@ -139,7 +137,7 @@ class Snapshot:
 
     @property
     def objects(self) -> tuple[str, ...]:
-        """Names of the objects that were to be stored."""
+        """Names of the objects that were meant to be stored."""
         return tuple((self._seal() or self.plan).objects)
 
     def is_complete(self, object_name: str) -> bool:
@@ -148,16 +146,16 @@ class Snapshot:
 
     def columns(self, object_name: str) -> pa.Schema:
         """The object's fields in this snapshot, in describe's order."""
-        told = read_schema(self._files, self.id, object_name)
-        if told is None:
+        stored = read_schema(self._files, self.id, object_name)
+        if stored is None:
             path = self._files.uri(schema_path(self.id, object_name))
             raise StoreError(f"{path} is missing: the fields of {object_name} are no longer known.")
-        return told.columns
+        return stored.columns
 
     def describe(self, object_name: str) -> Mapping[str, object]:
         """Salesforce's describe answer, as it was when the backup read it."""
-        told = read_schema(self._files, self.id, self._spelled(object_name))
-        return dict(told.describe) if told else {}
+        stored = read_schema(self._files, self.id, self._spelled(object_name))
+        return dict(stored.describe) if stored else {}
 
     def parts(self, object_name: str) -> list[Part]:
         """The committed parts, oldest first; paths are from the table's folder."""
@@ -171,7 +169,7 @@ class Snapshot:
         progress, parts = self._committed(name)
         if progress.number == 0:
             raise CallerError(
-                f"snapshot {self.id} has nothing of {name} yet; `sfnb show` tells what it has."
+                f"snapshot {self.id} has nothing of {name} yet; `sfnb show` lists what it has."
             )
         columns = self.columns(name)
         table = self._files.below(table_path(name))
@@ -213,10 +211,10 @@ class Snapshot:
         """
         What a SELECT gives over this snapshot's objects, by DuckDB. Columns as in ``frame``.
 
-        Objects are tables under their API names. Some are also words of SQL and want quotes: ``select * from "Order"``.
+        Objects are tables under their API names. A name that is a word of SQL needs quotes: ``select * from "Order"``.
 
         Raises:
-            CallerError: the query is wrong, or not one SELECT, or asks for an object that is not there.
+            CallerError: the query is wrong, is not one SELECT, or names an object that the snapshot does not have.
         """
         return views.as_frame(self.sql_table(query))
 
@@ -236,7 +234,7 @@ class Snapshot:
             How many records.
 
         Raises:
-            CallerError: the path is a folder, has another ending, or is there and ``overwrite`` is not given.
+            CallerError: the path is a folder, has another ending, or exists and ``overwrite`` is not given.
             StoreError: it cannot be written.
         """
         return views.export(self.rows(object_name), path, overwrite=overwrite)

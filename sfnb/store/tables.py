@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def open_store(root: str | os.PathLike[str], *, clock: Clock | None = None) -> Store:
-    """A store at a folder or an ``s3://``, ``gs://`` or ``az://`` address; it comes to be with its first snapshot."""
+    """A store at a folder or an ``s3://``, ``gs://`` or ``az://`` address. Its first snapshot creates it."""
     return Store(Files(root), clock or SystemClock())
 
 
@@ -84,7 +84,7 @@ class OrgStore:
         path = plan_path(plan.snapshot)
         if self.files.has(path):
             raise CallerError(
-                f"snapshot {plan.snapshot} exists already; reopen it, or take another id."
+                f"snapshot {plan.snapshot} exists already. Reopen it, or choose another id."
             )
         self.files.put_json(path, plan.as_json(), indent=1)
         return Writer(self.files, plan, self._clock)
@@ -102,7 +102,7 @@ class OrgStore:
 
     def reopen(self, snapshot: str) -> Writer:
         """
-        A writer that goes on with a snapshot, whatever happened to the last one.
+        A writer that continues a snapshot, whatever happened to the last one.
 
         Raises:
             CallerError: there is no such snapshot.
@@ -138,9 +138,9 @@ class Writer:
         self, object_name: str, schema: pa.Schema, describe: Mapping[str, Any] | None = None
     ) -> pa.Schema:
         """
-        Keep an object's columns and its describe answer with the snapshot, and make its table ready for them.
+        Store an object's columns and its describe answer with the snapshot, and prepare its table for them.
 
-        Needed once per object before its first part or commit; after a resume it may be given again.
+        Needed once per object before its first part or commit; it may be called again after a resume.
 
         Returns:
             The columns the snapshot has this object under. They are those of the first call: a field that appeared
@@ -160,11 +160,11 @@ class Writer:
         return self._object(object_name).progress()
 
     def describe(self, object_name: str) -> dict[str, Any]:
-        """The describe answer given to ``put_schema``, from disk; empty if there is none."""
+        """The describe answer given to ``put_schema``, from disk; empty before ``put_schema``."""
         return self._object(object_name).describe()
 
     def ids(self, object_name: str) -> list[str]:
-        """Ids of the records alive that are committed so far, in no order to rely on."""
+        """Ids of the live records committed so far, in no particular order."""
         return self._object(object_name).ids()
 
     def target(self, object_name: str) -> PartTarget:
@@ -194,7 +194,7 @@ class Writer:
         """
         Make parts visible and move the cursor, both or neither: one Delta commit.
 
-        Given again with the same parts (because it was not known whether it had worked), it changes nothing.
+        Repeating it with the same parts changes nothing, so a caller whose answer was lost may ask again.
 
         Args:
             cursor: JSON; comes back from ``progress``.
@@ -207,7 +207,7 @@ class Writer:
         return self._object(object_name).commit(parts, cursor, is_done=is_done)
 
     def restart(self, object_name: str, cursor: Mapping[str, Any] | None = None) -> Progress:
-        """Take this snapshot's parts of an object out again and set its cursor, in one Delta commit."""
+        """Remove this snapshot's parts of an object and set its cursor, in one Delta commit."""
         self._refuse_if_sealed()
         return self._object(object_name).restart(cursor, self._clock)
 
@@ -218,13 +218,13 @@ class Writer:
         left_out: Mapping[str, str] | None = None,
     ) -> Manifest:
         """
-        Write the manifest, the last thing a snapshot gets. Sealing again changes nothing.
+        Write the manifest, a snapshot's last file. Sealing again changes nothing.
 
         Args:
             state: ``partial`` for a job that was cancelled or failed. With ``complete`` the manifest still says
                 ``partial`` when an object is not complete: the logs decide.
-            problems: of each object that could not be read, why.
-            left_out: of each object that proved not to be queryable, why.
+            problems: by object, why it could not be read.
+            left_out: by object, why it turned out not to be queryable.
         """
         if state not in ("complete", "partial"):
             raise CallerError(f"a snapshot is sealed as complete or partial, not as {state!r}.")
@@ -245,7 +245,7 @@ class Writer:
 
     def _refuse_if_sealed(self) -> None:
         if self._files.has(manifest_path(self.snapshot)):
-            raise StoreError(f"snapshot {self.snapshot} is sealed; start a new backup.")
+            raise StoreError(f"snapshot {self.snapshot} is sealed. Start a new backup.")
 
     def _object(self, name: str) -> ObjectWriter:
         with self._lock:

@@ -60,8 +60,8 @@ class Finding:
         return self.kind in DAMAGE
 
     def as_json(self) -> dict[str, Any]:
-        told = asdict(self)
-        return {"object" if name == "object_name" else name: value for name, value in told.items()}
+        values = asdict(self)
+        return {"object" if k == "object_name" else k: value for k, value in values.items()}
 
 
 Wrong = tuple[Kind, str] | None
@@ -250,11 +250,15 @@ def _verify_snapshot(
         path = schema_path(snapshot, name)
         known.add(path)
         try:
-            told = read_schema(files, snapshot, name)
-            if told is None and name in touched:
+            stored = read_schema(files, snapshot, name)
+            if stored is None and name in touched:
                 raise StoreError(f"the fields of {name} are no longer known")
             columns = tables[name].columns if name in tables else None
-            lost = sorted(set(told.columns.names) - columns) if told and columns is not None else ()
+            lost = (
+                sorted(set(stored.columns.names) - columns)
+                if stored and columns is not None
+                else ()
+            )
             if lost:
                 message = f"the table has lost the fields {', '.join(lost)}"
                 damage(message, table_path(name), name, "missing")

@@ -31,7 +31,7 @@ CSV_OPTIONS = pacsv.WriteOptions(include_header=False, quoting_style="needed")
 
 
 class Rows:
-    """An object's committed rows in one snapshot; read when asked, a few batches in memory at a time."""
+    """An object's committed rows in one snapshot, read lazily, a few batches in memory at a time."""
 
     def __init__(self, name: str, columns: pa.Schema, dataset: pads.Dataset) -> None:
         self.name = name
@@ -126,8 +126,8 @@ def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> 
     try:
         statements = connection.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise CallerError("sql takes one SELECT; the store is not changed by queries.")
-        # Days and hours are Salesforce's, not those of whoever asks.
+            raise CallerError("sql takes one SELECT; queries do not change the store.")
+        # Days and hours are UTC, as Salesforce sends them, not those of this machine.
         connection.execute("set TimeZone = 'UTC'")
         words = set(re.findall(r"\w+", query.lower()))
         for name in known:
@@ -138,9 +138,9 @@ def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> 
                     absent = err  # it may be a column or an alias only
         result: pa.Table = connection.sql(query).to_arrow_table()
     except duckdb.CatalogException as err:
-        raise absent or CallerError(f"the query cannot be run: {str(err).strip()}") from err
+        raise absent or CallerError(f"the query failed: {str(err).strip()}") from err
     except duckdb.Error as err:
-        raise CallerError(f"the query cannot be run: {str(err).strip()}") from err
+        raise CallerError(f"the query failed: {str(err).strip()}") from err
     finally:
         connection.close()
     return result
@@ -150,7 +150,7 @@ def _add_view(connection: Any, rows: Rows) -> None:
     source = f"_sfnb_rows_of_{rows.name}"
     connection.register(source, rows.dataset)
     fields = ", ".join(quoted(name) for name in rows.columns.names)
-    alive = f"select {fields} from {quoted(source)} where {OP} = 'upsert'"  # noqa: S608 (quoted names of ours)
+    alive = f"select {fields} from {quoted(source)} where {OP} = 'upsert'"  # noqa: S608 (names are quoted)
     if len(rows.repeated_ids):
         newest = f"_sfnb_newest_of_{rows.name}"
         repeated = f"_sfnb_repeated_of_{rows.name}"
@@ -169,12 +169,12 @@ def export(rows: Rows, path: str | os.PathLike[str], *, overwrite: bool) -> int:
     target = Path(path)
     ending = target.suffix.lower()
     if ending not in (".parquet", ".csv"):
-        raise CallerError(f"{target} ends neither in .parquet nor in .csv; choose one of the two.")
+        raise CallerError(f"{target} must end in .parquet or .csv.")
     if target.is_dir():
-        raise CallerError(f"{target} is a folder; name a file in it.")
+        raise CallerError(f"{target} is a folder. Name a file in it.")
     if target.exists() and not overwrite:
         raise CallerError(
-            f"{target} exists already; overwrite it on purpose (--force), or choose another name."
+            f"{target} exists already. Use --force to overwrite it, or choose another name."
         )
     temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(6)}{ending}")
     with translated(f"write {target}"):

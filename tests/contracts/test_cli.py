@@ -479,7 +479,7 @@ def test_a_signal_amid_reading_leaves_a_job_that_can_be_resumed(
         ("backup x --objects Acount", "Did you mean Account"),
         ("backup x --objects Account,Nonsense__c", "Nonsense__c"),
         ("plan x --exclude Contcat", "Did you mean Contact"),
-        ("show x 1999", "there are: 2"),
+        ("show x 1999", "Known: 2"),
         ("resume zzzz", "sfnb jobs"),
         ("pause zzzz", "sfnb jobs"),
         ("cancel zzzz", "sfnb jobs"),

@@ -44,7 +44,7 @@ def code(result: Result) -> int:
 
 def test_snapshots_lists_what_there_is(tmp_path: Path, store: OrgStore) -> None:
     """Oldest first, as a table and as JSON; nothing yet is said with what to do."""
-    assert "no snapshots yet; `sfnb backup demo`" in run(tmp_path, "snapshots", "demo").output
+    assert "no snapshots yet. `sfnb backup demo`" in run(tmp_path, "snapshots", "demo").output
     assert json.loads(run(tmp_path, "snapshots", "demo", "--json").output) == []
     first = a_snapshot(store, "Account", "Contact", number=1)
     writer = a_writer(store, number=2)

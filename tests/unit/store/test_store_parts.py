@@ -181,7 +181,7 @@ def test_a_value_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"Account: a value of Employees .* without loss; exclude"):
         writer.write_part("Account", [half])
     strange = pa.RecordBatch.from_arrays([pa.array(["001"]), pa.array([1.5])], ["Id", "Nope__c"])
-    with pytest.raises(StoreError, match="columns that the table has not: Nope__c"):
+    with pytest.raises(StoreError, match="columns that the table lacks: Nope__c"):
         writer.write_part("Account", [strange])
 
 
