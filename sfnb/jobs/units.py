@@ -23,10 +23,7 @@ from sfnb.jobs.unit_context import Body, UnitContext
 from sfnb.model import ObjectSchema
 from sfnb.org import bulk2
 from sfnb.org.arrow import (
-    MAX_BLOCK_BYTES,
-    RecordTooLarge,
     arrow_schema,
-    block_bytes,
     csv_batches,
     json_batch,
 )
@@ -220,21 +217,15 @@ def read_bulk_page(
             so that the next page can be fetched meanwhile.
     """
     name = schema.name
-    block = block_bytes(schema)
 
     def read() -> tuple[Part | None, int]:
-        nonlocal block
         with bulk2.open_page(
             desk.org, job, locator=locator or None, max_records=BULK_PAGE_ROWS
         ) as page:
             if not opened.done():
                 opened.set_result(page.next_locator)
-            rows = _Counted(csv_batches(page.stream, arrow_schema(schema), block=block), desk.stop)
-            try:
-                part = desk.writer.write_part(name, rows)
-            except RecordTooLarge:
-                block = MAX_BLOCK_BYTES
-                raise
+            rows = _Counted(csv_batches(page.stream, arrow_schema(schema)), desk.stop)
+            part = desk.writer.write_part(name, rows)
             if page.rows is not None and rows.count != page.rows:
                 raise TransientError(
                     f"{name}: a result page has {rows.count:,} rows where {page.rows:,} were told."
