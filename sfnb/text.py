@@ -56,6 +56,12 @@ def day_second(at: datetime, zone: tzinfo | None = None) -> str:
     return f"{day(at, zone)}, {second(at, zone)}"
 
 
+def zone_name(zone: tzinfo) -> str:
+    """``Europe/Berlin``, ``UTC``, or ``UTC+01:00`` where the zone has no name."""
+    name = str(zone).removeprefix("Etc/")
+    return "UTC" if name in ("UTC", "UCT", "Zulu", "GMT") else name
+
+
 def span(seconds: float) -> str:
     """``40 s``, ``12 min``, ``3 h 10 min``, ``2 days``."""
     if seconds < 60:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from sfnb.charts.theme import COLORS, Theme, dressed, plain, words_figure
+from sfnb.charts.theme import Theme, dressed, plain, words_figure
+from sfnb.series import COLORS
 
 
 def job_figure(
@@ -13,7 +14,7 @@ def job_figure(
 ) -> go.Figure:
     """One job's API calls by object: columns ``object`` (string) and ``calls`` (Int64)."""
     if objects.empty:
-        return words_figure("No calls by object are known of this job.", theme=theme)
+        return words_figure("No calls by object for this job.", theme=theme)
     rows = objects.sort_values("calls", ascending=False)
     if len(rows) > most:
         rest = pd.DataFrame(

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from sfnb.model import Api
+from sfnb.quota.policy import UNITS
+from sfnb.series import COLORS
+from sfnb.text import day as day_text
+
 Theme = Literal["light", "dark"]
-
-
-COLORS = {
-    "sfnb_running": "#0072B2",
-    "sfnb_completed": "#56B4E9",
-    "sfnb_jobs": "#0072B2",
-    "sfnb_besides": "#009E73",
-    "other_apps": "#E69F00",
-    "unattributed": "#999999",
-    "threshold": "#D55E00",
-    "pause": "#CC79A7",
-}
-
-
-LABELS = {
-    "sfnb_running": "sfnb, jobs under way",
-    "sfnb_completed": "sfnb, ended jobs",
-    "sfnb_jobs": "sfnb, jobs",
-    "sfnb_besides": "sfnb, outside jobs",
-    "other_apps": "other apps (by the event log)",
-    "unattributed": "not attributed",
-}
-
-
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 MAX_NAME = 60
@@ -59,7 +38,7 @@ def _template(paper: str, ink: str, grid: str) -> go.layout.Template:
             "margin": {"l": 60, "r": 24, "t": 48, "b": 48},
             "hoverlabel": {"align": "left"},
             "title": {"x": 0, "xref": "paper", "font": {"size": 16}},
-            "colorscale": {"sequential": [[0, paper], [1, "#0072B2"]]},
+            "colorscale": {"sequential": [[0, paper], [1, COLORS["sfnb"]]]},
         }
     )
 
@@ -71,7 +50,7 @@ TEMPLATES: dict[Theme, go.layout.Template] = {
 
 
 def words_figure(sentence: str, *, theme: Theme = "light") -> go.Figure:
-    """A figure that says in words why there is nothing to draw."""
+    """A sentence in place of a figure that would be empty."""
     figure = go.Figure()
     figure.add_annotation(
         text=plain(sentence, most=300),
@@ -97,6 +76,7 @@ def plain(text: object, *, most: int = MAX_NAME) -> str:
 def dressed(
     figure: go.Figure, theme: Theme, hours: pd.Series | None = None, zone: tzinfo = UTC
 ) -> go.Figure:
+    """The figure in its theme; with ``hours``, its time axis runs over them and is labelled in the zone."""
     figure.update_layout(template=TEMPLATES[theme])
     if hours is not None:
         ticks, texts = day_ticks(hours.iloc[0], hours.iloc[-1] + timedelta(hours=1), zone)
@@ -113,7 +93,7 @@ def dressed(
 def day_ticks(
     first: datetime, last: datetime, zone: tzinfo, *, most: int = 16
 ) -> tuple[list[datetime], list[str]]:
-    """The midnights of the zone between two moments, thinned out to ``most``, and their names. Short spans: hours."""
+    """The midnights of the zone between two moments, at most ``most``, and their names. Short spans: hours."""
     if last - first < timedelta(hours=36):
         hours = [
             first + timedelta(hours=n)
@@ -127,23 +107,20 @@ def day_ticks(
             ticks.append(midnight)
         day += timedelta(days=1)
     ticks = ticks[:: -(-len(ticks) // most)] if ticks else []
-    return ticks, [
-        f"{WEEKDAYS[local.weekday()]} {local.day}.{local.month}." for local in _local(ticks, zone)
-    ]
+    return ticks, [day_text(tick, zone) for tick in ticks]
 
 
-def _local(ticks: Sequence[datetime], zone: tzinfo) -> list[datetime]:
-    return [tick.astimezone(zone) for tick in ticks]
-
-
-def moment_in(at: Any, zone: tzinfo) -> str:
-    local = at.astimezone(zone)
-    return f"{WEEKDAYS[local.weekday()]} {local.day} {local:%b}, {local:%H:%M}"
+def titled(api: Api, rest: str) -> str:
+    """``API calls`` and the rest of a title; the unit begins it."""
+    unit = UNITS[api]
+    return f"{unit[0].upper()}{unit[1:]} {rest}"
 
 
 def naive(moments: pd.Series) -> Any:
+    """Moments in UTC without a zone: Plotly knows none."""
     return moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[s]")
 
 
 def naive_one(at: Any) -> str:
+    """One moment, as ``naive`` gives many."""
     return str(at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))

@@ -6,20 +6,19 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from sfnb.charts.theme import WEEKDAYS, Theme, dressed, words_figure
+from sfnb.charts.theme import Theme, dressed, titled, words_figure
 from sfnb.model import Api
 from sfnb.quota.policy import UNITS
+from sfnb.text import DAYS
 
 
 def week_figure(week: pd.DataFrame, *, api: Api = "api", theme: Theme = "light") -> go.Figure:
     """The mean use of each hour of the week as a heat map. ``week``: ``week_frame`` of one org."""
     rows = week[week["api"] == api]
     if rows.empty:
-        return words_figure(
-            "There are no whole hours yet from which a weekly pattern could be seen.", theme=theme
-        )
+        return words_figure("No whole hours yet, so no weekly pattern.", theme=theme)
     cells = np.full((7, 24), np.nan)
-    texts = [["nothing known"] * 24 for _ in range(7)]
+    texts = [["no reading"] * 24 for _ in range(7)]
     for row in rows.itertuples():
         cells[row.weekday, row.hour] = row.calls
         texts[row.weekday][row.hour] = f"{row.calls:,.0f} {UNITS[api]} on average, over {row.weeks}"
@@ -27,7 +26,7 @@ def week_figure(week: pd.DataFrame, *, api: Api = "api", theme: Theme = "light")
         go.Heatmap(
             z=cells,
             x=[f"{hour:02d}" for hour in range(24)],
-            y=list(WEEKDAYS),
+            y=list(DAYS),
             customdata=texts,
             # Cividis reads the same with any colour vision.
             colorscale="Cividis",
@@ -38,7 +37,7 @@ def week_figure(week: pd.DataFrame, *, api: Api = "api", theme: Theme = "light")
         )
     )
     figure.update_layout(
-        title_text=f"{UNITS[api][0].upper()}{UNITS[api][1:]} by hour of the week, on average",
+        title_text=titled(api, "by hour and weekday, on average"),
         yaxis={"autorange": "reversed"},
         xaxis={"title": {"text": "hour of the day"}, "type": "category"},
         height=330,

@@ -22,6 +22,7 @@ from sfnb.errors import CallerError, SfnbError
 if TYPE_CHECKING:
     from sfnb.connection import Connection
     from sfnb.jobs.runner import OnPause
+    from sfnb.model import Api
     from sfnb.quota.forecast import Finish
 
 
@@ -88,38 +89,37 @@ def plan(
         forecast = engine.plan(org, engine.backup(objects=objects, exclude=exclude or ()))
         finishes = _finishes(org, forecast)
     if as_json:
-        from sfnb.usage.what_if import finishes_json
+        from sfnb.usage.what_if import finishes_json, worst_of
 
-        told = forecast_json(name, forecast) | {"finishes": finishes_json(finishes)}
+        worst = finishes_json(worst_of(finishes.values()))
+        told = forecast_json(name, forecast) | {"finishes": worst}
         click.echo(json.dumps(told, indent=2))
     else:
         _print_plan(name, forecast)
         _print_finish(app, forecast, finishes)
 
 
-def _finishes(org: Connection, forecast: Estimate) -> dict[int, Finish]:
-    """How the backup would go under each limit percent; empty where nothing is known of the org's use."""
-    from sfnb.quota.forecast import what_if
-    from sfnb.usage.what_if import budgets_of
+def _finishes(org: Connection, forecast: Estimate) -> dict[Api, dict[int, Finish]]:
+    """How the backup would go, each budget under each limit percent; empty without usage readings."""
+    from sfnb.usage.what_if import budgets_of, finishes_by_budget
 
-    return what_if(forecast.plan.price(), budgets_of(org.state, org.org_id, now=org.clock.now()))
+    budgets = budgets_of(org.state, org.org_id, now=org.clock.now())
+    return finishes_by_budget(forecast.plan.price(), budgets)
 
 
-def _print_finish(app: App, forecast: Estimate, finishes: dict[int, Finish]) -> None:
-    from sfnb.usage.what_if import finish_sentence, unpaused_percent
+def _print_finish(app: App, forecast: Estimate, finishes: dict[Api, dict[int, Finish]]) -> None:
+    from sfnb.usage.what_if import finish_sentence, last_finish, unpaused_percent
     from sfnb.usage.zones import zone_of
 
-    if not finishes:
+    percents = {api: budget.limit_percent for api, budget in forecast.standing.items()}
+    last = last_finish(finishes, percents)
+    if last is None:
         return
-    percent = min(
-        budget.limit_percent
-        for api, budget in forecast.standing.items()
-        if forecast.plan.price().get(api)
-    )
-    click.echo(finish_sentence(finishes[percent], zone_of(None, now=app.clock.now())))
-    through = unpaused_percent(finishes)
-    if finishes[percent].pauses and through is not None:
-        click.echo(f"From {through} % on it would run through without a pause.")
+    api, finish = last
+    click.echo(finish_sentence(finish, zone_of(None, now=app.clock.now())))
+    through = unpaused_percent(finishes[api])
+    if finish.pauses and through is not None:
+        click.echo(f"With a limit of {through} % or more it would run through without a pause.")
 
 
 def forecast_json(name: str, forecast: Estimate) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def _print_usage(review: Review) -> None:
             click.echo(f"  {api:8} not known; `sfnb usage sample {review.org}` asks the org.")
             continue
         last = rows.iloc[-1]
-        own = int(last["sfnb_running"] + last["sfnb_completed"] + last["sfnb_besides"])
+        own = int(last["sfnb_running"] + last["sfnb_completed"] + last["sfnb_other"])
         share = "its maximum is 0" if last["max"] == 0 else f"{last['used_pct']:.1f} %"
         click.echo(
             f"  {api:8} {last['used']:,} of {last['max']:,} in 24 hours ({share}), {own:,} of them by sfnb"
@@ -230,13 +230,11 @@ def _print_usage(review: Review) -> None:
         click.echo(f"  {notice.level}: {notice.sentence}")
     days = review.days[review.days["api"] == "api"]
     if len(days):
-        click.echo(
-            f"\n{'day':12} {'calls':>9} {'sfnb':>9} {'other apps':>11} {'not attributed':>15}"
-        )
+        click.echo(f"\n{'day':12} {'calls':>9} {'sfnb':>9} {'other apps':>11} {'named':>11}")
         for row in days.itertuples():
-            own = row.sfnb_jobs + row.sfnb_besides
+            own = row.sfnb_jobs + row.sfnb_other
             click.echo(
-                f"{row.day:12} {row.calls:9,} {own:9,} {row.other_apps:11,} {row.unattributed:15,}"
+                f"{row.day:12} {row.calls:9,} {own:9,} {row.other_apps:11,} {row.other_named:11,}"
             )
     if len(review.apps):
         click.echo(f"\n{'app':40} {'calls':>9} {'share':>8}")

@@ -12,7 +12,8 @@
     const theme = root.dataset.theme;
     if (!figure || drawn.get(plot.id) === theme) return;
     const layout = { ...figure.layout, template: data.templates[theme] };
-    if (data.print) layout.width = 703;
+    if (data.print) { layout.width = plot.clientWidth; layout.height = Math.min(layout.height || 420, 215); }
+    else if (window.innerWidth < 760) layout.margin = { l: 40, r: 10, t: 12, b: 40 };
     Plotly.react(plot, figure.data, layout, {
       responsive: !data.print, displaylogo: false, displayModeBar: data.print ? false : undefined, showTips: false,
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], staticPlot: data.print,
@@ -20,8 +21,16 @@
     plot.removeAttribute("role"); // the chart now speaks for itself
     drawn.set(plot.id, theme);
   };
-  const drawPanel = (panel) => panel.querySelectorAll(".plot").forEach(draw);
+  // A chart in a folded part has no width to be drawn for: it is drawn when its part is unfolded.
+  const drawPanel = (panel) => panel.querySelectorAll(".plot").forEach((plot) => {
+    const folded = plot.closest("details:not([open])");
+    if (!folded) draw(plot);
+  });
   const drawShown = () => panels.filter((panel) => data.print || !panel.classList.contains("away")).forEach(drawPanel);
+
+  document.querySelectorAll("details.more").forEach((part) => part.addEventListener("toggle", () => {
+    if (part.open && window.Plotly) part.querySelectorAll(".plot").forEach(draw);
+  }));
 
   const setTheme = (theme) => {
     root.dataset.theme = theme;
@@ -52,13 +61,16 @@
   // On paper everything is shown, in light colours; afterwards the screen is as it was.
   let before = null;
   window.addEventListener("beforeprint", () => {
-    before = { theme: root.dataset.theme, away: panels.map((panel) => panel.classList.contains("away")) };
+    const folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach((part) => { part.open = true; });
+    before = { folded, theme: root.dataset.theme, away: panels.map((panel) => panel.classList.contains("away")) };
     panels.forEach((panel) => panel.classList.remove("away"));
     setTheme("light");
   });
   window.addEventListener("afterprint", () => {
     if (!before) return;
     panels.forEach((panel, i) => panel.classList.toggle("away", before.away[i]));
+    before.folded.forEach((part) => { part.open = false; });
     setTheme(before.theme);
     before = null;
   });

@@ -1,5 +1,5 @@
 """
-The HTML page: everything in one file, no request to anywhere, and nothing of the org's texts able to run (P8).
+The HTML page: one file, no request to anywhere, and no text of the org can run as script (P8).
 
 Three walls stand between an app called ``<script>…`` and its running: the template escapes all texts, the figures' data
 is JSON in a block that no browser executes, and a content security policy lets only our own scripts run, by their hash.
@@ -11,6 +11,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -23,12 +24,15 @@ from plotly.offline import get_plotlyjs
 
 from sfnb.charts import TEMPLATES
 from sfnb.report.panels import OrgPanel, panel_of
+from sfnb.text import dated_moment, zone_name
 from sfnb.usage.review import Review
 
 # The Jinja environment escapes every value; the template marks nothing as safe but our own three texts.
 _ENVIRONMENT = jinja2.Environment(
     autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
 )
+# A name of an org in a style sheet: letters, digits and a few signs, so that no text can end the rule.
+_ENVIRONMENT.filters["css_text"] = lambda text: re.sub(r"[^A-Za-z0-9_. -]", "?", str(text))
 
 
 def html_report(
@@ -47,10 +51,11 @@ def html_report(
     packed = "" if is_for_print else _packed_library()
     hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in (script, library))
     made_at = max((review.history.now for review in reviews), default=None)
+    zone = reviews[0].zone if reviews else None
+    as_of = f"As of {dated_moment(made_at, zone)} ({zone_name(zone)})" if made_at and zone else ""
     return _ENVIRONMENT.from_string(_asset("page.html")).render(
         title=title,
-        made_at=made_at,
-        zone=reviews[0].zone if reviews else None,
+        made_at=as_of,
         panels=panels,
         # Plotly puts style rules in by script; styles can load nothing, since no source is allowed.
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -72,9 +77,11 @@ def script_json(value: Any) -> str:
 
 
 def figure_json(figure: Any) -> dict[str, Any]:
-    """A figure as Plotly's script takes it, without its theme: the page puts in the one that is on."""
+    """A figure as Plotly's script takes it, without theme and title: the page has both."""
     found: dict[str, Any] = json.loads(figure.to_json())
     found["layout"].pop("template", None)
+    found["layout"].pop("title", None)
+    found["layout"]["margin"] = {"t": 12}
     return found
 
 
@@ -83,7 +90,7 @@ def _data(panels: Sequence[OrgPanel], *, is_for_print: bool) -> dict[str, Any]:
         "figures": {
             f"org{number}-{shown.key}": figure_json(shown.figure)
             for number, panel in enumerate(panels)
-            for shown in panel.figures
+            for shown in (*panel.figures, *panel.more)
             if shown.figure is not None
         },
         "templates": {name: template.to_plotly_json() for name, template in TEMPLATES.items()},

@@ -127,8 +127,7 @@ class JobPanel(Screen):
     def _resume_sentence(self, api: str) -> str:
         # The forecast is heavy, and only a paused job needs it.
         from sfnb.quota.forecast import resumes
-        from sfnb.usage.notices import when_sentence
-        from sfnb.usage.what_if import budgets_of
+        from sfnb.usage.what_if import budgets_of, when_sentence
         from sfnb.usage.zones import zone_of
 
         now = self._org.clock.now()

@@ -137,7 +137,7 @@ def _chart(state: State, name: str, org_id: str, clock: Clock) -> Picture:
                 row.limit_percent,
             )
             for row in rows.itertuples()
-            if (own := min(row.sfnb_running + row.sfnb_completed + row.sfnb_besides, row.used))
+            if (own := min(row.sfnb_running + row.sfnb_completed + row.sfnb_other, row.used))
             is not None
         ]
         return f"<h3>{escape(name)}</h3><h4>API calls, last 7 days</h4>{usage_svg(hours, now=now)}"

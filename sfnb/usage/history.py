@@ -1,4 +1,4 @@
-"""What is known of one org's use, as plain arrays: what the frames, the figures and the forecast are made of."""
+"""One org's use as plain arrays: what the frames, the figures and the forecast are made of."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from sfnb.memory import State
 from sfnb.model import APIS, Api
+from sfnb.quota.gate import Gate
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
 from sfnb.usage.store.values import Caller, EventRead, ReportRead, UserDay, minute_number
 
@@ -21,10 +22,13 @@ DAY_MINUTES = 1440
 PATTERN_DAYS = 29
 """How far back the forecast looks, whatever the report shows: four weeks and the day before them."""
 
+PRESENT_S = 3600.0
+"""A gauge read longer ago says nothing about the present."""
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What the org told of one budget: minutes since 1970, oldest first, units used and allowed."""
+    """Readings of one budget: minutes since 1970, oldest first, units used and allowed."""
 
     minutes: Ints
     used: Ints
@@ -84,12 +88,14 @@ class OrgHistory:
     Args:
         start_at: where the report begins; what lies before is there for rolling sums and the weekly pattern.
         samples, spent: by budget.
+        present: by budget, units used and allowed **now**, as the gate counts them: the last reading and sfnb's own
+            calls that it may not include. Only where the reading is younger than an hour.
         job_ids: of ``Spent.jobs``; the empty one stands for sfnb's calls outside jobs.
         log_minutes, log_calls, log_own: the event log's counted calls by minute, and those of them by sfnb.
         log_hours: rows of (hour since 1970, actor, counted, uncounted); ``callers`` says who the actors are.
-        covered: hours since 1970 that the event log tells of completely, sorted.
+        covered: hours since 1970 that the event log covers completely, sorted.
         job_objects: API calls by object of the job that spent most in the report's time, ``largest_job``.
-        user_days: what Salesforce's usage report told; ``report_read``: how reading it went.
+        user_days: from Salesforce's usage report; ``report_read``: how reading it went.
         future_samples: how many samples lie after ``now``: a clock has gone back. They are left out.
     """
 
@@ -99,6 +105,7 @@ class OrgHistory:
     now: datetime
     samples: Mapping[Api, Samples] = field(default_factory=dict)
     spent: Mapping[Api, Spent] = field(default_factory=dict)
+    present: Mapping[Api, tuple[int, int]] = field(default_factory=dict)
     job_ids: Sequence[str] = ("",)
     jobs: Sequence[JobLine] = ()
     pauses: Sequence[PauseLine] = ()
@@ -146,14 +153,14 @@ class OrgHistory:
 
 def load_history(state: State, org: str, org_id: str, *, days: int, now: datetime) -> OrgHistory:
     """
-    What the state database knows of an org's use in the last ``days`` days, and what the forecast needs before them.
+    An org's use in the last ``days`` days from the state database, and what the forecast needs before them.
 
     Cost: no API calls.
     """
     start_at = (now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
     since = min(start_at, now - timedelta(days=PATTERN_DAYS)) - timedelta(days=1)
     book, log_book, end = state.usage, state.event_log, minute_number(now)
-    told = book.samples(org_id, since)
+    readings = book.samples(org_id, since)
     spent = book.calls(org_id, since)
     job_ids = sorted({"", *(row[2] for row in spent)})
     jobs = [
@@ -168,8 +175,9 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         org_id=org_id,
         start_at=start_at,
         now=now,
-        samples={api: _samples(told, api, end) for api in APIS},
+        samples={api: _samples(readings, api, end) for api in APIS},
         spent={api: _spent(spent, api, job_ids) for api in APIS},
+        present=_present(state, org_id, now),
         job_ids=job_ids,
         jobs=jobs,
         pauses=[PauseLine(*row) for row in book.job_pauses(org_id, since)],
@@ -186,13 +194,25 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         job_objects=state.usage.object_calls(largest) if largest else {},
         user_days=state.user_days.days(org_id, since.date()),
         report_read=state.user_days.last_read(org_id),
-        future_samples=sum(1 for row in told if row[1] > end),
+        future_samples=sum(1 for row in readings if row[1] > end),
     )
+
+
+def _present(state: State, org_id: str, now: datetime) -> dict[Api, tuple[int, int]]:
+    budgets = Gate(state.ledger, org_id, clock=state.database.clock).standing()
+    return {
+        api: (here.used, here.maximum)
+        for api, here in budgets.items()
+        if here.is_known
+        and here.maximum >= 0
+        and here.read_at is not None
+        and 0 <= (now - here.read_at).total_seconds() < PRESENT_S
+    }
 
 
 def covered_hours(files: Iterable[tuple[str, int]]) -> Ints:
     """
-    The hours that the event log tells of, from the ``(interval, hour)`` of its files.
+    The hours that the event log covers, from the ``(interval, hour)`` of its files.
 
     Salesforce writes no file for an hour or day without calls, so what lies between two files of a kind is covered too.
     """
@@ -222,8 +242,8 @@ def _limit_changes(state: State, org_id: str) -> list[LimitChange]:
     ]
 
 
-def _samples(told: Iterable[tuple[str, int, int, int]], api: Api, end: int) -> Samples:
-    rows = _ints([row[1:] for row in told if row[0] == api and row[1] <= end], width=3)
+def _samples(readings: Iterable[tuple[str, int, int, int]], api: Api, end: int) -> Samples:
+    rows = _ints([row[1:] for row in readings if row[0] == api and row[1] <= end], width=3)
     return Samples(rows[:, 0], rows[:, 1], rows[:, 2])
 
 

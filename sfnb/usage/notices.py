@@ -1,4 +1,4 @@
-"""What deserves a look, in words: trouble to come, and what the report does not know. Pure."""
+"""What deserves a look: trouble to come, and what the report does not know. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ import pandas as pd
 
 from sfnb.model import APIS, Api, Price
 from sfnb.quota import forecast
-from sfnb.quota.forecast import BudgetHistory, Finish, Moment
+from sfnb.quota.forecast import BudgetHistory
 from sfnb.quota.policy import UNITS
+from sfnb.text import count, day, moment
 from sfnb.usage.history import OrgHistory
 from sfnb.usage.store.values import minute_at
+from sfnb.usage.what_if import (
+    Finishes,
+    finishes_by_budget,
+    last_finish,
+    runs_through,
+    unpaused_percent,
+    when_sentence,
+)
 
 WARN_PCTS = (90, 70)
 """Shares of the maximum at which a notice is given, the highest first."""
@@ -27,28 +36,36 @@ STALE = timedelta(hours=3)
 @dataclass(frozen=True, slots=True)
 class Notice:
     """
-    One sentence for people. ``warning``: trouble is there or coming; ``note``: what to know when reading the report.
+    One sentence for people. ``warning``: trouble is there or coming; ``note``: helps to read the report.
 
     Args:
         code: for programs: ``use_high``, ``use_will_be_high``, ``job_will_pause``, ``job_paused``, ``app_doubled``;
             ``no_history``, ``one_reading``, ``max_changed``, ``max_zero``, ``over_max``, ``clock_back``, ``stale``,
-            ``no_event_log``, ``difference``, ``usage_report``, ``no_usage_report``.
+            ``no_event_log``, ``difference``, ``uncounted``, ``usage_report``, ``no_usage_report``.
+        sentence: one line.
+        detail: more, for those who ask; may be empty.
     """
 
     level: Literal["warning", "note"]
     code: str
     api: Api | None
     sentence: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NextJob:
-    """The job that will probably run next: one like the last backup, at the same time of the day."""
+    """
+    The job that will probably run next: one like the last backup, at the same time of day.
+
+    Args:
+        finishes: how it would go, each budget by itself, under each limit percent.
+    """
 
     like: str
     start_at: datetime
     price: Price
-    finishes: Mapping[int, Finish]
+    finishes: Finishes
 
 
 def notices_of(  # noqa: PLR0917 - what a report knows
@@ -56,6 +73,7 @@ def notices_of(  # noqa: PLR0917 - what a report knows
     callers: pd.DataFrame,
     reconciliation: pd.DataFrame,
     reported: pd.DataFrame,
+    usage: pd.DataFrame,
     budgets: Mapping[Api, BudgetHistory],
     next_job: NextJob | None,
     zone: tzinfo,
@@ -67,6 +85,7 @@ def notices_of(  # noqa: PLR0917 - what a report knows
         *_next_job(history, next_job, zone),
         *_doubled(history, callers),
         *_knowledge(history, zone),
+        *_uncounted(usage, zone),
         *_difference(reconciliation),
         *_reported(history, callers, reported, zone),
     ]
@@ -90,23 +109,9 @@ def next_job_of(history: OrgHistory, budgets: Mapping[Api, BudgetHistory]) -> Ne
         return None
     days = max(-(-(history.now - last.started_at) // timedelta(days=1)), 1)
     start_at = last.started_at + timedelta(days=days)
-    finishes = forecast.what_if(price, budgets, start_at=start_at)
-    return NextJob(last.job_id, start_at, price, finishes)
-
-
-def when(at: datetime, zone: tzinfo) -> str:
-    """``Tue 3 Nov, 14:00`` in the zone."""
-    local = at.astimezone(zone)
-    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
-
-
-def when_sentence(moment: Moment, zone: tzinfo) -> str:
-    """``about Tue 3 Nov, 14:00 (between … and …)``, as sure as it is."""
-    if moment.at is None:
-        return "not within the days that can be foreseen"
-    low = when(moment.low_at, zone) if moment.low_at else "now"
-    high = when(moment.high_at, zone) if moment.high_at else "later than can be foreseen"
-    return f"about {when(moment.at, zone)} (between {low} and {high})"
+    return NextJob(
+        last.job_id, start_at, price, finishes_by_budget(price, budgets, start_at=start_at)
+    )
 
 
 def _use(
@@ -121,7 +126,7 @@ def _use(
         if reached:
             yield Notice(
                 "warning", "use_high", api,
-                f"{used:,} of {most:,} {UNITS[api]} are used: over {reached} % of what the org allows in 24 hours.",
+                f"The org has used {used:,} of its {most:,} {UNITS[api]}: more than {reached} %.",
             )  # fmt: skip
         elif api in budgets:
             yield from _will_be_high(api, budgets[api], zone)
@@ -136,8 +141,8 @@ def _will_be_high(api: Api, budget: BudgetHistory, zone: tzinfo) -> Iterable[Not
         if len(over):
             yield Notice(
                 "warning", "use_will_be_high", api,
-                f"At this rate {pct} % of the {UNITS[api]} will be used by {when(seen.at[int(over[0])], zone)}, "
-                "without any job of sfnb.",
+                f"The org will have used {pct} % of its {UNITS[api]} by "
+                f"{moment(seen.at[int(over[0])], zone)}, even if no job of sfnb runs.",
             )  # fmt: skip
             return
 
@@ -150,39 +155,45 @@ def _paused(
         api = next((one for one in APIS if one == pause.api), None)
         if pause.resumed_at is not None or pause.job_id not in paused or api is None:
             continue
-        told = "when cannot be foreseen yet"
+        expected = "There is no forecast yet of when it can resume."
         if api in budgets:
-            told = when_sentence(forecast.resumes(budgets[api], history.percent(api)), zone)
+            resumes = forecast.resumes(budgets[api], history.percent(api))
+            expected = f"It can resume {when_sentence(resumes, zone)}."
         yield Notice(
             "note", "job_paused", api,
-            f"Job {pause.job_id} has been paused since {when(pause.at, zone)} at {pause.used:,} of {pause.maximum:,} "
-            f"{UNITS[api]}; it can go on {told}.",
+            f"Job {pause.job_id} has been paused since {moment(pause.at, zone)}. {expected}",
+            f"The org had used {pause.used:,} of its {pause.maximum:,} {UNITS[api]} when the job paused.",
         )  # fmt: skip
 
 
 def _next_job(history: OrgHistory, next_job: NextJob | None, zone: tzinfo) -> Iterable[Notice]:
+    """Each budget is compared with its own limit: raising the one that stops the job ends the warning."""
     if next_job is None:
         return
-    percent = min(history.percent(api) for api in next_job.price)
-    finish = next_job.finishes.get(percent)
-    if finish is None or (finish.pauses == 0 and finish.finish.at is not None):
+    percents: dict[Api, int] = {api: history.percent(api) for api in next_job.price}
+    last = last_finish(next_job.finishes, percents)
+    stopped = [
+        api for api, found in next_job.finishes.items() if not runs_through(found[percents[api]])
+    ]
+    if last is None or not stopped:
         return
-    price = ", ".join(f"{units:,} {UNITS[api]}" for api, units in next_job.price.items())
-    fits = [p for p, f in next_job.finishes.items() if f.pauses == 0 and f.finish.at is not None]
+    api, finish = last if last[0] in stopped else (stopped[0], last[1])
+    through = unpaused_percent(next_job.finishes[api])
     advice = (
-        f"from {min(fits)} % on it would run through"
-        if fits
-        else "no limit percent would let it run through"
+        f"With a limit of {through} % or more it would run through."
+        if through
+        else "No limit would let it run through."
     )
     end = (
         "would not end within a week"
         if finish.finish.at is None
         else f"would end {when_sentence(finish.finish, zone)}"
     )
+    price = ", ".join(f"{units:,} {UNITS[one]}" for one, units in next_job.price.items())
     yield Notice(
-        "warning", "job_will_pause", None,
-        f"A backup like the last one ({price}, job {next_job.like}) starting {when(next_job.start_at, zone)} will not "
-        f"fit under the limit of {percent} %: it would pause and {end}; {advice}.",
+        "warning", "job_will_pause", api,
+        f"The next backup would pause at the limit of {percents[api]} % of {UNITS[api]} and {end}. {advice}",
+        f"Assuming a backup like job {next_job.like} ({price}), starting {moment(next_job.start_at, zone)}.",
     )  # fmt: skip
 
 
@@ -206,53 +217,58 @@ def _doubled(history: OrgHistory, callers: pd.DataFrame) -> Iterable[Notice]:
     usual = sums[last[:-1]].median(axis=1)
     latest = sums[last[-1]]
     is_more = (latest >= DOUBLED * usual) & (latest - usual >= LEAST_CALLS)
-    day = minute_at(last[-1] * 1440)
+    on = day(minute_at(last[-1] * 1440))
     for app in sums.index[is_more]:
         yield Notice(
             "warning", "app_doubled", "api",
-            f"{app} made {int(latest[app]):,} calls on {day:%a} {day.day} {day:%b} (UTC); before, {int(usual[app]):,} "
-            "on a usual day.",
+            f"{app} made {int(latest[app]):,} calls on {on} (UTC), {int(usual[app]):,} on a usual day before.",
         )  # fmt: skip
 
 
 def _knowledge(history: OrgHistory, zone: tzinfo) -> Iterable[Notice]:
-    """What is not known, or is to be known when reading."""
+    """What the report does not know, and what helps to read it."""
     calls = history.samples.get("api")
     if history.future_samples:
         yield Notice(
             "warning", "clock_back", None,
-            f"{history.future_samples:,} readings are from the future: this machine's clock has gone back. They are "
-            "left out until their time has come; set the clock right.",
+            f"This machine's clock went back: {count(history.future_samples, 'reading')} from the future.",
+            "Readings from the future are left out until their time has come. Set the clock right.",
         )  # fmt: skip
     if calls is None or not len(calls):
         yield Notice(
             "note", "no_history", "api",
-            f"This org has not told its use yet. `sfnb usage sample {history.org}` asks it; on a schedule, that makes "
-            "a history.",
+            f"No usage reading for this org yet. Run `sfnb usage sample {history.org}`.",
+            "On a schedule, that command builds the history that this report shows.",
         )  # fmt: skip
     elif len(calls) == 1:
         yield Notice(
             "note", "one_reading", "api",
-            "There is only one reading yet, so what was used when is not known: only the sum of its 24 hours is.",
+            "There is only one usage reading yet.",
+            "It tells the sum of 24 hours, not which hour had how many calls.",
         )  # fmt: skip
     elif history.now - minute_at(int(calls.minutes[-1])) > STALE:
+        read_at = moment(minute_at(int(calls.minutes[-1])), zone)
         yield Notice(
-            "note",
-            "stale",
-            "api",
-            f"The org's counter was last read on {when(minute_at(int(calls.minutes[-1])), zone)}.",
-        )
+            "note", "stale", "api", f"The last usage reading is old: {read_at}.",
+            f"`sfnb usage sample {history.org}` reads the counter, for one call.",
+        )  # fmt: skip
     for api in APIS:
         yield from _maximum(history, api, zone)
-    read = history.event_read
-    if read.problem:
-        text = read.problem
-        yield Notice("note", "no_event_log", "api", f"{text[0].upper()}{text[1:]}")
+    yield from _event_log(history)
+
+
+def _event_log(history: OrgHistory) -> Iterable[Notice]:
+    problem = history.event_read.problem
+    if problem:
+        first, _, rest = f"{problem[0].upper()}{problem[1:]}".partition(". ")
+        yield Notice("note", "no_event_log", "api", f"{first.rstrip('.')}.", rest)
     elif not len(history.covered):
         yield Notice(
             "note", "no_event_log", "api",
-            "The org's event log has no file of this time, so what other apps used is known only in sum. A day's file "
-            "comes the day after; if none ever comes, the user lacks the permission View Event Log Files.",
+            "The org's event log has no file for these days, so other apps are known only as a sum.",
+            # Salesforce writes daily files the day after (REST guide, EventLogFile).
+            "A day's file appears the day after. If none ever appears, the user lacks the permission View Event "
+            "Log Files.",
         )  # fmt: skip
 
 
@@ -263,29 +279,39 @@ def _maximum(history: OrgHistory, api: Api, zone: tzinfo) -> Iterable[Notice]:
     if samples.maximum[-1] == 0:
         if api == "api" or np.any(samples.used > 0):
             yield Notice(
-                "warning",
-                "max_zero",
-                api,
-                f"The org allows no {UNITS[api]} at all: its maximum is 0.",
+                "warning", "max_zero", api, f"The org allows no {UNITS[api]}: its maximum is 0."
             )
         return
     inside = samples.minutes >= history.start_hour * 60
     changes = np.flatnonzero(np.diff(samples.maximum[inside]))
     for index in changes[-3:]:
         at = minute_at(int(samples.minutes[inside][index + 1]))
+        old, new = (int(samples.maximum[inside][index + n]) for n in (0, 1))
         yield Notice(
             "note", "max_changed", api,
-            f"The org's maximum of {UNITS[api]} changed from {int(samples.maximum[inside][index]):,} to "
-            f"{int(samples.maximum[inside][index + 1]):,} by {when(at, zone)}; each hour is in percent "
-                "of its own maximum.",
+            f"The org's maximum of {UNITS[api]} changed from {old:,} to {new:,} by {moment(at, zone)}.",
+            "Each hour is shown in percent of the maximum that it had.",
         )  # fmt: skip
     if samples.used[-1] > samples.maximum[-1]:
         yield Notice(
             "warning", "over_max", api,
-            f"Use is above the maximum of {int(samples.maximum[-1]):,} {UNITS[api]}: Salesforce lets paid "
-            f"orgs go over it "
-            "for a while.",
+            f"The org has used more than its maximum of {int(samples.maximum[-1]):,} {UNITS[api]}.",
+            "Salesforce lets paid orgs exceed the maximum for a while.",
         )  # fmt: skip
+
+
+def _uncounted(usage: pd.DataFrame, zone: tzinfo) -> Iterable[Notice]:
+    """Where sfnb knows of more calls than the counter, the difference is explained, never a part below 0."""
+    rows = usage[(usage["api"] == "api") & (usage["uncounted"] > 0)]
+    if rows.empty:
+        return
+    most = rows.loc[rows["uncounted"].idxmax()]
+    yield Notice(
+        "note", "uncounted", "api",
+        f"At {count(len(rows), 'reading')} Salesforce's counter was behind sfnb's own calls, by up to "
+        f"{int(most['uncounted']):,} ({moment(most['at'], zone)}).",
+        "The counter lags by up to two minutes. Calls that it did not include yet are in no bar.",
+    )  # fmt: skip
 
 
 def _difference(reconciliation: pd.DataFrame) -> Iterable[Notice]:
@@ -295,32 +321,33 @@ def _difference(reconciliation: pd.DataFrame) -> Iterable[Notice]:
     if not pd.isna(last["difference_pct"]) and abs(float(last["difference_pct"])) > 1:
         yield Notice(
             "note", "difference", "api",
-            f"Salesforce's counter and the event log differ by {int(last['difference']):,} calls "
-            f"({float(last['difference_pct']):.1f} %) on {last['day']}; the table at the end shows each day.",
+            f"Salesforce's counter and its event log differ by {abs(int(last['difference'])):,} calls "
+            f"({abs(float(last['difference_pct'])):.1f} %) on {last['day']}.",
+            "The table “Salesforce's counter and the event log” shows each day.",
         )  # fmt: skip
 
 
 def _reported(
     history: OrgHistory, callers: pd.DataFrame, reported: pd.DataFrame, zone: tzinfo
 ) -> Iterable[Notice]:
-    """What the usage report can say in the event log's place, and by how much it differs from the counter."""
+    """What the usage report says in the event log's place, and how far it is from the counter."""
     read = history.report_read
     if not callers.empty or read.tried_at is None:
         return
     if read.problem:
-        yield Notice("note", "no_usage_report", "api", read.problem)
+        first, _, rest = read.problem.partition(". ")
+        yield Notice("note", "no_usage_report", "api", f"{first.rstrip('.')}.", rest)
     if reported.empty or read.read_at is None:
         return
     whole = reported[reported["difference"].notna()]
-    told = (
-        "No whole day is known from both, so their difference is not known yet."
+    compared = (
+        "No whole day is known from both yet."
         if whole.empty
-        else f"On {len(whole)} whole day{'s' if len(whole) > 1 else ''} the counter has "
-        f"{int(whole['counter'].sum()):,} calls, the report {int(whole['report'].sum()):,}: a difference of "
-        f"{int(whole['difference'].sum()):,}; the table at the end shows each day."
+        else f"On {count(len(whole), 'whole day')} the counter has {int(whole['counter'].sum()):,} calls and the "
+        f"report {int(whole['report'].sum()):,}, a difference of {abs(int(whole['difference'].sum())):,}."
     )
     yield Notice(
         "note", "usage_report", "api",
-        f'Users are those of Salesforce\'s report "API Usage Last 7 Days", read on {when(read.read_at, zone)}. '
-        f"It counts calendar days of mixed time zones, never the counter's last 24 hours. {told}",
+        f'Users come from Salesforce\'s report "API Usage Last 7 Days", read {moment(read.read_at, zone)}.',
+        f"It counts calendar days of mixed time zones, not the last 24 hours. {compared}",
     )  # fmt: skip

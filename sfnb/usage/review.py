@@ -1,4 +1,4 @@
-"""One org's week, looked at from all sides: the frames, the forecast and the notices that a report is made of."""
+"""One org's use from all sides: the frames, the forecast and the notices that make a report."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Review:
     Args:
         usage, hours, days, callers, week, reconciliation, jobs, pauses, thresholds: as the functions in ``frames`` say.
         apps, users, families, entities: ``top_frame`` of each; users by the usage report where no log names any.
-        user_days, reported: what Salesforce's usage report tells, as the functions in ``reported`` say.
-        forecast: ``forecast_frame``, of each budget of which something is known.
+        user_days, reported: Salesforce's usage report, as the functions in ``usage_report`` say.
+        forecast: ``forecast_frame``, of each budget with a reading in the last day.
         budgets: the past of each budget as the forecast takes it.
         next_job: what is likely to run next, and how it would go under each limit percent.
     """
@@ -58,7 +58,7 @@ class Review:
 
     @property
     def has_reported_users(self) -> bool:
-        """Whether ``users`` are of the usage report: by calendar day, since no event log names any."""
+        """Whether ``users`` are of the usage report, by calendar day, because no event log names any."""
         return self.callers.empty and not self.user_days.empty
 
     @property
@@ -104,5 +104,7 @@ def review_of(history: OrgHistory, zone: tzinfo) -> Review:
         forecast=frames.forecast_frame(history.org, budgets),
         budgets=budgets,
         next_job=next_job,
-        notices=notices_of(history, callers, reconciliation, beside, budgets, next_job, zone),
+        notices=notices_of(
+            history, callers, reconciliation, beside, usage, budgets, next_job, zone
+        ),
     )

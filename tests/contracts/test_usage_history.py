@@ -138,9 +138,8 @@ def test_with_the_event_log_each_hour_is_exact(play: Callable[..., Scene]) -> No
     for hour_at, row in logged.iterrows():
         real = truth[hour_at.to_pydatetime()]
         assert row["calls"] == real.total()
-        assert row["sfnb_jobs"] + row["sfnb_besides"] == real["sfnb"]
-        assert row["other_apps"] == real.total() - real["sfnb"]
-        assert row["unattributed"] == 0
+        assert row["sfnb_jobs"] + row["sfnb_other"] == real["sfnb"]
+        assert row["other_apps"] == row["other_named"] == real.total() - real["sfnb"]
     by_app = review.callers.groupby(["hour_at", "app"])["calls"].sum()
     for (hour_at, app), calls in by_app.items():
         name = app if app in {one.name for one in APPS} else "sfnb"
@@ -176,13 +175,10 @@ def test_with_samples_only_the_report_stays_within_one_percent(play: Callable[..
         at = row["at"].to_pydatetime()
         assert scene.demo.server is not None
         others = scene.demo.server.org.other_apps.used("api", at.timestamp())
-        own = row["sfnb_running"] + row["sfnb_completed"] + row["sfnb_besides"]
+        own = row["sfnb_running"] + row["sfnb_completed"] + row["sfnb_other"]
         assert abs(row["used"] - others - own) <= 0.01 * row["max"]
         assert (
-            row[
-                ["sfnb_running", "sfnb_completed", "sfnb_besides", "other_apps", "unattributed"]
-            ].sum()
-            == row["used"]
+            row[["sfnb_running", "sfnb_completed", "sfnb_other", "other_apps"]].sum() == row["used"]
         )
     hours = counted(review.hours)
     known = hours[hours["source"] == "counter"].loc[

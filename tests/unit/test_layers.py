@@ -14,7 +14,7 @@ import sfnb
 HOUSE = Path(sfnb.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "model", "clock", "version", "text"),
+    ("errors", "model", "clock", "version", "text", "series"),
     ("settings", "quota.policy"),
     ("quota.forecast", "state"),
     ("quota", "usage.store"),

@@ -9,11 +9,10 @@ from sfnb.usage.frames.callers import callers_frame, reconciliation_frame, top_f
 from sfnb.usage.frames.forecast import budget_history, forecast_frame
 from sfnb.usage.frames.hours import days_frame, hours_frame, others_steps, week_frame
 from sfnb.usage.frames.jobs import jobs_frame, pauses_frame
-from sfnb.usage.frames.use import PART_LABELS, PARTS, thresholds_frame, usage_frame
+from sfnb.usage.frames.use import PARTS, thresholds_frame, usage_frame
 
 __all__ = [
     "PARTS",
-    "PART_LABELS",
     "budget_history",
     "callers_frame",
     "days_frame",

@@ -24,7 +24,7 @@ from sfnb.usage.store.values import minute_at
 
 def callers_frame(history: OrgHistory) -> pd.DataFrame:
     """
-    Calls by the hour and caller as the event log tells, of the report's time.
+    Calls by the hour and caller from the event log, of the report's time.
 
     Returns:
         ``org`` (string), ``hour_at`` (datetime64[ns, UTC]), ``app``, ``user``, ``family``, ``entity`` (string; what the
@@ -62,11 +62,14 @@ def top_frame(callers: pd.DataFrame, by: str, *, most: int = 15) -> pd.DataFrame
 
     Returns:
         ``org``, ``name`` (string), ``calls`` (Int64), ``free_calls`` (Int64), ``share_pct`` (Float64, of the calls
-        counted), largest first; what comes after ``most`` is summed up in one last row.
+        counted), ``is_sfnb`` (boolean, whether sfnb made some of them), largest first; what comes after ``most`` is
+        summed up in one last row.
     """
+    # Salesforce's usage report names users and no apps, so it cannot tell which user is sfnb's.
+    known = callers if "is_sfnb" in callers else callers.assign(is_sfnb=False)
     sums = (
-        callers.groupby(["org", by], as_index=False)[["calls", "free_calls"]]
-        .sum()
+        known.groupby(["org", by], as_index=False)
+        .agg(calls=("calls", "sum"), free_calls=("free_calls", "sum"), is_sfnb=("is_sfnb", "any"))
         .rename(columns={by: "name"})
     )
     parts = []
@@ -78,18 +81,23 @@ def top_frame(callers: pd.DataFrame, by: str, *, most: int = 15) -> pd.DataFrame
             line = {
                 "org": org,
                 "name": f"{len(rest):,} more",
+                "is_sfnb": False,
                 **rest[["calls", "free_calls"]].sum().to_dict(),
             }
             shown = pd.concat([shown, pd.DataFrame([line])])
         parts.append(shown)
-    empty = pd.DataFrame({"org": [], "name": [], "calls": [], "free_calls": []})
-    found = pd.concat(parts, ignore_index=True) if parts else empty
-    found = found.astype(
-        {"org": "string", "name": "string", "calls": "Int64", "free_calls": "Int64"}
-    )
+    kinds = {
+        "org": "string",
+        "name": "string",
+        "calls": "Int64",
+        "free_calls": "Int64",
+        "is_sfnb": "boolean",
+    }
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(kinds))
+    found = found.astype(kinds)
     total = found.groupby("org")["calls"].transform("sum")
     found["share_pct"] = percent(found["calls"], total)
-    return found[["org", "name", "calls", "free_calls", "share_pct"]]
+    return found[["org", "name", "calls", "free_calls", "share_pct", "is_sfnb"]]
 
 
 def reconciliation_frame(history: OrgHistory, zone: tzinfo) -> pd.DataFrame:

@@ -19,10 +19,10 @@ def hours_frame(history: OrgHistory) -> pd.DataFrame:
 
     Returns:
         One row per budget and hour of which something is known: ``org`` (string), ``api`` (string), ``hour_at``
-        (datetime64[ns, UTC]), ``calls`` (Int64, units in that hour), ``sfnb_jobs``, ``sfnb_besides``, ``other_apps``,
-        ``unattributed`` (Int64, their sum is ``calls``), ``source`` (string): ``event log`` (exact), ``counter``
-        (worked out of the rolling counter), ``estimate`` (the day before the first reading: only its sum is known),
-        ``sfnb`` (nothing but our own calls is known).
+        (datetime64[ns, UTC]), ``calls`` (Int64, units in that hour), ``sfnb_jobs``, ``sfnb_other``, ``other_apps``
+        (Int64, 0 or more; their sum is ``calls``), ``other_named`` (Int64, the share of ``other_apps`` that the event
+        log names), ``source`` (string): ``event log`` (exact), ``counter`` (worked out of the rolling counter),
+        ``estimate`` (the day before the first reading: only its sum is known), ``sfnb`` (only our own calls are known).
     """
     frames = [_hours_of(history, api) for api in APIS]
     frame = pd.concat(frames, ignore_index=True)
@@ -36,14 +36,14 @@ def days_frame(usage: pd.DataFrame, hours: pd.DataFrame, zone: tzinfo) -> pd.Dat
 
     Returns:
         ``org`` (string), ``api`` (string), ``day`` (string, ISO), ``hours`` (Int64, 23 to 25: how many the day has had
-        so far in this frame), ``calls``, ``sfnb_jobs``, ``sfnb_besides``, ``other_apps``, ``unattributed`` (Int64),
+        so far in this frame), ``calls``, ``sfnb_jobs``, ``sfnb_other``, ``other_apps``, ``other_named`` (Int64),
         ``peak_pct`` (Float64, the highest rolling use in percent), ``is_estimate`` (boolean).
     """
     keys = ["org", "api", "day"]
     spent = hours.assign(
         day=days_of(hours["hour_at"], zone), is_estimate=hours["source"].eq("estimate")
     )
-    names = ["calls", "sfnb_jobs", "sfnb_besides", "other_apps", "unattributed"]
+    names = ["calls", "sfnb_jobs", "sfnb_other", "other_apps", "other_named"]
     found = spent.groupby(keys, sort=True).agg(
         hours=("hour_at", "size"),
         **{name: (name, "sum") for name in names},
@@ -117,27 +117,29 @@ def _hours_of(history: OrgHistory, api: Api) -> pd.DataFrame:
     skip = history.start_hour - first
     units, sources, edges = steps.units[skip:], steps.sources[skip:], all_edges[skip:]
     hours = edges[:-1] // 60
-    jobs, besides = _own_by_hour(history, api, edges)
-    own = jobs + besides
-    in_log = sources == EVENT_LOG
-    total = np.where(np.isnan(units), own, own + np.rint(np.nan_to_num(units))).astype(np.int64)
-    other = np.zeros(len(hours), dtype=np.int64)
+    jobs, outside = _own_by_hour(history, api, edges)
+    own = jobs + outside
+    other = np.rint(np.nan_to_num(units)).astype(np.int64)
+    named = np.zeros(len(hours), dtype=np.int64)
     if api == "api":
+        in_log = sources == EVENT_LOG
         logged = span_sum(history.log_minutes, history.log_calls, edges)
-        total = np.where(in_log, logged, total)
-        other = np.where(in_log, logged - span_sum(history.log_minutes, history.log_own, edges), 0)
+        others_logged = logged - span_sum(history.log_minutes, history.log_own, edges)
+        # The log may know fewer calls of sfnb than sfnb itself; those of others that it names were made all the same.
+        other = np.where(in_log, np.maximum(logged - own, others_logged), other)
+        named = np.where(in_log, others_logged, 0)
     keep = (sources != UNKNOWN) | (own > 0)
-    told = np.where(sources == UNKNOWN, "sfnb", sources)
+    shown = np.where(sources == UNKNOWN, "sfnb", sources)
     return pd.DataFrame(
         {
             "api": pd.Series([api] * int(keep.sum()), dtype="string"),
             "hour_at": moments(hours[keep] * 60),
-            "calls": pd.Series(total[keep], dtype="Int64"),
+            "calls": pd.Series((own + other)[keep], dtype="Int64"),
             "sfnb_jobs": pd.Series(jobs[keep], dtype="Int64"),
-            "sfnb_besides": pd.Series(besides[keep], dtype="Int64"),
+            "sfnb_other": pd.Series(outside[keep], dtype="Int64"),
             "other_apps": pd.Series(other[keep], dtype="Int64"),
-            "unattributed": pd.Series((total - own - other)[keep], dtype="Int64"),
-            "source": pd.Series(told[keep], dtype="string"),
+            "other_named": pd.Series(named[keep], dtype="Int64"),
+            "source": pd.Series(shown[keep], dtype="string"),
         }
     )
 
@@ -156,9 +158,9 @@ def _own_by_hour(history: OrgHistory, api: Api, edges: Ints) -> tuple[Ints, Ints
     spent = history.spent.get(api)
     if spent is None:
         return np.zeros(len(edges) - 1, dtype=np.int64), np.zeros(len(edges) - 1, dtype=np.int64)
-    is_besides = spent.jobs == history.job_ids.index("")
-    jobs, besides = (
+    is_outside = spent.jobs == history.job_ids.index("")
+    jobs, outside = (
         span_sum(spent.minutes[which], spent.units[which], edges)
-        for which in (~is_besides, is_besides)
+        for which in (~is_outside, is_outside)
     )
-    return jobs, besides
+    return jobs, outside

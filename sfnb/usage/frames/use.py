@@ -12,17 +12,8 @@ from sfnb.usage.frames.base import ints, is_covered, moments, no_samples, percen
 from sfnb.usage.history import Ints, OrgHistory
 from sfnb.usage.store.values import minute_number
 
-PARTS = ("sfnb_running", "sfnb_completed", "sfnb_besides", "other_apps", "unattributed")
-"""What the use of an org consists of; together they are the whole."""
-
-
-PART_LABELS = {
-    "sfnb_running": "sfnb, jobs under way",
-    "sfnb_completed": "sfnb, ended jobs",
-    "sfnb_besides": "sfnb, outside jobs",
-    "other_apps": "other apps, named by the event log",
-    "unattributed": "not attributed",
-}
+PARTS = ("sfnb_running", "sfnb_completed", "sfnb_other", "other_apps")
+"""What the use of an org consists of; together they are the whole. `sfnb.series` has their names."""
 
 
 def usage_frame(history: OrgHistory) -> pd.DataFrame:
@@ -30,16 +21,16 @@ def usage_frame(history: OrgHistory) -> pd.DataFrame:
     The rolling 24-hour use by the hour, as Salesforce limits it, and what it consists of; oldest hour first.
 
     Returns:
-        One row per budget and hour in which the org told its counter, or that the event log covers with the 23 hours
-        before; other hours are left out rather than filled:
+        One row per budget and hour in which the org's counter was read, or whose 24 hours the event log covers; other
+        hours are left out rather than filled:
         ``org`` (string), ``api`` (string), ``hour_at`` (datetime64[ns, UTC], start of the hour), ``at`` (datetime64[ns,
         UTC], the moment of the reading), ``used`` (Int64, units used in the 24 hours before ``at``), ``peak`` (Int64,
         highest reading in that hour), ``max`` (Int64, the allocation), ``used_pct`` (Float64, missing when the maximum
         is 0), ``limit_percent`` (Int64, in force then), ``threshold`` (Int64), then the parts, each Int64 units in the
-        same 24 hours: ``sfnb_running`` (jobs that had not ended then), ``sfnb_completed`` (jobs that had),
-        ``sfnb_besides`` (no job's), ``other_apps`` (named by the event log), ``unattributed`` (the rest; below 0 when
-        the parts know of more than the counter). The parts sum to ``used``. ``source`` (string): ``counter`` or
-        ``event log``.
+        same 24 hours, 0 or more: ``sfnb_running`` (jobs that had not ended then), ``sfnb_completed`` (jobs that had),
+        ``sfnb_other`` (outside jobs), ``other_apps`` (the rest). The parts sum to ``used``. ``other_named`` (Int64):
+        the share of ``other_apps`` that the event log names. ``uncounted`` (Int64): calls of sfnb that the counter did
+        not include yet; they are in no part. ``source`` (string): ``counter`` or ``event log``.
     """
     frames = [_usage_of(history, api) for api in APIS]
     frame = pd.concat(frames, ignore_index=True)
@@ -76,9 +67,9 @@ def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
 def _usage_of(history: OrgHistory, api: Api) -> pd.DataFrame:
     at, used, peak, most, sources = _readings(history, api)
     jobs = _by_job(history, api, at)
-    other = ints(np.zeros(len(at)))
+    named = ints(np.zeros(len(at)))
     if api == "api":
-        other = window_sum(history.log_minutes, history.log_calls - history.log_own, at)
+        named = window_sum(history.log_minutes, history.log_calls - history.log_own, at)
     percents = history.percent_at(api, at)
     columns: dict[str, object] = {
         "api": pd.Series([api] * len(at), dtype="string"),
@@ -91,18 +82,41 @@ def _usage_of(history: OrgHistory, api: Api) -> pd.DataFrame:
         "limit_percent": pd.Series(percents, dtype="Int64"),
         "threshold": pd.Series(most * percents // 100, dtype="Int64"),
     }
-    parts = {**jobs, "other_apps": other}
-    parts["unattributed"] = used - sum(parts.values())
+    parts, uncounted = _within(jobs, used)
+    parts["other_apps"] = used - sum(parts.values())
     columns |= {name: pd.Series(parts[name], dtype="Int64") for name in PARTS}
+    columns["other_named"] = pd.Series(np.minimum(named, parts["other_apps"]), dtype="Int64")
+    columns["uncounted"] = pd.Series(uncounted, dtype="Int64")
     columns["source"] = pd.Series(sources, dtype="string")
     return pd.DataFrame(columns)
 
 
+def _within(own: dict[str, Ints], used: Ints) -> tuple[dict[str, Ints], Ints]:
+    """
+    sfnb's own units cut to what the counter shows, and what was cut off.
+
+    Salesforce's counter lags by up to two minutes (recorded answers of real orgs), so after a quick start sfnb has sent
+    more than the counter knows. Its newest calls are those of running jobs: they are cut first.
+    """
+    excess = np.maximum(sum(own.values()) - used, 0)
+    parts, rest = {}, excess.copy()
+    for name in ("sfnb_running", "sfnb_completed", "sfnb_other"):
+        cut = np.minimum(own[name], rest)
+        parts[name] = own[name] - cut
+        rest = rest - cut
+    return parts, excess
+
+
 def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, npt.NDArray[np.str_]]:
-    """The last reading of each hour, its highest one, and what the event log tells where there was none."""
+    """The last reading of each hour, its highest one, and the event log's sum where there was none."""
     samples = history.samples.get(api) or no_samples()
     inside = samples.minutes >= history.start_hour * 60
     minutes, used, most = samples.minutes[inside], samples.used[inside], samples.maximum[inside]
+    if api in history.present:
+        # The gate's number is the one by which jobs pause: the last row says the same as slider and command line.
+        used_now, most_now = history.present[api]
+        minutes = np.append(minutes, history.end_minute)
+        used, most = np.append(used, used_now), np.append(most, most_now)
     hours = minutes // 60
     last = np.flatnonzero(np.diff(hours, append=-1)) if len(hours) else ints([])
     first = np.flatnonzero(np.diff(hours, prepend=-1)) if len(hours) else ints([])
@@ -129,11 +143,11 @@ def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, np
 
 
 def _by_job(history: OrgHistory, api: Api, at: Ints) -> dict[str, Ints]:
-    """sfnb's own units in the 24 hours before each moment: of jobs under way then, of ended ones, of no job."""
+    """sfnb's own units in the 24 hours before each moment: of jobs running then, of ended ones, outside jobs."""
     spent = history.spent.get(api)
     parts = {
         name: np.zeros(len(at), dtype=np.int64)
-        for name in ("sfnb_running", "sfnb_completed", "sfnb_besides")
+        for name in ("sfnb_running", "sfnb_completed", "sfnb_other")
     }
     if spent is None or not len(spent.minutes):
         return parts
@@ -145,7 +159,7 @@ def _by_job(history: OrgHistory, api: Api, at: Ints) -> dict[str, Ints]:
         job_id = history.job_ids[spent.jobs[chunk[0]]]
         sums = window_sum(spent.minutes[chunk], spent.units[chunk], at)
         if not job_id:
-            parts["sfnb_besides"] += sums
+            parts["sfnb_other"] += sums
             continue
         ended_minute = ended.get(job_id, 0)
         has_ended = np.zeros(len(at), dtype=bool) if ended_minute is None else at >= ended_minute

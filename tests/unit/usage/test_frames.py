@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sfnb.usage import days_frame, hours_frame, review_of, top_frame, usage_frame
 from sfnb.usage.counter import steps_of, window_sum
 from sfnb.usage.frames import PARTS, callers_frame
-from sfnb.usage.history import JobLine
+from sfnb.usage.history import JobLine, OrgHistory, Samples, Spent
 from sfnb.usage.store.values import minute_number
 from tests.unit.usage.histories import DAY, END, NOW, history, ints
 
@@ -45,14 +45,17 @@ histories = st.builds(
 @settings(max_examples=25, deadline=None)
 @given(told=histories)
 def test_parts_sum_to_the_whole(told: Any) -> None:
-    """Whatever is known, the parts of each hour's rolling use and of each hour's calls sum to the whole."""
+    """Whatever is known, the parts of an hour's rolling use and of its calls sum to the whole, and none is below 0."""
     usage, hours = usage_frame(told), hours_frame(told)
     assert (usage[list(PARTS)].sum(axis=1) == usage["used"]).all()
-    parts = hours[["sfnb_jobs", "sfnb_besides", "other_apps", "unattributed"]].sum(axis=1)
-    assert (parts == hours["calls"]).all()
+    assert (usage[[*PARTS, "other_named", "uncounted"]] >= 0).all(axis=None)
+    parts = ["sfnb_jobs", "sfnb_other", "other_apps"]
+    assert (hours[parts].sum(axis=1) == hours["calls"]).all()
+    assert (hours[[*parts, "other_named"]] >= 0).all(axis=None)
+    assert (hours["other_named"] <= hours["other_apps"]).all()
     own = told.spent["api"]
     inside = own.minutes >= told.start_hour * 60
-    assert hours["sfnb_jobs"].sum() + hours["sfnb_besides"].sum() == own.units[inside].sum()
+    assert hours["sfnb_jobs"].sum() + hours["sfnb_other"].sum() == own.units[inside].sum()
     days = days_frame(usage, hours, BERLIN)
     assert days["calls"].sum() == hours["calls"].sum()
 
@@ -78,7 +81,23 @@ def test_the_rolling_use_counts_a_job_as_running_until_it_ends() -> None:
     rows = usage_frame(told)
     assert list(rows["sfnb_running"]) == [40, 0, 0]
     assert list(rows["sfnb_completed"]) == [0, 40, 0]
-    assert list(rows["unattributed"]) == [60, 60, 0]
+    assert list(rows["other_apps"]) == [60, 60, 0]
+
+
+def test_a_counter_that_lags_is_never_overdrawn() -> None:
+    """Calls of ours that the counter does not include yet are in no part of the stack: they are named apart."""
+    job = JobLine("j1", "backup", "running", NOW - timedelta(hours=1), None)
+    shown = history(samples=[(3, 100, 1000)], spent=[(30, 0, 30), (4, 1, 95)], jobs=[job])
+    (row,) = usage_frame(shown).to_dict("records")
+    assert (row["sfnb_running"], row["sfnb_other"], row["other_apps"]) == (70, 30, 0)
+    assert (row["used"], row["uncounted"]) == (100, 25)
+
+
+def test_the_last_row_is_the_use_by_which_jobs_pause() -> None:
+    """The newest hour ends with the gate's own number, so chart, card and slider agree in the same minute."""
+    shown = history(samples=[(30, 100, 1000), (5, 120, 1000)], present={"api": (133, 1000)})
+    assert list(usage_frame(shown)["used"])[-1] == 133
+    assert usage_frame(shown)["used_pct"].iloc[-1] == 13.3
 
 
 def test_a_counter_gives_up_its_hours() -> None:
@@ -136,9 +155,9 @@ def test_a_day_with_a_clock_change_is_right(day: str, hours: int) -> None:
             "api": "api",
             "hour_at": at,
             "source": "counter",
-            **dict.fromkeys(["calls", "unattributed"], pd.Series([1] * 96, dtype="Int64")),
+            **dict.fromkeys(["calls", "other_apps"], pd.Series([1] * 96, dtype="Int64")),
             **dict.fromkeys(
-                ["sfnb_jobs", "sfnb_besides", "other_apps"], pd.Series([0] * 96, dtype="Int64")
+                ["sfnb_jobs", "sfnb_other", "other_named"], pd.Series([0] * 96, dtype="Int64")
             ),
         }
     )
@@ -174,6 +193,40 @@ def test_what_is_not_known_is_said_in_words(code: str, made: dict[str, Any]) -> 
     """An org without history, with one reading, a changed or zero maximum, a clock gone back: a sentence says it."""
     review = review_of(history(**made), BERLIN)
     assert code in {notice.code for notice in review.notices}
+
+
+def a_backup_of_600(**percents: int) -> OrgHistory:
+    """A backup that cost 600 of the org's 1,000 calls and 40 Bulk jobs of 10,000, two days ago."""
+    made = history(
+        samples=[(ago, 10, 1000) for ago in range(DAY, 0, -60)],
+        spent=[(2 * DAY + 300, 1, 600)],
+        jobs=[
+            JobLine(
+                "j1", "backup", "completed", NOW - timedelta(hours=53), NOW - timedelta(hours=52)
+            )
+        ],
+        percents={"bulk2": 50, **percents},
+    )
+    bulk = Samples(made.samples["api"].minutes, made.samples["api"].used, ints([10_000] * 24))
+    vars(made)["samples"] = {**made.samples, "bulk2": bulk}
+    vars(made)["spent"] = {
+        **made.spent,
+        "bulk2": Spent(ints([END - 2 * DAY - 300]), ints([1]), ints([40])),
+    }
+    return made
+
+
+@pytest.mark.parametrize(("percent", "is_warned"), [(50, True), (90, False)])
+def test_each_budget_is_compared_with_its_own_limit(percent: int, is_warned: bool) -> None:
+    """Raising the limit of the API alone ends the warning, though the other budgets still stand at 50 %."""
+    found = [
+        one
+        for one in review_of(a_backup_of_600(api=percent), UTC).notices
+        if one.code == "job_will_pause"
+    ]
+    assert bool(found) is is_warned
+    if is_warned:
+        assert found[0].api == "api" and "limit of 50 % of API calls" in found[0].sentence
 
 
 def test_an_app_whose_use_doubled_is_told() -> None:

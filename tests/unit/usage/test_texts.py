@@ -86,9 +86,9 @@ def test_figures_know_light_and_dark() -> None:
             figure.layout.template.layout.paper_bgcolor
             == charts.TEMPLATES[theme].layout.paper_bgcolor
         )
-        assert [trace.name for trace in figure.data] == ["not attributed", "where sfnb's jobs stop"]
+        assert [trace.name for trace in figure.data] == ["other apps", "limit: jobs stop here"]
     empty = charts.usage_figure(review.usage, api="bulk")
-    assert "Nothing is known yet" in empty.layout.annotations[0].text
+    assert "No usage reading" in empty.layout.annotations[0].text
 
 
 def test_an_unknown_zone_is_refused() -> None:

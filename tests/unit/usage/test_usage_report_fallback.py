@@ -216,8 +216,8 @@ def test_the_difference_to_the_counter_is_shown() -> None:
     assert review.reported["difference"].isna().tolist() == [False, True]
     assert today.report == 3
     assert list(review.users["name"]) == ["<b>ann</b>", "bob"]
-    told = next(notice.sentence for notice in review.notices if notice.code == "usage_report")
-    assert f"a difference of {saturday.difference:,}" in told
+    said = next(notice.detail for notice in review.notices if notice.code == "usage_report")
+    assert f"a difference of {saturday.difference:,}" in said
     page = html_report([review])
     assert "<b>ann</b>" not in page
     assert "&lt;b&gt;ann&lt;/b&gt;" in page
