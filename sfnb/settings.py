@@ -1,15 +1,17 @@
 """
 Where sfnb keeps things, its defaults, and the orgs it knows.
 
-Everything lives in one folder, SFNB_HOME (default: the platform's data folder): ``sfnb.toml`` (this module),
-``state.db`` and ``store/``. A setting never holds a secret, only where the secret is: ``env:VARIABLE``, ``keyring`` or
-``file:PATH``.
+Everything lives in one folder, SFNB_HOME (default: the platform's data folder): ``sfnb.toml`` (this
+module), ``state.db`` and ``store/``. A setting never holds a secret, only where the secret is:
+``env:VARIABLE``, ``keyring`` or ``file:PATH``.
+
+Several processes may register orgs at once: a change reads, edits and replaces the file under a lock.
 
 The file, all of it optional::
 
     state_url = "sqlite:////home/ada/.local/share/sfnb/state.db"   # SFNB_STATE_URL overrides
     store = "/backups/salesforce"                                   # SFNB_STORE overrides
-    poll_s = 1800            # seconds between two looks at a paused org's quota
+    poll_s = 1800            # seconds between two checks of a paused org's limits
     workers = 4              # threads that read from one org
     api_version = "66.0"     # highest REST API version to use
 
@@ -26,56 +28,57 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
-import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
 
 from sfnb.errors import CallerError, JobError
+from sfnb.file_lock import file_lock
 
 if TYPE_CHECKING:
     import tomlkit
 
 CONFIG_NAME = "sfnb.toml"
+LOCK_NAME = ".sfnb.toml.lock"
+PATIENCE_S = 30.0
+"""How long a change of the file waits for another process's, which takes milliseconds."""
 
 NEWEST_API_VERSION = "66.0"
-"""The newest REST API version that sfnb has been tried with (Spring '26); an older org gets its own maximum."""
+"""The newest REST API version sfnb was tested with (Spring '26). An older org is asked in its own newest."""
 
 LoginKind = Literal["token", "password", "client", "jwt", "refresh", "sf"]
-"""How an org lets us in: see the classes of ``org/credentials.py``."""
+"""How sfnb logs in to an org: see the classes of ``org/credentials.py``."""
 
 ORG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 API_VERSION = re.compile(r"[1-9]\d\.0")
 SECRET_REFERENCE = re.compile(r"keyring|env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
-_write_lock = threading.Lock()
-
 
 @dataclass(frozen=True, slots=True)
 class OrgConfig:
     """
-    One registered org; no secrets, so its repr may be shown.
+    One registered org. It holds no secrets, so its repr may be shown.
 
     Args:
-        login: how it lets us in.
-        instance_url: where its API is, without a trailing slash; empty until a login has told.
-        domain: ``login``, ``test``, a My Domain host or a whole URL: where a login starts.
+        login: how to log in.
+        instance_url: address of its API, without a trailing slash; empty until the first login.
+        domain: where a login starts: ``login``, ``test``, a My Domain host or a URL.
             Empty: ``instance_url``, else ``login``.
         jwt_key: path of the private key (PEM) of the JWT bearer flow.
-        audience: ``aud`` of the JWT; empty: the login server that belongs to the domain.
+        audience: ``aud`` of the JWT; empty: the login server of the domain.
         alias: the org's name or username in the ``sf`` command line tool.
-        ca_file: a PEM file of certificate authorities to trust for this org, besides none other.
-        secrets: role (``token``, ``password``, ``security_token``, ``client_secret``, ``refresh_token``) to reference.
-        org_id: 18 characters, once a login has told; a login that leads elsewhere is refused.
-        api_version: as settled with the org when it was added; empty: ask.
+        ca_file: a PEM file of the only certificate authorities to trust for this org.
+        secrets: role (``token``, ``password``, ``security_token``, ``client_secret``,
+            ``refresh_token``) to reference.
+        org_id: 18 characters, from the first login on; a login to another org is refused.
+        api_version: chosen when the org was added; empty: ask the org.
     """
 
     name: str
@@ -95,7 +98,7 @@ class OrgConfig:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What ``load_settings`` found; a value, not a live view."""
+    """What ``load_settings`` found. It does not change when the file does."""
 
     home: Path
     state_url: str
@@ -106,21 +109,27 @@ class Settings:
     orgs: Mapping[str, OrgConfig] = field(default_factory=dict)
 
     def org(self, name: str) -> OrgConfig:
-        """The registered org of that name."""
+        """
+        The registered org of that name.
+
+        Raises:
+            CallerError: there is none.
+        """
         if name in self.orgs:
             return self.orgs[name]
-        known = ", ".join(sorted(self.orgs)) or "none yet"
+        known = ", ".join(sorted(self.orgs)) or "none"
         raise CallerError(
-            f"org {name!r} is not registered (registered: {known}). Add it with `sfnb org add {name} …`."
+            f"org {name!r} is not registered (registered: {known}). "
+            f"Add it with `sfnb org add {name} …`."
         )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
-    The settings of this user: file, then environment.
+    The settings of this user. Environment variables override the file.
 
     Raises:
-        JobError: the file cannot be read or says something that sfnb does not understand.
+        JobError: the file cannot be read, or holds something that sfnb does not understand.
     """
     environ = os.environ if environ is None else environ
     home = _home(environ)
@@ -138,16 +147,26 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
-def put_org(settings: Settings, config: OrgConfig) -> Settings:
-    """The settings with the org added or replaced, in the file too. Comments in the file stay."""
+def put_org(settings: Settings, config: OrgConfig, *, replaces: bool = True) -> Settings:
+    """
+    The settings with the org added or replaced, in the file too. Comments in the file stay.
+
+    The result also has what other processes have registered meanwhile.
+
+    Raises:
+        CallerError: the name is unusable, or taken and not ``replaces``.
+        JobError: the file cannot be read or written.
+    """
     if not ORG_NAME.fullmatch(config.name):
         raise CallerError(
-            f"{config.name!r} is no name for an org: use up to 64 letters, digits, dots, dashes and underscores."
+            f"{config.name!r} cannot be the name of an org: "
+            "use up to 64 letters, digits, dots, dashes and underscores."
         )
     for role, reference in config.secrets.items():
         if not SECRET_REFERENCE.fullmatch(reference):
             raise CallerError(
-                f"org {config.name}: the {role} must be given as env:VARIABLE, file:PATH or keyring, never itself."
+                f"org {config.name}: give the {role.replace('_', ' ')} as env:VARIABLE, file:PATH "
+                "or keyring, never the secret itself."
             )
     table = {
         key: value
@@ -161,10 +180,13 @@ def put_org(settings: Settings, config: OrgConfig) -> Settings:
         import tomlkit
 
         orgs = document.setdefault("orgs", tomlkit.table(is_super_table=True))
+        if config.name in orgs and not replaces:
+            raise CallerError(
+                f"org {config.name} is already registered; give --replace, or choose another name."
+            )
         orgs[config.name] = tomlkit.item(table)
 
-    _edit(settings.home / CONFIG_NAME, change)
-    return replace(settings, orgs=MappingProxyType({**settings.orgs, config.name: config}))
+    return _edit(settings, change)
 
 
 def remove_org(settings: Settings, name: str) -> Settings:
@@ -174,18 +196,15 @@ def remove_org(settings: Settings, name: str) -> Settings:
     def change(document: tomlkit.TOMLDocument) -> None:
         document.get("orgs", {}).pop(name, None)
 
-    _edit(settings.home / CONFIG_NAME, change)
-    return replace(
-        settings, orgs=MappingProxyType({k: v for k, v in settings.orgs.items() if k != name})
-    )
+    return _edit(settings, change)
 
 
 def parse_url(text: str) -> str:
     """
-    The origin (scheme, host, port) of an org's address; ``acme.my.salesforce.com`` will do.
+    The origin (scheme, host, port) of an org's address; ``acme.my.salesforce.com`` is enough.
 
     Raises:
-        CallerError: no address, or one that would send secrets in the clear, or a web page's address.
+        CallerError: not an address, or one that would send secrets unencrypted, or a web page's.
     """
     text = text.strip()
     parts = urlsplit(text if "://" in text else f"https://{text}")
@@ -195,15 +214,14 @@ def parse_url(text: str) -> str:
         host, port = "", None
     if not host or parts.scheme not in ("http", "https") or parts.username or parts.password:
         raise CallerError(
-            f"{text!r} is no address of an org; give one like https://acme.my.salesforce.com."
+            f"{text!r} is not the address of an org; give one like https://acme.my.salesforce.com."
         )
     if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
-        raise CallerError(f"http://{host} would send the session in the clear; use https://{host}.")
+        raise CallerError(f"http://{host} would send the session unencrypted; use https://{host}.")
+    # Lightning Experience has a host of its own; REST and SOAP answer on My Domain only.
     if host.endswith(".lightning.force.com"):
         better = host.removesuffix(".lightning.force.com") + ".my.salesforce.com"
-        raise CallerError(
-            f"{host} serves the web pages of the org, not its API; use https://{better}."
-        )
+        raise CallerError(f"{host} serves the org's web pages, not its API; use https://{better}.")
     shown = f"[{host}]" if ":" in host else host
     is_usual = port in (None, 443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{shown}" if is_usual else f"{parts.scheme}://{shown}:{port}"
@@ -243,36 +261,49 @@ def _read(path: Path) -> str:
         ) from err
 
 
-def _edit(path: Path, change: Any) -> None:
-    """Read, change and replace the file; a crash leaves the old one or the new one."""
+def _edit(settings: Settings, change: Callable[[tomlkit.TOMLDocument], None]) -> Settings:
+    """
+    The settings after a change of the file, made under a lock.
+
+    The file is replaced whole: a crash leaves the old one or the new one.
+    """
     import tomlkit
 
-    with _write_lock:
-        text = _read(path)
-        _Found(path, text)  # an unreadable file is told with its line before anything is written
-        document = tomlkit.parse(text)
-        change(document)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=".sfnb-", suffix=".toml", dir=path.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                    file.write(tomlkit.dumps(document))
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-                raise
-        except OSError as err:
-            raise JobError(
-                f"{path} cannot be written ({err.strerror}). Free the disk or set SFNB_HOME."
-            ) from err
+    path = settings.home / CONFIG_NAME
+    try:
+        with file_lock(settings.home / LOCK_NAME, patience_s=PATIENCE_S):
+            text = _read(path)
+            _Found(path, text)  # a file with a mistake is reported before anything is written
+            document = tomlkit.parse(text)
+            change(document)
+            changed = tomlkit.dumps(document)
+            _replace(path, changed)
+    except OSError as err:
+        raise JobError(
+            f"{path} cannot be written ({err.strerror}). Free the disk or set SFNB_HOME."
+        ) from err
+    return replace(settings, orgs=MappingProxyType(_Found(path, changed).orgs()))
+
+
+def _replace(path: Path, text: str) -> None:
+    import tempfile
+
+    # mkstemp gives the new file to its owner alone (mode 0600).
+    handle, temporary = tempfile.mkstemp(prefix=".sfnb-", suffix=".toml", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
 
 
 class _Found:
-    """The parsed file; what does not fit is told with its line."""
+    """The parsed file. A mistake is reported with its line."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
@@ -284,7 +315,7 @@ class _Found:
             line = int(found[1]) if found else max(len(self.lines), 1)
             what = str(err).split(" (at ")[0]
             raise JobError(
-                f"{path}, line {line}: {what}. Mend that line, or move the file away."
+                f"{path}, line {line}: {what}. Correct that line, or move the file away."
             ) from err
 
     def text(
@@ -334,4 +365,6 @@ class _Found:
 
     def wrong(self, key: str, what: str) -> JobError:
         at = next((n for n, line in enumerate(self.lines, 1) if line.strip().startswith(key)), 1)
-        return JobError(f"{self.path}, line {at}: {what}. Mend that line, or move the file away.")
+        return JobError(
+            f"{self.path}, line {at}: {what}. Correct that line, or move the file away."
+        )

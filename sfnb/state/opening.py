@@ -8,6 +8,7 @@ from typing import Any
 
 from sfnb.clock import Clock, SystemClock
 from sfnb.errors import StoreError
+from sfnb.private import private_file, private_folder
 from sfnb.state.database import Database
 from sfnb.state.migration import migrate
 
@@ -38,7 +39,8 @@ def _prepare_sqlite(database: Database) -> None:
             "The state must be a file, because several processes share it; correct state_url."
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
+        private_file(path)  # SQLite gives its other files the same mode
     except OSError as err:
         raise StoreError(
             f"The folder of the state database, {path.parent}, cannot be made: {err.strerror}."

@@ -637,8 +637,8 @@ def test_an_org_that_is_not_there_is_one_sentence(
     for url, says, code in (
         (f"http://127.0.0.1:{closed_port}", "not reached", 1),
         (demo_org.https_url, "--ca-file", 1),
-        ("http://example.com", "in the clear", 2),
-        ("https://", "no address", 2),
+        ("http://example.com", "unencrypted", 2),
+        ("https://", "not the address", 2),
         ("https://acme.lightning.force.com", "my.salesforce.com", 2),
     ):
         assert says in sentence_of(

@@ -14,7 +14,8 @@ import sfnb
 HOUSE = Path(sfnb.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "model", "clock", "version", "text", "series"),
+    ("errors", "model", "clock", "version", "text", "series", "private"),
+    ("file_lock",),
     ("settings", "quota.policy"),
     ("quota.forecast", "state"),
     ("quota", "usage.store"),

@@ -352,7 +352,7 @@ def test_no_secret_leaves_for_another_host(clock: FakeClock) -> None:
         assert http.prepare_request(bulk1).headers["X-SFDC-Session"] == TOKEN
         http.mount("http://", GateAdapter(url="https://acme.my.salesforce.com", clock=clock))
         http.auth = None
-        with pytest.raises(CallerError, match="in the clear"):
+        with pytest.raises(CallerError, match="unencrypted"):
             http.get("http://acme.my.salesforce.com/services/data")
 
 
