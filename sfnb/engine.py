@@ -1,5 +1,5 @@
 """
-The face of the jobs: plan, start, run, resume, set_limit.
+The FACE of the jobs: plan, start, run, resume, control, set_limit.
 
 ::
 
@@ -23,9 +23,13 @@ from sfnb.model import Api, BudgetStatus, JobState
 
 if TYPE_CHECKING:
     # A command connects before these load, so that its first call leaves early.
+    from sfnb.backup.plan import Plan
+    from sfnb.backup.work import MakeExecutor
+    from sfnb.backup.worker import ExecutorKind, ProcessExecutor
     from sfnb.connection import Connection
-    from sfnb.jobs.plan import Plan
-    from sfnb.jobs.runner import OnPause, Runner
+    from sfnb.jobs.control import Control
+    from sfnb.jobs.loop import JobLoop, OnPause
+    from sfnb.jobs.work import JobContext, Work
 
 EXIT_CODES: dict[str, int] = {
     JobState.COMPLETED: 0,
@@ -42,19 +46,21 @@ class RunOptions(TypedDict, total=False):
     How a job is run, all by keyword.
 
     Keys:
-        on_pause: ``wait`` (the default) until calls come back, or ``exit`` in the state ``paused``.
-        poll_s: seconds between questions to the org while paused; default from the settings (1800).
+        on_pause: ``wait`` (the default) until usage is below the limit again, or ``exit`` in the state ``paused``.
+        poll_s: seconds between two looks at the org while paused; default from the settings (1800).
         max_wait_s: stay paused and return after waiting so long in one pause; default: never.
-        workers: units of work under way at a time; default from the settings (4).
+        workers: units of work in flight at a time; default from the settings (4).
+        executor: run units on ``threads`` (the default) or in ``processes`` of this machine.
         emit: takes the job's events, see `sfnb.jobs.events`.
         stop: set it, from a signal handler too, and the job ends as if interrupted, within half a second and the calls
-            under way: paused, with KeyboardInterrupt.
+            in flight: paused, with KeyboardInterrupt.
     """
 
     on_pause: OnPause
     poll_s: float | None
     max_wait_s: float | None
     workers: int | None
+    executor: ExecutorKind
     emit: events.Sink
     stop: threading.Event
 
@@ -84,7 +90,7 @@ class Estimate:
     @property
     def pauses(self) -> list[str]:
         """Where the job would pause, one sentence per budget."""
-        from sfnb.jobs.plan import first_pause
+        from sfnb.backup.plan import first_pause
 
         return first_pause(self.plan.price(), self.standing)
 
@@ -99,10 +105,10 @@ def plan(org: Connection, request: BackupRequest) -> Estimate:
         CallerError: an object that the org does not have.
         QuotaSignal: not even these calls fit under the limit now.
     """
-    from sfnb.jobs.discovery import Discovery
+    from sfnb.backup.discovery import Discovery
 
-    survey = Discovery(org.client, "", threading.Event(), request.objects, request.exclude)
-    planned, _ = survey.plan()
+    discovery = Discovery(org.client, "", threading.Event(), request.objects, request.exclude)
+    planned, _ = discovery.plan()
     return Estimate(planned, org.client.gate.standing())
 
 
@@ -112,9 +118,26 @@ class JobHandle:
 
     org: Connection
     job_id: str
-    _thread: threading.Thread
+    _options: RunOptions
+    _fan: events.EventFan
+    _thread: threading.Thread = field(init=False)
     _outcome: dict[str, Any] = field(default_factory=dict)
-    _fan: events.EventFan = field(default_factory=events.EventFan)
+
+    def __post_init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        loop = _loop(self.org, {**self._options, "emit": self._fan})
+        self._outcome.clear()
+
+        def work() -> None:
+            try:
+                loop.run(self.job_id)
+            except Exception as err:  # noqa: BLE001 - handed to whoever waits
+                self._outcome["error"] = err
+
+        self._thread = threading.Thread(target=work, name=f"sfnb-job-{self.job_id}", daemon=True)
+        self._thread.start()
 
     def listen(self, sink: events.Sink) -> Callable[[], None]:
         """Have ``sink`` hear the job's events from now on, on the job's threads; the result ends that."""
@@ -131,16 +154,17 @@ class JobHandle:
         return self._thread.is_alive()
 
     def pause(self) -> None:
-        """Ask the job to pause; units under way end first."""
-        self.org.state.jobs.want(self.job_id, "pause")
+        """Ask the job to pause; calls in flight end first."""
+        control(self.org).pause(self.job_id)
 
     def resume(self) -> None:
-        """Let a job that a person paused go on."""
-        self.org.state.jobs.want(self.job_id, None)
+        """Let a paused job go on: in its own process, or on a new thread here when no process runs it."""
+        if not control(self.org).resume(self.job_id, org_id=self.org.org_id).is_asked:
+            self._start()
 
     def cancel(self) -> None:
-        """Ask the job to end. What it has stored stays and can be read."""
-        self.org.state.jobs.want(self.job_id, "cancel")
+        """End the job for good, running or not. What it has stored stays readable."""
+        control(self.org).cancel(self.job_id)
 
     def wait(self, timeout_s: float | None = None) -> dict[str, Any]:
         """
@@ -152,7 +176,7 @@ class JobHandle:
         """
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            raise TimeoutError(f"job {self.job_id} still runs")
+            raise TimeoutError(f"job {self.job_id} is still running")
         if error := self._outcome.get("error"):
             raise error
         return self.summary()
@@ -172,29 +196,36 @@ def run(org: Connection, request: BackupRequest, **options: Unpack[RunOptions]) 
     Returns:
         The summary: ``job_id, kind, org, state, snapshot, started_at, ended_at, calls, rows, objects, pauses``.
     """
-    return _runner(org, options).run(_create(org, request))
+    return _loop(org, options).run(_create(org, request))
 
 
 def start(org: Connection, request: BackupRequest, **options: Unpack[RunOptions]) -> JobHandle:
     """Run a backup on a thread of its own; arguments as for `run`."""
-    return _start(org, _create(org, request), options)
+    return _handle(org, _create(org, request), options)
 
 
 def start_again(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> JobHandle:
-    """Go on with a job as `resume` does, on a thread of its own."""
-    _make_ready(org, job_id)
-    return _start(org, job_id, options)
+    """Continue a job as `resume` does, on a thread of its own."""
+    control(org).resume(job_id, org_id=org.org_id)
+    return _handle(org, job_id, options)
 
 
 def resume(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> dict[str, Any]:
     """
-    Go on with a paused, failed or killed job in the same snapshot, on the caller's own thread.
+    Continue a paused, failed or killed job in the same snapshot, on the caller's own thread.
 
     Raises:
         CallerError: the job has ended, belongs to another org, or another process runs it.
     """
-    _make_ready(org, job_id)
-    return _runner(org, options).run(job_id)
+    control(org).resume(job_id, org_id=org.org_id)
+    return _loop(org, options).run(job_id)
+
+
+def control(org: Connection) -> Control:
+    """Pause, resume and cancel of this org's jobs, as people ask for them."""
+    from sfnb.backup.ending import control_of
+
+    return control_of(org)
 
 
 def set_limit(org: Connection, percent: int, *, api: Api | None = None, reason: str = "") -> None:
@@ -208,20 +239,6 @@ def set_limit(org: Connection, percent: int, *, api: Api | None = None, reason: 
     org.state.ledger.set_limits(org.org_id, percents, org=org.name, reason=reason)
 
 
-def _make_ready(org: Connection, job_id: str) -> None:
-    """Refuse a job that cannot go on; end the pause of one that can."""
-    job = org.state.jobs.get(job_id)
-    if job.org_id != org.org_id:
-        raise CallerError(f"job {job_id} belongs to the org {job.org}, not to {org.name}.")
-    state = JobState(job.state)
-    if state.is_final and state is not JobState.FAILED:
-        raise CallerError(
-            f"job {job_id} is {state.value.replace('_', ' ')}; there is nothing to resume."
-        )
-    org.state.jobs.want(job_id, None)
-    org.state.jobs.end_pause(job_id, org.clock.now())
-
-
 def _create(org: Connection, request: BackupRequest) -> str:
     options = {
         "objects": list(request.objects) if request.objects else None,
@@ -233,15 +250,25 @@ def _create(org: Connection, request: BackupRequest) -> str:
     return job.job_id
 
 
-def _runner(org: Connection, options: RunOptions) -> Runner:
-    from sfnb.jobs.runner import Runner
+def _handle(org: Connection, job_id: str, options: RunOptions) -> JobHandle:
+    return JobHandle(org, job_id, options, events.EventFan(options.get("emit", events.ignore)))
+
+
+def _loop(org: Connection, options: RunOptions) -> JobLoop:
+    from sfnb.backup.work import BackupWork
+    from sfnb.jobs.loop import JobLoop
 
     poll_s = options.get("poll_s")
-    return Runner(
+    make_executor = _executors(org)[options.get("executor", "threads")]
+
+    def make_work(context: JobContext) -> Work:
+        return BackupWork(context, org.store, make_executor)
+
+    return JobLoop(
         org.client,
-        org.store,
         org.state,
         org.clock,
+        make_work,
         options.get("emit", events.ignore),
         on_pause=options.get("on_pause", "wait"),
         poll_s=org.settings.poll_s if poll_s is None else poll_s,
@@ -251,18 +278,18 @@ def _runner(org: Connection, options: RunOptions) -> Runner:
     )
 
 
-def _start(org: Connection, job_id: str, options: RunOptions) -> JobHandle:
-    fan = events.EventFan(options.get("emit", events.ignore))
-    runner = _runner(org, {**options, "emit": fan})
-    outcome: dict[str, Any] = {}
+def _executors(org: Connection) -> dict[ExecutorKind, MakeExecutor]:
+    from sfnb.backup.work import thread_executor
+    from sfnb.backup.worker import ProcessExecutor, WorkerSpec
 
-    def work() -> None:
-        try:
-            runner.run(job_id)
-        except Exception as err:  # noqa: BLE001 - handed to whoever waits
-            outcome["error"] = err
+    def processes(context: JobContext, _stop: threading.Event) -> ProcessExecutor:
+        spec = WorkerSpec(
+            org.settings.org(org.name),
+            org.client.open_session,
+            org.client.api_version,
+            org.settings.state_url,
+            context.job_id,
+        )
+        return ProcessExecutor(spec, context.workers)
 
-    thread = threading.Thread(target=work, name=f"sfnb-job-{job_id}", daemon=True)
-    handle = JobHandle(org, job_id, thread, outcome, fan)
-    thread.start()
-    return handle
+    return {"threads": thread_executor, "processes": processes}

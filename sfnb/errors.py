@@ -21,6 +21,8 @@ A message says what happened, where, and what to do next, in one sentence or two
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SfnbError(Exception):
     """Anything sfnb tells its user about; the text is fit to be shown as it is."""
@@ -101,6 +103,10 @@ class QuotaSignal(BaseException):
         self.threshold = threshold
         self.reason = reason
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception pickles as its class and its args, and these args are options by keyword.
+        return _signal_of, (type(self), dict(vars(self)))
+
 
 class StopSignal(BaseException):
     """A person asked the job to pause or to end; ``wanted`` is ``pause`` or ``cancel``."""
@@ -108,3 +114,10 @@ class StopSignal(BaseException):
     def __init__(self, wanted: str) -> None:
         super().__init__(f"asked to {wanted}")
         self.wanted = wanted
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.wanted,)
+
+
+def _signal_of(kind: type[QuotaSignal], options: dict[str, Any]) -> QuotaSignal:
+    return kind(**options)

@@ -12,7 +12,7 @@ from sfnb import engine
 from sfnb.connection import Connection
 from sfnb.engine import BackupRequest, Estimate, JobHandle
 from sfnb.errors import CallerError
-from sfnb.jobs.runner import OnPause
+from sfnb.jobs.loop import OnPause
 from sfnb.jobs.summary import job_summary
 from sfnb.settings import load_settings
 

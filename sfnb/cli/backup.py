@@ -21,7 +21,7 @@ from sfnb.errors import CallerError, SfnbError
 
 if TYPE_CHECKING:
     from sfnb.connection import Connection
-    from sfnb.jobs.runner import OnPause
+    from sfnb.jobs.loop import OnPause
     from sfnb.model import Api
     from sfnb.quota.forecast import Finish
 
@@ -244,12 +244,9 @@ def resume(  # noqa: PLR0917 - click gives them by name
         click.echo("no job is waiting to be resumed.", err=True)
     worst = 0
     for job_id in job_ids:
-        if app.state.jobs.get(job_id).is_held:
-            app.state.jobs.want(job_id, None)
-            click.echo(
-                f"job {job_id} has a process of its own and goes on there; `sfnb jobs` shows its state.",
-                err=True,
-            )
+        answer = app.control.resume(job_id)
+        if answer.is_asked:
+            click.echo(answer.says, err=True)
             continue
         name = app.state.jobs.get(job_id).org
         try:

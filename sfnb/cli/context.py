@@ -13,6 +13,7 @@ from sfnb.installation import Installation
 from sfnb.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from sfnb.jobs.control import Control
     from sfnb.memory import State
     from sfnb.org.client import OrgClient
     from sfnb.store.tables import OrgStore
@@ -53,6 +54,13 @@ class App:
 
     def store(self, name: str) -> OrgStore:
         return self.installation.store(self.org_id(name))
+
+    @property
+    def control(self) -> Control:
+        """Pause, resume and cancel of all orgs' jobs."""
+        from sfnb.backup.ending import control_of
+
+        return control_of(self.installation)
 
     def job_id(self, prefix: str) -> str:
         """The one job whose id starts so."""

@@ -8,7 +8,6 @@ import click
 
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.output import as_json_option, number, print_json, print_table
-from sfnb.errors import CallerError
 from sfnb.jobs.summary import job_summary
 
 
@@ -49,18 +48,7 @@ def _row(summary: dict[str, Any], is_held: bool) -> tuple[str, ...]:
 @pass_app
 def pause(app: App, job: str) -> None:
     """Pause a running job; `sfnb resume JOB` continues it. JOB may be the start of an id."""
-    found = app.state.jobs.get(app.job_id(job))
-    if found.state.is_final:
-        raise CallerError(
-            f"Job {found.job_id} has already ended ({found.state}); there is nothing to pause."
-        )
-    if not found.is_held:
-        click.echo(
-            f"Job {found.job_id} is not running. Resume it with `sfnb resume {found.job_id}`."
-        )
-        return
-    app.state.jobs.want(found.job_id, "pause")
-    click.echo(f"Job {found.job_id} pauses as soon as its calls in flight have returned.")
+    click.echo(app.control.pause(app.job_id(job)).says)
 
 
 @click.command()
@@ -68,16 +56,7 @@ def pause(app: App, job: str) -> None:
 @pass_app
 def cancel(app: App, job: str) -> None:
     """End a job for good. Its snapshot stays readable. JOB may be the start of an id."""
-    found = app.state.jobs.get(app.job_id(job))
-    if found.state.is_final:
-        raise CallerError(
-            f"Job {found.job_id} has already ended ({found.state}); there is nothing to cancel."
-        )
-    after = app.state.jobs.cancel(found.job_id)
-    if after.state.is_final:
-        click.echo(f"Job {found.job_id} is {after.state}.")
-    else:
-        click.echo(f"Job {found.job_id} ends as soon as its calls in flight have returned.")
+    click.echo(app.control.cancel(app.job_id(job)).says)
 
 
 COMMANDS: list[click.Command] = [jobs, pause, cancel]

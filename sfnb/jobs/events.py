@@ -124,6 +124,9 @@ class EventFan:
 
 # ------------------------------------------------------------------------------------------------------- kept events
 
+CANCELLED = "cancelled by a person; what was read can be read"
+"""Why a job is ``cancelled``, in its last event."""
+
 KEPT: tuple[type[Event], ...] = (
     JobPlanned,
     JobStateChanged,

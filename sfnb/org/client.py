@@ -101,6 +101,11 @@ class OrgClient:
             version=self.api_version,
         )
 
+    @property
+    def open_session(self) -> Session:
+        """The present session, token included, for worker processes of this job; it goes nowhere else."""
+        return self._access.session
+
     def limits(self) -> dict[Api, Reading]:
         """
         The four budgets as the org tells them now; one that it does not tell is missing.

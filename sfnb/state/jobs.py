@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, insert, select, text, update
 
 from sfnb.errors import CallerError
+from sfnb.jobs.states import check_change
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state import lease, schema
 from sfnb.state.database import Database
@@ -148,7 +149,7 @@ class Jobs:
         Change a job: any of ``CHANGEABLE``. Reaching a final state sets ``ended_at``; leaving one clears it.
 
         Raises:
-            CallerError: there is no such job.
+            CallerError: there is no such job, or the state may not follow the one that it has.
         """
         unknown = changes.keys() - CHANGEABLE
         if unknown:
@@ -160,7 +161,12 @@ class Jobs:
                 changes["ended_at"] = changes["ended_at"] or self._clock.now()
         if changes.get("objects") is not None:
             changes["objects"] = list(changes["objects"])
-        self._change(job_id, changes)
+        change = update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**changes)
+        with self._database.write() as connection:
+            now = _row(connection, job_id).state
+            if "state" in changes:
+                check_change(job_id, JobState(now), changes["state"])
+            connection.execute(change)
 
     # ------------------------------------------------------------------------------------------------------- objects
 
@@ -263,36 +269,14 @@ class Jobs:
         """What was asked of the job."""
         return self.get(job_id).wanted
 
-    def cancel(self, job_id: str) -> Job:
-        """
-        Ask the job to end; one that nobody runs is ``cancelled`` at once. A job that has ended stays as it is.
-
-        Returns:
-            The job as it is then; what is stored stays.
-        """
-        now = self._clock.now()
-        with self._database.write() as connection:
-            self._lock_jobs(connection)
-            row = _row(connection, job_id)
-            if not JobState(row.state).is_final:
-                changes: dict[str, object] = {"wanted": "cancel"}
-                if lease.holder(row, now) is None:
-                    changes = {
-                        "wanted": None,
-                        "state": JobState.CANCELLED,
-                        "ended_at": now,
-                        **lease.FREE,
-                    }
-                connection.execute(
-                    update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**changes)
-                )
-            return _job(_row(connection, job_id), now)
-
     # ------------------------------------------------------------------------------------------------------- leases
 
-    def lease(self, job_id: str) -> Lease:
+    def lease(self, job_id: str, *, is_to_end: bool = False) -> Lease:
         """
         The right to run the job. A dead process's is taken over at once, one of another host after it expired.
+
+        Args:
+            is_to_end: the job is only to be ended, which no other job's objects are in the way of.
 
         Raises:
             CallerError: another process or thread holds it, or a live job of the org has an object in common.
@@ -308,7 +292,8 @@ class Jobs:
                     f"Job {job_id} is already running (process {owner.pid} on {owner.host.split()[0]}); wait for it, "
                     "or pause or cancel it."
                 )
-            _refuse_overlap(connection, row.org, row.org_id, row.objects, now, besides=job_id)
+            if not is_to_end:
+                _refuse_overlap(connection, row.org, row.org_id, row.objects, now, besides=job_id)
             columns = lease.new_columns(now, is_running=True)
             connection.execute(
                 update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**columns)

@@ -206,14 +206,14 @@ class JobPanel(Screen):
     # what a person does
 
     def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
-        jobs = self._org.state.jobs
+        control = engine.control(self._org)
         match told.get("kind"):
             case "pause":
-                jobs.want(self.job_id, "pause")
+                control.pause(self.job_id)
             case "resume":
                 self._resume()
             case "cancel":
-                jobs.cancel(self.job_id)
+                control.cancel(self.job_id)
             case _:
                 return None
         self._pulse.start()
@@ -222,11 +222,8 @@ class JobPanel(Screen):
         return {"ok": True}
 
     def _resume(self) -> None:
-        job = self._org.state.jobs.get(self.job_id)
-        if job.is_held:
-            self._org.state.jobs.want(self.job_id, None)
-            return
-        self._follow(engine.start_again(self._org, self.job_id))
+        if not engine.control(self._org).resume(self.job_id).is_asked:
+            self._follow(engine.start_again(self._org, self.job_id))
 
 
 def _bar(share: float | None) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, JobError
+from sfnb.jobs.control import Control
 from sfnb.jobs.summary import job_summary
 from sfnb.memory import State
 from sfnb.model import JobState, ObjectState, Pause
@@ -109,6 +110,7 @@ def test_a_dead_or_ended_job_is_in_nobodys_way(
         # Two of them at once would still read the same objects twice.
         with pytest.raises(CallerError, match="already backing up all objects"):
             state.jobs.lease(killed.job_id)
+        state.jobs.update(new.job_id, state=JobState.RUNNING)
         state.jobs.update(new.job_id, state=JobState.COMPLETED)
         with state.jobs.lease(killed.job_id):
             assert state.jobs.get(killed.job_id).is_held
@@ -169,16 +171,69 @@ def test_a_job_that_never_started_is_not_kept_for_ever(state: State, clock: Fake
 
 
 def test_cancelling_a_job_that_nobody_runs_ends_it(state: State, clock: FakeClock) -> None:
-    """A running job is asked; one that nobody runs is cancelled at once; an ended one stays."""
+    """A running job is asked; one that nobody runs is sealed and cancelled at once; an ended one is refused."""
+    sealed: list[str] = []
+
+    def seal(job: Job) -> str:
+        sealed.append(job.job_id)
+        assert state.jobs.get(job.job_id).is_held, "nobody may start it meanwhile"
+        return "Its Bulk jobs were left."
+
+    control = Control(state, seal)
     job = create(state)
     with state.jobs.lease(job.job_id):
-        assert state.jobs.cancel(job.job_id).state == "queued"
+        asked = control.cancel(job.job_id)
+        assert asked.is_asked and asked.job.state == "queued" and sealed == []
         assert state.jobs.wanted(job.job_id) == "cancel"
     clock.advance(5)
-    after = state.jobs.cancel(job.job_id)
+    done = control.cancel(job.job_id)
+    after = done.job
     assert (after.state, after.ended_at, after.wanted) == ("cancelled", clock.now(), None)
-    state.jobs.update(job.job_id, state=JobState.COMPLETED)
-    assert state.jobs.cancel(job.job_id).state == "completed"
+    assert sealed == [job.job_id] and not done.is_asked and "Bulk jobs were left" in done.says
+    assert not after.is_held
+    (event,) = state.jobs.events(job.job_id)
+    assert event.kind == "JobStateChanged" and event.told["state"] == "cancelled"
+    with pytest.raises(CallerError, match="is cancelled; there is nothing to cancel"):
+        control.cancel(job.job_id)
+
+
+def test_a_job_in_the_way_does_not_hinder_cancelling(state: State) -> None:
+    """A paused job can be cancelled while another job reads the same objects."""
+    paused = create(state, ["Account"])
+    with state.jobs.lease(paused.job_id):
+        state.jobs.update(paused.job_id, state=JobState.RUNNING)
+        state.jobs.update(paused.job_id, state=JobState.PAUSED)
+    other = create(state, ["Account"])
+    with state.jobs.lease(other.job_id):
+        assert Control(state, lambda _: "").cancel(paused.job_id).job.state == "cancelled"
+
+
+def test_an_ended_job_stays_as_it_is(state: State) -> None:
+    """No writer of states, whoever it is, can bring back a job whose snapshot is sealed."""
+    job = create(state)
+    with pytest.raises(CallerError, match="is queued; it cannot become completed"):
+        state.jobs.update(job.job_id, state=JobState.COMPLETED)
+    state.jobs.update(job.job_id, state=JobState.CANCELLED)
+    for then in JobState:
+        with pytest.raises(CallerError, match="is cancelled; it cannot become"):
+            state.jobs.update(job.job_id, state=then)
+    assert state.jobs.get(job.job_id).state == "cancelled"
+
+
+def test_a_failed_job_can_be_resumed_or_given_up(state: State) -> None:
+    """What a failed job has stored is good: resume, pause and cancel answer as for a paused one."""
+    control = Control(state, lambda _: "")
+    job = create(state)
+    with state.jobs.lease(job.job_id):
+        state.jobs.update(job.job_id, state=JobState.FAILED, error="disk full")
+    with pytest.raises(CallerError, match="is failed; there is nothing to pause"):
+        control.pause(job.job_id)
+    assert not control.resume(job.job_id).is_asked
+    with pytest.raises(CallerError, match="belongs to the org demo"):
+        control.resume(job.job_id, org_id="00D000000000002EAA")
+    assert control.cancel(job.job_id).job.state == "cancelled"
+    with pytest.raises(CallerError, match="is cancelled; there is nothing to resume"):
+        control.resume(job.job_id)
 
 
 def test_want_is_told_and_taken_back(state: State) -> None:
@@ -213,6 +268,7 @@ def test_the_summary_is_the_contract(state: State, clock: FakeClock) -> None:
         state.jobs.end_pause(job.job_id, at)
         state.jobs.add_pause(job.job_id, Pause("api", at, None, 50, 100, "used up"))
     clock.advance(7200)
+    state.jobs.update(job.job_id, state=JobState.RUNNING)
     state.jobs.update(job.job_id, state=JobState.COMPLETED_WITH_ERRORS)
     summary = json.loads(json.dumps(job_summary(state, job.job_id)))
     assert summary == {

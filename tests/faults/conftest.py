@@ -52,7 +52,7 @@ def settings_for(org: RunningOrg, home: Path) -> Settings:
 @pytest.fixture(autouse=True)
 def seldom_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A paused job looks at the state database every simulated minute, so that a day passes in a second."""
-    monkeypatch.setattr("sfnb.jobs.runner.LOOK_S", 60.0)
+    monkeypatch.setattr("sfnb.jobs.loop.LOOK_S", 60.0)
 
 
 Connector = Callable[..., Connection]

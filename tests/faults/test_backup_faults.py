@@ -82,7 +82,7 @@ def org(big_org: RunningOrg) -> Iterator[RunningOrg]:
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bulk results come in several pages, two of them under way at a time."""
-    monkeypatch.setattr("sfnb.jobs.units.BULK_PAGE_ROWS", PAGE_ROWS)
+    monkeypatch.setattr("sfnb.backup.plan.BULK_PAGE_ROWS", PAGE_ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +278,7 @@ def test_a_dead_token_fails_the_job_until_there_is_a_new_one(
     """An access token cannot be renewed: one sentence says so, and with a new one the job goes on where it was."""
     other = connected(org)
     token = tmp_path / "token"
-    token.write_text(other.org._access.session.token)
+    token.write_text(other.client.open_session.token)
     config = OrgConfig(
         name="demo", login="token", instance_url=org.url, secrets={"token": f"file:{token}"}
     )
@@ -289,7 +289,7 @@ def test_a_dead_token_fails_the_job_until_there_is_a_new_one(
             engine.run(there, backup(objects=OBJECTS))
         job = there.state.jobs.find()[-1]
         assert job.state == "failed" and "Get a new one" in (job.error or "")
-        token.write_text(connected(org).org._access.session.token)
+        token.write_text(connected(org).client.open_session.token)
         summary = engine.resume(there, job.job_id)
         assert summary["state"] == "completed" and summary["snapshot"] == job.snapshot
         assert tables(there, summary)[BIG].equals(undisturbed[BIG])
@@ -339,7 +339,7 @@ def test_results_that_are_always_gone_are_given_up(org: RunningOrg, connected: C
     summary = engine.run(there, backup(objects=OBJECTS))
     assert summary["state"] == "completed_with_errors"
     assert (
-        "started again" in summary["objects"][BIG]["message"]
+        "Started again 2 times" in summary["objects"][BIG]["message"]
         and summary["objects"][BIG]["rows"] == 0
     )
     assert {e["state"] for n, e in summary["objects"].items() if n != BIG} == {"complete"}
@@ -529,7 +529,7 @@ def test_an_org_that_stays_away_fails_the_job_which_can_be_resumed(
     there = connected(org)
     org.fail(fault="status503", nth=4)
     mark = org.mark()
-    with pytest.raises(JobError, match="resume"):
+    with pytest.raises(JobError, match="Resume"):
         engine.run(there, backup(objects=OBJECTS))
     job = there.state.jobs.find()[-1]
     assert job.state == "failed" and "SERVER_UNAVAILABLE" in (job.error or "")

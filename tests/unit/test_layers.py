@@ -16,7 +16,7 @@ HOUSE = Path(sfnb.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "model", "clock", "version", "text", "series", "private"),
     ("file_lock",),
-    ("settings", "quota.policy"),
+    ("settings", "quota.policy", "jobs.states"),
     ("quota.forecast", "state"),
     ("quota", "usage.store"),
     ("memory",),
@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("connection",),
     ("installation",),
     ("jobs",),
+    ("backup",),
     ("engine",),
     ("usage", "charts"),
     ("report",),
@@ -44,7 +45,7 @@ LIBRARIES = {
     "deltalake": ("store",),
     "duckdb": ("store",),
     # Rows go from the answer to the part as Arrow batches; these two hand them on.
-    "pyarrow": ("store", "org.arrow", "org.events", "jobs.units"),
+    "pyarrow": ("store", "org.arrow", "org.events", "backup.fetch", "backup.unit_context"),
     "sqlalchemy": ("state", "quota.rows", "quota.ledger", "usage.store"),
     "alembic": ("state",),
     "plotly": ("charts", "report"),

@@ -179,19 +179,16 @@ def is_structural_refusal(code: str, message: str) -> bool:
     )
 
 
-def select_soql(schema: ObjectSchema, *, where: str = "", order: str = "") -> str:
-    """The query of all readable fields."""
-    soql = f"SELECT {','.join(f.name for f in readable_fields(schema))} FROM {schema.name}"  # noqa: S608 - SOQL of described names
-    if where:
-        soql += f" WHERE {where}"
-    return soql + (f" ORDER BY {order}" if order else "")
+def soql_chars(schema: ObjectSchema) -> int:
+    """About how long the query of all readable fields is."""
+    return sum(len(f.name) + 1 for f in readable_fields(schema)) + len(schema.name) + 12
 
 
 def choose_reader(schema: ObjectSchema, rows: int | None) -> ReaderName:
     """The cheapest reader that this object allows, as far as describe can tell."""
     if schema.name in PARENT_FIELDS and schema.has(PARENT_FIELDS[schema.name]):
         return "by_parent"
-    if (rows or 0) > BULK_FROM_ROWS or len(select_soql(schema)) > MAX_URL_CHARS:
+    if (rows or 0) > BULK_FROM_ROWS or soql_chars(schema) > MAX_URL_CHARS:
         return "bulk2"
     return "keyset"
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfnb.errors import CallerError, ObjectError
-from sfnb.jobs.plan import (
+from sfnb.backup.plan import (
     BULK_FROM_ROWS,
     Facts,
     choose_names,
@@ -17,11 +16,17 @@ from sfnb.jobs.plan import (
     is_filter_refusal,
     plan_backup,
     plan_object,
-    select_soql,
 )
+from sfnb.backup.units import Query
+from sfnb.errors import CallerError, ObjectError
 from sfnb.model import BudgetStatus, FieldInfo, ObjectInfo, ObjectSchema
+from sfnb.store.part_writer import PartTarget
 
 ID = FieldInfo("Id", "id")
+
+
+def soql_of(asked: ObjectSchema) -> str:
+    return Query.of(asked, PartTarget("store", "20261122T043812Z-1a2b3c", asked.name, ())).soql()
 
 
 def schema(name: str = "Account", *fields: FieldInfo) -> ObjectSchema:
@@ -55,11 +60,11 @@ def test_a_query_too_long_for_an_address_goes_by_bulk() -> None:
 
 def test_compounds_and_bodies_are_not_asked_for() -> None:
     """Bulk refuses compounds and base64; a compound's parts are fields of their own."""
-    asked = select_soql(
+    asked = soql_of(
         schema(
             "Account", FieldInfo("BillingAddress", "address"), FieldInfo("BillingCity", "string")
         )
-    ) + select_soql(schema("Attachment", FieldInfo("Body", "base64"), FieldInfo("Name", "string")))
+    ) + soql_of(schema("Attachment", FieldInfo("Body", "base64"), FieldInfo("Name", "string")))
     assert asked == "SELECT Id,BillingCity FROM AccountSELECT Id,Name FROM Attachment"
 
 

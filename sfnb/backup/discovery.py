@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from sfnb.backup import plan as planning
+from sfnb.backup.plan import Facts, Plan, choose_names, plan_backup, reason_not_read
 from sfnb.errors import ObjectError
-from sfnb.jobs import plan as planning
-from sfnb.jobs.plan import Facts, Plan, choose_names, plan_backup, reason_not_read
 from sfnb.model import ObjectInfo, ObjectSchema, Price
 from sfnb.org import describe
 from sfnb.org.client import OrgClient

@@ -1,53 +1,64 @@
-"""What the units of a job work with: the org, the snapshot's writer, and who pays for a call."""
+"""What one running unit works with: the org, a writer of parts, and the count of its calls."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import quote
 
-from sfnb.clock import Clock
+import pyarrow as pa
+
+from sfnb.backup.units import Query, query_path
 from sfnb.errors import ObjectError, TransientError
 from sfnb.model import Price
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, fetch_composite
 from sfnb.org.transport import call_context
-from sfnb.store.tables import Writer
+from sfnb.store.part_writer import PartWriter
+from sfnb.store.parts import Part
 
 T = TypeVar("T")
 
 Body = bytes | ObjectError | TransientError
 """A query's answer as sent, or why there is none."""
 
+Opened = Callable[[str | None], None]
+"""Takes a result page's next locator (None: it is the last) as soon as the head of the answer is here."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class UnitContext:
-    """What every unit works with. Shared by threads; each of its members says how."""
+    """
+    One unit's call context. For one thread; what it holds is shared by threads, and each member says how.
+
+    Args:
+        opened: takes the next locator early, where the worker shares memory with who decides; None elsewhere.
+        composite_refused: set when this org does not take composite calls.
+        calls: API calls spent so far, by object.
+    """
 
     org: OrgClient
-    writer: Writer
     job_id: str
-    clock: Clock
     stop: threading.Event
-    count: Callable[[str, int], None]
-    _composite_refused: threading.Event = field(default_factory=threading.Event)
+    composite_refused: threading.Event
+    opened: Opened | None = None
+    calls: dict[str, int] = field(default_factory=dict)
 
     def call(self, name: str, fn: Callable[[], T], **context: Any) -> T:
-        """``fn``'s answer, its calls booked on the object ``name``; what may work soon is tried again."""
+        """``fn``'s answer, its calls booked on the object ``name``. A passing failure is tried again."""
 
         def on_call(price: Price) -> None:
-            self.count(name, price.get("api", 0))
+            self.calls[name] = self.calls.get(name, 0) + price.get("api", 0)
 
         with call_context(
             job_id=self.job_id, object_name=name, on_call=on_call, stop=self.stop, **context
         ):
             return self.org.retrying(fn)
 
-    def query_path(self, soql: str) -> str:
-        """The address of a query that sees deleted and archived records too."""
-        return self.org.data_path(f"queryAll?q={quote(soql, safe='')}")
+    def write(self, query: Query, batches: Iterable[pa.RecordBatch]) -> tuple[Part, ...]:
+        """The rows on disk, not yet visible: the deciding thread commits them."""
+        return tuple(PartWriter(query.target, self.org.clock).write(batches))
 
     def get(self, name: str, path: str) -> bytes:
         """The body at ``path``, for the object ``name``. One call."""
@@ -62,13 +73,13 @@ class UnitContext:
 
         Cost: one call for all; one each where the org does not take composite calls.
         """
-        paths = [(name, self.query_path(soql)) for name, soql in queries]
-        if len(paths) > 1 and not self._composite_refused.is_set():
+        paths = [(name, self.org.data_path(query_path(soql))) for name, soql in queries]
+        if len(paths) > 1 and not self.composite_refused.is_set():
             requests = [SubRequest(f"q{number}", path) for number, (_, path) in enumerate(paths)]
             try:
                 answers = self.call(paths[0][0], lambda: fetch_composite(self.org, requests))
             except ObjectError:
-                self._composite_refused.set()
+                self.composite_refused.set()
             else:
                 return [
                     _body(a.refusal(name), a.body)

@@ -1,0 +1,82 @@
+"""
+Giving up a backup for good: its snapshot is sealed as partial, its Bulk jobs are aborted in the org.
+
+The command line uses this without running a job, so what is heavy is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sfnb.errors import QuotaSignal, SfnbError
+from sfnb.installation import Installation
+from sfnb.jobs.control import Control
+from sfnb.state.jobs import Job
+
+if TYPE_CHECKING:
+    from sfnb.connection import Connection
+    from sfnb.org.client import OrgClient
+    from sfnb.store.tables import OrgStore
+
+
+def control_of(place: Connection | Installation) -> Control:
+    """
+    Pause, resume and cancel of the jobs of a connected org, or of all orgs of an installation.
+
+    An installation connects an org only when Bulk jobs have to be aborted there.
+    """
+
+    def seal(job: Job) -> str:
+        if isinstance(place, Installation):
+            return abandon(place.store(job.org_id), job, lambda: place.open_client(job.org))
+        return abandon(place.store, job, lambda: place.client)
+
+    return Control(place.state, seal)
+
+
+def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
+    """
+    Seal a cancelled job's snapshot as partial, and abort its open Bulk jobs in the org.
+
+    Args:
+        connect: called only when there are Bulk jobs to abort. An org that cannot be reached is left alone.
+
+    Returns:
+        Which Bulk jobs were left to the org, as a sentence; empty: none. Salesforce deletes them after seven days.
+
+    Cost: one call for each Bulk job that is not read to its end.
+    """
+    if not job.snapshot:
+        return ""
+    writer = store.reopen(job.snapshot)
+    open_jobs = {}
+    for name in writer.plan.objects:
+        progress = writer.progress(name)
+        if not progress.is_done and (bulk_job := (progress.cursor or {}).get("job")):
+            open_jobs[name] = str(bulk_job)
+    writer.seal("partial")
+    left = [
+        name for name, it in open_jobs.items() if not _is_aborted(connect, job.job_id, name, it)
+    ]
+    if not left:
+        return ""
+    return (
+        f"The Bulk jobs of {', '.join(left)} could not be aborted now; "
+        "Salesforce deletes them after seven days."
+    )
+
+
+def _is_aborted(connect: Callable[[], OrgClient], job_id: str, name: str, bulk_job: str) -> bool:
+    """Whether the org was asked to stop. A closed gate, or an org that is away, is no reason to wait."""
+    from sfnb.org import bulk2
+    from sfnb.org.transport import call_context
+
+    with (
+        suppress(QuotaSignal, SfnbError),
+        call_context(job_id=job_id, object_name=name, stop=None),
+    ):
+        bulk2.abort_job(connect(), bulk_job)
+        return True
+    return False

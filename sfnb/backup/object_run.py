@@ -1,0 +1,97 @@
+"""Where one object of a snapshot stands while it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from math import ceil
+from typing import Any
+
+from sfnb.backup.plan import BULK_PAGE_ROWS
+from sfnb.backup.units import Query
+from sfnb.model import ObjectSchema, ObjectState, ReaderName
+from sfnb.store.log import Progress
+
+
+class RunState(Enum):
+    """How an object run stands. All but ``OPEN`` are the end of it for this run of the job."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    """It could not be read; ``reason`` has the org's words. The next run of the job tries it again."""
+    LEFT_OUT = "left out"
+    """Salesforce lets nobody query it; ``reason`` says why. Nothing is wrong with the job."""
+
+
+@dataclass
+class ObjectRun:
+    """
+    One object on its way. Only the deciding thread touches it.
+
+    Args:
+        progress: what is committed.
+        bulk_refusal: why Bulk cannot read it, once known; then keyset pages have to, whatever its size.
+        generation: grows with each restart and change of reader; what was asked for before belongs to nothing.
+        query: what is asked of it; the scheduler sets it before the first unit.
+        wake_at_s: when the reader wants to be asked for units again (the clock's monotonic seconds); None: when
+            something happens.
+    """
+
+    schema: ObjectSchema
+    reader: ReaderName
+    expected_rows: int | None
+    mb: float
+    parent_field: str | None
+    progress: Progress
+    state: RunState = RunState.OPEN
+    reason: str = ""
+    bulk_refusal: str = ""
+    restarts: int = 0
+    generation: int = 0
+    wake_at_s: float | None = None
+    started_at: str = ""
+    query: Query | None = None
+
+    def __post_init__(self) -> None:
+        self.started_at = str(self.cursor.get("started_at") or "")
+        if self.progress.is_done and self.state is RunState.OPEN:
+            self.state = RunState.COMPLETE
+
+    @property
+    def asks(self) -> Query:
+        """What is asked of it, once its reading has begun."""
+        if self.query is None:
+            raise ValueError(f"{self.name}: no query yet")
+        return self.query
+
+    @property
+    def name(self) -> str:
+        return self.schema.name
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is RunState.OPEN
+
+    @property
+    def page_mb(self) -> int:
+        """What a Bulk result page is expected to use of ``bulk2_mb``."""
+        pages = max(1, ceil((self.expected_rows or 0) / BULK_PAGE_ROWS))
+        return ceil(self.mb / pages)
+
+    @property
+    def cursor(self) -> dict[str, Any]:
+        return dict(self.progress.cursor or {})
+
+    @property
+    def stored(self) -> ObjectState:
+        """What the snapshot has of it."""
+        if self.progress.is_done:
+            return ObjectState.COMPLETE
+        return ObjectState.PARTIAL if self.progress.parts else ObjectState.UNTOUCHED
+
+    def end(self, state: RunState, reason: str = "") -> None:
+        """The end of this run."""
+        self.state = state
+        self.reason = reason
+        self.wake_at_s = None

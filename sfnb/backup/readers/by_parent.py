@@ -1,0 +1,92 @@
+"""Objects that require a filter, read through lists of their parents' Ids."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+
+from sfnb.backup.object_run import ObjectRun, RunState
+from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL
+from sfnb.backup.readers.steps import Commit, Step, give_up, moment_cursor
+from sfnb.backup.units import IdsRead, Outcome, ParentIds, ParentsPage, RowsRead, Unit
+from sfnb.errors import ObjectError
+
+
+class ByParentReader:
+    """
+    The parents' Ids come from the snapshot where it has them complete, else from the org, in pages.
+
+    Args:
+        runs: all objects of the snapshot: a parent that is still being read is waited for.
+        stored_ids: the Ids that the snapshot has of an object, both of live records.
+    """
+
+    def __init__(
+        self, runs: Mapping[str, ObjectRun], stored_ids: Callable[[str], list[str]]
+    ) -> None:
+        self._runs = runs
+        self._stored_ids = stored_ids
+        self._ids: dict[str, list[str]] = {}
+        self._listed: dict[str, list[str]] = {}
+        self._lister: dict[str, str] = {}
+        self._all: dict[str, list[str]] = {}
+
+    def next_units(self, run: ObjectRun) -> Sequence[Unit]:
+        lookup = run.parent_field or ""
+        parents = next(f.reference_to for f in run.schema.fields if f.name == lookup)
+        if any(self._is_awaited(parent, run) for parent in parents):
+            return ()
+        for parent in parents:
+            if parent not in self._ids and (unit := self._listing(parent, run)) is not None:
+                return [unit]
+        return [ParentsPage(run.name, run.asks, lookup, self._slices(parents, run))]
+
+    def _is_awaited(self, parent: str, run: ObjectRun) -> bool:
+        """Whether the parent's Ids will be here soon. Objects read by parent do not wait for one another's rows."""
+        lister = self._runs.get(self._lister.get(parent, run.name), run)
+        if lister is not run and lister.is_open and parent not in self._ids:
+            return True
+        there = self._runs.get(parent, run)
+        return there is not run and there.is_open and there.reader != "by_parent"
+
+    def _listing(self, parent: str, run: ObjectRun) -> Unit | None:
+        there = self._runs.get(parent)
+        if there is not None and there.state is RunState.COMPLETE:
+            self._ids[parent] = sorted(self._stored_ids(parent))
+            return None
+        self._lister[parent] = run.name
+        so_far = self._listed.get(parent, [])
+        return ParentIds(run.name, parent, so_far[-1] if so_far else "")
+
+    def _slices(self, parents: Sequence[str], run: ObjectRun) -> tuple[tuple[str, ...], ...]:
+        if run.name not in self._all:
+            self._all[run.name] = sorted({i for parent in parents for i in self._ids[parent]})
+        ids = self._all[run.name]
+        start = bisect_right(ids, run.cursor.get("after", ""))
+        now = ids[start : start + PARENTS_PER_QUERY * QUERIES_PER_CALL]
+        return tuple(
+            tuple(now[at : at + PARENTS_PER_QUERY]) for at in range(0, len(now), PARENTS_PER_QUERY)
+        )
+
+    def outcome(self, run: ObjectRun, unit: Unit, outcome: Outcome) -> Sequence[Step]:
+        if isinstance(unit, ParentIds):
+            assert isinstance(outcome, IdsRead)  # noqa: S101 - what this unit brings
+            listed = self._listed.setdefault(unit.parent, [])
+            listed += outcome.ids
+            if outcome.is_done:
+                self._ids[unit.parent] = self._listed.pop(unit.parent)
+            return ()
+        assert isinstance(unit, ParentsPage) and isinstance(outcome, RowsRead)  # noqa: S101
+        last = unit.slices[-1][-1] if unit.slices else ""
+        is_done = not unit.slices or last == self._all[run.name][-1]
+        cursor = moment_cursor(run, "by_parent", after=last, field=unit.field)
+        return [Commit(outcome.parts, cursor, is_done)]
+
+    def refused(self, run: ObjectRun, err: ObjectError) -> Step:
+        return give_up(err)
+
+    def forget(self, run: ObjectRun) -> None:
+        """Nothing is kept by object that the cursor does not have."""
+
+    def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
+        return ()

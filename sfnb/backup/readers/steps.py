@@ -1,0 +1,100 @@
+"""What a reader decides, as values; and the protocol that the four readers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sfnb.backup.object_run import ObjectRun
+from sfnb.backup.plan import is_structural_refusal
+from sfnb.backup.units import Outcome, Unit
+from sfnb.errors import ObjectError
+from sfnb.model import ReaderName
+from sfnb.store.parts import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Make these parts visible and move the cursor, in one commit."""
+
+    parts: tuple[Part, ...]
+    cursor: Mapping[str, Any]
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Read on by another reader. What is stored stays if the cursor still fits, else the object starts again."""
+
+    reader: ReaderName
+    is_restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Start the object again by the same reader; what this snapshot has of it is removed in one commit."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOut:
+    """Nobody can read this object by the API."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """This object cannot be read now; the others can."""
+
+    reason: str
+
+
+Step = Commit | Switch | Restart | LeaveOut | Fail
+
+
+class Reader(Protocol):
+    """
+    One way to read objects. It keeps what it needs by object; only the deciding thread calls it.
+
+    A reader is asked for units when its object begins, after each outcome, and at ``run.wake_at_s``.
+    """
+
+    def next_units(self, run: ObjectRun) -> Sequence[Unit]:
+        """Units that may start now; none while it waits for an outcome, ``run.wake_at_s`` or another object."""
+        ...
+
+    def outcome(self, run: ObjectRun, unit: Unit, outcome: Outcome) -> Sequence[Step]:
+        """
+        What to do with what a unit brought.
+
+        Raises:
+            ObjectError, ResultsGone: what came means that the object cannot be read on like this.
+        """
+        ...
+
+    def refused(self, run: ObjectRun, err: ObjectError) -> Step:
+        """What to do when the org refuses this object: another reader, leave it out, or fail."""
+        ...
+
+    def forget(self, run: ObjectRun) -> None:
+        """Drop what is known of the object's reading: it goes on from its cursor."""
+        ...
+
+    def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
+        """What is to be tidied up in the org when nobody will go on from the cursor. Ask before ``forget``."""
+        ...
+
+
+def give_up(err: ObjectError) -> Step:
+    """The last word on a refusal that no other reader gets around."""
+    if is_structural_refusal(err.code, str(err)):
+        return LeaveOut(str(err))
+    return Fail(str(err))
+
+
+def moment_cursor(run: ObjectRun, reader: ReaderName, **more: Any) -> dict[str, Any]:
+    """A cursor; ``started_at`` is when the reading began: changes since then may be missing."""
+    return {"reader": reader, **more, "started_at": run.started_at}

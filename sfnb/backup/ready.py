@@ -1,0 +1,57 @@
+"""The queue of units that may start, in the order in which they should."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from sfnb.backup.plan import QUERIES_PER_CALL
+from sfnb.backup.units import AbortJob, KeysetPages, LocatorPage, ParentIds, ParentsPage, Unit
+
+
+class ReadyQueue:
+    """Bulk jobs first, since the org works on them meanwhile; then pages; then what reads whole objects."""
+
+    def __init__(self) -> None:
+        self._bulk: deque[Unit] = deque()
+        self._pages: deque[KeysetPages] = deque()
+        self._others: deque[Unit] = deque()
+
+    def __len__(self) -> int:
+        return len(self._bulk) + len(self._pages) + len(self._others)
+
+    def push(self, units: Iterable[Unit]) -> None:
+        for unit in units:
+            if isinstance(unit, KeysetPages):
+                # What has begun is finished first, so that a pause leaves few objects partial.
+                has_begun = any(page.after for page in unit.pages)
+                (self._pages.appendleft if has_begun else self._pages.append)(unit)
+            elif isinstance(unit, LocatorPage | ParentIds | ParentsPage | AbortJob):
+                self._others.append(unit)
+            else:
+                self._bulk.append(unit)
+
+    def drop(self, name: str) -> None:
+        """Forget what is queued for one object."""
+        for queue in (self._bulk, self._others):
+            kept = [unit for unit in queue if name not in unit.names or isinstance(unit, AbortJob)]
+            queue.clear()
+            queue.extend(kept)
+        pages = [unit for unit in self._pages if name not in unit.names]
+        self._pages.clear()
+        self._pages.extend(pages)
+
+    def take(self, pages_in_flight: Callable[[], int]) -> Unit | None:
+        """
+        The unit to start now; None: nothing should start yet.
+
+        Five objects' pages become one unit. Fewer wait while other pages are in flight, since a call that carries
+        fewer wastes its places.
+        """
+        if self._bulk:
+            return self._bulk.popleft()
+        if len(self._pages) >= QUERIES_PER_CALL or (self._pages and not pages_in_flight()):
+            count = min(QUERIES_PER_CALL, len(self._pages))
+            taken = [self._pages.popleft() for _ in range(count)]
+            return KeysetPages(tuple(page for unit in taken for page in unit.pages))
+        return self._others.popleft() if self._others else None

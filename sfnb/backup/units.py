@@ -1,0 +1,266 @@
+"""
+Units of work and what they bring: frozen values that pickle, so that a unit runs on a thread or in another process.
+
+A unit is one call and its retries, so its price is known before it starts: the gate reserves it in the transport.
+No unit holds a connection, a lock or a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from sfnb.errors import QuotaSignal, SfnbError, StopSignal
+from sfnb.model import FieldInfo, ObjectSchema
+from sfnb.org.arrow import readable_fields
+from sfnb.org.bulk2 import QueryJob
+from sfnb.store.part_writer import PartTarget
+from sfnb.store.parts import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """
+    What is asked of one object.
+
+    Args:
+        fields: the columns. A subset of the object's fields is allowed: what is not asked for is stored as null.
+        target: where the rows go.
+        where: a condition that every page keeps, such as the one of an incremental backup; empty: all rows.
+    """
+
+    object_name: str
+    fields: tuple[FieldInfo, ...]
+    target: PartTarget
+    where: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        schema: ObjectSchema,
+        target: PartTarget,
+        *,
+        columns: Collection[str] | None = None,
+        where: str = "",
+    ) -> Query:
+        """The query of the object's readable fields, or of those named."""
+        fields = tuple(f for f in readable_fields(schema) if columns is None or f.name in columns)
+        return cls(schema.name, fields, target, where)
+
+    @property
+    def schema(self) -> ObjectSchema:
+        """The object as this query sees it: these fields, and nothing of the describe answer."""
+        return ObjectSchema(self.object_name, self.fields)
+
+    def soql(self, *, where: str = "", order: str = "") -> str:
+        """
+        The text of the query.
+
+        Args:
+            where: one more condition, that of a page.
+        """
+        names = ",".join(field.name for field in self.fields)
+        conditions = [
+            f"({text})" if self.where and where else text for text in (self.where, where) if text
+        ]
+        soql = f"SELECT {names} FROM {self.object_name}"  # noqa: S608 - SOQL of described names
+        if conditions:
+            soql += f" WHERE {' AND '.join(conditions)}"
+        return soql + (f" ORDER BY {order}" if order else "")
+
+
+def query_path(soql: str) -> str:
+    """The address of a query that sees deleted and archived records too, below the API version."""
+    return f"queryAll?q={quote(soql, safe='')}"
+
+
+# ------------------------------------------------------------------------------------------------------- units
+
+
+@dataclass(frozen=True, slots=True)
+class KeysetPage:
+    """
+    The next page of an object read in the order of its Ids.
+
+    Args:
+        after: the last Id read; empty at the start.
+        large_from: with more rows than this the object should use another reader; None: there is no other.
+    """
+
+    query: Query
+    after: str = ""
+    large_from: int | None = None
+
+    @property
+    def object_name(self) -> str:
+        return self.query.object_name
+
+    def soql(self) -> str:
+        return self.query.soql(where=f"Id > '{self.after}'" if self.after else "", order="Id")
+
+
+@dataclass(frozen=True, slots=True)
+class KeysetPages:
+    """Pages of up to five objects, in one call."""
+
+    pages: tuple[KeysetPage, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(page.object_name for page in self.pages)
+
+
+@dataclass(frozen=True, slots=True)
+class OneObject:
+    """A unit that works for one object; the call is booked on it."""
+
+    object_name: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.object_name,)
+
+
+@dataclass(frozen=True, slots=True)
+class LocatorPage(OneObject):
+    """One page of a query cursor. ``path`` is the org's ``nextRecordsUrl``; empty: the first page."""
+
+    query: Query
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParentsPage(OneObject):
+    """The rows of up to five lists of parent Ids, by the lookup ``field``: one call and further pages."""
+
+    query: Query
+    field: str
+    slices: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParentIds(OneObject):
+    """One page of the Ids of ``parent``, in their order, for an object whose query needs them."""
+
+    parent: str
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob(OneObject):
+    """A new Bulk 2 query job."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class PollJob(OneObject):
+    """How a Bulk 2 job stands."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage(OneObject):
+    """One result page of a Bulk 2 job. ``locator`` empty: the first; ``expected_mb`` is reserved of bulk2_mb."""
+
+    query: Query
+    job: str
+    locator: str
+    max_rows: int
+    expected_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbortJob(OneObject):
+    """Ask the org to stop working on a Bulk 2 job whose results nobody will read."""
+
+    job: str
+
+
+Unit = (
+    KeysetPages
+    | LocatorPage
+    | ParentsPage
+    | ParentIds
+    | CreateJob
+    | PollJob
+    | ResultPage
+    | AbortJob
+)
+
+
+# ------------------------------------------------------------------------------------------------------- outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """A first page announced more rows than keyset pages are good for; nothing was stored."""
+
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowsRead:
+    """
+    Rows in parts that are written and not yet committed.
+
+    Args:
+        last_id: of the last row; empty when there was none.
+        is_done: no page follows.
+        next_path: where the next page is, of a query cursor; empty: none.
+    """
+
+    parts: tuple[Part, ...]
+    is_done: bool
+    last_id: str = ""
+    next_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdsRead:
+    """Ids of a parent object, in their order."""
+
+    ids: tuple[str, ...]
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobCreated:
+    """The id of a new Bulk 2 job."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRead:
+    """One result page, written; and where the next page starts (None: this was the last)."""
+
+    parts: tuple[Part, ...]
+    rows: int
+    next_locator: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobAborted:
+    """The org was asked to stop working on the job."""
+
+
+Outcome = TooLarge | RowsRead | IdsRead | JobCreated | QueryJob | ResultRead | JobAborted
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """
+    What a unit brought.
+
+    Args:
+        outcomes: by object; an error in its place is that object's alone.
+        calls: API calls spent, by the object they are booked on; also those of a unit that failed.
+        error: why the whole unit failed; then there are no outcomes.
+    """
+
+    outcomes: Mapping[str, Outcome | SfnbError] = field(default_factory=dict)
+    calls: Mapping[str, int] = field(default_factory=dict)
+    error: SfnbError | QuotaSignal | StopSignal | None = None

@@ -1,0 +1,218 @@
+"""A backup as a kind of work: the FACE of this room."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfnb.backup.discovery import Discovery
+from sfnb.backup.ending import abandon
+from sfnb.backup.object_run import ObjectRun, RunState
+from sfnb.backup.plan import PARENT_FIELDS
+from sfnb.backup.scheduler import Scheduler
+from sfnb.backup.worker import Executor, ThreadExecutor, Worker
+from sfnb.errors import ObjectError, StoreError
+from sfnb.jobs import events
+from sfnb.jobs.work import JobContext, Tick
+from sfnb.model import JobState, ObjectSchema, ObjectState, reader_of
+from sfnb.org.arrow import arrow_schema
+from sfnb.org.describe import parse_schema
+from sfnb.state.jobs import Job
+from sfnb.store.manifest import SnapshotPlan, new_snapshot_id
+from sfnb.store.tables import OrgStore, Writer
+
+NO_BODIES = "Bodies of files (Attachment.Body, ContentVersion.VersionData, Document.Body …) are not in this snapshot."
+
+MakeExecutor = Callable[[JobContext, threading.Event], Executor]
+"""Makes where the units of a job run; the event is set when they should end at once."""
+
+
+def thread_executor(context: JobContext, stop: threading.Event) -> Executor:
+    """Units on threads of this process."""
+    return ThreadExecutor(Worker(context.client, context.job_id, stop), context.workers)
+
+
+@dataclass
+class BackupWork:
+    """
+    The backup of one org into one snapshot. Implements `sfnb.jobs.work.Work`.
+
+    Args:
+        make_executor: where units run; threads unless told otherwise.
+    """
+
+    context: JobContext
+    store: OrgStore
+    make_executor: MakeExecutor = thread_executor
+    _discovery: Discovery | None = None
+    _runs: dict[str, ObjectRun] = field(default_factory=dict)
+    _calls: dict[str, int] = field(default_factory=dict)
+
+    # preparing
+
+    def prepare(self) -> None:
+        """Begin the snapshot: its plan is on disk when this returns. Cost: see `Discovery.plan`."""
+        context, job = self.context, self._job()
+        if job.snapshot:
+            return
+        plan, _ = self._the_discovery(job).plan()
+        snapshot = new_snapshot_id(context.clock.now())
+        for name, message in plan.failed.items():
+            context.state.jobs.set_object(job.job_id, name, ObjectState.UNTOUCHED, 0, 0, message)
+        self.store.begin(
+            SnapshotPlan(
+                snapshot=snapshot,
+                org=context.client.name,
+                org_id=context.client.org_id,
+                job_id=job.job_id,
+                created_at=context.clock.now(),
+                objects={name: o.as_json() for name, o in plan.objects.items()},
+                left_out=dict(plan.left_out),
+                notes=(NO_BODIES,),
+                api_version=context.client.api_version,
+            )
+        )
+        context.state.jobs.update(job.job_id, snapshot=snapshot)
+
+    def _job(self) -> Job:
+        return self.context.state.jobs.get(self.context.job_id)
+
+    def _the_discovery(self, job: Job) -> Discovery:
+        if self._discovery is None:
+            options, context = job.options, self.context
+            self._discovery = Discovery(
+                context.client,
+                job.job_id,
+                context.stop,
+                options.get("objects"),
+                options.get("exclude") or (),
+            )
+        return self._discovery
+
+    # reading
+
+    def run(self, tick: Tick) -> None:
+        """Read every object that is not complete yet."""
+        context, job = self.context, self._job()
+        writer = self.store.reopen(job.snapshot or "")
+        known = context.state.jobs.objects(job.job_id)
+        self._calls = {name: entry.calls for name, entry in known.items()}
+        schemas = self._schemas(job, writer)
+        self._runs = {
+            name: object_run(writer, name, schemas[name], planned)
+            for name, planned in writer.plan.objects.items()
+        }
+        expected = {name: run.expected_rows for name, run in self._runs.items()}
+        now = context.clock.now()
+        left_out = dict(writer.plan.left_out)
+        context.tell(events.JobPlanned(job.job_id, now, writer.snapshot, expected, left_out))
+        for run in self._runs.values():
+            entry = known.get(run.name)
+            if entry is None or (entry.state, entry.rows) != (run.stored, run.progress.rows):
+                self._changed(run)
+        self._read(writer, tick)
+
+    def _read(self, writer: Writer, tick: Tick) -> None:
+        stop = threading.Event()
+        executor = self.make_executor(self.context, stop)
+        try:
+            Scheduler(
+                writer,
+                self._runs,
+                executor,
+                self.context.clock,
+                self._changed,
+                self._counted,
+                tick,
+                stop.set,
+            ).run()
+        finally:
+            executor.close()
+
+    def _schemas(self, job: Job, writer: Writer) -> dict[str, ObjectSchema | ObjectError]:
+        """Each planned object's fields: from the snapshot, or where a kill came before they were written, asked."""
+        described = self.store.snapshots[writer.snapshot]
+        found: dict[str, ObjectSchema | ObjectError] = {}
+        unknown = []
+        for name in writer.plan.objects:
+            if writer.schema(name) is None:
+                unknown.append(name)
+            else:
+                found[name] = parse_schema(name, described.describe(name))
+        for name, schema in self._the_discovery(job).schemas(unknown).items():
+            found[name] = schema
+            if isinstance(schema, ObjectSchema):
+                try:
+                    writer.put_schema(name, arrow_schema(schema), schema.raw)
+                except StoreError as err:
+                    found[name] = ObjectError(str(err))
+        return found
+
+    def _counted(self, calls: Mapping[str, int]) -> None:
+        for name, count in calls.items():
+            self._calls[name] = self._calls.get(name, 0) + count
+
+    def _changed(self, run: ObjectRun) -> None:
+        """Keep and tell where an object stands."""
+        context, now = self.context, self.context.clock.now()
+        job_id, calls = context.job_id, self._calls.get(run.name, 0)
+        context.state.jobs.set_object(
+            job_id, run.name, run.stored, run.progress.rows, calls, run.reason or None
+        )
+        if run.state is RunState.FAILED:
+            context.tell(events.ObjectFailed(job_id, now, run.name, run.reason))
+        elif run.state is RunState.LEFT_OUT:
+            context.tell(events.ObjectLeftOut(job_id, now, run.name, run.reason))
+        else:
+            rows = run.progress.rows + run.progress.deleted
+            context.tell(
+                events.ObjectProgress(
+                    job_id, now, run.name, run.stored, rows, run.expected_rows, calls
+                )
+            )
+
+    # ending
+
+    def finish(self) -> JobState:
+        """Seal the snapshot."""
+        jobs, job = self.context.state.jobs, self._job()
+        runs = self._runs.values()
+        problems = {run.name: run.reason for run in runs if run.state is RunState.FAILED}
+        left_out = {run.name: run.reason for run in runs if run.state is RunState.LEFT_OUT}
+        for name, entry in jobs.objects(job.job_id).items():
+            if name not in self._runs and entry.message:
+                problems[name] = entry.message  # not even described
+        self.store.reopen(job.snapshot or "").seal(problems=problems, left_out=left_out)
+        jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
+        return JobState.COMPLETED_WITH_ERRORS if problems else JobState.COMPLETED
+
+    def abandon(self) -> str:
+        """Seal the snapshot as partial, and abort the Bulk jobs that the org still works on."""
+        return abandon(self.store, self._job(), lambda: self.context.client)
+
+
+def object_run(
+    writer: Writer, name: str, schema: ObjectSchema | ObjectError, planned: Mapping[str, Any]
+) -> ObjectRun:
+    """An object where the store says it is. Plans and cursors of sfnb 0.1 name their reader under another key."""
+    progress = writer.progress(name)
+    cursor = progress.cursor or {}
+    reader = reader_of(cursor) or reader_of(planned) or "keyset"
+    parent_field = cursor.get("field") or planned.get("parent_field") or PARENT_FIELDS.get(name)
+    if isinstance(schema, ObjectError):
+        run = ObjectRun(ObjectSchema(name, ()), reader, None, 0.0, None, progress)
+        run.end(RunState.FAILED, str(schema))
+        return run
+    if reader == "by_parent" and not (parent_field and schema.has(parent_field)):
+        # sfnb 0.1 did not keep a lookup that only a refusal had named: the refusal will name it again.
+        reader, progress = "keyset", writer.restart(name, {"reader": "keyset"})
+    return ObjectRun(
+        schema,
+        reader,
+        planned.get("expected_rows"),
+        planned.get("mb", 0.0),
+        parent_field,
+        progress,
+    )

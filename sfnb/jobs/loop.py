@@ -1,0 +1,266 @@
+"""
+The loop of one job: take the lease, prepare, work, pause and go on, finish.
+
+What a job does is its `Work`; how it lives is here. When the gate's QuotaSignal arrives, the work has written its
+bookmark. So pausing means to write down why and to wait, and resuming is the same code over the same bookmark, in this
+process or another.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+from sfnb.clock import Clock
+from sfnb.errors import (
+    JobError,
+    ObjectError,
+    QuotaSignal,
+    SfnbError,
+    StopSignal,
+    TransientError,
+)
+from sfnb.jobs import events
+from sfnb.jobs.summary import job_summary
+from sfnb.jobs.work import JobContext, Work, WorkFactory
+from sfnb.memory import State
+from sfnb.model import JobState, Pause, Price
+from sfnb.org.client import OrgClient
+from sfnb.org.transport import call_context
+from sfnb.state.lease import Lease
+
+OnPause = Literal["wait", "exit"]
+
+LEASE_RENEWAL_S = 10.0
+"""A lease lasts a minute; another host may take a job over after that."""
+
+LOOK_S = 1.0
+"""While paused, so often the limit and the job's wanted state are read. Neither costs a call."""
+
+
+@dataclass
+class JobLoop:
+    """
+    Runs one job to its end, or to a pause that nobody waits for.
+
+    Args:
+        make_work: makes the work of the job.
+        on_pause: ``wait`` until usage is below the limit again, or ``exit`` and leave that to `sfnb resume`.
+        poll_s: how often the org is asked while paused.
+        max_wait_s: stop waiting after so long in one pause; the job stays paused. None: never.
+        workers: units of work in flight at a time.
+        stop: set from elsewhere, it ends the job as an interrupt does, but at a place of the job's own choice.
+    """
+
+    client: OrgClient
+    state: State
+    clock: Clock
+    make_work: WorkFactory
+    emit: events.Sink = events.ignore
+    on_pause: OnPause = "wait"
+    poll_s: float = 1800.0
+    max_wait_s: float | None = None
+    workers: int = 4
+    stop: threading.Event = field(default_factory=threading.Event)
+    _job_id: str = ""
+    _lease: Lease | None = None
+    _renewed_s: float = 0.0
+
+    def run(self, job_id: str) -> dict[str, Any]:
+        """
+        The job's summary, in the form of `sfnb backup --json`.
+
+        Raises:
+            CallerError: another process runs this job, or its request cannot be fulfilled.
+            JobError: it failed. That is recorded, and it can be resumed.
+            KeyboardInterrupt: the user stopped it; it is paused.
+        """
+        self._job_id = job_id
+        with self.state.jobs.lease(job_id) as self._lease:
+            try:
+                self._set_state(JobState.RUNNING)
+                # Somebody wants this job to go on, so the reading that stopped the last run is no answer.
+                self._ask_limits(0.0)
+                work = self.make_work(self._context())
+                while not self._advance(work):
+                    pass
+            except KeyboardInterrupt:
+                says = f"stopped by the user; resume with `sfnb resume {job_id}`"
+                self._set_state(JobState.PAUSED, says)
+                raise
+            except TransientError as err:
+                raise self._failed(
+                    JobError(f"{err} Resume from here with `sfnb resume {job_id}`.")
+                ) from err
+            except SfnbError as err:
+                raise self._failed(err) from err
+            except Exception as err:
+                # A fault of ours. The job must not look as if it still ran; its bookmark is good.
+                self._failed(
+                    JobError(
+                        f"unexpected {type(err).__name__}; please report it. "
+                        f"Resume with `sfnb resume {job_id}`."
+                    )
+                )
+                raise
+        return job_summary(self.state, job_id)
+
+    def _context(self) -> JobContext:
+        return JobContext(
+            self._job_id, self.client, self.state, self.clock, self.stop, self._tell, self.workers
+        )
+
+    def _tell(self, event: events.Event) -> None:
+        """Keep the event for screens elsewhere, and hand it on."""
+        if isinstance(event, events.KEPT):
+            self.state.jobs.add_event(
+                self._job_id, event.at, type(event).__name__, events.as_told(event)
+            )
+        self.emit(event)
+
+    def _failed(self, err: SfnbError) -> SfnbError:
+        self.state.jobs.update(self._job_id, error=str(err))
+        self._set_state(JobState.FAILED, str(err))
+        return err
+
+    def _set_state(self, state: JobState, message: str = "") -> None:
+        now = self.clock.now()
+        cleared = {"error": None} if state is JobState.RUNNING else {}
+        self.state.jobs.update(self._job_id, state=state, **cleared)
+        self._tell(events.JobStateChanged(self._job_id, now, state, message))
+
+    def _advance(self, work: Work) -> bool:
+        """Work until the job ends (True), or has paused and may go on (False)."""
+        try:
+            self._tick()
+            work.prepare()
+            work.run(self._tick)
+            self._set_state(work.finish())
+            return True
+        except QuotaSignal as signal:
+            return self._pause_for_quota(work, signal)
+        except StopSignal as signal:
+            return self._obey(work, signal)
+
+    # what a person asks
+
+    def _tick(self) -> None:
+        """Called often: keep the lease, hear what people want."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+        self._keep_lease()
+        wanted = self.state.jobs.wanted(self._job_id)
+        if wanted:
+            raise StopSignal(wanted)
+
+    def _obey(self, work: Work, signal: StopSignal) -> bool:
+        if signal.wanted == "cancel":
+            return self._cancel(work)
+        if self.stop.is_set():
+            raise KeyboardInterrupt  # a unit heard of it first
+        self._set_state(JobState.PAUSED, "paused by a person")
+        if self.on_pause == "exit":
+            self.state.jobs.want(self._job_id, None)
+            return True
+        while (wanted := self.state.jobs.wanted(self._job_id)) == "pause":
+            self._wait(LOOK_S)
+        if wanted == "cancel":
+            return self._cancel(work)
+        self._set_state(JobState.RUNNING)
+        return False
+
+    def _cancel(self, work: Work) -> bool:
+        left = work.abandon()
+        self.state.jobs.want(self._job_id, None)
+        self._set_state(JobState.CANCELLED, f"{events.CANCELLED}. {left}".rstrip(". "))
+        return True
+
+    # pausing for the quota
+
+    def _pause_for_quota(self, work: Work, signal: QuotaSignal) -> bool:
+        at = self.clock.now()
+        pause = Pause(signal.api, at, None, signal.used, signal.maximum, signal.reason)
+        self.state.jobs.add_pause(self._job_id, pause)
+        waits = self.on_pause == "wait"
+        self._set_state(JobState.PAUSED)
+        next_check_at = at + timedelta(seconds=self.poll_s) if waits else None
+        self._tell(events.JobPaused(self._job_id, at, pause, signal.threshold, next_check_at))
+        if not waits:
+            return True
+        outcome = self._wait_for_calls(signal)
+        if outcome == "cancel":
+            return self._cancel(work)
+        if outcome == "give up":
+            return True
+        resumed_at = self.clock.now()
+        self.state.jobs.end_pause(self._job_id, resumed_at)
+        self._set_state(JobState.RUNNING)
+        done = Pause(pause.api, at, resumed_at, pause.used, pause.maximum, pause.reason)
+        self._tell(events.JobResumed(self._job_id, resumed_at, done))
+        return False
+
+    def _wait_for_calls(self, signal: QuotaSignal) -> Literal["go on", "cancel", "give up"]:
+        """Ask the org every ``poll_s``; in between, look whether the limit was raised or somebody wants to stop."""
+        gate = self.client.gate
+        price: Price = {signal.api: 1}  # type: ignore[dict-item]
+        began_s = asked_s = self.clock.monotonic()
+        limits = self.state.ledger.limit_percents(self.client.org_id)
+        while True:
+            self._wait(min(LOOK_S, self.poll_s))
+            wanted = self.state.jobs.wanted(self._job_id)
+            if wanted == "cancel":
+                return "cancel"
+            now_s = self.clock.monotonic()
+            if now_s - asked_s >= self.poll_s:
+                asked_s = now_s
+                self._probe(signal)
+                if wanted != "pause" and gate.is_clear(price):
+                    return "go on"
+            elif (changed := self.state.ledger.limit_percents(self.client.org_id)) != limits:
+                limits = changed
+                if wanted != "pause" and gate.is_clear(price):
+                    return "go on"
+            if self.max_wait_s is not None and now_s - began_s >= self.max_wait_s:
+                return "give up"
+
+    def _ask_limits(self, min_interval_s: float) -> None:
+        """Read `/limits`, unless some process did within the interval. Cost: one call."""
+        # An org that does not answer stays unknown, and unknown is not clear: the gate or the next probe asks again.
+        with suppress(TransientError, ObjectError, QuotaSignal):
+            if self.client.gate.claim_probe(min_interval_s):
+                with call_context(job_id=self._job_id, object_name="", stop=self.stop):
+                    self.client.limits()
+
+    def _probe(self, signal: QuotaSignal) -> None:
+        """One `/limits` call, the only one that may exceed the threshold; shared by all processes on the org."""
+        # A little less than the interval, so that this process's own last probe is never in its way.
+        self._ask_limits(self.poll_s * 0.9)
+        budget = self.client.gate.standing().get(signal.api)  # type: ignore[call-overload]
+        if budget is not None:
+            now = self.clock.now()
+            next_at = now + timedelta(seconds=self.poll_s)
+            self._tell(
+                events.QuotaChecked(
+                    self._job_id,
+                    now,
+                    signal.api,
+                    budget.used,
+                    budget.maximum,
+                    budget.lower_mark,
+                    next_at,
+                )
+            )
+
+    def _wait(self, seconds: float) -> None:
+        if self.clock.wait(seconds, self.stop):
+            raise KeyboardInterrupt
+        self._keep_lease()
+
+    def _keep_lease(self) -> None:
+        now_s = self.clock.monotonic()
+        if self._lease and now_s - self._renewed_s >= LEASE_RENEWAL_S:
+            self._lease.renew()
+            self._renewed_s = now_s

@@ -1,0 +1,61 @@
+"""Which state of a job may follow which. Pure; whoever writes a state asks here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sfnb.errors import CallerError
+from sfnb.model import JobState
+
+_ENDINGS = frozenset(
+    {
+        JobState.COMPLETED,
+        JobState.COMPLETED_WITH_ERRORS,
+        JobState.FAILED,
+        JobState.CANCELLED,
+    }
+)
+
+MAY_FOLLOW: Mapping[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
+    # Running follows running when a job is resumed whose process was killed.
+    JobState.RUNNING: frozenset({JobState.RUNNING, JobState.PAUSED}) | _ENDINGS,
+    JobState.PAUSED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
+    # What a failed job has stored stays good, so it can be resumed or given up.
+    JobState.FAILED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    # The snapshots of these are sealed.
+    JobState.COMPLETED: frozenset(),
+    JobState.COMPLETED_WITH_ERRORS: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+
+
+def may_follow(now: JobState, then: JobState) -> bool:
+    """Whether a job in state ``now`` may go to ``then``."""
+    return then in MAY_FOLLOW[now]
+
+
+def may_resume(now: JobState) -> bool:
+    """Whether a job in this state can be run again from where it stopped."""
+    return may_follow(now, JobState.RUNNING)
+
+
+def may_cancel(now: JobState) -> bool:
+    """Whether a job in this state can be cancelled."""
+    return may_follow(now, JobState.CANCELLED)
+
+
+def check_change(job_id: str, now: JobState, then: JobState) -> None:
+    """
+    Refuse a change of state that the table does not allow.
+
+    Raises:
+        CallerError: with both states in words.
+    """
+    if not may_follow(now, then):
+        raise CallerError(f"Job {job_id} is {words(now)}; it cannot become {words(then)} any more.")
+
+
+def words(state: JobState) -> str:
+    """The state as people read it: ``completed with errors``."""
+    return state.value.replace("_", " ")
