@@ -17,10 +17,16 @@ _ENDINGS = frozenset(
 )
 
 MAY_FOLLOW: Mapping[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
+    # Paused: an org over its limit lets a job not even begin.
+    JobState.QUEUED: frozenset(
+        {JobState.RUNNING, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}
+    ),
     # Running follows running when a job is resumed whose process was killed.
     JobState.RUNNING: frozenset({JobState.RUNNING, JobState.PAUSED}) | _ENDINGS,
-    JobState.PAUSED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
+    # Paused follows paused when the user stops a process that waits.
+    JobState.PAUSED: frozenset(
+        {JobState.RUNNING, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}
+    ),
     # What a failed job has stored stays good, so it can be resumed or given up.
     JobState.FAILED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
     # The snapshots of these are sealed.
