@@ -7,10 +7,10 @@ from typing import Any
 
 from sfnb.errors import StoreError
 
-FORMAT = 1
+FORMAT = 2
 """What this sfnb writes. A change begins in docs/format.md, and every older number stays readable."""
 
-READABLE = frozenset({1})
+READABLE = frozenset({1, 2})
 
 
 class NewerFormat(StoreError):

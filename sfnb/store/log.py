@@ -19,6 +19,7 @@ from sfnb.errors import StoreError
 from sfnb.store.files import Files, decode
 from sfnb.store.formats import FORMAT, check_format
 from sfnb.store.parts import SNAPSHOT, Part
+from sfnb.store.proof import Proof
 
 LOG = "_delta_log"
 
@@ -39,6 +40,7 @@ class Progress:
         number: commits this snapshot has made in this table; also Delta's transaction version.
         since: the number of the commit from which parts count (a restart removes the earlier ones).
         version: Delta version of the last commit; -1 before the first.
+        proof: what is known of its completeness; None before ``is_done``, and in commits of format 1.
     """
 
     parts: int = 0
@@ -51,6 +53,7 @@ class Progress:
     number: int = 0
     since: int = 1
     version: int = -1
+    proof: Proof | None = None
 
 
 NOTHING = Progress()
@@ -87,6 +90,7 @@ def metadata(snapshot: str, progress: Progress, parts: Sequence[Part]) -> dict[s
         "since": progress.since,
         "cursor": progress.cursor,
         "is_done": progress.is_done,
+        "proof": progress.proof.as_json() if progress.proof else None,
         "parts": [part.as_json() for part in parts],
         "total": {
             "parts": progress.parts,
@@ -120,6 +124,7 @@ def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, i
         progress = Progress(
             cursor=entry["cursor"],
             is_done=entry["is_done"],
+            proof=Proof.from_json(entry["proof"]) if entry.get("proof") else None,
             number=entry["number"],
             since=entry["since"],
             version=version,

@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -125,6 +125,10 @@ class ObjectEntry:
         digest: SHA-256 over the sorted SHA-256s of its parts.
         version: Delta version of its last commit; -1 before the first.
         message: why it is not complete, where that is known.
+        org_count, our_count: rows as the org counts them (None: it gave no number) and as stored, recycle bin included.
+        key: the field that tells its rows apart; None: no field does.
+        ids_digest: of its Ids, whatever their order; see ``keys``.
+        proof: how completeness was proven; empty while it is not complete, and in snapshots of format 1.
     """
 
     state: ObjectState
@@ -136,6 +140,11 @@ class ObjectEntry:
     digest: str = ""
     version: int = -1
     message: str | None = None
+    org_count: int | None = None
+    our_count: int | None = None
+    key: str | None = None
+    ids_digest: str = ""
+    proof: str = ""
 
     def as_json(self) -> dict[str, Any]:
         entry = asdict(self)
@@ -209,16 +218,29 @@ def object_entry(progress: Progress, parts: Sequence[Part], message: str | None)
     """One line of a manifest. Pure."""
     if progress.number == 0:
         return ObjectEntry(ObjectState.UNTOUCHED, message=message)
-    return ObjectEntry(
-        state=ObjectState.COMPLETE if progress.is_done else ObjectState.PARTIAL,
+    proof = progress.proof
+    is_complete = progress.is_done and not (proof and proof.problem)
+    entry = ObjectEntry(
+        state=ObjectState.COMPLETE if is_complete else ObjectState.PARTIAL,
         rows=progress.rows,
         deleted=progress.deleted,
         parts=progress.parts,
         bytes=progress.size_bytes,
-        watermark=watermark(progress) if progress.is_done else None,
+        watermark=watermark(progress) if is_complete else None,
         digest=digest(parts),
         version=progress.version,
         message=message,
+    )
+    if proof is None:
+        return entry
+    return replace(
+        entry,
+        message=message or proof.problem or None,
+        org_count=proof.org_count,
+        our_count=proof.rows,
+        key=proof.key,
+        ids_digest=proof.digest,
+        proof=proof.basis if is_complete else "",
     )
 
 

@@ -39,6 +39,7 @@ from sfnb.store.log import (
 from sfnb.store.manifest import SnapshotPlan, table_path
 from sfnb.store.part_writer import PartTarget, PartWriter
 from sfnb.store.parts import SNAPSHOT, Part, alive_ids
+from sfnb.store.proof import Proof, prove
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
 
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
@@ -78,6 +79,7 @@ class ObjectWriter:
         self._table: DeltaTable | None = None
         self._last: Commit | None = None
         self._is_read = False
+        self._parts: list[Part] | None = None
 
     # -- columns ---------------------------------------------------------------------------------------------------
 
@@ -165,7 +167,27 @@ class ObjectWriter:
         commits = read_commits(self._files, self._snapshot, not_before=self._plan.created_at)
         self._last = next(commits, None)
         self._is_read = True
+        if self._last is None:
+            self._parts = []
         return self._last
+
+    def _live_parts(self) -> list[Part]:
+        """The parts committed since the last restart."""
+        if self._parts is None:
+            _, self._parts = read_parts(
+                self._files, self._snapshot, not_before=self._plan.created_at
+            )
+        return self._parts
+
+    def prove(self, parts: Sequence[Part], org_count: int | None) -> Proof:
+        """See ``Writer.prove``."""
+        with self._lock:
+            self.progress()
+            committed = self._live_parts()
+            names = {part.path for part in committed}
+            added = [part for part in parts if part.path and part.path not in names]
+            fields = self._known_columns().names
+            return prove(self._files, [*committed, *added], fields, org_count=org_count)
 
     def ids(self) -> list[str]:
         """See ``Writer.ids``."""
@@ -199,7 +221,12 @@ class ObjectWriter:
     # -- commits ---------------------------------------------------------------------------------------------------
 
     def commit(
-        self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, *, is_done: bool
+        self,
+        parts: Sequence[Part],
+        cursor: Mapping[str, Any] | None,
+        *,
+        is_done: bool,
+        proof: Proof | None,
     ) -> Progress:
         """See ``Writer.commit``."""
         written = [part for part in parts if part.path]
@@ -207,6 +234,8 @@ class ObjectWriter:
             before = self.progress()
             if written and self._last is not None and list(self._last.parts) == written:
                 return before
+            if is_done and proof is None:
+                proof = self.prove(written, None)
             stamps = [
                 s
                 for s in (before.max_modstamp, *(p.max_modstamp for p in written))
@@ -222,6 +251,7 @@ class ObjectWriter:
                 max_modstamp=max(stamps, key=datetime.fromisoformat, default=None),
                 number=before.number + 1,
                 since=before.since,
+                proof=proof if is_done else None,
             )
             return self._put(after, written)
 
@@ -328,4 +358,7 @@ class ObjectWriter:
             raise StoreError(
                 f"{self._name}: another process writes snapshot {self._snapshot} as well. End one of them and resume."
             )
+        if self._parts is not None:
+            self._parts = [] if after.since == after.number else self._parts
+            self._parts += [part for part in parts if part not in self._parts]
         return last.progress

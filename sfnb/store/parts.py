@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
 from sfnb.store.files import HashingSink
+from sfnb.store.keys import KeyDigest
 
 OP, EXTRACTED_AT, SNAPSHOT = "_sfnb_op", "_sfnb_extracted_at", "_sfnb_snapshot"
 OWN_COLUMNS = (OP, EXTRACTED_AT, SNAPSHOT)
@@ -57,6 +58,8 @@ class Part:
         deleted: records in the recycle bin.
         size_bytes, sha256: of the file.
         min_id, max_id: of all its records; None without rows or without an Id column.
+        ids_digest: of the Ids of all its records, see ``keys``. None in parts of format 1.
+        is_ordered: their Ids rise from row to row. None in parts of format 1.
         max_modstamp: the newest SystemModstamp (ISO, UTC); None without one.
     """
 
@@ -69,6 +72,8 @@ class Part:
     max_id: str | None = None
     max_modstamp: str | None = None
     min_modstamp: str | None = None
+    ids_digest: str | None = None
+    is_ordered: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -196,6 +201,7 @@ class RowGroupWriter:
         self.records = 0
         self.deleted = 0
         self._ids = _Range()
+        self._keys = KeyDigest()
         self._modstamps = _Range()
 
     def write(self, table: pa.Table) -> None:
@@ -206,6 +212,8 @@ class RowGroupWriter:
         self._open(rows).write_table(self._with_own_columns(rows), row_group_size=group_rows)
         self.records += count
         self._ids.widen(rows, "Id")
+        if "Id" in rows.column_names:
+            self._keys.add(rows.column("Id"))
         self._modstamps.widen(rows, "SystemModstamp")
         # Arrow's allocator would keep a row group's worth of free pages for every thread that ever wrote one.
         pa.default_memory_pool().release_unused()
@@ -264,6 +272,8 @@ class RowGroupWriter:
             max_id=self._ids.high,
             min_modstamp=iso(low) if isinstance(low, datetime) else None,
             max_modstamp=iso(high) if isinstance(high, datetime) else None,
+            ids_digest=self._keys.hex,
+            is_ordered=self._keys.is_ordered,
         )
 
 

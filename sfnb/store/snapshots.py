@@ -27,6 +27,7 @@ from sfnb.store.manifest import (
     table_path,
 )
 from sfnb.store.parts import EXTRACTED_AT, MOMENT, OP, Part
+from sfnb.store.proof import DURABLE_ID, ID
 from sfnb.store.schema import read_schema
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Snapshot:
                 format="parquet",
                 filesystem=table.filesystem,
             )
-        return views.Rows(name, columns, dataset)
+        return views.Rows(name, columns, dataset, _key_to_compare(progress, columns))
 
     def batches(self, object_name: str) -> Iterator[pa.RecordBatch]:
         """The records, streamed; in no order to rely on."""
@@ -265,3 +266,11 @@ class Snapshot:
         return read_parts(
             self._files.below(table_path(name)), self.id, not_before=not_before, newest=newest
         )
+
+
+def _key_to_compare(progress: Progress, columns: pa.Schema) -> str | None:
+    """The field by which rows may be versions of one record; None where they are proven not to be."""
+    proof = progress.proof
+    if proof is None:  # unfinished, or of format 1
+        return DURABLE_ID if DURABLE_ID in columns.names else ID
+    return proof.key if proof.distinct < proof.rows else None

@@ -27,6 +27,7 @@ from sfnb.store.manifest import (
 from sfnb.store.objects import ObjectWriter
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
+from sfnb.store.proof import Proof
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshots
@@ -190,6 +191,7 @@ class Writer:
         cursor: Mapping[str, Any] | None,
         *,
         is_done: bool,
+        proof: Proof | None = None,
     ) -> Progress:
         """
         Make parts visible and move the cursor, both or neither: one Delta commit.
@@ -198,13 +200,30 @@ class Writer:
 
         Args:
             cursor: JSON; comes back from ``progress``.
-            is_done: the object is complete with this.
+            is_done: reading the object ends with this.
+            proof: of ``prove``, for the object's end. Without one the rows are proven here, with no count of the org's.
 
         Raises:
             StoreError: nothing was committed; or another writer has this snapshot; or it is sealed.
         """
         self._refuse_if_sealed()
-        return self._object(object_name).commit(parts, cursor, is_done=is_done)
+        return self._object(object_name).commit(parts, cursor, is_done=is_done, proof=proof)
+
+    def prove(
+        self, object_name: str, parts: Sequence[Part] = (), *, org_count: int | None = None
+    ) -> Proof:
+        """
+        Whether an object is complete (P9), asked before its last commit: look at ``Proof.problem``.
+
+        An object whose proof has a problem is ``partial`` in the manifest, even when it is committed as done.
+
+        Args:
+            parts: those of the last commit, not committed yet.
+            org_count: how many rows the org said the object has, recycle bin included; None: it gave no number.
+
+        Cost: no calls. Reads nothing where Ids rise from part to part, else one column of every part.
+        """
+        return self._object(object_name).prove(parts, org_count)
 
     def restart(self, object_name: str, cursor: Mapping[str, Any] | None = None) -> Progress:
         """Remove this snapshot's parts of an object and set its cursor, in one Delta commit."""

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from sfnb.errors import CallerError
 from sfnb.store.files import TEMPORARY, translated
 from sfnb.store.parts import EXTRACTED_AT, OP
+from sfnb.store.proof import EMPTY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,38 +32,49 @@ CSV_OPTIONS = pacsv.WriteOptions(include_header=False, quoting_style="needed")
 
 
 class Rows:
-    """An object's committed rows in one snapshot, read lazily, a few batches in memory at a time."""
+    """
+    An object's committed rows in one snapshot, read lazily, a few batches in memory at a time.
 
-    def __init__(self, name: str, columns: pa.Schema, dataset: pads.Dataset) -> None:
+    Args:
+        key: the field by which rows may be versions of one record; None where each row is a record of its own.
+    """
+
+    def __init__(
+        self, name: str, columns: pa.Schema, dataset: pads.Dataset, key: str | None = "Id"
+    ) -> None:
         self.name = name
         self.columns = columns
         self.dataset = dataset
+        self.key = key
 
     @cached_property
-    def repeated_ids(self) -> pa.Array:
+    def repeated_keys(self) -> pa.Array:
         """
-        Ids that have more than one row, normally none: one snapshot reads each record once, but Salesforce may answer
-        with a record twice that is changed while it is read.
+        Keys that have more than one row, normally none: one snapshot reads each record once, but Salesforce may answer
+        with a record twice that is changed while it is read. An empty key tells no rows apart.
         """
-        if "Id" not in self.columns.names:
+        if self.key is None or self.key not in self.columns.names:
             return pa.array([], pa.string())
         with translated(f"read {self.name}"):
-            ids = self.dataset.to_table(columns=["Id"]).column("Id")
-            if pc.count_distinct(ids, mode="all").as_py() == len(ids):
+            keys = self.dataset.to_table(columns=[self.key]).column(self.key)
+            if pc.count_distinct(keys, mode="all").as_py() == len(keys):
                 return pa.array([], pa.string())
-            counts = pc.value_counts(ids)
-            return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+            counts = pc.value_counts(keys)
+            repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+            return repeated.filter(
+                pc.invert(pc.is_in(repeated.cast(pa.string()), value_set=pa.array(EMPTY)))
+            )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The records alive: of each Id the newest version, unless that one is deleted."""
-        alive = pc.field(OP) == "upsert"
-        repeated = self.repeated_ids
+        """The live records: of each key the newest version, unless that one is deleted."""
+        live = pc.field(OP) == "upsert"
+        repeated = self.repeated_keys
         if len(repeated):
-            alive = alive & ~pc.field("Id").isin(repeated)
+            live = live & ~pc.field(self.key).isin(repeated)
         with translated(f"read {self.name}"):
             yield from self.dataset.to_batches(
                 columns=self.columns.names,
-                filter=alive,
+                filter=live,
                 batch_size=BATCH_ROWS,
                 batch_readahead=2,
                 fragment_readahead=1,
@@ -70,18 +82,18 @@ class Rows:
         if len(repeated):
             yield from self._newest(repeated).to_batches()
 
-    def _newest(self, ids: pa.Array) -> pa.Table:
-        """The newest version of each of these records, those that are not deleted."""
+    def _newest(self, keys: pa.Array) -> pa.Table:
+        """The newest version of each of these records, without the deleted ones."""
         with translated(f"read {self.name}"):
-            table = self.dataset.to_table(filter=pc.field("Id").isin(ids))
+            table = self.dataset.to_table(filter=pc.field(self.key).isin(keys))
         order = [(EXTRACTED_AT, "descending")]
         if "SystemModstamp" in self.columns.names:
             order.insert(0, ("SystemModstamp", "descending"))
         table = table.sort_by(order)
         places = pa.table(
-            {"Id": table.column("Id"), "place": pa.array(range(table.num_rows), pa.int64())}
+            {"key": table.column(self.key), "place": pa.array(range(table.num_rows), pa.int64())}
         )
-        first = places.group_by("Id").aggregate([("place", "min")]).column("place_min")
+        first = places.group_by("key").aggregate([("place", "min")]).column("place_min")
         newest = table.take(first)
         return newest.filter(pc.equal(newest.column(OP), "upsert")).select(self.columns.names)
 
@@ -150,15 +162,17 @@ def _add_view(connection: Any, rows: Rows) -> None:
     source = f"_sfnb_rows_of_{rows.name}"
     connection.register(source, rows.dataset)
     fields = ", ".join(quoted(name) for name in rows.columns.names)
-    alive = f"select {fields} from {quoted(source)} where {OP} = 'upsert'"  # noqa: S608 (names are quoted)
-    if len(rows.repeated_ids):
+    live = f"select {fields} from {quoted(source)} where {OP} = 'upsert'"  # noqa: S608 (names are quoted)
+    if len(rows.repeated_keys):
         newest = f"_sfnb_newest_of_{rows.name}"
         repeated = f"_sfnb_repeated_of_{rows.name}"
-        connection.register(newest, rows._newest(rows.repeated_ids))
-        connection.register(repeated, pa.table({"Id": rows.repeated_ids}))
-        alive += f" and Id not in (select Id from {quoted(repeated)})"  # noqa: S608
-        alive += f" union all select {fields} from {quoted(newest)}"  # noqa: S608
-    connection.execute(f"create view {quoted(rows.name)} as {alive}")
+        connection.register(newest, rows._newest(rows.repeated_keys))
+        connection.register(repeated, pa.table({"key": rows.repeated_keys}))
+        key = quoted(rows.key or "")
+        # Not NOT IN, which is never true for an absent key.
+        live += f" and not exists (select 1 from {quoted(repeated)} r where r.key = {key})"  # noqa: S608
+        live += f" union all select {fields} from {quoted(newest)}"  # noqa: S608
+    connection.execute(f"create view {quoted(rows.name)} as {live}")
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,12 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from sfnb.store.keys import LANES, KeyDigest
 from sfnb.store.tables import open_store
 from tests.store_samples import a_snapshot, a_store, record_id
 
@@ -86,10 +89,12 @@ def test_every_key_is_on_the_page(tmp_path: Path, name: str) -> None:
         assert isinstance(objects, dict)
         assert set(objects["Account"]) <= known
     if name == "Commits":
-        parts, total = content["parts"], content["total"]
+        known |= named(section("Proof"))
+        parts, total, proof = content["parts"], content["total"], content["proof"]
         assert isinstance(parts, list)
         assert isinstance(total, dict)
-        assert {*parts[0], *total} <= known
+        assert isinstance(proof, dict)
+        assert {*parts[0], *total, *proof} <= known
     assert set(content) <= known
 
 
@@ -101,3 +106,14 @@ def test_the_checksum_is_as_described(tmp_path: Path) -> None:
         others = {k: v for k, v in content.items() if k != "checksum"}
         text = json.dumps(others, separators=(",", ":"), ensure_ascii=False)
         assert content["checksum"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_digest_is_as_described() -> None:
+    """Anyone can check a digest of Ids: the page's few lines give the same as our arrays do."""
+    known: dict[str, Any] = {}
+    exec(EXAMPLES["digest"], known)  # noqa: S102
+    keys = ["0017Q00000A0000QAB", "", "short", "Zoë", "x" * 33]
+    digest = KeyDigest()
+    digest.add(pa.array(keys))
+    sums = [sum(known["id_hash"](key, lane) for key in keys) % 2**64 for lane in LANES]
+    assert digest.hex == f"{sums[0]:016x}{sums[1]:016x}"
