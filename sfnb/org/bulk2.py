@@ -7,18 +7,23 @@ days and can be read again by their locators, from any process; a page broken of
 
 from __future__ import annotations
 
-import io
+import re
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import requests
-import urllib3
 
-from sfnb.errors import ObjectError, TransientError
+from sfnb.clock import Clock
+from sfnb.errors import ObjectError
+from sfnb.org.answers import count_of, mapping_of, text_of
+from sfnb.org.bodies import BodyStream
 from sfnb.org.client import OrgClient
+from sfnb.org.secrets import clean, mask
 
 RESULTS_TIMEOUT_S = 300.0
+
+_JOB_ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +70,36 @@ def create_query(org: OrgClient, soql: str, *, all_rows: bool) -> str:
         "lineEnding": "LF",
     }
     answer = org.fetch_json("POST", "jobs/query", json=wanted, timeout_s=120)
-    if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
-        raise ObjectError("the org made no Bulk job of the query.", code="NO_JOB")
-    return str(answer["id"])
+    job_id = text_of(mapping_of(answer).get("id"))
+    if not _JOB_ID.fullmatch(job_id):
+        raise ObjectError("the org created no Bulk job for the query.", code="NO_JOB")
+    return job_id
 
 
 def fetch_job(org: OrgClient, job_id: str) -> QueryJob:
     """Where a job stands. Cost: 1 API call. Raises ObjectError (NOT_FOUND) when the org has forgotten it."""
-    answer: Any = org.fetch_json("GET", f"jobs/query/{job_id}", timeout_s=120)
-    if not isinstance(answer, dict) or not isinstance(answer.get("state"), str):
-        raise ObjectError(f"job {job_id}: the org does not tell its state.", code="NO_STATE")
+    return parse_job(job_id, org.fetch_json("GET", f"jobs/query/{job_id}", timeout_s=120))
+
+
+def parse_job(job_id: str, answer: object) -> QueryJob:
+    """
+    The job in an answer; pure.
+
+    Raises:
+        ObjectError: the answer has no state, or a number of rows that is none.
+    """
+    told = mapping_of(answer)
+    state, rows = text_of(told.get("state")), count_of(told.get("numberRecordsProcessed", 0))
+    if not state:
+        raise ObjectError(f"job {job_id}: the answer has no state.", code="NO_STATE")
+    if rows is None:
+        raise ObjectError(f"job {job_id}: the answer has no number of rows.", code="NO_COUNT")
     return QueryJob(
         job_id=job_id,
-        state=answer["state"],
-        object_name=str(answer.get("object") or ""),
-        rows=int(answer.get("numberRecordsProcessed") or 0),
-        error=str(answer.get("errorMessage") or ""),
+        state=clean(state)[:40],
+        object_name=text_of(told.get("object")),
+        rows=rows,
+        error=mask(text_of(told.get("errorMessage")))[:500],
     )
 
 
@@ -96,11 +115,10 @@ class Page:
             rows against the job's tells whether something is left.
     """
 
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(self, response: requests.Response, clock: Clock) -> None:
         self._response = response
-        self.stream = PageStream(response)
-        rows = response.headers.get("Sforce-NumberOfRecords", "")
-        self.rows = int(rows) if rows.isdigit() else None
+        self.stream = BodyStream(response, what="a result page", clock=clock)
+        self.rows = count_of(response.headers.get("Sforce-NumberOfRecords", ""))
         locator = response.headers.get("Sforce-Locator")
         # At the end the header is the text "null".
         self.next_locator = None if locator in (None, "", "null") else locator
@@ -120,44 +138,6 @@ class Page:
     def close(self) -> None:
         """Give the connection back; an unread rest is thrown away with it."""
         self._response.close()
-
-
-class PageStream(io.RawIOBase):
-    """
-    The decoded bytes of a body, as they arrive. For one thread.
-
-    Raises:
-        TransientError: on reading: the connection broke, or the body ended before its length.
-    """
-
-    def __init__(self, response: requests.Response) -> None:
-        super().__init__()
-        self._raw = response.raw
-        self._what = "a result page"
-        self.bytes_read = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            data: bytes = self._raw.read(
-                None if size is None or size < 0 else size, decode_content=True
-            )
-        except (urllib3.exceptions.HTTPError, OSError) as err:
-            raise TransientError(
-                f"{self._what} broke off after {self.bytes_read} bytes ({type(err).__name__})."
-            ) from err
-        self.bytes_read += len(data)
-        return data
-
-    def readall(self) -> bytes:
-        return self.read(-1)
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def open_page(
@@ -187,7 +167,7 @@ def open_page(
         stream=True,
         timeout_s=RESULTS_TIMEOUT_S,
     )
-    return Page(response)
+    return Page(response, org.clock)
 
 
 def abort_job(org: OrgClient, job_id: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from urllib.parse import quote_plus
 
 from sfnb.errors import ObjectError, QuotaSignal, TransientError
 from sfnb.model import Api, Reading
+from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
+from sfnb.org.secrets import clean
 from sfnb.org.transport import call_context
 
 PERMISSIONS: Mapping[str, tuple[str, str]] = {
@@ -85,14 +86,15 @@ def check(org: OrgClient) -> CheckReport:
         for key, has in permissions.items()
         if has is None
     ]
+    is_sandbox = about.get("IsSandbox")
     return CheckReport(
         name=org.name,
         org_id=org.org_id,
-        org_name=str(about.get("Name") or ""),
+        org_name=clean(text_of(about.get("Name"))),
         instance_url=org.instance_url,
         api_version=org.api_version,
-        org_type=str(about.get("OrganizationType") or ""),
-        is_sandbox=about.get("IsSandbox"),
+        org_type=clean(text_of(about.get("OrganizationType"))),
+        is_sandbox=is_sandbox if isinstance(is_sandbox, bool) else None,
         permissions=permissions,
         limits=limits,
         clock_skew_s=skew_s,
@@ -116,7 +118,7 @@ def clock_skew_s(date: str | None, before_at: datetime, after_at: datetime) -> f
     """Seconds that our clock is ahead of the ``Date`` of an answer, which tells whole seconds; None without one."""
     try:
         told_at = parsedate_to_datetime(date or "").astimezone(UTC)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     early, late = (before_at - told_at).total_seconds() - 1.0, (after_at - told_at).total_seconds()
     if early <= 0 <= late:
@@ -182,5 +184,5 @@ def _first_record(part: SubResponse, what: str, notes: list[str]) -> Mapping[str
     if refusal is not None:
         notes.append(f"Not readable: {refusal}")
         return {}
-    records = json.loads(part.body).get("records") or [{}]
-    return dict(records[0])
+    answer = mapping_of(json_of(part.body, what=what))
+    return next(iter(mappings_of(answer.get("records"))), {})

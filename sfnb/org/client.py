@@ -7,20 +7,22 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from sfnb.clock import Clock
-from sfnb.errors import LoginError, OrgUnavailable, TransientError
+from sfnb.errors import LoginError, ObjectError, OrgUnavailable, TransientError
 from sfnb.model import Api, Reading
+from sfnb.org.http import http_session, redirect_target
 from sfnb.org.limits import parse_limits
 from sfnb.org.refusals import parse_error, refusal_of
 from sfnb.org.retry import retry
+from sfnb.org.secrets import clean
 from sfnb.org.session import Access, Session
-from sfnb.org.transport import current_context, http_session, never_left
+from sfnb.org.transport import current_context, never_left
 from sfnb.quota.gate import Gate
 
 if TYPE_CHECKING:
@@ -38,6 +40,19 @@ CUT = (
 """What the libraries raise when a connection is refused, cut, stalled or ends within an answer."""
 
 log = logging.getLogger("sfnb.org")
+
+
+class Renewal(Protocol):
+    """What an ``OrgClient`` needs when its session, its address or its API version has ended."""
+
+    def renew(self) -> Session:
+        """A session in place of one that has ended; of the same org, where its id is known."""
+
+    def newest_version(self, instance_url: str) -> str:
+        """The newest API version that the org and sfnb both know. Salesforce does not count this."""
+
+    def keep(self, *, instance_url: str = "", api_version: str = "") -> None:
+        """Keep what is given in the settings, for the next start."""
 
 
 class OrgClient:
@@ -60,7 +75,7 @@ class OrgClient:
         name: str,
         opened: Session,
         *,
-        renew: Callable[[], Session],
+        renewal: Renewal,
         api_version: str,
         gate: Gate,
         clock: Clock,
@@ -72,9 +87,11 @@ class OrgClient:
         self.api_version = api_version
         self.gate = gate
         self.clock = clock
-        self._log_in_again = renew
+        self._renewal = renewal
         self._access = Access(opened)
         self._login_lock = threading.Lock()
+        self._strange_hosts: set[str] = set()
+        self._gone_versions: list[str] = []
         self.session = http_session(
             opened.instance_url, clock, gate=gate, access=self._access, ca_file=ca_file
         )
@@ -154,7 +171,7 @@ class OrgClient:
             try:
                 return self.session.request(
                     method,
-                    url,
+                    self.url_of(path),
                     json=json,
                     data=data,
                     params=params,
@@ -162,21 +179,21 @@ class OrgClient:
                     stream=stream,
                     timeout=(20.0, timeout_s) if timeout_s else None,
                 )
-            except requests.exceptions.SSLError as err:
-                raise LoginError(
-                    f"{what}: the TLS certificate of {self.instance_url} is not trusted here."
-                ) from err
-            except CUT as err:
-                # A connection that nobody takes says nothing about this call; one that breaks may.
-                is_away = isinstance(err, requests.exceptions.Timeout) or never_left(err)
-                kind = OrgUnavailable if is_away else TransientError
-                raise kind(f"{what}: the connection broke ({type(err).__name__}).") from err
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as err:
+                raise self._not_answered(err, what) from err
 
         used = self._access.session
         response = send()
         if response.status_code == 401:
             self._renew(used, response)
             response = send()
+        elif target := redirect_target(response):
+            self._follow(used, target, what)
+            response = send()
+        if target := redirect_target(response):
+            raise _strange_address(what, target)
+        if response.status_code == 410 and self._take_newer_version():
+            raise TransientError(f"{what}: the org no longer serves the API version used so far.")
         refusal = self._refusal(response, what, stream=stream)
         if refusal is not None:
             response.close()
@@ -197,12 +214,29 @@ class OrgClient:
         return self.retrying(once)
 
     def url_of(self, path: str) -> str:
-        """The address of a path below the API version, or from the root when it starts with a slash."""
-        return (
-            f"{self.instance_url}{path}"
-            if path.startswith("/")
-            else f"{self.instance_url}{self.data_path(path)}"
-        )
+        """
+        The address of a path below the API version, or from the root when it starts with a slash.
+
+        Raises:
+            ObjectError: it is an address of another host, which an answer may name; we stay here.
+        """
+        if "://" in path.split("?", maxsplit=1)[0] or path.startswith("//"):
+            if not path.startswith(f"{self.instance_url}/"):
+                raise ObjectError(
+                    f"org {self.name}: an answer names an address outside of the org. sfnb does not "
+                    "follow it.",
+                    code="STRANGE_ADDRESS",
+                )
+            return path
+        root = self.present_path(path) if path.startswith("/") else self.data_path(path)
+        return f"{self.instance_url}{root}"
+
+    def present_path(self, path: str) -> str:
+        """The path from the root, below the present API version where it names one that is gone."""
+        for gone in self._gone_versions:
+            if path.startswith(f"/services/data/v{gone}/"):
+                return self.data_path(path.removeprefix(f"/services/data/v{gone}/"))
+        return path
 
     def data_path(self, path: str) -> str:
         """``/services/data/v66.0/…``, as subrequests of a composite call name it."""
@@ -219,35 +253,88 @@ class OrgClient:
     def _refusal(
         self, response: requests.Response, what: str, *, stream: bool
     ) -> BaseException | None:
+        # A body that the caller wants to read as it comes is left on the wire; a refusal's was read.
         is_good = response.status_code < 300
-        try:
-            body = b"" if stream and is_good else response.content
-        except CUT as err:
-            return TransientError(f"{what}: the answer broke off ({type(err).__name__}).")
+        body = b"" if stream and is_good else response.content
         return refusal_of(response.status_code, response.headers, body, what=what)
+
+    def _not_answered(self, err: Exception, what: str) -> Exception:
+        """Our error for what the libraries raise. Their own messages may quote headers, so none is kept."""
+        kind = type(err).__name__
+        if isinstance(err, requests.exceptions.SSLError):
+            return LoginError(
+                f"{what}: the TLS certificate of {self.instance_url} is not trusted here."
+            )
+        if isinstance(err, requests.exceptions.TooManyRedirects):
+            return ObjectError(f"{what}: the org redirects without end.", code="REDIRECTS")
+        # A connection that nobody takes says nothing about this call; one that breaks may.
+        if isinstance(err, requests.exceptions.Timeout) or never_left(err):
+            return OrgUnavailable(f"{what}: the org cannot be reached ({kind}).")
+        if isinstance(err, CUT):
+            return TransientError(f"{what}: the connection broke ({kind}).")
+        return ObjectError(f"{what}: the call cannot be sent ({kind}).", code="NOT_SENT")
 
     def _renew(self, used: Session, refused: requests.Response) -> None:
         """Log in again, once for all threads whose calls were refused with the same session."""
-        try:
-            code, message = parse_error(refused.content)
-        except CUT:
-            code, message = "", ""  # the status has said enough
-        finally:
-            refused.close()
+        code, message = parse_error(refused.content)
         if "not valid for use with the REST API" in message:
             raise LoginError(
                 f"org {self.name}: {message} ({code}). Add the OAuth scope api to the app."
             )
+        self._log_in_again(used)
+
+    def _log_in_again(self, used: Session) -> None:
         with self._login_lock:
             if self._access.session is not used:
                 return
-            opened = self._log_in_again()
+            opened = self._renewal.renew()
             if opened.org_id and opened.org_id != self.org_id:
                 raise wrong_org(self.name, self.org_id, opened.org_id)
-            self._access.session = replace(
-                opened, instance_url=self.instance_url, org_id=self.org_id
+            opened = replace(opened, org_id=self.org_id)
+            if opened.instance_url == self.instance_url:
+                self._access.session = opened
+                log.info("org %s: the session had ended; logged in again", self.name)
+                return
+            # The same org at another address: its instance or its My Domain has changed.
+            self._access.move(opened)
+            self.instance_url = opened.instance_url
+            self._renewal.keep(instance_url=opened.instance_url)
+            log.warning("org %s: the org has moved to %s", self.name, opened.instance_url)
+
+    def _follow(self, used: Session, target: str, what: str) -> None:
+        """
+        Log in again after a redirect to another host; only the login can say that the org is there now.
+
+        No call and no token goes to that host unless the login names it. A host that the login does not
+        name is asked about once.
+
+        Raises:
+            OrgUnavailable: the org is not there: a proxy, a login page of the network, or a forgery.
+        """
+        host = urlsplit(target).netloc
+        if host in self._strange_hosts:
+            raise _strange_address(what, target)
+        try:
+            self._log_in_again(used)
+        except LoginError as err:
+            raise _strange_address(what, target) from err
+        if self.instance_url == used.instance_url:
+            self._strange_hosts.add(host)
+            raise _strange_address(what, target)
+
+    def _take_newer_version(self) -> bool:
+        """Whether another API version is used from now on, since the org no longer serves the present one."""
+        with self._login_lock:
+            version = self._renewal.newest_version(self.instance_url)
+            if version == self.api_version:
+                return False
+            log.warning(
+                "org %s: API version %s is gone; using %s", self.name, self.api_version, version
             )
-            log.info("org %s: the session had ended; logged in again", self.name)
+            self._gone_versions.append(self.api_version)
+            self.api_version = version
+            self._renewal.keep(api_version=version)
+            return True
 
 
 def wrong_org(name: str, registered: str, found: str) -> LoginError:
@@ -256,4 +343,12 @@ def wrong_org(name: str, registered: str, found: str) -> LoginError:
         f"org {name} is registered as {registered}, but its login leads to {found}. "
         "If the org was refreshed or replaced, register it again: "
         f"`sfnb org remove {name}`, then `sfnb org add {name} …`."
+    )
+
+
+def _strange_address(what: str, target: str) -> OrgUnavailable:
+    host = clean(urlsplit(target).netloc or target)[:200]
+    return OrgUnavailable(
+        f"{what}: the answer redirects to {host}, which is not the org's address, so nothing was sent "
+        "there. Check the proxy; if the org has moved, register it again with its new address."
     )

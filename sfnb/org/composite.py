@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.errors import QuotaSignal, SfnbError, TransientError
+from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
 from sfnb.org.prices import MAX_SUBREQUESTS
 from sfnb.org.refusals import refusal_of
@@ -99,13 +100,13 @@ def fetch_composite(org: OrgClient, subrequests: Sequence[SubRequest]) -> list[S
     Raises:
         ObjectError: the whole call was refused. See ``OrgClient.request`` for the rest.
     """
-    envelope = {
-        "allOrNone": False,
-        "collateSubrequests": False,
-        "compositeRequest": [_wire(sub) for sub in subrequests],
-    }
 
     def once() -> list[SubResponse]:
+        envelope = {
+            "allOrNone": False,
+            "collateSubrequests": False,
+            "compositeRequest": [_wire(sub, org.present_path(sub.url)) for sub in subrequests],
+        }
         response = org.request("POST", "composite", json=envelope)
         return _in_order(cut_composite(response.content), subrequests)
 
@@ -119,32 +120,37 @@ def cut_composite(text: bytes) -> list[SubResponse]:
     Raises:
         TransientError: it is no whole answer.
     """
+    spans = _body_spans(text)
+    answer = json_of(_with_numbers(text, spans), what="composite")
     try:
-        spans = _body_spans(text)
-        parts = json.loads(_with_numbers(text, spans))["compositeResponse"]
-        return [
-            SubResponse(p["referenceId"], p["httpStatusCode"], _body(text, spans, p["body"]))
-            for p in parts
-        ]
+        return [_part(text, spans, part) for part in answer["compositeResponse"]]
     except (ValueError, KeyError, TypeError, IndexError) as err:
-        raise TransientError("the answer of a composite call is no whole JSON text.") from err
+        raise TransientError("composite: the answer is not one of a composite call.") from err
 
 
-# To the next bracket, strings skipped whole: one step for each record, not for each value. Possessive quantifiers, so
-# that no text makes it try again.
+def _part(text: bytes, spans: Sequence[tuple[int, int]], part: Any) -> SubResponse:
+    reference, status = part["referenceId"], part["httpStatusCode"]
+    if not isinstance(reference, str) or type(status) is not int or not 100 <= status <= 999:
+        raise ValueError("no reference or no status")
+    return SubResponse(reference, status, _body(text, spans, part["body"]))
+
+
+# To the next bracket, strings skipped whole: one step for each record, not for each value. Possessive
+# quantifiers, and matches that start where the last one ended: no text makes it try again.
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\]])', re.DOTALL)
-_BODY_KEY = re.compile(rb'"body"\s*:\s*\Z')
+_BODY_KEY = re.compile(rb'"body"[ \t\r\n]{0,100}:[ \t\r\n]{0,100}\Z')
+_KEY_BYTES = 220
 _PART_DEPTH = 3  # {"compositeResponse":[{…
 
 
 def _body_spans(text: bytes) -> list[tuple[int, int]]:
     """Where the bodies are that are objects or arrays."""
     spans: list[tuple[int, int]] = []
-    depth, start = 0, -1
-    for found in _TO_BRACKET.finditer(text):
+    depth, start, after = 0, -1, 0
+    while found := _TO_BRACKET.match(text, after):
         at = found.start(1)
         if text[at] in b"{[":
-            if depth == _PART_DEPTH and _BODY_KEY.search(text, found.start(), at):
+            if depth == _PART_DEPTH and _BODY_KEY.search(text, max(after, at - _KEY_BYTES), at):
                 start = at
             depth += 1
         else:
@@ -152,6 +158,7 @@ def _body_spans(text: bytes) -> list[tuple[int, int]]:
             if depth == _PART_DEPTH and start >= 0:
                 spans.append((start, at + 1))
                 start = -1
+        after = at + 1
     return spans
 
 
@@ -171,8 +178,8 @@ def _body(text: bytes, spans: Sequence[tuple[int, int]], body: object) -> bytes:
     return json.dumps(body).encode()  # null, of an answer without content; or a plain value
 
 
-def _wire(sub: SubRequest) -> dict[str, Any]:
-    wire: dict[str, Any] = {"method": sub.method, "url": sub.url, "referenceId": sub.reference}
+def _wire(sub: SubRequest, url: str) -> dict[str, Any]:
+    wire: dict[str, Any] = {"method": sub.method, "url": url, "referenceId": sub.reference}
     if sub.body is not None:
         wire["body"] = sub.body
     if sub.headers:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sfnb.errors import ObjectError, QuotaSignal, SfnbError, TransientError
 from sfnb.model import FieldInfo, ObjectInfo, ObjectSchema
+from sfnb.org.answers import count_of, json_of, mapping_of, mappings_of, text_of
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
+from sfnb.org.ids import is_api_name
 from sfnb.org.prices import MAX_SUBREQUESTS
 
 MAX_NAMES_CHARS = 12_000
@@ -18,21 +19,28 @@ MAX_NAMES_CHARS = 12_000
 
 def fetch_objects(org: OrgClient) -> list[ObjectInfo]:
     """All objects that the user may see, queryable or not, in the org's order. Cost: 1 API call."""
-    answer = org.fetch_json("GET", "sobjects")
-    try:
-        return [parse_object(entry) for entry in answer["sobjects"]]
-    except (KeyError, TypeError, AttributeError) as err:
+    return parse_objects(org.fetch_json("GET", "sobjects"), org.name)
+
+
+def parse_objects(answer: object, org_name: str) -> list[ObjectInfo]:
+    """
+    The objects in a global describe; pure.
+
+    Raises:
+        ObjectError: it is no list of objects.
+    """
+    listed = mapping_of(answer).get("sobjects")
+    named = [entry for entry in mappings_of(listed) if isinstance(entry.get("name"), str)]
+    if not isinstance(listed, list) or len(named) < len(listed):
         raise ObjectError(
-            f"org {org.name}: the list of objects is not as Salesforce makes it ({err!r})."
-        ) from err
+            f"org {org_name}: the answer is no list of objects as Salesforce makes it."
+        )
+    return [parse_object(entry) for entry in named]
 
 
 def parse_object(entry: Mapping[str, Any]) -> ObjectInfo:
-    """One entry of the global describe."""
-    return ObjectInfo(
-        name=entry["name"],
-        is_queryable=entry.get("queryable") is True,
-    )
+    """One entry of the global describe, or an object's own describe; its name may be anything."""
+    return ObjectInfo(text_of(entry.get("name")), entry.get("queryable") is True)
 
 
 def fetch_schemas(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
@@ -68,8 +76,15 @@ def _describe_group(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSch
         elif isinstance(refusal, SfnbError):
             raise refusal
         else:
-            found[name] = parse_schema(name, json.loads(part.body))
+            found[name] = _schema_of(name, part)
     return found
+
+
+def _schema_of(name: str, part: SubResponse) -> ObjectSchema | ObjectError:
+    try:
+        return parse_schema(name, json_of(part.body, what=f"describe of {name}"))
+    except TransientError as err:
+        return ObjectError(str(err), code="DESCRIBE")
 
 
 def _describe_one(org: OrgClient, name: str) -> ObjectSchema | ObjectError:
@@ -79,25 +94,32 @@ def _describe_one(org: OrgClient, name: str) -> ObjectSchema | ObjectError:
         return err
 
 
-def parse_schema(name: str, answer: Any) -> ObjectSchema | ObjectError:
-    """The schema in a describe answer."""
-    try:
-        return ObjectSchema(
-            answer["name"], tuple(parse_field(entry) for entry in answer["fields"]), answer
-        )
-    except (KeyError, TypeError, AttributeError) as err:
-        return ObjectError(
-            f"{name}: its describe is not as Salesforce makes it ({err!r}).", code="DESCRIBE"
-        )
+def parse_schema(name: str, answer: object) -> ObjectSchema | ObjectError:
+    """The schema in a describe answer; pure. The error says what is wrong with it."""
+    told = mapping_of(answer)
+    listed = told.get("fields")
+    fields = [parse_field(entry) for entry in mappings_of(listed)]
+    good = [field for field in fields if field is not None]
+    if not isinstance(listed, list) or len(good) < len(listed) or not is_api_name(told.get("name")):
+        return ObjectError(f"{name}: its describe is not as Salesforce makes it.", code="DESCRIBE")
+    if len({field.name.lower() for field in good}) < len(good):
+        return ObjectError(f"{name}: its describe has two fields of one name.", code="DESCRIBE")
+    return ObjectSchema(told["name"], tuple(good), told)
 
 
-def parse_field(entry: Mapping[str, Any]) -> FieldInfo:
+def parse_field(entry: Mapping[str, Any]) -> FieldInfo | None:
     """One field of a describe; attributes that older versions lack have Salesforce's usual value."""
+    name, kind = entry.get("name"), entry.get("type")
+    if not is_api_name(name) or not isinstance(kind, str):
+        return None
+    targets = entry.get("referenceTo")
     return FieldInfo(
-        name=entry["name"],
-        type=entry["type"],
-        length=entry.get("length") or 0,
-        reference_to=tuple(entry.get("referenceTo") or ()),
+        name=str(name),
+        type=kind,
+        length=count_of(entry.get("length")) or 0,
+        reference_to=tuple(t for t in targets if is_api_name(t))
+        if isinstance(targets, list)
+        else (),
         is_filterable=entry.get("filterable") is not False,
         is_sortable=entry.get("sortable") is not False,
     )
@@ -139,12 +161,13 @@ def split_names(names: Sequence[str], *, max_chars: int = MAX_NAMES_CHARS) -> li
 
 
 def _fetch_some_counts(org: OrgClient, names: str) -> dict[str, int]:
-    answer = org.fetch_json("GET", "limits/recordCount", params={"sObjects": names})
-    entries = answer.get("sObjects") if isinstance(answer, dict) else None
-    return {
-        entry["name"]: entry["count"]
-        for entry in entries or ()
-        if isinstance(entry, dict)
-        and isinstance(entry.get("name"), str)
-        and isinstance(entry.get("count"), int)
+    return parse_counts(org.fetch_json("GET", "limits/recordCount", params={"sObjects": names}))
+
+
+def parse_counts(answer: object) -> dict[str, int]:
+    """The record counts in an answer; pure. An entry without a name or a count is left out."""
+    counts = {
+        text_of(entry.get("name")): count_of(entry.get("count"))
+        for entry in mappings_of(mapping_of(answer).get("sObjects"))
     }
+    return {name: count for name, count in counts.items() if name and count is not None}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -23,8 +23,10 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from sfnb.errors import ObjectError
-from sfnb.org.bulk2 import PageStream
+from sfnb.org.answers import MOST, count_of, mapping_of, mappings_of, text_of
+from sfnb.org.bodies import BodyStream
 from sfnb.org.client import OrgClient
+from sfnb.org.secrets import clean
 from sfnb.usage.store.values import Caller, EventFile, EventTally, minute_number
 
 COLUMNS = (
@@ -57,26 +59,62 @@ MAX_CALLERS = 500
 NOT_TOLD_APART = Caller("(all others)", "(all others)", "", "", is_sfnb=False)
 SEPARATOR = b"\x1f"
 
+MAX_PAGES = 1000
+"""Of 2,000 files each: an org keeps at most 365 days of hourly files."""
+
+_ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
+
 
 def fetch_event_files(org: OrgClient, since: datetime) -> list[EventFile]:
     """
-    The ApiTotalUsage files created since then, oldest first. Cost: 1 API call for 2,000 files.
+    The ApiTotalUsage files created since then, oldest first.
+
+    Cost: 1 API call for 2,000 files; 1 more in an org without hourly files.
 
     Raises:
         ObjectError: the user may not see them, or the org does not keep them.
     """
+    try:
+        return _fetch_files(org, since, "Interval, Sequence, ")
+    except ObjectError as err:
+        if err.code != "INVALID_FIELD":
+            raise
+        # Orgs without hourly logs lack the fields Interval and Sequence: their files are daily ones.
+        return _fetch_files(org, since, "")
+
+
+def _fetch_files(org: OrgClient, since: datetime, more_fields: str) -> list[EventFile]:
     soql = (
-        "SELECT Id, LogDate, LogFileLength, Interval, Sequence, CreatedDate "  # noqa: S608 - SOQL of our own
+        f"SELECT Id, LogDate, LogFileLength, {more_fields}CreatedDate "  # noqa: S608 - SOQL of our own
         "FROM EventLogFile "
         f"WHERE EventType = 'ApiTotalUsage' AND CreatedDate >= {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} "
         "ORDER BY CreatedDate, Id"
     )
+    found: list[EventFile] = []
     answer = org.fetch_json("GET", "query", params={"q": soql})
-    found = [_event_file(record) for record in answer["records"]]
-    while not answer.get("done", True):
-        answer = org.fetch_json("GET", answer["nextRecordsUrl"])
-        found += [_event_file(record) for record in answer["records"]]
-    return found
+    for _ in range(MAX_PAGES):
+        files, following = parse_event_files(answer)
+        found += files
+        if not following:
+            return found
+        answer = org.fetch_json("GET", following)
+    raise ObjectError("the list of event log files does not end.", code="ENDLESS")
+
+
+def parse_event_files(answer: object) -> tuple[list[EventFile], str]:
+    """
+    The files in one query answer, and where the next page is; pure.
+
+    Raises:
+        ObjectError: it is no list of files.
+    """
+    told = mapping_of(answer)
+    if not isinstance(told.get("records"), list):
+        raise ObjectError("the answer is no list of event log files.", code="NO_RECORDS")
+    following = "" if told.get("done", True) is True else text_of(told.get("nextRecordsUrl"))
+    if told.get("done", True) is not True and not following:
+        raise ObjectError("the list of event log files is cut off.", code="NO_RECORDS")
+    return [_event_file(record) for record in mappings_of(told["records"])], following
 
 
 def fetch_tally(org: OrgClient, file: EventFile, *, seen: bytes = b"") -> EventTally:
@@ -94,10 +132,11 @@ def fetch_tally(org: OrgClient, file: EventFile, *, seen: bytes = b"") -> EventT
         path = f"sobjects/EventLogFile/{quote(file.file_id, safe='')}/LogFile"
         response = org.request("GET", path, stream=True)
         try:
-            return tally_events(PageStream(response), file, seen=seen)
-        except pa.ArrowInvalid as err:
+            stream = BodyStream(response, what="an event log file", clock=org.clock)
+            return tally_events(stream, file, seen=seen)
+        except pa.ArrowException as err:
             raise ObjectError(
-                f"event log file {file.file_id}: is not the CSV it should be ({err})."
+                f"event log file {file.file_id}: is no CSV of events ({type(err).__name__})."
             ) from err
         finally:
             response.close()
@@ -265,7 +304,7 @@ def _caller(who: bytes) -> Caller:
     texts = dict(
         zip(
             WHO,
-            (part.decode("utf-8", errors="replace")[:255] for part in who.split(SEPARATOR)),
+            (clean(part.decode("utf-8", errors="replace"))[:255] for part in who.split(SEPARATOR)),
             strict=True,
         )
     )
@@ -279,20 +318,36 @@ def _caller(who: bytes) -> Caller:
     )
 
 
-def _event_file(record: dict[str, Any]) -> EventFile:
+def _event_file(record: Mapping[str, Any]) -> EventFile:
+    file_id = text_of(record.get("Id"))
+    if not _ID.fullmatch(file_id):
+        raise ObjectError("an event log file has no Id.", code="NO_RECORDS")
     return EventFile(
-        file_id=str(record["Id"]),
+        file_id=file_id,
         interval="Hourly" if record.get("Interval") == "Hourly" else "Daily",
-        log_at=parse_moment(record["LogDate"]),
-        sequence=int(record.get("Sequence") or 0),
-        created_at=parse_moment(record["CreatedDate"]),
-        bytes=int(record.get("LogFileLength") or 0),
+        log_at=parse_moment(record.get("LogDate")),
+        sequence=count_of(record.get("Sequence")) or 0,
+        created_at=parse_moment(record.get("CreatedDate")),
+        bytes=_bytes_of(record.get("LogFileLength")),
     )
 
 
-def parse_moment(text: str) -> datetime:
-    """A moment as REST writes it: ``2026-11-09T00:00:00.000+0000``."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+def _bytes_of(value: object) -> int:
+    # Salesforce describes the length as a double.
+    return int(value) if isinstance(value, int | float) and 0 <= value < MOST else 0
+
+
+def parse_moment(value: object) -> datetime:
+    """
+    A moment as REST writes it: ``2026-11-09T00:00:00.000+0000``.
+
+    Raises:
+        ObjectError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text_of(value)).astimezone(UTC)
+    except (ValueError, OverflowError) as err:
+        raise ObjectError("an event log file has no time.", code="NO_RECORDS") from err
 
 
 def unread(listed: list[EventFile], known: dict[str, EventFile]) -> Iterator[EventFile]:

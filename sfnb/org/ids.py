@@ -1,4 +1,4 @@
-"""Salesforce record ids."""
+"""Salesforce record ids, and the names of objects and fields."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from sfnb.errors import CallerError
 
 _ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,254}")
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
@@ -26,3 +27,13 @@ def to18(record_id: str) -> str:
     return record_id + "".join(
         _CHECK[sum(1 << k for k, c in enumerate(five) if "A" <= c <= "Z")] for five in fives
     )
+
+
+def is_api_name(name: object) -> bool:
+    """
+    Whether this can be the name of an object or a field.
+
+    Anything else (a path, a quote, a NUL) would mean something in a query, an address or a file name.
+    Salesforce's names have up to 40 characters, with a namespace and a suffix up to 80.
+    """
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sfnb.model import LIMIT_KEYS, Api, Reading
+from sfnb.org.answers import MOST
 
 LIMIT_HEADER = "Sforce-Limit-Info"
+MAX_HEADER_CHARS = 8192
 
 # The parts may come in any order with others between them: "api-usage=18/5000; per-app-api-usage=17/250(appName=A)".
 # An app may be called anything, even "x; api-usage=1/2", so what stands in parentheses is taken out first.
-_IN_PARENTHESES = re.compile(r"\([^()]*\)")
 _API_USAGE = re.compile(r"\s*api-usage\s*=\s*([0-9]{1,15})\s*/\s*([0-9]{1,15})\s*", re.IGNORECASE)
 
 
@@ -23,12 +24,10 @@ def parse_limit_header(text: str | None) -> tuple[int, int] | None:
     A wrong number would let calls through the threshold; None only costs a look at ``/limits``. So anything that
     is ambiguous gives None: two different figures, no digits, open parentheses.
     """
-    if not text:
+    if not text or len(text) > MAX_HEADER_CHARS:
         return None
-    bare = text
-    while (shorter := _IN_PARENTHESES.sub("", bare)) != bare:
-        bare = shorter
-    if "(" in bare or ")" in bare:
+    bare = _outside_parentheses(text)
+    if bare is None:
         return None
     parts = [
         part for part in re.split(r"[;,]", bare) if re.match(r"\s*api-usage\b", part, re.IGNORECASE)
@@ -38,6 +37,19 @@ def parse_limit_header(text: str | None) -> tuple[int, int] | None:
         return None
     found = {(int(match[1]), int(match[2])) for match in matches if match}
     return found.pop() if len(found) == 1 else None
+
+
+def _outside_parentheses(text: str) -> str | None:
+    """What stands in no parentheses; None when they do not come in pairs."""
+    depth = 0
+    kept: list[str] = []
+    for piece in re.split(r"([()])", text):
+        depth += (piece == "(") - (piece == ")")
+        if depth < 0:
+            return None
+        if depth == 0 and piece != ")":
+            kept.append(piece)
+    return "".join(kept) if depth == 0 else None
 
 
 def parse_limits(body: object, *, sent_at: datetime, read_at: datetime) -> dict[Api, Reading]:
@@ -55,6 +67,6 @@ def parse_limits(body: object, *, sent_at: datetime, read_at: datetime) -> dict[
         if entry is None:
             continue
         most, left = entry.get("Max"), entry.get("Remaining")
-        if type(most) is int and type(left) is int and most >= 0 and left <= most:
+        if type(most) is int and type(left) is int and 0 <= most < MOST and -MOST < left <= most:
             readings[api] = Reading(api, most - left, most, sent_at, read_at, "limits")
     return readings

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import requests
 
 from sfnb.clock import Clock
-from sfnb.errors import LoginError, SfnbError
+from sfnb.errors import LoginError, ObjectError, SfnbError, TransientError
 from sfnb.memory import State
-from sfnb.org.client import CUT, OrgClient, wrong_org
+from sfnb.org.answers import json_of, mappings_of, text_of
+from sfnb.org.client import OrgClient, wrong_org
 from sfnb.org.credentials import Credentials, RefreshCredentials, credentials_of
+from sfnb.org.http import http_session
 from sfnb.org.ids import to18
 from sfnb.org.login import login
 from sfnb.org.retry import TriesSpent, retry
 from sfnb.org.secrets import mask, store_secret
 from sfnb.org.session import Session
-from sfnb.org.transport import current_context, http_session
+from sfnb.org.transport import current_context
 from sfnb.quota.gate import Gate
 from sfnb.quota.ledger import Ledger
-from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings
+from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings, put_org
 
 LOGIN_TRIES = 3
 USUAL_LOGIN = "https://login.salesforce.com"
+
+_VERSION = re.compile(r"[1-9][0-9]{1,2}\.[0-9]")
 
 log = logging.getLogger("sfnb.org")
 
@@ -34,10 +39,14 @@ class Opener:
     Logs in to one registered org, as often as its session ends.
 
     For one thread at a time; ``OrgClient`` sees to that.
+
+    Args:
+        settings: where a new address or API version is kept; None: nowhere, in a worker process.
     """
 
-    def __init__(self, config: OrgConfig, clock: Clock) -> None:
+    def __init__(self, settings: Settings | None, config: OrgConfig, clock: Clock) -> None:
         self.config = config
+        self._settings = settings
         self._clock = clock
         self._credentials = credentials_of(config)
 
@@ -59,6 +68,50 @@ class Opener:
             # Read the secrets again: a person may have changed them since.
             self._credentials = credentials_of(self.config)
         return self.open()
+
+    def newest_version(self, instance_url: str) -> str:
+        """
+        The newest API version that both the org and sfnb know.
+
+        Cost: none; Salesforce does not count this call.
+
+        Raises:
+            LoginError: the org does not list its versions, or all are newer than sfnb.
+        """
+        config = self.config
+        with http_session(instance_url, self._clock, ca_file=config.ca_file) as http:
+            try:
+                answer = http.get(f"{instance_url}/services/data", timeout=60)
+                served = parse_versions(json_of(answer.content, what="/services/data"))
+            except (requests.RequestException, TransientError, ObjectError):
+                served = []
+        if not served:
+            raise LoginError(
+                f"org {config.name}: {instance_url} does not list its API versions as a Salesforce org "
+                "does. Check the address, and whether a proxy or a maintenance page answers instead."
+            )
+        highest = self._settings.api_version if self._settings else NEWEST_API_VERSION
+        wanted = min(highest, NEWEST_API_VERSION, key=float)
+        usable = [version for version in served if float(version) <= float(wanted)]
+        if not usable:
+            raise LoginError(
+                f"org {config.name} serves API versions {', '.join(served[:20])}, none up to {wanted}."
+            )
+        return max(usable, key=float)
+
+    def keep(self, *, instance_url: str = "", api_version: str = "") -> None:
+        """Keep the org's new address or API version in the settings; this run goes on in any case."""
+        self.config = replace(
+            self.config,
+            instance_url=instance_url or self.config.instance_url,
+            api_version=api_version or self.config.api_version,
+        )
+        if self._settings is None:
+            return
+        try:
+            put_org(self._settings, self.config)
+        except SfnbError as err:
+            log.warning("org %s: the settings could not be changed: %s", self.config.name, err)
 
     def _keep_refresh_token(self, opened: Session) -> None:
         """Keep the refresh token that the org handed out, where the old one came from."""
@@ -91,12 +144,12 @@ def open_client(settings: Settings, name: str, *, state: State, clock: Clock) ->
         LoginError: it refused the login, cannot be reached, or is another org than the registered one.
     """
     config = settings.org(name)
-    opener = Opener(config, clock)
+    opener = Opener(settings, config, clock)
     try:
         opened = retry(clock, current_context().stop, opener.open, tries=LOGIN_TRIES)
     except TriesSpent as err:
         raise LoginError(f"org {name}: {err}") from err
-    version = config.api_version or fetch_api_version(opened.instance_url, config, settings, clock)
+    version = config.api_version or opener.newest_version(opened.instance_url)
     if not opened.org_id:
         opened = _with_org_id(opener, opened, version, state.ledger, clock)
     if config.org_id and opened.org_id != config.org_id:
@@ -109,33 +162,13 @@ def reopen_client(
 ) -> OrgClient:
     """A client with a session that is open already, for a worker process. Cost: no calls."""
     gate = Gate(state.ledger, session.org_id, clock=clock)
-    return _client(Opener(config, clock), session, version, gate, clock)
+    return _client(Opener(None, config, clock), session, version, gate, clock)
 
 
-def fetch_api_version(
-    instance_url: str, config: OrgConfig, settings: Settings, clock: Clock
-) -> str:
-    """The newest API version that both the org and sfnb know. Cost: none; Salesforce does not count this call."""
-    with http_session(instance_url, clock, ca_file=config.ca_file) as http:
-        try:
-            answer = http.get(f"{instance_url}/services/data", timeout=60).json()
-            served = [str(entry["version"]) for entry in answer]
-        except CUT as err:
-            raise LoginError(
-                f"org {config.name}: {instance_url} cannot be reached ({type(err).__name__})."
-            ) from err
-        except (ValueError, KeyError, TypeError) as err:
-            raise LoginError(
-                f"org {config.name}: {instance_url} does not list its API versions as a Salesforce org does. "
-                "Check the address, and whether a proxy or a maintenance page answers instead."
-            ) from err
-    wanted = min(settings.api_version, NEWEST_API_VERSION, key=float)
-    usable = [version for version in served if float(version) <= float(wanted)]
-    if not usable:
-        raise LoginError(
-            f"org {config.name} serves API versions {', '.join(served)}, none up to {wanted}."
-        )
-    return max(usable, key=float)
+def parse_versions(answer: object) -> list[str]:
+    """The API versions in an answer of ``/services/data``; pure."""
+    found = [text_of(entry.get("version")) for entry in mappings_of(answer)]
+    return [version for version in found if _VERSION.fullmatch(version)]
 
 
 def _start(credentials: Credentials) -> str:
@@ -153,7 +186,7 @@ def _client(opener: Opener, opened: Session, version: str, gate: Gate, clock: Cl
     return OrgClient(
         config.name,
         opened,
-        renew=opener.renew,
+        renewal=opener,
         api_version=version,
         gate=gate,
         clock=clock,

@@ -6,7 +6,6 @@ The codes and texts are those of the REST guide (Status codes and error response
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from sfnb.errors import (
     TransientError,
 )
 from sfnb.model import Api
+from sfnb.org.answers import json_of, retry_after_s
 from sfnb.org.limits import LIMIT_HEADER, parse_limit_header
 from sfnb.org.secrets import mask
 
@@ -30,7 +30,6 @@ _AWAY_STATUS = frozenset({420, 502, 503, 504})
 
 _PASSING_CODES = frozenset(
     {
-        "API_CURRENTLY_DISABLED",
         "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE",
         "QUERY_TIMEOUT",
         "REQUEST_RUNNING_TOO_LONG",
@@ -75,21 +74,27 @@ def refusal_of(
     said = f"{what}: {message or 'no reason given'} ({code or f'HTTP {status}'})."
     if limit := _spent_budget(code, message):
         return _quota(limit, headers, said)
-    if status in _AWAY_STATUS or code == "SERVER_UNAVAILABLE":
-        return OrgUnavailable(said, retry_after_s=_retry_after_s(headers))
+    wait_s = retry_after_s(headers)
+    if _is_away(status, code, message):
+        return OrgUnavailable(said, retry_after_s=wait_s)
     if code == "REQUEST_LIMIT_EXCEEDED" or code in _PASSING_CODES or status in _PASSING_STATUS:
-        return TransientError(said, retry_after_s=_retry_after_s(headers))
+        return TransientError(said, retry_after_s=wait_s)
     return _lasting(status, code, said, what)
+
+
+def _is_away(status: int, code: str, message: str) -> bool:
+    if code == "API_CURRENTLY_DISABLED":
+        # Meant for a moment's trouble of the whole org; "for this user" names the user's profile instead.
+        return "for this user" not in message.lower()
+    return status in _AWAY_STATUS or code == "SERVER_UNAVAILABLE"
 
 
 def _lasting(status: int, code: str, said: str, what: str) -> SfnbError:
     """The refusals that stay when the same call is made again."""
     if status == 401:
         return LoginError(f"{said} Log in again, or check that the app's OAuth scopes include api.")
-    if code == "API_DISABLED_FOR_ORG":
-        return LoginError(
-            f"{said} Give the user the permission API Enabled, or check the org's edition."
-        )
+    if code in ("API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED"):
+        return _no_api(said)
     if code == "INVALID_QUERY_LOCATOR" or (status in (404, 409) and _RESULTS.search(what)):
         return ResultsGone(
             f"{said} The object is to be read again from its start.", code=code or "NOT_FOUND"
@@ -100,11 +105,22 @@ def _lasting(status: int, code: str, said: str, what: str) -> SfnbError:
     return ObjectError(f"{said} {advice}".rstrip(), code=code or _code_of(status))
 
 
+def _no_api(said: str) -> LoginError:
+    return LoginError(
+        f"{said} Give the user the permission API Enabled, or check that the org's edition has the API."
+    )
+
+
+def is_of_all_calls(status: int, body: bytes) -> bool:
+    """Whether any call would be refused like this one: a dead session, no API, an old API version."""
+    return status in (401, 410) or isinstance(refusal_of(status, {}, body, what=""), LoginError)
+
+
 def parse_error(body: bytes) -> tuple[str, str]:
     """``(code, message)`` of an error body in any of Salesforce's shapes; empty where it has none."""
     try:
-        answer: Any = json.loads(body) if body.strip() else None
-    except ValueError:
+        answer: Any = json_of(body, what="") if body.strip() else None
+    except TransientError:
         return _parse_xml_error(body)
     entries = answer if isinstance(answer, list) else [answer]
     first = next((entry for entry in entries if isinstance(entry, dict)), {})
@@ -182,13 +198,8 @@ def _from_html(status: int, headers: Mapping[str, str], what: str) -> SfnbError:
     return OrgUnavailable(
         f"{what}: a web page came instead of data (HTTP {status}). The org may be in maintenance; if it lasts, "
         "check the org's address and the proxy.",
-        retry_after_s=_retry_after_s(headers),
+        retry_after_s=retry_after_s(headers),
     )
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
 
 
 def _code_of(status: int) -> str:

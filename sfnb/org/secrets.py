@@ -17,8 +17,21 @@ _SECRET_FORMS = re.compile(
 )
 
 
+# Terminals obey escape sequences, and readers are misled by letters that turn the line around.
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def clean(text: str) -> str:
+    """The text without control characters and escape sequences; tabs and line ends stay."""
+    return _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
 def mask(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the given secrets, and without anything that looks like a token."""
+    """The text without the given secrets, anything that looks like a token, and control characters."""
+    text = clean(text)
     for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return _SECRET_FORMS.sub(lambda found: "".join(g for g in found.groups() if g) + "***", text)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from http.cookiejar import DefaultCookiePolicy
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,10 +22,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from sfnb.clock import Clock
-from sfnb.errors import CallerError, QuotaSignal
+from sfnb.errors import CallerError, ObjectError, QuotaSignal, TransientError
 from sfnb.model import Api, Price, Reading
+from sfnb.org.answers import json_of
+from sfnb.org.bodies import read_body
 from sfnb.org.limits import LIMIT_HEADER, parse_limit_header, parse_limits
 from sfnb.org.prices import ONE, price_of
+from sfnb.org.refusals import is_of_all_calls
 from sfnb.org.retry import GaugeUnreadable
 from sfnb.org.session import Access
 from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
@@ -37,6 +40,9 @@ READ_TIMEOUT_S = 620.0
 """Salesforce gives up on a call after ten minutes (Limits guide); waiting longer is waiting for nobody."""
 
 MAX_CONNECTIONS = 32
+
+LOOKS = 3
+"""At the gauge before one call, while other threads' answers make it unknown again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +147,20 @@ class GateAdapter(HTTPAdapter):
             request.body,
             expected_mb=context.expected_mb,
         )
-        if not price:
+
+        def send() -> requests.Response:
             return really_send(request, stream=stream, timeout=timeout)
+
+        if not price:
+            response = send()
+            self._read(response, is_streamed=stream)
+            return response
         try:
             ticket = self._ask(request, price, really_send)
-        except _SessionEnded as ended:
-            # The call itself would have met the same refusal; who made it knows how to log in again.
-            return ended.response
-        return self._send_counted(
-            ticket, price, lambda: really_send(request, stream=stream, timeout=timeout)
-        )
+        except _Refused as refused:
+            # The call itself would meet the same refusal, and its caller knows what to do about it.
+            return refused.response
+        return self._send_counted(ticket, price, send, is_streamed=stream)
 
     def _dress(self, request: requests.PreparedRequest) -> bool:
         """Put on what each call of ours carries; True if it stays on this machine."""
@@ -160,7 +170,7 @@ class GateAdapter(HTTPAdapter):
             request.url = urlunsplit(parts._replace(scheme="http"))
         elif parts.scheme == "http" and not is_local:
             raise CallerError(
-                f"http://{parts.netloc} would send the session in the clear; use https."
+                f"http://{parts.netloc} would send the session unencrypted; use https."
             )
         request.headers.setdefault("Sforce-Call-Options", f"client=sfnb/{__version__}")
         # Compressing what does not leave the machine only costs both sides time.
@@ -177,39 +187,49 @@ class GateAdapter(HTTPAdapter):
         Leave to send the call.
 
         Raises:
-            _SessionEnded: met while reading the gauge.
+            _Refused: the look at the gauge met a refusal that the call would meet too.
             GaugeUnreadable: the org did not answer ``/limits`` sensibly just now.
             QuotaSignal: the threshold is reached, or the org does not tell how much is used.
         """
         gate, context = self._the_gate(), current_context()
-        if _is_limits(request):
+
+        def ask(*, is_probe: bool = False) -> Ticket:
             return gate.ask(
-                price, is_probe=True, job_id=context.job_id, object_name=context.object_name
+                price, is_probe=is_probe, job_id=context.job_id, object_name=context.object_name
             )
 
+        if _is_limits(request):
+            return ask(is_probe=True)
         try:
-            return gate.ask(price, job_id=context.job_id, object_name=context.object_name)
+            return ask()
         except GaugeUnknown:
             pass
         # Many threads may find the gauge unknown at once; one reads it, the others find it read.
         with self._limits_lock:
+            for _ in range(LOOKS):
+                try:
+                    return ask()
+                except GaugeUnknown as err:
+                    unknown = err
+                look = self._look(request, really_send)
+                if not look.is_told:
+                    break
+            # The answer told the numbers, but meanwhile another thread's call brought none (a 401, a
+            # 503): look again. A quota pause needs a number, or an org that does not tell it.
             try:
-                return gate.ask(price, job_id=context.job_id, object_name=context.object_name)
-            except GaugeUnknown:
-                status = self._read_limits(request, really_send)
-            try:
-                return gate.ask(price, job_id=context.job_id, object_name=context.object_name)
+                return ask()
             except GaugeUnknown as err:
-                if status >= 500 or status in (406, 420, 429):
-                    raise GaugeUnreadable(
-                        f"the org's limits could not be read (HTTP {status})."
-                    ) from err
-                raise _unknown(err) from err
+                unknown = err
+        if look.is_told or look.status >= 500 or look.status in (406, 420, 429):
+            raise GaugeUnreadable(
+                f"the org's limits could not be read (HTTP {look.status})."
+            ) from unknown
+        raise _unknown(unknown) from unknown
 
-    def _read_limits(
+    def _look(
         self, request: requests.PreparedRequest, really_send: Callable[..., requests.Response]
-    ) -> int:
-        """The status of one look at ``/limits``; what it tells is settled with the gate."""
+    ) -> _Look:
+        """One look at ``/limits``; what it tells is settled with the gate."""
         gate, context = self._the_gate(), current_context()
         look = self._limits_request(request)
         ticket = gate.ask(
@@ -217,15 +237,18 @@ class GateAdapter(HTTPAdapter):
         )
         try:
             response = self._send_counted(
-                ticket, ONE, lambda: really_send(look, stream=False, timeout=60)
+                ticket, ONE, lambda: really_send(look, stream=False, timeout=60), is_streamed=False
             )
         except requests.RequestException as err:
             raise GaugeUnreadable(
                 f"the org's limits could not be read ({type(err).__name__})."
             ) from err
-        if response.status_code == 401:
-            raise _SessionEnded(response)
-        return response.status_code
+        except ObjectError as err:
+            raise GaugeUnreadable(f"the org's limits could not be read: {err}") from err
+        if is_of_all_calls(response.status_code, response.content):
+            raise _Refused(response)
+        is_told = response.status_code == 200 and bool(self._readings(response, self._clock.now()))
+        return _Look(response.status_code, is_told)
 
     def _limits_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """``/limits`` of the org that this call goes to, with its session."""
@@ -242,7 +265,12 @@ class GateAdapter(HTTPAdapter):
         return look
 
     def _send_counted(
-        self, ticket: Ticket, price: Price, send: Callable[[], requests.Response]
+        self,
+        ticket: Ticket,
+        price: Price,
+        send: Callable[[], requests.Response],
+        *,
+        is_streamed: bool,
     ) -> requests.Response:
         """Send, and settle the ticket whatever happens."""
         gate, context = self._the_gate(), current_context()
@@ -251,6 +279,9 @@ class GateAdapter(HTTPAdapter):
         readings: list[Reading] = []
         try:
             response = send()
+            # The header first: it holds even when the body breaks off.
+            readings = self._header_readings(response, sent_at)
+            self._read(response, is_streamed=is_streamed)
             readings = self._readings(response, sent_at)
             return response
         except requests.RequestException as err:
@@ -261,20 +292,30 @@ class GateAdapter(HTTPAdapter):
             if was_sent and context.on_call is not None:
                 context.on_call(price)
 
-    def _readings(self, response: requests.Response, sent_at: Any) -> list[Reading]:
+    def _read(self, response: requests.Response, *, is_streamed: bool) -> None:
+        """Read the body within bounds, unless the caller wants to read it himself; a refusal's always."""
+        if not is_streamed or response.status_code >= 300:
+            path = urlsplit(response.url or "").path
+            read_body(response, what=f"the answer of {path}", clock=self._clock)
+
+    def _readings(self, response: requests.Response, sent_at: datetime) -> list[Reading]:
         """What this answer tells: its header is exact for ``api``; a ``/limits`` body has the rest."""
         found: dict[Api, Reading] = {}
         if response.status_code == 200 and _is_limits(response.request):
             try:
-                body = response.json()
-            except ValueError:
+                body = json_of(response.content, what="/limits")
+            except TransientError:
                 body = None  # no reading; the caller meets the same body and says so
             found = parse_limits(body, sent_at=sent_at, read_at=self._clock.now())
-        if header := parse_limit_header(response.headers.get(LIMIT_HEADER)):
-            found["api"] = Reading(
-                "api", header[0], header[1], sent_at, self._clock.now(), "header"
-            )
+        for reading in self._header_readings(response, sent_at):
+            found[reading.api] = reading
         return list(found.values())
+
+    def _header_readings(self, response: requests.Response, sent_at: datetime) -> list[Reading]:
+        header = parse_limit_header(response.headers.get(LIMIT_HEADER))
+        if header is None:
+            return []
+        return [Reading("api", header[0], header[1], sent_at, self._clock.now(), "header")]
 
     def _the_gate(self) -> Gate:
         if self.gate is None:
@@ -284,31 +325,21 @@ class GateAdapter(HTTPAdapter):
         return self.gate
 
 
-def http_session(
-    url: str,
-    clock: Clock,
-    *,
-    gate: Gate | None = None,
-    access: Access | None = None,
-    ca_file: str = "",
-) -> requests.Session:
-    """A ``requests`` session whose calls pass a ``GateAdapter``, and that keeps no cookies."""
-    session = requests.Session()
-    adapter = GateAdapter(url=url, clock=clock, gate=gate, access=access, ca_file=ca_file)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    # One session serves many threads, and cookies would be the one thing that they change in it.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
-
-
 def _unknown(err: GaugeUnknown) -> QuotaSignal:
     return QuotaSignal(err.apis[0], used=-1, in_flight=0, maximum=-1, threshold=-1, reason=str(err))
 
 
-class _SessionEnded(Exception):
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look at ``/limits``: its status, and whether it told numbers."""
+
+    status: int
+    is_told: bool
+
+
+class _Refused(Exception):
     def __init__(self, response: requests.Response) -> None:
-        super().__init__("the session has ended")
+        super().__init__(f"refused with HTTP {response.status_code}")
         self.response = response
 
 

@@ -127,7 +127,7 @@ def test_every_way_in_leads_into_the_org(
     assert org.org_id == demo_org.org_id
     assert org.api_version == "66.0"
     assert json.loads(query(org, "SELECT Id FROM Organization"))["totalSize"] == 1
-    opener = org._log_in_again.__self__  # type: ignore[attr-defined]
+    opener = org._renewal
     shown = repr(org) + repr(org._access.session) + str(vars(org)) + str(vars(opener))
     for secret in (
         demo_org.password,

@@ -238,7 +238,7 @@ def test_no_secret_is_in_a_repr_or_an_exception(
             there.store,
             there.snapshots,
         ]
-        shown += [vars(there), vars(there.client), vars(there.client._log_in_again.__self__)]
+        shown += [vars(there), vars(there.client), vars(there.client._renewal)]
         text = "\n".join(f"{one!r}\n{one}" for one in shown)
         org.fail(
             fault="error",

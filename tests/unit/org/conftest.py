@@ -14,7 +14,7 @@ from sfnb.org.client import OrgClient
 from sfnb.org.opening import Opener
 from sfnb.org.session import Session
 from sfnb.quota.gate import Gate
-from sfnb.settings import OrgConfig
+from sfnb.settings import OrgConfig, Settings
 from tests.unit.org.scripted import ORG_ID, TOKEN, ScriptedOrg
 
 # A test that is slow on a busy machine has not failed.
@@ -43,17 +43,22 @@ def state(tmp_path: Path, clock: FakeClock) -> Iterator[State]:
 
 @pytest.fixture
 def org(
-    scripted: ScriptedOrg, state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    scripted: ScriptedOrg,
+    state: State,
+    clock: FakeClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[OrgClient]:
     """An org at the scripted server, logged in with a token from the variable TOKEN."""
     monkeypatch.setenv("TOKEN", TOKEN)
     config = OrgConfig(
         "acme", "token", instance_url=scripted.url, secrets={"token": "env:TOKEN"}, org_id=ORG_ID
     )
+    settings = Settings(tmp_path, "", "", orgs={"acme": config})
     opened = OrgClient(
         config.name,
         Session(scripted.url, TOKEN, ORG_ID),
-        renew=Opener(config, clock).renew,
+        renewal=Opener(settings, config, clock),
         api_version="66.0",
         gate=Gate(state.ledger, ORG_ID, clock=clock),
         clock=clock,

@@ -372,7 +372,7 @@ def test_reprs_show_no_token(org: OrgClient) -> None:
     shown = (
         repr(org)
         + repr(org._access.session)
-        + repr(org._log_in_again)
+        + repr(org._renewal)
         + repr(vars(org))
         + repr(org.gate)
     )
