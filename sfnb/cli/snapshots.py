@@ -163,7 +163,8 @@ def export(
     app: App, name: str, object_name: str, *, snapshot: str, path: Path, force: bool
 ) -> None:
     """Write the records of OBJECT that were alive at a snapshot to a file."""
-    found = app.store(name).snapshots[snapshot]
+    snapshots = app.store(name).snapshots
+    found = snapshots.latest(object_name) if snapshot == LATEST else snapshots[snapshot]
     count = found.export(object_name, path, overwrite=force)
     click.echo(f"Wrote {count:,} records of {object_name} as of {found.id} to {path}.")
     if not found.is_complete(object_name):

@@ -20,6 +20,7 @@ from sfnb.store.manifest import (
     SnapshotPlan,
     compute_manifest,
     manifest_path,
+    object_entry,
     plan_path,
     read_manifest,
     read_plan,
@@ -63,6 +64,22 @@ class Snapshots(Mapping[str, "Snapshot"]):
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and key in list(self)
+
+    def latest(self, object_name: str) -> Snapshot:
+        """
+        The newest snapshot that has the object complete; where none has, the newest that has some of it.
+
+        An object of which nothing is stored gives ``latest``, which says why when it is asked for its rows.
+        """
+        partial = None
+        for found in reversed(list(self)):
+            snapshot = Snapshot(self._files, found)
+            state = snapshot.state_of(object_name)
+            if state is ObjectState.COMPLETE:
+                return snapshot
+            if state is ObjectState.PARTIAL and partial is None:
+                partial = snapshot
+        return partial or self[LATEST]
 
     def __getitem__(self, key: str) -> Snapshot:
         """
@@ -127,14 +144,20 @@ class Snapshot:
 
     @property
     def has_data(self) -> bool:
-        """Whether any rows are committed."""
+        """Whether anything is committed; an object that proved to be empty counts."""
         if sealed := self._seal():
-            return any(entry.parts for entry in sealed.objects.values())
-        plan = self.plan
-        return any(
-            read_parts(self._files.below(table_path(name)), self.id, not_before=plan.created_at)[1]
-            for name in plan.objects
-        )
+            return any(e.state is not ObjectState.UNTOUCHED for e in sealed.objects.values())
+        return any(self._committed(name)[0].number for name in self.plan.objects)
+
+    def state_of(self, object_name: str) -> ObjectState | None:
+        """What the snapshot has of an object; None if it was not meant to be stored."""
+        try:
+            name = self._spelled(object_name)
+        except CallerError:
+            return None
+        if sealed := self._seal():
+            return sealed.objects[name].state
+        return object_entry(*self._committed(name), None).state
 
     @property
     def objects(self) -> tuple[str, ...]:
@@ -142,8 +165,8 @@ class Snapshot:
         return tuple((self._seal() or self.plan).objects)
 
     def is_complete(self, object_name: str) -> bool:
-        """Whether the object was read to its end."""
-        return self._committed(self._spelled(object_name))[0].is_done
+        """Whether the object was read to its end, and nothing speaks against it."""
+        return self.state_of(self._spelled(object_name)) is ObjectState.COMPLETE
 
     def columns(self, object_name: str) -> pa.Schema:
         """The object's fields in this snapshot, in describe's order."""

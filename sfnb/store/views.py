@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from sfnb.errors import CallerError
 from sfnb.store.files import TEMPORARY, translated
 from sfnb.store.parts import EXTRACTED_AT, OP
 from sfnb.store.proof import EMPTY
+from sfnb.store.text import csv_lines
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow.dataset as pads
 
 BATCH_ROWS = 1 << 16
-CSV_OPTIONS = pacsv.WriteOptions(include_header=False, quoting_style="needed")
 
 
 class Rows:
@@ -219,28 +218,7 @@ def _write_csv(rows: Rows, file: io.BufferedWriter) -> int:
     csv.writer(header, lineterminator="\n").writerow(rows.columns.names)
     file.write(header.getvalue().encode())
     count = 0
-    schema = pa.schema(
-        [
-            pa.field(f.name, pa.string() if pa.types.is_timestamp(f.type) else f.type)
-            for f in rows.columns
-        ]
-    )
-    with pacsv.CSVWriter(file, schema, write_options=CSV_OPTIONS) as writer:
-        for batch in rows.batches():
-            columns = [
-                moments_as_text(c) if pa.types.is_timestamp(c.type) else c for c in batch.columns
-            ]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-            count += batch.num_rows
+    for batch in rows.batches():
+        file.write(csv_lines(batch))
+        count += batch.num_rows
     return count
-
-
-def moments_as_text(moments: pa.Array) -> pa.Array:
-    """``2026-11-09T05:12:03.118Z``; microseconds only where a batch has any. Needs no time zone database."""
-    in_us = moments.cast(pa.timestamp("us")).cast(pa.int64())
-    is_ms = pc.all(pc.equal(pc.multiply(pc.divide(in_us, 1000), 1000), in_us)).as_py()
-    naive = moments.cast(pa.timestamp("us")).cast(
-        pa.timestamp("ms" if is_ms is not False else "us")
-    )
-    text = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
-    return pc.binary_join_element_wise(text, "Z", "")
