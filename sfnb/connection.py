@@ -66,6 +66,10 @@ class Connection:
     def limits(self) -> dict[Api, BudgetStatus]:
         """Where each budget stands after asking the org. Cost: one call."""
         self.client.limits()
+        return self.budgets()
+
+    def budgets(self) -> dict[Api, BudgetStatus]:
+        """Where each budget stands by the org's last reading. Costs no call."""
         return self.client.gate.standing()
 
     def close_also(self, closing: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""`sfnb lab` and `sfnb dashboard`: the notebooks in JupyterLab, and as pages without code through Voilà."""
+"""`sfnb lab`: the notebooks in JupyterLab."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import os
 import socket
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from sfnb import notebook
 from sfnb.cli.context import App, pass_app
-from sfnb.errors import CallerError, StoreError
+from sfnb.errors import StoreError
 
 WELCOME = "welcome.ipynb"
 
@@ -51,31 +50,6 @@ def lab(app: App, folder: Path | None, port: int | None, browser: bool) -> int:
         "jupyterlab",
         f"--ServerApp.root_dir={there}",
         "--LabApp.default_url=/lab/tree/" + WELCOME,
-    ]
-    return _serve(command, port, browser, there)
-
-
-@click.command()
-@folder_option
-@port_option
-@browser_option
-@pass_app
-def dashboard(app: App, folder: Path | None, port: int | None, browser: bool) -> int:
-    """
-    Serve the notebooks as pages without code, by Voilà, to this machine.
-
-    A backup begins only when its Start button is pressed, not when the page is opened.
-    """
-    if find_spec("voila") is None:
-        raise CallerError("the dashboard needs Voilà: pip install 'sfnb[dashboard]'.")
-    there = _copied(app, folder)
-    command = [
-        sys.executable,
-        "-m",
-        "voila",
-        str(there),
-        "--Voila.ip=127.0.0.1",
-        "--VoilaConfiguration.theme=light",
     ]
     return _serve(command, port, browser, there)
 
@@ -159,4 +133,4 @@ def copy_notebooks(source: Path, there: Path) -> list[str]:
     return told
 
 
-COMMANDS: list[click.Command] = [lab, dashboard]
+COMMANDS: list[click.Command] = [lab]

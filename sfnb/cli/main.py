@@ -33,7 +33,7 @@ COMMANDS = {
     "report": ("usage", "Write an HTML page or PDF on the API use of orgs."),
     "run": ("notebooks", "Run a notebook without a browser."),
     "lab": ("lab", "Open JupyterLab on the notebooks."),
-    "dashboard": ("lab", "Serve the screens as pages without code."),
+    "dashboard": ("dashboard", "Serve the screens of all orgs as one page without code."),
 }
 """Each command: the module that has it among its ``COMMANDS``, and its line in `sfnb --help`."""
 

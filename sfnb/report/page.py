@@ -29,6 +29,7 @@ from sfnb.usage.review import Review
 
 # The Jinja environment escapes every value; the template marks nothing as safe but our own three texts.
 _ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FunctionLoader(lambda name: _asset(name)),
     autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
 )
 # A name of an org in a style sheet: letters, digits and a few signs, so that no text can end the rule.
@@ -53,7 +54,7 @@ def html_report(
     made_at = max((review.history.now for review in reviews), default=None)
     zone = reviews[0].zone if reviews else None
     as_of = f"As of {dated_moment(made_at, zone)} ({zone_name(zone)})" if made_at and zone else ""
-    return _ENVIRONMENT.from_string(_asset("page.html")).render(
+    return _ENVIRONMENT.get_template("page.html").render(
         title=title,
         made_at=as_of,
         panels=panels,
@@ -68,6 +69,15 @@ def html_report(
         is_for_print=is_for_print,
         plotly_version=plotly.__version__,
     )
+
+
+def panel_html(review: Review) -> dict[str, Any]:
+    """One org's part of the report for a page of somebody else's: ``html``, ``figures`` by id, ``templates`` by theme."""
+    panel = panel_of(review)
+    return {
+        "html": str(_ENVIRONMENT.get_template("org.html").module.org(panel, 0)),  # type: ignore[attr-defined]
+        **_data([panel], is_for_print=False),
+    }
 
 
 def script_json(value: Any) -> str:

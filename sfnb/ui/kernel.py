@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -26,9 +27,17 @@ def is_watched() -> bool:
     return kernel is not None and (is_dashboard() or bool(getattr(kernel, "_allow_stdin", False)))
 
 
+_own = threading.local()
+
+
+def live_on(loop: Any) -> None:
+    """Have the screens that this thread makes live on ``loop``, a tornado loop: a page served without a kernel."""
+    _own.loop = loop
+
+
 def loop() -> Any:
-    """The kernel's loop, on whose thread widgets are touched; None outside a kernel."""
-    return getattr(_kernel(), "io_loop", None)
+    """The loop on whose thread screens are touched: this thread's own, or the kernel's; None: there is none."""
+    return getattr(_own, "loop", None) or getattr(_kernel(), "io_loop", None)
 
 
 def after_each_cell(call: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import anywidget
 import traitlets
@@ -68,10 +68,21 @@ class ScreenWidget(anywidget.AnyWidget):
         }, metadata
 
 
+class Outlet(Protocol):
+    """What carries a screen into a browser: a widget of a notebook, or a part of the dashboard's page."""
+
+    view: Any
+    """What the browser shows; setting it shows anew."""
+
+    def send(self, content: dict[str, Any]) -> None:
+        """Tell the browser something."""
+
+
 class Screen:
-    """Base of the parts of the screen. Not safe for threads: the kernel's loop and cells only."""
+    """Base of the parts of the screen. Not safe for threads: the loop on which it was made, and cells, only."""
 
     script: ClassVar[str]
+    outlet: Outlet | None = None
 
     def view(self) -> dict[str, Any]:
         """What the browser is to show, as JSON."""
@@ -100,22 +111,26 @@ class Screen:
     @cached_property
     def widget(self) -> ScreenWidget:
         """The ipywidget, for those who arrange widgets themselves."""
-        return ScreenWidget(self)
+        widget = self.outlet = ScreenWidget(self)
+        return widget
 
     @property
     def is_shown(self) -> bool:
         """Whether a browser has been given it."""
-        return "widget" in self.__dict__
+        return self.outlet is not None
 
     def show(self) -> None:
         """Have the browser show what is to be shown now."""
-        if self.is_shown:
-            self.widget.view = self.view()
+        if self.outlet is not None:
+            self.outlet.view = self.view()
 
     def send(self, message: dict[str, Any]) -> None:
         """Tell the browser something, if there is one."""
-        if self.is_shown:
-            self.widget.send(message)
+        if self.outlet is not None:
+            self.outlet.send(message)
+
+    def close(self) -> None:
+        """Give back what the screen holds, when nobody will look at it again. Nothing by default."""
 
     def _ipython_display_(self) -> None:
         if kernel.is_watched():

@@ -76,7 +76,7 @@ class LimitSlider(Screen):
     def refresh(self) -> None:
         """Read the state database again. Costs no call."""
         org, now = self._org, self._org.clock.now()
-        standing = org.client.gate.standing()
+        standing = org.budgets()
         own = org.state.usage.spent(org.org_id, now - timedelta(hours=24))
         self._read_changes()
         self._price, self._price_source = self._next_price(self._plan)
@@ -151,7 +151,7 @@ class LimitSlider(Screen):
         return not any(job.kind == "backup" and job.state is JobState.COMPLETED for job in jobs)
 
     def _is_stale(self) -> bool:
-        here = self._org.client.gate.standing()["api"]
+        here = self._org.budgets()["api"]
         now = self._org.clock.now()
         return (
             not here.is_known

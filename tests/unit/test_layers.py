@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("ui",),
     ("widgets",),
-    ("notebook",),
+    ("notebook", "dashboard"),
     ("cli",),
     ("__main__",),
 )
@@ -55,6 +55,7 @@ LIBRARIES = {
     "traitlets": ("ui", "widgets"),
     "IPython": ("ui", "widgets", "notebook", "report"),
     "papermill": ("cli",),
+    "tornado": ("dashboard",),
     "click": ("cli",),
     "tqdm": ("cli",),
     "tomlkit": ("settings",),

@@ -1,0 +1,196 @@
+"""Starting a backup: what to back up, what it would cost, Start."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from sfnb import engine
+from sfnb.dashboard.local_org import LocalOrg
+from sfnb.dashboard.places import address
+from sfnb.dashboard.processes import Command
+from sfnb.engine import BackupRequest, Estimate
+from sfnb.errors import CallerError, QuotaSignal, SfnbError
+from sfnb.model import JobState
+from sfnb.text import count, zoned_moment
+from sfnb.ui.kernel import Timer
+from sfnb.ui.screen import Screen
+
+LOOK_S = 0.3
+
+SHOWN = 200
+"""Objects in the plan's table, the largest first."""
+
+
+class BackupForm(Screen):
+    """
+    The form of a backup. Start runs it in a process of its own and opens the page of its job.
+
+    Cost: a plan costs what `engine.plan` says; the form nothing.
+    """
+
+    script = "backup_form"
+
+    def __init__(self, org: LocalOrg) -> None:
+        self._org = org
+        self._command: Command | None = None
+        self._known: set[str] = set()
+        self._estimate: tuple[str, str] = ("", "")
+        self._is_planning = False
+        self._says = ""
+        self._timer = Timer(self._look, LOOK_S)
+
+    def __repr__(self) -> str:
+        return f"<backup of {self._org.name}>"
+
+    def view(self) -> dict[str, Any]:
+        sentence, table = self._estimate
+        return {
+            "org": self._org.name,
+            "last": _last_price(self._org),
+            "is_starting": self._command is not None,
+            "is_planning": self._is_planning,
+            "says": self._says,
+            "plan": sentence,
+            "table": table,
+        }
+
+    def html(self) -> str:
+        return f"<p>{escape(_last_price(self._org))}</p>"
+
+    def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        match message.get("kind"):
+            case "plan":
+                self._plan(_request(message))
+            case "start":
+                self._start(message)
+            case _:
+                return None
+        self.show()
+        return {"ok": True}
+
+    # ---- the plan, on a thread of its own: it asks the org
+
+    def _plan(self, request: BackupRequest) -> None:
+        if self._is_planning:
+            return
+        self._is_planning, self._estimate = True, ("", "")
+        threading.Thread(target=self._make_plan, args=(request,), daemon=True).start()
+        self._timer.start()
+
+    def _make_plan(self, request: BackupRequest) -> None:
+        try:
+            self._estimate = _plan_html(engine.plan(self._org, request))
+        except (SfnbError, QuotaSignal) as err:
+            self._estimate = (f"A plan cannot be made now: {err} {_last_price(self._org)}", "")
+        finally:
+            self._is_planning = False
+
+    # ---- the job, in a process of its own
+
+    def _start(self, message: dict[str, Any]) -> None:
+        if self._command is not None:
+            return
+        request = _request(message)
+        arguments = ["backup", self._org.name, "--json"]
+        if request.objects:
+            arguments += ["--objects", ",".join(request.objects)]
+        if request.exclude:
+            arguments += ["--exclude", ",".join(request.exclude)]
+        self._known = {job.job_id for job in self._org.state.jobs.find(self._org.name)}
+        self._says = ""
+        self._command = Command(arguments, self._org.settings.home / "dashboard" / "jobs")
+        self._timer.start()
+
+    def _look(self) -> None:
+        """One beat while something is awaited: the plan, or the new job in the state database."""
+        before = (self._estimate, self._is_planning, self._command, self._says)
+        if self._command is not None:
+            self._look_for_job(self._command)
+        if before != (self._estimate, self._is_planning, self._command, self._says) or (
+            not self._is_planning
+        ):
+            self.show()
+        if not self._is_planning and self._command is None:
+            self._timer.stop()
+
+    def _look_for_job(self, command: Command) -> None:
+        jobs = self._org.state.jobs.find(self._org.name)
+        new = [job.job_id for job in jobs if job.job_id not in self._known]
+        if new:
+            self._command = None
+            self.send({"go": address(self._org.name, "backup", new[-1])})
+        elif command.exit_code is not None:
+            self._command = None
+            self._says = f"The backup did not start. {command.last_words}"
+
+
+def _request(message: dict[str, Any]) -> BackupRequest:
+    """
+    What the form says.
+
+    Raises:
+        CallerError: it names no object.
+    """
+    names = _names(str(message.get("names", "")))
+    match message.get("choice"):
+        case "only" if not names:
+            raise CallerError("Name at least one object, such as Account, Contact.")
+        case "only":
+            return engine.backup(objects=names)
+        case "except":
+            return engine.backup(exclude=names)
+    return engine.backup()
+
+
+def _names(text: str) -> Sequence[str]:
+    return [name for name in text.replace(",", " ").split() if name]
+
+
+def _last_price(org: LocalOrg) -> str:
+    """What the last backup cost, which is the best guess at the next one's price."""
+    done = [
+        job
+        for job in org.state.jobs.find(org.org_id)
+        if job.kind == "backup"
+        and job.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
+    ]
+    if not done:
+        return "This org has no complete backup yet."
+    last = done[-1]
+    calls = org.state.usage.job_calls(last.job_id)["api"]
+    return (
+        f"The last complete backup, {zoned_moment(last.started_at)}, "
+        f"needed {count(calls, 'API call')} for {count(last.rows, 'record')}."
+    )
+
+
+def _plan_html(estimate: Estimate) -> tuple[str, str]:
+    """The plan: a sentence, and its table."""
+    plan = estimate.plan
+    price = plan.price()
+    rows = sum(o.expected_rows or 0 for o in plan.objects.values())
+    bulk = f" and {count(price['bulk2'], 'Bulk 2 job')}" if price["bulk2"] else ""
+    sentence = (
+        f"{count(len(plan.objects), 'object')}, about {count(rows, 'record')}: "
+        f"about {count(price['api'], 'API call')}{bulk}. "
+        + " ".join(estimate.pauses or ["It fits under the limit as usage stands now."])
+    )
+    ordered = sorted(plan.objects.values(), key=lambda o: (-(o.expected_rows or 0), o.name))
+    body = "".join(
+        f"<tr><th scope='row'>{escape(o.name)}</th><td>{count(o.expected_rows)}</td>"
+        f"<td>{o.calls:,.1f}</td></tr>"
+        for o in ordered[:SHOWN]
+    )
+    more = f"<p>and {len(ordered) - SHOWN:,} more</p>" if len(ordered) > SHOWN else ""
+    failed = "".join(
+        f"<p class='sfnb-problem'>{escape(name)}: {escape(why)}</p>"
+        for name, why in plan.failed.items()
+    )
+    table = (
+        f"{failed}<table><thead><tr><th>object</th><th>records</th><th>calls</th></tr></thead>"
+        f"<tbody>{body}</tbody></table>{more}"
+    )
+    return sentence, table

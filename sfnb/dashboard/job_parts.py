@@ -1,0 +1,69 @@
+"""Jobs in the page: a job's panel, its outcome, and the list of an org's jobs."""
+
+from __future__ import annotations
+
+from html import escape
+
+from sfnb import engine
+from sfnb.dashboard.local_org import LocalOrg
+from sfnb.dashboard.places import address
+from sfnb.dashboard.processes import Command
+from sfnb.jobs.summary import job_summary
+from sfnb.state.jobs import Job
+from sfnb.text import count, zoned_moment
+from sfnb.ui.elements import Picture
+from sfnb.ui.job_view import BADGES
+from sfnb.ui.outcome import outcome_html
+from sfnb.ui.panel import JobPanel
+
+SHOWN = 50
+"""Jobs in the list, the newest first."""
+
+
+class AttachedPanel(JobPanel):
+    """A job's panel whose Resume runs the job in a process of its own, not in the dashboard's."""
+
+    def __init__(self, job_id: str, org: LocalOrg) -> None:
+        super().__init__(job_id, org)
+        self._home = org.settings.home
+
+    def _resume(self) -> None:
+        if not engine.control(self._org).resume(self.job_id).is_asked:
+            Command(["resume", self.job_id, "--json"], self._home / "dashboard" / "jobs")
+
+
+def outcome_part(job_id: str, org: LocalOrg) -> Picture:
+    """How the job ended, once it has."""
+
+    def make() -> str:
+        summary = job_summary(org.state, job_id)
+        return outcome_html(summary) if org.state.jobs.get(job_id).state.is_final else ""
+
+    return Picture("Outcome", make, every_s=1.0)
+
+
+def jobs_part(org: LocalOrg) -> Picture:
+    """The org's jobs, each a link to its page."""
+    return Picture(f"Jobs of {org.name}", lambda: _jobs_html(org), every_s=1.0)
+
+
+def _jobs_html(org: LocalOrg) -> str:
+    jobs = list(reversed(org.state.jobs.find(org.org_id)))
+    if not jobs:
+        return "<h3>Jobs</h3><p>No job yet.</p>"
+    rows = "".join(_row(org, job) for job in jobs[:SHOWN])
+    more = f"<p>and {len(jobs) - SHOWN:,} older ones</p>" if len(jobs) > SHOWN else ""
+    return (
+        "<h3>Jobs</h3><table><thead><tr><th>started</th><th>job</th><th>state</th>"
+        f"<th>records</th><th>message</th></tr></thead><tbody>{rows}</tbody></table>{more}"
+    )
+
+
+def _row(org: LocalOrg, job: Job) -> str:
+    link = escape(address(org.name, "backup", job.job_id))
+    return (
+        f"<tr><td>{escape(zoned_moment(job.started_at))}</td>"
+        f"<th scope='row'><a href='{link}'>{escape(job.kind)} {escape(job.job_id)}</a></th>"
+        f"<td><span class='sfnb-badge' data-state='{escape(str(job.state))}'>{BADGES[job.state]}"
+        f"</span></td><td>{count(job.rows)}</td><td>{escape(job.error or '')}</td></tr>"
+    )

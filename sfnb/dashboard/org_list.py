@@ -1,0 +1,58 @@
+"""All orgs, one card each; and what to do where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+from sfnb.dashboard.local_org import LocalOrg
+from sfnb.dashboard.places import address
+from sfnb.errors import SfnbError
+from sfnb.text import count, percent, zoned_moment
+from sfnb.ui.job_view import BADGES
+
+NONE = """
+<p>No org is registered yet.</p>
+<p>In a terminal, <code>sfnb org add NAME</code> registers a Salesforce org; it asks how to log in.
+<code>sfnb demo start</code> starts a demo org to try things on.</p>
+<p>An org appears here as soon as it is registered.</p>
+"""
+
+
+def orgs_html(orgs: Callable[[], list[LocalOrg]]) -> str:
+    """A card for each org by what is stored of it. Costs no call."""
+    found = orgs()
+    if not found:
+        return NONE
+    return f"<ul class='orgs'>{''.join(_card(org) for org in found)}</ul>"
+
+
+def _card(org: LocalOrg) -> str:
+    link = escape(address(org.name, "usage"))
+    told = "".join(f"<p>{escape(line)}</p>" for line in _lines(org))
+    return f"<li><h3><a href='{link}'>{escape(org.name)}</a></h3>{told}</li>"
+
+
+def _lines(org: LocalOrg) -> list[str]:
+    if not org.config.org_id:
+        return ["Never reached yet."]
+    try:
+        here = org.budgets()["api"]
+        jobs = org.state.jobs.find(org.org_id)
+    except SfnbError as err:
+        return [str(err)]
+    lines = [org.config.instance_url or org.config.domain]
+    if here.is_known and here.maximum > 0:
+        used = percent(here.used, here.maximum)
+        lines.append(
+            f"{used} of {count(here.maximum, 'API call')} used, {zoned_moment(here.read_at)}; "
+            f"jobs stop at {here.limit_percent} %."
+        )
+    else:
+        lines.append(f"No usage reading yet; jobs stop at {here.limit_percent} %.")
+    if jobs:
+        last = jobs[-1]
+        lines.append(f"Last job: {last.kind}, {zoned_moment(last.started_at)}: {BADGES[last.state]}")
+    else:
+        lines.append("No backup yet.")
+    return lines

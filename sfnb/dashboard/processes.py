@@ -1,0 +1,58 @@
+"""`sfnb` commands that run on when the dashboard ends: each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sfnb.errors import JobError
+from sfnb.private import private_file, private_folder
+
+
+class Command:
+    """
+    `sfnb …` running detached: it outlives this process, its terminal and ctrl-C there.
+
+    Args:
+        arguments: of `sfnb`; none of them a secret.
+        folder: where its output is kept, one file for each command.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        try:
+            number = len(list(private_folder(folder).glob("*.log")))
+            self.log = private_file(folder / f"{number + 1:05}-{arguments[0]}.log")
+            with self.log.open("wb") as out:
+                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and command
+                    [sys.executable, "-m", "sfnb", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    env=os.environ | {"PYTHONUTF8": "1"},
+                    **_detached(),
+                )
+        except OSError as err:
+            raise JobError(f"The job could not be started: {err.strerror}.") from err
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    @property
+    def last_words(self) -> str:
+        """The sentence with which it ended, without the command's name before it."""
+        text = self.log.read_text("utf-8", errors="replace").strip()
+        return text.splitlines()[-1].removeprefix("sfnb: ") if text else ""
+
+
+def _detached() -> dict[str, Any]:
+    if os.name == "nt":
+        # No console: closing the dashboard's window would end all that share it.
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS  # type: ignore[attr-defined]
+        return {"creationflags": flags}
+    return {"start_new_session": True}

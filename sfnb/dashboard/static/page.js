@@ -1,0 +1,193 @@
+// The page: opens places by their addresses, and carries what their parts say and hear over one WebSocket.
+
+const RETRY_MS = 1500;
+const at = (id) => document.getElementById(id);
+const main = at("main");
+const fronts = new Map(); // name of a front end -> its module
+const parts = new Map(); // number of a part -> { slot, model, end }
+const slots = new Map(); // name of a slot that waits for its part's number -> element
+let socket = null;
+let shown_path = "";
+
+const front = (name) => {
+  if (!fronts.has(name)) fronts.set(name, import(`/static/${name}.js`).then((module) => module.default));
+  return fronts.get(name);
+};
+
+const tell = (message) => {
+  if (!socket || socket.readyState !== WebSocket.OPEN) throw new Error("not connected");
+  socket.send(JSON.stringify(message));
+};
+
+// What a front end takes for its widget.
+const model_of = (number, view) => {
+  const listeners = { "change:view": new Set(), "msg:custom": new Set() };
+  const call = (name, ...values) => [...listeners[name]].forEach((listener) => listener(...values));
+  let shown = view;
+  return {
+    get: () => shown,
+    on: (name, listener) => listeners[name].add(listener),
+    off: (name, listener) => listeners[name].delete(listener),
+    send: (message) => tell({ part: number, message }),
+    show: (news) => { shown = news; call("change:view"); },
+    hear: (message) => call("msg:custom", message),
+  };
+};
+
+const loading = () => h("div", { className: "loading", role: "status" }, "Loading …");
+const sentence = (text) => h("p", { className: "sentence", role: "alert" }, text);
+
+const slot_for = (number) => {
+  const slot = h("div", { className: "slot" }, loading());
+  parts.set(number, { slot, model: null, end: null });
+  return slot;
+};
+
+const end_part = (number) => {
+  const part = parts.get(number);
+  if (!part) return;
+  parts.delete(number);
+  if (part.end) part.end();
+  part.slot.remove();
+};
+
+const draw = async (number, name, view) => {
+  const part = parts.get(number);
+  if (!part) return;
+  part.model = model_of(number, view);
+  const { render } = await front(name);
+  if (parts.get(number) !== part) return;
+  part.slot.replaceChildren();
+  part.end = render({ model: part.model, el: part.slot });
+};
+
+// A button that opens a part in place. It closes when the part says that it is done: saved, or cancelled.
+const fold = ({ label, kind }, index) => {
+  const place = h("div", { className: "fold", id: `fold-${index}`, hidden: true });
+  const button = h("button", { type: "button", "aria-expanded": "false", "aria-controls": place.id }, label);
+  let number = null;
+  const set = (open) => {
+    button.setAttribute("aria-expanded", String(open));
+    place.hidden = !open;
+  };
+  const close = () => {
+    if (number !== null) {
+      try { tell({ part: number, close: true }); } catch { /* the connection is gone, and the part with it */ }
+      end_part(number);
+    }
+    number = null;
+    place.replaceChildren();
+    set(false);
+  };
+  button.addEventListener("click", () => {
+    if (!place.hidden) { close(); return; }
+    set(true);
+    const name = `fold-${index}-${Date.now()}`;
+    slots.set(name, (given) => { number = given; place.replaceChildren(slot_for(given)); });
+    place.replaceChildren(loading());
+    try { tell({ mount: kind, slot: name }); } catch { close(); }
+  });
+  place.addEventListener("sfnb-close", () => { close(); button.focus(); });
+  return { button, place };
+};
+
+const link = ({ title, name, path }, here) =>
+  h("a", { href: path, "aria-current": here === name ? "page" : null }, title);
+
+const navigate = (place) => {
+  document.title = [place.title, place.org, "sfnb"].filter(Boolean).join(" · ");
+  at("places").replaceChildren(...place.places.map((one) => link(one, place.name)));
+  at("places").hidden = place.places.length === 0;
+  const chooser = at("org");
+  chooser.parentElement.hidden = place.orgs.length === 0 || !place.org;
+  chooser.replaceChildren(...place.orgs.map((org) =>
+    h("option", { value: org.path, selected: org.name === place.org }, org.name)));
+  if (place.path !== location.pathname) history.replaceState(null, "", place.path);
+};
+
+const put = ({ place, parts: numbers = [], problem = "" }) => {
+  [...parts.keys()].forEach(end_part);
+  slots.clear();
+  navigate(place);
+  const folds = place.folds.map(fold);
+  const heading = h("h1", { tabIndex: -1 }, place.title);
+  main.replaceChildren(
+    h("div", { className: "heading" }, heading, ...folds.map((one) => one.button)),
+    ...folds.map((one) => one.place),
+    ...(problem ? [sentence(problem)] : []),
+    ...numbers.map(slot_for));
+  // Who came by a link is told where they are; who has just loaded the page is left at its beginning.
+  if (shown_path && shown_path !== place.path) heading.focus();
+  shown_path = place.path;
+};
+
+const hear = (message) => {
+  if (message.place) { put(message); return; }
+  if (message.slot) {
+    const taken = slots.get(message.slot);
+    slots.delete(message.slot);
+    if (taken) taken(message.part);
+    return;
+  }
+  const part = parts.get(message.part);
+  if (!part) return;
+  if (message.problem) part.slot.replaceChildren(sentence(message.problem));
+  else if (message.script) draw(message.part, message.script, message.view);
+  else if (message.view && part.model) part.model.show(message.view);
+  else if (message.message && message.message.go) go(message.message.go);
+  else if (message.message && part.model) part.model.hear(message.message);
+};
+
+const open = () => {
+  try {
+    tell({ open: location.pathname });
+  } catch {
+    return; // it is opened when the connection is back
+  }
+  if (shown_path !== location.pathname) main.replaceChildren(loading());
+};
+
+const go = (path) => {
+  if (path !== location.pathname) history.pushState(null, "", path);
+  open();
+};
+
+const connect = () => {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/socket`);
+  socket.addEventListener("open", () => { at("lost").hidden = true; open(); });
+  socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
+  socket.addEventListener("close", () => {
+    say(at("lost"), "The dashboard does not answer. Start it again with “sfnb dashboard” if it was ended. Jobs go on without it.");
+    at("lost").hidden = false;
+    setTimeout(connect, RETRY_MS);
+  });
+};
+
+document.addEventListener("click", (event) => {
+  const anchor = event.target.closest("a[href^='/']");
+  const is_plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!anchor || !is_plain || anchor.hasAttribute("download")) return;
+  event.preventDefault();
+  go(anchor.getAttribute("href"));
+});
+window.addEventListener("popstate", open);
+at("org").addEventListener("change", (event) => go(event.target.value));
+
+// The theme: the system's, until a person chooses one.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const theme = () => localStorage.getItem("sfnb-theme") || (dark.matches ? "dark" : "light");
+const dress = () => {
+  const now = theme();
+  document.documentElement.dataset.theme = now;
+  document.body.dataset.jpThemeLight = String(now === "light"); // what the parts watch
+  at("theme").setAttribute("aria-pressed", String(now === "dark"));
+  say(at("theme"), now === "dark" ? "Light" : "Dark");
+};
+at("theme").addEventListener("click", () => {
+  localStorage.setItem("sfnb-theme", theme() === "dark" ? "light" : "dark");
+  dress();
+});
+dark.addEventListener("change", dress);
+dress();
+connect();

@@ -1,0 +1,67 @@
+// The report of an org inside the page: HTML that Python has made and escaped, and Plotly's charts in it.
+
+let library = null;
+const plotly = () => {
+  library = library || new Promise((resolve, reject) => {
+    const script = h("script", { src: "/static/plotly.js" });
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => { library = null; reject(new Error("not loaded")); };
+    document.head.append(script);
+  });
+  return library;
+};
+
+const render = ({ model, el }) => {
+  const root = h("div", { className: "usage" });
+  let drawn = "";
+  let stopped = false;
+  const theme = () => document.documentElement.dataset.theme;
+  const opened = new Set(); // the folded parts that a person has opened
+  const draw = async () => {
+    const view = model.get();
+    const { Plotly } = window.Plotly ? window : { Plotly: await plotly() };
+    if (stopped) return;
+    root.querySelectorAll(".plot").forEach((plot) => {
+      const figure = view.figures[plot.id];
+      if (!figure || plot.closest("details:not([open])")) return;
+      const layout = { ...figure.layout, template: view.templates[theme()] };
+      if (root.clientWidth < 760) layout.margin = { l: 40, r: 10, t: 12, b: 40 };
+      Plotly.react(plot, figure.data, layout, { responsive: true, displaylogo: false, showTips: false,
+        modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
+      plot.removeAttribute("role"); // the chart now speaks for itself
+    });
+  };
+  const take = () => {
+    const view = model.get();
+    if (view.html !== drawn) {
+      drawn = view.html;
+      // Charts that are still there are kept and redrawn: a new limit moves a line, nothing flickers.
+      const kept = new Map([...root.querySelectorAll(".plot")].map((plot) => [plot.id, plot]));
+      root.innerHTML = view.html;
+      root.querySelectorAll(".plot").forEach((plot) => {
+        if (kept.has(plot.id)) plot.replaceWith(kept.get(plot.id));
+      });
+      root.querySelectorAll("details").forEach((part) => {
+        const name = part.querySelector("summary").textContent;
+        part.open = opened.has(name);
+        part.addEventListener("toggle", () => {
+          if (part.open) { opened.add(name); draw(); } else opened.delete(name);
+        });
+      });
+    }
+    draw();
+  };
+  const watch = new MutationObserver(draw);
+  watch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  model.on("change:view", take);
+  el.append(root);
+  take();
+  return () => {
+    stopped = true;
+    watch.disconnect();
+    model.off("change:view", take);
+    if (window.Plotly) root.querySelectorAll(".plot").forEach((plot) => window.Plotly.purge(plot));
+  };
+};
+
+export default { render };
