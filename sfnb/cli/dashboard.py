@@ -39,7 +39,7 @@ def dashboard(app: App, port: int | None, browser: bool) -> int:
     makes = PartMaker(app.installation)
     folder = app.settings.home / "dashboard"
 
-    def ready(address: str, with_key: str) -> None:
+    def ready(with_key: str) -> None:
         click.echo(f"dashboard: {with_key}")
         click.echo("Ctrl-C ends it; backups that were started there go on.")
         threading.Thread(target=_load, name="sfnb-load", daemon=True).start()

@@ -52,7 +52,9 @@ def _lines(org: LocalOrg) -> list[str]:
         lines.append(f"No usage reading yet; jobs stop at {here.limit_percent} %.")
     if jobs:
         last = jobs[-1]
-        lines.append(f"Last job: {last.kind}, {zoned_moment(last.started_at)}: {BADGES[last.state]}")
+        lines.append(
+            f"Last job: {last.kind}, {zoned_moment(last.started_at)}: {BADGES[last.state]}"
+        )
     else:
         lines.append("No backup yet.")
     return lines

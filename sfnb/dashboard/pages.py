@@ -17,7 +17,9 @@ from sfnb.ui.screen import Screen
 
 LOG = logging.getLogger("sfnb.dashboard")
 
-UNFORESEEN = "Something went wrong inside sfnb; the terminal that runs the dashboard shows what. Try again."
+UNFORESEEN = (
+    "Something went wrong inside sfnb; the terminal that runs the dashboard shows what. Try again."
+)
 
 Send = Callable[[dict[str, Any]], None]
 """Tells the browser something; any thread may call it."""
@@ -86,9 +88,8 @@ class Part:
         return True
 
     def _heard(self, message: dict[str, Any]) -> None:
-        assert self._screen is not None
         try:
-            answer = self._screen.heard(message)
+            answer = self._screen.heard(message) if self._screen else None
         except Exception:
             LOG.exception("a part of the page could not answer")
             answer = {"ok": False, "says": UNFORESEEN}
@@ -131,8 +132,9 @@ class Page:
         match message:
             case {"open": str(path)}:
                 self._open(path)
-            case {"mount": str(kind), "slot": str(slot)} if self._may_mount(kind):
-                self._send({"slot": slot, "part": self._add(kind)})
+            case {"mount": str(kind), "slot": str(slot)} if self._place is not None:
+                if kind in [fold.kind for fold in self._place.folds]:
+                    self._mount(kind, slot, self._place)
             case {"part": int(number), "close": True} if number in self._parts:
                 self._parts.pop(number).close()
             case {"part": int(number), "message": dict(inner)} if number in self._parts:
@@ -158,7 +160,7 @@ class Page:
         numbers = [self._last + n for n, _ in enumerate(place.parts, 1)]
         self._send({"place": place.as_json(orgs), "parts": numbers})
         for kind in place.parts:
-            self._add(kind)
+            self._add(kind, place)
 
     def _names(self) -> list[str]:
         try:
@@ -166,12 +168,13 @@ class Page:
         except SfnbError:
             return []
 
-    def _may_mount(self, kind: str) -> bool:
-        return self._place is not None and kind in [fold.kind for fold in self._place.folds]
+    def _mount(self, kind: str, slot: str, place: Place) -> None:
+        # The number goes first, so that the page knows whose the part's messages are.
+        self._send({"slot": slot, "part": self._last + 1})
+        self._add(kind, place)
 
-    def _add(self, kind: str) -> int:
-        assert self._place is not None
-        place, self._last = self._place, self._last + 1
+    def _add(self, kind: str, place: Place) -> int:
+        self._last += 1
         self._parts[self._last] = Part(
             self._last, kind, lambda: self._makes.make(kind, place), self._send
         )

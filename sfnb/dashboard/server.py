@@ -22,7 +22,6 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
-from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
@@ -101,7 +100,9 @@ class PageHandler(Guarded):
 
     def get(self) -> None:
         if self.get_query_argument("token", None) is not None:
-            self.set_cookie(self.key.cookie, self.key.value, httponly=True, samesite="Strict", path="/")
+            self.set_cookie(
+                self.key.cookie, self.key.value, httponly=True, samesite="Strict", path="/"
+            )
             # The token leaves the address bar, so that it is in no bookmark and on no picture of the screen.
             self.redirect(self.request.path)
             return
@@ -188,13 +189,13 @@ class Socket(Guarded, WebSocketHandler):
             logging.getLogger("sfnb.dashboard").debug("the page was closed meanwhile")
 
 
-def serve(makes: PartMaker, *, port: int, ready: Callable[[str, str], None]) -> None:
+def serve(makes: PartMaker, *, port: int, ready: Callable[[str], None]) -> None:
     """
     Serve until the process is interrupted.
 
     Args:
         port: 0 lets the system choose.
-        ready: called with the address, and the address with its token, when it can be opened.
+        ready: called with the address, token included, when it can be opened.
 
     Raises:
         OSError: the port is taken.
@@ -217,8 +218,7 @@ def serve(makes: PartMaker, *, port: int, ready: Callable[[str, str], None]) -> 
         )
         server = HTTPServer(app, max_body_size=MESSAGE_BYTES)
         server.add_sockets([listener])
-        address = f"http://127.0.0.1:{number}/"
-        ready(address, httputil.url_concat(address, {"token": key.token}))
+        ready(f"http://127.0.0.1:{number}/?token={key.token}")
         await asyncio.Event().wait()
 
     asyncio.run(run())

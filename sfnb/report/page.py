@@ -27,10 +27,19 @@ from sfnb.report.panels import OrgPanel, panel_of
 from sfnb.text import dated_moment, zone_name
 from sfnb.usage.review import Review
 
+
+@cache
+def _asset(name: str) -> str:
+    return (files("sfnb.report") / name).read_text("utf-8")
+
+
 # The Jinja environment escapes every value; the template marks nothing as safe but our own three texts.
 _ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.FunctionLoader(lambda name: _asset(name)),
-    autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    loader=jinja2.FunctionLoader(_asset),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
 )
 # A name of an org in a style sheet: letters, digits and a few signs, so that no text can end the rule.
 _ENVIRONMENT.filters["css_text"] = lambda text: re.sub(r"[^A-Za-z0-9_. -]", "?", str(text))
@@ -72,7 +81,7 @@ def html_report(
 
 
 def panel_html(review: Review) -> dict[str, Any]:
-    """One org's part of the report for a page of somebody else's: ``html``, ``figures`` by id, ``templates`` by theme."""
+    """One org's part for another page: ``html``, ``figures`` by id, ``templates`` by theme."""
     panel = panel_of(review)
     return {
         "html": str(_ENVIRONMENT.get_template("org.html").module.org(panel, 0)),  # type: ignore[attr-defined]
@@ -111,11 +120,6 @@ def _data(panels: Sequence[OrgPanel], *, is_for_print: bool) -> dict[str, Any]:
 def _trusted(text: str) -> Markup:
     """A text of our own that the template must not escape: style, scripts, and data made by ``script_json``."""
     return Markup(text)  # noqa: S704
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("sfnb.report") / name).read_text("utf-8")
 
 
 @cache

@@ -48,7 +48,7 @@ LIBRARIES = {
     "pyarrow": ("store", "org.arrow", "org.events", "backup.fetch", "backup.unit_context"),
     "sqlalchemy": ("state", "quota.rows", "quota.ledger", "usage.store"),
     "alembic": ("state",),
-    "plotly": ("charts", "report"),
+    "plotly": ("charts", "report", "dashboard"),
     "jinja2": ("report",),
     "ipywidgets": ("ui", "widgets"),
     "anywidget": ("ui", "widgets"),
