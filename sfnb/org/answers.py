@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sfnb.errors import TransientError
+from sfnb.org.secrets import clean
 
 MOST = 10**15
 """Above any count of calls, records or bytes of an org, and well within 64 bits."""
@@ -39,7 +40,7 @@ def json_of(body: bytes, *, what: str, kind: str = "") -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as err:
-        received = kind.split(";", maxsplit=1)[0].strip()[:60] or "something else"
+        received = clean(kind).split(";", maxsplit=1)[0].strip()[:60] or "something else"
         raise TransientError(f"{what}: expected JSON, received {received}.") from err
 
 

@@ -125,10 +125,10 @@ def read_body(response: requests.Response, *, what: str, clock: Clock) -> None:
         TransientError, BodyTooLarge: see ``BodyStream``.
     """
     stream = BodyStream(response, what=what, clock=clock, max_bytes=MAX_JSON_BYTES)
-    most = MAX_REFUSAL_BYTES if response.status_code >= 300 else MAX_JSON_BYTES
+    enough = MAX_REFUSAL_BYTES if response.status_code >= 300 else MAX_JSON_BYTES + 1
     pieces: list[bytes] = []
     try:
-        while stream.bytes_read < most and (data := stream.read(_CHUNK_BYTES)):
+        while stream.bytes_read < enough and (data := stream.read(_CHUNK_BYTES)):
             pieces.append(data)
     finally:
         # A body that was read whole has given its connection back already; any other is cut off.

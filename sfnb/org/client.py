@@ -16,6 +16,7 @@ import urllib3
 from sfnb.clock import Clock
 from sfnb.errors import LoginError, ObjectError, OrgUnavailable, TransientError
 from sfnb.model import Api, Reading
+from sfnb.org.answers import json_of
 from sfnb.org.http import http_session, redirect_target
 from sfnb.org.limits import parse_limits
 from sfnb.org.refusals import parse_error, refusal_of
@@ -205,11 +206,8 @@ class OrgClient:
 
         def once() -> Any:
             response = self.request(method, path, **options)
-            try:
-                return response.json()
-            except ValueError as err:
-                kind = response.headers.get("Content-Type", "nothing").split(";")[0]
-                raise TransientError(f"{method} {path}: expected JSON, received {kind}.") from err
+            kind = response.headers.get("Content-Type", "")
+            return json_of(response.content, what=f"{method} {path}", kind=kind)
 
         return self.retrying(once)
 

@@ -22,7 +22,7 @@ from sfnb.errors import (
 from sfnb.model import Api
 from sfnb.org.answers import json_of, retry_after_s
 from sfnb.org.limits import LIMIT_HEADER, parse_limit_header
-from sfnb.org.secrets import mask
+from sfnb.org.secrets import clean, mask
 
 _PASSING_STATUS = frozenset({406, 420, 429, 500, 502, 503, 504})
 _AWAY_STATUS = frozenset({420, 502, 503, 504})
@@ -137,7 +137,7 @@ def parse_error(body: bytes) -> tuple[str, str]:
         or first.get("error_description")
         or ""
     )
-    return str(code), _plain(str(message))
+    return clean(str(code))[:100], _plain(str(message))
 
 
 def _parse_xml_error(body: bytes) -> tuple[str, str]:
@@ -147,7 +147,7 @@ def _parse_xml_error(body: bytes) -> tuple[str, str]:
         for name in ("exceptionCode", "exceptionMessage")
     ]
     code, message = (match[1].strip() if match else "" for match in found)
-    return code, _plain(message)
+    return clean(code)[:100], _plain(message)
 
 
 def _plain(message: str) -> str:

@@ -31,7 +31,11 @@ def clean(text: str) -> str:
 
 def mask(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without the given secrets, anything that looks like a token, and control characters."""
-    text = clean(text)
+    # Before and after cleaning: an escape sequence may swallow a token's first letter, or split it.
+    return _masked(clean(_masked(text, secrets)), secrets)
+
+
+def _masked(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return _SECRET_FORMS.sub(lambda found: "".join(g for g in found.groups() if g) + "***", text)

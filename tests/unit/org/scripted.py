@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,12 +12,21 @@ from typing import Any
 
 @dataclass
 class Answer:
-    """One answer; ``cut`` closes the connection after so many bytes of the body (0: before the status line)."""
+    """
+    One answer.
+
+    Args:
+        cut: closes the connection after so many bytes of the body (0: before the status line).
+        pieces: the body in pieces, without a length, until they end or nobody reads any more.
+    """
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
+    pieces: Iterable[bytes] | None = None
+    sent: int = 0
+    """Bytes of the pieces that the other side has taken."""
 
     @property
     def content(self) -> bytes:
@@ -106,6 +115,9 @@ class ScriptedOrg:
                 if answer.cut == 0:
                     self.close_connection = True
                     return
+                if answer.pieces is not None:
+                    self._send_pieces(answer)
+                    return
                 content = answer.content
                 self.send_response(answer.status)
                 headers = {
@@ -118,6 +130,20 @@ class ScriptedOrg:
                 self.wfile.write(content[: answer.cut])
                 if answer.cut is not None:
                     self.close_connection = True
+
+            def _send_pieces(self, answer: Answer) -> None:
+                self.close_connection = True
+                self.send_response(answer.status)
+                headers = {"Content-Type": "application/json", "Connection": "close"}
+                for name, value in (headers | answer.headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                try:
+                    for piece in answer.pieces or ():
+                        self.wfile.write(piece)
+                        answer.sent += len(piece)
+                except OSError:
+                    answer.pieces = ()  # nobody reads any more, as the test expects
 
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer  # noqa: N815  the library's names
 
