@@ -52,8 +52,19 @@ class App:
     def open_client(self, name: str) -> OrgClient:
         return self.installation.open_client(name)
 
-    def store(self, name: str) -> OrgStore:
-        return self.installation.store(self.org_id(name))
+    def store(self, name: str, root: str | None = None) -> OrgStore:
+        """
+        What is stored of an org, without a call to it: by its registration, or by what the store itself says.
+
+        Args:
+            name: of a registered org, or as it was backed up; or an Organization Id.
+            root: another store than the installation's.
+        """
+        from sfnb.store.tables import open_store
+
+        org = self.settings.orgs.get(name)
+        store = open_store(root or self.settings.store_root)
+        return store.org(org.org_id) if org and org.org_id and root is None else store.find(name)
 
     @property
     def control(self) -> Control:

@@ -61,15 +61,31 @@ def _as_json(content: object) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
+other_store = click.option(
+    "--store",
+    "root",
+    metavar="PATH",
+    help="Read another store than the installation's: a folder, or an s3://, gs:// or az:// address.",
+)
+
+
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@other_store
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_app
-def snapshots(app: App, name: str, as_json: bool) -> int:
-    """List the snapshots of an org, oldest first."""
+def snapshots(app: App, name: str | None, root: str | None, as_json: bool) -> int:
+    """
+    List the snapshots of an org, oldest first.
+
+    NAME is an org's name or its Organization Id; the org need not be registered any more, nor be reached. Without a
+    name, list the orgs that the store holds.
+    """
+    if name is None:
+        return _orgs(app, root, as_json)
     summaries: list[dict[str, Any]] = []
     is_damaged = False
-    for snapshot in app.store(name).snapshots.values():
+    for snapshot in app.store(name, root).snapshots.values():
         # One snapshot that cannot be read must not hide the others.
         try:
             summaries.append(_summary(snapshot.manifest))
@@ -101,14 +117,31 @@ def snapshots(app: App, name: str, as_json: bool) -> int:
     return 1 if is_damaged else 0
 
 
+def _orgs(app: App, root: str | None, as_json: bool) -> int:
+    from sfnb.store.tables import open_store
+
+    store = open_store(root or app.settings.store_root)
+    orgs = store.orgs()
+    if as_json:
+        click.echo(_as_json([org.as_json() for org in orgs]))
+    elif not orgs:
+        click.echo(f"The store {store.root} has no snapshots yet.")
+    else:
+        heads = ("ORG", "ORGANIZATION ID", "SNAPSHOTS", "NEWEST")
+        rows = [(", ".join(o.names), o.org_id, o.snapshots, o.newest) for o in orgs]
+        click.echo(aligned(heads, rows, right=(2,)))
+    return 0
+
+
 @click.command()
 @click.argument("name")
 @click.argument("snapshot")
+@other_store
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @pass_app
-def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
+def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) -> None:
     """Show what a snapshot holds. SNAPSHOT is an id, the beginning of one, or `latest`."""
-    manifest = app.store(name).snapshots[snapshot].manifest
+    manifest = app.store(name, root).snapshots[snapshot].manifest
     if as_json:
         click.echo(_as_json(manifest.as_json()))
         return
@@ -128,6 +161,9 @@ def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
             entry.state,
             f"{entry.rows:,}",
             f"{entry.deleted:,}",
+            f"{entry.org_count:,}" if entry.org_count is not None else "",
+            f"{entry.our_count:,}" if entry.our_count is not None else "",
+            entry.proof,
             entry.parts,
             megabytes(entry.bytes),
             entry.watermark or "",
@@ -135,8 +171,9 @@ def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
         )
         for object_name, entry in manifest.objects.items()
     ]
-    heads = ("OBJECT", "STATE", "ROWS", "DELETED", "PARTS", "MB", "WATERMARK", "MESSAGE")
-    click.echo("\n" + aligned(heads, rows, right=(2, 3, 4, 5)))
+    counts = ("ROWS", "DELETED", "ORG COUNT", "OUR COUNT", "PROOF")
+    heads = ("OBJECT", "STATE", *counts, "PARTS", "MB", "WATERMARK", "MESSAGE")
+    click.echo("\n" + aligned(heads, rows, right=(2, 3, 4, 5, 7, 8)))
     if manifest.left_out:
         click.echo("\nLeft out:")
         click.echo(aligned(("OBJECT", "REASON"), sorted(manifest.left_out.items())))
@@ -158,12 +195,20 @@ def show(app: App, name: str, snapshot: str, as_json: bool) -> None:
     "--to", "path", required=True, type=click.Path(path_type=Path), help="A .parquet or .csv file."
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
+@other_store
 @pass_app
 def export(
-    app: App, name: str, object_name: str, *, snapshot: str, path: Path, force: bool
+    app: App,
+    name: str,
+    object_name: str,
+    *,
+    snapshot: str,
+    path: Path,
+    force: bool,
+    root: str | None,
 ) -> None:
     """Write the records of OBJECT that were alive at a snapshot to a file."""
-    snapshots = app.store(name).snapshots
+    snapshots = app.store(name, root).snapshots
     found = snapshots.latest(object_name) if snapshot == LATEST else snapshots[snapshot]
     count = found.export(object_name, path, overwrite=force)
     click.echo(f"Wrote {count:,} records of {object_name} as of {found.id} to {path}.")
@@ -176,13 +221,14 @@ def export(
 
 @click.command()
 @click.argument("name")
+@other_store
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
 @pass_app
-def verify(app: App, name: str, as_json: bool) -> int:
+def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
     """Check everything that is stored of an org against what was written. Exits 1 on any damage."""
     from sfnb.store.verify import verify as verify_store
 
-    store = app.store(name)
+    store = app.store(name, root)
     findings = verify_store(store)
     damage = sum(finding.is_damage for finding in findings)
     orphans = sum(finding.kind == "orphan" for finding in findings)

@@ -25,6 +25,7 @@ from sfnb.store.manifest import (
     read_plan,
 )
 from sfnb.store.objects import ObjectWriter
+from sfnb.store.orgs import StoredOrg, find_org, stored_orgs
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
 from sfnb.store.proof import Proof
@@ -53,6 +54,19 @@ class Store:
         if not org_id.isalnum():
             raise CallerError(f"{org_id!r} is not an Organization Id.")
         return OrgStore(self._files.below(org_id), org_id, self._clock)
+
+    def orgs(self) -> list[StoredOrg]:
+        """The orgs that have snapshots here, found in the store itself."""
+        return stored_orgs(self._files)
+
+    def find(self, name: str) -> OrgStore:
+        """
+        The org that was backed up under a name, or has this Organization Id.
+
+        Raises:
+            CallerError: no org, or more than one; the message lists what the store holds.
+        """
+        return self.org(find_org(self.orgs(), name, self.root))
 
 
 class OrgStore:

@@ -21,7 +21,7 @@ class FakeApp(App):
         super().__init__()
         self._root = root
 
-    def store(self, name: str) -> OrgStore:  # noqa: ARG002 (every name is this store)
+    def store(self, name: str, root: str | None = None) -> OrgStore:  # noqa: ARG002 (this store)
         return a_store(self._root)
 
 
