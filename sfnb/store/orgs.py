@@ -76,4 +76,6 @@ def find_org(orgs: list[StoredOrg], name: str, root: str) -> str:
         raise CallerError(
             f"{len(meant)} orgs were backed up as {name!r}. Name one by its Id: {ids}."
         )
-    raise CallerError(f"no org {name!r} is registered or in the store {root}. It holds: {held}.")
+    raise CallerError(
+        f"no org {name!r} is registered (`sfnb org add {name}`) or in the store {root}, which holds: {held}."
+    )

@@ -101,7 +101,7 @@ def test_a_name_that_is_not_there_lists_what_is(tmp_path: Path, run: Run) -> Non
     """A typing error is one sentence that names the orgs of the store; two orgs of one name are told apart by Id."""
     root = tmp_path / "store"
     backed_up(root, "prod", ORG_ID, 1)
-    with pytest.raises(CallerError, match=rf"no org 'prd' .*It holds: prod \({ORG_ID}\)\."):
+    with pytest.raises(CallerError, match=rf"no org 'prd' .*which holds: prod \({ORG_ID}\)\."):
         run("show", "prd", "latest", "--store", root)
     backed_up(root, "prod", OTHER_ID, 2)
     with pytest.raises(CallerError, match=rf"2 orgs .*by its Id: {ORG_ID}, {OTHER_ID}\."):
