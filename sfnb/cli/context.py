@@ -1,4 +1,4 @@
-"""What every command gets: one installation, opened when first needed."""
+"""What every command gets: one installation, opened when first needed; and the form of its groups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class App:
-    """One run of the command line: an installation, opened when a command first needs it. Close it at the end."""
+    """One run of the command line. Its installation opens when a command first needs it."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -87,3 +87,20 @@ class App:
 
 
 pass_app = click.make_pass_decorator(App)
+
+
+class Group(click.Group):
+    """A group that guesses what a mistyped command was meant to be."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as err:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not close:
+                raise
+            raise click.UsageError(f"{err.message} Did you mean {close[0]!r}?", ctx) from err

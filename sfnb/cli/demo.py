@@ -12,9 +12,12 @@ from typing import Any
 import click
 import psutil
 
-from sfnb.cli.context import App, pass_app
+from sfnb.cli.context import App, Group, pass_app
+from sfnb.cli.output import as_json_option, print_json, say
 from sfnb.clock import Clock
 from sfnb.errors import CallerError, JobError
+from sfnb.file_lock import file_lock
+from sfnb.private import private_file, private_folder
 from sfnb.settings import OrgConfig, put_org
 
 START_TIMEOUT_S = 120
@@ -25,17 +28,17 @@ def _ready_file(app: App) -> Path:
 
 
 def _running(app: App) -> dict[str, Any] | None:
-    """What the running demo org tells of itself, or None if there is none."""
+    """What the running demo org wrote about itself, or None if none is running."""
     try:
         ready: dict[str, Any] = json.loads(_ready_file(app).read_text("utf-8"))
         process = psutil.Process(ready["pid"])
-        alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        return ready if alive and "sfnb_demo" in " ".join(process.cmdline()) else None
+        is_alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return ready if is_alive and "sfnb_demo" in " ".join(process.cmdline()) else None
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
 
 
-@click.group()
+@click.group(cls=Group)
 def demo() -> None:
     """A Salesforce-like org on this machine, to try things on."""
 
@@ -46,10 +49,11 @@ def demo() -> None:
     default="small",
     show_default=True,
     type=click.Choice(["tiny", "small", "medium", "large"]),
+    help="How many records it has.",
 )
 @click.option("--port", default=0, help="Port for HTTP; 0 lets the system choose.")
 @click.option(
-    "--max-calls", default=15_000, show_default=True, help="Calls that the org allows in 24 hours."
+    "--max-calls", default=15_000, show_default=True, help="API calls allowed in 24 hours."
 )
 @click.option(
     "--minutes-per-second",
@@ -64,72 +68,81 @@ def demo() -> None:
     help="Other apps that spend calls: on, off or curve.",
 )
 @click.option(
+    "--pauses",
+    is_flag=True,
+    help="So small an allowance that a backup of all objects pauses, and resumes within seconds.",
+)
+@click.option(
     "--option",
     "more",
     multiple=True,
     metavar="NAME=VALUE",
     help="Any other option of `python -m sfnb_demo serve`.",
 )
+@as_json_option
 @pass_app
-def start(  # noqa: PLR0917 - click gives them by name
+def start(
     app: App,
+    /,
+    *,
     size: str,
     port: int,
     max_calls: int,
     minutes_per_second: float,
     competitors: str,
+    pauses: bool,
     more: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Start the demo org and register it as the org `demo`."""
-    if _running(app):
-        raise CallerError("the demo org is running already; `sfnb demo stop` ends it.")
-    ready_file = _ready_file(app)
-    folder = ready_file.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    ready_file.unlink(missing_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "sfnb_demo",
-        "serve",
-        "--folder",
-        str(folder),
-        "--ready-file",
-        str(ready_file),
-    ]
-    command += ["--size", size, "--port", str(port), "--max-calls", str(max_calls)]
-    command += ["--minutes-per-second", str(minutes_per_second), "--competitors", competitors]
+    options = {
+        "size": size,
+        "port": str(port),
+        "max-calls": str(max_calls),
+        "minutes-per-second": str(minutes_per_second),
+        "competitors": competitors,
+    }
+    if pauses:
+        options |= PAUSING
+    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
     for pair in more:
         name, _, value = pair.partition("=")
-        command += [f"--{name}", value] if value else [f"--{name}"]
-    log = folder / "server.log"
+        arguments += [f"--{name}", value] if value else [f"--{name}"]
+    # Two that start at once: the second one waits, and finds the first one's server running.
+    with file_lock(app.settings.home / "demo" / ".lock", patience_s=START_TIMEOUT_S):
+        if _running(app):
+            raise CallerError("the demo org is already running; stop it with `sfnb demo stop`.")
+        ready = _start(app, arguments)
+        put_org(app.settings, _config_of(ready, _ready_file(app).parent))
+    if as_json:
+        print_json(_status(ready))
+        return
+    say(f"Demo org at {ready['url']} (organization {ready['org_id']}).")
+    say("Next: sfnb org check demo, sfnb plan demo, sfnb backup demo.")
+
+
+PAUSING = {"max-calls": "30", "competitors": "off", "clock": "calls"}
+"""A clock that only calls move: the pause is certain, and does not depend on the machine's speed."""
+
+
+def _start(app: App, arguments: list[str]) -> dict[str, Any]:
+    ready_file = _ready_file(app)
+    folder = private_folder(ready_file.parent)
+    ready_file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "sfnb_demo", "serve", "--folder", str(folder)]
+    command += ["--ready-file", str(ready_file), *arguments]
+    log = private_file(folder / "server.log")
+    # A session of its own: Ctrl-C in this terminal does not reach the server.
+    detach: dict[str, Any] = (
+        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
+        if os.name == "nt"
+        else {"start_new_session": True}
+    )
     with log.open("wb") as out:
-        detach: dict[str, Any] = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
-            if os.name == "nt"
-            else {"start_new_session": True}
-        )
         process = subprocess.Popen(  # noqa: S603
             command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **detach
         )
-    ready = _wait_for(process, ready_file, log, app.clock)
-    password = folder / "password"
-    password.touch(mode=0o600)
-    password.write_text(ready["password"] + ready["security_token"], "utf-8")
-    config = OrgConfig(
-        name="demo",
-        login="password",
-        instance_url=ready["url"],
-        domain=ready["url"],
-        username=ready["username"],
-        secrets={"password": f"file:{password}"},
-        org_id=ready["org_id"],
-    )
-    put_org(app.settings, config)
-    click.echo(
-        f"demo org at {ready['url']} (organization {ready['org_id']}, {max_calls:,} calls in 24 hours)."
-    )
-    click.echo("Next: sfnb org check demo, sfnb plan demo, sfnb backup demo.")
+    return _wait_for(process, ready_file, log, app.clock)
 
 
 def _wait_for(
@@ -143,48 +156,65 @@ def _wait_for(
         if process.poll() is not None:
             last = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
             raise JobError(
-                f"the demo org ended at once: {last[0] if last else 'it said nothing'} (whole log: {log})"
+                f"the demo org ended at once: {last[0] if last else 'no output'} (log: {log})"
             )
         clock.wait(0.05)
     process.kill()
     raise JobError(f"the demo org did not answer within {START_TIMEOUT_S} s; its log is {log}.")
 
 
+def _config_of(ready: dict[str, Any], folder: Path) -> OrgConfig:
+    password = private_file(folder / "password")
+    password.write_text(ready["password"] + ready["security_token"], "utf-8")
+    return OrgConfig(
+        name="demo",
+        login="password",
+        instance_url=ready["url"],
+        domain=ready["url"],
+        username=ready["username"],
+        secrets={"password": f"file:{password}"},
+        org_id=ready["org_id"],
+    )
+
+
 @demo.command()
+@as_json_option
 @pass_app
-def stop(app: App) -> None:
-    """Stop the demo org. Its registration and what was backed up stay."""
-    ready = _running(app)
-    if ready is None:
-        click.echo("the demo org is not running.")
-        return
-    process = psutil.Process(ready["pid"])
-    process.terminate()
-    try:
-        process.wait(10)
-    except psutil.TimeoutExpired:
-        process.kill()
-    _ready_file(app).unlink(missing_ok=True)
-    click.echo("demo org stopped.")
+def stop(app: App, as_json: bool) -> None:
+    """Stop the demo org. Its registration and its backups stay."""
+    with file_lock(app.settings.home / "demo" / ".lock", patience_s=START_TIMEOUT_S):
+        ready = _running(app)
+        if ready is not None:
+            process = psutil.Process(ready["pid"])
+            process.terminate()
+            try:
+                process.wait(10)
+            except psutil.TimeoutExpired:
+                process.kill()
+            _ready_file(app).unlink(missing_ok=True)
+    if as_json:
+        print_json({"running": False, "stopped": ready is not None})
+    else:
+        say("The demo org is stopped." if ready else "The demo org is not running.")
 
 
 @demo.command()
-@click.option("--json", "as_json", is_flag=True)
+@as_json_option
 @pass_app
 def status(app: App, as_json: bool) -> None:
-    """Say whether the demo org runs, and where."""
+    """Show whether the demo org is running, and where."""
     ready = _running(app)
     if as_json:
-        shown = (
-            {k: ready[k] for k in ("url", "https_url", "org_id", "pid") if k in ready}
-            if ready
-            else {}
-        )
-        click.echo(json.dumps({"running": ready is not None, **shown}))
+        print_json(_status(ready))
     elif ready:
-        click.echo(f"the demo org runs at {ready['url']} (process {ready['pid']}).")
+        say(f"The demo org is running at {ready['url']} (process {ready['pid']}).")
     else:
-        click.echo("the demo org is not running; `sfnb demo start` starts it.")
+        say("The demo org is not running; start it with `sfnb demo start`.")
+
+
+def _status(ready: dict[str, Any] | None) -> dict[str, Any]:
+    shown = ("url", "https_url", "org_id", "pid")
+    return {"running": ready is not None, **{k: v for k, v in (ready or {}).items() if k in shown}}
 
 
 COMMANDS: list[click.Command] = [demo]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import import_module
 
 import click
 
 import sfnb
-from sfnb.cli.context import App
+from sfnb.cli.context import App, Group
+from sfnb.cli.output import Unbroken, say, settle_streams
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
 
 FAILED, WRONG_USAGE, PAUSED, STOPPED = 1, 2, 75, 130
@@ -19,7 +21,7 @@ COMMANDS = {
     "org": ("orgs", "Register Salesforce orgs, list and check them."),
     "limit": ("limits", "Show an org's limits, or set how far jobs may go."),
     "audit": ("limits", "Show who changed which limit, or verify the audit log."),
-    "plan": ("backup", "Show what a backup would cost and where it would pause."),
+    "plan": ("plan", "Show what a backup would cost and where it would pause."),
     "backup": ("backup", "Back up an org, pausing at its limit."),
     "resume": ("backup", "Resume a paused, failed or killed job in its snapshot."),
     "pause": ("jobs", "Pause a running job."),
@@ -38,7 +40,7 @@ COMMANDS = {
 """Each command: the module that has it among its ``COMMANDS``, and its line in `sfnb --help`."""
 
 
-class LazyCommands(click.Group):
+class LazyCommands(Group):
     """
     Imports a command's module when the command is called.
 
@@ -73,35 +75,43 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line and exit. 0 completed, 1 failed, 2 wrong usage, 3 with errors, 75 paused, 130 stopped."""
+    """
+    Run the command line and exit.
+
+    0 completed, 1 failed, 2 wrong usage, 3 completed with errors, 75 paused, 130 stopped.
+    """
     # Imports make many objects and no garbage. Python's usual threshold of 700 new objects, and its
     # collections at the end, cost a third of the CPU time of a short command.
     gc.set_threshold(20_000)
+    settle_streams()
     code = run(sys.argv[1:])
     gc.freeze()
     sys.exit(code)
 
 
 def run(args: list[str]) -> int:
-    """The exit code of one command; what went wrong is one sentence on standard error."""
+    """The exit code of one command. An error is one sentence on standard error."""
+    # https://no-color.org: set and not empty means no colours, whatever the terminal can.
+    color = False if os.environ.get("NO_COLOR") else None
     try:
-        outcome = cli.main(args, prog_name="sfnb", standalone_mode=False)
+        outcome = cli.main(args, prog_name="sfnb", standalone_mode=False, color=color)
     except click.exceptions.Exit as exit_:
         outcome = exit_.exit_code
     except click.ClickException as err:
         err.show()
         outcome = WRONG_USAGE
     except CallerError as err:
-        outcome = _say(err, WRONG_USAGE)
+        outcome = _failed(err, WRONG_USAGE)
     except SfnbError as err:
-        outcome = _say(err, FAILED)
+        outcome = _failed(err, FAILED)
     except QuotaSignal as signal:
-        outcome = _say(signal, PAUSED)
+        outcome = _failed(signal, PAUSED)
     except (KeyboardInterrupt, click.Abort):
-        outcome = _say("stopped.", STOPPED)
+        outcome = _failed("stopped.", STOPPED)
     return outcome if isinstance(outcome, int) else 0
 
 
-def _say(what: object, code: int) -> int:
-    click.echo(f"sfnb: {what}", err=True)
+def _failed(what: object, code: int) -> int:
+    if sys.stderr is not None:
+        Unbroken(sys.stderr)(lambda: say(f"sfnb: {what}", err=True))
     return code

@@ -1,46 +1,26 @@
-"""`sfnb org`: the orgs that sfnb knows, and whether they let it do its work."""
+"""`sfnb org`: register orgs, list them, and check whether a backup can read everything."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfnb.cli.context import App, pass_app
+from sfnb.cli.context import App, Group, pass_app
+from sfnb.cli.output import as_json_option, print_json, print_table, say
+from sfnb.cli.registration import SECRET_OPTIONS, plan_org
 from sfnb.errors import CallerError
 from sfnb.org.secrets import forget_secrets, read_secret
 from sfnb.org.secrets import store_secret as put_secret
-from sfnb.settings import OrgConfig, parse_url, put_org, remove_org
+from sfnb.settings import OrgConfig, Settings, put_org, remove_org
 
-SECRET_OPTIONS = {
-    "token": "access_token_env",
-    "password": "password_env",
-    "security_token": "token_env",
-    "client_secret": "client_secret_env",
-    "refresh_token": "refresh_token_env",
-}
-"""Which option names the variable of each secret."""
-
-SECRETS_OF = {
-    "token": ("token",),
-    "password": ("password", "security_token", "client_secret"),
-    "client": ("client_secret",),
-    "jwt": (),
-    "refresh": ("refresh_token", "client_secret"),
-    "sf": (),
-}
-"""The secrets that each way in knows; the first is needed, the others are taken where they are given."""
+if TYPE_CHECKING:
+    from sfnb.org.check import CheckReport
 
 
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-@click.group()
+@click.group(cls=Group)
 def org() -> None:
     """Register Salesforce orgs, list and check them."""
 
@@ -55,7 +35,7 @@ def org() -> None:
     metavar="VAR",
     help="The variable that holds a session id or access token.",
 )
-@click.option("--username", default="", help="Of a user who may read everything.")
+@click.option("--username", default="", help="A user who may read everything.")
 @click.option("--password-env", metavar="VAR", help="The variable that holds the password.")
 @click.option(
     "--token-env", metavar="VAR", help="The variable that holds the user's security token."
@@ -81,17 +61,28 @@ def org() -> None:
     metavar="ALIAS",
     help="Use the login of the sf command line tool.",
 )
-@click.option("--ca-file", default="", help="PEM file of the authorities to trust for this org.")
+@click.option(
+    "--ca-file", default="", help="PEM file of the only authorities to trust for this org."
+)
 @click.option(
     "--store-secret",
     is_flag=True,
-    help="Keep the secrets in the keyring; ask for those not in a variable.",
+    help="Keep the secrets in the keyring; prompt for those not in a variable.",
 )
 @click.option("--no-check", is_flag=True, help="Do not try the login now.")
-@click.option("--replace", is_flag=True, help="Register anew under a name that is taken.")
+@click.option("--replace", is_flag=True, help="Replace the registration of this name.")
+@as_json_option
 @pass_app
 def add(
-    app: App, /, name: str, store_secret: bool, no_check: bool, replace: bool, **given: Any
+    app: App,
+    /,
+    *,
+    name: str,
+    store_secret: bool,
+    no_check: bool,
+    replace: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """
     Register an org as NAME, and try its login.
@@ -109,128 +100,44 @@ def add(
     """
     if name in app.settings.orgs and not replace:
         raise CallerError(
-            f"org {name} is registered already; give --replace, or choose another name."
+            f"org {name} is already registered; give --replace, or choose another name."
         )
     config = plan_org(name, given, store_secret=store_secret)
     if store_secret:
         config = _store_secrets(config, given)
-    if not no_check:
-        try:
+    try:
+        if not no_check:
             config = _try_login(app, config)
-        except BaseException:
-            # What did not let us in is not to be kept.
-            forget_secrets(name, _kept_in_keyring(config))
-            raise
-    app.settings = put_org(app.settings, config)
-    where = (
-        f" ({config.org_id} at {config.instance_url}, API {config.api_version})"
-        if config.org_id
-        else ""
-    )
-    click.echo(f"org {name} is registered{where}.")
-    click.echo(f"Next: sfnb org check {name}, sfnb plan {name}, sfnb backup {name}.")
-
-
-def plan_org(name: str, given: dict[str, Any], *, store_secret: bool) -> OrgConfig:
-    """
-    The registration that the options ask for; a pure function of them.
-
-    Raises:
-        CallerError: the options fit no way in, or more than one.
-    """
-    login = _way_in(given)
-    if login == "client" and not (given["instance_url"] or given["domain"]):
-        raise CallerError(
-            "the client credentials flow needs --instance-url: Salesforce serves it on My Domain only."
+        app.settings = put_org(app.settings, config, replaces=replace)
+    except BaseException:
+        # A secret that did not lead to a registration is not kept.
+        forget_secrets(name, _kept_in_keyring(config))
+        raise
+    twins = _twins(app.settings, config)
+    if as_json:
+        print_json(_org_json(config) | {"same_org": twins})
+        return
+    where = f" ({config.org_id} at {config.instance_url}, API {config.api_version})"
+    say(f"Org {name} is registered{where if config.org_id else ''}.")
+    if twins:
+        say(
+            f"Note: {', '.join(twins)} and {name} are names of the same org. They share its limits, "
+            "its jobs and its snapshots."
         )
-    secrets: dict[str, str] = {}
-    for option in SECRET_OPTIONS.values():
-        # What was given is not repeated: it may be the secret itself.
-        if given[option] and not VARIABLE.fullmatch(given[option]):
-            raise CallerError(
-                f"--{option.replace('_', '-')} wants the name of a variable, never the secret itself."
-            )
-    for role in SECRETS_OF[login]:
-        if given[SECRET_OPTIONS[role]]:
-            secrets[role] = "keyring" if store_secret else f"env:{given[SECRET_OPTIONS[role]]}"
-    if needed := SECRETS_OF[login][:1]:
-        role = needed[0]
-        if role not in secrets and not store_secret:
-            option = SECRET_OPTIONS[role].replace("_", "-")
-            raise CallerError(
-                f"name the variable that holds the {role.replace('_', ' ')} with --{option}, "
-                "or give --store-secret to type it in and keep it in the keyring."
-            )
-        secrets.setdefault(role, "keyring")
-    unused = [
-        option for role, option in SECRET_OPTIONS.items() if given[option] and role not in secrets
-    ]
-    if unused:
-        raise CallerError(
-            f"--{unused[0].replace('_', '-')} does not go with this way of logging in ({login})."
-        )
-    return OrgConfig(
-        name=name,
-        login=login,  # type: ignore[arg-type]  # one of SECRETS_OF
-        instance_url=parse_url(given["instance_url"]) if given["instance_url"] else "",
-        domain=given["domain"],
-        username=given["username"],
-        client_id=given["client_id"],
-        jwt_key=_absolute(given["jwt_key"]),
-        audience=given["audience"],
-        alias=given["alias"],
-        ca_file=_absolute(given["ca_file"]),
-        secrets=secrets,
+    say(f"Next: sfnb org check {name}, sfnb plan {name}, sfnb backup {name}.")
+
+
+def _twins(settings: Settings, config: OrgConfig) -> list[str]:
+    """Other names under which the same Organization Id is registered."""
+    return sorted(
+        name
+        for name, other in settings.orgs.items()
+        if config.org_id and other.org_id == config.org_id and name != config.name
     )
-
-
-def _way_in(given: dict[str, Any]) -> str:
-    ways = {
-        "sf": given["alias"],
-        "token": given["access_token_env"],
-        "jwt": given["jwt_key"],
-        "refresh": given["refresh_token_env"],
-    }
-    chosen = [way for way, value in ways.items() if value]
-    if len(chosen) > 1:
-        raise CallerError(
-            f"these options are for different ways of logging in: {', '.join(chosen)}. Choose one."
-        )
-    way = (
-        chosen[0]
-        if chosen
-        else "password"
-        if given["username"]
-        else "client"
-        if given["client_id"]
-        else ""
-    )
-    if not way and given["instance_url"]:
-        way = "token"
-    needs = {
-        "jwt": ("username", "client_id"),
-        "refresh": ("client_id",),
-        "token": ("instance_url",),
-    }
-    for option in needs.get(way, ()):
-        if not given[option]:
-            raise CallerError(
-                f"--{option.replace('_', '-')} is missing for this way of logging in ({way})."
-            )
-    if not way:
-        raise CallerError("say how to log in; `sfnb org add --help` lists the ways.")
-    return way
-
-
-def _absolute(path: str) -> str:
-    """The file's own path: the settings are read from other folders too."""
-    if path and not Path(path).expanduser().is_file():
-        raise CallerError(f"there is no file {path}.")
-    return str(Path(path).expanduser().absolute()) if path else ""
 
 
 def _store_secrets(config: OrgConfig, given: dict[str, Any]) -> OrgConfig:
-    """The registration, its secrets put into the keyring: from the variables named, else typed in."""
+    """The registration, its secrets in the keyring: from the named variables, else prompted for."""
     for role in config.secrets:
         variable = given[SECRET_OPTIONS[role]]
         if variable:
@@ -240,7 +147,7 @@ def _store_secrets(config: OrgConfig, given: dict[str, Any]) -> OrgConfig:
         else:
             option = SECRET_OPTIONS[role].replace("_", "-")
             raise CallerError(
-                f"nobody is here to type the {role.replace('_', ' ')}; name a variable with --{option}."
+                f"no terminal to enter the {role.replace('_', ' ')}; name a variable with --{option}."
             )
         put_secret(config.name, role, secret)
     return config
@@ -251,7 +158,7 @@ def _kept_in_keyring(config: OrgConfig) -> list[str]:
 
 
 def _try_login(app: App, config: OrgConfig) -> OrgConfig:
-    """The registration with what the org told: its id, address and API version."""
+    """The registration with what the org reports: its id, address and API version."""
     from sfnb.org.opening import open_client
 
     settings = dataclasses.replace(app.settings, orgs={**app.settings.orgs, config.name: config})
@@ -259,7 +166,7 @@ def _try_login(app: App, config: OrgConfig) -> OrgConfig:
     try:
         return dataclasses.replace(
             config,
-            # Where the login starts must not move when the org tells another address than the one given.
+            # The next login starts where this one did, even if the org names another address.
             domain=config.domain or (config.instance_url if config.login != "token" else ""),
             instance_url=opened.instance_url,
             org_id=opened.org_id,
@@ -270,107 +177,103 @@ def _try_login(app: App, config: OrgConfig) -> OrgConfig:
 
 
 @org.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
+@as_json_option
 @pass_app
 def list_(app: App, as_json: bool) -> None:
-    """List the registered orgs. Asks no org anything."""
-    rows = [
-        {
-            "name": config.name,
-            "org_id": config.org_id,
-            "instance_url": config.instance_url,
-            "login": config.login,
-            "username": config.username,
-            "api_version": config.api_version,
-            "secrets": dict(config.secrets),
-        }
-        for _, config in sorted(app.settings.orgs.items())
-    ]
+    """List the registered orgs. Sends no call."""
+    configs = [config for _, config in sorted(app.settings.orgs.items())]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    elif not rows:
-        click.echo(
-            "no org is registered yet; `sfnb org add NAME …` adds one, `sfnb demo start` a demo."
-        )
+        print_json([_org_json(config) for config in configs])
+    elif not configs:
+        say("No org is registered yet. Add one with `sfnb org add NAME …`, or `sfnb demo start`.")
     else:
-        _table(
-            ["name", "org id", "address", "login", "user"],
-            rows,
-            ["name", "org_id", "instance_url", "login", "username"],
-        )
+        rows = [(c.name, c.org_id, c.instance_url, c.login, c.username) for c in configs]
+        print_table(("NAME", "ORG ID", "ADDRESS", "LOGIN", "USER"), rows)
+
+
+def _org_json(config: OrgConfig) -> dict[str, Any]:
+    return {
+        "name": config.name,
+        "org_id": config.org_id,
+        "instance_url": config.instance_url,
+        "login": config.login,
+        "username": config.username,
+        "api_version": config.api_version,
+        "secrets": dict(config.secrets),
+    }
 
 
 @org.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@as_json_option
 @pass_app
-@click.pass_context
-def check(ctx: click.Context, app: App, name: str, as_json: bool) -> None:
+def check(app: App, name: str, as_json: bool) -> int:
     """
-    Say what stands in the way of backing NAME up: permissions, limits, clock.
+    Check whether NAME can be backed up: permissions, limits, clock.
 
-    Exit code 1 when a permission is missing. Costs 2 API calls.
+    Exit code 1 when a permission is missing. Costs 2 API calls; over the limit it checks what it can.
     """
-    from sfnb.org.check import PERMISSIONS
     from sfnb.org.check import check as check_org
 
     report = check_org(app.open_client(name))
     if as_json:
-        shown = {
-            "name": report.name,
-            "org_id": report.org_id,
-            "org_name": report.org_name,
-            "org_type": report.org_type,
-            "is_sandbox": report.is_sandbox,
-            "instance_url": report.instance_url,
-            "api_version": report.api_version,
-            "permissions": {PERMISSIONS[key][0]: has for key, has in report.permissions.items()},
-            "missing": report.missing,
-            "limits": {api: {"used": r.used, "max": r.maximum} for api, r in report.limits.items()},
-            "clock_skew_s": report.clock_skew_s,
-            "calls": report.calls,
-            "notes": list(report.notes),
-        }
-        click.echo(json.dumps(shown, indent=2))
+        print_json(_check_json(report))
     else:
-        kind = " sandbox" if report.is_sandbox else ""
-        click.echo(
-            f"{report.name}: {report.org_name or 'org'} {report.org_id}, {report.org_type or 'edition unknown'}{kind}"
-        )
-        click.echo(f"  {report.instance_url}, API {report.api_version}")
-        for key, has in report.permissions.items():
-            label, without = PERMISSIONS[key]
-            told = "yes" if has else "not known" if has is None else f"MISSING: {without}"
-            click.echo(f"  {label:<30} {told}")
-        for api, reading in report.limits.items():
-            click.echo(f"  {api:<30} {reading.used:,} of {reading.maximum:,} used in 24 hours")
-        for note in report.notes:
-            click.echo(f"  {note}")
-        click.echo(f"  (this check cost {report.calls} API calls)")
-    if report.missing:
-        ctx.exit(1)
+        _print_check(report)
+    return 1 if report.missing else 0
+
+
+def _check_json(report: CheckReport) -> dict[str, Any]:
+    from sfnb.org.check import PERMISSIONS
+
+    return {
+        "name": report.name,
+        "org_id": report.org_id,
+        "org_name": report.org_name,
+        "org_type": report.org_type,
+        "is_sandbox": report.is_sandbox,
+        "instance_url": report.instance_url,
+        "api_version": report.api_version,
+        "permissions": {PERMISSIONS[key][0]: has for key, has in report.permissions.items()},
+        "missing": report.missing,
+        "limits": {api: {"used": r.used, "max": r.maximum} for api, r in report.limits.items()},
+        "clock_skew_s": report.clock_skew_s,
+        "calls": report.calls,
+        "notes": list(report.notes),
+    }
+
+
+def _print_check(report: CheckReport) -> None:
+    from sfnb.org.check import PERMISSIONS
+
+    kind = " sandbox" if report.is_sandbox else ""
+    edition = report.org_type or "edition unknown"
+    say(f"{report.name}: {report.org_name or 'org'} {report.org_id}, {edition}{kind}")
+    say(f"  {report.instance_url}, API {report.api_version}")
+    for key, has in report.permissions.items():
+        label, without = PERMISSIONS[key]
+        state = "yes" if has else "unknown" if has is None else f"MISSING: {without}"
+        say(f"  {label:<30} {state}", colour="red" if has is False else None)
+    for api, reading in report.limits.items():
+        say(f"  {api:<30} {reading.used:,} of {reading.maximum:,} used in 24 hours")
+    for note in report.notes:
+        say(f"  {note}")
+    say(f"  (this check cost {report.calls} API calls)")
 
 
 @org.command()
 @click.argument("name")
+@as_json_option
 @pass_app
-def remove(app: App, name: str) -> None:
-    """Forget how to log in to NAME, its secrets in the keyring too. What is backed up stays."""
+def remove(app: App, name: str, as_json: bool) -> None:
+    """Forget how to log in to NAME, with its secrets in the keyring. Backups stay."""
     config = app.settings.org(name)
     forget_secrets(name, _kept_in_keyring(config))
     app.settings = remove_org(app.settings, name)
-    click.echo(
-        f"org {name} is forgotten; what is backed up of it stays in {app.settings.store_root}."
-    )
-
-
-def _table(titles: list[str], rows: list[dict[str, Any]], keys: list[str]) -> None:
-    lines = [titles, *([str(row[key]) for key in keys] for row in rows)]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(titles))]
-    for line in lines:
-        click.echo(
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        )
+    if as_json:
+        print_json(_org_json(config))
+    else:
+        say(f"Org {name} is removed. Its backups stay in {app.settings.store_root}.")
 
 
 COMMANDS: list[click.Command] = [org]

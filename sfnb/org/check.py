@@ -77,7 +77,12 @@ def check(org: OrgClient) -> CheckReport:
     with call_context(on_call=lambda price: spent.append(price.get("api", 0))):
         skew_s = _clock_skew_s(org, notes)
         limits, has_setup = _limits(org)
-        about, permissions = _ask(org, notes)
+        try:
+            about, permissions = _ask(org, notes)
+        except QuotaSignal as signal:
+            # Over its limit an org is checked as far as that goes: `/limits` may be read at any time.
+            about, permissions = {}, dict.fromkeys(PERMISSIONS)
+            notes.append(f"The permissions were not checked: {signal}")
     permissions["ApiEnabled"] = True  # the calls above have been answered
     if permissions["ViewSetup"] is None:
         permissions["ViewSetup"] = has_setup

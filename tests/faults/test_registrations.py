@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sfnb.errors import CallerError, JobError
@@ -56,6 +57,25 @@ def test_a_lock_waits_only_so_long(tmp_path: Path) -> None:
         pass
     with file_lock(path, patience_s=0):
         pass
+
+
+def test_two_demo_orgs_that_start_at_once_are_one(tmp_path: Path) -> None:
+    """The second `sfnb demo start` waits, finds the first one's server, and says that it is running."""
+    home = CommandLine(tmp_path / "home")
+    try:
+        starting = [home.start("demo", "start", "--size", "tiny") for _ in range(2)]
+        ended = [one.ended() for one in starting]
+        assert sorted(one.code for one in ended) == [0, 2], ended
+        assert "already running" in next(one.err for one in ended if one.code == 2)
+        folder = str(home.home / "demo")
+        servers = [
+            process.pid
+            for process in psutil.process_iter()
+            if "serve" in (words := process.cmdline()) and folder in words
+        ]
+        assert servers == [home("demo", "status", "--json").json["pid"]]
+    finally:
+        assert home("demo", "stop").code == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes; the profile protects it")

@@ -1,0 +1,54 @@
+"""Arguments and options that several commands take: names of objects, how a job is run, completion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.BadParameter("give names of objects separated by commas: Account,Contact")
+    return names
+
+
+def _seconds(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 7 * 86_400:
+        raise click.BadParameter("give seconds, more than 0 and at most a week")
+    return value
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(fn: Any) -> Any:
+        for option in reversed(options):
+            fn = option(fn)
+        return fn
+
+    return decorate
+
+
+choice_options = _options(
+    click.option("--objects", callback=_names, metavar="A,B", help="Only these objects."),
+    click.option("--exclude", callback=_names, metavar="A,B", help="All objects but these."),
+)
+run_options = _options(
+    click.option(
+        "--on-pause",
+        type=click.Choice(["wait", "exit"]),
+        default="wait",
+        show_default=True,
+        help="At the limit: wait until usage has fallen, or exit with code 75.",
+    ),
+    click.option(
+        "--poll-seconds",
+        type=float,
+        callback=_seconds,
+        help="Seconds between two checks of the org's limits while paused; default 1800.",
+    ),
+    click.option("--workers", type=click.IntRange(1, 32), help="Calls in flight at a time."),
+)
