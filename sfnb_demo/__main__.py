@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import tempfile
@@ -12,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sfnb_demo.server.faults import HEADER_FORMS
-from sfnb_demo.server.options import Options
+from sfnb_demo.server.limit_header import RECORDED_AGE_S
+from sfnb_demo.server.options import FIRST_VERSION, LAST_VERSION, Options
 from sfnb_demo.server.server import DemoServer
 
 
@@ -23,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=given.seed,
         objects=dict(given.objects),
         empty_objects=given.empty_objects,
+        has_oddities=given.oddities,
+        faults=given.fault,
         max_calls=given.max_calls,
         is_hard=given.hard,
         minutes_per_second=given.minutes_per_second,
@@ -34,11 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session_minutes=given.session_minutes,
         bulk_job_s=given.bulk_job_s,
         has_event_log=given.event_log,
+        has_hourly_logs=given.hourly_logs,
         has_gzip=given.gzip,
         client_id=given.client_id,
         client_secret=given.client_secret,
         refresh_token=given.refresh_token,
         password=given.password,
+        header_lag_s=given.header_lag_s,
+        has_header_wobble=given.header_wobble,
+        wide_page_rows=given.wide_page_rows,
+        first_version=given.first_version,
+        last_version=given.last_version,
         limits_lag_minutes=given.limits_lag_minutes,
         limit_header=given.limit_header,
         start_at=given.start_at,
@@ -95,6 +105,20 @@ def _parser() -> argparse.ArgumentParser:
         "--objects", type=_rows, action="append", default=[], metavar="Contact=1000000"
     )
     serve.add_argument("--empty-objects", type=int, default=0)
+    serve.add_argument(
+        "--oddities",
+        action=flag,
+        default=False,
+        help="add objects and values that real orgs have and careless clients stumble over",
+    )
+    serve.add_argument(
+        "--fault",
+        type=json.loads,
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="a fault rule in force from the start, as POST /control/faults takes it",
+    )
     serve.add_argument("--max-calls", type=int, default=15_000, help="API calls in 24 hours")
     serve.add_argument(
         "--hard", dest="hard", action="store_true", default=True, help="refuse beyond the maximum"
@@ -139,8 +163,30 @@ def _parser() -> argparse.ArgumentParser:
         "--event-log", action=flag, default=True, help="write ApiTotalUsage log files"
     )
     serve.add_argument(
+        "--hourly-logs", action=flag, default=True, help="write hourly log files too"
+    )
+    serve.add_argument(
         "--gzip", action=flag, default=True, help="compress for clients that ask for it"
     )
+    serve.add_argument(
+        "--header-lag-s",
+        type=float,
+        default=RECORDED_AGE_S,
+        help="how old the number of Sforce-Limit-Info is, in simulated seconds; 0: exact",
+    )
+    serve.add_argument(
+        "--header-wobble", action=flag, default=True, help="let that age wander, as recorded"
+    )
+    serve.add_argument(
+        "--wide-page-rows",
+        type=int,
+        default=1000,
+        help="rows to a page of a query of 20 fields or more",
+    )
+    serve.add_argument(
+        "--first-version", type=int, default=FIRST_VERSION, help="oldest API version"
+    )
+    serve.add_argument("--last-version", type=int, default=LAST_VERSION, help="newest API version")
     serve.add_argument(
         "--limits-lag-minutes", type=float, default=0.0, help="how old the figures of /limits are"
     )

@@ -44,6 +44,7 @@ class RunningOrg:
     jwt_private_key_file: str
     refresh_token: str
     access_token: str
+    limited_username: str
     pid: int
     control_token: str
     server: DemoServer | None = None
@@ -51,6 +52,19 @@ class RunningOrg:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access_token}"}
+
+    def headers_of(self, username: str) -> dict[str, str]:
+        """The headers of a new session of another user; all have the same password."""
+        form = {
+            "grant_type": "password",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "username": username,
+            "password": self.password,
+        }
+        answer = requests.post(f"{self.url}/services/oauth2/token", data=form, timeout=60)
+        assert answer.ok, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def control(self, path: str, body: Any = None, *, method: str | None = None) -> dict[str, Any]:
         """Call ``/control/{path}``; POST when there is a body, GET otherwise. Fails the test on an error."""
@@ -160,9 +174,11 @@ def fresh_org(
     """
     A factory of demo orgs of the test's own, in this process; ``Options`` as keywords.
 
-    Without options: tiny, hard limit of 15,000 calls, no other apps, a clock that stands still until it is advanced,
-    Bulk jobs that take no simulated time. Orgs of the default data share it, so a test that writes rows says
-    ``own_data=True``.
+    Without options: tiny, hard limit of 15,000 calls, no other apps, a clock that stands still until
+    it is advanced, Bulk jobs that take no simulated time, and an exact limit header: the header's age
+    is measured on the org's clock, so on one that stands still its number would never move. Tests
+    about the age say ``header_lag_s``. Orgs of the default data share it, so a test that writes rows
+    says ``own_data=True``.
     """
     with ExitStack() as stack:
         numbers = iter(range(1000))
@@ -173,6 +189,7 @@ def fresh_org(
                 "competitors": "off",
                 "minutes_per_second": 0.0,
                 "bulk_job_s": 0.0,
+                "header_lag_s": 0.0,
             } | options
             folder = tmp_path / f"demo-org-{next(numbers)}"
             is_default = not own_data and not {
@@ -180,6 +197,8 @@ def fresh_org(
                 "seed",
                 "objects",
                 "empty_objects",
+                "has_oddities",
+                "has_hourly_logs",
                 "start_at",
             } & set(options)
             database = request.getfixturevalue("tiny_database") if is_default else None

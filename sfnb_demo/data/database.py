@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sfnb_demo.data import content, custom, export, generate, ids, people, sales, service
+from sfnb_demo.data import content, custom, export, generate, ids, oddities, people, sales, service
 from sfnb_demo.data import describe as describing
 from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.changes import Changes
@@ -46,6 +46,8 @@ class Database:
         clock: tells the time, aware; system fields of written rows come from it.
         overrides: rows of single objects, ``{"Contact": 1_000_000}``.
         empty_objects: how many mostly empty custom objects to add.
+        has_oddities: add what real orgs have and careless clients stumble over (see ``oddities``).
+        has_hourly_logs: EventLogFile has the field Interval; orgs without hourly logs have not.
         folder: where the files go, None: a temporary folder that goes with the org.
     """
 
@@ -57,6 +59,8 @@ class Database:
         clock: Callable[[], datetime],
         overrides: Mapping[str, int] | None = None,
         empty_objects: int = 0,
+        has_oddities: bool = False,
+        has_hourly_logs: bool = True,
         folder: Path | None = None,
     ) -> None:
         if size not in SIZES:
@@ -64,6 +68,10 @@ class Database:
         self.clock = clock
         rooms = (people, sales, service, content, custom)
         objects = [obj for room in rooms for obj in room.objects()]
+        if has_oddities:
+            objects = [oddities.odd(obj) for obj in [*objects, *oddities.objects()]]
+        if not has_hourly_logs:
+            objects = [oddities.without_interval(obj) for obj in objects]
         self.catalog = Catalog([*objects, *custom.empty_objects(empty_objects)])
         self.storage = Storage(folder)
         self.changes = 0  # grows with each record written
@@ -152,6 +160,15 @@ class Database:
         """The statement checked and compiled, nothing read yet."""
         return self._compiler(all_rows, version, flavour, user_id).compile(parse(soql))
 
+    def has_permission(self, user_id: str, name: str) -> bool:
+        """Whether a user has a permission, such as ``ViewAllData``."""
+        row = ids.make_id("0uP", ids.number_of(user_id))
+        column = quote(f"Permissions{name}")
+        found = self.storage.rows(
+            f'SELECT {column} FROM "UserPermissionAccess" WHERE "Id" = ?', [row]
+        )
+        return bool(found and found[0][0])
+
     def columns(self, soql: str, *, all_rows: bool, version: str) -> dict[str, Any]:
         """The columns of a statement, without its rows: the answer to ``columns=true``."""
         self.plan(soql, all_rows=all_rows, version=version)  # refuses what Salesforce would refuse
@@ -162,6 +179,7 @@ class Database:
     ) -> Compiler:
         today = self.clock().astimezone(UTC).date()
         user = user_id or self._admin_id
+        sees_all = user == self._admin_id or self.has_permission(user, "ViewAllData")
         return Compiler(
             self.catalog,
             all_rows=all_rows,
@@ -169,6 +187,7 @@ class Database:
             flavour=flavour,
             version=version,
             user_id=user,
+            sees_all=sees_all,
         )
 
     def query(
@@ -186,7 +205,7 @@ class Database:
         Args:
             all_rows: deleted rows and archived activities too (``queryAll``).
             flavour: ``epoch`` gives datetimes as epoch milliseconds, as JSON jobs of Bulk API 1.0 do.
-            user_id: who asks, None: the administrator. Everybody sees all records, but only their own permissions.
+            user_id: who asks, None: the administrator. Without View All Data a user sees own records alone.
 
         Raises:
             ApiError: with Salesforce's code and frame.
@@ -318,7 +337,9 @@ class Database:
         first, last = self.storage.rows(f'SELECT min("Id"), max("Id") FROM {quote(obj.name)}')[0]
         return [] if first is None else list(ids.chunk_ranges(first, last, chunk_size))
 
-    def check_bulk(self, soql: str, *, all_rows: bool, version: str) -> ObjectDef:
+    def check_bulk(
+        self, soql: str, *, all_rows: bool, version: str, user_id: str | None = None
+    ) -> ObjectDef:
         """
         The object that a Bulk query reads, all checked that Bulk would refuse when the job is made.
 
@@ -329,7 +350,9 @@ class Database:
         obj = self.catalog.find(query.object)
         if obj is not None and obj.is_queryable:
             export.check_bulk(query, obj, Scope(self.catalog, obj, soql, "t", query.alias))
-        return self.plan(soql, all_rows=all_rows, version=version, flavour="csv").object
+        return self.plan(
+            soql, all_rows=all_rows, version=version, flavour="csv", user_id=user_id
+        ).object
 
     def export_csv(
         self,
@@ -341,6 +364,7 @@ class Database:
         delimiter: str = ",",
         line_ending: str = "\n",
         rows_per_chunk: int = 250_000,
+        user_id: str | None = None,
     ) -> export.CsvExport:
         """
         Run a Bulk query into a file in ``folder``; from ``CsvExport.span`` pages of any size can be served.
@@ -353,7 +377,7 @@ class Database:
             ApiError: as ``check_bulk``.
         """
         self.check_bulk(soql, all_rows=all_rows, version=version)
-        plan = self.plan(soql, all_rows=all_rows, version=version, flavour="csv")
+        plan = self.plan(soql, all_rows=all_rows, version=version, flavour="csv", user_id=user_id)
         folder.mkdir(parents=True, exist_ok=True)
         return export.write(
             plan,

@@ -65,7 +65,7 @@ def batches(
         batch = fills.Batch(obj, start, size, rng, now, rows, objects)
         # Audit fields come last in the catalogue; the deletion flag needs the masters, so it is made at the very end.
         for field in obj.stored:
-            if field.name == "Id":
+            if field.name == "Id" and field.fill is None:
                 batch.columns["Id"] = ids.make_ids(
                     obj.prefix or "000", batch.numbers + obj.id_start
                 )

@@ -44,6 +44,11 @@ class QueryResult:
         self._storage = storage
         self._path = path
 
+    @property
+    def width(self) -> int:
+        """How many fields each row has."""
+        return len(self._plan.header)
+
     def rows(self, offset: int = 0, limit: int | None = None) -> list[Record]:
         """JSON-ready records ``offset`` to ``offset + limit``, ``attributes`` first."""
         if self.is_count:

@@ -51,6 +51,8 @@ class Field:
         formula: a DuckDB expression over the row; other fields stand in braces. Such a field has no column.
         compound: the field that this one is a part of.
         parts: of a compound: key in JSON to field name.
+        is_json: kept as a JSON text, sent as the value that it holds: objects, and values of any type.
+        has_fractions: described as an int, and yet it holds 12.5.
         fill: makes the column's values, None: by type.
     """
 
@@ -80,6 +82,8 @@ class Field:
     is_sortable: bool = True
     is_html: bool = False
     is_restricted: bool = False
+    is_json: bool = False
+    has_fractions: bool = False
     fill: Callable[[Any], Any] | None = None
 
     @property
@@ -102,7 +106,7 @@ class Field:
 
     @property
     def column_type(self) -> str:
-        return COLUMN_TYPES.get(self.type, "VARCHAR")
+        return "DOUBLE" if self.has_fractions else COLUMN_TYPES.get(self.type, "VARCHAR")
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class ObjectDef:
     Args:
         rows: rows in an org of size ``small``; ``is_fixed`` ones have as many in any size.
         wanted_filters: a query must filter by one of these; ``refusal`` is what it hears otherwise.
+        wants_single: that filter must be ``= one Id``; only ``Id IN`` may have a list.
+        shows_latest_only: older versions are hidden from a query that does not name IsLatestVersion.
         has_bulk: whether the Bulk API reads it.
         id_start: first counter of its ids; objects that share a prefix have different ones.
     """
@@ -133,6 +139,8 @@ class ObjectDef:
     is_custom_setting: bool = False
     wanted_filters: tuple[str, ...] = ()
     refusal: str = ""
+    wants_single: bool = False
+    shows_latest_only: bool = False
     associate_type: str | None = None
     associate_parent: str | None = None
     id_start: int = ids.FIRST

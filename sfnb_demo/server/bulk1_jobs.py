@@ -184,7 +184,11 @@ class Bulk1Jobs:
             folder = job.folder / batch.batch_id
             if job.content_type == "CSV":
                 export = database.export_csv(
-                    batch.soql, folder, all_rows=all_rows, version=job.version
+                    batch.soql,
+                    folder,
+                    all_rows=all_rows,
+                    version=job.version,
+                    user_id=job.user_id,
                 )
                 batch.rows = export.rows
                 batch.parts = (export.header, Slice(export.path, 0, export.size))
@@ -193,7 +197,11 @@ class Bulk1Jobs:
                     "epoch" if job.content_type == "JSON" else "json"
                 )
                 result = database.query(
-                    batch.soql, all_rows=all_rows, version=job.version, flavour=flavour
+                    batch.soql,
+                    all_rows=all_rows,
+                    version=job.version,
+                    flavour=flavour,
+                    user_id=job.user_id,
                 )
                 folder.mkdir(parents=True, exist_ok=True)
                 path = folder / "result"

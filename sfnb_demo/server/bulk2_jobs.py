@@ -219,6 +219,7 @@ class Bulk2Jobs:
             job.version,
             job.delimiter,
             job.line_ending,
+            job.user_id,
             database.changes,
         )
         if key in self._made and self._made[key].path.exists():
@@ -230,6 +231,7 @@ class Bulk2Jobs:
             version=job.version,
             delimiter=DELIMITERS[job.delimiter],
             line_ending=LINE_ENDINGS[job.line_ending],
+            user_id=job.user_id,
         )
         if " where " not in job.soql.lower():
             self._made[key] = export

@@ -6,7 +6,8 @@ Every call needs the header ``X-Demo-Control`` with the token of the ready file.
 ==========================  ========================================================================================
 POST /control/clock         ``{"minutes_per_second": n}`` and/or ``{"advance_minutes": n}``
 POST /control/quota         ``{"max": {"api": n, …}, "spend": {"api": n, …}, "hard": true, "competitors": "on"|"off",
-                            "limit_header": "short"|"gone"|"extended"|"garbled", "limits_lag_minutes": n,
+                            "limit_header": "short"|"gone"|"extended"|"garbled", "header_lag_s": n,
+                            "limits_lag_minutes": n,
                             "negative_remaining": true}``; budgets: api, bulk, bulk2, bulk2_kb
 GET /control/status         clock and budgets
 GET /control/usage          what the whole org had used at the end of each of the last ``?minutes=60``
@@ -71,6 +72,8 @@ def _quota(org: DemoOrg, request: Request) -> dict[str, Any]:
         if given["limit_header"] not in HEADER_FORMS:
             raise ValueError(f"limit_header must be one of {', '.join(HEADER_FORMS)}")
         org.options.limit_header = given["limit_header"]
+    if "header_lag_s" in given:
+        org.options.header_lag_s = float(given["header_lag_s"])
     if "limits_lag_minutes" in given:
         org.options.limits_lag_minutes = float(given["limits_lag_minutes"])
     if "negative_remaining" in given:

@@ -74,7 +74,8 @@ class EventLog:
         today = int(now.timestamp() // 86_400)
         found: list[Span] = []
         for day in range(max(self._first_day, today - KEPT_DAYS), today + 1):
-            hours = range(24) if day > today - HOURLY_KEPT_DAYS else ()
+            is_hourly = self._org.options.has_hourly_logs and day > today - HOURLY_KEPT_DAYS
+            hours = range(24) if is_hourly else ()
             found += [
                 span
                 for span in (Span(day), *(Span(day, hour) for hour in hours))

@@ -10,7 +10,7 @@ from sfnb_demo.errors import ApiError
 from sfnb_demo.server import control, fault_answers, soap
 from sfnb_demo.server.calls import Call, is_probe
 from sfnb_demo.server.faults import Rule
-from sfnb_demo.server.limits import limit_header
+from sfnb_demo.server.limit_header import header_age_s, limit_header
 from sfnb_demo.server.org import DemoOrg
 from sfnb_demo.server.refusals import async_error, total_requests
 from sfnb_demo.server.routes import ALL_ROUTES
@@ -181,12 +181,25 @@ class Exchanger:
         org = self.org
         is_scripted = bill.fault is not None and kind == "limit_header"
         form = bill.fault.form if bill.fault and is_scripted else org.options.limit_header
-        used = bill.used if bill.used >= 0 else org.quota.used("api", bill.at_s)
+        used = self._told_usage(bill)
         value = limit_header(used, org.quota.max("api"), form)
         if value is None:
             return None
         response.headers["Sforce-Limit-Info"] = value
         return None if form == "garbled" else used
+
+    def _told_usage(self, bill: _Bill) -> int:
+        """What the header says is used: the count of some time ago, unless that is switched off."""
+        org, options = self.org, self.org.options
+        age_s = header_age_s(
+            bill.number,
+            bill.at_s,
+            median_s=options.header_lag_s,
+            has_wobble=options.has_header_wobble,
+        )
+        if age_s == 0 and bill.used >= 0:
+            return bill.used
+        return org.quota.used("api", bill.at_s - age_s)
 
     def _log(self, request: Request, response: Response, bill: _Bill) -> None:
         session = request.session

@@ -1,4 +1,4 @@
-"""``/limits``, ``/limits/recordCount`` and the limit header."""
+"""``/limits`` and ``/limits/recordCount``."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def limits(org: DemoOrg, request: Request) -> Response:
     """
     All limits of the org; costs one call like any other.
 
-    The figures may lag: Salesforce refreshes them "within minutes". The header never does.
+    The numbers may lag: Salesforce refreshes them "within minutes" (REST guide, Limits).
     """
     version = float(request.version)
     at_s = org.clock.now_s() - org.options.limits_lag_minutes * 60
@@ -118,17 +118,6 @@ def record_count(org: DemoOrg, request: Request) -> Response:
         if org.database.global_entry(name, request.version)["queryable"]
     ]
     return json_answer({"sObjects": counts})
-
-
-def limit_header(used: int, most: int, form: str) -> str | None:
-    """The value of ``Sforce-Limit-Info``; some clients read only the short form. None: no header."""
-    if form == "gone":
-        return None
-    if form == "garbled":
-        return f"api-usage={used}//{most}??"
-    if form == "extended":
-        return f"api-usage={used}/{most}; per-app-api-usage=17/250(appName=sfnb)"
-    return f"api-usage={used}/{most}"
 
 
 ROUTES = [

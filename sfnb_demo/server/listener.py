@@ -12,34 +12,22 @@ import gzip
 import ipaddress
 import socket
 import ssl
-import struct
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 from sfnb_demo.server.exchange import Exchange
-from sfnb_demo.server.wire import (
-    Request,
-    Response,
-    Slice,
-    body_blocks,
-    body_length,
-    whole_body,
-)
+from sfnb_demo.server.sending import Sender, truncated
+from sfnb_demo.server.wire import Request, Response
 
 MOST_BODY_BYTES = 160 * 1024 * 1024
 MOST_HEAD_BYTES = 16_384
 """URI and headers together (Salesforce limits cheat sheet); more is 414 or 431 from the edge."""
 
 IDLE_S = 300.0
-_GZIP_FROM_BYTES = 2048
-_BLOCK_BYTES = 1 << 20
 _TLS_HANDSHAKE = b"\x16"
-# struct linger: on, wait 0 s. Windows has shorts in it.
-_RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Listener(ThreadingHTTPServer):
@@ -191,100 +179,31 @@ class _Handler(BaseHTTPRequestHandler):
             return None
 
     def _refuse(self, status: int, page: bytes) -> None:
-        """An HTML page as the edge sends it; the request was not read to its end, so the connection closes."""
+        """An HTML page as the edge sends it. The connection closes, since the request was not read to its end."""
         self.close_connection = True
-        self._send_parts(
-            self._head(status, "text/html", len(page), {"Connection": "close"}), (page,)
-        )
+        response = Response(status, page, "text/html", {"Connection": "close"})
+        self._sender().send(response, is_packed=False)
 
     def _send(self, request: Request, exchange: Exchange) -> None:
+        sender = self._sender()
+        if exchange.damage in ("cut", "half_body"):
+            self.close_connection = True
+            if exchange.damage == "half_body":
+                sender.send_half(exchange.response)
+            sender.cut(is_rude=exchange.damage == "cut")
+            return
         response = exchange.response
-        if exchange.damage == "cut":
-            self._cut()
-            return
         if exchange.damage == "truncated_csv":
-            response = _truncated(response)
-        headers = dict(response.headers)
-        body = response.body
-        if (
-            self.server.has_gzip
-            and "Content-Encoding" not in headers
-            and _wants_gzip(request.headers.get("accept-encoding", ""))
-            and body_length(body) >= _GZIP_FROM_BYTES
-        ):
-            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-            if not isinstance(body, bytes) and exchange.damage != "half_body":
-                self._send_packed(response, body, headers)
-                return
-            body = gzip.compress(whole_body(body), compresslevel=1, mtime=0)
-        length = body_length(body)
-        is_bodiless = response.status in (204, 304)
-        head = self._head(
-            response.status, response.content_type, None if is_bodiless else length, headers
+            response = truncated(response)
+        is_packed = self.server.has_gzip and _wants_gzip(request.headers.get("accept-encoding", ""))
+        sender.send(response, is_packed=is_packed)
+
+    def _sender(self) -> Sender:
+        return Sender(
+            self.connection,
+            can_chunk=self.request_version != "HTTP/1.0",
+            is_head=self.command == "HEAD",
         )
-        if exchange.damage == "half_body":
-            half = whole_body(body)[: length // 2]
-            self._send_parts(head, (half,))
-            self._cut(is_rude=False)
-            return
-        parts: tuple[bytes | Slice, ...] = (body,) if isinstance(body, bytes) else body
-        self._send_parts(head, () if is_bodiless or self.command == "HEAD" else parts)
-
-    def _send_packed(
-        self, response: Response, body: tuple[bytes | Slice, ...], headers: dict[str, str]
-    ) -> None:
-        """A large body compressed on the way, through a file: its length must be told before it is sent."""
-        with tempfile.TemporaryFile() as packed:
-            with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as out:
-                for block in body_blocks(body):
-                    out.write(block)
-            length = packed.tell()
-            self.connection.sendall(
-                self._head(response.status, response.content_type, length, headers)
-            )
-            if self.command != "HEAD":
-                packed.seek(0)
-                self.connection.sendfile(packed)
-
-    def _head(
-        self, status: int, content_type: str, length: int | None, headers: dict[str, str]
-    ) -> bytes:
-        reason = self.responses[status][0] if status in self.responses else ""
-        lines = [f"HTTP/1.1 {status} {reason}", f"Date: {self.date_time_string()}"]
-        if content_type:
-            lines.append(f"Content-Type: {content_type}")
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        if length is not None:
-            lines.append(f"Content-Length: {length}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-
-    def _send_parts(self, head: bytes, parts: tuple[bytes | Slice, ...]) -> None:
-        """Head and small parts in one write; files by sendfile, where the socket knows it."""
-        waiting = head
-        for part in parts:
-            if isinstance(part, bytes):
-                if len(waiting) + len(part) > _BLOCK_BYTES:
-                    self.connection.sendall(waiting)
-                    waiting = b""
-                waiting += part
-                continue
-            if waiting:
-                self.connection.sendall(waiting)
-                waiting = b""
-            if part.length:
-                with part.path.open("rb") as file:
-                    self.connection.sendfile(file, part.offset, part.length)
-        if waiting:
-            self.connection.sendall(waiting)
-
-    def _cut(self, *, is_rude: bool = True) -> None:
-        """Close the connection; rudely is with a reset, as when a machine on the way dies."""
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            if is_rude:
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            else:
-                self.connection.shutdown(socket.SHUT_WR)
 
 
 def _is_loopback_host(host: str) -> bool:
@@ -304,15 +223,6 @@ def _wants_gzip(accept_encoding: str) -> bool:
         if name.strip() in ("gzip", "x-gzip"):
             return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
     return False
-
-
-def _truncated(response: Response) -> Response:
-    """Two thirds of the body, ending in the middle of a record, with a head that fits it."""
-    whole = whole_body(response.body)
-    cut = len(whole) * 2 // 3
-    while cut > 1 and whole[cut - 1 : cut] in (b"\n", b"\r"):
-        cut -= 1
-    return Response(response.status, whole[:cut], response.content_type, response.headers)
 
 
 def tls_context(certificate_file: str) -> ssl.SSLContext:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
+
+from sfnb_demo.server.limit_header import RECORDED_AGE_S
 
 FIRST_VERSION, LAST_VERSION = 31, 68
 """API versions served by default; older ones were retired in Summer '25, and 68.0 is Winter '27."""
@@ -15,6 +17,8 @@ FIRST_VERSION, LAST_VERSION = 31, 68
 class Options:
     """
     Args:
+        has_oddities: objects and values that careless clients stumble over (see ``data.oddities``).
+        faults: fault rules in force from the start (see ``faults``).
         max_calls: calls in 24 hours; 15,000 is a Developer Edition's.
         is_hard: refuse beyond it (Developer Edition, sandbox, trial), or go over it softly (paid production).
         minutes_per_second: simulated minutes in a real second; 1/60 is real time.
@@ -24,10 +28,14 @@ class Options:
         competitors_pct: what they spend on a weekday, in percent of ``max_calls``.
         session_minutes: idle lifetime of a session in simulated minutes; None: sessions never end by themselves.
         bulk_job_s: simulated seconds that a Bulk query job takes at least.
+        header_lag_s: the median age of the number in the limit header, in simulated seconds; 0: exact.
+        has_header_wobble: let the age wander, as in recorded answers; False: always the median.
+        wide_page_rows: rows to a page of a query that selects many fields (see ``query``).
         limits_lag_minutes: how old the figures of ``/limits`` are.
         limit_header: form of ``Sforce-Limit-Info``: short, gone, extended, garbled.
         negative_remaining: let ``/limits`` show less than 0 when a soft org is over its maximum.
         has_event_log: write ApiTotalUsage log files.
+        has_hourly_logs: write hourly log files; EventLogFile has a field Interval only then.
         has_gzip: compress answers for clients that ask for it.
         client_id, client_secret, refresh_token, password: fixed credentials, for tools that bring their own; empty:
             new ones in each run.
@@ -39,6 +47,8 @@ class Options:
     seed: int = 1
     objects: Mapping[str, int] = field(default_factory=dict)
     empty_objects: int = 0
+    has_oddities: bool = False
+    faults: Sequence[Mapping[str, Any]] = ()
     max_calls: int = 15_000
     is_hard: bool = True
     minutes_per_second: float = 1.0
@@ -49,10 +59,14 @@ class Options:
     competitors_pct: float = 35.0
     session_minutes: float | None = None
     bulk_job_s: float = 2.0
+    header_lag_s: float = RECORDED_AGE_S
+    has_header_wobble: bool = True
+    wide_page_rows: int = 1000
     limits_lag_minutes: float = 0.0
     limit_header: str = "short"
     negative_remaining: bool = False
     has_event_log: bool = True
+    has_hourly_logs: bool = True
     has_gzip: bool = True
     client_id: str = ""
     client_secret: str = field(default="", repr=False)

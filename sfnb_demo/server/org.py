@@ -20,7 +20,7 @@ from sfnb_demo.server.certificates import Keys, make_keys
 from sfnb_demo.server.clock import SimulatedClock, Steps
 from sfnb_demo.server.cursors import Cursors
 from sfnb_demo.server.event_log import EventLog
-from sfnb_demo.server.faults import Faults
+from sfnb_demo.server.faults import Faults, read_rule
 from sfnb_demo.server.options import LAST_VERSION, Options
 from sfnb_demo.server.other_apps import OtherApps
 from sfnb_demo.server.quota import BUDGETS, Quota
@@ -75,6 +75,7 @@ class DemoOrg:
         self.faults = Faults(
             now_s=self.clock.now_s, job_object=self.bulk2.object_of, formulas=self._formulas
         )
+        self.faults.add([read_rule(rule) for rule in options.faults])
         self.keys: Keys = make_keys(folder)
         self.control_token = random_text(40)
         self.base_urls: list[str] = []
@@ -142,6 +143,8 @@ def _made_database(options: Options, clock: SimulatedClock) -> Database:
         clock=clock.now,
         overrides=dict(options.objects),
         empty_objects=options.empty_objects,
+        has_oddities=options.has_oddities,
+        has_hourly_logs=options.has_hourly_logs,
     )
 
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from sfnb_demo.server.org import DemoOrg
 
 PAGE_ROWS = 2000
+WIDE_FIELDS = 20
+"""
+From so many fields on, a page has half the rows. Salesforce calls the page size "a hint"; a recorded query
+of 20 fields of Contact gave 1,000 of 1,505 rows, one of 11 fields of Account all 1,811.
+"""
 
 
 def query(org: DemoOrg, request: Request) -> Response:
@@ -51,10 +56,14 @@ def _first_page(org: DemoOrg, request: Request, *, all_rows: bool) -> Response:
         raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null", 400)
     if params.get("columns", "").lower() == "true":
         return json_answer(org.database.columns(soql, all_rows=all_rows, version=request.version))
-    result = org.database.query(soql, all_rows=all_rows, version=request.version)
+    result = org.database.query(
+        soql, all_rows=all_rows, version=request.version, user_id=request.user.user.user_id
+    )
     if result.is_count:
         return json_answer({"totalSize": result.total_size, "done": True, "records": []})
     page_rows = _page_rows(request.headers.get("sforce-query-options", ""))
+    if result.width >= WIDE_FIELDS:
+        page_rows = min(page_rows, org.options.wide_page_rows)
     cursor = Cursor(result, _session_number(request), org.clock.now_s(), page_rows)
     return _page(
         request, cursor, "" if result.total_size <= page_rows else org.cursors.keep(cursor), 0

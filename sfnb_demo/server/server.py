@@ -133,6 +133,8 @@ class DemoServer:
             "jwt_private_key_file": str(keys.jwt_private_file.resolve()),
             "refresh_token": self._refresh_token,
             "access_token": self._session.token,
+            # Every user has the same password.
+            "limited_username": sessions.limited.username if sessions.limited else "",
             "pid": os.getpid(),
             "control_token": self.org.control_token,
         }

@@ -89,6 +89,11 @@ class Sessions:
         """The first active user: who backs up."""
         return next(user for user in self.organization.users if user.is_active)
 
+    @property
+    def limited(self) -> User | None:
+        """The second active user: may use the API, and sees own records alone."""
+        return next((u for u in self.organization.users if u.is_active and u != self.admin), None)
+
     def is_password(self, given: str) -> bool:
         """Whether this is the password, alone or followed by the security token."""
         # The demo org trusts the loopback address, as an org trusts its network ranges: the token may be left out.

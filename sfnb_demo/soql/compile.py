@@ -31,6 +31,7 @@ class Compiler:
     Args:
         all_rows: deleted rows and archived activities too.
         user_id: who asks; UserPermissionAccess shows this user's permissions alone.
+        sees_all: whether this user has View All Data; the others see what is theirs.
         today: the day that date literals are counted from.
     """
 
@@ -43,8 +44,10 @@ class Compiler:
         flavour: Flavour,
         version: str,
         user_id: str | None = None,
+        sees_all: bool = True,
     ) -> None:
         self.user_id = user_id
+        self.sees_all = sees_all
         self.catalog = catalog
         self.all_rows = all_rows
         self.today = today
@@ -99,7 +102,7 @@ class Compiler:
         filtered = {
             str(c.operand).lower()
             for c in conditions
-            if c.op in ("=", "IN") and c.value is not None
+            if c.value is not None and (c.op == "=" or (c.op == "IN" and _takes_list(obj, c)))
         }
         if filtered & {w.lower() for w in obj.wanted_filters}:
             return
@@ -129,9 +132,25 @@ class Compiler:
         if scope.object.name == "UserPermissionAccess" and self.user_id is not None:
             row = ids.make_id(scope.object.prefix or "", ids.number_of(self.user_id))
             parts.append(f'{scope.prefix}."Id" = {literal(row)}')
+        if scope.object.shows_latest_only and "islatestversion" not in scope.text.lower():
+            parts.append(f'{scope.prefix}."IsLatestVersion"')
+        if not self.sees_all and (own := self._own_rows(scope.object, scope.prefix)):
+            parts.append(own)
         if query.where is not None:
             parts.append(self._conditions(scope).sql(query.where))
         return " WHERE " + " AND ".join(parts) if parts else ""
+
+    def _own_rows(self, obj: ObjectDef, alias: str) -> str:
+        """What a user without View All Data sees: own records, and the details of own records."""
+        if obj.has("OwnerId"):
+            return f'{alias}."OwnerId" = {literal(self.user_id or "")}'
+        for field in obj.fields:
+            master = self.catalog.find(field.refs[0]) if field.is_detail else None
+            inner = self._own_rows(master, alias + "m") if master else ""
+            if master and inner:
+                source = f"{quote(master.name)} {alias}m"
+                return f'{alias}.{quote(field.name)} IN (SELECT {alias}m."Id" FROM {source} WHERE {inner})'
+        return ""
 
     @staticmethod
     def hides(obj: ObjectDef, flag: str) -> bool:
@@ -288,7 +307,7 @@ class Compiler:
                 raise malformed(scope.text, item.at, f"duplicate alias: {key}")
             root.entries[key] = Leaf(len(columns))
             aliases[key.lower()] = sql
-            columns.append(written(sql, found.type, self.flavour))
+            columns.append(written(sql, found, self.flavour))
         where = self._where(scope, query)
         having = (
             " HAVING " + self._conditions(scope, having=True).sql(query.having)
@@ -334,3 +353,8 @@ class Compiler:
         inner = Scope(self.catalog, child, query.text, scope.prefix + "c", query.alias)
         plan = self._select(inner, query, foreign_key=relation.field)
         return relation.field.children, Children(plan, query.limit, query.offset or 0)
+
+
+def _takes_list(obj: ObjectDef, condition: tree.Condition) -> bool:
+    """Whether a wanted filter may be ``IN`` a list."""
+    return not obj.wants_single or str(condition.operand).lower() == "id"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sfnb_demo.data.schema import ObjectDef
+from sfnb_demo.data.schema import Field, ObjectDef
 
 Flavour = Literal["json", "epoch", "csv"]
 """How values are written: as REST's JSON, as Bulk API 1.0's JSON (datetimes as epoch milliseconds), as Bulk CSV."""
@@ -13,9 +13,10 @@ Flavour = Literal["json", "epoch", "csv"]
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A value: the number of its column."""
+    """A value: the number of its column; ``is_json`` for one that is kept as a JSON text."""
 
     column: int
+    is_json: bool = False
 
 
 @dataclass
@@ -62,9 +63,12 @@ class Plan:
     is_aggregate: bool = False
 
 
-def written(sql: str, kind: str, flavour: Flavour) -> str:
+def written(sql: str, field: Field, flavour: Flavour) -> str:
     """The SQL of a value in the form in which it is sent."""
+    kind = field.type
     if flavour == "csv":
+        if field.is_json:  # Bulk has no types: a text stands without its quotes
+            sql = f"json_extract_string({sql}, '$')"
         if kind == "datetime":
             sql = f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%gZ')"
         return f"coalesce(CAST({sql} AS VARCHAR), '')"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def build(
     for entry in node.entries.values():
         match entry:
             case Leaf():
-                values.append(columns[entry.column])
+                values.append(_leaf(entry, columns))
             case Compound():
                 values.append(_compound(entry, columns, size))
             case Node():
@@ -43,6 +44,13 @@ def build(
         None if i is None else dict(zip(keys, row, strict=True))
         for i, row in zip(ids, zip(*values, strict=True), strict=True)
     ]
+
+
+def _leaf(entry: Leaf, columns: Columns) -> Sequence[Any]:
+    column = columns[entry.column]
+    if not entry.is_json:
+        return column
+    return [None if text is None else json.loads(text) for text in column]
 
 
 def _attributes(

@@ -74,7 +74,7 @@ class SelectList:
                 self.scope.text, item.at, f"Field must be grouped or aggregated: {call.name}"
             )
         key = item.alias or found.name
-        self.root.entries[key] = Leaf(self._push(written(sql, found.type, self.compiler.flavour)))
+        self.root.entries[key] = Leaf(self._push(written(sql, found, self.compiler.flavour)))
         self.header.append(key)
 
     def _all_fields(self, call: tree.Call) -> None:
@@ -110,7 +110,7 @@ class SelectList:
         self.seen.add(path)
         self.header.append(spelled if "." in spelled and column.relation.path else wanted.name)
         if flavour == "csv":
-            self._push(written(column.sql, wanted.type, flavour))
+            self._push(written(column.sql, wanted, flavour))
             return
         node = self._node(column.relation)
         if wanted.parts:
@@ -123,7 +123,7 @@ class SelectList:
         sql = column.sql
         if wanted.type == "base64":
             sql = f"('{self.compiler.path}' || {sql})"
-        node.entries[wanted.name] = Leaf(self._push(written(sql, wanted.type, flavour)))
+        node.entries[wanted.name] = Leaf(self._push(written(sql, wanted, flavour)), wanted.is_json)
 
     def _node(self, relation: Relation) -> Node:
         if relation.path in self.nodes:

@@ -17,11 +17,14 @@ def living_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]
     """
     Tiny but for its contacts, which fill more than two pages of a query; soft limit, no other apps.
 
-    Tests make records of their own, and leave those of the org as they are.
+    The limit header is exact, since clients' readings of it are compared with ``/limits``. Tests make
+    records of their own, and leave those of the org as they are.
     """
     folder = tmp_path_factory.mktemp("living-org")
     shape = ("--size", "tiny", "--objects", f"Contact={CONTACTS}", "--competitors", "off")
-    process, org = run_process(folder, *shape, "--max-calls", "5000000", "--soft")
+    process, org = run_process(
+        folder, *shape, "--max-calls", "5000000", "--soft", "--header-lag-s", "0"
+    )
     try:
         yield org
     finally:
