@@ -95,7 +95,7 @@ const scenarios = {
     return { made, updated, read, removed, gone: await refusal(accounts.retrieve(made.id)), incomplete };
   },
 
-  async roads({ conn, soql }) {
+  async readers({ conn, soql }) {
     conn.bulk.pollInterval = conn.bulk2.pollInterval = POLL_MS;
     return {
       rest: await conn.query(soql).run({ autoFetch: true, maxFetch: 100000 }),

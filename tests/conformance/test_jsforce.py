@@ -121,7 +121,7 @@ def test_rows_live(jsforce: Scenario) -> None:
     assert found["incomplete"]["errorCode"] == "REQUIRED_FIELD_MISSING"
 
 
-def test_rows_agree_by_every_road(jsforce: Scenario) -> None:
+def test_rows_agree_by_every_reader(jsforce: Scenario) -> None:
     """The same texts come by REST, Bulk 1 (XML infos, CSV rows) and Bulk 2 on one page; scanAll adds deleted rows."""
     found = jsforce("readers", soql=f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact")
     rest = text_rows(found["rest"]["records"])

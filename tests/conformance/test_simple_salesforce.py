@@ -352,7 +352,7 @@ def treacherous(sf: Salesforce) -> Iterator[Mapping[str, Mapping[str, str]]]:
         sf.Contact.delete(record_id)
 
 
-def test_values_are_exact_by_every_road(
+def test_values_are_exact_by_every_reader(
     sf: Salesforce, treacherous: Mapping[str, Mapping[str, str]]
 ) -> None:
     """Unicode, CR LF, "NA", leading zeros and long text come out as they went in by REST, Bulk 1 and Bulk 2."""
