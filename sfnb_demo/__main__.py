@@ -1,4 +1,4 @@
-"""``python -m sfnb_demo serve``: run a demo org until it is told to end."""
+"""``python -m sfnb_demo serve``: run a demo org until it is stopped."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"The demo org cannot be made: {err}.", file=sys.stderr)  # noqa: T201
         return 2
     with server:
-        # One event for every way to end: a signal, or POST /control/shutdown.
+        # One event for every way to stop: a signal, or POST /control/shutdown.
         stop = server.org.stopping
         _end_on_signals(stop)
         if given.ready_file:
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sfnb_demo", description="A Salesforce org to try sfnb on."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="run a demo org until it is told to end")
+    serve = commands.add_parser("serve", help="run a demo org until it is stopped")
     flag = argparse.BooleanOptionalAction
     serve.add_argument("--port", type=int, default=0, help="0 lets the system choose")
     serve.add_argument("--https-port", type=int, default=0)

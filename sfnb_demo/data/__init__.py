@@ -1,10 +1,14 @@
 """
-The demo org's data: what objects there are, their rows, and how they change.
+The demo org's data: its objects, their rows, and how they change.
 
-``database.Database`` is the face. Behind it: the catalogue (``people``, ``sales``, ``service``, ``content``,
-``custom``) written with the short calls of ``fields``; ``fills`` and ``generate``, which make whole columns from a
-seed; ``storage``, a DuckDB file in a temporary folder; ``export``, which writes Bulk CSV with an index of its records.
+``database.Database`` is the face. Behind it stand
 
-An org is a function of seed, size and the day of its clock. Nothing outlives the process: an interrupt leaves a
-temporary folder behind, no more.
+- the catalogue (``people``, ``sales``, ``service``, ``content``, ``custom``, ``oddities``), written
+  with the short calls of ``fields``, ``compounds`` and ``system_fields``;
+- ``fills`` and ``generate``, which make whole columns from a seed;
+- ``storage``, a DuckDB file in a temporary folder;
+- ``export``, which writes Bulk CSV with an index of its records.
+
+Seed, size and the day of its clock determine an org completely. Nothing outlives the process: an
+interrupt leaves only a temporary folder behind.
 """

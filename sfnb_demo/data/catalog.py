@@ -1,4 +1,4 @@
-"""All objects of one org, and how they hang together."""
+"""All objects of one org, and the relations between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sfnb_demo.data.schema import ChildRelation, Field, ObjectDef
 
 
 def _pseudo() -> ObjectDef:
-    """What stands at the other end of a polymorphic lookup: the fields that its targets share."""
+    """The target of a polymorphic lookup: the fields that all its targets share."""
     names = (
         "Name",
         "Type",
@@ -36,7 +36,7 @@ class Catalog:
     """
     The objects by name, in any case.
 
-    Objects that share a key prefix get counters far apart, so that no id is given twice.
+    Objects that share a key prefix count from far apart, so no Id is given twice.
     """
 
     def __init__(self, objects: Iterable[ObjectDef]) -> None:

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
-"""Which records changed or went in a span of time, as the replication resources tell it."""
+"""Records changed or deleted in a span of time, as the replication resources report them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Changes:
         self._clock = clock
 
     def updated(self, obj: ObjectDef, start: datetime, end: datetime) -> tuple[list[str], datetime]:
-        """Ids of rows alive that were made or changed, and the moment up to which the list is complete."""
+        """Ids of live rows created or changed, and the moment up to which the list is complete."""
         low, high = self._span(obj, start, end, UPDATED_DAYS)
         where = f"{self._within(obj, low, high)} AND {self._flag(obj, gone=False)}"
         sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE {where} ORDER BY "Id" LIMIT {MAX_IDS + 1}'

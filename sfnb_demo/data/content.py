@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
-"""Files. Their bytes are a function of the record's id, so that nothing need be stored and every length and checksum is true."""
+"""Files. Their bytes follow from the record's Id: nothing is stored, and every length and checksum is true."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ VERSION_PREFIX, DOCUMENT_PREFIX = "068", "069"
 
 
 def body(record_id: str, length: int) -> bytes:
-    """The bytes of a file that the org was born with."""
+    """The bytes of a file that the org had from the start."""
     return hashlib.shake_256(record_id.encode()).digest(length)
 
 
 def lengths(numbers: fills.Integers) -> fills.Integers:
-    """How long the file with this number is: mostly small, some 200 kB."""
+    """The size of the file with this number: most are small, some have 200 kB."""
     return np.where(numbers % 50 == 7, 200_000, numbers * 7919 % 6000) + 1
 
 
@@ -50,7 +50,7 @@ def _documents(batch: fills.Batch) -> int:
 
 
 def _version_document(batch: fills.Batch) -> Any:
-    """Versions 0 to n - 1 are the first ones of their documents, those beyond the second ones."""
+    """Versions 0 to n - 1 are the first versions of their documents; later numbers are second versions."""
     return ids.make_ids(DOCUMENT_PREFIX, batch.numbers % _documents(batch) + ids.FIRST)
 
 

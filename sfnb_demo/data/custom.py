@@ -1,5 +1,5 @@
 # ruff: noqa: E501, S608 - a catalogue reads best as a table; its SQL holds no names but its own
-"""The org's own objects: one of each kind that an admin can make, and as many empty ones as asked for."""
+"""The org's custom objects: one of each kind an admin can create, and any number of empty ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sfnb_demo.data.people import record_type
 from sfnb_demo.data.schema import Field, ObjectDef
 
 FULL_EVERY = 7
-"""Of the mostly empty objects every seventh has rows, between one and thirty."""
+"""Every seventh of the mostly empty objects has rows: one to thirty."""
 
 
 def objects() -> list[ObjectDef]:
@@ -57,9 +57,9 @@ def objects() -> list[ObjectDef]:
 
 def empty_objects(count: int) -> list[ObjectDef]:
     """
-    So many custom objects with few or no rows: what fills a real org's list of objects.
+    Custom objects with few or no rows, which fill a real org's list of objects.
 
-    Most are alike; a few lack ``SystemModstamp``, a few ``IsDeleted`` too.
+    Most are alike; a few lack ``SystemModstamp``, and a few of these ``IsDeleted`` too.
     """
     return [_empty(number) for number in range(count)]
 
@@ -93,7 +93,7 @@ def _empty(number: int) -> ObjectDef:
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """A count of detail rows alive, kept on the master."""
+    """A count of live detail rows, kept on the master."""
 
     parent: str
     field: str

@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """
-FACE of the demo org's data: everything that its HTTP half asks for.
+FACE of the demo org's data: everything that its HTTP half needs.
 
-All reading may happen in any number of threads at once; writing takes a lock of its own.
+Any number of threads may read at once. Writing takes its own lock.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Database:
     One org: its catalogue, its rows, its people.
 
     Args:
-        seed: same seed, size and day of the clock, same org.
+        seed: the same seed, size and day of the clock give the same org.
         size: ``tiny`` (some 2,000 records), ``small`` (30,000), ``medium`` (300,000) or ``large`` (3,000,000).
-        clock: tells the time, aware; system fields of written rows come from it.
-        overrides: rows of single objects, ``{"Contact": 1_000_000}``.
+        clock: the time, aware. System fields of written rows come from it.
+        overrides: how many rows single objects have, ``{"Contact": 1_000_000}``.
         empty_objects: how many mostly empty custom objects to add.
         has_oddities: add what real orgs have and careless clients stumble over (see ``oddities``).
-        has_hourly_logs: EventLogFile has the field Interval; orgs without hourly logs have not.
-        folder: where the files go, None: a temporary folder that goes with the org.
+        has_hourly_logs: EventLogFile has the field Interval. Orgs without hourly logs lack it.
+        folder: where the files go. None: a temporary folder that is deleted with the org.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Database:
     # --- birth ---------------------------------------------------------------------------------------------------
 
     def _generate(self, seed: int) -> None:
-        # The org was born at midnight, so that "a day ago" has rows whatever the clock says, and the same ones all day.
+        # The org starts at midnight. So "a day ago" has rows at any hour, and the same rows all day.
         born = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
         objects = self.catalog.objects
         with self.storage.writing():
@@ -105,7 +105,7 @@ class Database:
             for rollup in custom.ROLLUPS:
                 self.storage.rows(rollup.sql())
 
-    # --- what there is -------------------------------------------------------------------------------------------
+    # --- objects -------------------------------------------------------------------------------------------
 
     def _object(self, name: str) -> ObjectDef:
         obj = self.catalog.find(name)
@@ -138,7 +138,7 @@ class Database:
         ]
 
     def count(self, name: str) -> int:
-        """Rows alive, without archived ones: what ``/limits/recordCount`` tells."""
+        """Live rows without archived ones, as ``/limits/recordCount`` counts them."""
         obj = self._object(name)
         if not obj.is_queryable or obj.name == "FieldDefinition":
             return 0
@@ -157,7 +157,7 @@ class Database:
         flavour: Flavour = "json",
         user_id: str | None = None,
     ) -> Plan:
-        """The statement checked and compiled, nothing read yet."""
+        """The statement, checked and compiled. Nothing is read yet."""
         return self._compiler(all_rows, version, flavour, user_id).compile(parse(soql))
 
     def has_permission(self, user_id: str, name: str) -> bool:
@@ -203,9 +203,10 @@ class Database:
         Run a statement.
 
         Args:
-            all_rows: deleted rows and archived activities too (``queryAll``).
+            all_rows: include deleted rows and archived activities (``queryAll``).
             flavour: ``epoch`` gives datetimes as epoch milliseconds, as JSON jobs of Bulk API 1.0 do.
-            user_id: who asks, None: the administrator. Without View All Data a user sees own records alone.
+            user_id: the user who asks; None: the administrator. A user without View All Data sees only
+                their own records.
 
         Raises:
             ApiError: with Salesforce's code and frame.
@@ -224,10 +225,10 @@ class Database:
         version: str = "66.0",
     ) -> dict[str, Any]:
         """
-        One living record.
+        One live record.
 
         Args:
-            fields: names of the object's own fields, None: all of them.
+            fields: names of the object's own fields; None: all.
 
         Raises:
             ApiError: MALFORMED_ID, NOT_FOUND, ENTITY_IS_DELETED, INVALID_FIELD.
@@ -255,7 +256,7 @@ class Database:
         return obj
 
     def by_external_id(self, name: str, field: str, value: str) -> list[str]:
-        """Ids of the living records with this external id; several when it is not unique."""
+        """Ids of the live records with this external id: several if it is not unique."""
         obj = self._readable(name)
         key = external_id_field(obj, field)
         if key.type == "id":
@@ -293,7 +294,7 @@ class Database:
     # --- what changed --------------------------------------------------------------------------------------------
 
     def updated(self, name: str, start: datetime, end: datetime) -> tuple[list[str], datetime]:
-        """Ids of living records written between two moments, and the latest date covered."""
+        """Ids of live records written between two moments, and the latest date covered."""
         return self._changes.updated(self._object(name), start, end)
 
     def deleted(
@@ -305,14 +306,14 @@ class Database:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def insert(self, name: str, values: dict[str, Any], *, user_id: str | None = None) -> str:
-        """Make a record; its id. Base64 fields take base64 text or bytes."""
+        """Create a record and return its Id. Base64 fields take base64 text or bytes."""
         self.changes += 1
         return self._writes.insert(self._object(name), values, user_id=user_id or self._admin_id)
 
     def update(
         self, name: str, record_id: str, values: dict[str, Any], *, user_id: str | None = None
     ) -> None:
-        """Change a living record."""
+        """Change a live record."""
         self.changes += 1
         self._writes.update(
             self._object(name), record_id, values, user_id=user_id or self._admin_id
@@ -324,7 +325,7 @@ class Database:
         self._writes.delete(self._object(name), record_id, user_id=user_id or self._admin_id)
 
     def set_event_log(self, provider: Provider) -> None:
-        """Let ``provider(start, end)`` say which EventLogFiles there are, whenever they are asked for."""
+        """Ask ``provider(start, end)`` for the EventLogFiles at each query."""
         self._logs.provider = provider
 
     # --- Bulk ----------------------------------------------------------------------------------------------------
@@ -341,7 +342,7 @@ class Database:
         self, soql: str, *, all_rows: bool, version: str, user_id: str | None = None
     ) -> ObjectDef:
         """
-        The object that a Bulk query reads, all checked that Bulk would refuse when the job is made.
+        The object that a Bulk query reads, after every check that Bulk makes when a job is created.
 
         Raises:
             ApiError: INVALIDENTITY, FEATURENOTENABLED, INVALID_FIELD, and whatever ``query`` raises.
@@ -367,7 +368,7 @@ class Database:
         user_id: str | None = None,
     ) -> export.CsvExport:
         """
-        Run a Bulk query into a file in ``folder``; from ``CsvExport.span`` pages of any size can be served.
+        Run a Bulk query into a file in ``folder``. ``CsvExport.span`` serves pages of any size from it.
 
         Args:
             delimiter: the character itself; ``export.DELIMITERS`` has them by Salesforce's names.

@@ -66,7 +66,7 @@ def describe(obj: ObjectDef, catalog: Catalog, version: str, record_types: list[
     The whole describe of one object.
 
     Args:
-        record_types: what ``recordTypeInfos`` lists besides the master record type.
+        record_types: the entries of ``recordTypeInfos`` other than the master record type.
     """
     entry = global_entry(obj, version)
     path = entry["urls"]["sobject"]

@@ -1,4 +1,4 @@
-"""EventLogFile: the org's log of API calls, whose files come from whoever serves the calls."""
+"""EventLogFile: the org's log of API calls. The HTTP half provides the files."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class LogFile:
 
 
 Provider = Callable[[datetime, datetime], Iterable[LogFile]]
-"""Gives the files whose day or hour began between two moments."""
+"""Gives the files whose day or hour started between two moments."""
 
 
 class EventLogs:
-    """The files on offer now. Safe for threads."""
+    """The log files available now. Safe for threads."""
 
     def __init__(self, storage: Storage, obj: ObjectDef, clock: Callable[[], datetime]) -> None:
         self._storage = storage
@@ -59,7 +59,7 @@ class EventLogs:
         self.provider: Provider | None = None
 
     def refresh(self, user_id: str) -> None:
-        """Ask the provider, and make the table say what it said."""
+        """Replace the table's rows by what the provider gives now."""
         if self.provider is None:
             return
         now = self._clock()

@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
 """
-Query results as Bulk CSV: one file written by DuckDB, and an index that says where each record begins.
+Query results as Bulk CSV: one file written by DuckDB, and an index of where each record begins.
 
-A page of any size is then a header and one range of bytes; nothing is formatted when it is asked for.
+A page of any size is then a header and one range of bytes: nothing is formatted per request.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class CsvExport:
         return int(self.starts[-1])
 
     def span(self, first_row: int, rows: int) -> Chunk:
-        """Where the records ``first_row`` to ``first_row + rows`` lie; fewer when the export ends before."""
+        """The place of the records ``first_row`` to ``first_row + rows``; fewer at the end of the export."""
         first = min(first_row, self.rows)
         last = min(first + rows, self.rows)
         return Chunk(
@@ -175,8 +175,8 @@ def record_starts(file: BinaryIO) -> npt.NDArray[np.int64]:
     """
     Where each record of a CSV file begins, and the file's length.
 
-    A line feed ends a record where the number of quotes before it is even: every value is quoted, and a quote inside
-    one is doubled, so inside a value the number is odd.
+    Every value is quoted, and a quote inside a value is doubled. So a line feed ends a record exactly
+    where the number of quotes before it is even.
     """
     found = [np.zeros(1, dtype=np.int64)]
     offset, quotes = 0, 0

@@ -1,4 +1,4 @@
-"""How the catalogue writes its fields: one short call each, with the flags that Salesforce gives such a field."""
+"""The fields of the catalogue: one short call each, with the flags that Salesforce gives such a field."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def lookup(
     is_detail: bool = False,
     **flags: Any,
 ) -> Field:
-    """A reference; the relationship is named after the field unless told (``""``: it has none)."""
+    """A reference. Its relationship is named after the field by default; ``""``: it has none."""
     if relationship is None:
         relationship = name[:-1] + "r" if name.endswith("__c") else name.removesuffix("Id")
     flags.setdefault("is_nillable", not is_detail and nulls > 0)
@@ -195,7 +195,7 @@ def url(name: str) -> Field:
 
 
 def formula(name: str, kind: str, expression: str, *, length: int = 0, scale: int = 0) -> Field:
-    """A formula field: computed when read, so it never moves SystemModstamp."""
+    """A formula field. It is computed when read, so it never moves SystemModstamp."""
     return Field(
         name,
         kind,
@@ -219,7 +219,7 @@ def name(length: int = 255, *, fill: Fill, **flags: Any) -> Field:
 
 
 def auto_number(name: str, prefix: str, *, width: int = 6, is_name: bool = False) -> Field:
-    """``CaseNumber`` and its like: given by the org, never by the caller."""
+    """``CaseNumber`` and similar fields: the org sets them, never the caller."""
     return Field(
         name,
         "string",

@@ -1,8 +1,8 @@
 """
-How the values of a column are made: whole Arrow arrays from a seeded generator, never one Python object per value.
+The values of a column: whole Arrow arrays from a seeded generator, never one Python object per value.
 
-A *fill* is a function of a batch. Which rows are deleted is a function of the row's number alone, so that a lookup can
-avoid them and a detail can follow its master without looking anything up.
+A *fill* is a function of a batch. A row's number alone decides whether it is deleted, so a lookup can
+avoid deleted rows, and a detail can follow its master, without looking anything up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass
 class Batch:
-    """Rows ``start`` to ``start + size`` of one object while their columns are made, in the order of its fields."""
+    """Rows ``start`` to ``start + size`` of one object while their columns are made, in field order."""
 
     object: ObjectDef
     start: int
@@ -52,7 +52,7 @@ Fill = Callable[[Batch], Any]
 
 
 def deleted(obj: ObjectDef, numbers: Integers) -> Flags:
-    """Which rows lie in the recycle bin: about one in a hundred, by the row's number; never two neighbours."""
+    """Which rows are in the recycle bin: about one in a hundred, by row number; never two in a row."""
     if not obj.is_deletable or obj.is_fixed or not obj.has("IsDeleted"):
         return np.zeros(len(numbers), dtype=np.bool_)
     is_gone: Flags = (numbers * 37 + crc32(obj.name.encode())) % 101 == 7
@@ -70,7 +70,7 @@ def blank(array: Any, is_null: Flags) -> Any:
 
 
 def pick(values: Sequence[Any], *, nulls: float = 0.0, kind: Any = None) -> Fill:
-    """One of the values, the first ones more often."""
+    """One of the values; earlier ones are more frequent."""
 
     def fill(batch: Batch) -> Any:
         at = (batch.rng.random(batch.size) ** 1.5 * len(values)).astype(np.int64)
@@ -116,7 +116,7 @@ def numbered(prefix: str, width: int = 6, *, nulls: float = 0.0) -> Fill:
 
 
 def spiced(plain: Fill, *, share: float = 0.01) -> Fill:
-    """Another fill's text, with a share of values that break careless programs."""
+    """Another fill's text, mixed with values that break careless programs."""
 
     def fill(batch: Batch) -> Any:
         at = batch.rng.integers(0, len(pools.NASTY), batch.size)
@@ -182,7 +182,7 @@ def reference(field_name: str, targets: Sequence[str], *, nulls: float) -> Fill:
 
 
 def number(low: float, high: float, *, decimals: int, nulls: float = 0.1) -> Fill:
-    """Even numbers in a range, one in a hundred of them extreme when the range allows decimals."""
+    """Numbers spread evenly over a range. With more than two decimals, one in a hundred is extreme."""
 
     def fill(batch: Batch) -> Any:
         values = np.round(batch.rng.uniform(low, high, batch.size), decimals)
@@ -209,7 +209,7 @@ def flag(share: float) -> Fill:
 def day(
     *, back_days: int, ahead_days: int = 0, nulls: float = 0.1, has_extremes: bool = False
 ) -> Fill:
-    """Dates around the org's birth; with ``has_extremes`` one in two hundred lies between the years 1900 and 4000."""
+    """Dates around the org's start. ``has_extremes``: one in two hundred is far off, years 1900 to 4000."""
 
     def fill(batch: Batch) -> Any:
         today = np.datetime64(batch.now.replace(tzinfo=None), "D")
@@ -248,7 +248,7 @@ def moment(
 
 
 def later(than: str, *, within_days: int, share: float = 1.0) -> Fill:
-    """Moments after another column's, never past the org's birth; only a share of the rows moves at all."""
+    """Moments after another column's, never past the org's start. Only a share of the rows differs."""
 
     def fill(batch: Batch) -> Any:
         start = batch.columns[than].to_numpy(zero_copy_only=False).astype("datetime64[s]")

@@ -16,7 +16,7 @@ from sfnb_demo.data.fields import label_of
 from sfnb_demo.data.schema import Field, ObjectDef
 
 BATCH_ROWS = 100_000
-"""Part of what the seed means: other batches, other values."""
+"""Part of the seed's meaning: batches of another size give other values."""
 
 _ARROW = {
     "BOOLEAN": pa.bool_(),
@@ -32,7 +32,7 @@ def arrow_type(field: Field) -> Any:
 
 
 def planned_rows(catalog: Catalog, factor: float, overrides: Mapping[str, int]) -> dict[str, int]:
-    """Rows to make of each object; ``ValueError`` for an override of an object that is not there."""
+    """How many rows each object gets; ``ValueError`` for an override of an unknown object."""
     known = {name: catalog.find(name) for name in overrides}
     unknown = [name for name, obj in known.items() if obj is None]
     if unknown:
@@ -56,14 +56,14 @@ def batches(
     All rows of one object as Arrow tables of at most 100,000 rows, in the order of their ids.
 
     Args:
-        now: the org's birth; nothing has been created after it.
+        now: the org's start; no record was created later.
         rows: how many rows each object has, so that lookups hit existing ones.
     """
     for start in range(0, rows[obj.name], BATCH_ROWS):
         rng = np.random.default_rng([seed, crc32(obj.name.encode()), start // BATCH_ROWS])
         size = min(BATCH_ROWS, rows[obj.name] - start)
         batch = fills.Batch(obj, start, size, rng, now, rows, objects)
-        # Audit fields come last in the catalogue; the deletion flag needs the masters, so it is made at the very end.
+        # Audit fields come last in the catalogue. The deletion flag needs the masters, so it is made last.
         for field in obj.stored:
             if field.name == "Id" and field.fill is None:
                 batch.columns["Id"] = ids.make_ids(

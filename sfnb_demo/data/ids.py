@@ -1,7 +1,7 @@
 """
-Salesforce ids: three characters for the object, two for the instance, ten that count in base 62, three that check.
+Salesforce Ids: 3 characters for the object, 2 for the instance, 10 that count in base 62, 3 that check.
 
-Base 62 counts ``0-9A-Za-z``, which is also byte order, so ids sort as they were given out.
+Base 62 counts ``0-9A-Za-z``, which is also byte order, so Ids sort in the order of creation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 INSTANCE = "7Q"
 COUNTER_DIGITS = 10
 FIRST = 10 * 62**4
-"""Counters start at ``00000A0000``, so that ids look like ids."""
+"""Counters start at ``00000A0000``, so Ids look real."""
 
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _DIGIT_BYTES = np.frombuffer(DIGITS.encode(), dtype=np.uint8)
@@ -43,7 +43,7 @@ def is_id(text: str) -> bool:
 
 
 def normal(text: str) -> str | None:
-    """The 18-character id meant by a 15- or 18-character one, None if it is none."""
+    """The 18-character form of a 15- or 18-character Id; None if the text is no Id."""
     return to18(text[:15]) if is_id(text) else None
 
 
@@ -99,7 +99,7 @@ def chunk_ranges(first_id: str, last_id: str, chunk_size: int) -> Iterator[tuple
     """
     The id ranges of Bulk API 1.0 PK chunking, ``[from, to)``, over the counters of one prefix.
 
-    The last one reaches just past ``last_id``; ranges in which all rows were deleted are simply empty.
+    The last range reaches just past ``last_id``. Where all rows of a range were deleted, it is empty.
     """
     prefix, number, last = first_id[:3], number_of(first_id), number_of(last_id)
     while number <= last:

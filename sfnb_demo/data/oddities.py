@@ -1,6 +1,6 @@
 # ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
 """
-What real orgs have and careless clients stumble over; each is named in recorded answers or in public projects.
+What real orgs have and careless clients stumble over: seen in recorded answers or public projects.
 
 Rows that share one Id, an Id that can be neither sorted nor filtered, values of types that a column
 of one type cannot hold, objects that answer only to a filter by one parent, versions that hide.
@@ -151,15 +151,15 @@ def objects() -> list[ObjectDef]:
 
 
 def odd(obj: ObjectDef) -> ObjectDef:
-    """An ordinary object of the catalogue as an org has it that is not of the plainest kind."""
+    """An object of the plain catalogue, changed to what it is in an org with oddities."""
     if obj.associate_type == "History":
         return typed_history(obj)
-    # The refusal of a Vote names single Ids, and a list of Ids for Id alone.
+    # Salesforce's refusal for Vote names single Ids, and a list only for Id.
     return obj.renamed(wants_single=True) if obj.name == "Vote" else obj
 
 
 def without_interval(obj: ObjectDef) -> ObjectDef:
-    """EventLogFile as an org has it that writes no hourly logs: describe lists no Interval."""
+    """EventLogFile of an org without hourly logs: describe lists no Interval."""
     if obj.name != "EventLogFile":
         return obj
     return obj.renamed(fields=tuple(field for field in obj.fields if field.name != "Interval"))

@@ -1,4 +1,4 @@
-"""The org as its logins see it: its Id, its name, its users."""
+"""The org as logins need it: its Id, name and users."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _USERS = (
 
 
 def organization_of(storage: Storage) -> Organization:
-    """What the stored rows say of the org and its users, deactivated ones too."""
+    """The org and all its users, deactivated ones too, from the stored rows."""
     ((org_id, name, instance, kind, is_sandbox),) = storage.rows(_ORGANIZATION)
     users = tuple(
         User(user_id, username, user_name, email, profile_id, profile, is_active=is_active)

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
-"""The org itself, its people, their permissions and its set-up: objects of a fixed size."""
+"""The org itself, its users, their permissions and its setup: objects of a fixed size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USERNAMES = (
     "noapi@acme.test",
     *(f"user{n}@acme.test" for n in range(3, USERS)),
 )
-"""The first is a system administrator; the second may use the API but does not see everything; the third may not even that."""
+"""The first is a system administrator. The second may use the API but sees only own records. The third has no permission."""
 
 PROFILES = (
     "System Administrator",
@@ -56,7 +56,7 @@ def record_type_ids(object_name: str) -> list[str]:
 
 
 def record_type(object_name: str) -> Field:
-    """The RecordTypeId of an object that has some."""
+    """The RecordTypeId field of an object with record types."""
     return Field(
         "RecordTypeId", "reference", label="Record Type ID", length=18, refs=("RecordType",), relationship="RecordType", is_defaulted=True,
         fill=fills.pick(record_type_ids(object_name), nulls=0.05),

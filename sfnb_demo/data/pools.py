@@ -1,5 +1,5 @@
 # ruff: noqa: E501, SIM905 - lists of words, written as words
-"""The words that the demo org's values are drawn from: plain ones, and those that break careless programs."""
+"""The words for the demo org's values: plain ones, and those that break careless programs."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ NASTY = (
     "0",
     "-0",
 )
-"""Values that must come out of every road as they went in."""
+"""Values that every reader must return unchanged."""
 
 SENTENCES = (
     "The customer asked for a delivery before the end of the month.",

@@ -1,4 +1,4 @@
-"""What a query found: columns that stay put, from which pages of records are cut."""
+"""The result of a query: fixed columns, from which pages of records are cut."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sfnb_demo.soql.plan import Children, Plan
 from sfnb_demo.soql.records import Record, build
 
 MEMORY_ROWS = 20_000
-"""Larger results are spilled to an Arrow file, from which a page is read without the rest."""
+"""Larger results go to an Arrow file, from which single pages are read."""
 
 _NO_MORE_GROUPS = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
 _numbers = itertools.count(1)
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 class QueryResult:
     """
-    The answer to one query, as it was when it was asked; later changes of the org do not show. Safe for threads.
+    The result of one query at the moment it ran; later changes of the org do not show. Safe for threads.
 
     Args:
         object: the object's name, ``AggregateResult`` for aggregates.
@@ -80,7 +80,7 @@ class QueryResult:
 
 def run(plan: Plan, storage: Storage, *, path: str) -> QueryResult:
     """
-    Run the plan and keep what it found: small results in memory, large ones in a file.
+    Run the plan and keep its result: a small one in memory, a large one in a file.
 
     Raises:
         ApiError: EXCEEDED_ID_LIMIT for more than 2,000 groups.
@@ -112,7 +112,7 @@ def run(plan: Plan, storage: Storage, *, path: str) -> QueryResult:
 
 
 def _discard(file: Path) -> None:
-    # Windows keeps a mapped file until the map is gone; the folder's own clean-up takes it then.
+    # Windows keeps a mapped file until the map is closed. Deleting the folder removes it then.
     try:
         file.unlink(missing_ok=True)
     except PermissionError:

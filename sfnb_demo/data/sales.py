@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
-"""What a sales team fills: accounts, people, deals, products, contracts, orders, campaigns, and their companions."""
+"""The sales team's objects: accounts, people, deals, products, contracts, orders, campaigns and related ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the demo org's catalogue: fields and objects as frozen values."""
+"""The terms of the demo org's catalogue: fields and objects as frozen values."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Field:
         type: Salesforce's type word.
         refs: objects that a reference may point to; more than one makes it polymorphic.
         relationship: what the parent is called in a path (``Account`` in ``Account.Name``).
-        children: what the parent calls these rows (``Contacts``), None if it has no name for them.
+        children: the parent's name for these rows (``Contacts``); None if it has none.
         is_detail: master-detail: deleting the parent deletes this row.
-        formula: a DuckDB expression over the row; other fields stand in braces. Such a field has no column.
+        formula: a DuckDB expression over the row, with other fields in braces. It has no column.
         compound: the field that this one is a part of.
         parts: of a compound: key in JSON to field name.
-        is_json: kept as a JSON text, sent as the value that it holds: objects, and values of any type.
-        has_fractions: described as an int, and yet it holds 12.5.
-        fill: makes the column's values, None: by type.
+        is_json: stored as JSON text and sent as the value in it: objects, and values of any type.
+        has_fractions: described as an int, but holds values such as 12.5.
+        fill: makes the column's values; None: all null.
     """
 
     name: str
@@ -115,12 +115,12 @@ class ObjectDef:
     One object of the org.
 
     Args:
-        rows: rows in an org of size ``small``; ``is_fixed`` ones have as many in any size.
-        wanted_filters: a query must filter by one of these; ``refusal`` is what it hears otherwise.
+        rows: rows in an org of size ``small``; with ``is_fixed`` in any size.
+        wanted_filters: a query must filter by one of these; ``refusal`` is the answer otherwise.
         wants_single: that filter must be ``= one Id``; only ``Id IN`` may have a list.
         shows_latest_only: older versions are hidden from a query that does not name IsLatestVersion.
         has_bulk: whether the Bulk API reads it.
-        id_start: first counter of its ids; objects that share a prefix have different ones.
+        id_start: first counter of its Ids; different for objects that share a prefix.
     """
 
     name: str
@@ -201,7 +201,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The org itself; ``id`` has 18 characters, ``id15`` the 15 that tokens and log files use."""
+    """The org itself. ``id`` has 18 characters; tokens and log files use ``id15``."""
 
     id: str
     id15: str

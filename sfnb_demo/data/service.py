@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
-"""Cases, activities, mail, and the objects that Salesforce lets nobody read plainly."""
+"""Cases, activities, e-mail, and the objects that need a special query or none can read."""
 
 from __future__ import annotations
 

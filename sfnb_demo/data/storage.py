@@ -2,7 +2,7 @@
 """
 The demo org's rows in a DuckDB file of its own, deleted with the org.
 
-Each thread reads through its own cursor and never waits; a writer works inside ``writing``, one at a time.
+Each thread reads through its own cursor and never waits. Writers work inside ``writing``, one at a time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Storage:
     Tables named after the objects, columns after the fields.
 
     Args:
-        folder: where the file and spilled query results go; None: a temporary folder that goes with this object.
+        folder: for the file and large query results. None: a temporary folder, deleted with this object.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -77,7 +77,7 @@ class Storage:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction, one writer at a time; entered again by the same thread it is the same transaction."""
+        """One transaction, one writer at a time. Entered again by the same thread, it is the same transaction."""
         with self.write_lock:
             if getattr(self._local, "is_writing", False):
                 yield
@@ -95,7 +95,7 @@ class Storage:
                 self._local.is_writing = False
 
     def replace(self, obj: ObjectDef, table: Any) -> None:
-        """Other rows for a whole table."""
+        """Replace all rows of a table."""
         with self.writing():
             self.rows(f"DELETE FROM {quote(obj.name)}")
             self.load(obj, [table])

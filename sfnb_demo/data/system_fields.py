@@ -1,4 +1,4 @@
-"""The fields that Salesforce itself gives to an object: Id, deletion flag, audit fields."""
+"""The fields that Salesforce gives every object: Id, deletion flag, audit fields."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def modified() -> tuple[Field, ...]:
 
 
 def modified_only() -> tuple[Field, ...]:
-    """The modification fields of an object that does not tell when it was created."""
+    """The modification fields of an object without CreatedDate."""
     when, who = modified()
     return when.filled(fills.moment(back_days=900, nulls=0.0)), who
 
@@ -69,7 +69,7 @@ def modstamp() -> Field:
 
 
 def with_system(*own: Field) -> tuple[Field, ...]:
-    """The fields of an ordinary object: Id and IsDeleted, its own ones, then the audit fields."""
+    """The fields of an ordinary object: Id and IsDeleted, its own fields, then the audit fields."""
     return (ID, IS_DELETED, *own, *created(), *modified(), modstamp())
 
 

@@ -1,4 +1,4 @@
-"""What callers send, checked against a field and turned into what its column stores."""
+"""Values from callers, checked against the field and converted for its column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d{1,3})?Z?")
 
 def stored_value(field: Field, value: Any) -> Any:  # noqa: PLR0911, PLR0912 - a table of types
     """
-    The value as the column keeps it; empty text is null.
+    The value as the column stores it; empty text is null.
 
     Raises:
         ApiError: with the code that Salesforce gives for such a value.
@@ -35,7 +35,7 @@ def stored_value(field: Field, value: Any) -> Any:  # noqa: PLR0911, PLR0912 - a
         raise _unreadable("boolean", value)
     if kind in NUMBER_TYPES:
         if isinstance(value, str) and _NUMBER.fullmatch(value):
-            # sf sends every value as text: a text that reads as a number is one.
+            # sf sends every value as text, so a text that reads as a number counts as one.
             return float(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _unreadable("double", value)
@@ -106,7 +106,7 @@ def _unreadable(kind: str, value: Any) -> ApiError:
 
 def check_names(obj: ObjectDef, values: dict[str, Any], *, is_new: bool) -> dict[Field, Any]:
     """
-    The fields that a caller wants to set.
+    The fields that a caller sets.
 
     Raises:
         ApiError: INVALID_FIELD for an unknown one, INVALID_FIELD_FOR_INSERT_UPDATE for one that cannot be set.

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
-"""One record at a time written, changed and deleted, so that the org lives."""
+"""Records created, changed and deleted, one at a time."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NOT_FOUND = "The requested resource does not exist"
 
 class Writes:
     """
-    Writes records; every write moves SystemModstamp to the clock's time, to the second.
+    Writes records. Every write sets SystemModstamp to the clock's time, to the second.
 
-    Safe for threads: one write at a time, readers see all of it or nothing.
+    Safe for threads: one write at a time, and readers see all of it or nothing.
     """
 
     def __init__(self, catalog: Catalog, storage: Storage, clock: Callable[[], datetime]) -> None:
@@ -57,7 +57,7 @@ class Writes:
     def update(
         self, obj: ObjectDef, record_id: str, values: dict[str, Any], *, user_id: str
     ) -> None:
-        """Change a living record."""
+        """Change a live record."""
         _check_writable(obj, "update")
         given = check_names(obj, values, is_new=False)
         row = {f.name: stored_value(f, v) for f, v in given.items() if f.type != "base64"}
@@ -83,7 +83,7 @@ class Writes:
             self._roll_up(obj, found)
 
     def delete(self, obj: ObjectDef, record_id: str, *, user_id: str) -> None:
-        """Put a record and its details into the recycle bin; where there is none, it is gone."""
+        """Put a record and its details into the recycle bin; objects without one delete for good."""
         _check_writable(obj, "delete")
         with self._storage.writing():
             found = self.alive(obj, record_id)
@@ -146,7 +146,7 @@ class Writes:
             if field.type == "boolean" and row.get(field.name) is None:
                 defaults[field.name] = False
             if field.is_auto_number:
-                # The counter follows the record's own, so it never repeats; it may leave gaps.
+                # The counter follows the Id's own, so numbers never repeat. Gaps are allowed.
                 width = 8 if field.name.endswith("Number") else 6
                 defaults[field.name] = f"{ids.number_of(record_id) - obj.id_start + 1:0{width}}"
         return defaults
@@ -191,7 +191,7 @@ class Writes:
         return facts
 
     def _complete_file(self, obj: ObjectDef, row: dict[str, Any], user_id: str) -> None:
-        """A ContentVersion gets its document, or becomes the latest version of the one it names."""
+        """Give a ContentVersion a new document, or make it the latest version of the one it names."""
         if obj.name != "ContentVersion":
             return
         document = self._catalog.objects["ContentDocument"]

@@ -1,4 +1,4 @@
-"""Bulk API 1 query: its routes, which speak XML or JSON; sessions come by ``X-SFDC-Session``."""
+"""Bulk API 1 query: its routes, in XML or JSON. The session id comes in ``X-SFDC-Session``."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def create_job(org: DemoOrg, request: Request) -> Response:
         raise ApiError("InvalidJob", f"Unsupported content type: {content_type}", 400)
     job = org.bulk1.create(request, given, cast(ContentType, content_type))
     info = _job_info(org, job)
-    # The answer that makes a job speaks as the request did; the later ones as the job does. Singer's tap makes a
-    # CSV job in JSON, reads its id as JSON, and all that follows as XML.
+    # The first answer has the format of the request, later ones that of the job. Singer's tap creates a
+    # CSV job in JSON, reads its id as JSON, and everything later as XML.
     return json_answer(info, 201) if is_json else _xml_answer("jobInfo", info, 201)
 
 
@@ -116,7 +116,7 @@ def _read_info(request: Request) -> tuple[dict[str, str], bool]:
 
 
 def _job_info(org: DemoOrg, job: Bulk1Job) -> dict[str, Any]:
-    """In the order of the schema, which is fixed."""
+    """A job's entries, in the order that the schema prescribes."""
     states = [org.bulk1.state(batch) for batch in job.batches]
     return {
         "id": job.job_id,
@@ -161,7 +161,7 @@ def _batch_info(org: DemoOrg, job: Bulk1Job, batch: Batch) -> dict[str, Any]:
 
 
 def _info_answer(job: Bulk1Job, name: str, info: dict[str, Any], status: int = 200) -> Response:
-    """An info in the job's own format: JSON jobs JSON, CSV and XML jobs XML."""
+    """An info in the job's format: JSON for JSON jobs, XML for CSV and XML jobs."""
     return (
         json_answer(info, status) if job.content_type == "JSON" else _xml_answer(name, info, status)
     )

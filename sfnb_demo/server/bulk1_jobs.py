@@ -32,7 +32,7 @@ _NOT_CHUNKED = re.compile(r"\b(ORDER\s+BY|GROUP\s+BY|LIMIT|OFFSET)\b|\(\s*SELECT
 
 @dataclass(slots=True)
 class Batch:
-    """One batch. ``parts`` is its result, once it is completed; ``message`` why it failed."""
+    """One batch. ``parts`` is its result once it is complete; ``message`` says why it failed."""
 
     batch_id: str
     result_id: str
@@ -121,10 +121,10 @@ class Bulk1Jobs:
         return job
 
     def add_batch(self, job: Bulk1Job, soql: str) -> Batch:
-        """Take the query; with PK chunking one batch for each id range follows, and each is charged."""
+        """Take the query. With PK chunking, one batch for each Id range follows; each is charged."""
         self._charge()
         if job.state != "Open":
-            # Charged all the same (Bulk API guide, Limits).
+            # It is charged all the same (Bulk API guide, Limits).
             raise ApiError(
                 "InvalidJobState",
                 f"Failed to create batch, since the Job is not Open: it is {job.state}",
@@ -223,7 +223,7 @@ class Bulk1Jobs:
 
 
 def _chunk_rows(header: str) -> int | None:
-    """Rows of a chunk asked for by ``Sforce-Enable-PKChunking``, None when it is not asked for."""
+    """Rows to a chunk, from ``Sforce-Enable-PKChunking``; None without chunking."""
     text = header.strip().lower()
     if not text or text == "false":
         return None

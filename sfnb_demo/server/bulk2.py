@@ -31,7 +31,7 @@ PARALLEL_ROWS = 50_000
 def create(org: DemoOrg, request: Request) -> Response:
     """POST /jobs/query: 200, not 201, and JSON even if the client accepts only text/csv."""
     job = org.bulk2.create(request)
-    # So says Salesforce's answer always, also here where a fast clock may have finished the job meanwhile.
+    # Salesforce always answers so, even if the job has ended meanwhile (as it may here, on a fast clock).
     return json_answer(_info(org, job, is_new=True) | {"state": "UploadComplete"})
 
 
@@ -56,7 +56,7 @@ def listing(org: DemoOrg, request: Request) -> Response:
 
 
 def change(org: DemoOrg, request: Request) -> Response:
-    """PATCH {"state": "Aborted"}, while the job is not over."""
+    """PATCH {"state": "Aborted"}, until the job ends."""
     job = org.bulk2.find(request.args["id"])
     if request.json_object().get("state") != "Aborted":
         raise ApiError(
@@ -84,8 +84,8 @@ def results(org: DemoOrg, request: Request) -> Response:
     """
     One page of the results, as byte ranges of the prepared file.
 
-    Without ``maxRecords`` and without a locator the whole result is one page: some clients cannot read a second one.
-    The last page's ``Sforce-Locator`` is the text ``null``; without the header clients never end.
+    Without ``maxRecords`` and locator the whole result is one page: some clients cannot read a second one.
+    The last page's ``Sforce-Locator`` is the text ``null``; without it, clients would never end.
     """
     job = _result_job(org, request)
     export = org.bulk2.results(job)
@@ -149,7 +149,7 @@ def _max_records(text: str | None) -> int | None:
 
 
 def _locator(row: int, rows: int | None = None) -> str:
-    """Where a page begins, and how long it is if that is fixed; URL-safe, as some clients do not escape it."""
+    """Where a page begins, and its length if that is fixed. URL-safe, since some clients do not escape it."""
     text = str(row) if rows is None else f"{row}-{rows}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

@@ -39,7 +39,7 @@ class Bulk2Job:
 
     Args:
         version: the API version that made it; results are read with the same one.
-        failure: why it will fail, or has failed; empty when it goes well.
+        failure: why it will fail or has failed; empty if it does not.
     """
 
     job_id: str
@@ -63,7 +63,7 @@ class Bulk2Job:
 
 
 class Bulk2Jobs:
-    """The org's query jobs; safe for threads. Results are written to files in the background, not per request."""
+    """The org's query jobs; safe for threads. Results are written to files once, in the background."""
 
     def __init__(self, org: DemoOrg) -> None:
         self._org = org
@@ -76,7 +76,7 @@ class Bulk2Jobs:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def create(self, request: Request) -> Bulk2Job:
-        """A new job; ``ApiError`` for what is refused at once, as Salesforce does."""
+        """A new job; ``ApiError`` for what Salesforce refuses at creation."""
         given = request.json_object()
         operation = given.get("operation")
         if operation not in ("query", "queryAll"):
@@ -93,7 +93,7 @@ class Bulk2Jobs:
                 "INVALIDJOB", f"InvalidJob : Unknown format {delimiter}, {line_ending}", 400
             )
         org = self._org
-        # Salesforce refuses a wrong query at create: parse it, and let the Bulk rules look at it.
+        # Salesforce refuses a wrong query at creation: parse it and check the rules of Bulk.
         all_rows = operation == "queryAll"
         object_name = org.database.check_bulk(soql, all_rows=all_rows, version=request.version).name
         now_s = org.clock.now_s()
@@ -172,7 +172,7 @@ class Bulk2Jobs:
         return "Failed" if job.failure else "JobComplete"
 
     def results(self, job: Bulk2Job) -> CsvExport:
-        """The finished results; ``ApiError`` if there are none (any more)."""
+        """The finished results; ``ApiError`` if there are none yet or no longer."""
         now_s = self._org.clock.now_s()
         is_expired = job.finished_s is not None and now_s - job.finished_s > RESULT_LIFE_S
         if is_expired:
@@ -187,7 +187,7 @@ class Bulk2Jobs:
         return job.export
 
     def expire(self, job: Bulk2Job) -> None:
-        """Let the results be gone, as after seven days."""
+        """Delete the results, as after seven days."""
         self._forget_files(job)
 
     def _run(self, job: Bulk2Job) -> None:
@@ -209,8 +209,8 @@ class Bulk2Jobs:
 
     def _export(self, job: Bulk2Job) -> CsvExport:
         """
-        The job's results. What the same query gave before is served again while no record has changed: a second
-        client is then measured on its own speed, not on ours. A WHERE may speak of today, so it is always run.
+        The job's results. As long as no record changes, the same query gets the same file again: a second
+        client is then measured on its own speed, not on ours. A WHERE may depend on today, so it always runs.
         """
         database = self._org.database
         key = (
@@ -241,6 +241,6 @@ class Bulk2Jobs:
         with job.lock:
             export, job.export = job.export, None
         if export is not None and all(export is not kept for kept in self._made.values()):
-            # A page may be on its way from it: Windows refuses then, and the file goes with the work folder.
+            # A page of it may be in transfer. Windows refuses then; the file is deleted with the work folder.
             with contextlib.suppress(PermissionError):
                 export.delete()

@@ -1,4 +1,4 @@
-"""The demo org's request log: every HTTP call it received, the truth that tests and the event log read."""
+"""The demo org's request log: every HTTP call it received. Tests and the event log read it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Call:
         target: path and query string.
         spent: units of each budget it was charged with; empty when it was free or refused.
         used: what the whole org had used of ``api`` after this call.
-        told: the last ``api`` figure that this session had been told before the call arrived; -1: none yet.
+        told: the last ``api`` number in an answer to this session before the call arrived; -1: none yet.
         in_flight: other calls of the same session that were being served when it arrived.
         app: the connected app; ``client`` is the client name of Sforce-Call-Options.
     """
@@ -52,7 +52,7 @@ class Call:
 
     @property
     def is_probe(self) -> bool:
-        """Whether it asked for ``/limits``, which a careful client does even when it may send nothing else."""
+        """Whether it asked for ``/limits``, which a careful client does even if it may send nothing else."""
         return is_probe(self.target)
 
     def as_json(self) -> dict[str, Any]:
@@ -96,9 +96,10 @@ def ledger_summary(calls: list[Call], *, threshold: int | None) -> dict[str, Any
     """
     The calls counted: in all, by status, by app, by minute and budget; and how many came over the threshold.
 
-    ``over_threshold`` are charged calls after which the org stood above ``threshold``, whoever spent the rest;
-    ``over_told`` are those that the sender could have known of: the last figure it had been told, its calls in flight
-    and this one together exceed it. Neither counts ``/limits``, which is in ``probes``.
+    ``over_threshold`` counts charged calls after which the org's usage was above ``threshold``, whoever
+    spent the rest. ``over_told`` counts those that the sender could have known: the last number it had
+    received, its calls in flight and this one together exceed the threshold. Neither counts ``/limits``,
+    which is in ``probes``.
     """
     spent: Counter[str] = Counter()
     by_minute: dict[int, Counter[str]] = {}

@@ -19,7 +19,7 @@ _DAYS = 820
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Files in PEM; ``ca_file`` is what a client is to trust."""
+    """Files in PEM. A client must trust ``ca_file``."""
 
     ca_file: Path
     server_file: Path
@@ -36,7 +36,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def make_keys(folder: Path) -> Keys:
-    """Make new keys in ``folder``; those of an earlier run are replaced, the authority's own key is never stored."""
+    """Make new keys in ``folder``, replacing those of an earlier run. The authority's own key is never stored."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sfnb demo org CA")])
@@ -82,7 +82,7 @@ def _certificate(
     *,
     is_ca: bool,
 ) -> x509.Certificate:
-    """With the extensions that Python 3.13's strict verification asks for."""
+    """A certificate with the extensions that Python 3.13's strict verification requires."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()

@@ -1,4 +1,4 @@
-"""The demo org's time: it can run fast, be pushed forward, and never goes back."""
+"""The demo org's time. It can run fast and be pushed forward; it never goes back."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ _REFUSED_HEADERS = frozenset({"accept", "authorization", "content-type"})
 
 
 class _Halted(Exception):
-    """A reference to a subrequest that failed, or that is not there."""
+    """A reference to a subrequest that failed or does not exist."""
 
 
 def composite(org: DemoOrg, request: Request) -> Response:
-    """POST /composite: outer 200 even if everything inside fails; one call whatever is inside."""
+    """POST /composite: 200 even if every subrequest fails, and one call however many there are."""
     given = request.json_object()
     subrequests = given.get("compositeRequest")
     if not isinstance(subrequests, list) or not subrequests:
@@ -100,11 +100,11 @@ def not_here(_org: DemoOrg, request: Request) -> Response:
     raise ApiError("NOT_IMPLEMENTED", f"The demo org does not serve {request.path} yet.", 501)
 
 
-# -- composite's inside -----------------------------------------------------------------------------------------------
+# -- subrequests -----------------------------------------------------------------------------------------------
 
 
 def _check(subrequests: list[Any], version: float) -> None:
-    """Refuse the whole composite call for what Salesforce refuses it."""
+    """Refuse the whole call where Salesforce does."""
     if len(subrequests) > MOST_SUBREQUESTS:
         raise ApiError(
             "LIMIT_EXCEEDED",
@@ -193,7 +193,7 @@ def _halted(message: str) -> dict[str, Any]:
 def _rolled_back(
     org: DemoOrg, subrequests: list[Any], answers: list[dict[str, Any]], undo: list[tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    """allOrNone: take back what was created, and say so at every place but the one that failed."""
+    """allOrNone: delete what was created, and say so in every place but the one that failed."""
     for name, record_id in reversed(undo):
         org.database.delete(name, record_id)
     message = (

@@ -1,5 +1,5 @@
 """
-``/control/…``: how tests and demos steer the org. Not counted, and not part of Salesforce.
+``/control/…``: steers the org in tests and demos. Not counted, and not part of Salesforce.
 
 Every call needs the header ``X-Demo-Control`` with the token of the ready file.
 

@@ -15,7 +15,7 @@ CURSOR_LIFE_S = 2 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A query under way. It belongs to the session that made it."""
+    """An open query. It belongs to the session that made it."""
 
     result: QueryResult
     session_number: int
@@ -32,7 +32,7 @@ class Cursors:
         self._by_id: dict[str, Cursor] = {}
 
     def keep(self, cursor: Cursor) -> str:
-        """Keep a cursor; its id. Those that have outlived their two days are let go on the way."""
+        """Keep a cursor and return its id. Cursors older than two days are dropped on the way."""
         with self._lock:
             for old_id in [
                 i for i, c in self._by_id.items() if cursor.made_s - c.made_s > CURSOR_LIFE_S

@@ -1,8 +1,8 @@
 """
-EventLogFile: ``ApiTotalUsage``, one CSV row for each call, ours and the other apps'.
+EventLogFile ``ApiTotalUsage``: one CSV row for each call, logged or of the other apps.
 
-A daily file is there from 09:14 UTC of the following day, an hourly one three hours after its hour. Daily files reach
-back to eight days before the org's start and are kept 30 days; hourly ones are kept two days.
+A daily file appears at 09:14 UTC of the following day, an hourly one three hours after its hour. Daily
+files reach back eight days before the org's start and are kept 30 days; hourly ones are kept two days.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HISTORY_DAYS, KEPT_DAYS, HOURLY_KEPT_DAYS = 8, 30, 2
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What one file covers: a UTC day (since 1970), or with ``hour`` one hour of it."""
+    """The span of one file: a UTC day (since 1970), or with ``hour`` one hour of it."""
 
     day: int
     hour: int | None = None
@@ -53,7 +53,7 @@ class Span:
 
 
 class EventLog:
-    """The log files of one org. What a file holds never changes once it is there; safe for threads."""
+    """The log files of one org. A file never changes once it exists. Safe for threads."""
 
     def __init__(self, org: DemoOrg) -> None:
         self._org = org
@@ -62,14 +62,14 @@ class EventLog:
         self._files: dict[Span, LogFile | None] = {}
 
     def __call__(self, start: datetime, end: datetime) -> Iterator[LogFile]:
-        """The files whose day or hour began in ``start <= began < end``; none is written where nothing happened."""
+        """The files whose day or hour began in ``start <= began < end``; none where nothing happened."""
         for span in self.spans():
             file = self._file(span) if start <= span.start < end else None
             if file is not None:
                 yield file
 
     def spans(self) -> list[Span]:
-        """What is written by now and still kept, oldest first."""
+        """The spans already written and still kept, oldest first."""
         now = self._org.clock.now()
         today = int(now.timestamp() // 86_400)
         found: list[Span] = []

@@ -37,7 +37,7 @@ class _Bill:
     Args:
         spent: units charged, by budget.
         used: what the org had used after it; -1 while nothing was charged.
-        told: what its session knew of the org's usage when it arrived; -1 for nothing.
+        told: the last usage in an answer to this session before it arrived; -1 for none.
     """
 
     number: int
@@ -120,7 +120,7 @@ class Exchanger:
         return found.handler(self.org, request) if faulty is None else faulty
 
     def _faulty(self, rule: Rule, request: Request) -> Response | None:
-        """What the client gets instead of the true answer, None if it may have that."""
+        """The answer instead of the true one; None if the client gets the true one."""
         if rule.fault == "stall":
             self.org.stopping.wait(rule.seconds)
         return fault_answers.instead(rule, request, self.org.addresses)
@@ -170,7 +170,7 @@ class Exchanger:
         Bulk API 1 and OAuth answers have none (recorded answers of real orgs).
 
         Returns:
-            The number told, None if the client learns none.
+            The number in the header; None if the client gets none.
         """
         is_rest = bill.route is not None and bill.route.family == "rest"
         if bill.route is None or bill.route.is_open or not is_rest or request.session is None:
@@ -189,7 +189,7 @@ class Exchanger:
         return None if form == "garbled" else used
 
     def _told_usage(self, bill: _Bill) -> int:
-        """What the header says is used: the count of some time ago, unless that is switched off."""
+        """The usage in the header: the count of some time ago, unless that is switched off."""
         org, options = self.org, self.org.options
         age_s = header_age_s(
             bill.number,

@@ -1,4 +1,4 @@
-"""What a client reads when a fault rule hits its call: an answer instead of the true one, or the true one changed."""
+"""The answer when a fault rule hits a call: another one instead of the true one, or the true one changed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _KNOWN = {
 
 def instead(rule: Rule, request: Request, base_urls: Mapping[str, str]) -> Response | None:
     """
-    What the client gets instead of the true answer; None where the fault lets it through.
+    The answer instead of the true one; None if the fault lets the true one through.
 
     Args:
         base_urls: the org's two addresses, as ``url`` and ``https_url``.

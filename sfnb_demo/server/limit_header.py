@@ -6,7 +6,7 @@ import math
 from zlib import crc32
 
 RECORDED_AGE_S = 53.0
-"""The median age of the number in recorded answers of real orgs, at four calls a second; 31 to 78 s in all."""
+"""The median age of the number in recorded answers of real orgs, at four calls a second. All: 31 to 78 s."""
 
 _YOUNGEST, _OLDEST = 31 / RECORDED_AGE_S, 78 / RECORDED_AGE_S
 
@@ -15,7 +15,7 @@ def header_age_s(
     number: int, at_s: float, *, median_s: float = RECORDED_AGE_S, has_wobble: bool = True
 ) -> float:
     """
-    How many seconds ago the number that a call's answer tells was true.
+    How many seconds ago the number in a call's answer was true.
 
     In recorded runs the age wanders over a minute or so, and differs by seconds from one answer to
     the next, as if several servers answered in turn, each with a count of its own age. So the number
@@ -36,7 +36,7 @@ def header_age_s(
 
 
 def limit_header(used: int, most: int, form: str) -> str | None:
-    """The value of ``Sforce-Limit-Info``; some clients read only the short form. None: no header."""
+    """The value of ``Sforce-Limit-Info``. Some clients read only the short form. None: no header."""
     if form == "gone":
         return None
     if form == "garbled":

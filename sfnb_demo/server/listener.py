@@ -1,8 +1,8 @@
 """
 The HTTP side: a thread for each connection, HTTP/1.1 with keep-alive, TLS or not on the same port.
 
-A connection's first byte tells whether it is TLS, so one port serves both: some clients insist on https whatever the
-address said.
+A connection's first byte shows whether it is TLS, so one port serves both: some clients insist on https
+whatever the address says.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Listener(ThreadingHTTPServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             connection = self._maybe_tls(request)
-        except OSError:  # the client left, or its TLS handshake failed: nobody to answer
+        except OSError:  # the client left, or its TLS handshake failed: there is nobody to answer
             self.shutdown_request(request)
             return
         with self._open_lock:
@@ -72,7 +72,7 @@ class Listener(ThreadingHTTPServer):
                 self._open.discard(connection)
 
     def close_connections(self) -> None:
-        """End what is still open, so that its threads come back."""
+        """Close all open connections, so that their threads end."""
         with self._open_lock:
             still_open = list(self._open)
         for connection in still_open:
@@ -80,7 +80,7 @@ class Listener(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news; anything else is a bug here, and is shown."""
+        """Ignore clients that hang up. Anything else is a bug here, and is shown."""
         if not isinstance(sys.exception(), (OSError, TimeoutError)):
             super().handle_error(request, client_address)
 
@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return
         if not _is_loopback_host(self.headers.get("host", "")):
-            # A web page that points its own name at 127.0.0.1 must not reach the org.
+            # A web page whose own name points at 127.0.0.1 must not reach the org.
             self._refuse(421, b"<h1>Misdirected Request</h1>")
             return
         body = self._read_body()
@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the org keeps its own log."""
 
     def _read_body(self) -> bytes | None:
-        """The body, by length or in chunks; None when it was refused."""
+        """The body, by length or in chunks; None if it was refused."""
         if "chunked" in self.headers.get("transfer-encoding", "").lower():
             return self._read_chunks()
         try:

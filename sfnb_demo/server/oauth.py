@@ -23,7 +23,7 @@ _LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
 
 
 class Refusal(Exception):
-    """What the token endpoint says instead of a token; always HTTP 400."""
+    """The token endpoint's answer instead of a token; always HTTP 400."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
@@ -54,7 +54,7 @@ def token(org: DemoOrg, request: Request) -> Response:
 
 
 def revoke(org: DemoOrg, request: Request) -> Response:
-    """POST (or GET) /services/oauth2/revoke?token=…: 200, or 400 when there is no such token."""
+    """POST (or GET) /services/oauth2/revoke?token=…: 200, or 400 for an unknown token."""
     form = request.params | dict(parse_qsl(request.body.decode("utf-8", "replace")))
     if org.sessions.end(form.get("token", "")):
         return empty_answer(200)
@@ -156,7 +156,7 @@ def _read_basic_auth(request: Request, form: dict[str, str]) -> None:
 
 
 def _grant(org: DemoOrg, request: Request, session: Session) -> dict[str, Any]:
-    """A token answer: what all clients need of it together; ``issued_at`` is a text of milliseconds."""
+    """A token answer, with everything that any client needs. ``issued_at`` is milliseconds as text."""
     identity_url = _identity_url(org, request, session.user)
     issued_at = str(int(org.clock.now_s() * 1000))
     signature = hmac.new(

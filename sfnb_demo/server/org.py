@@ -33,7 +33,7 @@ class DemoOrg:
 
     Args:
         folder: keys, job results and log files; its content is the demo org's own.
-        database: one made before; None makes one as the options say.
+        database: an existing one; None: make one from the options.
     """
 
     def __init__(self, options: Options, folder: Path, *, database: Database | None = None) -> None:
@@ -49,7 +49,7 @@ class DemoOrg:
         )
         self._owns_database = database is None
         self.database = database or _made_database(options, self.clock)
-        # A database that was made before its org tells the org's time from now on.
+        # An existing database uses this org's clock from now on.
         self.database.clock = self.clock.now
         self._names = {name.lower(): name for name in self.database.object_names()}
         self.catalogue_changed_at = self.clock.now().replace(microsecond=0)
@@ -96,7 +96,7 @@ class DemoOrg:
         return dict(zip(("url", "https_url"), self.base_urls, strict=False))
 
     def object_name(self, name: str) -> str | None:
-        """The object's own spelling of a name in any case, None if the org has no such object."""
+        """The exact name of an object from a name in any case; None if the org has no such object."""
         return self._names.get(name.lower())
 
     def object_of_id(self, record_id: str) -> str | None:
@@ -109,7 +109,7 @@ class DemoOrg:
         return None
 
     def spend_bulk(self, budget: str, units: int, *, is_forced: bool = False) -> bool:
-        """Book units of a Bulk budget now; False if the org has no more of it."""
+        """Book units of a Bulk budget now; False if not enough are left."""
         return self.quota.spend(budget, units, self.clock.now_s(), is_forced=is_forced)[0]
 
     def status(self) -> dict[str, Any]:

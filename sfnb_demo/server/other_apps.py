@@ -1,8 +1,8 @@
 """
-The other apps of the org: they spend on a daily curve, weekdays more than weekends, with bursts.
+The org's other apps: they spend on a daily curve, more on weekdays than on weekends, with bursts.
 
-Nothing runs in the background. What an app did in a minute is a function of the seed, the app and the day, computed
-when somebody asks; so the past exists as far back as one looks, and is the same in every run.
+Nothing runs in the background. Seed, app and day determine what an app did in each minute; it is computed
+on request. So there is a past of any length, the same in every run.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class OtherApp:
         connected_app_id: 15 characters, prefix 0H4.
         user: index into the organization's users.
         share: part of the day's calls of all other apps.
-        peak_hour: UTC hour of its maximum; ``width_h`` how long it stays busy. Width 24 is flat.
-        weekend: what is left of it on Saturday and Sunday.
-        burst: part of a day's calls that it spends within minutes on about two days a week.
+        peak_hour: UTC hour of its maximum; ``width_h``: how long it stays busy, 24 is flat.
+        weekend: its share of that on Saturday and Sunday.
+        burst: part of a day's calls spent within minutes, on about two days a week.
         extra: units of the Bulk budgets for each call.
     """
 
@@ -75,12 +75,12 @@ APPS: tuple[OtherApp, ...] = (
 
 class OtherApps:
     """
-    What the other apps spend; safe for threads.
+    The usage of the other apps; safe for threads.
 
     Args:
-        daily_calls: calls of all of them on an ordinary weekday, about.
+        daily_calls: calls of all together on an ordinary weekday, approximately.
         has_bursts: False leaves the plain curve.
-        is_on: whether they spend from the start, and have done so before.
+        is_on: whether they spend from the start and did so before.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class OtherApps:
         self.daily_calls = daily_calls
         self.has_bursts = has_bursts
         self._lock = threading.Lock()
-        # Minutes in which they spend: (first, last), last None while it goes on.
+        # The minutes in which they spend: (first, last); last is None for the current span.
         self._spells: list[tuple[int, int | None]] = [(0, None)] if is_on else []
         self._day_sums = lru_cache(maxsize=512)(self._compute_day_sums)
         self._day_calls = lru_cache(maxsize=512)(self._compute_day_calls)
@@ -100,7 +100,7 @@ class OtherApps:
         return bool(self._spells) and self._spells[-1][1] is None
 
     def switch(self, *, is_on: bool, at_s: float) -> None:
-        """Let them begin or stop; what they have spent stays spent."""
+        """Switch them on or off. What they have spent stays spent."""
         minute = int(at_s // 60)
         with self._lock:
             if is_on and not self.is_on:
@@ -109,7 +109,7 @@ class OtherApps:
                 self._spells[-1] = (self._spells[-1][0], minute)
 
     def calls(self, app: int, day: int) -> Minutes:
-        """Calls of one app in each minute of a day (days since 1970): 1,440 numbers; 0 where it was switched off."""
+        """Calls of one app in each minute of a day (days since 1970): 1,440 numbers, 0 while switched off."""
         minutes = self._day_calls(app, day).copy()
         first = day * DAY_MINUTES
         is_live = np.zeros(DAY_MINUTES, dtype=bool)
@@ -122,7 +122,7 @@ class OtherApps:
 
     def used(self, budget: str, at_s: float) -> int:
         """
-        Units of all of them in the 24 hours up to ``at_s``.
+        Units of all together in the 24 hours up to ``at_s``.
 
         A minute's calls are made at its beginning.
         """
@@ -162,7 +162,7 @@ class OtherApps:
         app = APPS[app_index]
         random = np.random.default_rng([self.seed, app_index, day])
         minutes = np.arange(DAY_MINUTES)
-        # Distance to the peak on the clock face, so that 23:00 is near 01:00.
+        # Distance to the peak on the clock face: 23:00 is near 01:00.
         distance_h = np.abs((minutes / 60.0 - app.peak_hour + 12.0) % 24.0 - 12.0)
         curve = np.exp(-0.5 * (distance_h / app.width_h) ** 2) + 0.02
         # 1 January 1970 was a Thursday: Monday is 0.

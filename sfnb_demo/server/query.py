@@ -33,7 +33,7 @@ def query_all(org: DemoOrg, request: Request) -> Response:
 
 def next_page(org: DemoOrg, request: Request) -> Response:
     """GET /query/01g…-2000; both paths serve the cursors of both."""
-    # Some clients put the whole nextRecordsUrl behind /query/: only its last segment counts.
+    # Some clients append the whole nextRecordsUrl to /query/: only its last segment counts.
     locator = request.args["locator"].rsplit("/", 1)[-1]
     cursor_id, _, offset_text = locator.partition("-")
     cursor_id = ids.normal(cursor_id) or cursor_id
@@ -77,7 +77,7 @@ def _page(request: Request, cursor: Cursor, cursor_id: str, offset: int) -> Resp
     is_done = end >= result.total_size or not rows
     answer: dict[str, Any] = {"totalSize": result.total_size, "done": is_done}
     if not is_done:
-        # Also for queryAll the address says /query/ (REST guide, QueryAll).
+        # The address says /query/ for queryAll too (REST guide, QueryAll).
         answer["nextRecordsUrl"] = f"{request.data_url}/query/{cursor_id}-{end}"
     answer["records"] = rows
     return json_answer(answer)
@@ -90,7 +90,7 @@ def _page_rows(header: str) -> int:
 
 
 def _explain(org: DemoOrg, request: Request, soql: str) -> Response:
-    """A plan of Salesforce's form; the demo org always scans, so it says TableScan."""
+    """A plan in Salesforce's form. The demo org always scans, so it says TableScan."""
     result = org.database.query(soql, all_rows=False, version=request.version)
     rows = org.database.count(result.object)
     return json_answer(

@@ -1,8 +1,8 @@
 """
-What the org counts, and when it refuses: four budgets in a rolling 24 hours.
+The org's four budgets over a rolling 24 hours, and when it refuses.
 
-A call leaves the window exactly 24 hours after it was made; nothing is reset at midnight (Salesforce limits cheat
-sheet, "API Request Limits and Allocations").
+A call leaves the window exactly 24 hours after it was made. Nothing is reset at midnight (Salesforce
+limits cheat sheet, "API Request Limits and Allocations").
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ DEFAULT_MAX: Mapping[str, int] = {
 
 
 class Others(Protocol):
-    """Somebody else who spends; see ``other_apps``."""
+    """Other spenders; see ``other_apps``."""
 
     def used(self, budget: str, at_s: float) -> int:
-        """What they spent in the 24 hours up to ``at_s``."""
+        """Their usage in the 24 hours up to ``at_s``."""
         ...
 
 
 class Meter:
-    """What was spent, by time. Not locked: the quota locks. Times must come in order."""
+    """Usage by time. Not locked: the quota locks. Times must come in order."""
 
     def __init__(self) -> None:
         self._times_s: list[float] = []
@@ -51,7 +51,7 @@ class Meter:
         return self._totals[index - 1] if index else 0
 
     def used(self, at_s: float) -> int:
-        """Units spent in the 24 hours up to ``at_s``; one spent exactly 24 hours ago has come back."""
+        """Units spent in the 24 hours up to ``at_s``. One spent exactly 24 hours ago no longer counts."""
         return self.total(at_s) - self.total(at_s - DAY_S)
 
 
@@ -62,7 +62,7 @@ class Quota:
     Args:
         is_hard: refuse beyond the maximum (Developer Edition, sandboxes, trials). Soft lets ``api`` go over it, as paid
             production orgs do; the Bulk budgets are hard in every org.
-        max_units: the allocations; ``DEFAULT_MAX`` where nothing is said.
+        max_units: the allocations; default ``DEFAULT_MAX``.
     """
 
     def __init__(
@@ -92,13 +92,13 @@ class Quota:
         self, budget: str, units: int, at_s: float, *, is_forced: bool = False
     ) -> tuple[bool, int]:
         """
-        Spend, unless that is refused: whether it was let through, and what is used after it.
+        Spend, unless that is refused: whether it was allowed, and the usage after it.
 
-        Looking and spending are one step, so that many threads together never pass a hard maximum.
-        ``is_forced`` books what has happened already, whatever the maximum says.
+        Check and spending are one step, so many threads together never exceed a hard maximum.
+        ``is_forced`` books what has already happened, regardless of the maximum.
         """
         with self._lock:
-            # Threads read the clock before they come here; the later one may come first by a hair.
+            # Threads read the clock before they arrive here, so a later time may arrive first.
             self._last_s = at_s = max(at_s, self._last_s)
             used = self._used(budget, at_s)
             is_limited = self.is_hard or budget != "api"

@@ -1,4 +1,4 @@
-"""Refusals that no single resource owns: over the limit, and Bulk API 1's error form."""
+"""Refusals shared by several resources: over the limit, and Bulk API 1's error form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def total_requests() -> ApiError:
 
 
 def concurrent_requests() -> ApiError:
-    """The same code for too many long calls at once; only the words differ."""
+    """The same code for too many long calls at once; only the message differs."""
     return ApiError(
         "REQUEST_LIMIT_EXCEEDED",
         "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",

@@ -19,9 +19,9 @@ from sfnb_demo.server.org import DemoOrg
 
 class DemoServer:
     """
-    A demo org that answers on two ports of 127.0.0.1, from its making until ``close``.
+    A demo org that answers on two ports of 127.0.0.1 until ``close``.
 
-    Either port speaks TLS and plain HTTP; two are opened so that both addresses read naturally.
+    Both ports speak TLS and plain HTTP; there are two so that both addresses look natural.
 
     Args:
         folder: its work folder: keys, job results, log files.
@@ -118,7 +118,7 @@ class DemoServer:
         self._threads = []
 
     def ready(self) -> dict[str, Any]:
-        """What a client needs to know of it; holds secrets, of an org that holds none."""
+        """What a client needs to connect. It holds secrets, but the org has nothing to protect."""
         sessions, keys = self.org.sessions, self.org.keys
         return {
             "url": self.url,
@@ -140,7 +140,7 @@ class DemoServer:
         }
 
     def write_ready(self, path: Path) -> None:
-        """Write the ready file, whole or not at all; only its owner may read it."""
+        """Write the ready file, whole or not at all. Only its owner may read it."""
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         write_private(part, json.dumps(self.ready(), indent=2).encode())
         part.replace(path)

@@ -1,4 +1,4 @@
-"""Who may come in: the org's logins and the sessions they opened."""
+"""The org's logins and their sessions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def random_text(length: int, chars: str = string.ascii_letters + string.digits) 
 
 @dataclass(frozen=True, slots=True)
 class ConnectedApp:
-    """The app that a client logs in through; its name is what the event log and ``/limits`` show."""
+    """The app that a client logs in through. The event log and ``/limits`` show its name."""
 
     name: str
     app_id: str
@@ -36,8 +36,8 @@ class Session:
     One login.
 
     Args:
-        told: the last ``api`` figure that an answer of this session carried, -1 before the first.
-        in_flight: its calls that are being served now.
+        told: the last ``api`` number in an answer to this session; -1 before the first.
+        in_flight: its calls in flight now.
     """
 
     number: int
@@ -51,7 +51,7 @@ class Session:
 
 class Sessions:
     """
-    Tokens and what they open; safe for threads.
+    Sessions by token; safe for threads.
 
     Args:
         idle_minutes: a session that is idle for so many simulated minutes ends; None: never.
@@ -86,17 +86,17 @@ class Sessions:
 
     @property
     def admin(self) -> User:
-        """The first active user: who backs up."""
+        """The first active user, the administrator."""
         return next(user for user in self.organization.users if user.is_active)
 
     @property
     def limited(self) -> User | None:
-        """The second active user: may use the API, and sees own records alone."""
+        """The second active user, who may use the API and sees only own records."""
         return next((u for u in self.organization.users if u.is_active and u != self.admin), None)
 
     def is_password(self, given: str) -> bool:
-        """Whether this is the password, alone or followed by the security token."""
-        # The demo org trusts the loopback address, as an org trusts its network ranges: the token may be left out.
+        """Whether this is the password, with or without the security token appended."""
+        # An org needs no token from its trusted network ranges; the demo org trusts the loopback address.
         return any(
             hmac.compare_digest(given.encode(), wanted.encode())
             for wanted in (self.password, self.password + self.security_token)
@@ -110,19 +110,19 @@ class Sessions:
         return session
 
     def refresh_token(self, user: User, app: ConnectedApp, *, token: str = "") -> str:
-        """A refresh token for a user; ``token`` is one that was agreed on before."""
+        """A refresh token for a user; ``token`` fixes its text."""
         token = token or "5Aep861" + random_text(80, _TOKEN_CHARS)
         with self._lock:
             self._by_refresh_token[token] = (user, app)
         return token
 
     def refreshed(self, refresh_token: str) -> Session | None:
-        """A new session for a refresh token; None if it is not (or no longer) good."""
+        """A new session for a refresh token; None if the token is not valid."""
         known = self._by_refresh_token.get(refresh_token)
         return self.open(*known) if known else None
 
     def find(self, token: str) -> Session | None:
-        """The live session of a token, and note that it was used; None if it has ended."""
+        """The live session of a token, marked as used now; None if it has ended."""
         now_s = self._now_s()
         with self._lock:
             session = self._by_token.get(token)
@@ -138,27 +138,27 @@ class Sessions:
             return session
 
     def begin_call(self, session: Session) -> tuple[int, int]:
-        """Note a call that is under way: what the session had been told, and how many others were under way."""
+        """Note a call's start. Returns the session's last known usage and its other calls in flight."""
         with self._lock:
             before = session.told, session.in_flight
             session.in_flight += 1
             return before
 
     def end_call(self, session: Session, told: int | None) -> None:
-        """Note that a call is over, and in the same moment what its answer tells; None: nothing."""
+        """Note a call's end and, in the same step, the usage in its answer; None: no usage."""
         with self._lock:
             session.in_flight -= 1
             if told is not None:
                 session.told = told
 
     def end(self, token: str) -> bool:
-        """End a session, or take back a refresh token; whether there was one."""
+        """End a session or a refresh token; whether there was one."""
         with self._lock:
             ended = self._by_token.pop(token, None)
             return self._by_refresh_token.pop(token, None) is not None or ended is not None
 
     def end_all(self) -> int:
-        """End every session; refresh tokens stay good. How many there were."""
+        """End every session and return their number. Refresh tokens stay valid."""
         with self._lock:
             ended = len(self._by_token)
             self._by_token.clear()

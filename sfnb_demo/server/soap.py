@@ -1,4 +1,4 @@
-"""SOAP: ``login()`` as the clients that still use it want it, and its faults."""
+"""SOAP: ``login()`` for the clients that still use it, and its faults."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def fault(err: ApiError) -> Response:
 
 def _read(body: bytes) -> tuple[dict[str, str], str]:
     """
-    The operation's name and its arguments, by local name: every client picks its own prefixes.
+    The operation's arguments and its name. Prefixes are ignored: each client picks its own.
 
     A document type is refused, so that no entity can be expanded.
     """

@@ -48,7 +48,7 @@ def retrieve_many(org: DemoOrg, request: Request) -> Response:
 
 
 def save_many(org: DemoOrg, request: Request) -> Response:
-    """POST (insert) or PATCH (update) /composite/sobjects: HTTP 200 even where rows are refused."""
+    """POST (insert) or PATCH (update) /composite/sobjects: HTTP 200 even if rows are refused."""
     given = request.json_object()
     records = given.get("records")
     if not isinstance(records, list):

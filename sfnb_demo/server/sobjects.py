@@ -153,11 +153,11 @@ def body(org: DemoOrg, request: Request) -> Response:
     )
 
 
-# -- what the handlers share ------------------------------------------------------------------------------------------
+# -- shared by the handlers ------------------------------------------------------------------------------------------
 
 
 def _object(org: DemoOrg, request: Request) -> str:
-    """The object's own name for the one in the path, which may be in any case; ``NOT_FOUND`` if there is none."""
+    """The exact name of the object in the path, which may be in any case; ``NOT_FOUND`` if unknown."""
     found = org.object_name(request.args["object"])
     if found is None:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
@@ -224,7 +224,7 @@ def _moment(request: Request, name: str) -> datetime:
 
 
 def _is_unchanged(org: DemoOrg, request: Request) -> bool:
-    """Whether ``If-Modified-Since`` is at or after the last change of the catalogue, which is the org's start."""
+    """Whether ``If-Modified-Since`` is at or after the catalogue's last change, the org's start."""
     since = request.headers.get("if-modified-since")
     if since is None:
         return False

@@ -1,9 +1,9 @@
 """
 The standard report "API Usage Last 7 Days": calls by user and calendar day, today and the six days before.
 
-Its answer has the form of a summary report (Reports and Dashboards REST API guide, Execute Sync and Decode the Fact
-Map). It is there with the event log and without, for users who may see the whole org's administration; others find
-no such report in the list, and are refused when they run it. Each call costs one like any other.
+Its answer has the form of a summary report (Reports and Dashboards REST API guide, Execute Sync and
+Decode the Fact Map). It exists with and without the event log, for users who may see the whole org's
+administration. Others do not find it in the list and may not run it. It costs one call.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def list_reports(org: DemoOrg, request: Request) -> Response:
 
 
 def run_report(org: DemoOrg, request: Request) -> Response:
-    """The report's figures of this moment, by GET or POST; an answer to POST is the same, filters are not known."""
+    """The report's current figures, by GET or POST. Filters in a POST are ignored."""
     if ids.normal(request.args["report_id"]) != REPORT_ID:
         raise ApiError("NOT_FOUND", "The data you’re trying to access is unavailable.", 404)
     if not _is_permitted(org, request):
@@ -48,7 +48,7 @@ def run_report(org: DemoOrg, request: Request) -> Response:
 
 
 def calls_by_user_and_day(org: DemoOrg) -> dict[User, Counter[str]]:
-    """Calls that counted, ours and the other apps', by user and UTC day (ISO); without what had none."""
+    """Counted calls, the log's and the other apps', by user and UTC day (ISO); users without calls are left out."""
     now = org.clock.now()
     today = datetime(now.year, now.month, now.day, tzinfo=UTC)
     users = org.sessions.organization.users
@@ -69,7 +69,7 @@ def calls_by_user_and_day(org: DemoOrg) -> dict[User, Counter[str]]:
 
 
 def _is_permitted(org: DemoOrg, request: Request) -> bool:
-    """View Setup and Configuration, Manage Users and Modify All Data: here, who has the administrator's profile."""
+    """Needs View Setup and Configuration, Manage Users and Modify All Data: here the administrator's profile."""
     return request.user.user.profile_id == org.sessions.admin.profile_id
 
 

@@ -28,7 +28,7 @@ def label(version: int) -> str:
 
 
 def versions(org: DemoOrg, _request: Request) -> Response:
-    """All served versions; open to everybody and not counted (REST guide, Versions)."""
+    """All served versions. No session needed, not counted (REST guide, Versions)."""
     return json_answer(
         [
             {"label": label(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"}

@@ -1,4 +1,4 @@
-"""Requests, answers and routes: what travels between the socket and the org."""
+"""Requests, answers and routes: everything between the socket and the org."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Request:
     Args:
         target: path with query string as it was sent.
         path: decoded path, without the query string.
-        headers: names in lower case.
+        headers: by name in lower case.
         base_url: scheme, host and port that the client used; what ``instance_url`` answers.
         is_inner: True for a subrequest.
         fault: the scripted fault of this call.
@@ -112,7 +112,7 @@ class Request:
 
     @property
     def user(self) -> Session:
-        """The session that sent this; only on routes that want one."""
+        """The session that sent this; only on routes that need one."""
         if self.session is None:
             raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", 401)
         return self.session
@@ -124,7 +124,7 @@ class Request:
         return self.answer_inner(inner)
 
     def json(self) -> Any:
-        """The body as JSON; ``JSON_PARSER_ERROR`` if it is none."""
+        """The body as JSON; ``JSON_PARSER_ERROR`` if it cannot be parsed."""
         try:
             return json.loads(self.body)
         except ValueError as err:
@@ -145,7 +145,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """``value`` is what ``body`` holds as JSON, kept so that composite answers need not parse it again."""
+    """``value`` is the JSON value of ``body``, kept so that composite answers need not parse it again."""
 
     status: int = 200
     body: Body = b""
@@ -172,7 +172,7 @@ def json_answer(value: Any, status: int = 200, **headers: str) -> Response:
 
 
 def empty_answer(status: int = 204) -> Response:
-    """No body at all; clients parse the body of a 204 if there is one."""
+    """No body at all: clients would parse the body of a 204."""
     return Response(status)
 
 
@@ -191,9 +191,9 @@ Handler = Callable[["DemoOrg", Request], Response]
 class Route:
     """
     Args:
-        family: how a refusal is written: ``rest`` (JSON array), ``async`` (Bulk API 1), ``soap``; calls of a ``free``
-            one are neither counted nor do they carry the limit header.
-        is_open: no session needed, and free as well.
+        family: the form of a refusal: ``rest`` (JSON array), ``async`` (Bulk API 1), ``soap``. Calls of the
+            family ``free`` are not counted and have no limit header.
+        is_open: needs no session, and is free.
     """
 
     method: str
@@ -209,7 +209,7 @@ def route(
     """
     A route for ``path``; ``{name}`` is one segment, ``{name+}`` the rest, ``{version}`` an API version.
 
-    A trailing slash is always accepted, and letter case never matters: clients differ in both
+    A trailing slash is accepted and case is ignored: clients differ in both
     (``/query`` and ``/query/``, ``resultPages`` and ``resultpages``).
     """
     pattern = re.sub(r"\{version\}", r"(?P<version>\\d\\d\\.0)", path)
@@ -219,7 +219,7 @@ def route(
 
 
 def refusing(method: str, err: ApiError) -> Route:
-    """A REST route for what has none: it answers with the error."""
+    """A REST route for a path without one: it answers with the error."""
 
     def refuse(_org: DemoOrg, _request: Request) -> Response:
         raise err
@@ -240,7 +240,7 @@ class Router:
         HEAD is served as GET.
         """
         method = "GET" if request.method == "HEAD" else request.method
-        # A POST may carry the real method, for clients behind proxies that know no PATCH (REST guide).
+        # A POST may name the real method, for clients behind proxies that do not know PATCH (REST guide).
         if method == "POST" and "_HttpMethod=PATCH" in request.target:
             method = "PATCH"
         allowed: list[str] = []

@@ -1,6 +1,9 @@
 """
-SOQL as the demo org understands it: text (``parser``, ``grammar.lark``) to a tree (``tree``), the tree to SQL for
-DuckDB and a plan of the records (``compile``, ``names``, ``conditions``, ``plan``), rows to JSON (``records``).
+SOQL as the demo org understands it.
 
-Every refusal carries Salesforce's errorCode and, where it has one, the frame that points at the mistake (``frame``).
+Text becomes a tree (``parser``, ``grammar.lark``, ``tree``); the tree becomes SQL for DuckDB and a plan
+of the records (``compile``, ``selecting``, ``names``, ``conditions``, ``plan``); rows become JSON (``records``).
+
+Every refusal has Salesforce's errorCode and, where Salesforce gives one, the frame that points at the
+mistake (``frame``).
 """

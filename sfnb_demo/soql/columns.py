@@ -1,4 +1,4 @@
-"""What ``/query?q=…&columns=true`` tells of a statement: its columns instead of its rows. ``sf data query`` asks."""
+"""The answer to ``/query?q=…&columns=true``: a statement's columns instead of its rows. ``sf data query`` uses it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _UNGROUPED = ("TOLABEL", "FORMAT", "CONVERTCURRENCY", "CONVERTTIMEZONE", "FIELDS
 
 def describe_columns(catalog: Catalog, query: tree.Query) -> dict[str, Any]:
     """
-    The columns of a statement that has been found good, in Salesforce's form.
+    The columns of a valid statement, in Salesforce's form.
 
-    A parent is a column with ``joinColumns``; a subquery is one that is ``aggregate`` too; an aggregate without an
-    alias is called ``expr0``, ``expr1`` and so on.
+    A parent is a column with ``joinColumns``. A subquery is one that is also ``aggregate``. Aggregates
+    without an alias are named ``expr0``, ``expr1`` and so on.
     """
     obj = catalog.find(query.object)
     if obj is None:
@@ -41,7 +41,7 @@ def describe_columns(catalog: Catalog, query: tree.Query) -> dict[str, Any]:
 
 @dataclass
 class _List:
-    """Columns as they gather; those of one parent gather in one place."""
+    """Collects columns; those of one parent together."""
 
     columns: list[dict[str, Any]] = field(default_factory=list)
     parents: dict[str, _List] = field(default_factory=dict)
@@ -96,7 +96,7 @@ def _add_call(
             if which == "ALL" or f.is_custom == (which == "CUSTOM")
         ]
     elif call.argument is None:
-        # COUNT() alone answers with a number and no row, so it has no column.
+        # COUNT() alone gives a number and no row, so it has no column.
         return
     elif call.name in _UNGROUPED and isinstance(call.argument, tree.Path) and alias is None:
         _add_field(found, scope, call.argument)

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
-"""A parsed statement to SQL for DuckDB, and the plan by which its rows become Salesforce records."""
+"""Compiles a parsed statement to SQL for DuckDB and the plan that turns its rows into Salesforce records."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Compiler:
     Compiles the queries of one request.
 
     Args:
-        all_rows: deleted rows and archived activities too.
-        user_id: who asks; UserPermissionAccess shows this user's permissions alone.
-        sees_all: whether this user has View All Data; the others see what is theirs.
+        all_rows: include deleted rows and archived activities.
+        user_id: the user who asks; UserPermissionAccess shows only this user's permissions.
+        sees_all: whether this user has View All Data. Others see only their own records.
         today: the day that date literals are counted from.
     """
 
@@ -59,7 +59,7 @@ class Compiler:
         The plan of a whole statement.
 
         Args:
-            is_retrieve: one record by its id, for which no object wants another filter.
+            is_retrieve: one record by its Id; no object requires another filter then.
 
         Raises:
             ApiError: with Salesforce's code, for everything that Salesforce would refuse.
@@ -141,7 +141,7 @@ class Compiler:
         return " WHERE " + " AND ".join(parts) if parts else ""
 
     def _own_rows(self, obj: ObjectDef, alias: str) -> str:
-        """What a user without View All Data sees: own records, and the details of own records."""
+        """The rows a user without View All Data sees: own records and their details."""
         if obj.has("OwnerId"):
             return f'{alias}."OwnerId" = {literal(self.user_id or "")}'
         for field in obj.fields:
@@ -160,7 +160,7 @@ class Compiler:
         return " ".join([f" FROM {quote(scope.object.name)} {scope.prefix}", *scope.joins])
 
     def operand(self, scope: Scope, operand: tree.Operand) -> tuple[str, Field]:
-        """An operand outside aggregates."""
+        """SQL and field of an operand outside aggregates."""
         if isinstance(operand, tree.Path):
             column = scope.resolve(operand)
             return column.sql, column.field
@@ -177,7 +177,7 @@ class Compiler:
         raise malformed(scope.text, operand.at, f"unexpected token: '{operand.name}'")
 
     def _grouped(self, scope: Scope, operand: tree.Operand) -> tuple[str, Field]:
-        """An operand that may be an aggregate."""
+        """SQL and field of an operand that may be an aggregate."""
         if not isinstance(operand, tree.Call) or operand.name not in AGGREGATES:
             return self.operand(scope, operand)
         if operand.argument is None:

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
-"""WHERE and HAVING as SQL, with Salesforce's notion of what equals what."""
+"""WHERE and HAVING as SQL, with Salesforce's rules of equality."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Conditions:
     """
     Makes the SQL of one query's conditions.
 
-    Text compares without regard to case, ids with regard to it; ``!=`` and ``NOT IN`` hold for null too.
+    Text ignores case, Ids do not. ``!=`` and ``NOT IN`` are true for null.
     """
 
     def __init__(self, text: str, *, to_sql: ToSql, semijoin: Semijoin, today: date) -> None:
@@ -47,7 +47,7 @@ class Conditions:
             case tree.Junction():
                 return "(" + f" {node.op} ".join(self.sql(p) for p in node.parts) + ")"
             case tree.Negation():
-                # SOQL has two truth values: what is not true, for want of a value, is false, and its negation true.
+                # SOQL has two truth values: a comparison with a missing value is false, and its negation true.
                 return f"(NOT coalesce({self.sql(node.part)}, false))"
             case tree.Condition():
                 return self._condition(node)

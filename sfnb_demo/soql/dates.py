@@ -1,4 +1,4 @@
-"""SOQL's date literals as half-open ranges of days, in UTC; the fiscal year is the calendar's."""
+"""SOQL's date literals as half-open ranges of days, in UTC. The fiscal year is the calendar year."""
 
 from __future__ import annotations
 

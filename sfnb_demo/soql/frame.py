@@ -1,4 +1,4 @@
-"""The frame in which Salesforce shows where a statement is wrong: the line, a caret, the row and the column."""
+"""The frame in which Salesforce shows a mistake in a statement: the line, a caret, row and column."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES_HINT = (
 
 
 def frame(text: str, at: int, message: str) -> str:
-    """The message below the place it is about."""
+    """The message below the line and the caret."""
     row = text.count("\n", 0, at) + 1
     start = text.rfind("\n", 0, at) + 1
     end = text.find("\n", at)

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
-"""From the names in a statement to columns: fields, parent paths, and the joins that they need."""
+"""Resolves the names in a statement to columns: fields, parent paths, and the joins they need."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MAX_LEVELS = 5
 
 
 def quote(name: str) -> str:
-    """A name as DuckDB wants it."""
+    """A name quoted for DuckDB."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text as DuckDB wants it; SQL's strings know no escapes but the doubled quote."""
+    """A text quoted for DuckDB. SQL strings know no escape but the doubled quote."""
     return "'" + text.replace("'", "''").replace("\0", "") + "'"
 
 
@@ -43,7 +43,7 @@ def expression(obj: ObjectDef, wanted: Field, alias: str) -> str:
 
 
 def polymorphic_source(catalog: Catalog, targets: tuple[str, ...]) -> str:
-    """What a polymorphic lookup may point to, as one table with the columns of the pseudo object."""
+    """All targets of a polymorphic lookup, as one table with the columns of the pseudo object."""
     selects = []
     for target in targets:
         obj = catalog.find(target)

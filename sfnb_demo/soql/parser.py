@@ -1,4 +1,4 @@
-"""SOQL text to a tree."""
+"""Parses SOQL text to a tree."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def parse(text: str) -> tree.Query:
 
 
 def unescape(quoted: str) -> str:
-    """The characters meant by a quoted string, LIKE's escapes left for LIKE."""
+    """The characters of a quoted string; LIKE's own escapes stay."""
 
     def one(match: re.Match[str]) -> str:
         ch = match[1]
@@ -117,10 +117,10 @@ class _Builder(Transformer[Token, Any]):
         return tree.Call(str(parts[0]).upper(), parts[1], at=_at(parts[0]))
 
     def viewing(self, parts: list[Token]) -> None:
-        """``FOR VIEW`` and its like change what people have seen lately, which is no data here."""
+        """``FOR VIEW`` and ``FOR REFERENCE`` change the recently viewed list, which the demo org does not keep."""
 
     def scope(self, parts: list[Token]) -> None:
-        """Which records of whose is not a thing the demo org knows: its users see all."""
+        """``USING SCOPE`` is accepted and ignored."""
 
     def where(self, parts: list[Any]) -> tuple[str, tree.Expression]:
         return "where", parts[0]

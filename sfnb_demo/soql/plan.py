@@ -1,4 +1,4 @@
-"""What a compiled statement runs, and how its columns make up records."""
+"""What a compiled statement runs, and how its columns form records."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Children:
 
 @dataclass
 class Plan:
-    """What to run, and what its columns mean."""
+    """The SQL to run, and what its columns mean."""
 
     object: ObjectDef
     sql: str
@@ -67,7 +67,7 @@ def written(sql: str, field: Field, flavour: Flavour) -> str:
     """The SQL of a value in the form in which it is sent."""
     kind = field.type
     if flavour == "csv":
-        if field.is_json:  # Bulk has no types: a text stands without its quotes
+        if field.is_json:  # Bulk CSV has no types: a text has no quotes of its own
             sql = f"json_extract_string({sql}, '$')"
         if kind == "datetime":
             sql = f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%gZ')"

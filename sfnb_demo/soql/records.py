@@ -1,4 +1,4 @@
-"""Rows of columns to Salesforce's JSON records."""
+"""Turns columns into Salesforce's JSON records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sfnb_demo.soql.plan import Children, Compound, Leaf, Node
 Record = dict[str, Any]
 Columns = Sequence[Sequence[Any]]
 FetchChildren = Callable[[Children, list[str]], dict[str, Record]]
-"""From a subquery and the parents' ids to what each parent that has any shows."""
+"""From a subquery and the parents' Ids to the result of each parent that has rows."""
 
 
 def build(

@@ -19,7 +19,7 @@ MAX_SUBQUERIES = 20
 
 
 class SelectList:
-    """The columns of a SELECT as they gather, and the tree of the record they make."""
+    """Collects the columns of a SELECT, and the tree of the record that they form."""
 
     def __init__(self, compiler: Compiler, scope: Scope, query: tree.Query) -> None:
         self.compiler = compiler

@@ -57,7 +57,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as written, so that ids, ints and doubles can each be read in their own way."""
+    """A number as written: Ids, ints and doubles are each read differently."""
 
     text: str
 
