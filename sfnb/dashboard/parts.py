@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from html import escape
+from typing import Any
 
 from sfnb.dashboard.backup_form import BackupForm
 from sfnb.dashboard.job_parts import AttachedPanel, jobs_part, outcome_part
@@ -24,6 +25,29 @@ from sfnb.ui.slider import LimitSlider
 AUDIT_LINES = 100
 
 BULK: tuple[Api, ...] = ("bulk", "bulk2")
+
+
+class Slider(LimitSlider):
+    """
+    The limit slider: shown at once by what is stored, since `PartMaker` has the org asked in the background.
+
+    Args:
+        closes: it stands in a panel that closes when it is done.
+    """
+
+    def __init__(self, org: LocalOrg, apis: tuple[Api, ...] | None = None, *, closes: bool) -> None:
+        self._closes = closes
+        super().__init__(org, apis=apis, is_asking=False)
+
+    def view(self) -> dict[str, Any]:
+        return {**super().view(), "closes": self._closes}
+
+
+class Browser(SnapshotBrowser):
+    """The snapshot browser, without the line of Python that gives the same rows."""
+
+    def open(self, object_name: str) -> dict[str, Any]:
+        return {**super().open(object_name), "code": ""}
 
 
 class PartMaker:
@@ -80,10 +104,10 @@ def _notice(org: LocalOrg, _: str) -> Screen:
 
 def _bulk_limits(org: LocalOrg, _: str) -> Screen:
     budgets = org.budgets()
-    apis = [api for api in BULK if budgets[api].maximum > 0]
+    apis = tuple(api for api in BULK if budgets[api].maximum > 0)
     if not apis:
         raise CallerError("This org has not reported a Bulk budget yet.")
-    return LimitSlider(org, apis=apis)
+    return Slider(org, apis, closes=True)
 
 
 def _audit(org: LocalOrg, _: str) -> Screen:
@@ -112,14 +136,14 @@ def _audit_html(org: LocalOrg) -> str:
 KINDS: Mapping[str, Callable[[LocalOrg, str], Screen]] = {
     "notice": _notice,
     "usage": lambda org, _: UsagePart(org),
-    "limits": lambda org, _: LimitSlider(org),
-    "limit_api": lambda org, _: LimitSlider(org, apis=("api",)),
+    "limits": lambda org, _: Slider(org, closes=False),
+    "limit_api": lambda org, _: Slider(org, ("api",), closes=True),
     "limit_bulk": _bulk_limits,
     "audit": _audit,
     "backup": lambda org, _: BackupForm(org),
     "jobs": lambda org, _: jobs_part(org),
     "job": lambda org, job_id: AttachedPanel(job_id, org),
     "outcome": lambda org, job_id: outcome_part(job_id, org),
-    "snapshots": lambda org, _: SnapshotBrowser(org),
+    "snapshots": lambda org, _: Browser(org),
 }
 """How each kind of part is made, from the org and the place's detail."""

@@ -141,6 +141,9 @@ class SnapshotBrowser(Screen):
         code = f'org.snapshots["{self._snapshot.id}"].frame("{object_name}")'
         return {"columns": pages.columns, "code": code, **self._state()}
 
+    def close(self) -> None:
+        self.close_object()
+
     def close_object(self) -> None:
         """Give back the temporary file of the open object."""
         if self._pages is not None:

@@ -39,13 +39,21 @@ class LimitSlider(Screen):
     """
     The limits of an org. Nothing changes before Save.
 
+    Args:
+        is_asking: whether it asks the org for a new reading when the stored one is old.
+
     Cost: one call when the org's use was not read in the last five minutes, and one for each press of "Read again".
     """
 
     script = "limit_slider"
 
     def __init__(
-        self, org: Connection, plan: Estimate | None = None, apis: Sequence[Api] | None = None
+        self,
+        org: Connection,
+        plan: Estimate | None = None,
+        apis: Sequence[Api] | None = None,
+        *,
+        is_asking: bool = True,
     ) -> None:
         unknown = [api for api in apis or () if api not in APIS]
         if unknown:
@@ -61,7 +69,7 @@ class LimitSlider(Screen):
         self._budgets: list[Budget] = []
         self._audit_head: tuple[int, str] | None = None
         self._changes: dict[Api, AuditEntry] = {}
-        if self._is_stale():
+        if is_asking and self._is_stale():
             self._read_org()
         self.refresh()
         self._pulse = Timer(self._look, LOOK_S)

@@ -177,7 +177,7 @@ def test_a_lost_connection_saves_nothing_behind_ones_back(
         typed.fill("90")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.locator(".sfnb-slider > .sfnb-status")).to_contain_text(
-            "Not saved. The kernel does not answer"
+            "Not saved. sfnb does not answer"
         )
         expect(typed).to_have_value("90")
     finally:

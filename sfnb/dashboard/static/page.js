@@ -82,12 +82,13 @@ const fold = ({ label, kind }, index) => {
   button.addEventListener("click", () => {
     if (!place.hidden) { close(); return; }
     set(true);
+    say(at("says"), "");
     const name = `fold-${index}-${Date.now()}`;
     slots.set(name, (given) => { number = given; place.replaceChildren(slot_for(given)); });
     place.replaceChildren(loading());
     try { tell({ mount: kind, slot: name }); } catch { close(); }
   });
-  place.addEventListener("sfnb-close", () => { close(); button.focus(); });
+  place.addEventListener("sfnb-close", (event) => { close(); button.focus(); say(at("says"), event.detail); });
   return { button, place };
 };
 
@@ -113,6 +114,7 @@ const put = ({ place, parts: numbers = [], problem = "" }) => {
   const heading = h("h1", { tabIndex: -1 }, place.title);
   main.replaceChildren(
     h("div", { className: "heading" }, heading, ...folds.map((one) => one.button)),
+    h("p", { id: "says", className: "says", role: "status" }),
     ...folds.map((one) => one.place),
     ...(problem ? [sentence(problem)] : []),
     ...numbers.map(slot_for));

@@ -162,7 +162,8 @@ const render = ({ model, el }) => {
     count = answer.count;
     shown_code = answer.code;
     say(code, shown_code);
-    scroller.hidden = as_frame.hidden = false;
+    scroller.hidden = false;
+    as_frame.hidden = !answer.code;
     draw_head();
     draw_filters();
     restart();

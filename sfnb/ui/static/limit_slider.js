@@ -102,6 +102,8 @@ const render = ({ model, el }) => {
   const { ask, stop } = asker(model);
   let busy = false;
   let saving = false;
+  const closes = model.get("view").closes; // opened in place: it closes when it is done
+  const done = (says) => { if (closes) root.dispatchEvent(new CustomEvent("sfnb-close", { bubbles: true, detail: says })); };
   let contested_ms = 0;
 
   const heading = h("h3");
@@ -118,7 +120,7 @@ const render = ({ model, el }) => {
   const buttons = () => {
     const dirty = parts.some((part) => part.is_dirty());
     save.disabled = busy || !dirty || !parts.every((part) => part.is_good());
-    cancel.disabled = busy || !dirty;
+    cancel.disabled = busy || (!dirty && !closes);
     read.disabled = busy;
     const contested = parts.find((part) => part.is_contested());
     say(save, contested ? `Replace ${contested.expected()} % by ${contested.wants() ?? "…"} %` : "Save");
@@ -164,7 +166,7 @@ const render = ({ model, el }) => {
     saving = false;
     if (!answer) { say(status, `${SILENT} Whether this was saved is not known: look at the last change before you try again.`); return; }
     say(status, answer.says);
-    if (answer.ok) { reason.value = ""; take(answer.view, true); }
+    if (answer.ok) { reason.value = ""; take(answer.view, true); done(answer.says); }
     else if (answer.view) take(answer.view, false);
   }));
   cancel.addEventListener("click", () => {
@@ -172,6 +174,7 @@ const render = ({ model, el }) => {
     reason.value = "";
     say(status, "Nothing was changed.");
     buttons();
+    done("Nothing was changed.");
   });
   read.addEventListener("click", () => working("Asking the org …", async () => {
     const answer = await ask({ kind: "read" }, 60000);

@@ -68,4 +68,4 @@ const asker = (model) => {
 let numbers = 0;
 const fresh_id = () => `sfnb-${Date.now().toString(36)}-${++numbers}`;
 
-const SILENT = "The kernel does not answer: the connection is lost, the kernel has ended, or it is busy.";
+const SILENT = "sfnb does not answer: the connection is lost, or it has ended or is busy.";
