@@ -12,7 +12,7 @@ from sfnb.dashboard.job_parts import AttachedPanel, jobs_part, outcome_part
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.org_list import orgs_html
 from sfnb.dashboard.places import Place
-from sfnb.dashboard.usage_part import UsagePart
+from sfnb.dashboard.usage_part import UsagePart, review
 from sfnb.errors import CallerError
 from sfnb.installation import Installation
 from sfnb.model import Api
@@ -85,6 +85,17 @@ class PartMaker:
             if known is None or known.config != config:
                 known = self._orgs[name] = LocalOrg(self._installation, name)
             return known
+
+    def report(self, name: str) -> str:
+        """
+        The org's usage report as one HTML file. Costs no call.
+
+        Raises:
+            CallerError: there is no such org.
+        """
+        from sfnb.report.page import html_report
+
+        return html_report([review(self.org(name))])
 
     def _all(self) -> list[LocalOrg]:
         return [self.org(name) for name in self.org_names()]

@@ -50,7 +50,7 @@ class Place:
     @property
     def title(self) -> str:
         """The heading."""
-        return f"Job {self.detail}" if self.detail else TITLES.get(self.name, "Orgs")
+        return "Backup job" if self.detail else TITLES.get(self.name, "Orgs")
 
     def as_json(self, orgs: Sequence[str]) -> dict[str, Any]:
         """The place as the page takes it, with its navigation."""
@@ -65,6 +65,7 @@ class Place:
                 for name, title in TITLES.items()
                 if self.org
             ],
+            "report": address(self.org, "report.html") if self.name == "usage" else "",
             "folds": [{"label": fold.label, "kind": fold.kind} for fold in self.folds],
         }
 

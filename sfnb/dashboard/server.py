@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
@@ -30,6 +30,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from sfnb.dashboard.pages import Page
 from sfnb.dashboard.parts import PartMaker
+from sfnb.errors import SfnbError
 from sfnb.settings import LOOPBACK_HOSTS
 from sfnb.ui import screen
 
@@ -108,6 +109,23 @@ class PageHandler(Guarded):
             return
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish((STATIC / "page.html").read_text("utf-8"))
+
+
+class ReportHandler(Guarded):
+    """An org's usage report, one file to keep or to send."""
+
+    async def get(self, name: str) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            text = await loop.run_in_executor(None, self.makes.report, unquote(name))
+        except SfnbError as err:
+            self.set_status(404)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish(str(err))
+            return
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="usage-{name}.html"')
+        self.finish(text)
 
 
 class FileHandler(Guarded):
@@ -210,6 +228,7 @@ def serve(makes: PartMaker, *, port: int, ready: Callable[[str], None]) -> None:
             [
                 (r"/static/([a-z_]+\.(?:js|css))", FileHandler, options),
                 (r"/socket", Socket, options),
+                (r"/org/([^/]+)/report\.html", ReportHandler, options),
                 (r"/(?:org/.*)?", PageHandler, options),
             ],
             websocket_max_message_size=MESSAGE_BYTES,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen
+
+if TYPE_CHECKING:
+    from sfnb.usage.review import Review
 
 LOOK_S = 1.0
 """So often it is looked whether there is something new; that costs no call."""
@@ -59,15 +62,20 @@ class UsagePart(Screen):
         return (org.state.audit.head(), jobs, org.is_asking)
 
     def _make(self) -> None:
-        # pandas and plotly load here, on the part's thread, not before the page is there.
+        # pandas and Plotly load here, on the part's thread, not before the page is shown.
         from sfnb.report.page import panel_html
-        from sfnb.usage.history import load_history
-        from sfnb.usage.review import review_of
-        from sfnb.usage.zones import zone_of
 
         org = self._org
         self._seen, self._made_s = self._state(), org.clock.monotonic()
-        now = org.clock.now()
-        history = load_history(org.state, org.name, org.org_id, days=DAYS, now=now)
-        shown = panel_html(review_of(history, zone_of(None, now=now)))
-        self._shown = {**shown, "org": org.name, "is_asking": org.is_asking}
+        self._shown = {**panel_html(review(org)), "org": org.name, "is_asking": org.is_asking}
+
+
+def review(org: LocalOrg) -> Review:
+    """The last seven days by what is stored. Costs no call."""
+    from sfnb.usage.history import load_history
+    from sfnb.usage.review import review_of
+    from sfnb.usage.zones import zone_of
+
+    now = org.clock.now()
+    history = load_history(org.state, org.name, org.org_id, days=DAYS, now=now)
+    return review_of(history, zone_of(None, now=now))

@@ -113,7 +113,8 @@ const put = ({ place, parts: numbers = [], problem = "" }) => {
   const folds = place.folds.map(fold);
   const heading = h("h1", { tabIndex: -1 }, place.title);
   main.replaceChildren(
-    h("div", { className: "heading" }, heading, ...folds.map((one) => one.button)),
+    h("div", { className: "heading" }, heading, ...folds.map((one) => one.button),
+      place.report ? h("a", { href: place.report, download: "", className: "button" }, "Download the report") : null),
     h("p", { id: "says", className: "says", role: "status" }),
     ...folds.map((one) => one.place),
     ...(problem ? [sentence(problem)] : []),

@@ -13,6 +13,10 @@ const plotly = () => {
 
 const render = ({ model, el }) => {
   const root = h("div", { className: "usage" });
+  const { ask, stop } = asker(model);
+  const read = h("button", { type: "button", title: "Asks the org; costs a few API calls" }, "Read again");
+  const asking = h("span", { className: "asking", role: "status" });
+  read.addEventListener("click", () => ask({ kind: "read" }));
   let drawn = "";
   let stopped = false;
   const theme = () => document.documentElement.dataset.theme;
@@ -33,6 +37,8 @@ const render = ({ model, el }) => {
   };
   const take = () => {
     const view = model.get();
+    read.disabled = view.is_asking;
+    say(asking, view.is_asking ? "Asking the org …" : "");
     if (view.html !== drawn) {
       drawn = view.html;
       // Charts that are still there are kept and redrawn: a new limit moves a line, nothing flickers.
@@ -54,10 +60,11 @@ const render = ({ model, el }) => {
   const watch = new MutationObserver(draw);
   watch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   model.on("change:view", take);
-  el.append(root);
+  el.append(h("div", { className: "reading" }, read, asking), root);
   take();
   return () => {
     stopped = true;
+    stop();
     watch.disconnect();
     model.off("change:view", take);
     if (window.Plotly) root.querySelectorAll(".plot").forEach((plot) => window.Plotly.purge(plot));
