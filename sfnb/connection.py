@@ -11,6 +11,7 @@ from sfnb.clock import Clock
 from sfnb.memory import State
 from sfnb.model import Api, BudgetStatus
 from sfnb.org.client import OrgClient
+from sfnb.quota.gate import Gate
 from sfnb.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Connection:
         return self.client.org_id
 
     @property
+    def gate(self) -> Gate:
+        """What every call to the org passes."""
+        return self.client.gate
+
+    @property
     def sf(self) -> Salesforce:
         """A simple-salesforce client whose calls pass the gate, as the jobs' calls do."""
         return self.client.sf
@@ -70,7 +76,7 @@ class Connection:
 
     def budgets(self) -> dict[Api, BudgetStatus]:
         """Where each budget stands by the org's last reading. Costs no call."""
-        return self.client.gate.standing()
+        return self.gate.standing()
 
     def close_also(self, closing: Callable[[], None]) -> None:
         """Have this connection close what was opened for it alone."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfnb import engine
 from sfnb.connection import Connection
-from sfnb.engine import BackupRequest, Estimate, JobHandle
+from sfnb.engine import BackupRequest, Estimate
 from sfnb.errors import CallerError
 from sfnb.jobs.loop import OnPause
 from sfnb.jobs.summary import job_summary
@@ -58,8 +58,8 @@ def run(
     """
     Run a backup as fits the place; arguments as for `engine.run`.
 
-    Where a person watches it runs in the background under a job panel, and the cell ends at once; in a dashboard it
-    waits for its Start button. Headless the cell ends with the job, with a line of text for what happens.
+    Where a person watches it runs in the background under a job panel, and the cell ends at once. Headless the cell
+    ends with the job, with a line of text for what happens.
     """
     from sfnb.ui import kernel
 
@@ -75,12 +75,6 @@ def run(
         return Run(org, engine.run(org, request, emit=Lines(sys.stdout), **options)["job_id"])
     from IPython.display import display
 
-    if kernel.is_dashboard():
-        from sfnb.ui.starter import Starter
-
-        run = Run(org)
-        display(Starter(org, lambda: _started(run, engine.start(org, request, **options))))  # type: ignore[no-untyped-call]
-        return run
     from sfnb.widgets import job_panel
 
     handle = engine.start(org, request, **options)
@@ -106,11 +100,6 @@ class Run:
             if summary is None
             else f"<job {self.job_id} of {self.org.name}: {summary['state']}>"
         )
-
-
-def _started(run: Run, handle: JobHandle) -> JobHandle:
-    run.job_id = handle.job_id
-    return handle
 
 
 def outcome(run: Run) -> None:

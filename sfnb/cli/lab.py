@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +55,7 @@ def lab(app: App, folder: Path | None, port: int | None, browser: bool) -> int:
 
 def _serve(command: list[str], port: int | None, browser: bool, there: Path) -> int:
     if port is not None:
-        command.append(f"--port={port or _free_port()}")
+        command.append(f"--port={port}")
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "jupyterlab" in command:
@@ -75,13 +74,6 @@ def _serve(command: list[str], port: int | None, browser: bool, there: Path) -> 
                 return server.wait()
             except KeyboardInterrupt:
                 continue
-
-
-def _free_port() -> int:
-    """A port that is free now. Voilà given 0 would take one and not tell which."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _copied(app: App, folder: Path | None) -> Path:

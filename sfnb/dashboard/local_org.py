@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from sfnb.connection import Connection
 from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.installation import Installation
-from sfnb.model import Api, BudgetStatus
 from sfnb.quota.gate import Gate
 
 if TYPE_CHECKING:
     from sfnb.org.client import OrgClient
 
 FRESH = timedelta(minutes=5)
-"""A reading of the org's use younger than this is not asked for again when a place is opened."""
+"""A reading of the org's use younger than this is not requested again when a place is opened."""
 
 EVENT_LOG_EVERY = timedelta(hours=1)
 """Salesforce writes a log file an hour; reading more often brings nothing and costs a call each time."""
@@ -70,8 +69,18 @@ class LocalOrg(Connection):
         """The Organization Id; an org that never answered is asked for it."""
         return self.config.org_id or self.client.org_id
 
-    def budgets(self) -> dict[Api, BudgetStatus]:
-        return Gate(self.state.ledger, self.org_id, clock=self.clock).standing()
+    @property
+    def is_known(self) -> bool:
+        """Whether its Organization Id is known, under which all of it is stored. An org never reached is asked."""
+        try:
+            return bool(self.org_id)
+        except (SfnbError, QuotaSignal) as err:
+            self.problem = str(err)
+            return False
+
+    @property
+    def gate(self) -> Gate:
+        return Gate(self.state.ledger, self.org_id, clock=self.clock)
 
     def ask_soon(self, *, reads_event_log: bool = False, is_wanted: bool = False) -> None:
         """

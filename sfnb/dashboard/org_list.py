@@ -29,8 +29,21 @@ def orgs_html(orgs: Callable[[], list[LocalOrg]]) -> str:
 
 def _card(org: LocalOrg) -> str:
     link = escape(address(org.name, "usage"))
-    told = "".join(f"<p>{escape(line)}</p>" for line in _lines(org))
-    return f"<li><h3><a href='{link}'>{escape(org.name)}</a></h3>{told}</li>"
+    lines = "".join(f"<p>{escape(line)}</p>" for line in _lines(org))
+    return f"<li><h3><a href='{link}'>{escape(org.name)}</a></h3>{_gauge(org)}{lines}</li>"
+
+
+def _gauge(org: LocalOrg) -> str:
+    """Use as a bar, with a mark where jobs stop; the lines below say the same in words."""
+    here = org.budgets()["api"] if org.config.org_id else None
+    if here is None or not here.is_known or here.maximum <= 0:
+        return ""
+    width = min(100.0, 100 * here.used / here.maximum)
+    is_over = here.used >= here.threshold
+    return (
+        f"<div class='gauge{' over' if is_over else ''}' aria-hidden='true'>"
+        f"<i style='width:{width:.1f}%'></i><b style='left:{here.limit_percent}%'></b></div>"
+    )
 
 
 def _lines(org: LocalOrg) -> list[str]:

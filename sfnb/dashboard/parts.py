@@ -74,6 +74,8 @@ class PartMaker:
         if not place.org:
             return Picture("Orgs", lambda: orgs_html(self._all), every_s=2.0)
         org = self.org(place.org)
+        if kind != place.parts[0] and not org.is_known:
+            return Picture("", lambda: "", every_s=3600.0)  # the first part says why
         org.ask_soon(reads_event_log=place.name == "usage")
         return KINDS[kind](org, place.detail)
 
@@ -105,10 +107,8 @@ def _notice(org: LocalOrg, _: str) -> Screen:
     def make() -> str:
         if not org.problem:
             return ""
-        return (
-            f"<p class='sfnb-problem'>{escape(org.problem)}</p>"
-            "<p>What is stored of this org is shown below.</p>"
-        )
+        below = "<p>What is stored of this org is shown below.</p>" if org.is_known else ""
+        return f"<p class='sfnb-problem'>{escape(org.problem)}</p>{below}"
 
     return Picture(f"State of {org.name}", make, every_s=1.0)
 

@@ -74,7 +74,7 @@ PARTS: dict[str, Sequence[str]] = {
     "usage": ("notice", "usage"),
     "limits": ("notice", "limits", "audit"),
     "backup": ("notice", "backup", "jobs"),
-    "snapshots": ("snapshots",),
+    "snapshots": ("notice", "snapshots"),
 }
 
 FOLDS = (Fold("Configure limit", "limit_api"), Fold("Configure Bulk limits", "limit_bulk"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -15,16 +14,10 @@ def _kernel() -> Any:
     return getattr(shell, "kernel", None)
 
 
-def is_dashboard() -> bool:
-    """Whether Voilà serves this notebook. It runs it for each visitor, and nobody has pressed Run."""
-    # Voilà docs, "How to tell that a notebook runs under Voilà": the kernel's environment says who serves it.
-    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
-
-
 def is_watched() -> bool:
     """Whether a person sees this notebook run. papermill and nbconvert tell the kernel that nobody can answer it."""
     kernel = _kernel()
-    return kernel is not None and (is_dashboard() or bool(getattr(kernel, "_allow_stdin", False)))
+    return kernel is not None and bool(getattr(kernel, "_allow_stdin", False))
 
 
 _own = threading.local()

@@ -1,5 +1,5 @@
 """
-A real browser on a real JupyterLab or Voilà, real kernels, and a demo org in its own process.
+A real browser on a real JupyterLab or dashboard, real kernels, and a demo org in its own process.
 
 What the tests need beside Python packages is the system's Chromium (Debian: ``apt-get install chromium``), or another
 one named by SFNB_CHROMIUM. Screenshots are kept in the folder SFNB_ARTEFACTS (default: ``build/screens``).
@@ -170,7 +170,7 @@ def healed(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @dataclass
 class Server:
-    """A JupyterLab or a Voilà that answers. ``folder`` holds its notebooks."""
+    """A JupyterLab or a dashboard that answers. ``folder`` holds its notebooks."""
 
     url: str
     token: str
