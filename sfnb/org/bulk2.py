@@ -7,7 +7,6 @@ days and can be read again by their locators, from any process; a page broken of
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -19,11 +18,10 @@ from sfnb.errors import ObjectError
 from sfnb.org.answers import count_of, mapping_of, text_of
 from sfnb.org.bodies import BodyStream
 from sfnb.org.client import OrgClient
+from sfnb.org.ids import is_record_id
 from sfnb.org.secrets import clean, mask
 
 RESULTS_TIMEOUT_S = 300.0
-
-_JOB_ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def create_query(org: OrgClient, soql: str, *, all_rows: bool) -> str:
     }
     answer = org.fetch_json("POST", "jobs/query", json=wanted, timeout_s=120)
     job_id = text_of(mapping_of(answer).get("id"))
-    if not _JOB_ID.fullmatch(job_id):
+    if not is_record_id(job_id):
         raise ObjectError("the org created no Bulk job for the query.", code="NO_JOB")
     return job_id
 

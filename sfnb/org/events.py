@@ -26,6 +26,7 @@ from sfnb.errors import ObjectError
 from sfnb.org.answers import MOST, count_of, mapping_of, mappings_of, text_of
 from sfnb.org.bodies import BodyStream
 from sfnb.org.client import OrgClient
+from sfnb.org.ids import is_record_id
 from sfnb.org.secrets import clean
 from sfnb.usage.store.values import Caller, EventFile, EventTally, minute_number
 
@@ -61,8 +62,6 @@ SEPARATOR = b"\x1f"
 
 MAX_PAGES = 1000
 """Of 2,000 files each: an org keeps at most 365 days of hourly files."""
-
-_ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
 def fetch_event_files(org: OrgClient, since: datetime) -> list[EventFile]:
@@ -320,7 +319,7 @@ def _caller(who: bytes) -> Caller:
 
 def _event_file(record: Mapping[str, Any]) -> EventFile:
     file_id = text_of(record.get("Id"))
-    if not _ID.fullmatch(file_id):
+    if not is_record_id(file_id):
         raise ObjectError("an event log file has no Id.", code="NO_RECORDS")
     return EventFile(
         file_id=file_id,

@@ -29,6 +29,11 @@ def to18(record_id: str) -> str:
     )
 
 
+def is_record_id(text: object) -> bool:
+    """Whether this has the form of an id: 15 or 18 letters and digits."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
 def is_api_name(name: object) -> bool:
     """
     Whether this can be the name of an object or a field.

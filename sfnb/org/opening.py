@@ -29,7 +29,7 @@ from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings, put_org
 LOGIN_TRIES = 3
 USUAL_LOGIN = "https://login.salesforce.com"
 
-_VERSION = re.compile(r"[1-9][0-9]{1,2}\.[0-9]")
+_VERSION = re.compile(r"[1-9][0-9]{1,2}(?:\.[0-9])?")
 
 log = logging.getLogger("sfnb.org")
 

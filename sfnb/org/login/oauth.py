@@ -18,7 +18,7 @@ from sfnb.org.credentials import (
     PasswordCredentials,
     RefreshCredentials,
 )
-from sfnb.org.ids import to18
+from sfnb.org.ids import is_record_id, to18
 from sfnb.org.login.identity import with_identity
 from sfnb.org.login.replies import instance_of, no_sense, object_of, post, refused
 from sfnb.org.session import Session
@@ -119,7 +119,7 @@ def _identity(url: str) -> tuple[str, str]:
         parts = urlsplit(url).path.strip("/").split("/")
     except ValueError:
         return "", ""
-    if len(parts) < 3 or parts[-3] != "id":
+    if len(parts) < 3 or parts[-3] != "id" or not is_record_id(parts[-2]):
         return "", ""
     return to18(parts[-2]), parts[-1]
 
