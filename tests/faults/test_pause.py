@@ -46,15 +46,10 @@ def test_a_pause_of_many_hours_ends_by_itself_in_the_same_snapshot(
     assert pause["api"] == "api" and pause["resumed_at"] and pause["max"] == 1000
     checks = [e for e in seen if isinstance(e, events.QuotaChecked)]
     assert len(checks) >= 40, "the window is 24 hours, the org is asked every half hour"
-    calls = small_org.ledger(after=mark, calls=True)["calls"]
-    over = (
-        [c for c in calls if c["used_before"] + c["cost"] > 500]
-        if "used_before" in calls[0]
-        else []
-    )
-    assert all(c["path"].rstrip("/").endswith("/limits") for c in over), (
-        "P1: only the probe passes the threshold"
-    )
+    ledger = small_org.ledger(after=mark, threshold=500, calls=True)
+    assert ledger["over_threshold"] == 0, "P1: only the probe may exceed the threshold"
+    over = [call for call in ledger["calls"] if call["used"] > 500]
+    assert over and all(call["target"].endswith("/limits") for call in over)
     assert org.snapshots[summary["snapshot"]].manifest.state == "complete"
 
 
@@ -127,7 +122,7 @@ def test_cancelling_leaves_a_snapshot_that_can_be_read(
 
     def cancel(event: events.Event) -> None:
         if isinstance(event, events.JobPaused):
-            org.state.jobs.want(event.job_id, "cancel")
+            engine.control(org).cancel(event.job_id)
 
     summary = engine.run(org, backup(), emit=cancel)
     assert summary["state"] == JobState.CANCELLED

@@ -58,9 +58,9 @@ class _Reading:
         pages: asked for and not committed, in their order.
     """
 
-    job: str = ""
-    created_at_s: float | None = None
-    poll_at_s: float = 0.0
+    job: str
+    created_at_s: float
+    poll_at_s: float
     is_asked: bool = False
     is_over: bool = False
     locator: str | None = ""
@@ -69,7 +69,7 @@ class _Reading:
 
     def poll_later(self, now_s: float) -> None:
         """Not ready: the longer the job takes, the later the next poll."""
-        age_s = FIRST_POLL_S if self.created_at_s is None else now_s - self.created_at_s
+        age_s = now_s - self.created_at_s
         self.poll_at_s = now_s + min(MAX_POLL_S, max(FIRST_POLL_S, age_s * POLL_GROWTH))
 
 
@@ -96,10 +96,10 @@ class Bulk2Reader:
 
     def _begin(self, run: ObjectRun) -> _Reading:
         """A reading from the cursor: a resumed backup finds the job that it had created."""
-        job = run.cursor.get("job", "")
-        return _Reading(
-            job=job, locator=run.cursor["locator"] if job else "", poll_at_s=self._clock.monotonic()
-        )
+        job, now_s = run.cursor.get("job", ""), self._clock.monotonic()
+        locator = run.cursor["locator"] if job else ""
+        # How old a resumed job is, the cursor does not say. Young is the safe guess: it may be ready.
+        return _Reading(job=job, created_at_s=now_s, poll_at_s=now_s, locator=locator)
 
     def _once(self, reading: _Reading, unit: Unit) -> Sequence[Unit]:
         if reading.is_asked:
