@@ -50,7 +50,8 @@ class RunOptions(TypedDict, total=False):
         poll_s: seconds between two looks at the org while paused; default from the settings (1800).
         max_wait_s: stay paused and return after waiting so long in one pause; default: never.
         workers: units of work in flight at a time; default from the settings (4).
-        executor: run units on ``threads`` (the default) or in ``processes`` of this machine.
+        executor: run units on ``threads`` (the default) or in ``processes`` of this machine. Processes import the
+            calling script again, as Python's ``spawn`` does: keep it behind ``if __name__ == "__main__"``.
         emit: takes the job's events, see `sfnb.jobs.events`.
         stop: set it, from a signal handler too, and the job ends as if interrupted, within half a second and the calls
             in flight: paused, with KeyboardInterrupt.

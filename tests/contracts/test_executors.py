@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import multiprocessing
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
 import pytest
 
@@ -148,7 +145,6 @@ def test_the_threshold_is_kept(
     check(there, org, done, undisturbed)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
 def test_a_worker_that_dies_loses_nothing(
     there: Connection, org: RunningOrg, undisturbed: Whole
 ) -> None:
@@ -157,13 +153,10 @@ def test_a_worker_that_dies_loses_nothing(
 
     def kill(event: events.Event) -> None:
         is_reading = isinstance(event, events.ObjectProgress) and event.rows
-        if is_reading and len(killed) < 2:
-            for child in psutil.Process().children():
-                if "spawn_main" in " ".join(child.cmdline()):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(child.pid, signal.SIGKILL)
-                        killed.append(child.pid)
-                    break
+        workers = multiprocessing.active_children()
+        if is_reading and len(killed) < 2 and workers:
+            workers[0].kill()
+            killed.append(workers[0].pid or 0)
 
     summary = engine.run(there, backup(objects=OBJECTS), executor="processes", workers=2, emit=kill)
     assert len(killed) == 2
