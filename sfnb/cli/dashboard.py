@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import webbrowser
 from html import escape
@@ -47,11 +48,11 @@ def dashboard(app: App, port: int | None, browser: bool) -> int:
             webbrowser.open(_way_in(folder, with_key).as_uri())
 
     try:
-        serve(makes, port=PORT if port is None else port, ready=ready)
+        asyncio.run(serve(makes, port=PORT if port is None else port, ready=ready))
     except OSError as err:
         if port is not None:
             raise CallerError(f"Port {port} cannot be used: {err.strerror}.") from err
-        serve(makes, port=0, ready=ready)
+        asyncio.run(serve(makes, port=0, ready=ready))
     return 0
 
 

@@ -66,7 +66,7 @@ class LocalOrg(Connection):
 
     @property
     def org_id(self) -> str:
-        """The Organization Id; an org that never answered is asked for it."""
+        """The Organization Id; an org that never answered is asked."""
         return self.config.org_id or self.client.org_id
 
     @property
@@ -107,7 +107,7 @@ class LocalOrg(Connection):
 
         try:
             if reads_event_log and (is_wanted or self._is_event_log_old()):
-                self.client  # noqa: B018 - a refused login is told before anything is read
+                self.client  # noqa: B018 - a refused login is reported before anything is read
                 collect(self.client, self.state, self.clock)
             elif is_wanted or self._is_reading_old():
                 self.limits()

@@ -94,7 +94,7 @@ class Key:
 
 
 class PageHandler(Guarded):
-    """The page itself, whatever its address; its script asks for what is there."""
+    """The page itself, whatever its address; its script asks what to show."""
 
     def is_let_in(self) -> bool:
         return super().is_let_in() or self.key.is_token(self.get_query_argument("token", ""))
@@ -207,9 +207,9 @@ class Socket(Guarded, WebSocketHandler):
             logging.getLogger("sfnb.dashboard").debug("the page was closed meanwhile")
 
 
-def serve(makes: PartMaker, *, port: int, ready: Callable[[str], None]) -> None:
+async def serve(makes: PartMaker, *, port: int, ready: Callable[[str], None]) -> None:
     """
-    Serve until the process is interrupted.
+    Serve until the task is cancelled.
 
     Args:
         port: 0 lets the system choose.
@@ -218,29 +218,29 @@ def serve(makes: PartMaker, *, port: int, ready: Callable[[str], None]) -> None:
     Raises:
         OSError: the port is taken.
     """
-
-    async def run() -> None:
-        (listener,) = bind_sockets(port, "127.0.0.1")
-        number = listener.getsockname()[1]
-        key = Key(number)
-        options = {"key": key, "makes": makes}
-        app = Application(
-            [
-                (r"/static/([a-z_]+\.(?:js|css))", FileHandler, options),
-                (r"/socket", Socket, options),
-                (r"/org/([^/]+)/report\.html", ReportHandler, options),
-                (r"/(?:org/.*)?", PageHandler, options),
-            ],
-            websocket_max_message_size=MESSAGE_BYTES,
-            websocket_ping_interval=20,
-            log_function=_log,
-        )
-        server = HTTPServer(app, max_body_size=MESSAGE_BYTES)
-        server.add_sockets([listener])
+    (listener,) = bind_sockets(port, "127.0.0.1")
+    number = listener.getsockname()[1]
+    key = Key(number)
+    options = {"key": key, "makes": makes}
+    app = Application(
+        [
+            (r"/static/([a-z_]+\.(?:js|css))", FileHandler, options),
+            (r"/socket", Socket, options),
+            (r"/org/([^/]+)/report\.html", ReportHandler, options),
+            (r"/(?:org/.*)?", PageHandler, options),
+        ],
+        websocket_max_message_size=MESSAGE_BYTES,
+        websocket_ping_interval=20,
+        log_function=_log,
+    )
+    server = HTTPServer(app, max_body_size=MESSAGE_BYTES)
+    server.add_sockets([listener])
+    try:
         ready(f"http://127.0.0.1:{number}/?token={key.token}")
         await asyncio.Event().wait()
-
-    asyncio.run(run())
+    finally:
+        server.stop()
+        await server.close_all_connections()
 
 
 def _log(handler: RequestHandler) -> None:

@@ -119,7 +119,7 @@ const put = ({ place, parts: numbers = [], problem = "" }) => {
     ...folds.map((one) => one.place),
     ...(problem ? [sentence(problem)] : []),
     ...numbers.map(slot_for));
-  // Who came by a link is told where they are; who has just loaded the page is left at its beginning.
+  // Who came by a link hears where they are; who has just loaded the page is left at its beginning.
   if (shown_path && shown_path !== place.path) heading.focus();
   shown_path = place.path;
 };
