@@ -18,7 +18,10 @@ _STAMPS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 
 
 class Changes:
-    """Answers ``/updated`` and ``/deleted`` (REST guide, Get Updated and Get Deleted); seconds are ignored."""
+    """
+    Answers ``/updated`` and ``/deleted`` (REST guide, Get Updated and Get Deleted); seconds are
+    ignored.
+    """
 
     def __init__(self, storage: Storage, clock: Callable[[], datetime]) -> None:
         self._storage = storage
@@ -40,7 +43,10 @@ class Changes:
     def deleted(
         self, obj: ObjectDef, start: datetime, end: datetime
     ) -> tuple[list[tuple[str, datetime]], datetime, datetime]:
-        """Ids and moments of deletion, the earliest date available, and the moment up to which the list is complete."""
+        """
+        Ids and moments of deletion, the earliest date available, and the moment up to which the
+        list is complete.
+        """
         low, high = self._span(obj, start, end, DELETED_DAYS)
         earliest = self._clock() - timedelta(days=DELETED_DAYS)
         if not obj.has("IsDeleted"):

@@ -1,4 +1,6 @@
-"""Fields that hold several values: names of people, addresses, locations. Each comes with its parts."""
+"""
+Fields that hold several values: names of people, addresses, locations. Each comes with its parts.
+"""
 
 from __future__ import annotations
 

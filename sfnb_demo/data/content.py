@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
-"""Files. Their bytes follow from the record's Id: nothing is stored, and every length and checksum is true."""
+"""
+Files. Their bytes follow from the record's Id: nothing is stored, and every length and checksum is
+true.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ def _documents(batch: fills.Batch) -> int:
 
 
 def _version_document(batch: fills.Batch) -> Any:
-    """Versions 0 to n - 1 are the first versions of their documents; later numbers are second versions."""
+    """
+    Versions 0 to n - 1 are the first versions of their documents; later numbers are second
+    versions.
+    """
     return ids.make_ids(DOCUMENT_PREFIX, batch.numbers % _documents(batch) + ids.FIRST)
 
 

@@ -42,7 +42,8 @@ class Database:
 
     Args:
         seed: the same seed, size and day of the clock give the same org.
-        size: ``tiny`` (some 2,000 records), ``small`` (30,000), ``medium`` (300,000) or ``large`` (3,000,000).
+        size: ``tiny`` (some 2,000 records), ``small`` (30,000), ``medium`` (300,000) or ``large``
+            (3,000,000).
         clock: the time, aware. System fields of written rows come from it.
         overrides: how many rows single objects have, ``{"Contact": 1_000_000}``.
         empty_objects: how many mostly empty custom objects to add.
@@ -87,10 +88,11 @@ class Database:
         """Delete the org's files."""
         self.storage.close()
 
-    # --- birth ---------------------------------------------------------------------------------------------------
+    # --- birth ------------------------------------------------------------------------------------
 
     def _generate(self, seed: int) -> None:
-        # The org starts at midnight. So "a day ago" has rows at any hour, and the same rows all day.
+        # The org starts at midnight. So "a day ago" has rows at any hour, and the same rows all
+        # day.
         born = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
         objects = self.catalog.objects
         with self.storage.writing():
@@ -105,7 +107,7 @@ class Database:
             for rollup in custom.ROLLUPS:
                 self.storage.rows(rollup.sql())
 
-    # --- objects -------------------------------------------------------------------------------------------
+    # --- objects ----------------------------------------------------------------------------------
 
     def _object(self, name: str) -> ObjectDef:
         obj = self.catalog.find(name)
@@ -146,7 +148,7 @@ class Database:
         where = f" WHERE {' AND '.join(flags)}" if flags else ""
         return int(self.storage.rows(f"SELECT count(*) FROM {quote(obj.name)}{where}")[0][0])
 
-    # --- reading -------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     def plan(
         self,
@@ -204,9 +206,10 @@ class Database:
 
         Args:
             all_rows: include deleted rows and archived activities (``queryAll``).
-            flavour: ``epoch`` gives datetimes as epoch milliseconds, as JSON jobs of Bulk API 1.0 do.
-            user_id: the user who asks; None: the administrator. A user without View All Data sees only
-                their own records.
+            flavour: ``epoch`` gives datetimes as epoch milliseconds, as JSON jobs of Bulk API 1.0
+                do.
+            user_id: the user who asks; None: the administrator. A user without View All Data sees
+                only their own records.
 
         Raises:
             ApiError: with Salesforce's code and frame.
@@ -267,7 +270,8 @@ class Database:
 
     def body(self, name: str, record_id: str, field: str) -> bytes:
         """
-        The bytes of a file: Attachment and Document ``Body``, ContentVersion ``VersionData``, EventLogFile ``LogFile``.
+        The bytes of a file: Attachment and Document ``Body``, ContentVersion ``VersionData``,
+        EventLogFile ``LogFile``.
 
         Raises:
             ApiError: NOT_FOUND when there is no such file.
@@ -291,7 +295,7 @@ class Database:
         )
         return content.body(full, int(rows[0][0] or 0))
 
-    # --- what changed --------------------------------------------------------------------------------------------
+    # --- what changed -----------------------------------------------------------------------------
 
     def updated(self, name: str, start: datetime, end: datetime) -> tuple[list[str], datetime]:
         """Ids of live records written between two moments, and the latest date covered."""
@@ -303,7 +307,7 @@ class Database:
         """Ids and moments of deletion; earliest date available; latest date covered."""
         return self._changes.deleted(self._object(name), start, end)
 
-    # --- writing -------------------------------------------------------------------------------------------------
+    # --- writing ----------------------------------------------------------------------------------
 
     def insert(self, name: str, values: dict[str, Any], *, user_id: str | None = None) -> str:
         """Create a record and return its Id. Base64 fields take base64 text or bytes."""
@@ -328,7 +332,7 @@ class Database:
         """Ask ``provider(start, end)`` for the EventLogFiles at each query."""
         self._logs.provider = provider
 
-    # --- Bulk ----------------------------------------------------------------------------------------------------
+    # --- Bulk -------------------------------------------------------------------------------------
 
     def chunk_ranges(self, name: str, chunk_size: int) -> list[tuple[str, str]]:
         """
@@ -345,7 +349,8 @@ class Database:
         The object that a Bulk query reads, after every check that Bulk makes when a job is created.
 
         Raises:
-            ApiError: INVALIDENTITY, FEATURENOTENABLED, INVALID_FIELD, and whatever ``query`` raises.
+            ApiError: INVALIDENTITY, FEATURENOTENABLED, INVALID_FIELD, and whatever ``query``
+                raises.
         """
         query = parse(soql)
         obj = self.catalog.find(query.object)
@@ -368,7 +373,8 @@ class Database:
         user_id: str | None = None,
     ) -> export.CsvExport:
         """
-        Run a Bulk query into a file in ``folder``. ``CsvExport.span`` serves pages of any size from it.
+        Run a Bulk query into a file in ``folder``. ``CsvExport.span`` serves pages of any size from
+        it.
 
         Args:
             delimiter: the character itself; ``export.DELIMITERS`` has them by Salesforce's names.

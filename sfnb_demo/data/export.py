@@ -73,7 +73,10 @@ class CsvExport:
         return int(self.starts[-1])
 
     def span(self, first_row: int, rows: int) -> Chunk:
-        """The place of the records ``first_row`` to ``first_row + rows``; fewer at the end of the export."""
+        """
+        The place of the records ``first_row`` to ``first_row + rows``; fewer at the end of the
+        export.
+        """
         first = min(first_row, self.rows)
         last = min(first + rows, self.rows)
         return Chunk(
@@ -100,7 +103,8 @@ def check_bulk(query: tree.Query, obj: ObjectDef, scope: Scope) -> None:
     Refuse what the Bulk API refuses and REST does not.
 
     Raises:
-        ApiError: INVALIDENTITY, FEATURENOTENABLED or INVALID_FIELD (Bulk API 2.0 guide, limits of queries).
+        ApiError: INVALIDENTITY, FEATURENOTENABLED or INVALID_FIELD (Bulk API 2.0 guide, limits of
+            queries).
     """
     if not obj.has_bulk:
         raise ApiError("INVALIDENTITY", f"Entity '{obj.name}' is not supported by the Bulk API.")
@@ -175,8 +179,8 @@ def record_starts(file: BinaryIO) -> npt.NDArray[np.int64]:
     """
     Where each record of a CSV file begins, and the file's length.
 
-    Every value is quoted, and a quote inside a value is doubled. So a line feed ends a record exactly
-    where the number of quotes before it is even.
+    Every value is quoted, and a quote inside a value is doubled. So a line feed ends a record
+    exactly where the number of quotes before it is even.
     """
     found = [np.zeros(1, dtype=np.int64)]
     offset, quotes = 0, 0

@@ -1,4 +1,6 @@
-"""The fields of the catalogue: one short call each, with the flags that Salesforce gives such a field."""
+"""
+The fields of the catalogue: one short call each, with the flags that Salesforce gives such a field.
+"""
 
 from __future__ import annotations
 

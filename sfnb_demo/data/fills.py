@@ -1,8 +1,9 @@
 """
-The values of a column: whole Arrow arrays from a seeded generator, never one Python object per value.
+The values of a column: whole Arrow arrays from a seeded generator, never one Python object per
+value.
 
-A *fill* is a function of a batch. A row's number alone decides whether it is deleted, so a lookup can
-avoid deleted rows, and a detail can follow its master, without looking anything up.
+A *fill* is a function of a batch. A row's number alone decides whether it is deleted, so a lookup
+can avoid deleted rows, and a detail can follow its master, without looking anything up.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass
 class Batch:
-    """Rows ``start`` to ``start + size`` of one object while their columns are made, in field order."""
+    """
+    Rows ``start`` to ``start + size`` of one object while their columns are made, in field order.
+    """
 
     object: ObjectDef
     start: int
@@ -52,7 +55,9 @@ Fill = Callable[[Batch], Any]
 
 
 def deleted(obj: ObjectDef, numbers: Integers) -> Flags:
-    """Which rows are in the recycle bin: about one in a hundred, by row number; never two in a row."""
+    """
+    Which rows are in the recycle bin: about one in a hundred, by row number; never two in a row.
+    """
     if not obj.is_deletable or obj.is_fixed or not obj.has("IsDeleted"):
         return np.zeros(len(numbers), dtype=np.bool_)
     is_gone: Flags = (numbers * 37 + crc32(obj.name.encode())) % 101 == 7
@@ -142,7 +147,8 @@ def prose(length: int, *, nulls: float = 0.3) -> Fill:
 
 def reference(field_name: str, targets: Sequence[str], *, nulls: float) -> Fill:
     """
-    Ids of existing rows. A lookup avoids deleted rows; an object's reference to itself points to an earlier row.
+    Ids of existing rows. A lookup avoids deleted rows; an object's reference to itself points to an
+    earlier row.
 
     With several targets the first gets half of the rows, the next half of the rest, and so on.
     """
@@ -182,7 +188,9 @@ def reference(field_name: str, targets: Sequence[str], *, nulls: float) -> Fill:
 
 
 def number(low: float, high: float, *, decimals: int, nulls: float = 0.1) -> Fill:
-    """Numbers spread evenly over a range. With more than two decimals, one in a hundred is extreme."""
+    """
+    Numbers spread evenly over a range. With more than two decimals, one in a hundred is extreme.
+    """
 
     def fill(batch: Batch) -> Any:
         values = np.round(batch.rng.uniform(low, high, batch.size), decimals)
@@ -209,7 +217,10 @@ def flag(share: float) -> Fill:
 def day(
     *, back_days: int, ahead_days: int = 0, nulls: float = 0.1, has_extremes: bool = False
 ) -> Fill:
-    """Dates around the org's start. ``has_extremes``: one in two hundred is far off, years 1900 to 4000."""
+    """
+    Dates around the org's start. ``has_extremes``: one in two hundred is far off, years 1900 to
+    4000.
+    """
 
     def fill(batch: Batch) -> Any:
         today = np.datetime64(batch.now.replace(tzinfo=None), "D")
@@ -248,7 +259,9 @@ def moment(
 
 
 def later(than: str, *, within_days: int, share: float = 1.0) -> Fill:
-    """Moments after another column's, never past the org's start. Only a share of the rows differs."""
+    """
+    Moments after another column's, never past the org's start. Only a share of the rows differs.
+    """
 
     def fill(batch: Batch) -> Any:
         start = batch.columns[than].to_numpy(zero_copy_only=False).astype("datetime64[s]")

@@ -63,7 +63,8 @@ def batches(
         rng = np.random.default_rng([seed, crc32(obj.name.encode()), start // BATCH_ROWS])
         size = min(BATCH_ROWS, rows[obj.name] - start)
         batch = fills.Batch(obj, start, size, rng, now, rows, objects)
-        # Audit fields come last in the catalogue. The deletion flag needs the masters, so it is made last.
+        # Audit fields come last in the catalogue. The deletion flag needs the masters, so it is
+        # made last.
         for field in obj.stored:
             if field.name == "Id" and field.fill is None:
                 batch.columns["Id"] = ids.make_ids(

@@ -1,5 +1,6 @@
 """
-Salesforce Ids: 3 characters for the object, 2 for the instance, 10 that count in base 62, 3 that check.
+Salesforce Ids: 3 characters for the object, 2 for the instance, 10 that count in base 62, 3 that
+check.
 
 Base 62 counts ``0-9A-Za-z``, which is also byte order, so Ids sort in the order of creation.
 """
@@ -27,7 +28,10 @@ _ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
 def to18(id15: str) -> str:
-    """The 18-character form: each of the last three characters says which of five are capitals, lowest bit first."""
+    """
+    The 18-character form: each of the last three characters says which of five are capitals, lowest
+    bit first.
+    """
     check = ""
     for start in (0, 5, 10):
         bits = sum(1 << k for k, ch in enumerate(id15[start : start + 5]) if "A" <= ch <= "Z")
@@ -36,7 +40,9 @@ def to18(id15: str) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether the text looks like an id: 15 characters, or 18 with a checksum that fits in any case."""
+    """
+    Whether the text looks like an id: 15 characters, or 18 with a checksum that fits in any case.
+    """
     if not _ID.fullmatch(text):
         return False
     return len(text) == 15 or to18(text[:15])[15:] == text[15:].upper()
@@ -99,7 +105,8 @@ def chunk_ranges(first_id: str, last_id: str, chunk_size: int) -> Iterator[tuple
     """
     The id ranges of Bulk API 1.0 PK chunking, ``[from, to)``, over the counters of one prefix.
 
-    The last range reaches just past ``last_id``. Where all rows of a range were deleted, it is empty.
+    The last range reaches just past ``last_id``. Where all rows of a range were deleted, it is
+    empty.
     """
     prefix, number, last = first_id[:3], number_of(first_id), number_of(last_id)
     while number <= last:

@@ -58,7 +58,9 @@ ANY_VALUES = json_texts(
 
 
 def typed_history(obj: ObjectDef) -> ObjectDef:
-    """A history object whose old and new values come in their own types by REST, as text by Bulk."""
+    """
+    A history object whose old and new values come in their own types by REST, as text by Bulk.
+    """
     fields = tuple(
         replace(field, is_json=True, fill=_cycle(ANY_VALUES if field.name == "OldValue" else ANY_VALUES[::-1]))
         if field.type == "anyType"

@@ -17,7 +17,10 @@ USERNAMES = (
     "noapi@acme.test",
     *(f"user{n}@acme.test" for n in range(3, USERS)),
 )
-"""The first is a system administrator. The second may use the API but sees only own records. The third has no permission."""
+"""
+The first is a system administrator. The second may use the API but sees only own records. The third
+has no permission.
+"""
 
 PROFILES = (
     "System Administrator",

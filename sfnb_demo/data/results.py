@@ -24,7 +24,8 @@ _numbers = itertools.count(1)
 
 class QueryResult:
     """
-    The result of one query at the moment it ran; later changes of the org do not show. Safe for threads.
+    The result of one query at the moment it ran; later changes of the org do not show. Safe for
+    threads.
 
     Args:
         object: the object's name, ``AggregateResult`` for aggregates.

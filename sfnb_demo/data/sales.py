@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - a catalogue reads best as a table, one field after the other
-"""The sales team's objects: accounts, people, deals, products, contracts, orders, campaigns and related ones."""
+"""
+The sales team's objects: accounts, people, deals, products, contracts, orders, campaigns and
+related ones.
+"""
 
 from __future__ import annotations
 

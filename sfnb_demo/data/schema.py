@@ -19,7 +19,10 @@ COLUMN_TYPES: Mapping[str, str] = {
     "date": "DATE",
     "datetime": "TIMESTAMP",
 }
-"""DuckDB's type for Salesforce's; everything else is text. Times of day are text as Salesforce prints them."""
+"""
+DuckDB's type for Salesforce's; everything else is text. Times of day are text as Salesforce prints
+them.
+"""
 
 ID_TYPES = frozenset({"id", "reference", "masterrecord"})
 NUMBER_TYPES = frozenset({"int", "long", "double", "currency", "percent"})
@@ -118,7 +121,8 @@ class ObjectDef:
         rows: rows in an org of size ``small``; with ``is_fixed`` in any size.
         wanted_filters: a query must filter by one of these; ``refusal`` is the answer otherwise.
         wants_single: that filter must be ``= one Id``; only ``Id IN`` may have a list.
-        shows_latest_only: older versions are hidden from a query that does not name IsLatestVersion.
+        shows_latest_only: older versions are hidden from a query that does not name
+            IsLatestVersion.
         has_bulk: whether the Bulk API reads it.
         id_start: first counter of its Ids; different for objects that share a prefix.
     """

@@ -2,7 +2,8 @@
 """
 The demo org's rows in a DuckDB file of its own, deleted with the org.
 
-Each thread reads through its own cursor and never waits. Writers work inside ``writing``, one at a time.
+Each thread reads through its own cursor and never waits. Writers work inside ``writing``, one at a
+time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Storage:
     Tables named after the objects, columns after the fields.
 
     Args:
-        folder: for the file and large query results. None: a temporary folder, deleted with this object.
+        folder: for the file and large query results. None: a temporary folder, deleted with this
+            object.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -77,7 +79,10 @@ class Storage:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction, one writer at a time. Entered again by the same thread, it is the same transaction."""
+        """
+        One transaction, one writer at a time. Entered again by the same thread, it is the same
+        transaction.
+        """
         with self.write_lock:
             if getattr(self._local, "is_writing", False):
                 yield

@@ -109,7 +109,8 @@ def check_names(obj: ObjectDef, values: dict[str, Any], *, is_new: bool) -> dict
     The fields that a caller sets.
 
     Raises:
-        ApiError: INVALID_FIELD for an unknown one, INVALID_FIELD_FOR_INSERT_UPDATE for one that cannot be set.
+        ApiError: INVALID_FIELD for an unknown one, INVALID_FIELD_FOR_INSERT_UPDATE for one that
+            cannot be set.
     """
     found: dict[Field, Any] = {}
     closed = []

@@ -83,7 +83,9 @@ class Writes:
             self._roll_up(obj, found)
 
     def delete(self, obj: ObjectDef, record_id: str, *, user_id: str) -> None:
-        """Put a record and its details into the recycle bin; objects without one delete for good."""
+        """
+        Put a record and its details into the recycle bin; objects without one delete for good.
+        """
         _check_writable(obj, "delete")
         with self._storage.writing():
             found = self.alive(obj, record_id)
@@ -112,7 +114,7 @@ class Writes:
             raise ApiError("ENTITY_IS_DELETED", "entity is deleted", 404)
         return full
 
-    # --- one step each; the caller holds the lock ----------------------------------------------------------------
+    # --- one step each; the caller holds the lock -------------------------------------------------
 
     def _now(self) -> datetime:
         return self._clock().astimezone(UTC).replace(tzinfo=None, microsecond=0)
@@ -191,7 +193,9 @@ class Writes:
         return facts
 
     def _complete_file(self, obj: ObjectDef, row: dict[str, Any], user_id: str) -> None:
-        """Give a ContentVersion a new document, or make it the latest version of the one it names."""
+        """
+        Give a ContentVersion a new document, or make it the latest version of the one it names.
+        """
         if obj.name != "ContentVersion":
             return
         document = self._catalog.objects["ContentDocument"]
@@ -276,7 +280,9 @@ class Writes:
             self._storage.rows(f'DELETE FROM {quote(obj.name)} WHERE "Id" IN ({among})')
 
     def _roll_up(self, obj: ObjectDef, record_id: str) -> None:
-        """Recount the roll-ups over this record; a changed count moves the master's SystemModstamp."""
+        """
+        Recount the roll-ups over this record; a changed count moves the master's SystemModstamp.
+        """
         for rollup in custom.ROLLUPS:
             if rollup.child == obj.name:
                 masters = f'SELECT {quote(rollup.key)} FROM {quote(rollup.child)} WHERE "Id" = {literal(record_id)}'

@@ -1,4 +1,7 @@
-"""What one call asks for: its object, its SOQL, the fields it selects. Fault rules choose calls by these."""
+"""
+What one call asks for: its object, its SOQL, the fields it selects. Fault rules choose calls by
+these.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,10 @@ class Asked:
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
-        """The fields of the SELECT list, as written: ``Name``, ``Owner.Name``. Subqueries are left out."""
+        """
+        The fields of the SELECT list, as written: ``Name``, ``Owner.Name``. Subqueries are left
+        out.
+        """
         if self._query is None:
             return ()
         return tuple(

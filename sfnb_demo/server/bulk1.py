@@ -26,8 +26,8 @@ def create_job(org: DemoOrg, request: Request) -> Response:
         raise ApiError("InvalidJob", f"Unsupported content type: {content_type}", 400)
     job = org.bulk1.create(request, given, cast(ContentType, content_type))
     info = _job_info(org, job)
-    # The first answer has the format of the request, later ones that of the job. Singer's tap creates a
-    # CSV job in JSON, reads its id as JSON, and everything later as XML.
+    # The first answer has the format of the request, later ones that of the job. Singer's tap
+    # creates a CSV job in JSON, reads its id as JSON, and everything later as XML.
     return json_answer(info, 201) if is_json else _xml_answer("jobInfo", info, 201)
 
 

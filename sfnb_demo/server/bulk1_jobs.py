@@ -121,7 +121,9 @@ class Bulk1Jobs:
         return job
 
     def add_batch(self, job: Bulk1Job, soql: str) -> Batch:
-        """Take the query. With PK chunking, one batch for each Id range follows; each is charged."""
+        """
+        Take the query. With PK chunking, one batch for each Id range follows; each is charged.
+        """
         self._charge()
         if job.state != "Open":
             # It is charged all the same (Bulk API guide, Limits).

@@ -31,7 +31,8 @@ PARALLEL_ROWS = 50_000
 def create(org: DemoOrg, request: Request) -> Response:
     """POST /jobs/query: 200, not 201, and JSON even if the client accepts only text/csv."""
     job = org.bulk2.create(request)
-    # Salesforce always answers so, even if the job has ended meanwhile (as it may here, on a fast clock).
+    # Salesforce always answers so, even if the job has ended meanwhile (as it may here, on a fast
+    # clock).
     return json_answer(_info(org, job, is_new=True) | {"state": "UploadComplete"})
 
 
@@ -84,8 +85,9 @@ def results(org: DemoOrg, request: Request) -> Response:
     """
     One page of the results, as byte ranges of the prepared file.
 
-    Without ``maxRecords`` and locator the whole result is one page: some clients cannot read a second one.
-    The last page's ``Sforce-Locator`` is the text ``null``; without it, clients would never end.
+    Without ``maxRecords`` and locator the whole result is one page: some clients cannot read a
+    second one. The last page's ``Sforce-Locator`` is the text ``null``; without it, clients would
+    never end.
     """
     job = _result_job(org, request)
     export = org.bulk2.results(job)
@@ -106,7 +108,9 @@ def results(org: DemoOrg, request: Request) -> Response:
 
 
 def result_pages(org: DemoOrg, request: Request) -> Response:
-    """Up to five addresses of result pages at once, for parallel downloads (version 58.0 and later)."""
+    """
+    Up to five addresses of result pages at once, for parallel downloads (version 58.0 and later).
+    """
     if float(request.version) < 58:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
     job = _result_job(org, request)
@@ -149,7 +153,10 @@ def _max_records(text: str | None) -> int | None:
 
 
 def _locator(row: int, rows: int | None = None) -> str:
-    """Where a page begins, and its length if that is fixed. URL-safe, since some clients do not escape it."""
+    """
+    Where a page begins, and its length if that is fixed. URL-safe, since some clients do not escape
+    it.
+    """
     text = str(row) if rows is None else f"{row}-{rows}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

@@ -63,7 +63,9 @@ class Bulk2Job:
 
 
 class Bulk2Jobs:
-    """The org's query jobs; safe for threads. Results are written to files once, in the background."""
+    """
+    The org's query jobs; safe for threads. Results are written to files once, in the background.
+    """
 
     def __init__(self, org: DemoOrg) -> None:
         self._org = org
@@ -209,8 +211,9 @@ class Bulk2Jobs:
 
     def _export(self, job: Bulk2Job) -> CsvExport:
         """
-        The job's results. As long as no record changes, the same query gets the same file again: a second
-        client is then measured on its own speed, not on ours. A WHERE may depend on today, so it always runs.
+        The job's results. As long as no record changes, the same query gets the same file again: a
+        second client is then measured on its own speed, not on ours. A WHERE may depend on today,
+        so it always runs.
         """
         database = self._org.database
         key = (
@@ -241,6 +244,7 @@ class Bulk2Jobs:
         with job.lock:
             export, job.export = job.export, None
         if export is not None and all(export is not kept for kept in self._made.values()):
-            # A page of it may be in transfer. Windows refuses then; the file is deleted with the work folder.
+            # A page of it may be in transfer. Windows refuses then; the file is deleted with the
+            # work folder.
             with contextlib.suppress(PermissionError):
                 export.delete()

@@ -24,7 +24,8 @@ class Call:
         target: path and query string.
         spent: units of each budget it was charged with; empty when it was free or refused.
         used: what the whole org had used of ``api`` after this call.
-        told: the last ``api`` number in an answer to this session before the call arrived; -1: none yet.
+        reading: the last ``api`` number in an answer to this session before the call arrived; -1: none
+            yet.
         in_flight: other calls of the same session that were being served when it arrived.
         app: the connected app; ``client`` is the client name of Sforce-Call-Options.
     """
@@ -36,7 +37,7 @@ class Call:
     status: int
     spent: Mapping[str, int]
     used: int
-    told: int
+    reading: int
     in_flight: int
     app: str = ""
     app_id: str = ""
@@ -52,7 +53,10 @@ class Call:
 
     @property
     def is_probe(self) -> bool:
-        """Whether it asked for ``/limits``, which a careful client does even if it may send nothing else."""
+        """
+        Whether it asked for ``/limits``, which a careful client does even if it may send nothing
+        else.
+        """
         return is_probe(self.target)
 
     def as_json(self) -> dict[str, Any]:
@@ -94,12 +98,13 @@ class CallLog:
 
 def ledger_summary(calls: list[Call], *, threshold: int | None) -> dict[str, Any]:
     """
-    The calls counted: in all, by status, by app, by minute and budget; and how many came over the threshold.
+    The calls counted: in all, by status, by app, by minute and budget; and how many came over the
+    threshold.
 
-    ``over_threshold`` counts charged calls after which the org's usage was above ``threshold``, whoever
-    spent the rest. ``over_told`` counts those that the sender could have known: the last number it had
-    received, its calls in flight and this one together exceed the threshold. Neither counts ``/limits``,
-    which is in ``probes``.
+    ``over_threshold`` counts charged calls after which the org's usage was above ``threshold``,
+    whoever spent the rest. ``over_reading`` counts those that the sender could have known: the last
+    number it had received, its calls in flight and this one together exceed the threshold. Neither
+    counts ``/limits``, which is in ``probes``.
     """
     spent: Counter[str] = Counter()
     by_minute: dict[int, Counter[str]] = {}
@@ -121,8 +126,8 @@ def ledger_summary(calls: list[Call], *, threshold: int | None) -> dict[str, Any
         charged = [call for call in calls if call.spent.get("api") and not call.is_probe]
         summary["threshold"] = threshold
         summary["over_threshold"] = sum(call.used > threshold for call in charged)
-        summary["over_told"] = sum(
-            call.told >= 0 and call.told + call.in_flight + call.spent["api"] > threshold
+        summary["over_reading"] = sum(
+            call.reading >= 0 and call.reading + call.in_flight + call.spent["api"] > threshold
             for call in charged
         )
     return summary

@@ -1,4 +1,7 @@
-"""Keys of one demo org: a certificate authority, the server's certificate, the connected app's key for JWT."""
+"""
+Keys of one demo org: a certificate authority, the server's certificate, the connected app's key for
+JWT.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def make_keys(folder: Path) -> Keys:
-    """Make new keys in ``folder``, replacing those of an earlier run. The authority's own key is never stored."""
+    """
+    Make new keys in ``folder``, replacing those of an earlier run. The authority's own key is never
+    stored.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sfnb demo org CA")])

@@ -19,7 +19,8 @@ class Steps:
 
     Args:
         per_call_s: simulated seconds that pass with each call.
-        per_wait_s: simulated seconds that pass with each look at ``/limits`` of a client that waits.
+        per_wait_s: simulated seconds that pass with each look at ``/limits`` of a client that
+            waits.
     """
 
     per_call_s: float = 30.0
@@ -28,7 +29,8 @@ class Steps:
 
 class SimulatedClock:
     """
-    Simulated time, safe for threads: ``minutes_per_second`` simulated minutes pass in one real second.
+    Simulated time, safe for threads: ``minutes_per_second`` simulated minutes pass in one real
+    second.
 
     Args:
         start_at: where simulated time begins, aware.

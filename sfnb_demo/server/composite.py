@@ -100,7 +100,7 @@ def not_here(_org: DemoOrg, request: Request) -> Response:
     raise ApiError("NOT_IMPLEMENTED", f"The demo org does not serve {request.path} yet.", 501)
 
 
-# -- subrequests -----------------------------------------------------------------------------------------------
+# -- subrequests -----------------------------------------------------------------------------------
 
 
 def _check(subrequests: list[Any], version: float) -> None:

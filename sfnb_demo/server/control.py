@@ -3,20 +3,23 @@
 
 Every call needs the header ``X-Demo-Control`` with the token of the ready file.
 
-==========================  ========================================================================================
-POST /control/clock         ``{"minutes_per_second": n}`` and/or ``{"advance_minutes": n}``
-POST /control/quota         ``{"max": {"api": n, …}, "spend": {"api": n, …}, "hard": true, "competitors": "on"|"off",
-                            "limit_header": "short"|"gone"|"extended"|"garbled", "header_lag_s": n,
-                            "limits_lag_minutes": n,
-                            "negative_remaining": true}``; budgets: api, bulk, bulk2, bulk2_kb
-GET /control/status         clock and budgets
-GET /control/usage          what the whole org had used at the end of each of the last ``?minutes=60``
-GET /control/ledger         what was received; ``?after=N`` (call number), ``?threshold=N``, ``?calls=1``: each
-GET|POST|DELETE /control/faults   list, add (one rule or a list), clear
-POST /control/sessions      ``{"expire": true}`` ends all sessions; ``{"idle_minutes": n or null}``
-POST /control/listener      ``{"closed_s": n}``: both ports refuse connections for n real seconds
-POST /control/shutdown      end the server
-==========================  ========================================================================================
+=============================  =================================================================
+POST /control/clock            ``{"minutes_per_second": n}`` and/or ``{"advance_minutes": n}``
+POST /control/quota            any of ``{"max": {"api": n, …}, "spend": {"api": n, …},
+                               "hard": true, "competitors": "on"|"off",
+                               "limit_header": "short"|"gone"|"extended"|"garbled",
+                               "header_lag_s": n, "limits_lag_minutes": n,
+                               "negative_remaining": true}``; budgets: api, bulk, bulk2, bulk2_kb
+GET /control/status            clock and budgets
+GET /control/usage             the org's usage at the end of each of the last ``?minutes=60``
+GET /control/ledger            the calls received: ``?after=N`` (call number), ``?threshold=N``;
+                               ``?calls=1`` lists each
+GET|POST|DELETE                list, add (one rule or a list), clear the fault rules
+  /control/faults
+POST /control/sessions         ``{"expire": true}`` ends all sessions; ``{"idle_minutes": n|null}``
+POST /control/listener         ``{"closed_s": n}``: both ports refuse connections for n real seconds
+POST /control/shutdown         end the server
+=============================  =================================================================
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
 EventLogFile ``ApiTotalUsage``: one CSV row for each call, logged or of the other apps.
 
-A daily file appears at 09:14 UTC of the following day, an hourly one three hours after its hour. Daily
-files reach back eight days before the org's start and are kept 30 days; hourly ones are kept two days.
+A daily file appears at 09:14 UTC of the following day, an hourly one three hours after its hour.
+Daily files reach back eight days before the org's start and are kept 30 days; hourly ones are kept
+two days.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class EventLog:
         self._files: dict[Span, LogFile | None] = {}
 
     def __call__(self, start: datetime, end: datetime) -> Iterator[LogFile]:
-        """The files whose day or hour began in ``start <= began < end``; none where nothing happened."""
+        """
+        The files whose day or hour began in ``start <= began < end``; none where nothing happened.
+        """
         for span in self.spans():
             file = self._file(span) if start <= span.start < end else None
             if file is not None:

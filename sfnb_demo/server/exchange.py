@@ -23,7 +23,9 @@ _BROKEN_CONNECTION = ("cut", "half_body", "truncated_csv")
 
 @dataclass(slots=True)
 class Exchange:
-    """An answer, and what the listener must do to the connection: ``cut``, ``half_body`` or nothing."""
+    """
+    An answer, and what the listener must do to the connection: ``cut``, ``half_body`` or nothing.
+    """
 
     response: Response
     damage: str = ""
@@ -37,7 +39,7 @@ class _Bill:
     Args:
         spent: units charged, by budget.
         used: what the org had used after it; -1 while nothing was charged.
-        told: the last usage in an answer to this session before it arrived; -1 for none.
+        reading: the last usage in an answer to this session before it arrived; -1 for none.
     """
 
     number: int
@@ -45,7 +47,7 @@ class _Bill:
     route: Route | None = None
     spent: dict[str, int] = field(default_factory=dict)
     used: int = -1
-    told: int = -1
+    reading: int = -1
     in_flight: int = 0
     fault: Rule | None = None
 
@@ -67,11 +69,11 @@ class Exchanger:
         bill = _Bill(org.calls.next_number(), org.clock.now_s())
         bill.fault = request.fault = org.faults.next(request.method, request.target, request.body)
         response = self._answered(request, bill)
-        told = self._tell_limit(request, response, bill)
+        reading = self._add_limit_header(request, response, bill)
         if bill.fault is not None and bill.route is not None:
             response = fault_answers.changed(bill.fault, request, response, org.addresses)
         if request.session is not None:
-            org.sessions.end_call(request.session, told)
+            org.sessions.end_call(request.session, reading)
         self._log(request, response, bill)
         kind = bill.fault.fault if bill.fault else ""
         return Exchange(response, kind if kind in _BROKEN_CONNECTION else "")
@@ -90,7 +92,9 @@ class Exchanger:
             return _refusal(ApiError("UNKNOWN_EXCEPTION", message, 500), request, bill.route)
 
     def _answer_inner(self, request: Request) -> Response:
-        """Serve a subrequest of a composite call: no session, charge, limit header or log of its own."""
+        """
+        Serve a subrequest of a composite call: no session, charge, limit header or log of its own.
+        """
         org = self.org
         rule = org.faults.next(request.method, request.target, request.body, is_inside=True)
         try:
@@ -113,7 +117,7 @@ class Exchanger:
             self.org.sessions.end(_token(request))
         if not found.is_open:
             session = request.session = self._session(request)
-            bill.told, bill.in_flight = self.org.sessions.begin_call(session)
+            bill.reading, bill.in_flight = self.org.sessions.begin_call(session)
             if found.family != "free":
                 self._charge(request, bill)
         faulty = self._faulty(rule, request) if rule is not None else None
@@ -163,7 +167,7 @@ class Exchanger:
             raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", 401)
         return session
 
-    def _tell_limit(self, request: Request, response: Response, bill: _Bill) -> int | None:
+    def _add_limit_header(self, request: Request, response: Response, bill: _Bill) -> int | None:
         """
         Put the limit header on every REST data answer, good or bad.
 
@@ -181,14 +185,14 @@ class Exchanger:
         org = self.org
         is_scripted = bill.fault is not None and kind == "limit_header"
         form = bill.fault.form if bill.fault and is_scripted else org.options.limit_header
-        used = self._told_usage(bill)
+        used = self._header_usage(bill)
         value = limit_header(used, org.quota.max("api"), form)
         if value is None:
             return None
         response.headers["Sforce-Limit-Info"] = value
         return None if form == "garbled" else used
 
-    def _told_usage(self, bill: _Bill) -> int:
+    def _header_usage(self, bill: _Bill) -> int:
         """The usage in the header: the count of some time ago, unless that is switched off."""
         org, options = self.org, self.org.options
         age_s = header_age_s(
@@ -215,7 +219,7 @@ class Exchanger:
                 status=response.status,
                 spent=bill.spent,
                 used=bill.used if bill.used >= 0 else org.quota.used("api", bill.at_s),
-                told=bill.told,
+                reading=bill.reading,
                 in_flight=bill.in_flight,
                 app=session.app.name if session else "",
                 app_id=session.app.app_id if session else "",

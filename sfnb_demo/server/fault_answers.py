@@ -1,4 +1,7 @@
-"""The answer when a fault rule hits a call: another one instead of the true one, or the true one changed."""
+"""
+The answer when a fault rule hits a call: another one instead of the true one, or the true one
+changed.
+"""
 
 from __future__ import annotations
 

@@ -36,20 +36,21 @@ half_body               the head promises more than is sent, then the connection
 stall                   nothing for ``seconds``, then the true answer
 expire_session          the session ends before this call: 401 (Bulk API 1: 400 InvalidSessionId)
 bulk_job_failed         the Bulk query job created by this call will fail; ``message``
-bulk_results_expired    the results asked for here are gone: 404
+bulk_results_expired    the requested results are gone: 404
 limit_header            the limit header is ``form``: gone, extended or garbled
-error                   ``code``, ``message``, ``status`` in Salesforce's error form; known codes have
-                        Salesforce's own status and words as defaults
+error                   ``code``, ``message``, ``status`` in Salesforce's error form; known codes
+                        default to Salesforce's own status and words
 locator_expired         400 INVALID_QUERY_LOCATOR, and the cursor is gone for good
 truncated_csv           the answer's body ends in the middle of a record, with a head that fits it
 concurrent_limit        403 REQUEST_LIMIT_EXCEEDED of the concurrency kind
 rewrite                 the true answer, changed (see below)
-replay                  the answer to the rule's first hit on a path, again at each later hit, whatever
-                        the query string, as a bad cache does; ``own_headers``: with its own headers
+replay                  the answer to the rule's first hit on a path, again at each later hit,
+                        whatever the query string, as a bad cache does; ``own_headers``: with the
+                        true answer's headers
 redirect                ``status`` (302) to ``to``, an address with placeholders
-huge                    200 with an oversized body of ``form``: ``line`` (``size`` MB without line end),
-                        ``gzip`` (``size`` MB, packed), ``deep`` (JSON nested ``size`` levels),
-                        ``header`` (one header of ``size`` KB)
+huge                    200 with an oversized body of ``form``: ``line`` (``size`` MB without line
+                        end), ``gzip`` (``size`` MB, packed), ``deep`` (JSON nested ``size``
+                        levels), ``header`` (one header of ``size`` KB)
 ======================  ============================================================================
 
 ``rewrite`` changes JSON lists of rows and CSV pages alike:
@@ -63,9 +64,10 @@ headers                 headers to set; null removes one
 replace                 ``[[regular expression, text], …]`` on the body, of any type
 ======================  ============================================================================
 
-Placeholders in the texts of ``to``, ``set``, ``headers`` and ``replace``: ``{target}`` path and query of this
-call, ``{path}`` its path, ``{host}`` the org's host and port, ``{url}`` and ``{https_url}`` the org's two addresses,
-``{last:NAME}`` what the header or top-level JSON value NAME was in the answer that the rule changed before this one.
+Texts in ``to``, ``set``, ``headers`` and ``replace`` may hold placeholders: ``{target}`` path and
+query of this call, ``{path}`` its path, ``{host}`` the org's host and port, ``{url}`` and
+``{https_url}`` the org's two addresses, ``{last:NAME}`` the header or top-level JSON value NAME of
+the last answer that the rule changed.
 """
 
 from __future__ import annotations

@@ -6,7 +6,10 @@ import math
 from zlib import crc32
 
 RECORDED_AGE_S = 53.0
-"""The median age of the number in recorded answers of real orgs, at four calls a second. All: 31 to 78 s."""
+"""
+The median age of the number in recorded answers of real orgs, at four calls a second. All: 31 to 78
+s.
+"""
 
 _YOUNGEST, _OLDEST = 31 / RECORDED_AGE_S, 78 / RECORDED_AGE_S
 
@@ -18,8 +21,8 @@ def header_age_s(
     How many seconds ago the number in a call's answer was true.
 
     In recorded runs the age wanders over a minute or so, and differs by seconds from one answer to
-    the next, as if several servers answered in turn, each with a count of its own age. So the number
-    goes back in two of five answers, by up to 48 calls.
+    the next, as if several servers answered in turn, each with a count of its own age. So the
+    number goes back in two of five answers, by up to 48 calls.
 
     Args:
         number: the call's number; the same number and time give the same age.
@@ -36,7 +39,9 @@ def header_age_s(
 
 
 def limit_header(used: int, most: int, form: str) -> str | None:
-    """The value of ``Sforce-Limit-Info``. Some clients read only the short form. None: no header."""
+    """
+    The value of ``Sforce-Limit-Info``. Some clients read only the short form. None: no header.
+    """
     if form == "gone":
         return None
     if form == "garbled":

@@ -10,7 +10,8 @@ from sfnb_demo.server.wire import Request, Response, json_answer, route
 if TYPE_CHECKING:
     from sfnb_demo.server.org import DemoOrg
 
-# Budgets that nothing in the demo org uses: Max and Remaining (REST guide, Limits; typical figures).
+# Budgets that nothing in the demo org uses: Max and Remaining (REST guide, Limits; typical
+# figures).
 _QUIET: dict[str, tuple[int, int]] = {
     "ActiveScratchOrgs": (3, 3),
     "AnalyticsExternalDataSizeMB": (40960, 40960),
@@ -99,7 +100,9 @@ def limits(org: DemoOrg, request: Request) -> Response:
 
 
 def record_count(org: DemoOrg, request: Request) -> Response:
-    """Rows of the named objects; of all if none is named. Unknown names are left out (REST guide)."""
+    """
+    Rows of the named objects; of all if none is named. Unknown names are left out (REST guide).
+    """
     wanted = next(
         (value for name, value in request.params.items() if name.lower() == "sobjects"), ""
     )

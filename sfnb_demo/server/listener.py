@@ -1,8 +1,8 @@
 """
 The HTTP side: a thread for each connection, HTTP/1.1 with keep-alive, TLS or not on the same port.
 
-A connection's first byte shows whether it is TLS, so one port serves both: some clients insist on https
-whatever the address says.
+A connection's first byte shows whether it is TLS, so one port serves both: some clients insist on
+https whatever the address says.
 """
 
 from __future__ import annotations
@@ -179,7 +179,10 @@ class _Handler(BaseHTTPRequestHandler):
             return None
 
     def _refuse(self, status: int, page: bytes) -> None:
-        """An HTML page as the edge sends it. The connection closes, since the request was not read to its end."""
+        """
+        An HTML page as the edge sends it. The connection closes, since the request was not read to
+        its end.
+        """
         self.close_connection = True
         response = Response(status, page, "text/html", {"Connection": "close"})
         self._sender().send(response, is_packed=False)

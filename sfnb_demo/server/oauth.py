@@ -111,8 +111,8 @@ def _refresh(org: DemoOrg, request: Request, form: dict[str, str]) -> dict[str, 
 
 def _jwt_bearer(org: DemoOrg, request: Request, form: dict[str, str]) -> dict[str, Any]:
     try:
-        # Audience by hand below: Salesforce takes the login hosts and the org's own. An exp far away is fine, some
-        # clients give it in milliseconds.
+        # Audience by hand below: Salesforce takes the login hosts and the org's own. An exp far
+        # away is fine, some clients give it in milliseconds.
         claims = jwt.decode(
             form.get("assertion", ""),
             org.keys.jwt_public_pem,
@@ -156,7 +156,9 @@ def _read_basic_auth(request: Request, form: dict[str, str]) -> None:
 
 
 def _grant(org: DemoOrg, request: Request, session: Session) -> dict[str, Any]:
-    """A token answer, with everything that any client needs. ``issued_at`` is milliseconds as text."""
+    """
+    A token answer, with everything that any client needs. ``issued_at`` is milliseconds as text.
+    """
     identity_url = _identity_url(org, request, session.user)
     issued_at = str(int(org.clock.now_s() * 1000))
     signature = hmac.new(

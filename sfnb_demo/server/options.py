@@ -20,15 +20,19 @@ class Options:
         has_oddities: objects and values that careless clients stumble over (see ``data.oddities``).
         faults: fault rules in force from the start (see ``faults``).
         max_calls: calls in 24 hours; 15,000 is a Developer Edition's.
-        is_hard: refuse calls beyond it (Developer Edition, sandbox, trial); False: allow them (paid production).
+        is_hard: refuse calls beyond it (Developer Edition, sandbox, trial); False: allow them (paid
+            production).
         minutes_per_second: simulated minutes in a real second; 1/60 is real time.
-        clock: what moves simulated time: ``wall`` (real time, ``minutes_per_second`` fast) or ``calls``
-            (each call ``seconds_per_call``, each look of a waiting client ``hours_per_wait``).
+        clock: what moves simulated time: ``wall`` (real time, ``minutes_per_second`` fast) or
+            ``calls`` (each call ``seconds_per_call``, each look of a waiting client
+            ``hours_per_wait``).
         competitors: other apps spend: ``off``, ``curve``, or ``on`` (curve and bursts).
         competitors_pct: what they spend on a weekday, in percent of ``max_calls``.
-        session_minutes: idle lifetime of a session in simulated minutes; None: sessions never expire.
+        session_minutes: idle lifetime of a session in simulated minutes; None: sessions never
+            expire.
         bulk_job_s: the least simulated seconds that a Bulk query job takes.
-        header_lag_s: the median age of the number in the limit header, in simulated seconds; 0: exact.
+        header_lag_s: the median age of the number in the limit header, in simulated seconds; 0:
+            exact.
         has_header_wobble: let the age wander, as in recorded answers; False: always the median.
         wide_page_rows: rows to a page of a query that selects many fields (see ``query``).
         limits_lag_minutes: age of the numbers in ``/limits``.
@@ -37,8 +41,8 @@ class Options:
         has_event_log: write ApiTotalUsage log files.
         has_hourly_logs: write hourly log files; EventLogFile has a field Interval only then.
         has_gzip: compress answers for clients that ask for it.
-        client_id, client_secret, refresh_token, password: fixed credentials, for tools that bring their own.
-            Empty: new ones in each run.
+        client_id, client_secret, refresh_token, password: fixed credentials, for tools that bring
+            their own. Empty: new ones in each run.
         first_version, last_version: the API versions that the org serves; older ones answer 410.
         start_at: where simulated time begins; None: now.
     """

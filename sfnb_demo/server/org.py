@@ -96,11 +96,15 @@ class DemoOrg:
         return dict(zip(("url", "https_url"), self.base_urls, strict=False))
 
     def object_name(self, name: str) -> str | None:
-        """The exact name of an object from a name in any case; None if the org has no such object."""
+        """
+        The exact name of an object from a name in any case; None if the org has no such object.
+        """
         return self._names.get(name.lower())
 
     def object_of_id(self, record_id: str) -> str | None:
-        """The object whose key prefix an Id has, None if it is no Id or no object has the prefix."""
+        """
+        The object whose key prefix an Id has, None if it is no Id or no object has the prefix.
+        """
         if ids.normal(record_id) is None:
             return None
         for name in self.database.object_names():

@@ -1,8 +1,8 @@
 """
 The org's other apps: they spend on a daily curve, more on weekdays than on weekends, with bursts.
 
-Nothing runs in the background. Seed, app and day determine what an app did in each minute; it is computed
-on request. So there is a past of any length, the same in every run.
+Nothing runs in the background. Seed, app and day determine what an app did in each minute; it is
+computed on request. So there is a past of any length, the same in every run.
 """
 
 from __future__ import annotations
@@ -109,7 +109,10 @@ class OtherApps:
                 self._spells[-1] = (self._spells[-1][0], minute)
 
     def calls(self, app: int, day: int) -> Minutes:
-        """Calls of one app in each minute of a day (days since 1970): 1,440 numbers, 0 while switched off."""
+        """
+        Calls of one app in each minute of a day (days since 1970): 1,440 numbers, 0 while switched
+        off.
+        """
         minutes = self._day_calls(app, day).copy()
         first = day * DAY_MINUTES
         is_live = np.zeros(DAY_MINUTES, dtype=bool)

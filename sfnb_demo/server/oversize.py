@@ -1,4 +1,6 @@
-"""Answers that are too large or too deep for a careless client; they cost the org next to no memory."""
+"""
+Answers that are too large or too deep for a careless client; they cost the org next to no memory.
+"""
 
 from __future__ import annotations
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 PAGE_ROWS = 2000
 WIDE_FIELDS = 20
 """
-From so many fields on, a page has half the rows. Salesforce calls the page size "a hint"; a recorded query
-of 20 fields of Contact gave 1,000 of 1,505 rows, one of 11 fields of Account all 1,811.
+From so many fields on, a page has half the rows. Salesforce calls the page size "a hint"; a
+recorded query of 20 fields of Contact gave 1,000 of 1,505 rows, one of 11 fields of Account all
+1,811.
 """
 
 

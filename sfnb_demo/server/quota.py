@@ -1,8 +1,8 @@
 """
 The org's four budgets over a rolling 24 hours, and when it refuses.
 
-A call leaves the window exactly 24 hours after it was made. Nothing is reset at midnight (Salesforce
-limits cheat sheet, "API Request Limits and Allocations").
+A call leaves the window exactly 24 hours after it was made. Nothing is reset at midnight
+(Salesforce limits cheat sheet, "API Request Limits and Allocations").
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class Meter:
         return self._totals[index - 1] if index else 0
 
     def used(self, at_s: float) -> int:
-        """Units spent in the 24 hours up to ``at_s``. One spent exactly 24 hours ago no longer counts."""
+        """
+        Units spent in the 24 hours up to ``at_s``. One spent exactly 24 hours ago no longer counts.
+        """
         return self.total(at_s) - self.total(at_s - DAY_S)
 
 
@@ -60,8 +62,8 @@ class Quota:
     The org's counters, safe for threads.
 
     Args:
-        is_hard: refuse beyond the maximum (Developer Edition, sandboxes, trials). Soft lets ``api`` go over it, as paid
-            production orgs do; the Bulk budgets are hard in every org.
+        is_hard: refuse beyond the maximum (Developer Edition, sandboxes, trials). Soft lets ``api``
+            go over it, as paid production orgs do; the Bulk budgets are hard in every org.
         max_units: the allocations; default ``DEFAULT_MAX``.
     """
 

@@ -11,7 +11,10 @@ ASYNC_NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
 
 
 def total_requests() -> ApiError:
-    """The refusal beyond the daily limit: never 429, no Retry-After (REST guide, Status Codes and Error Responses)."""
+    """
+    The refusal beyond the daily limit: never 429, no Retry-After (REST guide, Status Codes and
+    Error Responses).
+    """
     return ApiError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", 403)
 
 
@@ -38,7 +41,10 @@ _ASYNC_CODES = {
 
 
 def async_error(err: ApiError, *, is_json: bool = False) -> Response:
-    """Bulk API 1's error: HTTP 400 (503 stays 503), code in its own spelling, XML unless the job is JSON."""
+    """
+    Bulk API 1's error: HTTP 400 (503 stays 503), code in its own spelling, XML unless the job is
+    JSON.
+    """
     code = _ASYNC_CODES.get(err.code, err.code)
     status = err.status if err.status >= 500 else 400
     if is_json:

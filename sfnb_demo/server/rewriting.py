@@ -1,8 +1,10 @@
 """
-Answers changed by a rule just before they are sent: rows dropped, repeated or added, values and headers changed.
+Answers changed by a rule just before they are sent: rows dropped, repeated or added, values and
+headers changed.
 
-The org has served the call as it should; only what the client reads is untrue. JSON answers with a list of rows
-(``records``, ``sobjects``, ``sObjects``) and CSV result pages are changed by the same keys.
+The org has served the call as it should; only what the client reads is untrue. JSON answers with a
+list of rows (``records``, ``sobjects``, ``sObjects``) and CSV result pages are changed by the same
+keys.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How an answer is sent: chunked as Salesforce does, packed for clients that ask, cut where a fault says so."""
+"""
+How an answer is sent: chunked as Salesforce does, packed for clients that ask, cut where a fault
+says so.
+"""
 
 from __future__ import annotations
 

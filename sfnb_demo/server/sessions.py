@@ -36,7 +36,7 @@ class Session:
     One login.
 
     Args:
-        told: the last ``api`` number in an answer to this session; -1 before the first.
+        reading: the last ``api`` number in an answer to this session; -1 before the first.
         in_flight: its calls in flight now.
     """
 
@@ -45,7 +45,7 @@ class Session:
     user: User
     app: ConnectedApp
     last_used_s: float
-    told: int = -1
+    reading: int = -1
     in_flight: int = 0
 
 
@@ -96,7 +96,8 @@ class Sessions:
 
     def is_password(self, given: str) -> bool:
         """Whether this is the password, with or without the security token appended."""
-        # An org needs no token from its trusted network ranges; the demo org trusts the loopback address.
+        # An org needs no token from its trusted network ranges; the demo org trusts the loopback
+        # address.
         return any(
             hmac.compare_digest(given.encode(), wanted.encode())
             for wanted in (self.password, self.password + self.security_token)
@@ -138,18 +139,20 @@ class Sessions:
             return session
 
     def begin_call(self, session: Session) -> tuple[int, int]:
-        """Note a call's start. Returns the session's last known usage and its other calls in flight."""
+        """
+        Note a call's start. Returns the session's last known usage and its other calls in flight.
+        """
         with self._lock:
-            before = session.told, session.in_flight
+            before = session.reading, session.in_flight
             session.in_flight += 1
             return before
 
-    def end_call(self, session: Session, told: int | None) -> None:
+    def end_call(self, session: Session, reading: int | None) -> None:
         """Note a call's end and, in the same step, the usage in its answer; None: no usage."""
         with self._lock:
             session.in_flight -= 1
-            if told is not None:
-                session.told = told
+            if reading is not None:
+                session.reading = reading
 
     def end(self, token: str) -> bool:
         """End a session or a refresh token; whether there was one."""

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def retrieve_many(org: DemoOrg, request: Request) -> Response:
-    """GET (≤ 800 ids in the URL) or POST (≤ 2,000) /composite/sobjects/{object}: null where nothing was found."""
+    """
+    GET (≤ 800 ids in the URL) or POST (≤ 2,000) /composite/sobjects/{object}: null where nothing
+    was found.
+    """
     name = org.object_name(request.args["object"])
     if name is None:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)

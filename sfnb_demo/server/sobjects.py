@@ -153,11 +153,13 @@ def body(org: DemoOrg, request: Request) -> Response:
     )
 
 
-# -- shared by the handlers ------------------------------------------------------------------------------------------
+# -- shared by the handlers ------------------------------------------------------------------------
 
 
 def _object(org: DemoOrg, request: Request) -> str:
-    """The exact name of the object in the path, which may be in any case; ``NOT_FOUND`` if unknown."""
+    """
+    The exact name of the object in the path, which may be in any case; ``NOT_FOUND`` if unknown.
+    """
     found = org.object_name(request.args["object"])
     if found is None:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)

@@ -1,9 +1,10 @@
 """
-The standard report "API Usage Last 7 Days": calls by user and calendar day, today and the six days before.
+The standard report "API Usage Last 7 Days": calls by user and calendar day, today and the six days
+before.
 
 Its answer has the form of a summary report (Reports and Dashboards REST API guide, Execute Sync and
-Decode the Fact Map). It exists with and without the event log, for users who may see the whole org's
-administration. Others do not find it in the list and may not run it. It costs one call.
+Decode the Fact Map). It exists with and without the event log, for users who may see the whole
+org's administration. Others do not find it in the list and may not run it. It costs one call.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def run_report(org: DemoOrg, request: Request) -> Response:
 
 
 def calls_by_user_and_day(org: DemoOrg) -> dict[User, Counter[str]]:
-    """Counted calls, the log's and the other apps', by user and UTC day (ISO); users without calls are left out."""
+    """
+    Counted calls, the log's and the other apps', by user and UTC day (ISO); users without calls are
+    left out.
+    """
     now = org.clock.now()
     today = datetime(now.year, now.month, now.day, tzinfo=UTC)
     users = org.sessions.organization.users
@@ -69,7 +73,10 @@ def calls_by_user_and_day(org: DemoOrg) -> dict[User, Counter[str]]:
 
 
 def _is_permitted(org: DemoOrg, request: Request) -> bool:
-    """Needs View Setup and Configuration, Manage Users and Modify All Data: here the administrator's profile."""
+    """
+    Needs View Setup and Configuration, Manage Users and Modify All Data: here the administrator's
+    profile.
+    """
     return request.user.user.profile_id == org.sessions.admin.profile_id
 
 

@@ -145,7 +145,9 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """``value`` is the JSON value of ``body``, kept so that composite answers need not parse it again."""
+    """
+    ``value`` is the JSON value of ``body``, kept so that composite answers need not parse it again.
+    """
 
     status: int = 200
     body: Body = b""
@@ -191,8 +193,8 @@ Handler = Callable[["DemoOrg", Request], Response]
 class Route:
     """
     Args:
-        family: the form of a refusal: ``rest`` (JSON array), ``async`` (Bulk API 1), ``soap``. Calls of the
-            family ``free`` are not counted and have no limit header.
+        family: the form of a refusal: ``rest`` (JSON array), ``async`` (Bulk API 1), ``soap``.
+            Calls of the family ``free`` are not counted and have no limit header.
         is_open: needs no session, and is free.
     """
 
@@ -207,7 +209,8 @@ def route(
     method: str, path: str, handler: Handler, *, family: str = "rest", is_open: bool = False
 ) -> Route:
     """
-    A route for ``path``; ``{name}`` is one segment, ``{name+}`` the rest, ``{version}`` an API version.
+    A route for ``path``; ``{name}`` is one segment, ``{name+}`` the rest, ``{version}`` an API
+    version.
 
     A trailing slash is accepted and case is ignored: clients differ in both
     (``/query`` and ``/query/``, ``resultPages`` and ``resultpages``).
@@ -240,7 +243,8 @@ class Router:
         HEAD is served as GET.
         """
         method = "GET" if request.method == "HEAD" else request.method
-        # A POST may name the real method, for clients behind proxies that do not know PATCH (REST guide).
+        # A POST may name the real method, for clients behind proxies that do not know PATCH (REST
+        # guide).
         if method == "POST" and "_HttpMethod=PATCH" in request.target:
             method = "PATCH"
         allowed: list[str] = []

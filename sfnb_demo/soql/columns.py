@@ -1,4 +1,7 @@
-"""The answer to ``/query?q=…&columns=true``: a statement's columns instead of its rows. ``sf data query`` uses it."""
+"""
+The answer to ``/query?q=…&columns=true``: a statement's columns instead of its rows. ``sf data
+query`` uses it.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ def describe_columns(catalog: Catalog, query: tree.Query) -> dict[str, Any]:
     """
     The columns of a valid statement, in Salesforce's form.
 
-    A parent is a column with ``joinColumns``. A subquery is one that is also ``aggregate``. Aggregates
-    without an alias are named ``expr0``, ``expr1`` and so on.
+    A parent is a column with ``joinColumns``. A subquery is one that is also ``aggregate``.
+    Aggregates without an alias are named ``expr0``, ``expr1`` and so on.
     """
     obj = catalog.find(query.object)
     if obj is None:

@@ -1,5 +1,8 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values pass `literal` or are parameters
-"""Compiles a parsed statement to SQL for DuckDB and the plan that turns its rows into Salesforce records."""
+"""
+Compiles a parsed statement to SQL for DuckDB and the plan that turns its rows into Salesforce
+records.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,7 @@ class Compiler:
             return
         raise ApiError("MALFORMED_QUERY", frame(query.text, query.object_at, obj.refusal))
 
-    # --- the clauses ---------------------------------------------------------------------------------------------
+    # --- the clauses ------------------------------------------------------------------------------
 
     def _conditions(self, scope: Scope, *, having: bool = False) -> Conditions:
         to_sql = (
@@ -253,7 +256,7 @@ class Compiler:
         limit = f" LIMIT {query.limit}" if query.limit is not None else ""
         return limit + (f" OFFSET {query.offset}" if query.offset else "")
 
-    # --- the kinds of query --------------------------------------------------------------------------------------
+    # --- the kinds of query -----------------------------------------------------------------------
 
     def _count(self, scope: Scope, query: tree.Query) -> Plan:
         if query.group_by or query.order_by:

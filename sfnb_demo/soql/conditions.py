@@ -47,7 +47,8 @@ class Conditions:
             case tree.Junction():
                 return "(" + f" {node.op} ".join(self.sql(p) for p in node.parts) + ")"
             case tree.Negation():
-                # SOQL has two truth values: a comparison with a missing value is false, and its negation true.
+                # SOQL has two truth values: a comparison with a missing value is false, and its
+                # negation true.
                 return f"(NOT coalesce({self.sql(node.part)}, false))"
             case tree.Condition():
                 return self._condition(node)

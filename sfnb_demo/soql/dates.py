@@ -1,4 +1,6 @@
-"""SOQL's date literals as half-open ranges of days, in UTC. The fiscal year is the calendar year."""
+"""
+SOQL's date literals as half-open ranges of days, in UTC. The fiscal year is the calendar year.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ MIN_DATE = date(1700, 1, 1)
 
 
 def add_months(day: date, months: int) -> date:
-    """The first of the month that lies ``months`` from this one, kept within the years Salesforce knows."""
+    """
+    The first of the month that lies ``months`` from this one, kept within the years Salesforce
+    knows.
+    """
     whole = day.year * 12 + day.month - 1 + months
     year = min(max(whole // 12, MIN_DATE.year), MAX_DATE.year)
     return date(year, whole % 12 + 1, 1)
@@ -51,9 +56,11 @@ def literal_range(  # noqa: PLR0911 - a table of literals
     name: str, count: int | None, today: date
 ) -> tuple[date, date] | None:
     """
-    First day and day after the last one of ``TODAY``, ``LAST_N_DAYS:30`` and the like; None for other words.
+    First day and day after the last one of ``TODAY``, ``LAST_N_DAYS:30`` and the like; None for
+    other words.
 
-    ``LAST_N_DAYS:n`` ends today, the longer ones before the current unit; ``NEXT_N_…`` begins after it.
+    ``LAST_N_DAYS:n`` ends today, the longer ones before the current unit; ``NEXT_N_…`` begins after
+    it.
     """
     if count is None:
         fixed = {"YESTERDAY": -1, "TODAY": 0, "TOMORROW": 1}

@@ -1,4 +1,6 @@
-"""The frame in which Salesforce shows a mistake in a statement: the line, a caret, row and column."""
+"""
+The frame in which Salesforce shows a mistake in a statement: the line, a caret, row and column.
+"""
 
 from __future__ import annotations
 

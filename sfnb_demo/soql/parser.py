@@ -117,7 +117,10 @@ class _Builder(Transformer[Token, Any]):
         return tree.Call(str(parts[0]).upper(), parts[1], at=_at(parts[0]))
 
     def viewing(self, parts: list[Token]) -> None:
-        """``FOR VIEW`` and ``FOR REFERENCE`` change the recently viewed list, which the demo org does not keep."""
+        """
+        ``FOR VIEW`` and ``FOR REFERENCE`` change the recently viewed list, which the demo org does
+        not keep.
+        """
 
     def scope(self, parts: list[Token]) -> None:
         """``USING SCOPE`` is accepted and ignored."""

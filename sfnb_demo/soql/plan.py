@@ -8,7 +8,10 @@ from typing import Literal
 from sfnb_demo.data.schema import Field, ObjectDef
 
 Flavour = Literal["json", "epoch", "csv"]
-"""How values are written: as REST's JSON, as Bulk API 1.0's JSON (datetimes as epoch milliseconds), as Bulk CSV."""
+"""
+How values are written: as REST's JSON, as Bulk API 1.0's JSON (datetimes as epoch milliseconds), as
+Bulk CSV.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,10 @@ class Compound:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """A subquery; its SQL takes one parameter, the list of the parents' ids, and its last column is the parent's id."""
+    """
+    A subquery; its SQL takes one parameter, the list of the parents' ids, and its last column is
+    the parent's id.
+    """
 
     plan: Plan
     limit: int | None

@@ -1,4 +1,6 @@
-"""A parsed SOQL statement as frozen values. ``at`` is always the offset in the text, for error frames."""
+"""
+A parsed SOQL statement as frozen values. ``at`` is always the offset in the text, for error frames.
+"""
 
 from __future__ import annotations
 

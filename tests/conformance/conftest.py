@@ -17,8 +17,8 @@ def living_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]
     """
     Tiny but for its contacts, which fill more than two pages of a query; soft limit, no other apps.
 
-    The limit header is exact, since clients' readings of it are compared with ``/limits``. Tests make
-    records of their own, and leave those of the org as they are.
+    The limit header is exact, since clients' readings of it are compared with ``/limits``. Tests
+    make records of their own, and leave those of the org as they are.
     """
     folder = tmp_path_factory.mktemp("living-org")
     shape = ("--size", "tiny", "--objects", f"Contact={CONTACTS}", "--competitors", "off")
@@ -34,7 +34,10 @@ def living_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]
 
 @pytest.fixture(scope="session")
 def clients() -> Clients:
-    """jsforce and sf with a Node that runs them; the only reason to skip a test of theirs is that they are not here."""
+    """
+    jsforce and sf with a Node that runs them; the only reason to skip a test of theirs is that they
+    are not here.
+    """
     try:
         return find_clients()
     except Missing as reason:

@@ -1,7 +1,8 @@
 """
 Values that must come out of every reader as they went in, and how each reader writes them.
 
-Bulk CSV cannot tell null from the empty text, and Salesforce stores no empty text: both are None here.
+Bulk CSV cannot tell null from the empty text, and Salesforce stores no empty text: both are None
+here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ TREACHEROUS: tuple[dict[str, str], ...] = (
     },
     {"LastName": "=1+1", "Title": "true", "Description": "Größe Ж €\n" * 3_100},
 )
-"""Contacts: what looks like null or like a number, what breaks lines and quotes, a text near its field's 32,000."""
+"""
+Contacts: what looks like null or like a number, what breaks lines and quotes, a text near its
+field's 32,000.
+"""
 
 
 def text_rows(

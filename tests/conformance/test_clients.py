@@ -28,7 +28,10 @@ def pretend_installed(modules: Path) -> None:
 
 
 def test_not_installed(bare: Path) -> None:
-    """Clients that are not installed, or in another version, are missing, and the text names the command."""
+    """
+    Clients that are not installed, or in another version, are missing, and the text names the
+    command.
+    """
     with pytest.raises(clients.Missing, match=r"not installed.*python tools/clients\.py"):
         clients.find_clients()
     pretend_installed(bare)
@@ -56,7 +59,9 @@ def test_no_node(bare: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for node is a shell script")
 def test_an_old_node(bare: Path) -> None:
-    """A Node older than sf wants is not used, and its version is told; one that is new enough is."""
+    """
+    A Node older than sf wants is not used, and its version is told; one that is new enough is.
+    """
     pretend_installed(bare)
     node = bare.parent / "node"
     for version in ("v20.20.2", "v22.18.9"):

@@ -55,7 +55,10 @@ def test_soap_login(jsforce: Scenario, living_org: RunningOrg) -> None:
 
 
 def test_oauth_refresh_identity_and_logout(jsforce: Scenario, living_org: RunningOrg) -> None:
-    """The password flow logs in, a dead token is refreshed by itself, identity answers, logout ends the session."""
+    """
+    The password flow logs in, a dead token is refreshed by itself, identity answers, logout ends
+    the session.
+    """
     found = jsforce("oauth")
     assert found["user"]["organizationId"] == found["orgId"] == living_org.org_id
     assert found["refreshes"] == 1
@@ -87,7 +90,10 @@ def test_describe_and_describe_global(jsforce: Scenario, living_org: RunningOrg)
 
 
 def test_limit_info_and_limits(jsforce: Scenario) -> None:
-    """limitInfo is read from the header of each answer and rises by the calls made; limits() has the same maximum."""
+    """
+    limitInfo is read from the header of each answer and rises by the calls made; limits() has the
+    same maximum.
+    """
     found = jsforce("limits")
     before, after = found["before"]["apiUsage"], found["after"]["apiUsage"]
     assert after == {"used": before["used"] + 1, "limit": 5_000_000}
@@ -111,7 +117,9 @@ def test_error_codes(jsforce: Scenario) -> None:
 
 
 def test_rows_live(jsforce: Scenario) -> None:
-    """create, update, retrieve and destroy do what they say, and say it in the library's own shapes."""
+    """
+    create, update, retrieve and destroy do what they say, and say it in the library's own shapes.
+    """
     found = jsforce("crud")
     record_id = found["made"]["id"]
     done = {"id": record_id, "success": True, "errors": []}
@@ -122,7 +130,10 @@ def test_rows_live(jsforce: Scenario) -> None:
 
 
 def test_rows_agree_by_every_reader(jsforce: Scenario) -> None:
-    """The same texts come by REST, Bulk 1 (XML infos, CSV rows) and Bulk 2 on one page; scanAll adds deleted rows."""
+    """
+    The same texts come by REST, Bulk 1 (XML infos, CSV rows) and Bulk 2 on one page; scanAll adds
+    deleted rows.
+    """
     found = jsforce("readers", soql=f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact")
     rest = text_rows(found["rest"]["records"])
     assert len(rest) > 4_000

@@ -1,7 +1,8 @@
 """
 The sf command line against the demo org, over HTTPS with the generated CA.
 
-In this version of sf ``data query`` has no ``--bulk`` any more; ``data export bulk`` is its present form.
+In this version of sf ``data query`` has no ``--bulk`` any more; ``data export bulk`` is its present
+form.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def rest_records(org: RunningOrg, soql: str, *, path: str = "query") -> list[dic
 
 
 def test_login_with_an_access_token(sf: SfCli, living_org: RunningOrg) -> None:
-    """The login finds out user, org, edition and newest API version, and that this is no Dev Hub."""
+    """
+    The login finds out user, org, edition and newest API version, and that this is no Dev Hub.
+    """
     organization = rest_records(
         living_org, "SELECT Name, InstanceName, OrganizationType FROM Organization"
     )[0]
@@ -129,7 +132,9 @@ def test_login_with_an_access_token(sf: SfCli, living_org: RunningOrg) -> None:
 
 
 def test_org_display_and_its_token(sf: SfCli, living_org: RunningOrg) -> None:
-    """``org display`` says Connected, and ``org auth show-access-token`` gives the token that went in."""
+    """
+    ``org display`` says Connected, and ``org auth show-access-token`` gives the token that went in.
+    """
     shown = sf.ask("org", "display")
     assert (shown["id"], shown["username"], shown["alias"]) == (
         living_org.org_id,
@@ -160,7 +165,10 @@ def test_data_query_reads_all_pages(sf: SfCli, living_org: RunningOrg) -> None:
 
 
 def test_data_query_knows_its_columns(sf: SfCli, living_org: RunningOrg) -> None:
-    """As a table or CSV, ``data query`` asks for the statement's columns: fields, parents, children and functions."""
+    """
+    As a table or CSV, ``data query`` asks for the statement's columns: fields, parents, children
+    and functions.
+    """
     soql = (
         "SELECT Name, Owner.Name, (SELECT LastName FROM Contacts) FROM Account ORDER BY Id LIMIT 20"
     )
@@ -202,7 +210,10 @@ def test_a_refused_query_is_told(sf: SfCli) -> None:
 
 
 def test_data_query_has_no_bulk_any_more(sf: SfCli) -> None:
-    """``data query --bulk`` is refused by sf itself; when it comes back, or its successor goes, this test says so."""
+    """
+    ``data query --bulk`` is refused by sf itself; when it comes back, or its successor goes, this
+    test says so.
+    """
     words = (
         "data",
         "query",
@@ -217,7 +228,10 @@ def test_data_query_has_no_bulk_any_more(sf: SfCli) -> None:
 
 
 def test_data_export_bulk(sf: SfCli, living_org: RunningOrg, tmp_path: Path) -> None:
-    """``data export bulk --all-rows`` writes every row once, deleted ones too, and the values as they are."""
+    """
+    ``data export bulk --all-rows`` writes every row once, deleted ones too, and the values as they
+    are.
+    """
     soql = f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact"
     file = tmp_path / "contacts.csv"
     # The line ending is that of the rows; inside of values it stays.
@@ -243,7 +257,10 @@ def test_data_export_bulk(sf: SfCli, living_org: RunningOrg, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("words", [("limits", "api", "display"), ("org", "list", "limits")])
 def test_limits(sf: SfCli, living_org: RunningOrg, words: tuple[str, ...]) -> None:
-    """Both names of the command list the limits of /limits, API calls counted down by those made meanwhile."""
+    """
+    Both names of the command list the limits of /limits, API calls counted down by those made
+    meanwhile.
+    """
     before = living_org.get(f"/services/data/{VERSION}/limits").json()
     found = {entry["name"]: (entry["max"], entry["remaining"]) for entry in sf.ask(*words)}
     after = living_org.get(f"/services/data/{VERSION}/limits").json()
@@ -267,7 +284,10 @@ def test_sobject_describe(sf: SfCli, living_org: RunningOrg) -> None:
 
 
 def test_rows_live(sf: SfCli, living_org: RunningOrg) -> None:
-    """``data create record`` and ``data delete record`` do so; sf sends numbers as text, and a number is kept."""
+    """
+    ``data create record`` and ``data delete record`` do so; sf sends numbers as text, and a number
+    is kept.
+    """
     account = ("record", "--sobject", "Account")
     record_id = sf.ask(
         "data", "create", *account, "--values", "Name='Made by sf' NumberOfEmployees=7"
@@ -283,7 +303,10 @@ def test_rows_live(sf: SfCli, living_org: RunningOrg) -> None:
 def test_sfnb_takes_the_login_of_sf(
     sf: SfCli, living_org: RunningOrg, tmp_path: Path, is_token_shown: bool
 ) -> None:
-    """``sfnb org add --sf-cli`` finds the real sf, and gets in whether ``org display`` shows the token or not (P7)."""
+    """
+    ``sfnb org add --sf-cli`` finds the real sf, and gets in whether ``org display`` shows the token
+    or not (P7).
+    """
     env = {
         **sf.environment,
         "SFNB_HOME": str(tmp_path),

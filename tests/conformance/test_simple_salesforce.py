@@ -30,7 +30,10 @@ CONTACT_TEXT = f"SELECT Id, {', '.join(TEXT_FIELDS)} FROM Contact"
 
 
 class SalesforceHosts(HTTPAdapter):
-    """Takes calls for ``https://….salesforce.com``, where the library's OAuth logins always go, to the demo org."""
+    """
+    Takes calls for ``https://….salesforce.com``, where the library's OAuth logins always go, to the
+    demo org.
+    """
 
     def __init__(self, org_url: str) -> None:
         super().__init__()
@@ -68,7 +71,10 @@ def assert_is_in(sf: Salesforce, org: RunningOrg) -> None:
 
 @pytest.mark.parametrize("way", ["token", "trusted network", "organization id"])
 def test_soap_login(living_org: RunningOrg, session: requests.Session, way: str) -> None:
-    """Each of its three SOAP envelopes logs in, and its data calls go to the host that the answer named."""
+    """
+    Each of its three SOAP envelopes logs in, and its data calls go to the host that the answer
+    named.
+    """
     extra: dict[str, Any] = {
         "token": {"security_token": living_org.security_token},
         "trusted network": {},
@@ -86,7 +92,10 @@ def test_soap_login(living_org: RunningOrg, session: requests.Session, way: str)
 
 
 def test_soap_login_by_the_constructor(living_org: RunningOrg, session: requests.Session) -> None:
-    """``Salesforce(username, password, security_token)`` as its README shows it is enough to read the org."""
+    """
+    ``Salesforce(username, password, security_token)`` as its README shows it is enough to read the
+    org.
+    """
     sf = Salesforce(
         username=living_org.username,
         password=living_org.password,
@@ -313,7 +322,9 @@ def test_an_ended_session_is_opened_again(
 
 
 def test_rows_live(living_org: RunningOrg, sf: Salesforce) -> None:
-    """create, get, update, updated, upsert's refusal, delete and deleted as the library sends them."""
+    """
+    create, get, update, updated, upsert's refusal, delete and deleted as the library sends them.
+    """
     made = sf.Account.create({"Name": "Made here", "NumberOfEmployees": 7})
     assert made["success"] is True
     record_id = made["id"]
@@ -355,7 +366,10 @@ def treacherous(sf: Salesforce) -> Iterator[Mapping[str, Mapping[str, str]]]:
 def test_values_are_exact_by_every_reader(
     sf: Salesforce, treacherous: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Unicode, CR LF, "NA", leading zeros and long text come out as they went in by REST, Bulk 1 and Bulk 2."""
+    """
+    Unicode, CR LF, "NA", leading zeros and long text come out as they went in by REST, Bulk 1 and
+    Bulk 2.
+    """
     ids = ", ".join(f"'{record_id}'" for record_id in treacherous)
     soql = f"{CONTACT_TEXT} WHERE Id IN ({ids})"
     rest = sf.query_all(soql)["records"]
@@ -371,7 +385,10 @@ def test_values_are_exact_by_every_reader(
 
 
 def test_all_seeded_texts_agree(sf: Salesforce) -> None:
-    """The org's own records hold the same texts by REST, Bulk 1 and Bulk 2, and some of them are treacherous."""
+    """
+    The org's own records hold the same texts by REST, Bulk 1 and Bulk 2, and some of them are
+    treacherous.
+    """
     rest = text_rows(sf.query_all_iter(CONTACT_TEXT))
     bulk1 = text_rows(sf.bulk.Contact.query(CONTACT_TEXT, wait=0.05))
     bulk2 = text_rows(

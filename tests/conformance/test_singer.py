@@ -1,8 +1,8 @@
 """
 Bulk API 1 as Singer's tap-salesforce speaks it, call by call.
 
-The tap itself wants a Python environment of its own and waits in real time, so it is run by hand; what it depends on
-and no other client here does is kept as this conversation.
+The tap itself wants a Python environment of its own and waits in real time, so it is run by hand;
+what it depends on and no other client here does is kept as this conversation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ def xml_text(answer: requests.Response, path: str) -> str:
 
 
 def test_a_csv_job_made_in_json(living_org: RunningOrg) -> None:
-    """A CSV job made by a JSON request answers JSON once, and XML from then on, whatever the requests' type."""
+    """
+    A CSV job made by a JSON request answers JSON once, and XML from then on, whatever the requests'
+    type.
+    """
     session = requests.Session()
     session.headers.update(
         {"X-SFDC-Session": living_org.access_token, "Content-Type": "application/json"}

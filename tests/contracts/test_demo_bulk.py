@@ -28,7 +28,9 @@ def create(org: RunningOrg, soql: str = SOQL, **more: str) -> requests.Response:
 
 
 def finished(org: RunningOrg, path: str, states: tuple[str, ...]) -> dict[str, Any]:
-    """Poll until the job or batch is in one of the states; real work in the background ends soon."""
+    """
+    Poll until the job or batch is in one of the states; real work in the background ends soon.
+    """
     tick = threading.Event()
     for _ in range(600):
         answer = org.get(path).json()
@@ -50,7 +52,9 @@ def rows(body: bytes) -> list[list[str]]:
 
 
 def test_job_is_created_with_200_and_a_number_for_its_version(demo_org: RunningOrg) -> None:
-    """Create answers 200 as JSON even if only text/csv is accepted; ids are 750… with 18 characters."""
+    """
+    Create answers 200 as JSON even if only text/csv is accepted; ids are 750… with 18 characters.
+    """
     answer = create(demo_org)
     job = answer.json()
     assert answer.status_code == 200
@@ -64,7 +68,10 @@ def test_job_is_created_with_200_and_a_number_for_its_version(demo_org: RunningO
 
 @pytest.mark.parametrize("page_rows", [1, 7, 100, 10**9])
 def test_pages_of_any_size_hold_each_row_once(demo_org: RunningOrg, page_rows: int) -> None:
-    """Pages by maxRecords and locator, the last one's locator the text null, make up the single page exactly."""
+    """
+    Pages by maxRecords and locator, the last one's locator the text null, make up the single page
+    exactly.
+    """
     soql = SOQL + " WHERE Id != null ORDER BY Id LIMIT 40"
     base = f"{JOBS}/{done_job(demo_org, soql)}/results"
     whole = demo_org.get(base)
@@ -120,7 +127,10 @@ def test_pages_are_packed_for_those_who_ask(demo_org: RunningOrg) -> None:
 
 
 def test_formats(demo_org: RunningOrg) -> None:
-    """Delimiter and line ending are the job's; up to version 49.0 columns are in the order of their names."""
+    """
+    Delimiter and line ending are the job's; up to version 49.0 columns are in the order of their
+    names.
+    """
     semicolon = demo_org.get(
         f"{JOBS}/{done_job(demo_org, SOQL + ' LIMIT 5', columnDelimiter='SEMICOLON', lineEnding='CRLF')}/results"
     )
@@ -147,7 +157,10 @@ def test_zero_rows_are_a_header(demo_org: RunningOrg) -> None:
 
 
 def test_parallel_result_pages(demo_org: RunningOrg) -> None:
-    """resultPages, in any case, lists addresses that together hold all rows; before version 58.0 there is none."""
+    """
+    resultPages, in any case, lists addresses that together hold all rows; before version 58.0 there
+    is none.
+    """
     job_id = done_job(demo_org)
     pages = demo_org.get(f"{JOBS}/{job_id}/resultpages")
     assert pages.json() == demo_org.get(f"{JOBS}/{job_id}/resultPages").json()
@@ -187,7 +200,10 @@ def test_refused_at_create(demo_org: RunningOrg, soql: str, code: str) -> None:
 
 
 def test_states_take_simulated_time(fresh_org: Callable[..., RunningOrg]) -> None:
-    """A job goes from UploadComplete over InProgress to JobComplete as simulated time passes, and not before."""
+    """
+    A job goes from UploadComplete over InProgress to JobComplete as simulated time passes, and not
+    before.
+    """
     org = fresh_org(bulk_job_s=120)
     job_id = create(org).json()["id"]
     path = f"{JOBS}/{job_id}"
@@ -201,7 +217,9 @@ def test_states_take_simulated_time(fresh_org: Callable[..., RunningOrg]) -> Non
 
 
 def test_abort_delete_and_list(fresh_org: Callable[..., RunningOrg]) -> None:
-    """A running job can be aborted once; a finished one cannot; deleted ones are 404 and off the list."""
+    """
+    A running job can be aborted once; a finished one cannot; deleted ones are 404 and off the list.
+    """
     org = fresh_org(bulk_job_s=120)
     path = f"{JOBS}/{create(org).json()['id']}"
     assert org.send("PATCH", path, json={"state": "Aborted"}).json()["state"] == "Aborted"
@@ -227,7 +245,10 @@ def test_results_are_gone_after_seven_days(fresh_org: Callable[..., RunningOrg])
 def test_each_http_call_counts_and_jobs_have_their_own_budget(
     fresh_org: Callable[..., RunningOrg],
 ) -> None:
-    """Create, poll and page are a call each; the job is one of bulk2, its CSV so many KB; over that LIMIT_EXCEEDED."""
+    """
+    Create, poll and page are a call each; the job is one of bulk2, its CSV so many KB; over that
+    LIMIT_EXCEEDED.
+    """
     org = fresh_org()
     org.control("quota", {"max": {"bulk2": 1}})
     job_id = done_job(org)
@@ -245,7 +266,7 @@ def test_each_http_call_counts_and_jobs_have_their_own_budget(
     assert "result size" in create(org).json()[0]["message"]
 
 
-# -- Bulk API 1 -------------------------------------------------------------------------------------------------------
+# -- Bulk API 1 ------------------------------------------------------------------------------------
 
 
 def async_call(org: RunningOrg, method: str, path: str, **options: Any) -> requests.Response:
@@ -294,7 +315,10 @@ def async_result(org: RunningOrg, job_id: str, batch_id: str) -> requests.Respon
 
 
 def test_v1_csv_and_xml(fresh_org: Callable[..., RunningOrg]) -> None:
-    """CSV and XML jobs speak XML about themselves and give the rows in their own form; a batch is of its own budget."""
+    """
+    CSV and XML jobs speak XML about themselves and give the rows in their own form; a batch is of
+    its own budget.
+    """
     org = fresh_org()
     for content_type, has in (("CSV", '"Id","LastName"\n'), ("XML", "<records ")):
         job_id = xml_job(org, content_type)
@@ -317,7 +341,10 @@ def test_v1_csv_and_xml(fresh_org: Callable[..., RunningOrg]) -> None:
 
 
 def test_v1_pk_chunking(fresh_org: Callable[..., RunningOrg]) -> None:
-    """The first batch is NotProcessed, one batch for each id range follows and is charged, no row is lost or twice."""
+    """
+    The first batch is NotProcessed, one batch for each id range follows and is charged, no row is
+    lost or twice.
+    """
     org = fresh_org()
     job_id = xml_job(org, "CSV", **{"Sforce-Enable-PKChunking": "chunkSize=100"})
     async_call(
@@ -337,7 +364,10 @@ def test_v1_pk_chunking(fresh_org: Callable[..., RunningOrg]) -> None:
 
 
 def test_v1_errors(fresh_org: Callable[..., RunningOrg]) -> None:
-    """A dead session is 400 with InvalidSessionId, in XML or JSON; a closed job refuses batches that still count."""
+    """
+    A dead session is 400 with InvalidSessionId, in XML or JSON; a closed job refuses batches that
+    still count.
+    """
     org = fresh_org()
     dead = async_call(org, "GET", "/7507Q00000A0000AAA", headers={"X-SFDC-Session": "x"})
     assert dead.status_code == 400

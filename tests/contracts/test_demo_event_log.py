@@ -29,7 +29,10 @@ def rows(org: RunningOrg, file: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def test_history_is_there_and_adds_up(fresh_org: Callable[..., RunningOrg]) -> None:
-    """Eight days of daily files exist from the start, and a day's rows are the calls that the quota counted."""
+    """
+    Eight days of daily files exist from the start, and a day's rows are the calls that the quota
+    counted.
+    """
     org = fresh_org(
         competitors="on", max_calls=3000, start_at=datetime(2026, 11, 11, 12, tzinfo=UTC)
     )
@@ -57,7 +60,9 @@ def test_history_is_there_and_adds_up(fresh_org: Callable[..., RunningOrg]) -> N
 
 
 def test_our_own_calls_show_the_next_day(fresh_org: Callable[..., RunningOrg]) -> None:
-    """What we sent today is in tomorrow's file, with client name, resource and status, and not before."""
+    """
+    What we sent today is in tomorrow's file, with client name, resource and status, and not before.
+    """
     org = fresh_org(start_at=datetime(2026, 11, 11, 12, tzinfo=UTC))
     headers = {
         "Sforce-Call-Options": "client=sfnb/1.0",

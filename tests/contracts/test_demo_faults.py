@@ -31,7 +31,10 @@ def create(org: RunningOrg) -> str:
 
 
 def test_answers_instead_of_the_answer(fresh_org: Callable[..., RunningOrg]) -> None:
-    """503, HTML, an empty 406, the concurrency refusal and any error come once, and are charged like any call."""
+    """
+    503, HTML, an empty 406, the concurrency refusal and any error come once, and are charged like
+    any call.
+    """
     org = fresh_org()
     expected = [
         ({"fault": "status503"}, 503, "application/json;charset=UTF-8", "SERVER_UNAVAILABLE"),
@@ -74,7 +77,10 @@ def test_uncounted_faults(fresh_org: Callable[..., RunningOrg]) -> None:
 
 @pytest.mark.parametrize("base", ["url", "https_url"])
 def test_broken_connections(fresh_org: Callable[..., RunningOrg], base: str) -> None:
-    """A cut connection has no answer, half a body ends too early, both over HTTP and HTTPS; the next call is fine."""
+    """
+    A cut connection has no answer, half a body ends too early, both over HTTP and HTTPS; the next
+    call is fine.
+    """
     org = fresh_org()
     url = getattr(org, base) + QUERY
     for fault in ("cut", "half_body"):
@@ -143,7 +149,9 @@ def test_locator_expired(fresh_org: Callable[..., RunningOrg]) -> None:
 
 
 def test_bulk_job_failed_and_results_expired(fresh_org: Callable[..., RunningOrg]) -> None:
-    """A job ends Failed with a message; results of another are gone although the job is complete."""
+    """
+    A job ends Failed with a message; results of another are gone although the job is complete.
+    """
     org = fresh_org()
     org.fail(match=f"POST {JOBS}", body="Account", fault="bulk_job_failed", times=1)
     failed = create(org)
@@ -157,7 +165,10 @@ def test_bulk_job_failed_and_results_expired(fresh_org: Callable[..., RunningOrg
 
 
 def test_truncated_csv(fresh_org: Callable[..., RunningOrg]) -> None:
-    """The body ends in the middle of a record with a length that fits it; only the count of records betrays it."""
+    """
+    The body ends in the middle of a record with a length that fits it; only the count of records
+    betrays it.
+    """
     org = fresh_org()
     job_id = create(org)
     job_state(org, job_id)

@@ -25,7 +25,10 @@ def query(org: RunningOrg, soql: str, *, path: str = "query", **options: Any) ->
 
 
 def test_versions_are_open_and_free(fresh_org: Callable[..., RunningOrg]) -> None:
-    """``/services/data`` wants no session, is not counted, carries no limit header, and lists 31.0 to 68.0."""
+    """
+    ``/services/data`` wants no session, is not counted, carries no limit header, and lists 31.0 to
+    68.0.
+    """
     org = fresh_org()
     answer = requests.get(f"{org.url}/services/data", timeout=30)
     versions = {entry["version"]: entry for entry in answer.json()}
@@ -46,7 +49,10 @@ def test_versions_are_open_and_free(fresh_org: Callable[..., RunningOrg]) -> Non
 def test_any_version_is_served_with_and_without_slash(
     demo_org: RunningOrg, path: str, version: str
 ) -> None:
-    """Every version of the list works, a trailing slash changes nothing, and addresses echo the version."""
+    """
+    Every version of the list works, a trailing slash changes nothing, and addresses echo the
+    version.
+    """
     bare, slashed = (demo_org.get(f"/services/data/v{version}{path}{end}") for end in ("", "/"))
     assert bare.status_code == slashed.status_code == 200
     assert bare.headers["Content-Type"] == JSON_TYPE
@@ -70,7 +76,10 @@ def test_wrong_paths_and_methods_are_json_errors(demo_org: RunningOrg) -> None:
 
 
 def test_paging_reads_every_row_once(demo_org: RunningOrg) -> None:
-    """Pages of batchSize rows, nextRecordsUrl on all but the last, totalSize on each; queryAll's too says /query/."""
+    """
+    Pages of batchSize rows, nextRecordsUrl on all but the last, totalSize on each; queryAll's too
+    says /query/.
+    """
     everything = query(demo_org, "SELECT Id FROM Contact ORDER BY Id", path="queryAll/").json()
     url = f"{V}/queryAll?q={quote('SELECT Id FROM Contact ORDER BY Id')}"
     seen: list[str] = []
@@ -92,7 +101,9 @@ def test_paging_reads_every_row_once(demo_org: RunningOrg) -> None:
 def test_locator_belongs_to_its_session_and_lives_two_days(
     fresh_org: Callable[..., RunningOrg],
 ) -> None:
-    """Another session, a locator never given, and one older than two days are INVALID_QUERY_LOCATOR."""
+    """
+    Another session, a locator never given, and one older than two days are INVALID_QUERY_LOCATOR.
+    """
     org = fresh_org()
     headers = {"Sforce-Query-Options": "batchSize=200"}
     url = query(org, "SELECT Id FROM Contact", headers=headers).json()["nextRecordsUrl"]
@@ -140,7 +151,10 @@ def test_query_errors_are_arrays(demo_org: RunningOrg) -> None:
 
 
 def test_describes_have_all_keys_and_304(demo_org: RunningOrg) -> None:
-    """Each field has all 57 attributes; If-Modified-Since after the org's start answers 304 without a body."""
+    """
+    Each field has all 57 attributes; If-Modified-Since after the org's start answers 304 without a
+    body.
+    """
     answer = demo_org.get(f"{V}/sobjects/contact/describe")
     assert all(len(field) >= 57 for field in answer.json()["fields"])
     for path in ("/sobjects", "/sobjects/Contact/describe"):
@@ -152,7 +166,9 @@ def test_describes_have_all_keys_and_304(demo_org: RunningOrg) -> None:
 
 
 def test_limits_agree_with_the_header(fresh_org: Callable[..., RunningOrg]) -> None:
-    """``/limits`` counts itself, its Remaining fits the header, and its keys follow the API version."""
+    """
+    ``/limits`` counts itself, its Remaining fits the header, and its keys follow the API version.
+    """
     org = fresh_org()
     answer = org.get(f"{V}/limits")
     assert answer.headers["Sforce-Limit-Info"] == "api-usage=1/15000"
@@ -183,7 +199,10 @@ def test_limits_may_lag_behind_the_header(fresh_org: Callable[..., RunningOrg]) 
 def test_hard_limit_refuses_with_403_and_gives_back_after_a_day(
     fresh_org: Callable[..., RunningOrg],
 ) -> None:
-    """Beyond a hard maximum each call is 403 REQUEST_LIMIT_EXCEEDED, not charged, until calls leave the window."""
+    """
+    Beyond a hard maximum each call is 403 REQUEST_LIMIT_EXCEEDED, not charged, until calls leave
+    the window.
+    """
     org = fresh_org(max_calls=3)
     answers = [org.get(f"{V}/limits") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 403, 403]
@@ -218,7 +237,10 @@ def test_others_spend_and_the_maximum_changes(fresh_org: Callable[..., RunningOr
 def test_batch_costs_each_subrequest_and_composite_one(
     fresh_org: Callable[..., RunningOrg],
 ) -> None:
-    """composite/batch is charged per subrequest, with either form of address; composite costs one call."""
+    """
+    composite/batch is charged per subrequest, with either form of address; composite costs one
+    call.
+    """
     org = fresh_org()
     urls = [
         f"{V}/sobjects/Account/describe",
@@ -258,7 +280,10 @@ def composite(org: RunningOrg, *subrequests: dict[str, Any], **options: Any) -> 
 
 
 def test_composite_refuses_what_salesforce_refuses(demo_org: RunningOrg) -> None:
-    """More than 25 subrequests, more than 5 queries, a bad or repeated reference and own auth headers are 400."""
+    """
+    More than 25 subrequests, more than 5 queries, a bad or repeated reference and own auth headers
+    are 400.
+    """
     describe = {"url": f"{V}/sobjects/Account/describe"}
     a_query = {"url": f"{V}/query?q=SELECT+Id+FROM+Account+LIMIT+1"}
     assert composite(demo_org, *[describe] * 26).status_code == 400
@@ -279,7 +304,10 @@ def test_composite_refuses_what_salesforce_refuses(demo_org: RunningOrg) -> None
 
 
 def test_composite_references_reach_into_earlier_answers(demo_org: RunningOrg) -> None:
-    """``@{ref.records[0].Id}`` is filled in; what depends on a failure is PROCESSING_HALTED, the outer status 200."""
+    """
+    ``@{ref.records[0].Id}`` is filled in; what depends on a failure is PROCESSING_HALTED, the outer
+    status 200.
+    """
     answer = composite(
         demo_org,
         {"url": f"{V}/query?q=SELECT Id, Name FROM Account ORDER BY Id LIMIT 1"},
@@ -316,7 +344,10 @@ def test_composite_all_or_none_takes_back(fresh_org: Callable[..., RunningOrg]) 
 
 
 def test_rows_live(fresh_org: Callable[..., RunningOrg]) -> None:
-    """A row is created (201, Location), read, changed (204, no body), found by /updated, deleted, found by /deleted."""
+    """
+    A row is created (201, Location), read, changed (204, no body), found by /updated, deleted,
+    found by /deleted.
+    """
     org = fresh_org(own_data=True)
     made = org.send("POST", f"{V}/sobjects/Account/", json={"Name": "Nörd & Söhne"})
     record_id = made.json()["id"]
@@ -381,7 +412,10 @@ def test_collections_retrieve_with_gaps(demo_org: RunningOrg) -> None:
 
 
 def test_collections_save_row_by_row(fresh_org: Callable[..., RunningOrg]) -> None:
-    """A refused row is ``statusCode`` in its place, HTTP stays 200; rows can be changed and deleted together."""
+    """
+    A refused row is ``statusCode`` in its place, HTTP stays 200; rows can be changed and deleted
+    together.
+    """
     org = fresh_org(own_data=True)
     records = [
         {"attributes": {"type": "Account"}, "Name": "One"},
@@ -414,7 +448,10 @@ def test_what_comes_later_says_so(demo_org: RunningOrg) -> None:
 
 
 def test_gzip_only_for_those_who_ask(demo_org: RunningOrg) -> None:
-    """The same bytes, compressed if and only if the client accepts gzip; always in chunks, without a length."""
+    """
+    The same bytes, compressed if and only if the client accepts gzip; always in chunks, without a
+    length.
+    """
     url = f"{demo_org.url}{V}/sobjects/Contact/describe"
     bodies = {}
     for accepted in ("gzip, deflate", "identity", "gzip;q=0"):
@@ -457,7 +494,10 @@ def test_one_connection_serves_many_calls(demo_org: RunningOrg) -> None:
 
 
 def test_ledger_tells_every_call(fresh_org: Callable[..., RunningOrg]) -> None:
-    """The ledger has each call with path, status, price and who sent it, and counts those over a threshold (P1)."""
+    """
+    The ledger has each call with path, status, price and who sent it, and counts those over a
+    threshold (P1).
+    """
     org = fresh_org()
     headers = {"Sforce-Call-Options": "client=sfnb/1.0, defaultNamespace=x"}
     for _ in range(3):
@@ -469,7 +509,7 @@ def test_ledger_tells_every_call(fresh_org: Callable[..., RunningOrg]) -> None:
     assert (first["client"], first["app"], first["username"], first["entity"]) == (
         "sfnb/1.0", "sfnb", org.username, "Account",
     )  # fmt: skip
-    assert [call["told"] for call in ledger["calls"][:3]] == [-1, 1, 2]
+    assert [call["reading"] for call in ledger["calls"][:3]] == [-1, 1, 2]
     assert org.ledger(after=ledger["last_call"])["received"] == 0
 
 
@@ -485,7 +525,10 @@ def test_usage_history(fresh_org: Callable[..., RunningOrg]) -> None:
 
 
 def test_external_ids(fresh_org: Callable[..., RunningOrg]) -> None:
-    """Upsert by external id creates (201), updates (200, or 204 up to version 45); other fields cannot be used so."""
+    """
+    Upsert by external id creates (201), updates (200, or 204 up to version 45); other fields cannot
+    be used so.
+    """
     org = fresh_org(own_data=True)
     path = f"/sobjects/Account/External_Id__c/{quote('K/1 ä', safe='')}"
     created = org.send("PATCH", V + path, json={"Name": "First"})
@@ -512,7 +555,10 @@ def test_external_ids(fresh_org: Callable[..., RunningOrg]) -> None:
 
 
 def test_bodies_are_bytes(demo_org: RunningOrg) -> None:
-    """A file's content is its bytes, as long as the record says, from the address that the record gives."""
+    """
+    A file's content is its bytes, as long as the record says, from the address that the record
+    gives.
+    """
     record = query(demo_org, "SELECT Id, Body, BodyLength FROM Attachment LIMIT 1").json()[
         "records"
     ][0]

@@ -47,7 +47,10 @@ def opens(org: RunningOrg, answer: requests.Response) -> bool:
 
 
 def test_password_flow_answers_as_every_client_wants_it(demo_org: RunningOrg) -> None:
-    """A token is shaped 00D…!…, issued_at is text in milliseconds, instance_url has no slash at its end."""
+    """
+    A token is shaped 00D…!…, issued_at is text in milliseconds, instance_url has no slash at its
+    end.
+    """
     password = demo_org.password + demo_org.security_token
     answer = token(
         demo_org,
@@ -68,7 +71,10 @@ def test_password_flow_answers_as_every_client_wants_it(demo_org: RunningOrg) ->
 
 
 def test_other_flows_open_sessions(demo_org: RunningOrg) -> None:
-    """Client credentials (in the form or as Basic), refresh token and a signed JWT each give a token that works."""
+    """
+    Client credentials (in the form or as Basic), refresh token and a signed JWT each give a token
+    that works.
+    """
     basic = base64.b64encode(f"{demo_org.client_id}:{demo_org.client_secret}".encode()).decode()
     answers = [
         token(demo_org, grant_type="client_credentials", **app(demo_org)),
@@ -189,7 +195,10 @@ def soap(org: RunningOrg, password: str, version: str = "59.0") -> requests.Resp
 def test_soap_login_has_bare_tags_and_faults_have_prefixed_ones(
     fresh_org: Callable[..., RunningOrg],
 ) -> None:
-    """Clients grep ``<sessionId>`` in the answer and ``sf:exceptionCode`` in a fault, which is HTTP 500."""
+    """
+    Clients grep ``<sessionId>`` in the answer and ``sf:exceptionCode`` in a fault, which is HTTP
+    500.
+    """
     org = fresh_org()
     good = soap(org, org.password + org.security_token)
     assert good.status_code == 200
@@ -209,7 +218,9 @@ def test_soap_login_has_bare_tags_and_faults_have_prefixed_ones(
 
 
 def test_soap_login_is_gone_from_version_65(demo_org: RunningOrg) -> None:
-    """login() is absent from API version 65.0 on, and retired versions are UNSUPPORTED_API_VERSION."""
+    """
+    login() is absent from API version 65.0 on, and retired versions are UNSUPPORTED_API_VERSION.
+    """
     for version in ("65.0", "30.0"):
         answer = soap(demo_org, demo_org.password, version)
         assert answer.status_code == 500
@@ -227,7 +238,9 @@ def test_soap_refuses_document_types(demo_org: RunningOrg) -> None:
 
 
 def test_idle_sessions_end(fresh_org: Callable[..., RunningOrg]) -> None:
-    """A session lives while it is used, and ends when it was idle for its lifetime of simulated time."""
+    """
+    A session lives while it is used, and ends when it was idle for its lifetime of simulated time.
+    """
     org = fresh_org(session_minutes=120)
     for _ in range(3):
         org.control("clock", {"advance_minutes": 119})
@@ -237,7 +250,10 @@ def test_idle_sessions_end(fresh_org: Callable[..., RunningOrg]) -> None:
 
 
 def test_both_ports_speak_tls_that_the_generated_ca_vouches_for(demo_org: RunningOrg) -> None:
-    """HTTPS verifies with the CA file under 127.0.0.1 and localhost, also on the plain port; without it, it fails."""
+    """
+    HTTPS verifies with the CA file under 127.0.0.1 and localhost, also on the plain port; without
+    it, it fails.
+    """
     port = demo_org.url.rpartition(":")[2]
     for base in (demo_org.https_url, f"https://127.0.0.1:{port}", f"https://localhost:{port}"):
         assert requests.get(f"{base}/services/data", verify=demo_org.ca_file, timeout=30).ok

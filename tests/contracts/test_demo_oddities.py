@@ -1,4 +1,7 @@
-"""The demo org is as odd as real orgs are: an old header, small pages, shared Ids, typed values, hidden rows."""
+"""
+The demo org is as odd as real orgs are: an old header, small pages, shared Ids, typed values,
+hidden rows.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,9 @@ def test_values_of_any_type_in_one_column(odd_org: RunningOrg) -> None:
 
 
 def test_an_id_that_can_be_neither_sorted_nor_filtered(odd_org: RunningOrg) -> None:
-    """Describe says so, and queries that sort or filter by it are refused; without, all rows come."""
+    """
+    Describe says so, and queries that sort or filter by it are refused; without, all rows come.
+    """
     described = field_of(odd_org, "PermissionSetEventStore", "Id")
     assert (described["filterable"], described["sortable"]) == (False, False)
     found = rows(odd_org, "SELECT Id, PermissionList FROM PermissionSetEventStore")
@@ -150,7 +155,9 @@ def test_an_id_that_can_be_neither_sorted_nor_filtered(odd_org: RunningOrg) -> N
 def test_objects_that_want_one_parent(
     odd_org: RunningOrg, name: str, field: str, parent: str
 ) -> None:
-    """Only ``= one Id`` is answered, one parent after the other gives every row; a list is refused."""
+    """
+    Only ``= one Id`` is answered, one parent after the other gives every row; a list is refused.
+    """
     parents = [row["Id"] for row in rows(odd_org, f"SELECT Id FROM {parent}")]
     found = [
         row["Id"]
@@ -177,7 +184,9 @@ def test_an_object_that_takes_a_list_of_parents(odd_org: RunningOrg) -> None:
 
 
 def test_older_versions_hide(odd_org: RunningOrg) -> None:
-    """A plain query, queryAll too, gives the latest versions; the others come when asked for by name."""
+    """
+    A plain query, queryAll too, gives the latest versions; the others come when asked for by name.
+    """
     plain = rows(odd_org, "SELECT Id FROM Knowledge__kav")
     older = rows(odd_org, "SELECT Id FROM Knowledge__kav WHERE IsLatestVersion = false")
     everything = ask(odd_org, "SELECT Id FROM Knowledge__kav", "queryAll").json()["totalSize"]

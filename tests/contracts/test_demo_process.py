@@ -24,7 +24,10 @@ def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ready_file_appears_whole_and_goes_with_the_process(tmp_path: Path) -> None:
-    """The file is complete JSON once it is there, names the process, and is gone after a shutdown by control."""
+    """
+    The file is complete JSON once it is there, names the process, and is gone after a shutdown by
+    control.
+    """
     process, org = run_process(
         tmp_path, "--size", "tiny", "--competitors", "off", "--soft", "--max-calls", "7"
     )

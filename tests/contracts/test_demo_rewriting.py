@@ -1,4 +1,7 @@
-"""Rules that choose calls by what they ask for, and answers that are untrue: each once, seen from a client."""
+"""
+Rules that choose calls by what they ask for, and answers that are untrue: each once, seen from a
+client.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,9 @@ def test_rows_of_a_page_are_changed(
 
 
 def test_values_and_headers_are_changed(fresh_org: Callable[..., RunningOrg]) -> None:
-    """JSON values are set or removed by path, headers set or removed, each only as the rule says."""
+    """
+    JSON values are set or removed by path, headers set or removed, each only as the rule says.
+    """
     org = fresh_org()
     org.fail(
         match="query",
@@ -160,7 +165,9 @@ def test_impossible_names_in_the_list_of_objects(fresh_org: Callable[..., Runnin
 
 
 def test_a_rule_chooses_by_object(fresh_org: Callable[..., RunningOrg]) -> None:
-    """One object's describe, rows, queries and Bulk jobs fail, whoever asks; no other object's do."""
+    """
+    One object's describe, rows, queries and Bulk jobs fail, whoever asks; no other object's do.
+    """
     org = fresh_org()
     org.fail(object="account", fault="error", code="UNKNOWN_EXCEPTION")
     assert query(org, "SELECT Id FROM Account").status_code == 500
@@ -243,7 +250,9 @@ def test_redirects(fresh_org: Callable[..., RunningOrg], to: str, location: str)
 
 
 def test_huge_answers(fresh_org: Callable[..., RunningOrg]) -> None:
-    """Megabytes in one line, a packed answer a thousand times its size, deep JSON, a long header."""
+    """
+    Megabytes in one line, a packed answer a thousand times its size, deep JSON, a long header.
+    """
     org = fresh_org()
     job_id = finished_job(org)
     org.fail(match="results", fault="huge", form="line", size=3, times=1)

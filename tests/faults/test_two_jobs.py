@@ -94,7 +94,7 @@ def test_two_jobs_keep_one_budget(fresh_org: Callable[..., RunningOrg], tmp_path
         rounds += 1
         assert rounds < 10
         ledger = org.ledger(after=mark, threshold=500)
-        assert ledger["over_threshold"] == 0 and ledger["over_told"] == 0
+        assert ledger["over_threshold"] == 0 and ledger["over_reading"] == 0
         org.control("clock", {"advance_minutes": 25 * 60})
         org.control("quota", {"spend": {"api": 494}})
         running = [

@@ -66,7 +66,7 @@ KEPT = {
 """Where an old word is read on purpose, and why."""
 
 PENDING = {
-    *("benchmarks", "docs", "notebooks", "pages", "sfnb_demo", "tools"),
+    *("benchmarks", "docs", "notebooks", "pages", "tools"),
     *("sfnb/charts", "sfnb/cli", "sfnb/jobs", "sfnb/org", "sfnb/quota", "sfnb/report"),
     *("sfnb/state", "sfnb/store", "sfnb/ui", "sfnb/usage"),
     *("sfnb/connection.py", "sfnb/engine.py", "sfnb/errors.py", "sfnb/model.py"),

@@ -18,7 +18,10 @@ def columns(database: Database, soql: str) -> list[dict[str, Any]]:
 
 
 def test_fields_and_the_statement(tiny_database: Database) -> None:
-    """A field says its Apex type and whether it may be written; the whole says object, key prefix and Id."""
+    """
+    A field says its Apex type and whether it may be written; the whole says object, key prefix and
+    Id.
+    """
     found = tiny_database.columns("SELECT Id, Name FROM Account", all_rows=False, version="66.0")
     record_id, name = found.pop("columnMetadata")
     assert found == {
@@ -45,7 +48,9 @@ def test_fields_and_the_statement(tiny_database: Database) -> None:
 
 
 def test_parents_gather_their_fields(tiny_database: Database) -> None:
-    """Fields of one parent are one column with its foreign key; a parent's parent lies inside it."""
+    """
+    Fields of one parent are one column with its foreign key; a parent's parent lies inside it.
+    """
     soql = "SELECT account.name, LastName, Account.Owner.Name, Account.Type FROM Contact"
     account, last_name = columns(tiny_database, soql)
     assert (account["columnName"], account["foreignKeyName"], account["aggregate"]) == (

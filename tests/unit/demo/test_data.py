@@ -51,7 +51,7 @@ def plain_fields(org: Database, name: str) -> list[str]:
     return [f["name"] for f in org.describe(name, V)["fields"] if f["type"] not in kinds]
 
 
-# --- ids -------------------------------------------------------------------------------------------------------------
+# --- ids ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("id18", ["0017Q00000AcMe1QAF", "7507Q00000JoB01QAF", "012000000000000AAA"])
@@ -63,7 +63,10 @@ def test_checksum_is_salesforces(id18: str) -> None:
 
 @given(st.lists(st.integers(0, 62**10 - 1), min_size=1, max_size=20))
 def test_many_ids_at_once_equal_single_ones(numbers: list[int]) -> None:
-    """Ids made as an array are those made one by one, carry valid checksums, count back, and sort as their numbers."""
+    """
+    Ids made as an array are those made one by one, carry valid checksums, count back, and sort as
+    their numbers.
+    """
     np = pytest.importorskip("numpy")
     made = ids.make_ids("003", np.array(numbers, dtype=np.int64)).to_pylist()
     assert made == [ids.make_id("003", n) for n in numbers]
@@ -85,11 +88,14 @@ def test_key_ranges_cover_all_rows_once(org: Database) -> None:
     assert sorted(found) == sorted(every) and len(set(found)) == len(found)
 
 
-# --- describe --------------------------------------------------------------------------------------------------------
+# --- describe -------------------------------------------------------------------------------------
 
 
 def test_describe_is_truthful(org: Database) -> None:
-    """Every field that describe lists can be queried, with all its keys there, and may be filtered if it says so."""
+    """
+    Every field that describe lists can be queried, with all its keys there, and may be filtered if
+    it says so.
+    """
     for name in readable(org):
         fields = org.describe(name, V)["fields"]
         assert {len(f) for f in fields} == {57}, name
@@ -106,7 +112,10 @@ def test_describe_is_truthful(org: Database) -> None:
 
 
 def test_global_entry_and_describe_agree(org: Database) -> None:
-    """Each key of the global describe says the same in the object's own one, whatever the version in its addresses."""
+    """
+    Each key of the global describe says the same in the object's own one, whatever the version in
+    its addresses.
+    """
     for name in org.object_names():
         entry, whole = org.global_entry(name, "59.0"), org.describe(name, "59.0")
         assert {k: v for k, v in entry.items() if k != "urls"} == {
@@ -130,7 +139,10 @@ def test_child_relations_mirror_the_lookups(org: Database) -> None:
 
 
 def test_org_has_the_odd_objects(org: Database) -> None:
-    """There are objects that cannot be queried, that lack a modification stamp, IsDeleted, or a key prefix."""
+    """
+    There are objects that cannot be queried, that lack a modification stamp, IsDeleted, or a key
+    prefix.
+    """
     assert not org.global_entry("AccountChangeEvent", V)["queryable"]
     assert org.global_entry("AccountChangeEvent", V)["associateEntityType"] == "ChangeEvent"
     assert not org.global_entry("Order_Shipped__e", V)["queryable"]
@@ -148,7 +160,7 @@ def test_unknown_object_is_not_found(org: Database) -> None:
     assert (caught.value.code, caught.value.status) == ("NOT_FOUND", 404)
 
 
-# --- rows ------------------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------
 
 
 def test_same_seed_same_org(org: Database) -> None:
@@ -208,7 +220,10 @@ def test_stamps_come_in_order(org: Database) -> None:
 
 
 def test_values_that_break_careless_programs_are_there() -> None:
-    """Among a few thousand contacts are text that looks like null, line breaks, quotes, and dates far off."""
+    """
+    Among a few thousand contacts are text that looks like null, line breaks, quotes, and dates far
+    off.
+    """
     big = Database(size="tiny", clock=lambda: BORN, overrides={"Contact": 20_000})
     found = rows(big, "SELECT LastName, Description, Birthdate FROM Contact", all_rows=True)
     names = {r["LastName"] for r in found}
@@ -242,7 +257,7 @@ def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
         Database(clock=lambda: BORN, **options)
 
 
-# --- Bulk ------------------------------------------------------------------------------------------------------------
+# --- Bulk -----------------------------------------------------------------------------------------
 
 
 def as_csv(value: Any) -> str:
@@ -255,7 +270,9 @@ def as_csv(value: Any) -> str:
 
 
 def test_export_equals_the_rows_of_rest(org: Database, tmp_path: Path) -> None:
-    """For every object that Bulk reads, the CSV holds the same records as the query, value by value."""
+    """
+    For every object that Bulk reads, the CSV holds the same records as the query, value by value.
+    """
     for name in readable(org):
         if not org.catalog.objects[name].has_bulk:
             continue
@@ -281,7 +298,10 @@ def test_export_equals_the_rows_of_rest(org: Database, tmp_path: Path) -> None:
 
 
 def test_export_quotes_everything_and_follows_the_query(org: Database, tmp_path: Path) -> None:
-    """Header and values are quoted, parents stand under their dotted path, null is an empty pair of quotes."""
+    """
+    Header and values are quoted, parents stand under their dotted path, null is an empty pair of
+    quotes.
+    """
     soql = "SELECT id, Owner.Name, Parent.Name, IsDeleted, AnnualRevenue FROM Account ORDER BY Id LIMIT 3"
     done = org.export_csv(soql, tmp_path, all_rows=False, version=V)
     assert done.header == b'"Id","Owner.Name","Parent.Name","IsDeleted","AnnualRevenue"\n'
@@ -290,7 +310,9 @@ def test_export_quotes_everything_and_follows_the_query(org: Database, tmp_path:
 
 
 def test_export_takes_delimiter_and_line_ending(org: Database, tmp_path: Path) -> None:
-    """Delimiter and line ending are as asked for; columns are in alphabetical order up to version 49."""
+    """
+    Delimiter and line ending are as asked for; columns are in alphabetical order up to version 49.
+    """
     soql = "SELECT Name, Id FROM Account ORDER BY Id"
     done = org.export_csv(
         soql, tmp_path, all_rows=False, version="49.0", delimiter="^", line_ending="\r\n"
@@ -311,7 +333,9 @@ def test_export_takes_delimiter_and_line_ending(org: Database, tmp_path: Path) -
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_record_index_finds_every_boundary(table: list[list[str]], page_rows: int) -> None:
-    """Whatever is inside the values, pages cut by the index are whole records, in order, each once."""
+    """
+    Whatever is inside the values, pages cut by the index are whole records, in order, each once.
+    """
     lines = [",".join('"' + v.replace('"', '""') + '"' for v in row) + "\n" for row in table]
     data = "".join(lines).encode()
     starts = export.record_starts(io.BytesIO(data))
@@ -374,7 +398,9 @@ def test_bulk_one_json_counts_milliseconds(org: Database) -> None:
 
 
 def test_large_result_pages_from_a_file() -> None:
-    """A result too large for memory gives the same pages, and its file goes when nobody holds it."""
+    """
+    A result too large for memory gives the same pages, and its file goes when nobody holds it.
+    """
     big = Database(size="tiny", clock=lambda: BORN, overrides={"Lead": 25_000})
     result = big.query("SELECT Id, Name FROM Lead ORDER BY Id", all_rows=True, version=V)
     assert result.total_size == 25_000
@@ -383,11 +409,13 @@ def test_large_result_pages_from_a_file() -> None:
     big.close()
 
 
-# --- a living org ----------------------------------------------------------------------------------------------------
+# --- a living org ---------------------------------------------------------------------------------
 
 
 def test_writes_move_the_stamps(living: Database, clock: Hand) -> None:
-    """A new record carries the clock's time; a change moves SystemModstamp and leaves CreatedDate."""
+    """
+    A new record carries the clock's time; a change moves SystemModstamp and leaves CreatedDate.
+    """
     record_id = living.insert("Account", {"Name": "New", "External_Id__c": "X-1"})
     clock.move(minutes=3)
     living.update("Account", record_id[:15], {"Name": "Newer"})
@@ -426,7 +454,10 @@ def test_roll_ups_follow_their_details(living: Database, clock: Hand) -> None:
 
 
 def test_delete_takes_the_details_along(living: Database, clock: Hand) -> None:
-    """A deleted master and its details lie in the bin: gone for query, there for queryAll, told by deleted()."""
+    """
+    A deleted master and its details lie in the bin: gone for query, there for queryAll, told by
+    deleted().
+    """
     project = living.insert("Project__c", {"Name": "P"})
     milestone = living.insert("Milestone__c", {"Project__c": project})
     clock.move(minutes=10)
@@ -524,7 +555,10 @@ def test_updated_refuses(org: Database, name: str, days: int, code: str) -> None
 def test_insert_refuses(
     org: Database, name: str, values: dict[str, Any], code: str, fields: list[str]
 ) -> None:
-    """A record that Salesforce would refuse is refused with its code and fields, and nothing is written."""
+    """
+    A record that Salesforce would refuse is refused with its code and fields, and nothing is
+    written.
+    """
     before = org.query(f"SELECT COUNT() FROM {name}", all_rows=True, version=V).total_size
     with pytest.raises(ApiError) as caught:
         org.insert(name, values)
@@ -548,7 +582,9 @@ def test_retrieve_refuses(org: Database, record_id: str, code: str, status: int)
 
 
 def test_file_bodies_are_true_to_their_records(org: Database) -> None:
-    """Length and MD5 in the record are those of the bytes; every document's latest version says so."""
+    """
+    Length and MD5 in the record are those of the bytes; every document's latest version says so.
+    """
     for record in rows(org, "SELECT Id, ContentSize, Checksum FROM ContentVersion"):
         body = org.body("ContentVersion", record["Id"], "VersionData")
         assert len(body) == record["ContentSize"]
@@ -565,7 +601,9 @@ def test_file_bodies_are_true_to_their_records(org: Database) -> None:
 
 
 def test_uploaded_file_makes_its_document(living: Database) -> None:
-    """A new ContentVersion brings its document and its link, and a second one becomes the latest."""
+    """
+    A new ContentVersion brings its document and its link, and a second one becomes the latest.
+    """
     account = one(living, "Account")
     values = {"PathOnClient": "a.txt", "VersionData": "aGk=", "FirstPublishLocationId": account}
     first = living.retrieve("ContentVersion", living.insert("ContentVersion", values))
@@ -618,7 +656,10 @@ def test_permissions_are_those_of_the_one_who_asks(org: Database) -> None:
 
 
 def test_readers_and_writers_share_the_org(living: Database) -> None:
-    """While records are written by several threads, readers in others never fail and never see half of a write."""
+    """
+    While records are written by several threads, readers in others never fail and never see half of
+    a write.
+    """
     project = living.insert("Project__c", {"Name": "P"})
 
     def write(_: int) -> str:

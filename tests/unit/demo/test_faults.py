@@ -39,7 +39,9 @@ def test_probability_is_the_same_for_a_seed() -> None:
 
 
 def test_rules_look_at_method_path_and_body() -> None:
-    """A rule that fits neither method, path nor body lets the call pass; the first that fits is taken."""
+    """
+    A rule that fits neither method, path nor body lets the call pass; the first that fits is taken.
+    """
     faults = Faults()
     faults.add([read_rule({"match": "^POST .*/jobs", "body": "Contact", "fault": "cut"})])
     assert faults.next("GET", "/jobs", b"Contact") is None
@@ -107,5 +109,5 @@ def test_ledger_counts_calls_over_the_threshold() -> None:
         call(6, 10, 8, in_flight=2),
     ]
     summary = ledger_summary(calls, threshold=10)
-    assert (summary["over_threshold"], summary["over_told"], summary["probes"]) == (2, 2, 1)
+    assert (summary["over_threshold"], summary["over_reading"], summary["probes"]) == (2, 2, 1)
     assert summary["spent"] == {"api": 5}

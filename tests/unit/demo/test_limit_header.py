@@ -22,8 +22,10 @@ def run(start_s: float = 0.0) -> tuple[list[int], list[float]]:
 
 @pytest.mark.parametrize("start_s", [0.0, 1.7e9, 1.7e9 + 31])
 def test_the_header_lags_and_wobbles_as_recorded(start_s: float) -> None:
-    """Median 50 to 56 s old, 31 to 78 s in all; falls in a third to half of the answers, by 25 to 60 calls at most;
-    stands 240 to 310 calls behind at worst."""
+    """
+    Median 50 to 56 s old, 31 to 78 s in all; falls in a third to half of the answers, by 25 to 60
+    calls at most; stands 240 to 310 calls behind at worst.
+    """
     told, ages = run(start_s)
     assert 50 < median(ages) < 56
     assert 31 <= min(ages) < 40

@@ -46,7 +46,10 @@ def test_window_forgets_neither_early_nor_late(
 
 
 def test_example_of_the_limits_guide() -> None:
-    """14,500 calls at 05:00 and 499 at 23:00 leave one of 15,000 until 05:00 of the next day, when 14,500 come back."""
+    """
+    14,500 calls at 05:00 and 499 at 23:00 leave one of 15,000 until 05:00 of the next day, when
+    14,500 come back.
+    """
     quota = Quota(Nobody(), max_units={"api": 15_000})
     five = datetime(2026, 11, 4, 5, tzinfo=UTC).timestamp()
     quota.spend("api", 14_500, five)
@@ -65,7 +68,10 @@ def test_meter_refuses_to_go_back() -> None:
 
 @given(st.lists(st.integers(1, 30), max_size=40), st.integers(0, 200))
 def test_hard_maximum_is_never_passed(prices: list[int], most: int) -> None:
-    """In a hard org no sequence of calls brings use above the maximum, and a refused call is not charged."""
+    """
+    In a hard org no sequence of calls brings use above the maximum, and a refused call is not
+    charged.
+    """
     quota = Quota(Nobody(), max_units={"api": most})
     expected = 0
     for price in prices:
@@ -87,7 +93,10 @@ def test_soft_maximum_lets_calls_through_but_not_bulk() -> None:
 
 
 def test_many_threads_never_pass_a_hard_maximum_together() -> None:
-    """Eight threads that spend as fast as they can are let through exactly as often as the maximum says."""
+    """
+    Eight threads that spend as fast as they can are let through exactly as often as the maximum
+    says.
+    """
     quota = Quota(Nobody(), max_units={"api": 500})
     passed: list[int] = []
 
@@ -105,7 +114,9 @@ def test_many_threads_never_pass_a_hard_maximum_together() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31), st.floats(0, 5 * DAY_S))
 def test_other_apps_window_is_the_sum_of_their_minutes(seed: int, later_s: float) -> None:
-    """What the other apps used is the sum of their minutes of the last 24 hours, whatever the moment."""
+    """
+    What the other apps used is the sum of their minutes of the last 24 hours, whatever the moment.
+    """
     apps = OtherApps(seed=seed, daily_calls=5000)
     at_s = START_S + later_s
     last = int(at_s // 60)
@@ -121,7 +132,9 @@ def test_other_apps_window_is_the_sum_of_their_minutes(seed: int, later_s: float
 
 
 def test_other_apps_are_the_same_for_a_seed_and_rest_on_weekends() -> None:
-    """One seed gives one history, another seed another; a Saturday has far fewer calls than a Tuesday."""
+    """
+    One seed gives one history, another seed another; a Saturday has far fewer calls than a Tuesday.
+    """
     saturday, tuesday = (datetime(2026, 11, d, tzinfo=UTC).timestamp() + DAY_S - 1 for d in (7, 10))
     one, again, other = (OtherApps(seed=s, daily_calls=10_000) for s in (1, 1, 2))
     assert one.used("api", tuesday) == again.used("api", tuesday) != other.used("api", tuesday)
@@ -130,7 +143,10 @@ def test_other_apps_are_the_same_for_a_seed_and_rest_on_weekends() -> None:
 
 
 def test_switching_other_apps_off_keeps_what_they_spent() -> None:
-    """Switched off, they spend no more; what they spent leaves the window only with time, and they can go on again."""
+    """
+    Switched off, they spend no more; what they spent leaves the window only with time, and they can
+    go on again.
+    """
     apps = OtherApps(seed=1, daily_calls=10_000)
     before = apps.used("api", START_S)
     apps.switch(is_on=False, at_s=START_S)
@@ -142,7 +158,9 @@ def test_switching_other_apps_off_keeps_what_they_spent() -> None:
 
 
 def test_curve_without_bursts_is_lower_or_equal() -> None:
-    """Bursts only add: over four weeks the plain curve has fewer calls than the curve with bursts."""
+    """
+    Bursts only add: over four weeks the plain curve has fewer calls than the curve with bursts.
+    """
     burst, plain = (OtherApps(seed=3, daily_calls=10_000, has_bursts=b) for b in (True, False))
     last = int(START_S // 60)
     assert plain.between("api", last - 28 * DAY_MINUTES, last) < burst.between(
@@ -176,7 +194,10 @@ def test_times_are_written_as_each_api_writes_them() -> None:
 
 
 def test_calls_move_the_clock() -> None:
-    """With ``--clock calls`` each call moves time a little, each look of a waiting client much, real time never."""
+    """
+    With ``--clock calls`` each call moves time a little, each look of a waiting client much, real
+    time never.
+    """
     real_s = [0.0]
     start = datetime(2026, 11, 2, tzinfo=UTC)
     clock = SimulatedClock(

@@ -37,7 +37,7 @@ def refusal(org: Database, soql: str) -> ApiError:
     return caught.value
 
 
-# --- records ---------------------------------------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------
 
 
 def test_record_begins_with_attributes_and_keeps_the_order_of_the_query(org: Database) -> None:
@@ -73,7 +73,10 @@ def test_polymorphic_parent_goes_through_the_name_object(org: Database) -> None:
 
 
 def test_subquery_gives_the_children_of_each_row(org: Database) -> None:
-    """A child subquery shows each parent its own rows, limited for each parent, null where there are none."""
+    """
+    A child subquery shows each parent its own rows, limited for each parent, null where there are
+    none.
+    """
     found = rows(
         org, "SELECT Id, (SELECT Id, AccountId FROM Contacts ORDER BY Id DESC LIMIT 2) FROM Account"
     )
@@ -120,11 +123,13 @@ def test_fields_function_gives_what_describe_lists(org: Database, which: str) ->
     assert list(record)[1:] == wanted
 
 
-# --- conditions ------------------------------------------------------------------------------------------------------
+# --- conditions -----------------------------------------------------------------------------------
 
 
 def test_text_compares_without_case_and_ids_with_it(org: Database) -> None:
-    """Text equals in any case; an id of 15 characters means the same as its 18, another case does not."""
+    """
+    Text equals in any case; an id of 15 characters means the same as its 18, another case does not.
+    """
     name = column(org, "SELECT Name FROM Account WHERE Name LIKE 'acme%' LIMIT 1")[0]
     assert size(org, f"Name = '{name.upper()}'") == size(org, f"Name = '{name.lower()}'") > 0
     record_id = column(org, "SELECT Id FROM Account LIMIT 1")[0]
@@ -181,7 +186,10 @@ def test_string_escapes_mean_their_characters(living: Database) -> None:
 
 
 def test_multipicklist_includes_and_excludes(org: Database) -> None:
-    """INCLUDES wants one of the sets, ';' inside a set means both; EXCLUDES is the rest, null among it."""
+    """
+    INCLUDES wants one of the sets, ';' inside a set means both; EXCLUDES is the rest, null among
+    it.
+    """
     values = column(org, "SELECT Languages__c FROM Contact")
     both = sum(1 for v in values if v and {"German", "French"} <= set(v.split(";")))
     either = sum(1 for v in values if v and {"German", "French"} & set(v.split(";")))
@@ -217,11 +225,14 @@ def test_date_literals_span_their_days(literal: str, first: str, after: str) -> 
     assert found == (date.fromisoformat(first), date.fromisoformat(after))
 
 
-# --- order, limits, groups -------------------------------------------------------------------------------------------
+# --- order, limits, groups ------------------------------------------------------------------------
 
 
 def test_order_ignores_case_and_puts_nulls_where_told(org: Database) -> None:
-    """Nulls come first when ascending and last when descending, unless told otherwise; text sorts without case."""
+    """
+    Nulls come first when ascending and last when descending, unless told otherwise; text sorts
+    without case.
+    """
     up = column(org, "SELECT Industry FROM Account ORDER BY Industry")
     down = column(org, "SELECT Industry FROM Account ORDER BY Industry DESC")
     last = column(org, "SELECT Industry FROM Account ORDER BY Industry NULLS LAST")
@@ -251,7 +262,10 @@ def test_limit_and_offset_cut_a_window(org: Database) -> None:
 
 
 def test_aggregates_agree_with_the_rows(org: Database) -> None:
-    """COUNT, COUNT_DISTINCT, SUM, AVG, MIN and MAX are those of the rows; unnamed ones are expr0, expr1, …"""
+    """
+    COUNT, COUNT_DISTINCT, SUM, AVG, MIN and MAX are those of the rows; unnamed ones are expr0,
+    expr1, …
+    """
     amounts = [a for a in column(org, "SELECT Amount FROM Opportunity") if a is not None]
     soql = "SELECT COUNT(Amount), SUM(Amount), AVG(Amount) mean, MIN(Amount), MAX(Amount), COUNT_DISTINCT(StageName) s"
     (record,) = rows(org, soql + " FROM Opportunity")
@@ -307,7 +321,7 @@ def test_keywords_may_name_objects(org: Database) -> None:
         assert size(org, "Id != null", name) == org.count(name)
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -444,7 +458,10 @@ def test_frame_counts_lines() -> None:
 
 
 def test_too_many_groups_cannot_page(living: Database) -> None:
-    """More than 2,000 groups in one answer are refused, since aggregates have no second page; LIMIT helps."""
+    """
+    More than 2,000 groups in one answer are refused, since aggregates have no second page; LIMIT
+    helps.
+    """
     big = Database(size="tiny", clock=living.clock, overrides={"Contact": 2_200})
     soql = "SELECT External_Id__c, COUNT(Id) FROM Contact GROUP BY External_Id__c"
     error = refusal(big, soql)
@@ -455,7 +472,10 @@ def test_too_many_groups_cannot_page(living: Database) -> None:
 
 
 def test_restricted_objects_answer_to_their_filter(org: Database) -> None:
-    """ContentDocumentLink, Vote and FieldDefinition give their rows to a query that filters as they want."""
+    """
+    ContentDocumentLink, Vote and FieldDefinition give their rows to a query that filters as they
+    want.
+    """
     documents = column(org, "SELECT Id FROM ContentDocument LIMIT 3")
     among = ", ".join(f"'{d}'" for d in documents)
     links = rows(
