@@ -15,6 +15,9 @@ from datetime import datetime, tzinfo
 from sfnb.errors import CallerError
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+PERCENT_FORM = r"\s*([0-9]{1,3})\s*%?\s*"
+"""Only the digits people type: int() would also take "5_0" and other scripts' digits."""
+
 MONTHS = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
@@ -95,8 +98,7 @@ def parse_percent(text: str) -> int:
     Raises:
         CallerError: it is not a whole number from 1 to 100; nothing is guessed.
     """
-    # Only the digits people type: int() would also take "5_0" and other scripts' digits.
-    found = re.fullmatch(r"\s*([0-9]{1,3})\s*%?\s*", text)
+    found = re.fullmatch(PERCENT_FORM, text)
     if found and 1 <= int(found[1]) <= 100:
         return int(found[1])
     raise CallerError(percent_refusal(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from sfnb.connection import Connection
 from sfnb.errors import CallerError, SfnbError
 from sfnb.store.pages import Pages
 from sfnb.store.snapshots import Snapshot
-from sfnb.text import count
+from sfnb.text import count, dated_moment
 from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen, picture
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.5
 
+MARKED = 50
+"""Snapshots whose state is read for the list, the newest ones: each costs a file."""
+
 PICTURE_ROWS = 20
 
 
@@ -26,7 +30,7 @@ class SnapshotBrowser(Screen):
     """
     What an org's backups have stored. Costs no API calls.
 
-    Opening an object reads it into a temporary file in the background; its first rows are there at once.
+    Opening an object reads it into a temporary file in the background; its first rows appear at once.
     """
 
     script = "browser"
@@ -36,24 +40,33 @@ class SnapshotBrowser(Screen):
         self._pages: Pages | None = None
         self._snapshot: Snapshot | None = None
         self._object = ""
-        self._told: tuple[int, bool, str] = (0, False, "")
+        self._sent: tuple[int, bool, str] = (0, False, "")
         self._pulse = Timer(self._look, LOOK_S)
 
     def __repr__(self) -> str:
         what = f", open: {self._object}" if self._object else ""
         return f"<snapshots of {self._org.name}: {len(self._org.snapshots)}{what}>"
 
-    # what there is to show
+    # what is shown
 
     def view(self) -> dict[str, Any]:
-        return {"org": self._org.name, "snapshots": self._list()}
+        return {"title": f"Snapshots of {self._org.name}", "snapshots": self._list()}
 
     def _list(self) -> list[dict[str, str]]:
-        found = []
-        for name in reversed(list(self._org.snapshots)):
-            moment = f"{name[:4]}-{name[4:6]}-{name[6:8]} {name[9:11]}:{name[11:13]} UTC"
-            found.append({"id": name, "label": f"{moment} · {name}"})
-        return found
+        newest_first = list(reversed(list(self._org.snapshots)))
+        return [
+            {"id": name, "label": self._label(name, has_state=place < MARKED)}
+            for place, name in enumerate(newest_first)
+        ]
+
+    def _label(self, name: str, *, has_state: bool) -> str:
+        """When, how complete, and the id; a snapshot that is not sealed says so."""
+        started_at = datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        parts = [dated_moment(started_at)]
+        if has_state:
+            snapshot = self._org.snapshots[name]
+            parts.append(snapshot.manifest.state if snapshot.is_sealed else "partial, not finished")
+        return " · ".join([*parts, name])
 
     def html(self) -> str:
         parts = [f"<h3>Snapshots of {escape(self._org.name)}</h3>"]
@@ -85,47 +98,50 @@ class SnapshotBrowser(Screen):
 
     # what a person does
 
-    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
-        answer = self._answer(told)
+    def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        answer = self._answer(message)
         return None if answer is None else {"ok": True, **answer}
 
-    def _answer(self, told: dict[str, Any]) -> dict[str, Any] | None:
+    def _answer(self, message: dict[str, Any]) -> dict[str, Any] | None:
         answer: dict[str, Any] | None = None
-        match told.get("kind"):
+        match message.get("kind"):
             case "snapshots":
                 answer = {"snapshots": self._list()}
             case "objects":
-                answer = self.choose(str(told["snapshot"]))
+                answer = self.choose(str(message["snapshot"]))
             case "open":
-                answer = self.open(str(told["object"]))
+                answer = self.open(str(message["object"]))
             case "pick":
-                filters = {str(name): str(text) for name, text in told["filters"].items()}
-                is_descending = bool(told.get("descending"))
-                answer = {
-                    "count": self._the_pages().pick(
-                        filters, told.get("order"), descending=is_descending
-                    )
-                }
+                filters = {str(name): str(text) for name, text in message["filters"].items()}
+                is_descending = bool(message.get("descending"))
+                found = self._the_pages().pick(
+                    filters, message.get("order"), descending=is_descending
+                )
+                answer = {"count": found, "says": count(found, "row")}
             case "page":
-                answer = {"rows": self._the_pages().page(int(told["offset"]), int(told["limit"]))}
+                answer = {
+                    "rows": self._the_pages().page(int(message["offset"]), int(message["limit"]))
+                }
             case "cell":
-                answer = {"text": self._the_pages().cell(int(told["offset"]), str(told["column"]))}
+                answer = {
+                    "text": self._the_pages().cell(int(message["offset"]), str(message["column"]))
+                }
         return answer
 
     def choose(self, snapshot: str) -> dict[str, Any]:
-        """Take a snapshot: what it holds."""
+        """Choose a snapshot: its objects and how complete they are."""
         self._snapshot = self._org.snapshots[snapshot]
         manifest = self._snapshot.manifest
         objects = [
             {
                 "name": name,
                 "rows": entry.rows,
-                "label": f"{name}: {count(entry.rows)} rows, {entry.state}",
+                "label": f"{name}: {count(entry.rows, 'record')}, {entry.state}",
             }
             for name, entry in sorted(manifest.objects.items())
         ]
         total = sum(entry.rows for entry in manifest.objects.values())
-        about = f"{manifest.state}: {len(objects):,} objects, {total:,} rows"
+        about = f"{manifest.state}: {count(len(objects), 'object')}, {count(total, 'record')}"
         return {"about": about, "objects": objects}
 
     def open(self, object_name: str) -> dict[str, Any]:
@@ -136,7 +152,7 @@ class SnapshotBrowser(Screen):
         self.close_object()
         self._pages, self._object = pages, object_name
         threading.Thread(target=pages.load, name=f"sfnb-pages-{object_name}", daemon=True).start()
-        self._told = (0, False, "")
+        self._sent = (0, False, "")
         self._pulse.start()
         code = f'org.snapshots["{self._snapshot.id}"].frame("{object_name}")'
         return {"columns": pages.columns, "code": code, **self._state()}
@@ -145,7 +161,7 @@ class SnapshotBrowser(Screen):
         self.close_object()
 
     def close_object(self) -> None:
-        """Give back the temporary file of the open object."""
+        """Delete the temporary file of the open object."""
         if self._pages is not None:
             self._pages.close()
             self._pages = None
@@ -162,17 +178,19 @@ class SnapshotBrowser(Screen):
             "loaded": pages.loaded,
             "done": pages.is_loaded,
             "problem": pages.problem,
+            "says": count(pages.loaded, "row")
+            + ("" if pages.is_loaded else " so far, still reading"),
         }
 
     def _look(self) -> None:
-        """One beat while an object is read: how far it is. The thread that reads touches no widget."""
+        """One beat while an object is read: its progress. The reading thread touches no widget."""
         if self._pages is None:
             self._pulse.stop()
             return
         state = self._state()
         now = (state["loaded"], state["done"], state["problem"])
-        if now != self._told:
-            self._told = now
+        if now != self._sent:
+            self._sent = now
             self.send(state)
         if state["done"] or state["problem"]:
             self._pulse.stop()

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sfnb.text import zoned_moment
+from sfnb.series import LABELS
+from sfnb.text import day, zoned_moment
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 200, 44, 10, 24
 
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """Use in the 24 hours before one reading, in percent of the maximum: ours, the others', and the limit then."""
+    """Use in the 24 hours before one reading, in percent of the maximum: sfnb's, other apps', and the limit then."""
 
     at: datetime
     sfnb_pct: float
@@ -29,7 +30,7 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
     """Use by the hour, stacked: sfnb below, other apps above; the limit a line; hours without a reading empty."""
     shown = [hour for hour in hours if now - timedelta(days=days) <= hour.at <= now]
     if not shown:
-        return f"<p>The org's use was not read in the last {days} days; `sfnb usage sample`, or any job, reads it.</p>"
+        return f"<p>No usage reading in the last {days} days. Any job reads it, or `sfnb usage sample`.</p>"
     top_pct = max(100.0, *(hour.used_pct for hour in shown))
     wide = (WIDTH - LEFT) / (days * 24)
 
@@ -45,17 +46,17 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y(pct):.1f}" y2="{y(pct):.1f}"/>'
         )
         parts.append(f'<text x="{LEFT - 6}" y="{y(pct) + 4:.1f}" text-anchor="end">{pct} %</text>')
-    for day in range(days):
-        at = (now - timedelta(days=days - day)).astimezone().replace(hour=0, minute=0) + timedelta(
-            days=1
-        )
+    for number in range(days):
+        at = (now - timedelta(days=days - number)).astimezone().replace(
+            hour=0, minute=0
+        ) + timedelta(days=1)
         if x(at) < WIDTH - 40:
-            parts.append(f'<text x="{x(at):.1f}" y="{HEIGHT - 6}">{at:%a %d}</text>')
+            parts.append(f'<text x="{x(at):.1f}" y="{HEIGHT - 6}">{day(at)}</text>')
     for hour in shown:
         left, own, all_ = x(hour.at) - wide, y(hour.sfnb_pct), y(hour.used_pct)
-        told = f"<title>{zoned_moment(hour.at)}: {hour.used_pct:.1f} % used, {hour.sfnb_pct:.1f} % by sfnb</title>"
+        title = f"<title>{zoned_moment(hour.at)}: {hour.used_pct:.1f} % used, {hour.sfnb_pct:.1f} % by sfnb</title>"
         parts.append(
-            f'<g>{told}<rect class="own" x="{left:.1f}" y="{own:.1f}" width="{wide:.1f}" height="{y(0) - own:.1f}"/>'
+            f'<g>{title}<rect class="own" x="{left:.1f}" y="{own:.1f}" width="{wide:.1f}" height="{y(0) - own:.1f}"/>'
             f'<rect class="others" x="{left:.1f}" y="{all_:.1f}" width="{wide:.1f}" height="{own - all_:.1f}"/></g>'
         )
     points = " ".join(
@@ -65,12 +66,12 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
     parts.append(f'<polyline class="limit" points="{points}"/>')
     peak, last = max(shown, key=lambda hour: hour.used_pct), shown[-1]
     words = (
-        f"Use of the last {days} days: now {last.used_pct:.1f} % of the maximum, {last.sfnb_pct:.1f} % by sfnb; "
+        f"Last {days} days: now {last.used_pct:.1f} % of the maximum, {last.sfnb_pct:.1f} % by sfnb; "
         f"highest {peak.used_pct:.1f} % at {zoned_moment(peak.at)}; limit {last.limit_pct} %."
     )
     return (
         f'<svg class="sfnb-chart" role="img" aria-label="{words}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(parts)}</svg>'
-        '<div class="sfnb-legend"><span><i class="sfnb-own"></i>sfnb</span>'
-        '<span><i class="sfnb-others-plain"></i>other apps</span>'
-        f'<span><i class="sfnb-limit"></i>limit</span></div><p>{words}</p>'
+        f'<div class="sfnb-legend"><span><i class="sfnb-own"></i>{LABELS["sfnb"]}</span>'
+        f'<span><i class="sfnb-others-plain"></i>{LABELS["other_apps"]}</span>'
+        f'<span><i class="sfnb-limit"></i>{LABELS["limit"]}</span></div><p>{words}</p>'
     )

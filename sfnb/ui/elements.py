@@ -78,9 +78,9 @@ class Strip(Screen):
     def html(self) -> str:
         return picture(f"<p>{escape(', '.join(self._names))}</p>")
 
-    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
-        if told.get("kind") != "choose":
+    def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        if message.get("kind") != "choose":
             return None
-        self.selected = min(max(int(told["number"]), 0), len(self._names) - 1)
+        self.selected = min(max(int(message["number"]), 0), len(self._names) - 1)
         self._choose(self.selected)
         return {"ok": True, "selected": self.selected}

@@ -1,8 +1,8 @@
 """
-A job as it is shown: what its events have told so far. Pure, but for being changed in place: `apply` takes an event.
+A job as the screen shows it. Pure, but changed in place: `apply` takes an event.
 
-The same view is made from live events and from what the state database keeps, so a panel attached in another process
-shows what the first one does.
+The same view is made from live events and from the state database, so a panel attached in another process shows what
+the first one does.
 """
 
 from __future__ import annotations
@@ -11,98 +11,36 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sfnb.jobs import events
 from sfnb.jobs.event_text import line_of
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state.jobs import Job, JobObject
 from sfnb.text import count, day_second, span, zoned_moment
+from sfnb.ui.object_view import GROUPS, ObjectStatus, ObjectView
 
-ObjectStatus = Literal["failed", "running", "waiting", "complete", "left_out"]
+INTERRUPTED = "interrupted"
+"""What is shown of a job that ought to run and whose process is gone: killed, or a kernel that was restarted."""
 
-BADGES: Mapping[JobState, str] = {
+BADGES: Mapping[str, str] = {
     JobState.QUEUED: "… queued",
     JobState.RUNNING: "▶ running",
+    INTERRUPTED: "⚡ interrupted",
     JobState.PAUSED: "‖ paused",
     JobState.COMPLETED: "✓ completed",
     JobState.COMPLETED_WITH_ERRORS: "⚠ completed with errors",
     JobState.FAILED: "✗ failed",
     JobState.CANCELLED: "■ cancelled",
 }
-"""A sign and a word: the state is never told by colour alone."""
+"""A sign and a word: colour alone never says the state."""
 
-MARKS: Mapping[ObjectStatus, str] = {
-    "failed": "✗",
-    "running": "▶",
-    "waiting": "…",
-    "complete": "✓",
-    "left_out": "–",
-}
 
 RATE_WINDOW_S = 30.0
 """The rate is that of the last half minute: steady enough to read, quick enough to notice a stall."""
 
 LINES = 500
-"""Lines of what happened that are kept on the screen; the oldest go."""
-
-
-@dataclass
-class ObjectView:
-    """One object of a job. ``expected`` is None where the org has no statistic."""
-
-    name: str
-    standing: ObjectStatus = "waiting"
-    rows: int = 0
-    expected: int | None = None
-    calls: int = 0
-    message: str = ""
-    began_at: datetime | None = None
-    began_rows: int = 0
-    at: datetime | None = None
-
-    @property
-    def share(self) -> float | None:
-        """From 0 to 1; None when it cannot be known."""
-        if self.standing == "complete":
-            return 1.0
-        if not self.expected:
-            return 0.0 if self.standing == "waiting" else None
-        # The statistic is an estimate: what is not complete is never shown as done.
-        return min(0.99, self.rows / self.expected)
-
-    @property
-    def rate(self) -> float | None:
-        """Rows per second since it began."""
-        if (
-            self.began_at is None
-            or self.at is None
-            or self.at <= self.began_at
-            or self.rows <= self.began_rows
-        ):
-            return None
-        return (self.rows - self.began_rows) / (self.at - self.began_at).total_seconds()
-
-    def text(self) -> str:
-        """Rows, calls, rate and time left, as far as they are known."""
-        if self.standing in ("failed", "left_out"):
-            return self.message
-        if self.standing == "waiting":
-            return f"waiting, about {self.expected:,} rows" if self.expected else "waiting"
-        calls = f"{self.calls:,} call{'' if self.calls == 1 else 's'}"
-        if self.standing == "complete":
-            return f"{self.rows:,} rows, {calls}"
-        of = f" of about {self.expected:,}" if self.expected else ""
-        parts = [f"{self.rows:,}{of} rows", calls]
-        if rate := self.rate:
-            parts.append(f"{rate:,.0f} rows/s")
-            if self.expected and self.expected > self.rows:
-                parts.append(f"about {span((self.expected - self.rows) / rate)} left")
-        return ", ".join(parts)
-
-    def as_json(self) -> list[Any]:
-        """``[name, standing, share, text]``."""
-        return [self.name, self.standing, self.share, self.text()]
+"""Lines that stay on the screen; the oldest go."""
 
 
 @dataclass
@@ -111,9 +49,9 @@ class JobView:
     A job on the screen.
 
     Args:
-        calls: of each budget, as the ledger counts them.
-        wanted: what a person asked of it and it has not done yet.
-        expected: when the forecast sees a paused job go on, in words.
+        calls: API calls, as the ledger counts them.
+        wanted: a person's request that it has not obeyed yet.
+        expected: when the forecast sees a paused job resume, in words.
         is_held: whether a living process runs it.
     """
 
@@ -144,8 +82,13 @@ class JobView:
 
     # what happened
 
-    def apply(self, event: events.Event) -> None:
-        """Take an event; one that is older than what is known of its object changes nothing."""
+    def apply(self, event: events.Event, *, has_line: bool = True) -> None:
+        """
+        Take an event; one that is older than what is known of its object changes nothing.
+
+        Args:
+            has_line: False where the event's own time is not known: a line with another time would be wrong.
+        """
         match event:
             case events.JobPlanned():
                 self._plan(event)
@@ -172,17 +115,22 @@ class JobView:
         is_halfway = (
             isinstance(event, events.ObjectProgress) and event.state is not ObjectState.COMPLETE
         )
-        if not is_halfway and (text := line_of(event)) and not self._has_line(event.at, text):
+        if (
+            has_line
+            and not is_halfway
+            and (text := line_of(event))
+            and not self._has_line(event.at, text)
+        ):
             self.line_number += 1
             self.lines.append((self.line_number, event.at, text))
 
     def _has_line(self, at: datetime, text: str) -> bool:
-        """Whether it is among the last lines: an event may be heard live and be read from the state as well."""
+        """Whether it is among the last lines: an event may be heard live and also read from the state."""
         last = (self.lines[-n] for n in range(1, min(len(self.lines), 20) + 1))
         return any(line[1:] == (at, text) for line in last)
 
     def take(self, job: Job, calls: int) -> bool:
-        """Take what the state database says of the job itself; whether that was news."""
+        """Take the job's row from the state database; whether that was news."""
         before = (
             self.state,
             self.ended_at,
@@ -244,7 +192,7 @@ class JobView:
         is_idle = event.state is ObjectState.UNTOUCHED and not event.rows
         shown.standing = "complete" if is_complete else "waiting" if is_idle else "running"
         if is_complete:
-            # What the statistic had promised and the object did not have is not to be waited for.
+            # The org's statistic is an estimate: rows that it promised and the object does not have are not awaited.
             self._expected += shown.rows - max(shown.expected or 0, shown.rows)
             shown.expected = shown.rows
         if not self._pace or (event.at - self._pace[-1][0]).total_seconds() >= 0.5:
@@ -264,19 +212,19 @@ class JobView:
         if event.state.is_final:
             self.ended_at = event.at
 
-    # what is said
+    # words
 
     @property
     def counts(self) -> dict[ObjectStatus, int]:
         """How many objects stand where."""
-        found: dict[ObjectStatus, int] = dict.fromkeys(MARKS, 0)
+        found: dict[ObjectStatus, int] = dict.fromkeys(GROUPS, 0)
         for shown in self.objects.values():
             found[shown.standing] += 1
         return found
 
     @property
     def share(self) -> float | None:
-        """How much of the job is done, from 0 to 1; by rows, or by objects where no rows are expected."""
+        """The part of the job that is done, 0 to 1; by rows, or by objects where no rows are expected."""
         if self.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS):
             return 1.0
         if not self.is_planned:
@@ -300,11 +248,8 @@ class JobView:
         counts = self.counts
         todo = len(self.objects) - counts["left_out"]
         if not self.is_planned and not self.objects:
-            return (
-                "preparing: the org is asked what there is to read"
-                if self.state is JobState.RUNNING
-                else ""
-            )
+            is_preparing = self.state is JobState.RUNNING and self.is_held
+            return "preparing: asking the org which objects it has" if is_preparing else ""
         parts = [
             f"{counts['complete']:,} of {todo:,} objects",
             f"{self._rows:,} rows",
@@ -321,11 +266,11 @@ class JobView:
         return ", ".join(parts)
 
     def pause_lines(self) -> list[str]:
-        """While paused: why, use against threshold, when it is checked next, when it goes on. Else nothing."""
+        """While paused: why, usage against the limit, the next check, when it resumes. Else nothing."""
         if self.state is not JobState.PAUSED:
             return []
         if self.pause is None:
-            return ["Paused by a person. Nothing is sent until Resume."]
+            return ["Paused by a person. Nothing is sent until you press Resume."]
         used, max_ = (
             (self.check.used, self.check.maximum)
             if self.check
@@ -333,37 +278,39 @@ class JobView:
         )
         lines = [
             f"Paused since {zoned_moment(self.pause.at)}: {self.pause.reason}",
-            f"Use of the whole org: {count(used)} of {count(max_)}; jobs stop at {count(self.threshold)}.",
+            f"Usage of the whole org: {count(used)} of {count(max_)}; jobs stop at {count(self.threshold)}.",
         ]
-        goes_on = f"below {self.check.lower_mark:,}" if self.check else "well below that"
+        mark = f"below {self.check.lower_mark:,}" if self.check else "well below that"
         if self.next_check_at is not None and self.is_held:
             lines.append(
-                f"The org is asked again at {zoned_moment(self.next_check_at)}; the job goes on by itself when use is "
-                f"{goes_on}, at the earliest then. Raising the limit lets it go on at once."
+                f"Next check at {zoned_moment(self.next_check_at)}. The job resumes automatically "
+                f"once usage is {mark}; raising the limit resumes it at once."
             )
             if self.expected:
                 lines.append(self.expected)
         elif not self.is_held:
-            lines.append("Nobody waits for calls to come back: press Resume, or run `sfnb resume`.")
+            lines.append("No process is running this job. Press Resume, or run `sfnb resume`.")
         return lines
 
     def standing_line(self) -> str:
-        """What a person should know beside the state: a wish under way, or that nobody runs the job."""
+        """What the state alone does not say: a request in flight, or that no process runs the job."""
         if self.wanted == "cancel":
-            return (
-                "Cancel is asked for: the job ends as soon as the calls under way have come back."
-            )
+            return "Cancelling: the job ends as soon as the calls in flight have returned."
         if self.wanted == "pause" and self.state is not JobState.PAUSED:
-            return (
-                "Pause is asked for: the job pauses as soon as the calls under way have come back."
-            )
-        if self.state in (JobState.RUNNING, JobState.QUEUED) and not self.is_held:
-            return "No process runs this job any more. Resume goes on where it stopped, in the same snapshot."
+            return "Pausing: the job pauses as soon as the calls in flight have returned."
+        if self.shown_state == INTERRUPTED:
+            return "The process of this job is gone. Press Resume: it continues where it stopped, in the same snapshot."
         return "" if self.state is JobState.PAUSED else self.message
 
     @property
+    def shown_state(self) -> str:
+        """The job's state, or ``interrupted`` where its process is gone."""
+        ought_to_run = self.state in (JobState.RUNNING, JobState.QUEUED)
+        return INTERRUPTED if ought_to_run and not self.is_held else str(self.state)
+
+    @property
     def may(self) -> dict[str, bool]:
-        """Which buttons make sense now."""
+        """Which buttons do something now."""
         is_over = self.state.is_final
         waits_for_calls = self.state is JobState.PAUSED and self.is_held and self.pause is not None
         return {
@@ -380,21 +327,23 @@ class JobView:
 
     def head(self) -> dict[str, Any]:
         """All but objects and lines, as JSON."""
-        began = f"{self.kind} of {self.org}, begun {zoned_moment(self.started_at)}"
+        counts = self.counts
+        began = f"{self.kind} of {self.org}, started {zoned_moment(self.started_at)}"
         return {
             "title": f"Job {self.job_id}",
             "about": began + (f", snapshot {self.snapshot}" if self.snapshot else ""),
-            "state": str(self.state),
-            "badge": BADGES[self.state],
+            "state": self.shown_state,
+            "badge": BADGES[self.shown_state],
             "share": self.share,
             "overall": self.overall(),
             "pause": self.pause_lines(),
             "says": self.standing_line(),
             "may": self.may,
-            "counts": self.counts,
+            "counts": counts,
+            "titles": {kind: f"{counts[kind]:,} {group.title}" for kind, group in GROUPS.items()},
         }
 
-    def told_lines(self, after: int = 0) -> list[list[Any]]:
+    def lines_after(self, after: int = 0) -> list[list[Any]]:
         """Lines since number ``after``: ``[number, moment, text]``."""
         return [[number, day_second(at), text] for number, at, text in self.lines if number > after]
 
@@ -402,13 +351,13 @@ class JobView:
 def progress_of(
     job: Job, entries: Iterable[JobObject], at: datetime, known: JobView
 ) -> list[events.Event]:
-    """The events that would have told what the state database says of the job's objects and ``known`` does not know."""
-    told: list[events.Event] = []
+    """Events for what the state database knows of the job's objects and ``known`` does not."""
+    found: list[events.Event] = []
     for entry in entries:
         shown = known.objects.get(entry.object_name)
         if entry.message and entry.state is not ObjectState.COMPLETE:
             if shown is None or shown.standing not in ("failed", "left_out"):
-                told.append(events.ObjectFailed(job.job_id, at, entry.object_name, entry.message))
+                found.append(events.ObjectFailed(job.job_id, at, entry.object_name, entry.message))
             continue
         expected = shown.expected if shown else None
         standing = {"complete": ObjectState.COMPLETE, "running": ObjectState.PARTIAL}
@@ -418,7 +367,7 @@ def progress_of(
             else None
         )
         if seen != (entry.state, entry.rows, entry.calls):
-            told.append(
+            found.append(
                 events.ObjectProgress(
                     job.job_id,
                     at,
@@ -429,4 +378,4 @@ def progress_of(
                     entry.calls,
                 )
             )
-    return told
+    return found

@@ -1,8 +1,8 @@
 """
-What the limit slider says, as pure functions: nothing here asks anybody anything.
+What the limit slider says, as pure functions.
 
-All wording is made here, once for each of the 100 positions, so that the browser only picks a sentence and the same
-words stand in the static picture.
+All wording is made here, once for each of the 100 positions: the browser only picks a sentence, and the static picture
+has the same words.
 """
 
 from __future__ import annotations
@@ -14,16 +14,27 @@ from math import ceil
 
 from sfnb.model import Api
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, UNITS, threshold
+from sfnb.series import LABELS
+from sfnb.text import count, percent
 
 TITLES: Mapping[Api, str] = {
-    "api": "API calls",
-    "bulk": "Bulk API batches",
-    "bulk2": "Bulk API 2.0 query jobs",
-    "bulk2_mb": "Bulk API 2.0 query results (MB)",
+    "api": "Limit for API calls",
+    "bulk": "Limit for Bulk API batches",
+    "bulk2": "Limit for Bulk API 2.0 query jobs",
+    "bulk2_mb": "Limit for Bulk API 2.0 query results (MB)",
 }
 
+LEGEND = (
+    ("own", f"used by {LABELS['sfnb']}"),
+    ("others", f"used by {LABELS['other_apps']}"),
+    ("free", "free for jobs"),
+    ("kept", "reserved for others"),
+    ("stop", LABELS["limit"]),
+)
+"""Class of the mark, and what it stands for."""
+
 FIRST_BACKUP = (
-    "This org has no complete backup yet. For the first one a limit of 90–100 % is common, so that it runs through; "
+    "This org has no complete backup yet. A limit of 90–100 % is common for the first one, so that it runs through; "
     "lower it afterwards, when backups are small."
 )
 
@@ -31,13 +42,13 @@ FIRST_BACKUP = (
 @dataclass(frozen=True, slots=True)
 class Budget:
     """
-    One budget of an org as the slider shows it; numbers nobody told are -1.
+    One budget of an org as the slider shows it; unknown numbers are -1.
 
     Args:
         used: the whole org's use in the last 24 hours, ours included.
         own: sfnb's share of it.
         percent: the saved limit percent.
-        read_at: when the org told ``used``.
+        read_at: when ``used`` was read.
         last_change: who changed the limit last, in words.
         price: what the next backup needs of it; None: not known.
         price_source: where that is from: "the plan", "the last backup".
@@ -64,6 +75,11 @@ class Budget:
     def others(self) -> int:
         return max(0, self.used - self.sfnb)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses this budget and the next backup needs none of it: it is folded."""
+        return self.api != "api" and self.used <= 0 and not self.price
+
 
 def stop_sentence(budget: Budget, percent: int) -> str:
     """Where jobs stop at this limit, and what stays for others."""
@@ -71,26 +87,26 @@ def stop_sentence(budget: Budget, percent: int) -> str:
         return f"Jobs stop when {percent} % of the org's {UNITS[budget.api]} are used."
     stop = threshold(budget.maximum, percent)
     return (
-        f"Jobs stop at {stop:,} of {budget.maximum:,} {UNITS[budget.api]} used by the whole org; "
+        f"Jobs stop when the whole org has used {stop:,} of its {budget.maximum:,} {UNITS[budget.api]}; "
         f"{budget.maximum - stop:,} stay for others."
     )
 
 
 def what_if(budget: Budget, percent: int) -> str:
-    """Where the next backup would pause at this limit, and when it would be done."""
+    """Where the next backup would pause at this limit, and when it would end."""
     unit = UNITS[budget.api]
     if budget.price is None:
-        return "What the next backup costs is not known yet: sfnb plan, or the notebook run_backup, tells it."
+        return "The cost of the next backup is not known yet. Run `sfnb plan` or the notebook run_backup."
     if budget.maximum < 0 or budget.used < 0:
         return (
-            f"The next backup needs about {budget.price:,} {unit}; the org's use is not known yet."
+            f"The next backup needs about {budget.price:,} {unit}. There is no usage reading yet."
         )
     if budget.price == 0:
-        return f"The next backup needs none of these, by {budget.price_source}."
-    needs = f"The next backup needs about {budget.price:,} (by {budget.price_source})"
+        return f"The next backup needs none of these, judging by {budget.price_source}."
+    needs = f"The next backup needs about {budget.price:,} (judging by {budget.price_source})"
     room = threshold(budget.maximum, percent) - budget.used
     if budget.price <= room:
-        return f"{needs} and {room:,} may still be used: it would run through without a pause."
+        return f"{needs} and {room:,} are free: it would run through without a pause."
     start = f"it would pause after about {room:,}" if room > 0 else "it would pause at once"
     if budget.finishes:
         return f"{needs}: {start}. {budget.finishes[percent - 1]}"
@@ -98,25 +114,26 @@ def what_if(budget: Budget, percent: int) -> str:
 
 
 def _without_forecast(budget: Budget, percent: int, rest: int) -> str:
-    """When the rest would be done, as if the others went on as in the last 24 hours."""
+    """When the rest would be done if the others continue as in the last 24 hours."""
     daily = threshold(budget.maximum, percent) - budget.others
     if daily <= 0:
         return f" and wait, since other apps alone use {budget.others:,} in 24 hours."
-    days = max(1, ceil(rest / daily))
-    return (
-        f", go on as calls come back, and end in about {days} day{'s' if days > 1 else ''}, "
-        "if other apps go on as in the last 24 hours."
-    )
+    days = count(max(1, ceil(rest / daily)), "day")
+    return f", resume as usage falls, and end in about {days} if other apps continue as in the last 24 hours."
 
 
 def use_sentence(budget: Budget, when: str) -> str:
     """What is used, by whom, as of when."""
     if budget.maximum < 0:
-        return "The org has not told its use yet."
-    known = "" if budget.is_known else " At least; the org's last answer did not tell."
-    share = f" ({100 * budget.used / budget.maximum:.1f} %)" if budget.maximum else ""
+        return "No usage reading for this org yet."
+    known = (
+        ""
+        if budget.is_known
+        else " This is the least it can be: the org's last answer had no number."
+    )
+    share = f" ({percent(budget.used, budget.maximum)})" if budget.maximum else ""
     return (
-        f"Used in the last 24 hours: {budget.used:,} of {budget.maximum:,}{share}: {budget.sfnb:,} by sfnb, "
+        f"Used in the last 24 hours: {budget.used:,} of {budget.maximum:,}{share}, {budget.sfnb:,} by sfnb and "
         f"{budget.others:,} by other apps. As of {when}.{known}"
     )
 
@@ -127,4 +144,4 @@ def change_sentence(*, who: str, at: str, old: int, new: int, reason: str) -> st
     return f"Last change: {who}, {at}, {old} → {new} %.{why}"
 
 
-UNCHANGED = f"Never changed: {DEFAULT_LIMIT_PERCENT} % is what sfnb starts with."
+UNCHANGED = f"Never changed: the default is {DEFAULT_LIMIT_PERCENT} %."

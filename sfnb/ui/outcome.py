@@ -15,16 +15,16 @@ SHOWN = 200
 """Objects in the table; those that are not complete come first."""
 
 
-def outcome_html(told: dict[str, Any] | None) -> str:
+def outcome_html(summary: dict[str, Any] | None) -> str:
     """How a job ended, from its summary; until then a line that says that it has not."""
-    if told is None:
+    if summary is None:
         return "<p>No job has begun yet; its outcome appears here when it has ended.</p>"
-    state = JobState(told["state"])
+    state = JobState(summary["state"])
     if not state.is_final:
         word = BADGES[state]
-        return f"<p>Job {escape(told['job_id'])} is {word}; its outcome appears here when it has ended.</p>"
+        return f"<p>Job {escape(summary['job_id'])} is {word}; its outcome appears here when it has ended.</p>"
     entries = sorted(
-        told["objects"].items(), key=lambda item: (item[1]["state"] == "complete", item[0])
+        summary["objects"].items(), key=lambda item: (item[1]["state"] == "complete", item[0])
     )
     rows = "".join(
         f"<tr><th scope='row'>{escape(name)}</th><td>{escape(e['state'])}</td><td>{e['rows']:,}</td>"
@@ -33,8 +33,8 @@ def outcome_html(told: dict[str, Any] | None) -> str:
     )
     more = f"<p>and {len(entries) - SHOWN:,} more</p>" if len(entries) > SHOWN else ""
     return (
-        f"<p class='sfnb-strong'>{BADGES[state]}: {told['rows']:,} rows, {told['calls']['api']:,} API calls, "
-        f"snapshot {escape(str(told['snapshot']))}</p><p>{escape(told['error'] or '')}</p>"
+        f"<p class='sfnb-strong'>{BADGES[state]}: {summary['rows']:,} rows, {summary['calls']['api']:,} API calls, "
+        f"snapshot {escape(str(summary['snapshot']))}</p><p>{escape(summary['error'] or '')}</p>"
         f"<table><thead><tr><th>object</th><th>state</th><th>rows</th><th>calls</th><th>message</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>{more}"
     )

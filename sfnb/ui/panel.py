@@ -13,23 +13,16 @@ from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs import events
 from sfnb.ui import kernel
 from sfnb.ui.bridge import Bridge
-from sfnb.ui.job_view import MARKS, JobView, ObjectStatus, progress_of
+from sfnb.ui.job_view import JobView, progress_of
 from sfnb.ui.kernel import Timer
+from sfnb.ui.object_view import GROUPS
 from sfnb.ui.screen import Screen, picture
 
 LOOK_S = 0.5
-"""So often the state database is read for what other processes and people did; that costs no call."""
+"""Seconds between two looks at the state database, for what other processes and people did; costs no call."""
 
 SHOWN = 100
-"""Objects in the static picture; those that failed or are not complete come first."""
-
-TITLES: dict[ObjectStatus, str] = {
-    "failed": "failed",
-    "running": "running",
-    "waiting": "waiting",
-    "complete": "complete",
-    "left_out": "left out: Salesforce does not let them be queried",
-}
+"""Objects in the static picture; those that failed or are incomplete come first."""
 
 
 class JobPanel(Screen):
@@ -45,7 +38,7 @@ class JobPanel(Screen):
         if isinstance(job, str):
             if org is None:
                 raise CallerError(
-                    "To show a job by its id, say of which org: job_panel(job_id, org=org)."
+                    "To show a job by its id, name its org: job_panel(job_id, org=org)."
                 )
             self._org, job_id = org, job
         else:
@@ -61,7 +54,7 @@ class JobPanel(Screen):
         self._bridge = Bridge(self._draw, loop=kernel.loop(), now=self._org.clock.monotonic)
         self._is_live = self._has_read = False
         self._event_number = 0
-        self._foretold: object = None
+        self._forecast_for: object = None
         self._sent_line = 0
         if isinstance(job, JobHandle):
             self._follow(job)
@@ -82,7 +75,7 @@ class JobPanel(Screen):
             self._is_live = True
 
     def refresh(self) -> None:
-        """Take what the state database knows, and what this kernel's job has told. Costs no call."""
+        """Take what the state database knows, and this kernel's own events. Costs no call."""
         self._bridge.flush()
         self._read()
 
@@ -93,7 +86,7 @@ class JobPanel(Screen):
         self._job = job
         if job.state.is_final and self._is_live:
             self._bridge.flush()
-        # What this kernel's own job told has been heard already, except what it told before we listened.
+        # Events of this kernel's own job were heard already, except those before we listened.
         is_new = not self._is_live or not self._has_read
         news = False
         for kept in jobs.events(self.job_id, after=self._event_number):
@@ -105,22 +98,23 @@ class JobPanel(Screen):
         if is_new:
             now = self._org.clock.now()
             for event in progress_of(job, jobs.objects(self.job_id).values(), now, self._view):
-                self._view.apply(event)
+                # On the first look the state says how far each object is, not since when.
+                self._view.apply(event, has_line=self._has_read)
                 news = True
         self._has_read = True
         if job.state.is_final:
             self._is_live = False
-        news = self._foretell() or news
+        news = self._forecast() or news
         calls = self._org.state.usage.job_calls(self.job_id)["api"]
         return self._view.take(job, calls) or news
 
-    def _foretell(self) -> bool:
-        """Once for each pause and look at the quota: when the forecast sees the job go on; whether that is news."""
+    def _forecast(self) -> bool:
+        """Once for each pause and quota check: when the forecast sees the job resume; whether that is news."""
         view = self._view
         key = None if view.pause is None else (view.pause.at, view.check.at if view.check else None)
-        if key == self._foretold:
+        if key == self._forecast_for:
             return False
-        self._foretold = key
+        self._forecast_for = key
         view.expected = "" if view.pause is None else self._resume_sentence(view.pause.api)
         return True
 
@@ -138,12 +132,12 @@ class JobPanel(Screen):
         expected = resumes(history, percents[api])  # type: ignore[index]
         if expected.at is None:
             return (
-                "By the use of the last days it would not go on within three days under this limit."
+                "Judging by the last days, it would not resume within three days under this limit."
             )
-        return f"By the use of the last days it is expected to go on {when_sentence(expected, zone_of(None, now=now))}."
+        return f"Judging by the last days, it resumes {when_sentence(expected, zone_of(None, now=now))}."
 
     def _look(self) -> None:
-        """One beat. A database that cannot be read now is read at the next one; the screen says so meanwhile."""
+        """One beat. A database that cannot be read now is read at the next one; until then the screen says so."""
         try:
             if self._read():
                 self._send_news()
@@ -166,7 +160,7 @@ class JobPanel(Screen):
             {
                 "head": view.head(),
                 "objects": [view.objects[name].as_json() for name in dirty],
-                "lines": view.told_lines(self._sent_line),
+                "lines": view.lines_after(self._sent_line),
             }
         )
         self._sent_line = view.line_number
@@ -176,28 +170,32 @@ class JobPanel(Screen):
         return {
             "head": view.head(),
             "objects": [shown.as_json() for shown in view.objects.values()],
-            "lines": view.told_lines(),
+            "lines": view.lines_after(),
+            "groups": [group.as_json() for group in GROUPS.values()],
         }
 
     def html(self) -> str:
         view = self._view
         head = view.head()
-        ranks = list(MARKS)
+        ranks = list(GROUPS)
         ordered = sorted(view.objects.values(), key=lambda shown: ranks.index(shown.standing))
         rows = "".join(
-            f"<tr><th scope='row'>{escape(o.name)}</th><td>{MARKS[o.standing]} {TITLES[o.standing].split(':')[0]}</td>"
+            f"<tr><th scope='row'>{escape(o.name)}</th>"
+            f"<td>{GROUPS[o.standing].sign} {o.standing.replace('_', ' ')}</td>"
             f"<td>{_bar(o.share)}</td><td>{escape(o.text())}</td></tr>"
             for o in ordered[:SHOWN]
         )
         more = f"<p>and {len(ordered) - SHOWN:,} more</p>" if len(ordered) > SHOWN else ""
-        told = "".join(f"<p>{escape(text)}</p>" for text in [*head["pause"], head["says"]] if text)
+        sentences = "".join(
+            f"<p>{escape(text)}</p>" for text in [*head["pause"], head["says"]] if text
+        )
         lines = "".join(
-            f"<li>{escape(at)} {escape(text)}</li>" for _, at, text in view.told_lines()[-30:]
+            f"<li>{escape(at)} {escape(text)}</li>" for _, at, text in view.lines_after()[-30:]
         )
         body = (
             f"<h3>{escape(head['title'])} <span class='sfnb-badge' data-state='{head['state']}'>"
             f"{escape(head['badge'])}</span></h3><p>{escape(head['about'])}</p>"
-            f"{_bar(head['share'])}<p class='sfnb-strong'>{escape(head['overall'])}</p>{told}"
+            f"{_bar(head['share'])}<p class='sfnb-strong'>{escape(head['overall'])}</p>{sentences}"
             f"<table><thead><tr><th>object</th><th>state</th><th>done</th><th>so far</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>{more}<ol class='sfnb-lines'>{lines}</ol>"
         )
@@ -205,9 +203,9 @@ class JobPanel(Screen):
 
     # what a person does
 
-    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
+    def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
         control = engine.control(self._org)
-        match told.get("kind"):
+        match message.get("kind"):
             case "pause":
                 control.pause(self.job_id)
             case "resume":

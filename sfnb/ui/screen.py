@@ -8,6 +8,7 @@ what a person does (`hear`). Where somebody watches, a `ScreenWidget` carries it
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from importlib.resources import files
 from typing import Any, ClassVar, Protocol
@@ -17,19 +18,26 @@ import traitlets
 from IPython.display import HTML, display
 
 from sfnb.errors import QuotaSignal, SfnbError
+from sfnb.series import COLORS
 from sfnb.ui import kernel
+from sfnb.ui.words import words_of
 
 STATIC = files("sfnb.ui") / "static"
 
 
 def script(name: str) -> str:
-    """A front end as one module: what all of them share, and its own."""
-    return (STATIC / "shared.js").read_text("utf-8") + (STATIC / f"{name}.js").read_text("utf-8")
+    """A front end as one module: its words, what all of them share, and its own."""
+    words = f"const WORDS = {json.dumps(words_of(name))};\n"
+    shared, own = ((STATIC / f"{part}.js").read_text("utf-8") for part in ("shared", name))
+    return words + shared + own
 
 
 def styles() -> str:
-    """The style sheet of all parts."""
-    return (STATIC / "sfnb.css").read_text("utf-8")
+    """The style sheet of all parts, in the colours of all figures (`sfnb.series`)."""
+    sheet = (STATIC / "sfnb.css").read_text("utf-8")
+    for name, key in (("OWN", "sfnb"), ("OTHERS", "other_apps"), ("LIMIT", "limit")):
+        sheet = sheet.replace(f": {name};", f": {COLORS[key]};")
+    return sheet
 
 
 def picture(body: str) -> str:
@@ -50,10 +58,10 @@ class ScreenWidget(anywidget.AnyWidget):
         super().__init__(view=screen.view())
         self.on_msg(self._on_message)
 
-    def _on_message(self, _widget: Any, told: dict[str, Any], _buffers: Any) -> None:
-        answer = self._screen.heard(told)
+    def _on_message(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
+        answer = self._screen.receive(message)
         if answer is not None:
-            self.send({"answer": told.get("id"), **answer})
+            self.send({"answer": message.get("id"), **answer})
 
     def _repr_mimebundle_(self, **_options: Any) -> Any:
         bundle = super()._repr_mimebundle_()
@@ -92,19 +100,19 @@ class Screen:
         """The same as one piece of HTML without script, for where there is no kernel."""
         raise NotImplementedError
 
-    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
+    def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """Do what a person asks; the answer goes back to the browser that asked."""
         raise NotImplementedError
 
     def refresh(self) -> None:
-        """Look again at what is shown, when it is not told by itself. Nothing to do by default."""
+        """Read again what is shown, where no event brings it. Nothing to do by default."""
 
-    def heard(self, told: dict[str, Any]) -> dict[str, Any] | None:
+    def receive(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """`hear`, with what went wrong as an answer: what is shown in place is never a stack trace."""
-        if told.get("kind") == "hello":
+        if message.get("kind") == "hello":
             return {"view": self.view()}
         try:
-            return self.hear(told)
+            return self.hear(message)
         except (SfnbError, QuotaSignal) as err:
             return {"ok": False, "says": str(err)}
 

@@ -1,4 +1,4 @@
-"""The limit slider: what the org's budgets are, where jobs stop, and Save and Cancel."""
+"""The limit slider: the org's budgets, where jobs stop, Save and Cancel."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from sfnb.engine import Estimate
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import APIS, Api, JobState, Price
 from sfnb.quota.ledger import LimitChanged
+from sfnb.quota.policy import UNITS
 from sfnb.state.audit import AuditEntry
-from sfnb.text import parse_percent, percent_refusal, zoned_moment
+from sfnb.text import PERCENT_FORM, parse_percent, percent_refusal, zoned_moment
 from sfnb.ui import limits
 from sfnb.ui.kernel import Timer
 from sfnb.ui.limits import Budget
@@ -23,16 +24,19 @@ from sfnb.ui.screen import Screen, picture
 SHOWN_APIS: tuple[Api, ...] = ("api", "bulk", "bulk2")
 
 LOOK_S = 2.0
-"""So often the state database is read for what others changed; that costs no call."""
+"""Seconds between two looks at the state database, for what others changed; costs no call."""
 
 FORECAST_S = 120.0
-"""So long a forecast is shown before it is worked out anew; that takes a fifth of a second and no call."""
+"""A forecast is shown so long; making one takes a fifth of a second and no call."""
 
 SAVE_PATIENCE_S = 5.0
 """How long Save waits for a state database that another process holds: a person is watching."""
 
+NOTHING_SAVED = "Nothing is saved."
+REFUSED = "This is not a percentage. Enter a whole number from 1 to 100."
+
 FRESH_S = 300.0
-"""A reading younger than this is shown as it is; an older one is asked for again when the slider is made."""
+"""A younger reading is shown as it is; an older one is read again when the slider is made."""
 
 
 class LimitSlider(Screen):
@@ -65,7 +69,7 @@ class LimitSlider(Screen):
         self._price_source = ""
         self._notice = ""
         self._tickets: set[str] = set()
-        self._foretold: dict[Api, tuple[float, int, tuple[str, ...]]] = {}
+        self._forecasts: dict[Api, tuple[float, int, tuple[str, ...]]] = {}
         self._budgets: list[Budget] = []
         self._audit_head: tuple[int, str] | None = None
         self._changes: dict[Api, AuditEntry] = {}
@@ -76,8 +80,8 @@ class LimitSlider(Screen):
         self._pulse.start()
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{b.api} {b.percent} %" for b in self._budgets)
-        return f"<limits of {self._org.name}: {told}>"
+        limits_now = ", ".join(f"{b.api} {b.percent} %" for b in self._budgets)
+        return f"<limits of {self._org.name}: {limits_now}>"
 
     # what there is to show
 
@@ -112,13 +116,13 @@ class LimitSlider(Screen):
         now_s = self._org.clock.monotonic()
         if price <= 0:
             return ()
-        made_s, made_price, sentences = self._foretold.get(api, (float("-inf"), 0, ()))
+        made_s, made_price, sentences = self._forecasts.get(api, (float("-inf"), 0, ()))
         if price != made_price or now_s - made_s > FORECAST_S:
-            sentences = self._foretell(api, price)
-            self._foretold[api] = (now_s, price, sentences)
+            sentences = self._forecast(api, price)
+            self._forecasts[api] = (now_s, price, sentences)
         return sentences
 
-    def _foretell(self, api: Api, price: int) -> tuple[str, ...]:
+    def _forecast(self, api: Api, price: int) -> tuple[str, ...]:
         # pandas and the forecast are heavy, and only a known price needs them.
         from sfnb.quota.forecast import what_if
         from sfnb.usage.what_if import budgets_of, finish_sentence
@@ -173,7 +177,7 @@ class LimitSlider(Screen):
             self._org.limits()
             self._notice = ""
         except (SfnbError, QuotaSignal) as err:
-            self._notice = f"The org could not be asked, so these numbers are old: {err}"
+            self._notice = f"The org did not answer, so these numbers are old: {err}"
 
     def _look(self) -> None:
         """One beat: show what changed elsewhere. A database that cannot be read now is read at the next beat."""
@@ -188,14 +192,23 @@ class LimitSlider(Screen):
     def view(self) -> dict[str, Any]:
         percents = range(1, 101)
         return {
-            "org": self._org.name,
             "notice": self._notice,
             "advice": limits.FIRST_BACKUP if self._is_first() else "",
-            "refusal": percent_refusal("\0"),
+            "title": f"Limits of {self._org.name}",
+            "form": f"^{PERCENT_FORM}$",
+            "refusals": {
+                "empty": f"{percent_refusal('')} {NOTHING_SAVED}",
+                "other": f"{REFUSED} {NOTHING_SAVED}",
+            },
+            "unit": "% used",
+            "legend": limits.LEGEND,
             "budgets": [
                 {
                     "api": b.api,
                     "title": limits.TITLES[b.api],
+                    "is_folded": b.is_idle,
+                    "slider_label": f"{limits.TITLES[b.api]}: slider, percent used",
+                    "field_label": f"{limits.TITLES[b.api]}, percent used",
                     "percent": b.percent,
                     "max": b.maximum,
                     "sfnb": b.sfnb,
@@ -220,8 +233,8 @@ class LimitSlider(Screen):
 
     # what a person does
 
-    def hear(self, told: dict[str, Any]) -> dict[str, Any] | None:
-        match told.get("kind"):
+    def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        match message.get("kind"):
             case "ask":
                 # The browser saves only with a ticket that it was given a moment ago. A Save that waited for a lost
                 # connection to come back is thus never carried out behind the person's back.
@@ -229,7 +242,7 @@ class LimitSlider(Screen):
                 self._tickets.add(ticket)
                 return {"ok": True, "ticket": ticket}
             case "save":
-                return self._save(told)
+                return self._save(message)
             case "read":
                 self._read_org()
                 self.refresh()
@@ -237,18 +250,18 @@ class LimitSlider(Screen):
                 return {"ok": not self._notice, "says": self._notice or "Read just now."}
         return None
 
-    def _save(self, told: dict[str, Any]) -> dict[str, Any]:
-        if told.get("ticket") not in self._tickets:
-            raise CallerError("This was not saved: press Save again.")
+    def _save(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message.get("ticket") not in self._tickets:
+            raise CallerError("This was not saved. Press Save again.")
         self._tickets.clear()
-        percents = {api: parse_percent(str(text)) for api, text in told["percents"].items()}
+        percents = {api: parse_percent(str(text)) for api, text in message["percents"].items()}
         try:
             self._org.state.ledger.set_limits(
                 self._org.org_id,
                 percents,
-                expected=told["expected"],
+                expected=message["expected"],
                 patience_s=SAVE_PATIENCE_S,
-                reason=str(told.get("reason", "")).strip(),
+                reason=str(message.get("reason", "")).strip(),
                 org=self._org.name,
             )
         except LimitChanged as err:
@@ -258,12 +271,12 @@ class LimitSlider(Screen):
             who = change.who if change else "Somebody"
             return {
                 "ok": False,
-                "says": f"Not saved: {who} set {limits.TITLES[err.api]} to {err.percent} % meanwhile.",
+                "says": f"Not saved: {who} set the limit of {UNITS[err.api]} to {err.percent} % meanwhile.",
                 "view": self.view(),
             }
         self.refresh()
         self.show()
-        said = ", ".join(f"{limits.TITLES[api]} {percent} %" for api, percent in percents.items())
+        said = ", ".join(f"{UNITS[api]} {percent} %" for api, percent in percents.items())
         return {
             "ok": True,
             "says": f"Saved: {said}. Running jobs obey at their next call.",
@@ -290,18 +303,18 @@ def _budget_html(b: Budget) -> str:
             f'<div class="sfnb-kept" style="left:{b.percent}%"></div>'
             f'<div class="sfnb-own" style="width:{sfnb:.2f}%"></div>'
             f'<div class="sfnb-others" style="left:{sfnb:.2f}%;width:{min(others, 100 - sfnb):.2f}%"></div>'
-            f'<div class="sfnb-stop" style="left:{b.percent}%"></div></div>{LEGEND}'
+            f'<div class="sfnb-stop" style="left:{b.percent}%"></div></div>{_legend()}'
         )
     return (
-        f"<section><h4>{escape(limits.TITLES[b.api])}: limit {b.percent} % used</h4>{picture_html}"
+        f"<section><h4>{escape(limits.TITLES[b.api])}: {b.percent} % used</h4>{picture_html}"
         f"<p><strong>{escape(limits.stop_sentence(b, b.percent))}</strong></p>"
         f"<p>{escape(limits.use_sentence(b, zoned_moment(b.read_at)))}</p>"
         f"<p>{escape(limits.what_if(b, b.percent))}</p><p>{escape(b.last_change)}</p></section>"
     )
 
 
-LEGEND = (
-    '<div class="sfnb-legend"><span><i class="sfnb-own"></i>used by sfnb</span>'
-    '<span><i class="sfnb-others"></i>used by other apps</span><span><i class="sfnb-free"></i>free for jobs</span>'
-    '<span><i class="sfnb-kept"></i>stays for others</span><span><i class="sfnb-stop"></i>jobs stop here</span></div>'
-)
+def _legend() -> str:
+    marks = "".join(
+        f'<span><i class="sfnb-{name}"></i>{escape(text)}</span>' for name, text in limits.LEGEND
+    )
+    return f'<div class="sfnb-legend">{marks}</div>'

@@ -56,7 +56,7 @@ class OrgTabs:
             if isinstance(org, str):
                 self._installation.settings.org(
                     org
-                )  # an unknown name is told before anything is drawn
+                )  # an unknown name is refused before anything is drawn
         self._parts: dict[int, list[Screen]] = {}
         self.strip = Strip("Orgs", self._names, self._choose)
 
@@ -85,8 +85,8 @@ class OrgTabs:
         ]
 
     def _without_login(self, name: str, problem: str) -> list[Screen]:
-        told = f"<h3>{escape(name)}</h3><p class='sfnb-problem'>{escape(problem)}</p><p>What is stored of it:</p>"
-        parts: list[Screen] = [Picture(f"{name}: no login", lambda: told, every_s=CHART_S)]
+        shown = f"<h3>{escape(name)}</h3><p class='sfnb-problem'>{escape(problem)}</p><p>What is stored of it:</p>"
+        parts: list[Screen] = [Picture(f"{name}: no login", lambda: shown, every_s=CHART_S)]
         org_id = self._installation.settings.org(name).org_id
         if org_id:
             state = self._installation.state

@@ -64,7 +64,7 @@ def test_a_backup_pauses_on_quota_goes_on_and_can_be_followed(
     home.tell("quota", {"spend": {"api": 7_600}})
     expect(panel.locator(".sfnb-badge")).to_contain_text("paused")
     expect(panel.locator(".sfnb-pause")).to_contain_text("jobs stop at 7,500")
-    expect(panel.locator(".sfnb-pause")).to_contain_text("is asked again at")
+    expect(panel.locator(".sfnb-pause")).to_contain_text("Next check at")
 
     other = open_lab(lab.put("elsewhere.ipynb", ATTACH.format(job_id=job_id_of(page))))
     expect(other.locator(".sfnb-panel .sfnb-badge")).to_contain_text("paused")
@@ -100,7 +100,7 @@ def test_buttons_pause_resume_and_cancel(
     panel.get_by_role("button", name="Resume").click()
     expect(panel.locator(".sfnb-badge")).to_contain_text("running")
     panel.get_by_role("button", name="Cancel", exact=True).click()
-    no = panel.get_by_role("button", name="No, let it go on")
+    no = panel.get_by_role("button", name="No, let it run")
     expect(no).to_be_focused()
     no.press("Escape")
     expect(panel.get_by_role("button", name="Cancel", exact=True)).to_be_focused()

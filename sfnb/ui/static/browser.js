@@ -19,27 +19,27 @@ const render = ({ model, el }) => {
   const id = fresh_id();
 
   const heading = h("h3");
-  const snapshots = h("select", { "aria-label": "Snapshot" });
-  const objects = h("select", { "aria-label": "Object" });
-  const again = h("button", { type: "button" }, "Look again");
+  const snapshots = h("select", { "aria-label": word("snapshot") });
+  const objects = h("select", { "aria-label": word("object") });
+  const again = h("button", { type: "button" }, word("again"));
   const about = h("p", { className: "sfnb-quiet" });
   const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
   const head = h("tr");
   const fields = h("tr", { className: "sfnb-filters" });
   const rows = h("tbody");
-  const table = h("table", { className: "sfnb-grid", role: "grid", "aria-label": "Rows" }, h("thead", {}, head, fields), rows);
+  const table = h("table", { className: "sfnb-grid", role: "grid", "aria-label": word("rows") }, h("thead", {}, head, fields), rows);
   const height = h("div", { className: "sfnb-height" });
   const scroller = h("div", { className: "sfnb-scroller", tabIndex: 0, role: "group",
-    "aria-label": "Rows: arrow keys move, Enter shows the whole value", hidden: true },
+    "aria-label": word("rows_help"), hidden: true },
     h("div", { className: "sfnb-stick" }, table), height);
-  const cell = h("pre", { className: "sfnb-cell", tabIndex: 0, hidden: true, "aria-label": "Whole value" });
+  const cell = h("pre", { className: "sfnb-cell", tabIndex: 0, hidden: true, "aria-label": word("whole") });
   const code = h("code");
-  const copy = h("button", { type: "button" }, "Copy");
-  const as_frame = h("p", { hidden: true }, "As a frame: ", code, " ", copy);
+  const copy = h("button", { type: "button" }, word("copy"));
+  const as_frame = h("p", { hidden: true }, `${word("frame")} `, code, " ", copy);
 
   const problem = (answer) => {
     const bad = !answer || !answer.ok;
-    if (bad) say(status, answer ? answer.says : SILENT);
+    if (bad) say(status, answer ? answer.says : word("silent"));
     return bad;
   };
   const visible = () => Math.max(1, Math.floor((scroller.clientHeight - table.tHead.offsetHeight) / ROW_PX));
@@ -81,7 +81,7 @@ const render = ({ model, el }) => {
           const value = values ? values[i] : "…";
           const at = place === cursor.place && i === cursor.column;
           return h("td", { className: `${value === null ? "sfnb-null" : ""} ${at ? "sfnb-cursor" : ""}`,
-            id: at ? `${id}-cursor` : "", title: "click, or press Enter, for the whole value",
+            id: at ? `${id}-cursor` : "", title: word("cell_help"),
             onclick: () => { cursor = { place, column: i }; draw(); whole_cell(place, name); } },
           value === null ? "∅" : value.replace(/\s+/g, " "));
         })));
@@ -92,7 +92,7 @@ const render = ({ model, el }) => {
     const answer = await ask({ kind: "cell", offset: place, column }, 30000);
     if (problem(answer)) return;
     cell.hidden = false;
-    say(cell, `${column}, row ${(place + 1).toLocaleString("en")}:\n${answer.text === null ? "(empty)" : answer.text}`);
+    say(cell, `${word("place", { column, row: (place + 1).toLocaleString("en") })}\n${answer.text ?? word("empty")}`);
   };
   const move = (down, right) => {
     cursor = { place: Math.min(Math.max(cursor.place + down, 0), Math.max(0, count - 1)),
@@ -106,11 +106,11 @@ const render = ({ model, el }) => {
   };
   const restart = () => { cursor = { place: 0, column: 0 }; turn += 1; blocks = new Map(); asked = new Set(); scroller.scrollTop = 0; soon(); };
   const pick = async () => {
-    say(status, "…");
+    say(status, word("filtering"));
     const answer = await ask({ kind: "pick", filters, order, descending }, 120000);
     if (problem(answer)) return;
     count = answer.count;
-    say(status, `${count.toLocaleString("en")} rows`);
+    say(status, answer.says);
     restart();
   };
   const sort_by = (name) => {
@@ -125,13 +125,13 @@ const render = ({ model, el }) => {
       const sign = order === name ? (descending ? " ▼" : " ▲") : "";
       const sorted = order === name ? (descending ? "descending" : "ascending") : "none";
       return h("th", { scope: "col", "aria-sort": sorted },
-        h("button", { type: "button", className: "sfnb-sort", "aria-label": `sort by ${name}`, onclick: () => sort_by(name) }, name + sign));
+        h("button", { type: "button", className: "sfnb-sort", "aria-label": word("sort_by", { column: name }), onclick: () => sort_by(name) }, name + sign));
     }));
   };
   const draw_filters = () => {
     let wait = null;
-    fields.replaceChildren(h("td", {}, "filter"), ...columns.map((name) => h("td", {}, h("input", {
-      type: "search", "aria-label": `filter ${name}`, title: "text, =text, = (empty), != (not empty), >5, 5..9",
+    fields.replaceChildren(h("td", {}, word("filter")), ...columns.map((name) => h("td", {}, h("input", {
+      type: "search", "aria-label": word("filter_by", { column: name }), title: word("filter_help"),
       oninput: (event) => {
         filters[name] = event.target.value;
         clearTimeout(wait);
@@ -146,13 +146,13 @@ const render = ({ model, el }) => {
     const answer = await ask({ kind: "objects", snapshot: snapshots.value }, 60000);
     if (problem(answer)) return;
     say(about, answer.about);
-    objects.replaceChildren(h("option", { value: "" }, "choose an object"),
+    objects.replaceChildren(h("option", { value: "" }, word("choose")),
       ...answer.objects.map((object) => h("option", { value: object.name }, object.label)));
   };
   const open = async () => {
     cell.hidden = true;
     if (!objects.value) return;
-    say(status, "Opening …");
+    say(status, word("opening"));
     const answer = await ask({ kind: "open", object: objects.value }, 60000);
     if (problem(answer)) return;
     columns = answer.columns;
@@ -173,20 +173,19 @@ const render = ({ model, el }) => {
     const had = count;
     if (state.problem) { say(status, state.problem); return; }
     if (order === null && !Object.values(filters).some(Boolean)) count = state.count;
-    say(status, state.done ? `${state.loaded.toLocaleString("en")} rows` :
-      `${state.loaded.toLocaleString("en")} rows so far, still reading`);
+    say(status, state.says);
     if (had !== count) soon();
     else if (state.done && (order !== null || Object.values(filters).some(Boolean))) pick();
   };
   const take = (view) => {
-    say(heading, `Snapshots of ${view.org}`);
-    root.setAttribute("aria-label", `Snapshots of ${view.org}`);
+    say(heading, view.title);
+    root.setAttribute("aria-label", view.title);
     fill(view.snapshots);
   };
   const fill = (list) => {
     const before = snapshots.value;
     snapshots.replaceChildren(...list.map((one) => h("option", { value: one.id }, one.label)));
-    if (!list.length) { say(about, "No snapshot yet: make a backup first."); return; }
+    if (!list.length) { say(about, word("none")); return; }
     if (list.some((one) => one.id === before)) snapshots.value = before; else list_objects();
   };
   snapshots.addEventListener("change", list_objects);
@@ -196,7 +195,7 @@ const render = ({ model, el }) => {
     if (!problem(answer)) fill(answer.snapshots);
   });
   copy.addEventListener("click", () => navigator.clipboard.writeText(shown_code).then(
-    () => say(status, "Copied."), () => say(status, "The browser does not let it be copied; mark it by hand.")));
+    () => say(status, word("copied")), () => say(status, word("not_copied"))));
   scroller.addEventListener("scroll", soon);
   scroller.addEventListener("keydown", (event) => {
     if (event.target !== scroller) return;

@@ -1,7 +1,3 @@
-const ORDER = ["failed", "running", "waiting", "complete", "left_out"];
-const WORDS = { failed: "failed", running: "running", waiting: "waiting", complete: "complete",
-  left_out: "left out: Salesforce does not let them be queried" };
-const SIGNS = { failed: "✗", running: "▶", waiting: "…", complete: "✓", left_out: "–" };
 const OPEN_AT_MOST = 100; // rows of one kind that are drawn unless a person asks for all
 const LINES_AT_MOST = 500;
 
@@ -11,20 +7,20 @@ const set_share = (bar, share) => {
 };
 
 // One kind of objects: a heading with their number, and their rows, drawn only while it is open.
-const group = (kind, objects) => {
+const group = ({ kind, sign, is_open, has_bar }, objects) => {
   const rows = new Map();
   const names = new Set();
   let all = false;
   const list = h("ul", { className: "sfnb-objects" });
   const more = h("button", { type: "button", hidden: true, onclick: () => { all = true; fill(); } });
   const summary = h("summary");
-  const el = h("details", { className: `sfnb-group sfnb-${kind}`, open: kind === "failed" || kind === "running" },
+  const el = h("details", { className: `sfnb-group sfnb-${kind}`, open: is_open },
     summary, list, more);
   const row_of = (name) => {
-    const bar = h("progress", { max: 1, "aria-label": `${name}: rows read` });
+    const bar = h("progress", { max: 1, "aria-label": word("rows_read", { name }) });
     const text = h("span", { className: "sfnb-text" });
-    const made = { el: h("li", {}, h("span", { className: "sfnb-sign", "aria-hidden": "true" }, SIGNS[kind]),
-      h("span", { className: "sfnb-name" }, name), kind === "left_out" || kind === "failed" ? null : bar, text), bar, text };
+    const made = { el: h("li", {}, h("span", { className: "sfnb-sign", "aria-hidden": "true" }, sign),
+      h("span", { className: "sfnb-name" }, name), has_bar ? bar : null, text), bar, text };
     rows.set(name, made);
     return made;
   };
@@ -40,14 +36,14 @@ const group = (kind, objects) => {
       if (!row.el.isConnected || row.el.parentNode !== list) list.append(row.el);
     }
     more.hidden = !el.open || want.length === names.size;
-    say(more, `Show all ${names.size}`);
+    say(more, word("show_all", { count: names.size.toLocaleString("en") }));
   };
   el.addEventListener("toggle", fill);
   return {
     el,
     put: (name) => names.add(name),
     drop: (name) => names.delete(name),
-    draw: () => { el.hidden = names.size === 0; say(summary, `${names.size} ${WORDS[kind]}`); fill(); },
+    draw: (title) => { el.hidden = names.size === 0; say(summary, title); fill(); },
   };
 };
 
@@ -56,7 +52,8 @@ const render = ({ model, el }) => {
   const stop_theme = follow_theme(root);
   const { ask, stop } = asker(model);
   const objects = new Map();
-  const groups = Object.fromEntries(ORDER.map((kind) => [kind, group(kind, objects)]));
+  const kinds = model.get("view").groups;
+  const groups = Object.fromEntries(kinds.map((one) => [one.kind, group(one, objects)]));
   const kind_of = new Map();
   const touched = new Set();
   let head = null;
@@ -66,21 +63,21 @@ const render = ({ model, el }) => {
   const title = h("span");
   const badge = h("span", { className: "sfnb-badge" });
   const about = h("p", { className: "sfnb-quiet" });
-  const bar = h("progress", { max: 1, className: "sfnb-overall", "aria-label": "the whole job" });
+  const bar = h("progress", { max: 1, className: "sfnb-overall", "aria-label": word("overall") });
   const overall = h("p", { className: "sfnb-strong" });
   const pause_box = h("div", { className: "sfnb-pause" });
   const says = h("p", { className: "sfnb-says", role: "status" });
   const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
-  const pause = h("button", { type: "button" }, "Pause");
-  const resume = h("button", { type: "button" }, "Resume");
-  const cancel = h("button", { type: "button", className: "sfnb-danger" }, "Cancel");
-  const lines = h("ol", { className: "sfnb-lines", tabIndex: 0, "aria-label": "what happened" });
-  const log = h("details", { open: true }, h("summary", {}, "What happened"), lines);
-  const really = h("button", { type: "button", className: "sfnb-danger" }, "Yes, cancel the job");
-  const no = h("button", { type: "button" }, "No, let it go on");
+  const pause = h("button", { type: "button" }, word("pause"));
+  const resume = h("button", { type: "button" }, word("resume"));
+  const cancel = h("button", { type: "button", className: "sfnb-danger" }, word("cancel"));
+  const lines = h("ol", { className: "sfnb-lines", tabIndex: 0, "aria-label": word("happened") });
+  const log = h("details", { open: true }, h("summary", {}, word("happened")), lines);
+  const really = h("button", { type: "button", className: "sfnb-danger" }, word("yes"));
+  const no = h("button", { type: "button" }, word("no"));
   const question = h("div", { className: "sfnb-question", role: "alertdialog", hidden: true,
-    "aria-label": "Cancel this job?" },
-    h("p", {}, "Cancel this job? What it has stored stays and can be read; it cannot be resumed."), really, no);
+    "aria-label": word("question") },
+    h("p", {}, word("consequence")), really, no);
 
   const draw = () => {
     due = false;
@@ -93,9 +90,10 @@ const render = ({ model, el }) => {
         kind_of.set(name, kind);
       }
     }
-    if (touched.size) ORDER.forEach((kind) => groups[kind].draw());
+    const is_news = touched.size > 0;
     touched.clear();
     if (!head) return;
+    if (is_news) kinds.forEach(({ kind }) => groups[kind].draw(head.titles[kind]));
     say(title, head.title);
     root.setAttribute("aria-label", head.title);
     say(badge, head.badge);
@@ -142,7 +140,7 @@ const render = ({ model, el }) => {
     question.hidden = true;
     say(status, "");
     const answer = await ask({ kind });
-    if (!answer) say(status, `${SILENT} Whether the job has heard “${kind}” is not known.`);
+    if (!answer) say(status, word("unknown", { kind }));
     else if (!answer.ok) say(status, answer.says);
   };
   pause.addEventListener("click", tell("pause"));
@@ -157,7 +155,7 @@ const render = ({ model, el }) => {
   model.on("msg:custom", hear);
   root.append(h("h3", {}, title, " ", badge), about, bar, overall, pause_box, says,
     h("div", { className: "sfnb-row" }, pause, resume, cancel), question, status,
-    ...ORDER.map((kind) => groups[kind].el), log);
+    ...kinds.map(({ kind }) => groups[kind].el), log);
   whole(model.get("view"));
   draw(); // at once: the notebook may make a view anew while somebody looks at it
   el.append(root);

@@ -1,25 +1,23 @@
-const LEGEND = [["own", "used by sfnb"], ["others", "used by other apps"], ["free", "free for jobs"],
-  ["kept", "stays for others"], ["stop", "jobs stop here"]];
-
-const parse_percent = (text) => {
-  const found = /^\s*([0-9]{1,3})\s*%?\s*$/.exec(text);
+// The form of a percentage comes from Python, and the percentages are those that Python has a sentence for.
+const parse_percent = (text, budget, form) => {
+  const found = new RegExp(form).exec(text);
   const percent = found ? Number(found[1]) : 0;
-  return percent >= 1 && percent <= 100 ? percent : null;
+  return percent >= 1 && percent <= budget.stops.length ? percent : null;
 };
 
 const percent_of = (part, whole) => (whole > 0 ? Math.min(100, (100 * part) / whole) : 0);
 
 // One budget. `saved` is the percent that its person has seen as the saved one.
-const budget_part = (first, changed) => {
+const budget_part = (first, view, changed, actions) => {
   const id = fresh_id();
   let budget = first;
   let saved = first.percent;
   let meanwhile = null;
   const title = h("h4", { id: `${id}-title` });
-  const range = h("input", { type: "range", min: 1, max: 100, step: 1,
-    "aria-label": `${first.title}: limit slider, percent used`, "aria-describedby": `${id}-stops` });
+  const range = h("input", { type: "range", min: 0, max: 100, step: 1,
+    "aria-label": first.slider_label, "aria-describedby": `${id}-stops` });
   const field = h("input", { type: "text", inputMode: "numeric", className: "sfnb-percent", autocomplete: "off",
-    "aria-label": `${first.title}: limit, percent used`, "aria-describedby": `${id}-problem` });
+    "aria-label": first.field_label, "aria-describedby": `${id}-problem` });
   const unsaved = h("span", { className: "sfnb-unsaved" });
   const gauge = h("div", { className: "sfnb-gauge", role: "img" });
   const bars = Object.fromEntries(["kept", "own", "others", "was", "stop"].map((name) =>
@@ -30,18 +28,18 @@ const budget_part = (first, changed) => {
   const what_if = h("p", { className: "sfnb-what-if" });
   const last = h("p", { className: "sfnb-quiet" });
 
-  const shown = () => parse_percent(field.value);
+  const shown = () => parse_percent(field.value, budget, view.form);
   const is_dirty = () => field.value.trim() !== String(saved);
   const draw = () => {
     const percent = shown();
     const at = percent === null ? Number(range.value) : percent;
     say(title, budget.title);
     if (percent !== null && Number(range.value) !== percent) range.value = percent;
-    range.setAttribute("aria-valuetext", `${at} percent used`);
+    range.setAttribute("aria-valuetext", budget.stops[at - 1]);
     const bad = percent === null;
     field.setAttribute("aria-invalid", bad ? "true" : "false");
-    say(problem, bad ? refusal_of(field.value) : meanwhile || "");
-    say(unsaved, is_dirty() ? `● not saved (saved: ${saved} %)` : "");
+    say(problem, bad ? (field.value.trim() ? view.refusals.other : view.refusals.empty) : meanwhile || "");
+    say(unsaved, is_dirty() ? word("unsaved", { saved }) : "");
     const own = percent_of(budget.sfnb, budget.max);
     bars.own.style.width = `${own}%`;
     bars.others.style.left = `${own}%`;
@@ -55,26 +53,30 @@ const budget_part = (first, changed) => {
     say(what_if, budget.what_if[at - 1]);
     say(last, budget.last);
   };
-  let refusal_of = () => "";
-  range.addEventListener("input", () => { field.value = range.value; draw(); changed(); });
-  field.addEventListener("input", () => { draw(); changed(); });
+  // The slider begins at 0, so that its thumb stands over the gauge's stop mark; the least limit is 1 %.
+  range.addEventListener("input", () => { field.value = Math.max(1, range.value); come_here(); draw(); changed(); });
+  field.addEventListener("input", () => { come_here(); draw(); changed(); });
+  const slot = h("div");
+  // Save stands beside what was moved last.
+  const come_here = () => { if (actions.parentNode !== slot) slot.append(actions); };
   field.value = String(saved);
   range.value = saved;
 
   return {
     // The mark has its own line: if it made the slider narrower, the slider would run away under the mouse.
-    el: h("section", { "aria-labelledby": `${id}-title` }, h("div", { className: "sfnb-title" }, title, unsaved),
-      h("div", { className: "sfnb-row" }, range, field, h("span", { "aria-hidden": "true" }, "% used")),
-      gauge, h("div", { className: "sfnb-legend" }, ...LEGEND.map(([name, text]) =>
+    el: h(first.is_folded ? "details" : "section", { "aria-labelledby": `${id}-title`, className: "sfnb-budget" },
+      h(first.is_folded ? "summary" : "div", { className: "sfnb-title" }, title,
+        h("span", { className: "sfnb-entry" }, field, h("span", { "aria-hidden": "true" }, view.unit)), unsaved),
+      range, gauge, slot, h("div", { className: "sfnb-legend" }, ...view.legend.map(([name, text]) =>
         h("span", {}, h("i", { className: `sfnb-${name}` }), text))),
       problem, stops, used, what_if, last),
     api: first.api,
+    come_here,
     field, draw, is_dirty,
     is_good: () => shown() !== null,
     typed: () => field.value,
     expected: () => saved,
     wants: () => shown(),
-    set_refusal: (make) => { refusal_of = make; },
     cancel: () => { saved = budget.percent; meanwhile = null; field.value = String(saved); range.value = saved; draw(); },
     // What the kernel tells. What a person has typed and not saved stays.
     take: (news, is_ours) => {
@@ -83,7 +85,7 @@ const budget_part = (first, changed) => {
       budget = news;
       if (news.percent !== old) {
         saved = news.percent;
-        meanwhile = dirty && !is_ours ? `Changed meanwhile to ${news.percent} %, you had seen ${old} %. ${news.last}` : null;
+        meanwhile = dirty && !is_ours ? word("meanwhile", { new: news.percent, old, last: news.last }) : null;
         if (!dirty || is_ours) { field.value = String(saved); range.value = saved; }
         if (!is_dirty()) meanwhile = null;
       }
@@ -109,11 +111,11 @@ const render = ({ model, el }) => {
   const heading = h("h3");
   const notice = h("p", { className: "sfnb-problem", role: "status" });
   const advice = h("p", { className: "sfnb-advice" });
-  const reason = h("input", { type: "text", maxLength: 500, className: "sfnb-reason", placeholder: "why (kept in the audit log)",
-    "aria-label": "Reason for the change" });
-  const save = h("button", { type: "button", className: "sfnb-primary" }, "Save");
-  const cancel = h("button", { type: "button" }, "Cancel");
-  const read = h("button", { type: "button", title: "Asks the org; costs one API call" }, "Read again");
+  const reason = h("input", { type: "text", maxLength: 500, className: "sfnb-reason", placeholder: word("reason_hint"),
+    "aria-label": word("reason") });
+  const save = h("button", { type: "button", className: "sfnb-primary" }, word("save"));
+  const cancel = h("button", { type: "button" }, word("cancel"));
+  const read = h("button", { type: "button", title: word("read_hint") }, word("read"));
   const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
   let parts = [];
 
@@ -123,23 +125,23 @@ const render = ({ model, el }) => {
     cancel.disabled = busy || (!dirty && !closes);
     read.disabled = busy;
     const contested = parts.find((part) => part.is_contested());
-    say(save, contested ? `Replace ${contested.expected()} % by ${contested.wants() ?? "…"} %` : "Save");
+    say(save, contested ? word("replace", { old: contested.expected(), new: contested.wants() ?? "…" }) : word("save"));
     root.classList.toggle("sfnb-dirty", dirty);
   };
   const build = (view) => {
-    parts = view.budgets.map((budget) => budget_part(budget, () => { say(status, ""); buttons(); }));
+    parts = view.budgets.map((budget) => budget_part(budget, view, () => { say(status, ""); buttons(); }, actions));
     body.replaceChildren(...parts.map((part) => part.el));
+    if (parts.length) parts[0].come_here();
   };
   const body = h("div");
+  const actions = h("div", { className: "sfnb-actions" }, h("div", { className: "sfnb-row" }, reason, save, cancel, read), status);
   const take = (view, is_ours) => {
-    say(heading, `Limits of ${view.org}`);
-    root.setAttribute("aria-label", `Limits of ${view.org}`);
+    say(heading, view.title);
+    root.setAttribute("aria-label", view.title);
     say(notice, view.notice);
     say(advice, view.advice);
     if (parts.map((part) => part.api).join() !== view.budgets.map((budget) => budget.api).join()) build(view);
     parts.forEach((part, i) => {
-      part.set_refusal((text) => view.refusal.replace("“\0”", `“${text.trim().slice(0, 40)}”`)
-        .replace(/^“” is not a percentage/, "The field is empty"));
       if (part.take(view.budgets[i], is_ours)) contested_ms = Date.now();
     });
     buttons();
@@ -150,21 +152,20 @@ const render = ({ model, el }) => {
     buttons();
     try { await work(); } finally { busy = false; buttons(); }
   };
-  save.addEventListener("click", () => working("Saving …", async () => {
+  save.addEventListener("click", () => working(word("saving"), async () => {
     if (Date.now() - contested_ms < CONTEST_PAUSE_MS) {
-      say(status, "Not saved: the limit has just been changed by somebody else; look at it and press again.");
+      say(status, word("contested"));
       return;
     }
-    const lost = `Not saved. ${SILENT} What you typed is kept; press Save again.`;
     const leave = await ask({ kind: "ask" });
-    if (!leave) { say(status, lost); return; }
+    if (!leave) { say(status, word("lost")); return; }
     const dirty = parts.filter((part) => part.is_dirty());
     saving = true;
     const answer = await ask({ kind: "save", ticket: leave.ticket, reason: reason.value,
       percents: Object.fromEntries(dirty.map((part) => [part.api, part.typed()])),
       expected: Object.fromEntries(dirty.map((part) => [part.api, part.expected()])) }, 2 * PATIENCE_MS);
     saving = false;
-    if (!answer) { say(status, `${SILENT} Whether this was saved is not known: look at the last change before you try again.`); return; }
+    if (!answer) { say(status, word("uncertain")); return; }
     say(status, answer.says);
     if (answer.ok) { reason.value = ""; take(answer.view, true); done(answer.says); }
     else if (answer.view) take(answer.view, false);
@@ -172,13 +173,13 @@ const render = ({ model, el }) => {
   cancel.addEventListener("click", () => {
     parts.forEach((part) => part.cancel());
     reason.value = "";
-    say(status, "Nothing was changed.");
+    say(status, word("cancelled"));
     buttons();
     done("Nothing was changed.");
   });
-  read.addEventListener("click", () => working("Asking the org …", async () => {
+  read.addEventListener("click", () => working(word("reading"), async () => {
     const answer = await ask({ kind: "read" }, 60000);
-    say(status, answer ? answer.says : SILENT);
+    say(status, answer ? answer.says : word("silent"));
   }));
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !cancel.disabled) { cancel.click(); event.stopPropagation(); }
@@ -188,8 +189,7 @@ const render = ({ model, el }) => {
   // While a Save is under way, its answer brings the news: only then is it known whose change it was.
   const changed = () => { if (!saving) take(model.get("view"), false); };
   model.on("change:view", changed);
-  root.append(heading, notice, advice, body,
-    h("div", { className: "sfnb-row" }, reason, save, cancel, read), status);
+  root.append(heading, notice, advice, body);
   take(model.get("view"), false);
   el.append(root);
   ask({ kind: "hello" }).then((answer) => { if (answer) take(answer.view, false); });

@@ -1,4 +1,4 @@
-// What all front ends share. They only place what Python says; they decide nothing.
+// What all front ends share. They place what Python says, in words that Python gives (WORDS), and decide nothing of the job.
 
 const FOCUSED = new Set(["button", "input", "select", "summary", "textarea"]);
 
@@ -68,4 +68,5 @@ const asker = (model) => {
 let numbers = 0;
 const fresh_id = () => `sfnb-${Date.now().toString(36)}-${++numbers}`;
 
-const SILENT = "sfnb does not answer: the connection is lost, or it has ended or is busy.";
+// A sentence of WORDS with the names in braces filled in.
+const word = (key, names = {}) => WORDS[key].replace(/\{(\w+)\}/g, (_, name) => ({ silent: WORDS.silent, ...names })[name]);

@@ -13,10 +13,10 @@ const render = ({ model, el }) => {
   const choose = async (number) => {
     mark(number);
     tabs[number].focus();
-    const slow = setTimeout(() => say(says, "Opening …"), 300);
+    const slow = setTimeout(() => say(says, word("opening")), 300);
     const answer = await ask({ kind: "choose", number }, 120000);
     clearTimeout(slow);
-    say(says, answer ? answer.says || "" : SILENT);
+    say(says, answer ? answer.says || "" : word("silent"));
   };
   root.addEventListener("keydown", (event) => {
     const at = tabs.indexOf(document.activeElement);

@@ -85,7 +85,7 @@ def test_an_old_event_changes_nothing() -> None:
     view.apply(progress("Account", 3, 50))
     view.apply(done)
     assert view.objects["Account"].rows == 100
-    assert [text for _, _, text in view.told_lines()].count("Account: 100 rows, complete") == 1
+    assert [text for _, _, text in view.lines_after()].count("Account: 100 rows, complete") == 1
 
 
 def test_a_pause_says_why_how_much_and_when_it_goes_on() -> None:
@@ -95,7 +95,7 @@ def test_a_pause_says_why_how_much_and_when_it_goes_on() -> None:
     view.apply(events.JobStateChanged("j1", at(1), JobState.PAUSED))
     view.apply(events.JobPaused("j1", at(1), pause, 7500, at(1801)))
     text = " ".join(view.pause_lines())
-    assert "7,600 of 15,000" in text and "jobs stop at 7,500" in text and "asked again" in text
+    assert "7,600 of 15,000" in text and "jobs stop at 7,500" in text and "Next check at" in text
     assert not view.may["resume"] and view.may["cancel"] and not view.may["pause"]
     view.apply(events.QuotaChecked("j1", at(1801), "api", 7000, 15000, 6750, at(3601)))
     assert "7,000 of 15,000" in " ".join(view.pause_lines()) and "below 6,750" in " ".join(
@@ -106,11 +106,23 @@ def test_a_pause_says_why_how_much_and_when_it_goes_on() -> None:
 
 
 def test_a_job_that_nobody_runs_says_so() -> None:
-    """A killed job is not shown as running as if all were well; it can be resumed from the panel."""
+    """A job whose process is gone is `interrupted`, in a state of its own; only Resume and Cancel do something."""
     view = planned(Account=100)
     view.take(a_job(is_held=False), 3)
-    assert "No process runs this job" in view.standing_line()
+    assert (view.head()["state"], view.head()["badge"]) == ("interrupted", "⚡ interrupted")
+    assert "The process of this job is gone" in view.standing_line()
     assert view.may == {"pause": False, "resume": True, "cancel": True}
+    assert "preparing" not in view.overall()
+
+
+def test_what_happened_has_its_own_time_or_none() -> None:
+    """A line is stamped with the moment of its event; what the state knows without a moment gets no line."""
+    view = planned(Account=100)
+    entries = [JobObject("Account", ObjectState.COMPLETE, 90, 2, None)]
+    for event in progress_of(a_job(), entries, at(3600), view):
+        view.apply(event, has_line=False)
+    assert view.objects["Account"].standing == "complete"
+    assert [text for _, when, text in view.lines if when == at(3600)] == []
 
 
 def test_the_state_database_tells_what_events_would_have_told() -> None:

@@ -29,13 +29,13 @@ def test_what_if() -> None:
     priced = replace(BUDGET, price=4000, price_source="the plan")
     assert "run through without a pause" in limits.what_if(priced, 60)
     assert (
-        "pause after about 3,500, go on as calls come back, and end in about 1 day,"
+        "pause after about 3,500, resume as usage falls, and end in about 1 day if"
         in limits.what_if(priced, 50)
     )
     assert "pause at once" in limits.what_if(priced, 26)
     assert "other apps alone use 3,000" in limits.what_if(priced, 20)
     assert "not known yet" in limits.what_if(BUDGET, 50)
-    assert "use is not known" in limits.what_if(replace(priced, used=-1, maximum=-1), 50)
+    assert "no usage reading" in limits.what_if(replace(priced, used=-1, maximum=-1), 50)
 
 
 def test_the_forecast_is_said_where_there_is_one() -> None:

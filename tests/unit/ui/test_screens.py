@@ -47,9 +47,11 @@ def org(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[Connec
 
 def save(slider: Any, percents: dict[str, str], expected: dict[str, int]) -> dict[str, Any]:
     """Press Save as the browser does."""
-    ticket = slider.heard({"kind": "ask"})["ticket"]
+    ticket = slider.receive({"kind": "ask"})["ticket"]
     return dict(
-        slider.heard({"kind": "save", "ticket": ticket, "percents": percents, "expected": expected})
+        slider.receive(
+            {"kind": "save", "ticket": ticket, "percents": percents, "expected": expected}
+        )
     )
 
 
@@ -57,14 +59,14 @@ def test_saving_needs_a_fresh_ticket(org: Connection) -> None:
     """A Save that comes late or twice is not carried out; bad values and others' changes are told, nothing is saved."""
     slider = widgets.limit_slider(org)
     late = {"kind": "save", "ticket": "old", "percents": {"api": "90"}, "expected": {"api": 50}}
-    assert "press Save again" in (slider.heard(late) or {})["says"]
+    assert "Press Save again" in (slider.receive(late) or {})["says"]
     assert "whole number" in save(slider, {"api": "1e3"}, {"api": 50})["says"]
     assert org.state.ledger.limit_percents(org.org_id)["api"] == 50
     assert save(slider, {"api": "60"}, {"api": 50})["ok"]
     told = save(slider, {"api": "70", "bulk2": "70"}, {"api": 50, "bulk2": 50})
     assert not told["ok"] and "to 60 % meanwhile" in told["says"]
     assert org.state.ledger.limit_percents(org.org_id)["bulk2"] == 50
-    assert "limit 60 % used" in slider.html()
+    assert "API calls: 60 % used" in slider.html()
 
 
 def test_the_slider_knows_what_the_last_backup_cost(org: Connection) -> None:
@@ -93,8 +95,8 @@ def test_a_paused_job_and_the_slider_tell_what_is_foreseen(org: Connection) -> N
         org.state.jobs.update(job_id, state=JobState.PAUSED)
         org.state.jobs.add_event(job_id, told.at, "JobPaused", events.as_told(told))
         lines = widgets.job_panel(job_id, org=org).view()["head"]["pause"]
-    assert "asked again at" in lines[2]
-    assert lines[3].startswith("By the use of the last days it is expected to go on about")
+    assert "Next check at" in lines[2]
+    assert lines[3].startswith("Judging by the last days, it resumes about")
 
 
 def test_a_panel_attached_later_tells_what_a_live_one_heard(org: Connection) -> None:
@@ -114,7 +116,7 @@ def test_a_panel_attached_later_tells_what_a_live_one_heard(org: Connection) -> 
     }
     with pytest.raises(CallerError, match="no job"):
         widgets.job_panel("nobody", org=org)
-    with pytest.raises(CallerError, match="of which org"):
+    with pytest.raises(CallerError, match="name its org"):
         widgets.job_panel(job.job_id)
 
 
@@ -125,14 +127,14 @@ def test_a_job_that_nobody_runs_is_resumed_from_its_panel(org: Connection) -> No
         org.state.jobs.update(job_id, state=JobState.PAUSED)
     panel = widgets.job_panel(job_id, org=org)
     assert panel.view()["head"]["may"]["resume"]
-    assert (panel.heard({"kind": "resume"}) or {})["ok"]
+    assert (panel.receive({"kind": "resume"}) or {})["ok"]
     for _ in range(600):
         if org.state.jobs.get(job_id).state.is_final:
             break
         org.clock.wait(0.05)
     panel.refresh()
     assert panel.view()["head"]["state"] == "completed"
-    told = panel.heard({"kind": "resume"}) or {}
+    told = panel.receive({"kind": "resume"}) or {}
     assert not told["ok"] and "nothing to resume" in told["says"]
 
 
@@ -154,21 +156,21 @@ def test_the_browser_opens_pages_and_refuses_in_words(org: Connection) -> None:
     browser = widgets.snapshot_browser(org)
     assert (
         "Open an object first"
-        in (browser.heard({"kind": "page", "offset": 0, "limit": 5}) or {})["says"]
+        in (browser.receive({"kind": "page", "offset": 0, "limit": 5}) or {})["says"]
     )
     (snapshot,) = browser.view()["snapshots"]
-    told = browser.heard({"kind": "objects", "snapshot": snapshot["id"]}) or {}
+    told = browser.receive({"kind": "objects", "snapshot": snapshot["id"]}) or {}
     assert [one["name"] for one in told["objects"]] == ["Contact"]
-    opened = browser.heard({"kind": "open", "object": "Contact"}) or {}
+    opened = browser.receive({"kind": "open", "object": "Contact"}) or {}
     assert "LastName" in opened["columns"] and opened["code"].endswith('.frame("Contact")')
     for _ in range(600):
         if browser._the_pages().is_loaded:
             break
         org.clock.wait(0.05)
-    bad = browser.heard({"kind": "pick", "filters": {"CreatedDate": ">soon"}}) or {}
+    bad = browser.receive({"kind": "pick", "filters": {"CreatedDate": ">soon"}}) or {}
     assert not bad["ok"] and "a date such as" in bad["says"]
     picked = (
-        browser.heard({"kind": "pick", "filters": {"LastName": "a"}, "order": "LastName"}) or {}
+        browser.receive({"kind": "pick", "filters": {"LastName": "a"}, "order": "LastName"}) or {}
     )
     assert picked["count"] == len(browser.frame()) > 0
     assert "Contact: the first rows of" in browser.html()
@@ -178,7 +180,7 @@ def test_the_browser_opens_pages_and_refuses_in_words(org: Connection) -> None:
 def test_a_chart_tells_gaps_and_words() -> None:
     """Hours without a reading are left empty, and the picture says in words what it shows."""
     now = FakeClock().now()
-    assert "was not read" in usage_svg([], now=now)
+    assert "No usage reading" in usage_svg([], now=now)
     hours = [
         Hour(now - timedelta(hours=30), 10, 20, 50),
         Hour(now - timedelta(hours=1), 1.5, 3, 60),

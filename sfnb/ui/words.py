@@ -1,0 +1,79 @@
+"""
+What the front ends say by themselves: labels, questions, and what to say when the kernel is silent.
+
+Everything else they show comes with a screen's view. The JavaScript holds no sentence of its own; it fills in the names
+in braces. A test looks for strays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SHARED = {
+    "silent": "The kernel does not answer: the connection is lost, the kernel has ended, or it is busy.",
+}
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "job_panel": {
+        "pause": "Pause",
+        "resume": "Resume",
+        "cancel": "Cancel",
+        "overall": "the whole job",
+        "happened": "What happened",
+        "rows_read": "{name}: rows read",
+        "show_all": "Show all {count}",
+        "question": "Cancel this job?",
+        "consequence": "Cancel this job? What it has stored stays readable, but it cannot be resumed.",
+        "yes": "Yes, cancel the job",
+        "no": "No, let it run",
+        "unknown": "{silent} It is not known whether the job received “{kind}”.",
+    },
+    "limit_slider": {
+        "save": "Save",
+        "cancel": "Cancel",
+        "read": "Read again",
+        "read_hint": "Asks the org; costs one API call",
+        "reason": "Reason for the change",
+        "reason_hint": "why (kept in the audit log)",
+        "replace": "Replace {old} % by {new} %",
+        "unsaved": "● not saved (saved: {saved} %)",
+        "meanwhile": "Changed meanwhile to {new} %, you had seen {old} %. {last}",
+        "contested": "Not saved: somebody else has just changed the limit. Look at it and press Save again.",
+        "lost": "Not saved. {silent} What you typed is kept; press Save again.",
+        "uncertain": "{silent} It is not known whether this was saved: look at the last change before you try again.",
+        "saving": "Saving …",
+        "reading": "Asking the org …",
+        "cancelled": "Nothing was changed.",
+    },
+    "browser": {
+        "snapshot": "Snapshot",
+        "object": "Object",
+        "again": "Look again",
+        "none": "No snapshot yet: make a backup first.",
+        "choose": "choose an object",
+        "opening": "Opening …",
+        "filtering": "Filtering …",
+        "rows": "Rows",
+        "rows_help": "Rows: arrow keys move, Enter shows the whole value",
+        "cell_help": "click, or press Enter, for the whole value",
+        "whole": "Whole value",
+        "empty": "(empty)",
+        "place": "{column}, row {row}:",
+        "filter": "filter",
+        "filter_by": "filter {column}",
+        "filter_help": "text, =text, = (empty), != (not empty), >5, 5..9",
+        "sort_by": "sort by {column}",
+        "frame": "As a frame:",
+        "copy": "Copy",
+        "copied": "Copied.",
+        "not_copied": "The browser does not allow copying; select the code by hand.",
+    },
+    "strip": {"opening": "Opening …"},
+    "picture": {},
+}
+"""By script, under the keys that it uses."""
+
+
+def words_of(script: str) -> dict[str, str]:
+    """What one front end says, with what all of them say."""
+    return {**SHARED, **WORDS[script]}
