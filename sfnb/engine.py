@@ -36,6 +36,7 @@ EXIT_CODES: dict[str, int] = {
     JobState.FAILED: 1,
     JobState.COMPLETED_WITH_ERRORS: 3,
     JobState.PAUSED: 75,
+    "interrupted": 75,
     JobState.CANCELLED: 130,
 }
 """What a process that ran a job returns; 2 is wrong usage."""

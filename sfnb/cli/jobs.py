@@ -8,6 +8,7 @@ import click
 
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.output import as_json_option, number, print_json, print_table
+from sfnb.jobs import states
 from sfnb.jobs.summary import job_summary
 
 
@@ -25,13 +26,13 @@ def jobs(app: App, name: str | None, as_json: bool) -> None:
         click.echo("There are no jobs yet. Start one with `sfnb backup NAME`.")
     else:
         heads = ("JOB", "KIND", "ORG", "STARTED", "CALLS", "ROWS", "STATE")
-        print_table(heads, map(_row, summaries, [job.is_held for job in found]), right=(4, 5))
+        print_table(heads, map(_row, summaries), right=(4, 5))
 
 
-def _row(summary: dict[str, Any], is_held: bool) -> tuple[str, ...]:
+def _row(summary: dict[str, Any]) -> tuple[str, ...]:
     state = summary["state"]
-    if state == "running" and not is_held:
-        state = f"{state} (stopped; `sfnb resume {summary['job_id']}`)"
+    if state == states.INTERRUPTED:
+        state = f"{state} (continue with `sfnb resume {summary['job_id']}`)"
     return (
         summary["job_id"],
         summary["kind"],

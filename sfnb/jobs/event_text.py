@@ -6,12 +6,13 @@ import threading
 from typing import TextIO
 
 from sfnb.jobs import events
+from sfnb.jobs.resuming import USAGE_FELL
 from sfnb.model import ObjectState
 from sfnb.text import second
 
 
 def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
-    """What an event is in words, or None if it is not worth a line."""
+    """The event in words, or None if it is not worth a line."""
     match event:
         case events.JobPlanned():
             rows = sum(n or 0 for n in event.objects.values())
@@ -26,17 +27,13 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
         case events.ObjectLeftOut():
             return f"left out: {event.object_name}: {event.reason}"
         case events.JobPaused():
-            when = (
-                f"; asks the org again at {second(event.next_check_at)}"
-                if event.next_check_at
-                else ""
-            )
+            when = f" Next check at {second(event.next_check_at)}." if event.next_check_at else ""
             return f"paused: {event.pause.reason}{when}"
         case events.QuotaChecked():
-            goal = f"goes on below {event.lower_mark:,}"
+            goal = f"resumes below {event.lower_mark:,}"
             return f"still paused: {event.api} {event.used:,} of {event.maximum:,} used; {goal}"
         case events.JobResumed():
-            return "resumed: calls have come back"
+            return f"resumed: {event.reason or USAGE_FELL}"
         case events.JobStateChanged():
             why = f": {event.message}" if event.message else ""
             return f"{event.state.value.replace('_', ' ')}{why}"

@@ -86,9 +86,15 @@ class QuotaChecked(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobResumed(Event):
-    """The job goes on where it stopped."""
+    """
+    The job continues where it stopped.
+
+    Args:
+        reason: why, in words: who raised the limit, or that usage is below it again.
+    """
 
     pause: Pause
+    reason: str = ""
 
 
 Sink = Callable[[Event], None]

@@ -24,6 +24,7 @@ from sfnb.errors import (
     TransientError,
 )
 from sfnb.jobs import events
+from sfnb.jobs.resuming import reason_of
 from sfnb.jobs.summary import job_summary
 from sfnb.jobs.work import JobContext, Work, WorkFactory
 from sfnb.memory import State
@@ -199,7 +200,8 @@ class JobLoop:
         self.state.jobs.end_pause(self._job_id, resumed_at)
         self._set_state(JobState.RUNNING)
         done = Pause(pause.api, at, resumed_at, pause.used, pause.maximum, pause.reason)
-        self._tell(events.JobResumed(self._job_id, resumed_at, done))
+        why = reason_of(self.state.audit.entries(self.client.org_id), pause.api, at)
+        self._tell(events.JobResumed(self._job_id, resumed_at, done, why))
         return False
 
     def _wait_for_calls(self, signal: QuotaSignal) -> Literal["go on", "cancel", "give up"]:

@@ -36,6 +36,21 @@ MAY_FOLLOW: Mapping[JobState, frozenset[JobState]] = {
 }
 
 
+INTERRUPTED = "interrupted"
+"""What is shown of a job that ought to run and whose process is gone: killed, or a kernel restarted. Never stored."""
+
+
+def shown(state: JobState, *, is_held: bool) -> str:
+    """
+    The state as people and programs see it.
+
+    Args:
+        is_held: whether a living process runs the job, or has just created it.
+    """
+    ought_to_run = state in (JobState.RUNNING, JobState.QUEUED)
+    return INTERRUPTED if ought_to_run and not is_held else state.value
+
+
 def may_follow(now: JobState, then: JobState) -> bool:
     """Whether a job in state ``now`` may go to ``then``."""
     return then in MAY_FOLLOW[now]

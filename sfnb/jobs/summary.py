@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from sfnb.jobs import states
 from sfnb.memory import State
 
 
@@ -22,7 +23,7 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
         "kind": job.kind,
         "org": job.org,
         "org_id": job.org_id,
-        "state": str(job.state),
+        "state": states.shown(job.state, is_held=job.is_held),
         "snapshot": job.snapshot,
         "started_at": iso(job.started_at),
         "ended_at": iso(job.ended_at),

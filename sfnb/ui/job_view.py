@@ -13,20 +13,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sfnb.jobs import events
+from sfnb.jobs import events, states
 from sfnb.jobs.event_text import line_of
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state.jobs import Job, JobObject
 from sfnb.text import count, day_second, span, zoned_moment
 from sfnb.ui.object_view import GROUPS, ObjectStatus, ObjectView
 
-INTERRUPTED = "interrupted"
-"""What is shown of a job that ought to run and whose process is gone: killed, or a kernel that was restarted."""
-
 BADGES: Mapping[str, str] = {
     JobState.QUEUED: "… queued",
     JobState.RUNNING: "▶ running",
-    INTERRUPTED: "⚡ interrupted",
+    states.INTERRUPTED: "⚡ interrupted",
     JobState.PAUSED: "‖ paused",
     JobState.COMPLETED: "✓ completed",
     JobState.COMPLETED_WITH_ERRORS: "⚠ completed with errors",
@@ -298,15 +295,14 @@ class JobView:
             return "Cancelling: the job ends as soon as the calls in flight have returned."
         if self.wanted == "pause" and self.state is not JobState.PAUSED:
             return "Pausing: the job pauses as soon as the calls in flight have returned."
-        if self.shown_state == INTERRUPTED:
+        if self.shown_state == states.INTERRUPTED:
             return "The process of this job is gone. Press Resume: it continues where it stopped, in the same snapshot."
         return "" if self.state is JobState.PAUSED else self.message
 
     @property
     def shown_state(self) -> str:
         """The job's state, or ``interrupted`` where its process is gone."""
-        ought_to_run = self.state in (JobState.RUNNING, JobState.QUEUED)
-        return INTERRUPTED if ought_to_run and not self.is_held else str(self.state)
+        return states.shown(self.state, is_held=self.is_held)
 
     @property
     def may(self) -> dict[str, bool]:

@@ -207,21 +207,24 @@ class JobPanel(Screen):
         control = engine.control(self._org)
         match message.get("kind"):
             case "pause":
-                control.pause(self.job_id)
+                says = control.pause(self.job_id).says
             case "resume":
-                self._resume()
+                says = self._resume()
             case "cancel":
-                control.cancel(self.job_id)
+                says = control.cancel(self.job_id).says
             case _:
                 return None
         self._pulse.start()
         self._read()
         self._send_news()
-        return {"ok": True}
+        return {"ok": True, "says": says}
 
-    def _resume(self) -> None:
-        if not engine.control(self._org).resume(self.job_id).is_asked:
-            self._follow(engine.start_again(self._org, self.job_id))
+    def _resume(self) -> str:
+        answer = engine.control(self._org).resume(self.job_id)
+        if answer.is_asked:
+            return answer.says
+        self._follow(engine.start_again(self._org, self.job_id))
+        return "This kernel continues the job."
 
 
 def _bar(share: float | None) -> str:

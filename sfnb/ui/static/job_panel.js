@@ -141,7 +141,7 @@ const render = ({ model, el }) => {
     say(status, "");
     const answer = await ask({ kind });
     if (!answer) say(status, word("unknown", { kind }));
-    else if (!answer.ok) say(status, answer.says);
+    else say(status, answer.says || "");
   };
   pause.addEventListener("click", tell("pause"));
   resume.addEventListener("click", tell("resume"));
