@@ -14,7 +14,7 @@ const group = ({ kind, sign, is_open, has_bar }, objects) => {
   const list = h("ul", { className: "sfnb-objects" });
   const more = h("button", { type: "button", hidden: true, onclick: () => { all = true; fill(); } });
   const summary = h("summary");
-  const el = h("details", { className: `sfnb-group sfnb-${kind}`, open: is_open },
+  const el = h("details", { className: `sfnb-group sfnb-${kind}`, open: is_open, hidden: true },
     summary, list, more);
   const row_of = (name) => {
     const bar = h("progress", { max: 1, "aria-label": word("rows_read", { name }) });
