@@ -112,12 +112,14 @@ class JobView:
         is_halfway = (
             isinstance(event, events.ObjectProgress) and event.state is not ObjectState.COMPLETE
         )
-        if (
-            has_line
-            and not is_halfway
-            and (text := line_of(event))
-            and not self._has_line(event.at, text)
-        ):
+        # JobPaused and JobResumed follow such a change, and say it with the numbers.
+        is_said_next = (
+            isinstance(event, events.JobStateChanged)
+            and event.state in (JobState.PAUSED, JobState.RUNNING)
+            and not event.message
+        )
+        has_line = has_line and not is_halfway and not is_said_next
+        if has_line and (text := line_of(event)) and not self._has_line(event.at, text):
             self.line_number += 1
             self.lines.append((self.line_number, event.at, text))
 

@@ -59,7 +59,7 @@ class ScreenWidget(anywidget.AnyWidget):
         self.on_msg(self._on_message)
 
     def _on_message(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
-        answer = self._screen.receive(message)
+        answer = self._screen.heard(message)
         if answer is not None:
             self.send({"answer": message.get("id"), **answer})
 
@@ -107,7 +107,7 @@ class Screen:
     def refresh(self) -> None:
         """Read again what is shown, where no event brings it. Nothing to do by default."""
 
-    def receive(self, message: dict[str, Any]) -> dict[str, Any] | None:
+    def heard(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """`hear`, with what went wrong as an answer: what is shown in place is never a stack trace."""
         if message.get("kind") == "hello":
             return {"view": self.view()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SHARED = {
-    "silent": "The kernel does not answer: the connection is lost, the kernel has ended, or it is busy.",
+    "silent": "sfnb does not answer: the connection is lost, or it has ended or is busy.",
 }
 
 WORDS: Mapping[str, Mapping[str, str]] = {
@@ -76,4 +76,4 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 def words_of(script: str) -> dict[str, str]:
     """What one front end says, with what all of them say."""
-    return {**SHARED, **WORDS[script]}
+    return {**SHARED, **WORDS.get(script, {})}

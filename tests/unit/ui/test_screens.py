@@ -47,11 +47,9 @@ def org(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[Connec
 
 def save(slider: Any, percents: dict[str, str], expected: dict[str, int]) -> dict[str, Any]:
     """Press Save as the browser does."""
-    ticket = slider.receive({"kind": "ask"})["ticket"]
+    ticket = slider.heard({"kind": "ask"})["ticket"]
     return dict(
-        slider.receive(
-            {"kind": "save", "ticket": ticket, "percents": percents, "expected": expected}
-        )
+        slider.heard({"kind": "save", "ticket": ticket, "percents": percents, "expected": expected})
     )
 
 
@@ -59,7 +57,7 @@ def test_saving_needs_a_fresh_ticket(org: Connection) -> None:
     """A Save that comes late or twice is not carried out; bad values and others' changes are told, nothing is saved."""
     slider = widgets.limit_slider(org)
     late = {"kind": "save", "ticket": "old", "percents": {"api": "90"}, "expected": {"api": 50}}
-    assert "Press Save again" in (slider.receive(late) or {})["says"]
+    assert "Press Save again" in (slider.heard(late) or {})["says"]
     assert "whole number" in save(slider, {"api": "1e3"}, {"api": 50})["says"]
     assert org.state.ledger.limit_percents(org.org_id)["api"] == 50
     assert save(slider, {"api": "60"}, {"api": 50})["ok"]
@@ -127,14 +125,14 @@ def test_a_job_that_nobody_runs_is_resumed_from_its_panel(org: Connection) -> No
         org.state.jobs.update(job_id, state=JobState.PAUSED)
     panel = widgets.job_panel(job_id, org=org)
     assert panel.view()["head"]["may"]["resume"]
-    assert (panel.receive({"kind": "resume"}) or {})["ok"]
+    assert (panel.heard({"kind": "resume"}) or {})["ok"]
     for _ in range(600):
         if org.state.jobs.get(job_id).state.is_final:
             break
         org.clock.wait(0.05)
     panel.refresh()
     assert panel.view()["head"]["state"] == "completed"
-    told = panel.receive({"kind": "resume"}) or {}
+    told = panel.heard({"kind": "resume"}) or {}
     assert not told["ok"] and "nothing to resume" in told["says"]
 
 
@@ -156,21 +154,21 @@ def test_the_browser_opens_pages_and_refuses_in_words(org: Connection) -> None:
     browser = widgets.snapshot_browser(org)
     assert (
         "Open an object first"
-        in (browser.receive({"kind": "page", "offset": 0, "limit": 5}) or {})["says"]
+        in (browser.heard({"kind": "page", "offset": 0, "limit": 5}) or {})["says"]
     )
     (snapshot,) = browser.view()["snapshots"]
-    told = browser.receive({"kind": "objects", "snapshot": snapshot["id"]}) or {}
+    told = browser.heard({"kind": "objects", "snapshot": snapshot["id"]}) or {}
     assert [one["name"] for one in told["objects"]] == ["Contact"]
-    opened = browser.receive({"kind": "open", "object": "Contact"}) or {}
+    opened = browser.heard({"kind": "open", "object": "Contact"}) or {}
     assert "LastName" in opened["columns"] and opened["code"].endswith('.frame("Contact")')
     for _ in range(600):
         if browser._the_pages().is_loaded:
             break
         org.clock.wait(0.05)
-    bad = browser.receive({"kind": "pick", "filters": {"CreatedDate": ">soon"}}) or {}
+    bad = browser.heard({"kind": "pick", "filters": {"CreatedDate": ">soon"}}) or {}
     assert not bad["ok"] and "a date such as" in bad["says"]
     picked = (
-        browser.receive({"kind": "pick", "filters": {"LastName": "a"}, "order": "LastName"}) or {}
+        browser.heard({"kind": "pick", "filters": {"LastName": "a"}, "order": "LastName"}) or {}
     )
     assert picked["count"] == len(browser.frame()) > 0
     assert "Contact: the first rows of" in browser.html()
