@@ -161,7 +161,7 @@ def _file(name: str) -> tuple[bytes, str, str] | None:
     elif found := re.fullmatch(r"([a-z_]+)\.js", name):
         own, shared = STATIC / name, screen.STATIC / name
         if own.is_file():
-            text = (screen.STATIC / "shared.js").read_text("utf-8") + own.read_text("utf-8")
+            text = screen.module(found[1], own.read_text("utf-8"))
         elif shared.is_file():
             text = screen.script(found[1])
         else:

@@ -26,10 +26,14 @@ STATIC = files("sfnb.ui") / "static"
 
 
 def script(name: str) -> str:
-    """A front end as one module: its words, what all of them share, and its own."""
+    """The front end of that name as one module."""
+    return module(name, (STATIC / f"{name}.js").read_text("utf-8"))
+
+
+def module(name: str, own: str) -> str:
+    """A front end as one module: its words, what all of them share, and its own code."""
     words = f"const WORDS = {json.dumps(words_of(name))};\n"
-    shared, own = ((STATIC / f"{part}.js").read_text("utf-8") for part in ("shared", name))
-    return words + shared + own
+    return words + (STATIC / "shared.js").read_text("utf-8") + own
 
 
 def styles() -> str:

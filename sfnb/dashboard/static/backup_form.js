@@ -40,7 +40,7 @@ const render = ({ model, el }) => {
   const tell = (kind) => async () => {
     say(status, "");
     const answer = await ask({ kind, choice: choice(), names: names.value }, 30000);
-    if (!answer || !answer.ok) say(status, answer ? answer.says : SILENT);
+    if (!answer || !answer.ok) say(status, answer ? answer.says : word("silent"));
   };
   start.addEventListener("click", tell("start"));
   plan.addEventListener("click", tell("plan"));

@@ -175,7 +175,7 @@ const render = ({ model, el }) => {
     reason.value = "";
     say(status, word("cancelled"));
     buttons();
-    done("Nothing was changed.");
+    done(word("cancelled"));
   });
   read.addEventListener("click", () => working(word("reading"), async () => {
     const answer = await ask({ kind: "read" }, 60000);
