@@ -27,9 +27,12 @@ class AttachedPanel(JobPanel):
         super().__init__(job_id, org)
         self._home = org.settings.home
 
-    def _resume(self) -> None:
-        if not engine.control(self._org).resume(self.job_id).is_asked:
-            Command(["resume", self.job_id, "--json"], self._home / "dashboard" / "jobs")
+    def _resume(self) -> str:
+        answer = engine.control(self._org).resume(self.job_id)
+        if answer.is_asked:
+            return answer.says
+        Command(["resume", self.job_id, "--json"], self._home / "dashboard" / "jobs")
+        return "The job continues in a process of its own."
 
 
 def outcome_part(job_id: str, org: LocalOrg) -> Picture:
