@@ -15,7 +15,8 @@ APIS: tuple[Api, ...] = ("api", "bulk", "bulk2", "bulk2_mb")
 
 LIMIT_KEYS: Mapping[Api, tuple[str, ...]] = {
     "api": ("DailyApiRequests",),
-    # One counter under two names: DailyBulkApiRequests up to v48, DailyBulkApiBatches from v49 (REST guide, Limits).
+    # One counter with two names: DailyBulkApiRequests up to v48, DailyBulkApiBatches from v49 on
+    # (REST guide, Limits).
     "bulk": ("DailyBulkApiBatches", "DailyBulkApiRequests"),
     "bulk2": ("DailyBulkV2QueryJobs",),
     "bulk2_mb": ("DailyBulkV2QueryFileStorageMB",),
@@ -29,15 +30,17 @@ Price = Mapping[Api, int]
 @dataclass(frozen=True, slots=True)
 class Reading:
     """
-    What the org told about one budget.
+    What the org reported about one budget.
 
     Args:
         api: the budget.
-        used: units used in the rolling 24 hours; may exceed ``max`` in a paid production org (soft limit).
+        used: units used in the rolling 24 hours. In a paid production org it may exceed the
+            maximum.
         maximum: the allocation.
         sent_at: when the call that brought it was sent.
         read_at: when its answer was read.
-        source: ``header`` (Sforce-Limit-Info, exact) or ``limits`` (``/limits``, refreshed within minutes).
+        source: ``header`` (Sforce-Limit-Info, up to 78 s old in recorded answers) or ``limits``
+            (``/limits``, minutes old).
     """
 
     api: Api
@@ -50,7 +53,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """Where one budget of one org stands now; ``is_known`` False means that ``used`` must not be believed."""
+    """
+    Where one budget of one org stands now. Where ``is_known`` is False, do not believe ``used``.
+    """
 
     api: Api
     used: int
@@ -94,9 +99,9 @@ class ObjectState(StrEnum):
 
 ReaderName = Literal["bulk2", "keyset", "by_parent", "locator"]
 """
-How an object is read: ``bulk2`` (Bulk API 2.0 query), ``keyset`` (pages in the order of Ids, five to a composite
-call), ``by_parent`` (an object that requires a filter, read through lists of parent Ids), ``locator`` (query cursors,
-where Ids cannot be sorted).
+How an object is read: ``bulk2`` (Bulk API 2.0 query), ``keyset`` (pages in the order of Ids, five
+to a composite call), ``by_parent`` (an object that requires a filter, read through lists of parent
+Ids), ``locator`` (query cursors, where Ids cannot be sorted).
 """
 
 OLD_READERS: Mapping[str, ReaderName] = {
@@ -104,18 +109,20 @@ OLD_READERS: Mapping[str, ReaderName] = {
     "parents": "by_parent",
     "locators": "locator",
 }
-"""What sfnb 0.1 called them, under the key ``road``, in plans and cursors that may still be resumed."""
+"""
+What sfnb 0.1 called them, under the key ``road``, in plans and cursors that may still be resumed.
+"""
 
 
-def reader_of(told: Mapping[str, Any]) -> ReaderName | None:
+def reader_of(saved: Mapping[str, Any]) -> ReaderName | None:
     """The reader named in a plan's object or in a cursor, old or new; None where there is none."""
-    name = told.get("reader") or told.get("road")
+    name = saved.get("reader") or saved.get("road")
     return OLD_READERS.get(name, name) if name else None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """One field as describe tells it; only what sfnb uses."""
+    """One field of a describe; only what sfnb uses."""
 
     name: str
     type: str
@@ -127,7 +134,7 @@ class FieldInfo:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One object as the global describe lists it."""
+    """One object of the global describe."""
 
     name: str
     is_queryable: bool
@@ -135,7 +142,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class ObjectSchema:
-    """One object as its own describe tells it. ``raw`` is the whole answer, kept with the snapshot."""
+    """One object's own describe. ``raw`` is the whole answer, kept with the snapshot."""
 
     name: str
     fields: tuple[FieldInfo, ...]

@@ -70,7 +70,7 @@ def mappings_of(value: object) -> list[Mapping[str, Any]]:
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """
-    How long the server asks us to wait: seconds, or a date, which is compared with the answer's own.
+    How long the server asks us to wait: seconds, or a date, compared with the answer's own date.
 
     At most ``MAX_RETRY_AFTER_S``; None when it does not say.
     """

@@ -1,4 +1,4 @@
-"""Bodies of answers, read within bounds: never more than an org would send, never read whole first."""
+"""Bodies of answers, read within bounds: no more than an org sends, and never whole first."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MAX_REFUSAL_BYTES = 1 << 20
 
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 256 << 20
-"""From this size on a body may be 200 times what came over the wire. The best gzip reaches 1,000."""
+"""From this size on a body may be 200 times what came over the wire. gzip could reach 1,000."""
 
 SLOWEST_BYTES_PER_S = 1024
 SLOW_FROM_S = 600.0
-"""From ten minutes on a body must have come faster than this: one byte a minute is nobody's line."""
+"""From ten minutes on a body must have come faster than this: no line is slower."""
 
 _CHUNK_BYTES = 1 << 16
 
@@ -113,13 +113,14 @@ class BodyStream(io.RawIOBase):
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
-            f"{self._what} is larger than any that an org sends. Check whether a proxy changes answers."
+            f"{self._what} is larger than any that an org sends. Check whether a proxy changes "
+            "answers."
         )
 
 
 def read_body(response: requests.Response, *, what: str, clock: Clock) -> None:
     """
-    Read the body of an answer, so that ``response.content`` is there. Of a refusal only the beginning.
+    Read the body of an answer into ``response.content``; of a refusal only the beginning.
 
     Raises:
         TransientError, BodyTooLarge: see ``BodyStream``.

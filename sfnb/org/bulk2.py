@@ -1,8 +1,8 @@
 """
-Bulk API 2.0 queries: a job that the org works on by itself, its results read in pages of any size.
+Bulk API 2.0 queries: the org works on a job in the background; its results are read in pages.
 
-States: ``UploadComplete`` → ``InProgress`` → ``JobComplete``, ``Failed`` or ``Aborted``. Results are kept for seven
-days and can be read again by their locators, from any process; a page broken off is simply opened again.
+States: ``UploadComplete`` → ``InProgress`` → ``JobComplete``, ``Failed`` or ``Aborted``. The org
+keeps results for seven days. Any process can read a page again by its locator.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RESULTS_TIMEOUT_S = 300.0
 @dataclass(frozen=True, slots=True)
 class QueryJob:
     """
-    A Bulk query job as the org tells it.
+    A Bulk query job as the org reports it.
 
     Args:
         rows: processed so far; the whole number once complete.
@@ -45,7 +45,7 @@ class QueryJob:
 
     @property
     def is_over(self) -> bool:
-        """No longer being worked on, in whatever way it ended."""
+        """The org no longer works on it, however it ended."""
         return self.state in ("JobComplete", "Failed", "Aborted")
 
 
@@ -75,7 +75,9 @@ def create_query(org: OrgClient, soql: str, *, all_rows: bool) -> str:
 
 
 def fetch_job(org: OrgClient, job_id: str) -> QueryJob:
-    """Where a job stands. Cost: 1 API call. Raises ObjectError (NOT_FOUND) when the org has forgotten it."""
+    """
+    The job as it stands. Cost: 1 API call. Raises ObjectError (NOT_FOUND) once the org forgot it.
+    """
     return parse_job(job_id, org.fetch_json("GET", f"jobs/query/{job_id}", timeout_s=120))
 
 
@@ -86,8 +88,8 @@ def parse_job(job_id: str, answer: object) -> QueryJob:
     Raises:
         ObjectError: the answer has no state, or a number of rows that is none.
     """
-    told = mapping_of(answer)
-    state, rows = text_of(told.get("state")), count_of(told.get("numberRecordsProcessed", 0))
+    job = mapping_of(answer)
+    state, rows = text_of(job.get("state")), count_of(job.get("numberRecordsProcessed", 0))
     if not state:
         raise ObjectError(f"job {job_id}: the answer has no state.", code="NO_STATE")
     if rows is None:
@@ -95,9 +97,9 @@ def parse_job(job_id: str, answer: object) -> QueryJob:
     return QueryJob(
         job_id=job_id,
         state=clean(state)[:40],
-        object_name=text_of(told.get("object")),
+        object_name=text_of(job.get("object")),
         rows=rows,
-        error=mask(text_of(told.get("errorMessage")))[:500],
+        error=mask(text_of(job.get("errorMessage")))[:500],
     )
 
 
@@ -109,8 +111,8 @@ class Page:
         stream: the CSV, decoded, read straight from the connection.
         rows: how many records are in it; None when the org does not say.
         next_locator: where the next page starts; None after the last one.
-        is_last_certain: False when the header was missing: then ``next_locator`` is None, and only counting the
-            rows against the job's tells whether something is left.
+        is_last_certain: False when the header was missing. ``next_locator`` is then None, and only
+            the job's row count shows whether rows are missing.
     """
 
     def __init__(self, response: requests.Response, clock: Clock) -> None:
@@ -118,7 +120,7 @@ class Page:
         self.stream = BodyStream(response, what="a result page", clock=clock)
         self.rows = count_of(response.headers.get("Sforce-NumberOfRecords", ""))
         locator = response.headers.get("Sforce-Locator")
-        # At the end the header is the text "null".
+        # After the last page the header is the text "null" (Bulk API 2.0 guide, Get Results).
         self.next_locator = None if locator in (None, "", "null") else locator
         self.is_last_certain = bool(locator)
 
@@ -134,7 +136,7 @@ class Page:
         self.close()
 
     def close(self) -> None:
-        """Give the connection back; an unread rest is thrown away with it."""
+        """Give the connection back; what is unread is lost."""
         self._response.close()
 
 
@@ -142,9 +144,12 @@ def open_page(
     org: OrgClient, job_id: str, *, locator: str | None = None, max_records: int | None = None
 ) -> Page:
     """
-    One page of a complete job's results. Cost: 1 API call, and MB of results by ``call_context(expected_mb=…)``.
+    One page of a complete job's results.
 
-    Tried once, since what breaks usually breaks while reading: put ``org.retrying`` around opening *and* reading.
+    Cost: 1 API call, and MB of results by ``call_context(expected_mb=…)``.
+
+    Tried once: a page usually breaks while it is read. Put ``org.retrying`` around opening *and*
+    reading.
 
     Args:
         locator: of the page; None: the first.
@@ -169,7 +174,7 @@ def open_page(
 
 
 def abort_job(org: OrgClient, job_id: str) -> None:
-    """Ask the org to stop working on a job; one that is over stays as it is. Cost: 1 API call."""
+    """Ask the org to stop working on a job; a finished one stays as it is. Cost: 1 API call."""
     try:
         org.retrying(
             lambda: org.request(

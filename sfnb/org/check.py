@@ -41,7 +41,8 @@ class CheckReport:
 
     Args:
         permissions: by Salesforce's name; None: could not be determined, ``notes`` says why.
-        clock_skew_s: how far this machine's clock is ahead of the org's; None when the org did not tell the time.
+        clock_skew_s: how far this machine's clock is ahead of the org's; None where its answer had
+            no date.
         calls: API calls the check has cost.
         notes: sentences about what is uncertain or needs attention.
     """
@@ -67,7 +68,9 @@ class CheckReport:
 
 def check(org: OrgClient) -> CheckReport:
     """
-    What stands in a backup's way. Cost: 2 API calls; up to 5 in an org that lacks some of the permissions' names.
+    What stands in a backup's way.
+
+    Cost: 2 API calls; up to 5 in an org that lacks some of the permissions' names.
 
     Raises:
         LoginError: the org does not let us use the API at all.
@@ -80,7 +83,8 @@ def check(org: OrgClient) -> CheckReport:
         try:
             about, permissions = _ask(org, notes)
         except QuotaSignal as signal:
-            # Over its limit an org is checked as far as that goes: `/limits` may be read at any time.
+            # Over its limit an org is checked as far as that goes: `/limits` may be read at any
+            # time.
             about, permissions = {}, dict.fromkeys(PERMISSIONS)
             notes.append(f"The permissions were not checked: {signal}")
     permissions["ApiEnabled"] = True  # the calls above have been answered
@@ -120,12 +124,14 @@ def _clock_skew_s(org: OrgClient, notes: list[str]) -> float | None:
 
 
 def clock_skew_s(date: str | None, before_at: datetime, after_at: datetime) -> float | None:
-    """Seconds that our clock is ahead of the ``Date`` of an answer, which tells whole seconds; None without one."""
+    """
+    How far our clock is ahead of an answer's ``Date``, which has whole seconds; None without one.
+    """
     try:
-        told_at = parsedate_to_datetime(date or "").astimezone(UTC)
+        org_at = parsedate_to_datetime(date or "").astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
-    early, late = (before_at - told_at).total_seconds() - 1.0, (after_at - told_at).total_seconds()
+    early, late = (before_at - org_at).total_seconds() - 1.0, (after_at - org_at).total_seconds()
     if early <= 0 <= late:
         return 0.0
     return round(early if early > 0 else late, 1)
@@ -141,11 +147,12 @@ def _limits(org: OrgClient) -> tuple[Mapping[Api, Reading], bool | None]:
 
 
 def _ask(org: OrgClient, notes: list[str]) -> tuple[Mapping[str, Any], dict[str, bool | None]]:
-    """The organization's record and the permissions: both questions ride in one composite call."""
+    """The organization's record and the permissions: both queries ride in one composite call."""
     found: dict[str, bool | None] = dict.fromkeys(PERMISSIONS)
     names = list(PERMISSIONS)
     about: Mapping[str, Any] = {}
-    # A release may lack one of the columns; the refusal names it, and the rest is asked again.
+    # A release may lack one of the columns; the refusal names it; the others are queried without
+    # it.
     for _ in PERMISSIONS:
         columns = ", ".join(f"Permissions{name}" for name in names)
         asked = [_query(org, "user", f"SELECT {columns} FROM UserPermissionAccess LIMIT 1")]  # noqa: S608  our own names

@@ -50,7 +50,9 @@ class Renewal(Protocol):
         """A session in place of one that has ended; of the same org, where its id is known."""
 
     def newest_version(self, instance_url: str) -> str:
-        """The newest API version that the org and sfnb both know. Salesforce does not count this."""
+        """
+        The newest API version that the org and sfnb both know. Salesforce does not count this.
+        """
 
     def keep(self, *, instance_url: str = "", api_version: str = "") -> None:
         """Keep what is given in the settings, for the next start."""
@@ -58,7 +60,7 @@ class Renewal(Protocol):
 
 class OrgClient:
     """
-    One org, connected. Safe for threads; close it to give back its connections.
+    One org, connected. Safe for threads. Close it to give back its connections.
 
     Its repr shows name, id and address, never the session.
 
@@ -68,7 +70,7 @@ class OrgClient:
         instance_url: where the API is, without a trailing slash.
         api_version: such as ``66.0``.
         session: a ``requests.Session`` whose calls to the org are signed and pass the gate.
-        gate: what lets calls through.
+        gate: decides which calls may be sent.
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class OrgClient:
     @cached_property
     def sf(self) -> Salesforce:
         """
-        simple-salesforce on this session, for analysts: its calls are counted and gated as ours are.
+        simple-salesforce on this session, for analysts. Its calls pass the gate as ours do.
 
         Its exceptions are its own, except ``QuotaSignal`` when the gate is closed.
         """
@@ -121,7 +123,9 @@ class OrgClient:
 
     @property
     def open_session(self) -> Session:
-        """The present session, token included, for worker processes of this job; it goes nowhere else."""
+        """
+        The present session, token included, for worker processes of this job; it goes nowhere else.
+        """
         return self._access.session
 
     def limits(self) -> dict[Api, Reading]:
@@ -152,13 +156,16 @@ class OrgClient:
         what: str = "",
     ) -> requests.Response:
         """
-        One call, tried once; a dead session is renewed and the call repeated. Cost: by ``prices.price_of``.
+        One call, tried once. If the session has ended, it is renewed and the call repeated.
+
+        Cost: by ``prices.price_of``.
 
         Args:
-            path: below the API version (``sobjects/Account/describe``), or from the root (``/services/…``).
+            path: below the API version (``sobjects/Account/describe``), or from the root
+                (``/services/…``).
             stream: leave the body on the wire; the caller closes the answer.
             timeout_s: how long to wait for the next byte.
-            what: the call in the words of people, for messages; else its method and path.
+            what: names the call in messages; default: its method and path.
 
         Raises:
             QuotaSignal: the gate is closed, or the org itself refuses for its allowance.
@@ -202,7 +209,9 @@ class OrgClient:
         return response
 
     def fetch_json(self, method: str, path: str, **options: Any) -> Any:
-        """The parsed body of a call, tried again while it fails in a passing way. Options are those of ``request``."""
+        """
+        The parsed body of a call, repeated while it fails for a moment. Options: see ``request``.
+        """
 
         def once() -> Any:
             response = self.request(method, path, **options)
@@ -221,8 +230,8 @@ class OrgClient:
         if "://" in path.split("?", maxsplit=1)[0] or path.startswith("//"):
             if not path.startswith(f"{self.instance_url}/"):
                 raise ObjectError(
-                    f"org {self.name}: an answer names an address outside of the org. sfnb does not "
-                    "follow it.",
+                    f"org {self.name}: an answer names an address outside of the org. "
+                    "sfnb does not follow it.",
                     code="STRANGE_ADDRESS",
                 )
             return path
@@ -241,23 +250,25 @@ class OrgClient:
         return f"/services/data/v{self.api_version}/{path}"
 
     def retrying(self, fn: Callable[[], T]) -> T:
-        """What ``fn`` returns, tried again while it fails in a passing way; each try is a counted call."""
+        """What ``fn`` returns, repeated while it fails for a moment. Each try is a counted call."""
         return retry(self.clock, current_context().stop, fn)
 
     def close(self) -> None:
-        """Give back the connections. The session stays open in the org: other processes may use it."""
+        """Give back the connections. The session stays open in the org for other processes."""
         self.session.close()
 
     def _refusal(
         self, response: requests.Response, what: str, *, stream: bool
     ) -> BaseException | None:
-        # A body that the caller wants to read as it comes is left on the wire; a refusal's was read.
+        # A streamed body is left on the wire for the caller; that of a refusal has been read.
         is_good = response.status_code < 300
         body = b"" if stream and is_good else response.content
         return refusal_of(response.status_code, response.headers, body, what=what)
 
     def _not_answered(self, err: Exception, what: str) -> Exception:
-        """Our error for what the libraries raise. Their own messages may quote headers, so none is kept."""
+        """
+        Our error for what the libraries raise. Their messages may quote headers, so none is kept.
+        """
         kind = type(err).__name__
         if isinstance(err, requests.exceptions.SSLError):
             return LoginError(
@@ -301,13 +312,14 @@ class OrgClient:
 
     def _follow(self, used: Session, target: str, what: str) -> None:
         """
-        Log in again after a redirect to another host; only the login can say that the org is there now.
+        Log in again after a redirect to another host: only the login can say that the org has
+            moved.
 
-        No call and no token goes to that host unless the login names it. A host that the login does not
-        name is asked about once.
+        No call and no token goes to that host unless the login names it. If it does not, the host
+        is remembered, and no further login is tried for it.
 
         Raises:
-            OrgUnavailable: the org is not there: a proxy, a login page of the network, or a forgery.
+            OrgUnavailable: it is a proxy, a login page of the network, or a forgery.
         """
         host = urlsplit(target).netloc
         if host in self._strange_hosts:
@@ -321,7 +333,9 @@ class OrgClient:
             raise _strange_address(what, target)
 
     def _take_newer_version(self) -> bool:
-        """Whether another API version is used from now on, since the org no longer serves the present one."""
+        """
+        Whether another API version is used from now on, because the org dropped the present one.
+        """
         with self._login_lock:
             version = self._renewal.newest_version(self.instance_url)
             if version == self.api_version:
@@ -347,6 +361,6 @@ def wrong_org(name: str, registered: str, found: str) -> LoginError:
 def _strange_address(what: str, target: str) -> OrgUnavailable:
     host = clean(urlsplit(target).netloc or target)[:200]
     return OrgUnavailable(
-        f"{what}: the answer redirects to {host}, which is not the org's address, so nothing was sent "
-        "there. Check the proxy; if the org has moved, register it again with its new address."
+        f"{what}: the answer redirects to {host}, which is not the org's address. Nothing was sent "
+        "there. Check the proxy. If the org has moved, register it again with its new address."
     )

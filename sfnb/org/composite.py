@@ -1,9 +1,9 @@
 """
-Many calls in one: ``POST /composite`` carries up to 25 subrequests, 5 of them queries, for one counted call
-(REST guide, Composite).
+Many calls in one: ``POST /composite`` carries up to 25 subrequests, 5 of them queries, for one
+counted call (REST guide, Composite).
 
-The inner bodies are cut out of the answer as JSON text. Parsing them into Python objects first, only to hand their
-text on to Arrow, would cost more than everything else.
+The inner bodies are cut out of the answer as JSON text, for Arrow to read. Parsing them into Python
+objects first would cost more than everything else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class SubRequest:
 
     Args:
         reference: letters, digits and underscores, unique within the call.
-        url: from the root: ``/services/data/v66.0/…``, its query string encoded. See ``OrgClient.data_path``.
+        url: from the root (``/services/data/v66.0/…``), its query string encoded; see
+            ``OrgClient.data_path``.
     """
 
     reference: str
@@ -58,7 +59,7 @@ class SubResponse:
     body: bytes = field(repr=False)
 
     def refusal(self, what: str) -> SfnbError | QuotaSignal | None:
-        """The error this answer stands for, or None when it is a good one. ``what`` names it for people."""
+        """The error that this answer means; None when it is good. ``what`` names the call."""
         return refusal_of(self.status, {}, self.body, what=what)
 
 
@@ -68,7 +69,7 @@ def group_subrequests(
     max_size: int = MAX_SUBREQUESTS,
     max_queries: int = MAX_QUERIES,
 ) -> list[list[SubRequest]]:
-    """The subrequests in as few calls as their order of arrival allows; queries and others fill up the same call."""
+    """The subrequests in as few calls as possible; queries and others share a call."""
     groups: list[list[SubRequest]] = []
     open_for = {
         True: 0,
@@ -118,7 +119,7 @@ def cut_composite(text: bytes) -> list[SubResponse]:
     The parts of a composite answer.
 
     Raises:
-        TransientError: it is no whole answer.
+        TransientError: it is cut off, or not an answer of a composite call.
     """
     spans = _body_spans(text)
     answer = json_of(_with_numbers(text, spans), what="composite")
@@ -135,8 +136,9 @@ def _part(text: bytes, spans: Sequence[tuple[int, int]], part: Any) -> SubRespon
     return SubResponse(reference, status, _body(text, spans, part["body"]))
 
 
-# To the next bracket, strings skipped whole: one step for each record, not for each value. Possessive
-# quantifiers, and matches that start where the last one ended: no text makes it try again.
+# To the next bracket, strings skipped whole: one step for each record, not for each value.
+# Possessive quantifiers, and matches that start where the last one ended: no text makes it try
+# again.
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\]])', re.DOTALL)
 _BODY_KEY = re.compile(rb'"body"[ \t\r\n]{0,100}:[ \t\r\n]{0,100}\Z')
 _KEY_BYTES = 220
@@ -163,7 +165,9 @@ def _body_spans(text: bytes) -> list[tuple[int, int]]:
 
 
 def _with_numbers(text: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
-    """The answer with each of these bodies replaced by its number in brackets, which no other body can be."""
+    """
+    The answer with each of these bodies replaced by its number in brackets, like no other body.
+    """
     edges = [0, *(edge for span in spans for edge in span), len(text)]
     outside = [text[edges[n] : edges[n + 1]] for n in range(0, len(edges), 2)]
     return b"".join(

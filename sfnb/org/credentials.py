@@ -1,4 +1,4 @@
-"""The ways into an org, as values made of a registered org's settings and secrets; their repr shows no secret (P7)."""
+"""The ways into an org: values made of settings and secrets. Their repr shows no secret (P7)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ class TokenCredentials:
 @dataclass(frozen=True, slots=True)
 class PasswordCredentials:
     """
-    Username and password. Without ``client_id`` by SOAP ``login()``, which Salesforce serves up to API version 64.0
-    and ends in Summer '27; with it by the OAuth password flow, which orgs made since Summer '23 refuse by default.
+    Username and password.
+
+    Without ``client_id`` by SOAP ``login()``, which Salesforce serves up to API version 64.0 and
+    ends in Summer '27. With it by the OAuth password flow, which orgs made since Summer '23 refuse
+    by default.
     """
 
     url: str
@@ -96,7 +99,8 @@ def credentials_of(config: OrgConfig, environ: Mapping[str, str] | None = None) 
             return read_secret(config.name, role, config.secrets[role], environ)
         if is_needed:
             raise CallerError(
-                f"org {config.name}: no {role.replace('_', ' ')} is registered. Add the org again with one."
+                f"org {config.name}: no {role.replace('_', ' ')} is registered. "
+                "Add the org again with one."
             )
         return ""
 
@@ -136,12 +140,13 @@ def credentials_of(config: OrgConfig, environ: Mapping[str, str] | None = None) 
 
 
 def _start(config: OrgConfig) -> str:
-    # A login may have told another host since (a My Domain behind login.salesforce.com); it still starts at the domain.
+    # instance_url is where an earlier login led, such as the My Domain behind login.salesforce.com.
+    # The login still starts at the domain that was registered.
     return login_url(config.domain or config.instance_url)
 
 
 def _audience(url: str) -> str:
-    """Who the JWT is for: the login server of production or of sandboxes, whatever host it is sent to."""
+    """Who the JWT is for: the login server of production or of sandboxes, whatever the host."""
     is_sandbox = "//test." in url or ".sandbox." in url
     return "https://test.salesforce.com" if is_sandbox else "https://login.salesforce.com"
 

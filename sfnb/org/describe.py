@@ -14,7 +14,9 @@ from sfnb.org.ids import is_api_name
 from sfnb.org.prices import MAX_SUBREQUESTS
 
 MAX_NAMES_CHARS = 12_000
-"""Of a list of object names in an address: Salesforce refuses address and headers of over 16,384 bytes together."""
+"""
+Of object names in an address. Salesforce refuses address and headers of over 16,384 bytes together.
+"""
 
 
 def fetch_objects(org: OrgClient) -> list[ObjectInfo]:
@@ -47,7 +49,9 @@ def fetch_schemas(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSchem
     """
     The describe of each object; a refused object has its error as value.
 
-    Cost: 1 API call for 25 objects; 1 each for those of a composite call that the org refuses as a whole.
+    Cost: 1 API call for 25 objects. Where the org refuses a composite call as a whole, 1 for each
+        of
+    its objects.
     """
     found: dict[str, ObjectSchema | ObjectError] = {}
     for start in range(0, len(names), MAX_SUBREQUESTS):
@@ -96,19 +100,23 @@ def _describe_one(org: OrgClient, name: str) -> ObjectSchema | ObjectError:
 
 def parse_schema(name: str, answer: object) -> ObjectSchema | ObjectError:
     """The schema in a describe answer; pure. The error says what is wrong with it."""
-    told = mapping_of(answer)
-    listed = told.get("fields")
+    described = mapping_of(answer)
+    listed = described.get("fields")
     fields = [parse_field(entry) for entry in mappings_of(listed)]
     good = [field for field in fields if field is not None]
-    if not isinstance(listed, list) or len(good) < len(listed) or not is_api_name(told.get("name")):
+    if (
+        not isinstance(listed, list)
+        or len(good) < len(listed)
+        or not is_api_name(described.get("name"))
+    ):
         return ObjectError(f"{name}: its describe is not as Salesforce makes it.", code="DESCRIBE")
     if len({field.name.lower() for field in good}) < len(good):
         return ObjectError(f"{name}: its describe has two fields of one name.", code="DESCRIBE")
-    return ObjectSchema(told["name"], tuple(good), told)
+    return ObjectSchema(described["name"], tuple(good), described)
 
 
 def parse_field(entry: Mapping[str, Any]) -> FieldInfo | None:
-    """One field of a describe; attributes that older versions lack have Salesforce's usual value."""
+    """One field of a describe. Attributes that older versions lack get Salesforce's usual value."""
     name, kind = entry.get("name"), entry.get("type")
     if not is_api_name(name) or not isinstance(kind, str):
         return None
@@ -127,10 +135,12 @@ def parse_field(entry: Mapping[str, Any]) -> FieldInfo | None:
 
 def fetch_counts(org: OrgClient, names: Sequence[str]) -> dict[str, int]:
     """
-    About how many records each object has; the recycle bin and archived rows are not in it, and it lags.
+    Roughly how many records each object has, without the recycle bin and archived rows. It lags.
 
-    An object that Salesforce keeps no figure of is missing. Cost: 1 API call, whatever the number of names; only if
-    the org does not answer for all objects at once, 1 for some 500 names.
+    An object for which Salesforce keeps no count is missing.
+
+    Cost: 1 API call, whatever the number of names. Where the org does not answer for all objects at
+    once, 1 for each 500 names or so.
 
     Raises:
         ObjectError: the user lacks the permission View Setup and Configuration.
@@ -148,7 +158,7 @@ def fetch_counts(org: OrgClient, names: Sequence[str]) -> dict[str, int]:
 
 
 def split_names(names: Sequence[str], *, max_chars: int = MAX_NAMES_CHARS) -> list[list[str]]:
-    """The names in groups that fit into an address, commas (three characters when encoded) included."""
+    """The names in groups that fit into an address. A comma takes three characters there."""
     groups: list[list[str]] = [[]]
     chars = 0
     for name in names:

@@ -1,9 +1,9 @@
 """
 The org's own log of API calls: EventLogFile, event type ApiTotalUsage, one CSV row for each call.
 
-Daily files appear the day after, hourly ones (with Event Monitoring) after three to six hours; another one may follow
-with what came in late (Object Reference, EventLogFile). Columns change by release, so the header row is read and what
-is missing is taken as not told.
+Daily files appear the day after, hourly ones (with Event Monitoring) after three to six hours. A
+further file may follow with what arrived late (Object Reference, EventLogFile). Columns change by
+release, so the header row is read, and a missing column is empty.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ MAX_GROUPS = 200_000
 """Combinations of hour and caller kept before they are summed up again."""
 
 MAX_CALLERS = 500
-"""Callers of one file that are told apart; the others are kept together, as one that is not named."""
+"""Callers of one file that are kept by name; the others are summed up as one without a name."""
 
-NOT_TOLD_APART = Caller("(all others)", "(all others)", "", "", is_sfnb=False)
+UNNAMED = Caller("(all others)", "(all others)", "", "", is_sfnb=False)
 SEPARATOR = b"\x1f"
 
 MAX_PAGES = 1000
@@ -78,7 +78,8 @@ def fetch_event_files(org: OrgClient, since: datetime) -> list[EventFile]:
     except ObjectError as err:
         if err.code != "INVALID_FIELD":
             raise
-        # Orgs without hourly logs lack the fields Interval and Sequence: their files are daily ones.
+        # Orgs without hourly logs lack the fields Interval and Sequence: their files are daily
+        # ones.
         return _fetch_files(org, since, "")
 
 
@@ -107,13 +108,14 @@ def parse_event_files(answer: object) -> tuple[list[EventFile], str]:
     Raises:
         ObjectError: it is no list of files.
     """
-    told = mapping_of(answer)
-    if not isinstance(told.get("records"), list):
+    listed = mapping_of(answer)
+    if not isinstance(listed.get("records"), list):
         raise ObjectError("the answer is no list of event log files.", code="NO_RECORDS")
-    following = "" if told.get("done", True) is True else text_of(told.get("nextRecordsUrl"))
-    if told.get("done", True) is not True and not following:
+    is_done = listed.get("done", True) is True
+    following = "" if is_done else text_of(listed.get("nextRecordsUrl"))
+    if not is_done and not following:
         raise ObjectError("the list of event log files is cut off.", code="NO_RECORDS")
-    return [_event_file(record) for record in mappings_of(told["records"])], following
+    return [_event_file(record) for record in mappings_of(listed["records"])], following
 
 
 def fetch_tally(org: OrgClient, file: EventFile, *, seen: bytes = b"") -> EventTally:
@@ -145,9 +147,11 @@ def fetch_tally(org: OrgClient, file: EventFile, *, seen: bytes = b"") -> EventT
 
 def tally_events(stream: IO[bytes] | Any, file: EventFile, *, seen: bytes = b"") -> EventTally:
     """
-    A file's calls by hour and caller, and by minute, read block by block: a million lines take seconds, in flat memory.
+    A file's calls by hour and caller, and by minute.
 
-    A row whose time cannot be read is counted where the file begins. Hashes of rows are kept for hourly files only.
+    Read block by block: a million lines take seconds, in flat memory. A row whose time cannot be
+        read
+    counts at the file's beginning. Hashes of rows are kept for hourly files only.
     """
     tally = _Tally(file, np.frombuffer(seen, dtype=np.uint64))
     try:
@@ -175,7 +179,9 @@ def tally_events(stream: IO[bytes] | Any, file: EventFile, *, seen: bytes = b"")
 
 @dataclass
 class _Tally:
-    """Sums over a file's blocks. ``groups`` and ``minutes`` are Arrow tables that are summed up again when long."""
+    """
+    Sums over a file's blocks. ``groups`` and ``minutes`` are summed up again when they grow long.
+    """
 
     file: EventFile
     seen: npt.NDArray[np.uint64]
@@ -195,7 +201,7 @@ class _Tally:
             return
         self.rows += rows.num_rows
         counted = rows["COUNTS_AGAINST_API_LIMIT"]
-        # An empty value: the column was not there, or tells nothing; then the call is taken to count.
+        # Empty: the column is missing or says nothing. Then the call is taken to count.
         counts = pc.or_(pc.is_in(counted, pa.array(TRUE)), pc.equal(counted, b""))
         minute = pc.binary_slice(_timestamps(rows), 0, 12)
         is_sfnb = pc.starts_with(rows["CLIENT_NAME"], SFNB_CLIENT.encode())
@@ -238,12 +244,12 @@ class _Tally:
         groups = groups.append_column("caller", pc.index_in(groups["who"], names))
         hours: dict[tuple[int, Caller], tuple[int, int]] = {}
         for row in _summed(groups, ["hour", "caller"], ["calls", "free"]).to_pylist():
-            caller = callers[row["caller"]] if row["caller"] is not None else NOT_TOLD_APART
+            caller = callers[row["caller"]] if row["caller"] is not None else UNNAMED
             key = (self._minute(row["hour"] + b"00") // 60, caller)
             calls, free = hours.get(key, (0, 0))
             hours[key] = (calls + row["calls"], free + row["free"])
-        told = {number: (calls, own[number]) for number, calls in minutes.items()}
-        return EventTally(self.rows, hours, told, hashes)
+        by_minute = {number: (calls, own[number]) for number, calls in minutes.items()}
+        return EventTally(self.rows, hours, by_minute, hashes)
 
     def _minute(self, text: bytes) -> int:
         try:
@@ -261,7 +267,9 @@ def _filled(column: Any) -> Any:
 
 
 def _timestamps(rows: pa.Table) -> Any:
-    """``yyyyMMddHHmmss…`` of each row: TIMESTAMP, or what TIMESTAMP_DERIVED (ISO) says where that is empty."""
+    """
+    ``yyyyMMddHHmmss…`` of each row: TIMESTAMP, or TIMESTAMP_DERIVED (ISO) where that is empty.
+    """
     derived = pc.replace_substring_regex(
         pc.cast(rows["TIMESTAMP_DERIVED"], pa.string()), r"[-:T]", ""
     )
@@ -277,7 +285,7 @@ def _summed(table: pa.Table, keys: list[str], values: list[str]) -> pa.Table:
 
 
 def _row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
-    """A number for each row, by its request, time, resource and object: rows that agree in these are one call."""
+    """A number for each row. Rows of one request, time, resource and object are one call."""
     import pandas as pd
 
     texts = pc.binary_join_element_wise(
@@ -351,7 +359,8 @@ def parse_moment(value: object) -> datetime:
 
 def unread(listed: list[EventFile], known: dict[str, EventFile]) -> Iterator[EventFile]:
     """
-    The files worth reading, oldest first: not those read before, nor what a daily or a newer daily file stands for.
+    The files worth reading, oldest first: none that was read before, none that a daily file
+        replaces.
     """
     newest: dict[int, EventFile] = {}
     for file in sorted([*known.values(), *listed], key=lambda one: one.created_at):

@@ -1,4 +1,4 @@
-"""The session that carries our calls: it passes the gate, stays at the org, and keeps no cookies."""
+"""The session that carries our calls: it passes the gate, stays at the org, keeps no cookies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OrgSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.max_redirects = MAX_REDIRECTS
-        # One session serves many threads, and cookies would be the one thing that they change in it.
+        # Many threads share a session, and cookies would be the one thing that they change in it.
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:

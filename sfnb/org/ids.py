@@ -15,7 +15,8 @@ def to18(record_id: str) -> str:
     """
     The 18-character form of an id of 15 or 18 characters.
 
-    Each of the three added characters tells which of five characters are upper case, the first one in the lowest bit.
+    Each of the three added characters says which of five characters are upper case, the first one
+    in the lowest bit.
     """
     if not _ID.fullmatch(record_id):
         raise CallerError(
@@ -38,7 +39,7 @@ def is_api_name(name: object) -> bool:
     """
     Whether this can be the name of an object or a field.
 
-    Anything else (a path, a quote, a NUL) would mean something in a query, an address or a file name.
-    Salesforce's names have up to 40 characters, with a namespace and a suffix up to 80.
+    Anything else (a path, a quote, a NUL) would mean something in a query, an address or a file
+    name. Salesforce's names have up to 40 characters, with a namespace and a suffix up to 80.
     """
     return isinstance(name, str) and _NAME.fullmatch(name) is not None

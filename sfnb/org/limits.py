@@ -1,4 +1,4 @@
-"""What the org tells about its budgets: the header of every answer, and ``/limits``."""
+"""The org's budgets, as the header of every answer and ``/limits`` report them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sfnb.org.answers import MOST
 LIMIT_HEADER = "Sforce-Limit-Info"
 MAX_HEADER_CHARS = 8192
 
-# The parts may come in any order with others between them: "api-usage=18/5000; per-app-api-usage=17/250(appName=A)".
-# An app may be called anything, even "x; api-usage=1/2", so what stands in parentheses is taken out first.
+# The parts come in any order, with others between them, as in
+# "api-usage=18/5000; per-app-api-usage=17/250(appName=A)". An app may have any name, even
+# "x; api-usage=1/2", so what stands in parentheses is removed first.
 _API_USAGE = re.compile(r"\s*api-usage\s*=\s*([0-9]{1,15})\s*/\s*([0-9]{1,15})\s*", re.IGNORECASE)
 
 
@@ -21,8 +22,8 @@ def parse_limit_header(text: str | None) -> tuple[int, int] | None:
     """
     ``(used, max)`` of the daily API requests, or None when the header does not say so beyond doubt.
 
-    A wrong number would let calls through the threshold; None only costs a look at ``/limits``. So anything that
-    is ambiguous gives None: two different figures, no digits, open parentheses.
+    A wrong number would let calls through the threshold; None only costs a look at ``/limits``. So
+    anything ambiguous gives None: two different figures, no digits, open parentheses.
     """
     if not text or len(text) > MAX_HEADER_CHARS:
         return None
@@ -54,10 +55,12 @@ def _outside_parentheses(text: str) -> str | None:
 
 def parse_limits(body: object, *, sent_at: datetime, read_at: datetime) -> dict[Api, Reading]:
     """
-    The readings in an answer of ``/limits``; a budget that is missing or unclear there is missing here.
+    The readings in an answer of ``/limits``. A budget that is missing or unclear there is missing
+    here.
 
-    The permission View Setup and Configuration brings the keys; an org without a feature lacks its key. Per-app
-    figures sit inside the entries and are not ours. ``Remaining`` may be negative in an org that may overshoot.
+    The keys need the permission View Setup and Configuration; an org without a feature lacks its
+    key. Figures of single apps sit inside the entries and are not used. ``Remaining`` is negative
+    in an org that may exceed its maximum.
     """
     readings: dict[Api, Reading] = {}
     if not isinstance(body, Mapping):

@@ -51,10 +51,10 @@ class Opener:
         self._credentials = credentials_of(config)
 
     def open(self) -> Session:
-        """A new session. Raises what ``login`` raises, and LoginError when it leads into another org."""
+        """A new session. Raises what ``login`` raises; LoginError if it leads into another org."""
         config = self.config
         with http_session(_start(self._credentials), self._clock, ca_file=config.ca_file) as http:
-            # With an auth of our own, requests ignores a .netrc, which would replace the header of userinfo.
+            # With an auth of our own, requests ignores a .netrc, which would replace our header.
             http.auth = _unchanged
             opened = login(self._credentials, http, clock=self._clock)
         if config.org_id and opened.org_id not in ("", config.org_id):
@@ -87,20 +87,21 @@ class Opener:
                 served = []
         if not served:
             raise LoginError(
-                f"org {config.name}: {instance_url} does not list its API versions as a Salesforce org "
-                "does. Check the address, and whether a proxy or a maintenance page answers instead."
+                f"org {config.name}: {instance_url} does not list its API versions as a Salesforce "
+                "org does. Check the address, and whether a proxy or a maintenance page answers."
             )
         highest = self._settings.api_version if self._settings else NEWEST_API_VERSION
         wanted = min(highest, NEWEST_API_VERSION, key=float)
         usable = [version for version in served if float(version) <= float(wanted)]
         if not usable:
             raise LoginError(
-                f"org {config.name} serves API versions {', '.join(served[:20])}, none up to {wanted}."
+                f"org {config.name} serves API versions {', '.join(served[:20])}, none up to "
+                f"{wanted}. Update sfnb."
             )
         return max(usable, key=float)
 
     def keep(self, *, instance_url: str = "", api_version: str = "") -> None:
-        """Keep the org's new address or API version in the settings; this run goes on in any case."""
+        """Keep the org's new address or API version in the settings, if they can be written."""
         self.config = replace(
             self.config,
             instance_url=instance_url or self.config.instance_url,
@@ -141,7 +142,7 @@ def open_client(settings: Settings, name: str, *, state: State, clock: Clock) ->
 
     Raises:
         CallerError: no org has that name.
-        LoginError: it refused the login, cannot be reached, or is another org than the registered one.
+        LoginError: it refused the login, cannot be reached, or is not the registered org.
     """
     config = settings.org(name)
     opener = Opener(settings, config, clock)
@@ -200,7 +201,8 @@ def _with_org_id(
     """
     The session with the Organization Id, which a query tells.
 
-    The ledger books this call under the org's address, the only name for its allowance until the answer arrives.
+    The ledger books this call under the org's address: until the answer arrives, its allowance has
+    no other name.
     """
     name = opener.config.name
     gate = Gate(ledger, urlsplit(opened.instance_url).netloc, clock=clock)

@@ -1,9 +1,9 @@
 """
 What each HTTP call draws from the four budgets: a pure table.
 
-A call that this table does not know costs one API call; only what Salesforce leaves uncounted is free. Where the cost
-cannot be known before sending (PK chunking of Bulk API 1 makes batches by itself), the next reading of the org's own
-gauge corrects us.
+A call that this table does not know costs one API call; only what Salesforce does not count is
+free. Where the cost cannot be known before sending (PK chunking of Bulk API 1 creates batches on
+its own), the org's next reading corrects us.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _BATCH_ROWS = 10_000  # Bulk API 2.0 splits an upload into batches of 10,000 row
 _LEAST_ROW_BYTES = 19  # an 18-character id and a line feed
 _MOST_UPLOAD_BYTES = 150_000_000  # Bulk API 2.0 guide, upload limit
 
-# SOAP login() is served before there is a session, so nothing can be charged for it; no limit header comes either.
+# SOAP login() is answered before there is a session, so nobody can be charged; it has no limit
+# header.
 _SOAP_LOGIN = re.compile(rb"<(?:\w+:)?login[\s>]")
 _FREE_PATHS = re.compile(r"/services/oauth2/.*|/id/.*|/services/data/?")
 _QUERY_RESULTS = re.compile(r"/services/data/v[\d.]+/jobs/query/\w+/results/?")
@@ -37,7 +38,7 @@ def price_of(method: str, url: str, body: object = None, *, expected_mb: int = 0
 
     Args:
         body: what is sent: bytes, text, a stream or None.
-        expected_mb: what a Bulk API 2.0 result page is expected to hold; Salesforce counts MB of query results a day.
+        expected_mb: of a Bulk API 2.0 result page; Salesforce counts MB of query results a day.
     """
     method = method.upper()
     path = urlsplit(url).path.lower()

@@ -1,7 +1,9 @@
 """
-What an answer of Salesforce's means for us: a pure translation from status, headers and body to our errors.
+What an answer of Salesforce means for us: a pure translation of status, headers and body into
+errors.
 
-The codes and texts are those of the REST guide (Status codes and error responses) and of the Bulk API 2.0 guide.
+Codes and texts come from the REST guide (Status Codes and Error Responses), the Bulk API 2.0 guide
+and recorded answers of real orgs.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ from sfnb.org.secrets import clean, mask
 
 _PASSING_STATUS = frozenset({406, 420, 429, 500, 502, 503, 504})
 _AWAY_STATUS = frozenset({420, 502, 503, 504})
-"""Of the edge (420: "enhance your calm", in front of the instance) and of maintenance: no call would be answered."""
+"""
+Of the edge in front of the instance (420, "enhance your calm") and of maintenance: any call gets
+it.
+"""
 
 _PASSING_CODES = frozenset(
     {
@@ -46,9 +51,15 @@ _ADVICE: Mapping[str, str] = {
     "FEATURENOTENABLED": "Enable the feature in the org's Setup, or leave the object out.",
     "FORBIDDEN": "Give the user access to it, or the permission View All Data.",
     "INSUFFICIENT_ACCESS": "Give the user access to it, or the permission View All Data.",
-    "INSUFFICIENT_ACCESS_OR_READONLY": "Give the user access to it, or the permission View All Data.",
-    "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": "Give the user access to the related record as well.",
-    "INVALID_FIELD": "The field is gone or hidden: describe the object again, or give the user field access.",
+    "INSUFFICIENT_ACCESS_OR_READONLY": (
+        "Give the user access to it, or the permission View All Data."
+    ),
+    "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": (
+        "Give the user access to the related record as well."
+    ),
+    "INVALID_FIELD": (
+        "The field is gone or hidden: describe the object again, or give the user field access."
+    ),
     "INVALID_TYPE": "The object is gone, misspelt or hidden from the user.",
     "OPERATION_TOO_LARGE": "Give the user the permission View All Data.",
     "TXN_SECURITY_METERING_ERROR": "Give the user the permission Exempt from Transaction Security.",
@@ -59,7 +70,7 @@ def refusal_of(
     status: int, headers: Mapping[str, str], body: bytes, *, what: str
 ) -> SfnbError | QuotaSignal | None:
     """
-    The error that an answer stands for, or None when it is a good one.
+    The error that an answer means; None when it is good.
 
     Args:
         headers: of the answer; must be case-insensitive. Empty for a part of a composite answer.
@@ -84,7 +95,8 @@ def refusal_of(
 
 def _is_away(status: int, code: str, message: str) -> bool:
     if code == "API_CURRENTLY_DISABLED":
-        # Meant for a moment's trouble of the whole org; "for this user" names the user's profile instead.
+        # The SOAP guide means a moment's trouble of the whole org. With "for this user" it is the
+        # user's profile, and lasts.
         return "for this user" not in message.lower()
     return status in _AWAY_STATUS or code == "SERVER_UNAVAILABLE"
 
@@ -97,7 +109,7 @@ def _lasting(status: int, code: str, said: str, what: str) -> SfnbError:
         return _no_api(said)
     if code == "INVALID_QUERY_LOCATOR" or (status in (404, 409) and _RESULTS.search(what)):
         return ResultsGone(
-            f"{said} The object is to be read again from its start.", code=code or "NOT_FOUND"
+            f"{said} The object must be read again from its start.", code=code or "NOT_FOUND"
         )
     advice = _ADVICE.get(code, "")
     if status == 410:
@@ -107,17 +119,22 @@ def _lasting(status: int, code: str, said: str, what: str) -> SfnbError:
 
 def _no_api(said: str) -> LoginError:
     return LoginError(
-        f"{said} Give the user the permission API Enabled, or check that the org's edition has the API."
+        f"{said} Give the user the permission API Enabled, or check that the org's edition has "
+        "the API."
     )
 
 
 def is_of_all_calls(status: int, body: bytes) -> bool:
-    """Whether any call would be refused like this one: a dead session, no API, an old API version."""
+    """
+    Whether any call would be refused so: the session ended, no API, an API version that is gone.
+    """
     return status in (401, 410) or isinstance(refusal_of(status, {}, body, what=""), LoginError)
 
 
 def parse_error(body: bytes) -> tuple[str, str]:
-    """``(code, message)`` of an error body in any of Salesforce's shapes; empty where it has none."""
+    """
+    ``(code, message)`` of an error body in any of Salesforce's shapes; empty where it has none.
+    """
     try:
         answer: Any = json_of(body, what="") if body.strip() else None
     except TransientError:
@@ -160,7 +177,7 @@ def _plain(message: str) -> str:
 
 def _spent_budget(code: str, message: str) -> Api | None:
     if code == "REQUEST_LIMIT_EXCEEDED":
-        # One code for two cases: the day's total, and too many long calls at once, which passes in a moment.
+        # One code for two cases: the day's total, and too many long calls at once, which passes.
         return None if "concurrent" in message.lower() else "api"
     if code == "LIMIT_EXCEEDED" or (code == "API_ERROR" and "bulk v2 query" in message.lower()):
         return "bulk2_mb" if "result size" in message.lower() else "bulk2"
@@ -170,8 +187,8 @@ def _spent_budget(code: str, message: str) -> Api | None:
 
 
 def _quota(api: Api, headers: Mapping[str, str], said: str) -> QuotaSignal:
-    told = parse_limit_header(headers.get(LIMIT_HEADER)) if api == "api" else None
-    used, most = told or (-1, -1)
+    reading = parse_limit_header(headers.get(LIMIT_HEADER)) if api == "api" else None
+    used, most = reading or (-1, -1)
     return QuotaSignal(
         api,
         used=used,
@@ -196,8 +213,8 @@ def _from_html(status: int, headers: Mapping[str, str], what: str) -> SfnbError:
             f"{what}: the query is too long for an address (HTTP {status}).", code="URI_TOO_LONG"
         )
     return OrgUnavailable(
-        f"{what}: a web page came instead of data (HTTP {status}). The org may be in maintenance; if it lasts, "
-        "check the org's address and the proxy.",
+        f"{what}: received a web page instead of data (HTTP {status}). The org may be in "
+        "maintenance. If it lasts, check the org's address and the proxy.",
         retry_after_s=retry_after_s(headers),
     )
 

@@ -1,9 +1,10 @@
 """
 The standard report "API Usage Last 7 Days": who made how many calls on which calendar day.
 
-For orgs without an event log, or users who may not read it. The report is made by Salesforce and its columns are
-nowhere promised, so they are recognized by their types and labels, and unknown ones are passed over. Its form is that
-of the Reports and Dashboards REST API guide (Execute Sync; Decode the Fact Map).
+For orgs without an event log, or users who may not read it. Salesforce makes the report and
+promises no columns, so they are recognized by type and label, and unknown ones are ignored. The
+form of the answer is that of the Reports and Dashboards REST API guide (Execute Sync; Decode the
+Fact Map).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Cells = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns that matter: the day's, the user's (empty: none), and those that may hold calls."""
+    """Names of the columns that matter: day, user (empty: none), and those that may hold calls."""
 
     day: str
     user: str
@@ -41,10 +42,12 @@ class Columns:
 
 def fetch_user_days(org: OrgClient) -> list[UserDay]:
     """
-    What the report tells now. Cost: 2 API calls; 3 where the report is not among those looked at recently.
+    What the report says now.
+
+    Cost: 2 API calls; 3 where the report is not among those viewed recently.
 
     Raises:
-        ObjectError: the report is not there for this user, may not be run, or is not of the form it should be.
+        ObjectError: the user does not see the report or may not run it, or its form is unknown.
         QuotaSignal: the gate is closed.
     """
     report_id = _fetch_report_id(org)
@@ -74,10 +77,10 @@ def _fetch_report_id(org: OrgClient) -> str:
 
 def parse_user_days(body: object) -> list[UserDay]:
     """
-    The lines of a report's answer, by day and user; pure. Tabular, summary and matrix reports will do.
+    The lines of a report's answer, by day and user; pure. Tabular, summary or matrix report.
 
     Raises:
-        ObjectError: it is no report's answer, or has no column of days or calls, or details were cut off.
+        ObjectError: it is no report, has no column of days or calls, or lacks some of its lines.
     """
     if not isinstance(body, Mapping) or not isinstance(body.get("factMap"), Mapping):
         raise ObjectError(f'"{USAGE_REPORT}": the answer is no report.')
@@ -128,7 +131,7 @@ def columns_of(infos: Mapping[str, Mapping[str, Any]]) -> Columns:
         missing = "days" if not days else "calls"
         known = ", ".join(sorted(infos)) or "none"
         raise ObjectError(
-            f'"{USAGE_REPORT}": it has no column of {missing} that is known here; its columns: {known}.'
+            f'"{USAGE_REPORT}": no column of {missing} is known here. Its columns: {known}.'
         )
     return Columns(days[0], users[0] if users else "", tuple(calls))
 
@@ -146,7 +149,9 @@ def _lines(
     *,
     is_whole: bool,
 ) -> Iterator[Cells]:
-    """The lines of one innermost cell: its sum where the groups name the day and the user, else its detail rows."""
+    """
+    The lines of one innermost cell: its sum where the groups name day and user, else its rows.
+    """
     is_named = columns.day in cells and (not columns.user or columns.user in cells)
     sums = dict(zip(aggregates, _mappings(fact.get("aggregates")), strict=False))
     if is_named and any(_number(sums.get(name)) is not None for name in columns.calls):

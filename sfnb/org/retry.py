@@ -18,13 +18,16 @@ MAX_WAIT_S = 60.0
 
 
 class GaugeUnreadable(TransientError):
-    """The quota could not be read just now. When that stays so, the job pauses: it never goes on blindly (P1)."""
+    """
+    The quota could not be read just now. If that lasts, the job pauses: it never calls blindly
+    (P1).
+    """
 
     api = "api"
 
 
 class TriesSpent(TransientError):
-    """What was tried again and again and did not work; a ``retry`` further out leaves it alone."""
+    """All tries failed. A ``retry`` further out does not repeat it."""
 
 
 class StillUnavailable(TriesSpent, OrgUnavailable):
@@ -33,7 +36,8 @@ class StillUnavailable(TriesSpent, OrgUnavailable):
 
 def wait_before(attempt: int, *, jitter: float, retry_after_s: float | None = None) -> float:
     """
-    Seconds to wait after the given failed try (1 is the first): 1, 2, 4 … at most 60, each cut by up to half.
+    Seconds to wait after this failed try (1: the first): 1, 2, 4 … at most 60, each cut by up to
+    half.
 
     Args:
         jitter: 0 to 1, random: many workers that failed together do not come back together.
@@ -47,10 +51,11 @@ def retry(
     clock: Clock, stop: threading.Event | None, fn: Callable[[], T], *, tries: int = MAX_TRIES
 ) -> T:
     """
-    What ``fn`` returns, tried at most ``tries`` times while it fails in a passing way.
+    What ``fn`` returns, tried at most ``tries`` times while it fails for a moment.
 
     Raises:
-        TriesSpent: the last failure, when all tries failed; StillUnavailable when the org was away then.
+        TriesSpent: all tries failed; the last failure. StillUnavailable where the org was away
+            then.
         QuotaSignal: when all tries failed because the quota could not be read.
         StopSignal: ``stop`` was set while waiting.
     """

@@ -1,4 +1,6 @@
-"""Secrets: read where they are kept, put into the keyring, and masked wherever text goes out (P7)."""
+"""
+Secrets: read where they are kept, put into the keyring, and masked wherever text goes out (P7).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ def clean(text: str) -> str:
 
 
 def mask(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the given secrets, anything that looks like a token, and control characters."""
+    """The text without these secrets, whatever looks like a token, and control characters."""
     # Before and after cleaning: an escape sequence may swallow a token's first letter, or split it.
     return _masked(clean(_masked(text, secrets)), secrets)
 

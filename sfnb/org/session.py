@@ -25,7 +25,7 @@ class Session:
         refresh_token: a new one, when the org handed one out.
 
     Raises:
-        LoginError: the token could not be sent: a line end, a space or a letter beyond ASCII is in it.
+        LoginError: the token has a line end, a space or a letter beyond ASCII: it cannot be sent.
     """
 
     instance_url: str
@@ -38,14 +38,14 @@ class Session:
         # The libraries would refuse such a header with the token in their message (P7).
         if not _TOKEN.fullmatch(self.token):
             raise LoginError(
-                "the access token has a line end, a space, a typographic quote or another character "
-                "that no token has. Copy it again, without quotes."
+                "the access token has a line end, a space, a typographic quote or another "
+                "character that no token has. Copy it again, without quotes."
             )
 
 
 class Access(AuthBase):
     """
-    The org's present session. Signs each request to the org's own host, whoever made it, and no other.
+    The org's present session. Signs each request to the org's own host, whoever made it; no other.
 
     An analyst's ``org.sf`` goes on with the new session after a renewal. Replacing ``session`` is
     atomic. Where the org has moved, calls that still name an address of before go to the new one.

@@ -1,8 +1,9 @@
 """
-The seam to the network: every call to the org passes ``GateAdapter``, ours and those that simple-salesforce makes.
+The seam to the network: every call to the org passes ``GateAdapter``, ours and simple-salesforce's.
 
-For each call: price it, ask the gate, send it, read what the org tells about its budgets, settle. A call that fails on
-the way is settled too: it may have reached the org, so it counts unless it surely never left.
+For each call: price it, ask the gate, send it, read the org's budgets from the answer, settle. A
+call that fails is settled too: it may have reached the org, so it counts unless it surely never
+left.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from sfnb.version import __version__
 
 CONNECT_TIMEOUT_S = 20.0
 READ_TIMEOUT_S = 620.0
-"""Salesforce gives up on a call after ten minutes (Limits guide); waiting longer is waiting for nobody."""
+"""Salesforce gives up on a call after ten minutes (Limits guide); no answer comes later."""
 
 MAX_CONNECTIONS = 32
 
@@ -52,7 +53,7 @@ class CallContext:
 
     Args:
         expected_mb: what the next Bulk result page is expected to hold.
-        on_call: told the price of each call that was sent.
+        on_call: called with the price of each call that was sent.
         stop: set when a person wants the job to end; waits between tries listen to it.
     """
 
@@ -69,7 +70,8 @@ _context: ContextVar[CallContext] = ContextVar("sfnb_call_context", default=Call
 @contextmanager
 def call_context(**changes: Any) -> Iterator[CallContext]:
     """
-    Calls made in this block are put down to this job and object. Blocks nest: what is not given stays.
+    Calls made in this block are booked on this job and object. Blocks nest: what is not given
+    stays.
 
     A thread starts without a context: open one in the thread that calls.
     """
@@ -90,11 +92,11 @@ class GateAdapter(HTTPAdapter):
     """
     A transport adapter that sends nothing the gate does not let through.
 
-    Without a gate (before a login has told which org it is) only free calls pass. Safe for threads.
+    Without a gate (before a login has named the org) only free calls pass. Safe for threads.
 
     Args:
-        url: the org's origin as registered. A plain ``http://`` one on this machine is used even where the caller
-            built ``https://``, as simple-salesforce always does.
+        url: the org's origin as registered. A plain ``http://`` one on this machine is used even
+            where the caller built ``https://``, as simple-salesforce always does.
         ca_file: certificate authorities to trust; empty: the usual ones, or REQUESTS_CA_BUNDLE.
     """
 
@@ -212,15 +214,15 @@ class GateAdapter(HTTPAdapter):
                 except GaugeUnknown as err:
                     unknown = err
                 look = self._look(request, really_send)
-                if not look.is_told:
+                if not look.has_numbers:
                     break
-            # The answer told the numbers, but meanwhile another thread's call brought none (a 401, a
-            # 503): look again. A quota pause needs a number, or an org that does not tell it.
+            # The look brought numbers, but meanwhile another thread's call brought none (a 401, a
+            # 503), so it was repeated. A quota pause needs a number, or an org that hides it.
             try:
                 return ask()
             except GaugeUnknown as err:
                 unknown = err
-        if look.is_told or look.status >= 500 or look.status in (406, 420, 429):
+        if look.has_numbers or look.status >= 500 or look.status in (406, 420, 429):
             raise GaugeUnreadable(
                 f"the org's limits could not be read (HTTP {look.status})."
             ) from unknown
@@ -247,8 +249,10 @@ class GateAdapter(HTTPAdapter):
             raise GaugeUnreadable(f"the org's limits could not be read: {err}") from err
         if is_of_all_calls(response.status_code, response.content):
             raise _Refused(response)
-        is_told = response.status_code == 200 and bool(self._readings(response, self._clock.now()))
-        return _Look(response.status_code, is_told)
+        has_numbers = response.status_code == 200 and bool(
+            self._readings(response, self._clock.now())
+        )
+        return _Look(response.status_code, has_numbers)
 
     def _limits_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """``/limits`` of the org that this call goes to, with its session."""
@@ -293,13 +297,13 @@ class GateAdapter(HTTPAdapter):
                 context.on_call(price)
 
     def _read(self, response: requests.Response, *, is_streamed: bool) -> None:
-        """Read the body within bounds, unless the caller wants to read it himself; a refusal's always."""
+        """Read the body within bounds; a streamed one only where it is a refusal."""
         if not is_streamed or response.status_code >= 300:
             path = urlsplit(response.url or "").path
             read_body(response, what=f"the answer of {path}", clock=self._clock)
 
     def _readings(self, response: requests.Response, sent_at: datetime) -> list[Reading]:
-        """What this answer tells: its header is exact for ``api``; a ``/limits`` body has the rest."""
+        """The readings in this answer: ``api`` by its header; the others by a ``/limits`` body."""
         found: dict[Api, Reading] = {}
         if response.status_code == 200 and _is_limits(response.request):
             try:
@@ -320,7 +324,7 @@ class GateAdapter(HTTPAdapter):
     def _the_gate(self) -> Gate:
         if self.gate is None:
             raise CallerError(
-                "this call counts against the org's allowance, and it is not known yet which org it is."
+                "this call counts against the org's allowance, but which org it is is not known yet."
             )
         return self.gate
 
@@ -331,10 +335,10 @@ def _unknown(err: GaugeUnknown) -> QuotaSignal:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A look at ``/limits``: its status, and whether it told numbers."""
+    """A look at ``/limits``: its status, and whether it brought numbers."""
 
     status: int
-    is_told: bool
+    has_numbers: bool
 
 
 class _Refused(Exception):

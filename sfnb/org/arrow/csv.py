@@ -235,7 +235,9 @@ class _Parser:
             )
 
     def _choose_wire(self, i: int, field: pa.Field, texts: pa.Array) -> None:
-        """Read this column in a faster way from now on: whole numbers that come as 7.0 as doubles."""
+        """
+        Read this column in a faster way from now on: whole numbers that come as 7.0 as doubles.
+        """
         if not pa.types.is_int64(field.type):
             return
         try:

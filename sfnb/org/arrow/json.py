@@ -169,7 +169,7 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
             parse_constant=NumberText,
         )
     except (ValueError, RecursionError) as err:
-        raise _no_answer("it is no whole JSON") from err
+        raise _no_answer("it is not valid JSON") from err
     records = answer.get("records") if isinstance(answer, dict) else None
     if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
         raise _no_answer("it has no list of records")

@@ -1,8 +1,8 @@
 """
 Logging in. Every way ends in a ``Session``.
 
-Salesforce counts neither logins nor ``userinfo`` against the API allowance (SOAP ``login()`` and the
-token endpoint send no limit header). We log in ourselves rather than through simple-salesforce,
+Salesforce counts neither logins nor ``userinfo`` against the API allowance (SOAP ``login()`` and
+the token endpoint send no limit header). We log in ourselves rather than through simple-salesforce,
 whose own renewal of sessions can repeat without end.
 
 ``soap``, ``oauth`` and ``sf_tool`` are the ways in; ``identity`` asks whose session it is;

@@ -18,7 +18,7 @@ _TOKEN_WITH_ORG = re.compile(r"(00D[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?)!")
 
 
 def with_identity(session: Session, http: requests.Session) -> Session:
-    """The session with org and user, by ``userinfo`` (not counted) or else by the session id, which starts so."""
+    """The session with org and user: by ``userinfo`` (not counted), else by its id's beginning."""
     try:
         response = http.get(
             f"{session.instance_url}/services/oauth2/userinfo",
@@ -33,7 +33,8 @@ def with_identity(session: Session, http: requests.Session) -> Session:
         is_dead = "Bad_OAuth_Token" in text or "INVALID_SESSION_ID" in text
         if is_dead or response.status_code == 401:
             raise LoginError(
-                f"{session.instance_url} refuses the access token (expired or of another org). Get a new one."
+                f"{session.instance_url} refuses the access token (expired or of another org). "
+                "Get a new one."
             )
     org_id, user_id = session.org_id, session.user_id
     if response.status_code == 200:

@@ -33,23 +33,43 @@ _AWAY_CODES = (
 )
 
 _ADVICE: Mapping[str, str] = {
-    "INVALID_LOGIN": "Check username, password and security token, and that the user is not locked out.",
-    "LOGIN_MUST_USE_SECURITY_TOKEN": "Name the variable with the user's security token with --token-env.",
+    "INVALID_LOGIN": (
+        "Check username, password and security token, and that the user is not locked out."
+    ),
+    "LOGIN_MUST_USE_SECURITY_TOKEN": (
+        "Name the variable with the user's security token with --token-env."
+    ),
     "INVALID_OPERATION_WITH_EXPIRED_PASSWORD": "Log in with a browser and set a new password.",
     "PASSWORD_LOCKOUT": "Wait until the lock ends, or have an admin unlock the user.",
-    "TOTP_REQUIRED": "API logins need multi-factor authentication; use --client-id, --jwt-key or --sf-cli.",
-    "IDENTITY_VERIFICATION_REQUIRED": "Use --client-id, --jwt-key or --sf-cli, which need no verification code.",
-    "LOGIN_DURING_RESTRICTED_DOMAIN": "Allow this machine's address in the profile's Login IP Ranges.",
+    "TOTP_REQUIRED": (
+        "API logins need multi-factor authentication; use --client-id, --jwt-key or --sf-cli."
+    ),
+    "IDENTITY_VERIFICATION_REQUIRED": (
+        "Use --client-id, --jwt-key or --sf-cli, which need no verification code."
+    ),
+    "LOGIN_DURING_RESTRICTED_DOMAIN": (
+        "Allow this machine's address in the profile's Login IP Ranges."
+    ),
     "LOGIN_DURING_RESTRICTED_TIME": "Log in within the profile's Login Hours.",
     "RESTRICTED_IP": "Allow this machine's address in the org's or the profile's IP ranges.",
     "ORG_LOCKED": "The org is locked; ask Salesforce.",
     "TRIAL_EXPIRED": "The org's trial has ended.",
-    "API_DISABLED_FOR_ORG": "The org's edition or the user's profile lacks the permission API Enabled.",
+    "API_DISABLED_FOR_ORG": (
+        "The org's edition or the user's profile lacks the permission API Enabled."
+    ),
     "API_CURRENTLY_DISABLED": "Give the user the permission API Enabled.",
-    "UNSUPPORTED_API_VERSION": "This org no longer serves SOAP logins; use --client-id, --jwt-key or --sf-cli.",
-    "INVALID_OPERATION": "SOAP logins may be switched off in this org; use --client-id, --jwt-key or --sf-cli.",
-    "INVALID_SSO_GATEWAY_URL": "The user must log in by single sign-on; use --client-id, --jwt-key or --sf-cli.",
-    "invalid_grant": "Check username, password, token or certificate, and that the user may use this app.",
+    "UNSUPPORTED_API_VERSION": (
+        "This org no longer serves SOAP logins; use --client-id, --jwt-key or --sf-cli."
+    ),
+    "INVALID_OPERATION": (
+        "SOAP logins may be switched off in this org; use --client-id, --jwt-key or --sf-cli."
+    ),
+    "INVALID_SSO_GATEWAY_URL": (
+        "The user must log in by single sign-on; use --client-id, --jwt-key or --sf-cli."
+    ),
+    "invalid_grant": (
+        "Check username, password, token or certificate, and that the user may use this app."
+    ),
     "invalid_client_id": "Check --client-id: the app's consumer key.",
     "invalid_client": "Check the client secret, and that it is this app's.",
     "invalid_app_access": "Approve the user for this app: Setup, Connected Apps, Manage.",
@@ -87,7 +107,8 @@ def post(
     if target := redirect_target(response):
         there = clean(urlsplit(target).netloc)[:200]
         raise LoginError(
-            f"{host} redirects logins to {there or 'no address'}. If that is the org's, use it as --domain."
+            f"{host} redirects logins to {there or 'no address'}. If that is the org's address, "
+            "use it as --domain."
         )
     if response.status_code in _AWAY_STATUS:
         raise OrgUnavailable(f"{host} cannot log anyone in now (HTTP {response.status_code}).")
@@ -100,8 +121,8 @@ def unreachable(url: str, err: Exception, secrets: Iterable[str] = ()) -> Except
     text = mask(str(err), secrets)
     if isinstance(err, requests.exceptions.SSLError):
         return LoginError(
-            f"{host}: its TLS certificate is not trusted here. If your company signs its own, name its file "
-            "with --ca-file or REQUESTS_CA_BUNDLE."
+            f"{host}: its TLS certificate is not trusted here. If your company signs its own, "
+            "name its file with --ca-file or REQUESTS_CA_BUNDLE."
         )
     if isinstance(err, requests.exceptions.ProxyError):
         return OrgUnavailable(
@@ -134,8 +155,8 @@ def no_sense(response: requests.Response) -> TransientError:
     kind = clean(response.headers.get("Content-Type", "nothing")).split(";")[0][:60]
     host = urlsplit(response.url).netloc
     return TransientError(
-        f"{host} answered a login with {kind} (HTTP {response.status_code}), as no Salesforce org does. "
-        "Check the address, and whether a proxy or a maintenance page answers instead."
+        f"{host} answered a login with {kind} (HTTP {response.status_code}), as no Salesforce org "
+        "does. Check the address, and whether a proxy or a maintenance page answers."
     )
 
 
@@ -154,7 +175,7 @@ def instance_of(server: str, start: str) -> str:
     """
     The origin of the API from what the login answered.
 
-    A server on this machine may call itself by https or by a name; it is then asked where we found it.
+    A server on this machine may call itself by https or by a name; we stay where we found it.
 
     Raises:
         CallerError: it is no address.

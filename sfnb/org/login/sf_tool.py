@@ -29,7 +29,8 @@ def sf_session(alias: str) -> Session:
         )
     if not _TOKEN.fullmatch(token) or not shown.get("instanceUrl"):
         raise LoginError(
-            f"sf shows no access token of {alias}; log in again with `sf org login web --alias {alias}`."
+            f"sf shows no access token of {alias}. "
+            f"Log in again with `sf org login web --alias {alias}`."
         )
     org_id = str(shown.get("id", ""))
     try:
@@ -42,7 +43,8 @@ def _run_sf(*arguments: str) -> Mapping[str, Any]:
     program = shutil.which("sf")
     if program is None:
         raise LoginError(
-            "the `sf` command line tool is not on the PATH; install it, or add the org in another way."
+            "the `sf` command line tool is not on the PATH. Install it, or add the org in another "
+            "way."
         )
     shown = f"`sf {' '.join(arguments)}`"
     try:

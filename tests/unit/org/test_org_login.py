@@ -494,10 +494,10 @@ def test_options_choose_the_way_in(
         ({"username": "u"}, "--password-env"),
         ({"alias": "a", "access_token_env": "T"}, "Choose one"),
         ({"client_id": "a", "client_secret_env": "C"}, "needs --instance-url"),
-        ({"alias": "a", "password_env": "P"}, "--password-env does not go"),
-        ({"refresh_token_env": "R"}, "--client-id is missing"),
-        ({"access_token_env": "T"}, "--instance-url is missing"),
-        ({"jwt_key": "/no/such", "username": "u", "client_id": "a"}, "no file"),
+        ({"alias": "a", "password_env": "P"}, "--password-env does not belong"),
+        ({"refresh_token_env": "R"}, "--client-id is required"),
+        ({"access_token_env": "T"}, "--instance-url is required"),
+        ({"jwt_key": "/no/such", "username": "u", "client_id": "a"}, "does not exist"),
     ],
 )
 def test_options_that_do_not_fit_are_the_callers(given: dict[str, Any], says: str) -> None:
