@@ -69,14 +69,14 @@ class Peer:
     is_slow: bool = False
 
 
-def _told(result: Measure) -> int | None:
+def _reported_rows(result: Measure) -> int | None:
     """The rows that a runner of ours prints last."""
     return int(json.loads(result.output.strip().splitlines()[-1])["rows"])
 
 
 def floor(task: Task) -> Job:
     command = [sys.executable, str(HERE / "floor.py"), task.org.url, task.org.token, OBJECT]
-    return Job([*command, str(task.folder / "floor.parquet")], os.environ, _told)
+    return Job([*command, str(task.folder / "floor.parquet")], os.environ, _reported_rows)
 
 
 def sfnb(task: Task) -> Job:
@@ -103,7 +103,7 @@ def simple_salesforce(how: str) -> Callable[[Task], Job]:
         script = HERE / "peers" / "simple_salesforce_bulk2.py"
         python = _python(task.peers, "simplesf")
         command = [python, str(script), task.org.url, task.org.token, OBJECT, str(task.folder), how]
-        return Job(command, _redirected(task), _told)
+        return Job(command, _redirected(task), _reported_rows)
 
     return job
 
@@ -118,7 +118,7 @@ def aio_sf(task: Task) -> Job:
         OBJECT,
         str(task.folder),
     ]
-    return Job(command, os.environ, _told)
+    return Job(command, os.environ, _reported_rows)
 
 
 def sf(task: Task) -> Job:

@@ -136,7 +136,7 @@ def judge(
         return []
     cases = []
     for now in range(begin, resumed, POLL_MINUTES):
-        told = [
+        readings = [
             *samples,
             *(
                 (poll, week.used(poll))
@@ -148,7 +148,7 @@ def judge(
                 week,
                 now,
                 resumed,
-                np.array(told, dtype=np.int64),
+                np.array(readings, dtype=np.int64),
                 is_first=now == begin,
                 has_log=has_log,
             )
@@ -156,7 +156,9 @@ def judge(
     return cases
 
 
-def ask(week: Week, now: int, resumed: int, told: Ints, *, is_first: bool, has_log: bool) -> Case:
+def ask(
+    week: Week, now: int, resumed: int, readings: Ints, *, is_first: bool, has_log: bool
+) -> Case:
     now_at = datetime.fromtimestamp((week.first + now) * 60 + 59, UTC)
     spent = np.flatnonzero(week.own[: now + 1])
     # A day's file is there at 09:14 of the next one.
@@ -168,9 +170,9 @@ def ask(week: Week, now: int, resumed: int, told: Ints, *, is_first: bool, has_l
         now_at,
         samples={
             "api": Samples(
-                told[:, 0] + week.first,
-                told[:, 1],
-                np.full(len(told), week.maximum, dtype=np.int64),
+                readings[:, 0] + week.first,
+                readings[:, 1],
+                np.full(len(readings), week.maximum, dtype=np.int64),
             )
         },
         spent={
@@ -185,7 +187,7 @@ def ask(week: Week, now: int, resumed: int, told: Ints, *, is_first: bool, has_l
     )
     budget = budget_history(history, "api")
     if budget is None:
-        raise AssertionError("the counter was told a moment ago")
+        raise AssertionError("the counter was read a moment ago")
     found = forecast.resumes(budget, week.percent)
     wait = resumed - now
     resumed_at = now_at + timedelta(minutes=wait)

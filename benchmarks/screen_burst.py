@@ -52,7 +52,7 @@ def main() -> None:
     print(
         f"clicks: median {quantile(clicks, 0.5):.0f} ms, longest {max(clicks):.0f} ms to be carried out"
     )
-    print(f"the last value shown was told {ended - newest:+.1f} s before the storm's end")
+    print(f"the last value shown was sent {ended - newest:+.1f} s before the storm's end")
 
 
 if __name__ == "__main__":

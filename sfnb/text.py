@@ -87,7 +87,7 @@ def count(number: int | None, noun: str = "", plural: str = "") -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """``88.7 %``; a question mark where there is no whole to compare with."""
+    """``88.7 %``; a question mark where the whole is unknown."""
     return f"{100 * part / whole:.1f} %" if whole > 0 else "?"
 
 

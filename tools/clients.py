@@ -1,9 +1,9 @@
 """
-Installs the Salesforce clients from npm that ``tests/conformance`` drives: jsforce and the sf command line.
+Installs the npm clients of Salesforce that ``tests/conformance`` drives: jsforce and the sf command line.
 
 They land in ``tools/clients/node_modules``, exactly as package-lock.json says. On 64-bit Linux they bring a Node of
-their own along; elsewhere the system's Node is used if it is new enough. Where they cannot be had, that is said
-plainly and nothing fails: the tests that need them are skipped and give the same reason.
+their own along; elsewhere the system's Node is used if it is new enough. Where they cannot be installed, this says
+why and does not fail; the tests that need them are skipped with the same reason.
 """
 
 from __future__ import annotations
@@ -117,11 +117,11 @@ def _find_node() -> Path:
     system = shutil.which("node")
     if system is None:
         raise Missing(f"Node is not on the PATH. Install Node.js {wanted} or newer.")
-    told = subprocess.run(
+    version = subprocess.run(
         [system, "--version"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    if tuple(int(part) for part in told.removeprefix("v").split(".")[:2]) < OLDEST_NODE:
-        raise Missing(f"Node {told} is too old for them. Install Node.js {wanted} or newer.")
+    if tuple(int(part) for part in version.removeprefix("v").split(".")[:2]) < OLDEST_NODE:
+        raise Missing(f"Node {version} is too old for them. Install Node.js {wanted} or newer.")
     return Path(system)
 
 
@@ -138,7 +138,7 @@ def main() -> int:
         return 0
     except subprocess.CalledProcessError as err:
         print(
-            f"npm could not install the clients (exit code {err.returncode}); what it said stands above."
+            f"npm could not install the clients (exit code {err.returncode}); see its output above."
         )
         return 1
     pinned = _read_json(HOME / "package.json")["dependencies"]

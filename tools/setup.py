@@ -1,7 +1,7 @@
 """
-Makes the virtual environment: ``python3 tools/setup.py .venv``. Needs Python 3.11 to 3.13 and nothing else.
+Creates the virtual environment: ``python3 tools/setup.py .venv``. Needs Python 3.11 to 3.13 and nothing else.
 
-Exactly the versions of requirements.lock are installed, then sfnb itself, editable.
+Installs exactly the versions in requirements.lock, then sfnb itself, editable.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def install_debian(*packages: str) -> None:
 def run(*command: str) -> None:
     done = subprocess.run(command, check=False)
     if done.returncode:
-        sys.exit(f"{' '.join(command[:4])} … failed; what it said stands above.")
+        sys.exit(f"{' '.join(command[:4])} … failed; see its output above.")
 
 
 if __name__ == "__main__":

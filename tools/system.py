@@ -1,7 +1,7 @@
 """
-Installs what the tests want besides Python, where this may: Debian, as root. Elsewhere it says what is missing.
+Installs what the tests need other than Python packages: on Debian, as root. Elsewhere it reports what is missing.
 
-Tests that find something missing say so and are skipped; nothing else depends on it.
+Tests that lack something are skipped with that reason; nothing else depends on it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ def week_figure(week: pd.DataFrame, *, api: Api = "api", theme: Theme = "light")
     """The mean use of each hour of the week as a heat map. ``week``: ``week_frame`` of one org."""
     rows = week[week["api"] == api]
     if rows.empty:
-        return words_figure("No whole hours yet, so no weekly pattern.", theme=theme)
+        return words_figure("No complete hour yet, so no weekly pattern.", theme=theme)
     cells = np.full((7, 24), np.nan)
     texts = [["no reading"] * 24 for _ in range(7)]
     for row in rows.itertuples():

@@ -13,17 +13,18 @@ import click
 
 from sfnb import notebook
 from sfnb.cli.context import App, pass_app
+from sfnb.cli.output import say
 from sfnb.errors import StoreError
 
 WELCOME = "welcome.ipynb"
 
 LEDGER = ".sfnb-notebooks.json"
-"""In the user's folder: the digest of each notebook as it was copied, to tell a changed one from an old one."""
+"""Digests of the notebooks as copied, in the user's folder: tells an edited one from an old one."""
 
 folder_option = click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the notebooks are copied to and kept; default: the folder notebooks in SFNB_HOME.",
+    help="Folder of your copies; default: the folder notebooks in SFNB_HOME.",
 )
 port_option = click.option(
     "--port", type=click.IntRange(0, 65535), help="Port; 0 lets the system choose."
@@ -38,9 +39,9 @@ browser_option = click.option("--browser/--no-browser", default=True, help="Open
 @pass_app
 def lab(app: App, folder: Path | None, port: int | None, browser: bool) -> int:
     """
-    Open JupyterLab on the notebooks, beginning with a welcome.
+    Open JupyterLab on copies of the notebooks.
 
-    They are copied into a folder of yours and never overwritten once you have changed them.
+    A copy that you have changed is never overwritten.
     """
     there = _copied(app, folder)
     command = [
@@ -59,10 +60,10 @@ def _serve(command: list[str], port: int | None, browser: bool, there: Path) -> 
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "jupyterlab" in command:
-        # As root JupyterLab refuses to start unless it is told so; containers run as root.
+        # JupyterLab refuses to run as root without this; containers run as root.
         command.append("--allow-root")
-    click.echo(f"notebooks: {there}")
-    click.echo("Ctrl-C ends it.")
+    say(f"Notebooks: {there}")
+    say("Press Ctrl-C to stop.")
     if os.name == "posix":
         # The server takes this process's place, so that whoever ends it ends the server.
         sys.stdout.flush()
@@ -80,20 +81,20 @@ def _copied(app: App, folder: Path | None) -> Path:
     there = (folder or app.settings.home / "notebooks").expanduser().resolve()
     try:
         for line in copy_notebooks(notebook.folder(), there):
-            click.echo(line)
+            say(line, err=True)
     except OSError as err:
         raise StoreError(
-            f"the notebooks cannot be copied to {there}: {err.strerror}; choose another --folder."
+            f"cannot copy the notebooks to {there}: {err.strerror}; choose another --folder."
         ) from err
     return there
 
 
 def copy_notebooks(source: Path, there: Path) -> list[str]:
     """
-    Copy the notebooks that are not there, renew those that are as we once copied them, and leave changed ones alone.
+    Copy missing notebooks, update unchanged copies, and leave edited ones alone.
 
     Returns:
-        A sentence for each notebook that is newer here but was not renewed.
+        A sentence for each edited copy of which there is a newer version.
 
     Raises:
         OSError: the folder cannot be written.
@@ -101,7 +102,7 @@ def copy_notebooks(source: Path, there: Path) -> list[str]:
     there.mkdir(parents=True, exist_ok=True)
     ledger = there / LEDGER
     copied: dict[str, str] = json.loads(ledger.read_text("utf-8")) if ledger.exists() else {}
-    told = []
+    kept = []
     for new in sorted(source.glob("*.ipynb")):
         old, content = there / new.name, new.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
@@ -113,8 +114,8 @@ def copy_notebooks(source: Path, there: Path) -> list[str]:
             if copied.get(new.name) == digest:
                 continue  # changed by its owner, and no newer one has come since
             if copied.get(new.name) != now:
-                told.append(
-                    f"{new.name} was changed by you and is kept; to take the newer one, move yours away."
+                kept.append(
+                    f"{new.name} has your changes and is kept; move it away to get the newer one."
                 )
                 continue
         part = old.with_suffix(".part")
@@ -122,7 +123,7 @@ def copy_notebooks(source: Path, there: Path) -> list[str]:
         part.replace(old)
         copied[new.name] = digest
     ledger.write_text(json.dumps(copied, indent=2, sort_keys=True), "utf-8")
-    return told
+    return kept
 
 
 COMMANDS: list[click.Command] = [lab]

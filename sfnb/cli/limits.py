@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from sfnb.cli.context import App, pass_app
-from sfnb.cli.output import as_json_option, number, print_json, print_table
+from sfnb.cli.output import as_json_option, number, print_json, print_table, say
 from sfnb.errors import CallerError
 from sfnb.jobs.summary import iso
 from sfnb.model import APIS, Api, BudgetStatus
 from sfnb.quota.gate import Gate
+from sfnb.text import count, parse_percent
 
 DAMAGED = 1
 
 
-# A percent such as -5 is to be refused as a percent, not as an option nobody knows.
+# -5 is refused as a percentage, not as an unknown option.
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.argument("percent", required=False)
-@click.option("--api", type=click.Choice(APIS), help="Only this budget; otherwise all four.")
+@click.option("--api", type=click.Choice(APIS), help="Only this budget; default: all four.")
 @click.option("--reason", default="", help="Why; kept in the audit log.")
 @as_json_option
 @pass_app
@@ -32,7 +32,8 @@ def limit(  # noqa: PLR0917 — click gives them by name
     """
     Show org NAME's limits, or set them to PERCENT (1 to 100).
 
-    Jobs stop sending when the whole org's use, other apps included, reaches this share of the maximum.
+    Jobs stop sending when the whole org's usage, other apps included, reaches this share of the
+    maximum. Each change is kept in the audit log.
     """
     if percent is not None:
         value = parse_percent(percent)
@@ -49,33 +50,17 @@ def limit(  # noqa: PLR0917 — click gives them by name
         print_table(LIMIT_HEADER, [_status_row(one) for one in shown], right=(1, 2, 3, 4, 5))
 
 
-def parse_percent(text: str) -> int:
-    """
-    The limit percent in a text.
-
-    Raises:
-        CallerError: it is no whole number from 1 to 100.
-    """
-    # Only the digits people type: int() would also take "5_0" or other scripts' digits.
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= 100:
-        raise CallerError(
-            f"The limit must be a whole percent from 1 to 100, not {text!r}; as in `sfnb limit NAME 60`."
-        )
-    return int(text)
-
-
 LIMIT_HEADER = ("API", "LIMIT %", "USED", "MAX", "THRESHOLD", "IN FLIGHT", "LAST READ")
 
 
 def _status_row(here: BudgetStatus) -> tuple[str, ...]:
-    told = [
-        number(here.used) + ("" if here.is_known or here.used < 0 else "?"),
-        number(here.maximum),
-    ]
+    # A question mark: the number is a lower bound, because some call had no reading.
+    used = number(here.used) + ("" if here.is_known or here.used < 0 else "?")
     return (
         here.api,
         str(here.limit_percent),
-        *told,
+        used,
+        number(here.maximum),
         number(here.threshold),
         number(here.in_flight),
         iso(here.read_at) or "never",
@@ -102,21 +87,22 @@ def _status_json(here: BudgetStatus) -> dict[str, Any]:
 @pass_app
 def audit(app: App, name: str | None, as_json: bool) -> int:
     """
-    Who changed which limit when, from what to what, why; of org NAME or of all.
+    Show who changed which limit, when, from what to what, and why; with NAME, of one org.
 
-    `sfnb audit verify` checks the log instead, and exits 1 if a line was changed, is missing or was put in.
+    `sfnb audit verify` checks the log: exit code 1 if a line was changed, removed or inserted.
     """
     if name == "verify":
         return _verify(app, as_json)
     entries = app.state.audit.entries(name)
     if name is not None and not entries and name not in app.org_names:
         raise CallerError(
-            f"There is no org {name!r}, and the audit log knows none; `sfnb org list` shows them."
+            f"org {name!r} is not registered, and the audit log has no change of it; "
+            "`sfnb org list` shows the orgs."
         )
     if as_json:
         print_json([asdict(entry) for entry in entries])
     elif not entries:
-        click.echo("No limit has been changed yet.")
+        say("No limit has been changed yet.")
     else:
         rows = [
             (
@@ -141,13 +127,11 @@ def _verify(app: App, as_json: bool) -> int:
         print_json({"is_good": not findings, "findings": findings, "lines": seq, "head": digest})
     elif findings:
         for finding in findings:
-            click.echo(finding)
-        click.echo(
-            "The audit log was tampered with or damaged; compare it with a backup of the state database."
-        )
+            say(finding)
+        say("The audit log was changed or damaged; compare it with a backup of the state database.")
     else:
-        # The head is for people to note elsewhere: see the page of state/audit.py.
-        click.echo(f"The audit log is good: {seq} line{'' if seq == 1 else 's'}, head {digest}.")
+        # People may note the head elsewhere: see state/audit.py.
+        say(f"The audit log is intact: {count(seq, 'line')}, head {digest}.")
     return DAMAGED if findings else 0
 
 

@@ -1,8 +1,7 @@
-"""`sfnb usage` and `sfnb report`: who spends the allowance, in words, JSON, HTML and PDF."""
+"""`sfnb usage` and `sfnb report`: who uses the API allowance, in words, JSON, HTML and PDF."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfnb.cli.context import App, pass_app
-from sfnb.errors import CallerError, QuotaSignal, SfnbError
-from sfnb.model import APIS
+from sfnb.cli.output import as_json_option, print_json, print_table, say
+from sfnb.errors import CallerError, JobError, QuotaSignal, SfnbError
+from sfnb.model import APIS, Api
+from sfnb.private import private_folder
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sfnb.usage import Review
 
 PARTLY = 3
@@ -27,7 +30,7 @@ zone_option = click.option(
 offline_option = click.option(
     "--offline",
     is_flag=True,
-    help="Ask the org nothing: only what is stored. Otherwise its log is read and counted.",
+    help="Send no call: show what is stored. Otherwise the org's event log is read first.",
 )
 
 
@@ -36,16 +39,16 @@ offline_option = click.option(
 @days_option
 @zone_option
 @offline_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 @pass_app
 def usage(  # noqa: PLR0917 — click gives them by name
     app: App, names: tuple[str, ...], days: int, timezone: str | None, offline: bool, as_json: bool
 ) -> int:
     """
-    Who used org NAME's API allowance, by the day and by app.
+    Show who used org NAME's API allowance, by day and by app.
 
-    `sfnb usage sample` asks each registered org once for its counter (one call each); put it on a schedule, so that
-    there is a history when no job runs.
+    `sfnb usage sample` reads each registered org's counter once (one call each). On a schedule it keeps
+    a history when no job runs.
     """
     if names[0] == "sample":
         return _sample(app, names[1:], as_json)
@@ -53,7 +56,7 @@ def usage(  # noqa: PLR0917 — click gives them by name
         raise CallerError("`sfnb usage` shows one org; `sfnb report` takes several.")
     review = _review(app, names[0], days=days, timezone=timezone, offline=offline)
     if as_json:
-        click.echo(json.dumps(usage_json(review), indent=2, ensure_ascii=False))
+        print_json(usage_json(review))
     else:
         _print_usage(review)
     return 0
@@ -65,28 +68,30 @@ def usage(  # noqa: PLR0917 — click gives them by name
 @zone_option
 @offline_option
 @click.option(
-    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Where the HTML page goes."
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="File of the HTML page."
 )
 @click.option(
     "--pdf",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Print it to a PDF file, by Chromium.",
+    help="PDF file; needs Chromium.",
 )
 @click.option(
     "--csv",
     "csv_folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Frames as CSV, in a folder.",
+    help="Folder for the frames as CSV.",
 )
 @click.option(
-    "--json",
-    "json_file",
+    "--data",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Frames as JSON, in a file.",
+    help="File of the frames as JSON.",
 )
+@as_json_option
 @pass_app
-def report(  # noqa: PLR0917 — click gives them by name
+def report(
     app: App,
+    /,
+    *,
     names: tuple[str, ...],
     days: int,
     timezone: str | None,
@@ -94,12 +99,14 @@ def report(  # noqa: PLR0917 — click gives them by name
     html: Path | None,
     pdf: Path | None,
     csv_folder: Path | None,
-    json_file: Path | None,
+    data: Path | None,
+    as_json: bool,
 ) -> int:
     """
-    One HTML page on the API use of the orgs NAME..., that opens without a network; a tab for each.
+    Write one HTML page on the API use of the orgs NAME...; it opens without a network.
 
-    Without --html or --pdf it goes to the folder `reports` of SFNB_HOME.
+    Without --html or --pdf it goes to the folder reports in SFNB_HOME. With --json the paths of the
+    written files are printed as JSON.
     """
     from sfnb import report as reports
 
@@ -113,25 +120,32 @@ def report(  # noqa: PLR0917 — click gives them by name
         _review(app, name, days=days, timezone=timezone, offline=offline)
         for name in dict.fromkeys(names)
     ]
+    written: dict[str, list[str]] = {}
     if html is None and pdf is None:
-        html = app.settings.home / "reports" / f"usage-{app.clock.now():%Y%m%dT%H%M%SZ}.html"
+        folder = private_folder(app.settings.home / "reports")
+        html = folder / f"usage-{app.clock.now():%Y%m%dT%H%M%SZ}.html"
     if html:
         _write(html, reports.html_report(reviews))
+        written["html"] = [str(html)]
     if pdf:
         reports.write_pdf(reports.html_report(reviews, is_for_print=True), pdf)
-        click.echo(f"PDF: {pdf}")
+        written["pdf"] = [str(pdf)]
     if csv_folder:
-        written = [path for review in reviews for path in reports.write_csv(review, csv_folder)]
-        click.echo(f"CSV: {len(written)} files in {csv_folder}")
-    if json_file:
-        reports.write_json(reviews, json_file)
-        click.echo(f"JSON: {json_file}")
+        paths = [path for review in reviews for path in reports.write_csv(review, csv_folder)]
+        written["csv"] = [str(path) for path in paths]
+    if data:
+        reports.write_json(reviews, data)
+        written["data"] = [str(data)]
+    if as_json:
+        print_json({"orgs": [review.org for review in reviews], "files": written})
+        return 0
+    for kind, files in written.items():
+        what = files[0] if len(files) == 1 else f"{len(files)} files in {csv_folder}"
+        say(f"{kind.upper()}: {what}")
     return 0
 
 
 def _write(path: Path, text: str) -> None:
-    from sfnb.errors import JobError
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
@@ -139,7 +153,6 @@ def _write(path: Path, text: str) -> None:
         raise JobError(
             f"{path} cannot be written ({err.strerror}); choose another place with --html."
         ) from err
-    click.echo(f"HTML: {path}")
 
 
 def _review(app: App, name: str, *, days: int, timezone: str | None, offline: bool) -> Review:
@@ -149,40 +162,38 @@ def _review(app: App, name: str, *, days: int, timezone: str | None, offline: bo
 
 
 def _sample(app: App, names: tuple[str, ...], as_json: bool) -> int:
-    """Ask each org once; an org that does not answer does not keep the others from being asked."""
+    """Read each org's counter once. An org that fails does not keep the others from being read."""
     wanted = list(names) or app.org_names
     if not wanted:
-        raise CallerError("no org is registered yet; `sfnb org add NAME …` adds one.")
+        raise CallerError("no org is registered yet; add one with `sfnb org add NAME …`.")
     for name in wanted:
         app.settings.org(name)
-    told: dict[str, Any] = {}
+    readings: dict[str, Any] = {}
     failed: dict[str, str] = {}
     for name in wanted:
         try:
             org = app.open_client(name)
             org.limits()
-            standing = org.gate.standing()
-            told[name] = {
-                api: {"used": standing[api].used, "max": standing[api].maximum} for api in APIS
+            budgets = org.gate.standing()
+            readings[name] = {
+                api: {"used": budgets[api].used, "max": budgets[api].maximum} for api in APIS
             }
         except (SfnbError, QuotaSignal) as err:
             failed[name] = str(err)
     app.state.usage.tidy(app.clock.now())
     if as_json:
-        click.echo(json.dumps({"orgs": told, "failed": failed}, indent=2, ensure_ascii=False))
+        print_json({"orgs": readings, "failed": failed})
     else:
-        for name, budgets in told.items():
+        for name, read in readings.items():
             known = [
-                f"{api} {b['used']:,} of {b['max']:,}"
-                for api, b in budgets.items()
-                if b["max"] >= 0
+                f"{api} {b['used']:,} of {b['max']:,}" for api, b in read.items() if b["max"] >= 0
             ]
-            click.echo(f"{name}: {', '.join(known) or 'the org does not tell its limits'}")
+            say(f"{name}: {', '.join(known) or 'the org does not report its limits'}")
         for name, reason in failed.items():
-            click.echo(f"sfnb: {name}: {reason}", err=True)
+            say(f"sfnb: {name}: {reason}", err=True)
     if not failed:
         return 0
-    return PARTLY if told else 1
+    return PARTLY if readings else 1
 
 
 def usage_json(review: Review) -> dict[str, Any]:
@@ -214,36 +225,50 @@ def _budget_json(review: Review, api: str) -> dict[str, Any] | None:
 def _print_usage(review: Review) -> None:
     history = review.history
     start, end = history.start_at.astimezone(review.zone), history.now.astimezone(review.zone)
-    click.echo(f"{review.org}: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({review.zone})")
+    say(f"{review.org}: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({review.zone})")
     for api in APIS:
-        rows = review.usage[review.usage["api"] == api]
-        if rows.empty:
-            click.echo(f"  {api:8} not known; `sfnb usage sample {review.org}` asks the org.")
-            continue
-        last = rows.iloc[-1]
-        own = int(last["sfnb_running"] + last["sfnb_completed"] + last["sfnb_other"])
-        share = "its maximum is 0" if last["max"] == 0 else f"{last['used_pct']:.1f} %"
-        click.echo(
-            f"  {api:8} {last['used']:,} of {last['max']:,} in 24 hours ({share}), {own:,} of them by sfnb"
-        )
+        say(f"  {api:8} {_budget_line(review, api)}")
     for notice in review.notices:
-        click.echo(f"  {notice.level}: {notice.sentence}")
+        say(f"  {notice.level}: {notice.sentence}")
     days = review.days[review.days["api"] == "api"]
     if len(days):
-        click.echo(f"\n{'day':12} {'calls':>9} {'sfnb':>9} {'other apps':>11} {'named':>11}")
-        for row in days.itertuples():
-            own = row.sfnb_jobs + row.sfnb_other
-            click.echo(
-                f"{row.day:12} {row.calls:9,} {own:9,} {row.other_apps:11,} {row.other_named:11,}"
-            )
+        say("")
+        print_table(
+            ("DAY", "CALLS", "SFNB", "OTHER APPS", "NAMED"),
+            [
+                (
+                    row.day,
+                    f"{row.calls:,}",
+                    f"{row.sfnb_jobs + row.sfnb_other:,}",
+                    f"{row.other_apps:,}",
+                    f"{row.other_named:,}",
+                )
+                for row in days.itertuples()
+            ],
+            right=(1, 2, 3, 4),
+        )
     if len(review.apps):
-        click.echo(f"\n{'app':40} {'calls':>9} {'share':>8}")
-        for row in review.apps.itertuples():
-            click.echo(f"{row.name[:40]:40} {row.calls:9,} {row.share_pct:7.1f}%")
+        _print_callers("APP", review.apps)
     if review.has_reported_users:
-        click.echo(f"\n{'user, by calendar days':40} {'calls':>9} {'share':>8}")
-        for row in review.users.itertuples():
-            click.echo(f"{row.name[:40]:40} {row.calls:9,} {row.share_pct:7.1f}%")
+        _print_callers("USER, BY CALENDAR DAYS", review.users)
+
+
+def _budget_line(review: Review, api: Api) -> str:
+    rows = review.usage[review.usage["api"] == api]
+    if rows.empty:
+        return f"not known yet; read it with `sfnb usage sample {review.org}`."
+    last = rows.iloc[-1]
+    own = int(last["sfnb_running"] + last["sfnb_completed"] + last["sfnb_other"])
+    share = "its maximum is 0" if last["max"] == 0 else f"{last['used_pct']:.1f} %"
+    return f"{last['used']:,} of {last['max']:,} in 24 hours ({share}), {own:,} of them by sfnb"
+
+
+def _print_callers(title: str, frame: pd.DataFrame) -> None:
+    say("")
+    rows = [
+        (row.name[:40], f"{row.calls:,}", f"{row.share_pct:.1f} %") for row in frame.itertuples()
+    ]
+    print_table((title, "CALLS", "SHARE"), rows, right=(1, 2))
 
 
 COMMANDS: list[click.Command] = [usage, report]

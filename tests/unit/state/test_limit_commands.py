@@ -58,13 +58,13 @@ def test_a_limit_is_set_shown_and_audited(home: Path, capsys: pytest.CaptureFixt
     assert "50 % → 60 %" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("percent", ["0", "101", "abc", "-5", "50.5", "60%", ""])
+@pytest.mark.parametrize("percent", ["0", "101", "abc", "-5", "50.5", "60 %%", ""])
 def test_a_wrong_percent_is_wrong_usage(
     home: Path, capsys: pytest.CaptureFixture[str], percent: str
 ) -> None:
     """One clear sentence, exit 2, nothing changed."""
     assert run(["limit", "demo", percent]) == 2
-    assert capsys.readouterr().err.count("whole percent from 1 to 100") == 1
+    assert capsys.readouterr().err.count("whole number from 1 to 100") == 1
     assert run(["audit", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 
@@ -82,7 +82,7 @@ def test_audit_verify_tells_damage_by_its_exit_code(
     """P6: 0 for a good log, 1 and the line for a changed one."""
     assert run(["limit", "demo", "60"]) == 0
     assert run(["audit", "verify"]) == 0
-    assert "good: 1 line, head" in capsys.readouterr().out
+    assert "intact: 1 line, head" in capsys.readouterr().out
     raw = sqlite3.connect(home / "state.db")
     raw.execute("UPDATE audit SET who = 'nobody'")
     raw.commit()
@@ -103,7 +103,7 @@ def test_jobs_are_listed_paused_and_cancelled(
     assert "is not running" in capsys.readouterr().out
     assert run(["cancel", job.job_id[:6]]) == 0
     assert run(["cancel", job.job_id]) == 2
-    assert "already ended (cancelled)" in capsys.readouterr().err
+    assert "is cancelled; there is nothing to cancel" in capsys.readouterr().err
     assert run(["jobs", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["job_id"], told["state"], told["calls"]["api"]) == (job.job_id, "cancelled", 0)

@@ -18,8 +18,8 @@ def test_changed_notebooks_are_never_overwritten(tmp_path: Path) -> None:
     assert copy_notebooks(source, there) == []
     for name in ("a", "b"):
         (source / f"{name}.ipynb").write_text("2")
-    (told,) = copy_notebooks(source, there)
-    assert told.startswith("b.ipynb was changed by you")
+    (kept,) = copy_notebooks(source, there)
+    assert kept.startswith("b.ipynb has your changes")
     assert [(there / f"{name}.ipynb").read_text() for name in ("a", "b")] == ["2", "mine"]
     (there / "a.ipynb").unlink()
     copy_notebooks(source, there)
