@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sfnb.cli.context import App, pass_app
-from sfnb.errors import StoreError
-from sfnb.model import ObjectState
+from sfnb.errors import CallerError, StoreError
+from sfnb.model import JobState, ObjectState
 from sfnb.store.manifest import Manifest
 from sfnb.store.snapshots import LATEST
+
+if TYPE_CHECKING:
+    from sfnb.store.tables import OrgStore
+    from sfnb.store.verify import Expected
 
 
 def aligned(
@@ -228,8 +232,9 @@ def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
     """Check everything that is stored of an org against what was written. Exits 1 on any damage."""
     from sfnb.store.verify import verify as verify_store
 
-    store = app.store(name, root)
-    findings = verify_store(store)
+    store = app.store(name, root) if root else _store_to_verify(app, name)
+    # Another store's snapshots are not this installation's jobs.
+    findings = verify_store(store, _expected(app, store.org_id) if root is None else ())
     damage = sum(finding.is_damage for finding in findings)
     orphans = sum(finding.kind == "orphan" for finding in findings)
     if as_json:
@@ -252,6 +257,43 @@ def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
         f"Verified {_counted(len(store.snapshots), 'snapshot')} of {name}: no damage, {left}."
     )
     return 0
+
+
+def _store_to_verify(app: App, name: str) -> OrgStore:
+    """The org's store, also where nothing is left of it: then the jobs know which org a name means."""
+    try:
+        return app.store(name)
+    except CallerError:
+        ids = {job.org_id for job in app.state.jobs.find() if name in (job.org, job.org_id)}
+        if len(ids) != 1:
+            raise
+        return app.installation.store(ids.pop())
+
+
+def _expected(app: App, org_id: str) -> list[Expected]:
+    """What the state database knows of an org's snapshots."""
+    from sfnb.store.verify import Expected
+
+    found = []
+    for job in app.state.jobs.find():
+        if job.org_id != org_id or job.kind != "backup" or not job.snapshot:
+            continue
+        objects = app.state.jobs.objects(job.job_id)
+        rows = {
+            state: {name: o.rows for name, o in objects.items() if o.state is state}
+            for state in ObjectState
+        }
+        ended = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.CANCELLED)
+        found.append(
+            Expected(
+                job.snapshot,
+                is_sealed=job.state in ended,
+                complete=rows[ObjectState.COMPLETE],
+                partial=rows[ObjectState.PARTIAL],
+                is_cancelled=job.state is JobState.CANCELLED,
+            )
+        )
+    return found
 
 
 def _counted(number: int, what: str) -> str:

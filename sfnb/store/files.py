@@ -24,6 +24,11 @@ TEMPORARY = ".tmp-"
 
 BLOCK_BYTES = 1 << 20
 
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+"""Records are their user's alone. Windows has its own rights and ignores these."""
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
 REASONS: Mapping[int, str] = {
     errno.ENOSPC: "the disk is full; make room and resume",
     errno.EDQUOT: "your quota on this disk is used up; make room and resume",
@@ -75,11 +80,14 @@ def checksum(canonical: str) -> str:
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()
 
 
+def content_checksum(content: Mapping[str, Any]) -> str:
+    """The ``checksum`` that ``encode`` gives to a content."""
+    return checksum(_canonical(content))
+
+
 def encode(content: Mapping[str, Any], *, indent: int | None = None) -> bytes:
     """JSON with its checksum, ASCII only; ``decode`` gives the content back or says that it is damaged."""
-    return json.dumps(
-        {**content, "checksum": checksum(_canonical(content))}, indent=indent
-    ).encode()
+    return json.dumps({**content, "checksum": content_checksum(content)}, indent=indent).encode()
 
 
 def decode(text: bytes | str, what: str) -> dict[str, Any]:
@@ -96,6 +104,12 @@ def decode(text: bytes | str, what: str) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("checksum") != checksum(_canonical(content)):
         raise StoreError(f"{what} is damaged: its content is not what sfnb wrote.")
     return content
+
+
+def is_as_encoded(text: bytes) -> bool:
+    """Whether a text is what ``encode`` gives for its content, to the last blank; for a text that ``decode`` takes."""
+    content = json.loads(text)
+    return text in (encode(content), encode(content, indent=1))
 
 
 def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
@@ -238,10 +252,10 @@ class Files:
                     yield HashingSink(stream)
                 return
             final = self.local / path
-            final.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(final.parent)
             temporary = final.with_name(f"{TEMPORARY}{secrets.token_hex(6)}-{final.name}"[:200])
             try:
-                with temporary.open("wb") as file:
+                with os.fdopen(os.open(temporary, NEW_FILE, FILE_MODE), "wb") as file:
                     yield HashingSink(file)
                     file.flush()
                     os.fsync(file.fileno())
@@ -252,6 +266,15 @@ class Files:
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
                 raise
+
+    def make_private(self, folder: str) -> None:
+        """Close a folder's files, which another library has made, to other users."""
+        if self.local is None:
+            return
+        with translated(f"write {self.uri(folder)}"), os.scandir(self.local / folder) as entries:
+            for entry in entries:
+                if entry.stat().st_mode & 0o077:
+                    Path(entry.path).chmod(FILE_MODE)
 
     @contextmanager
     def _upload(self, path: str) -> Iterator[pa.NativeFile]:
@@ -272,7 +295,7 @@ class Files:
             raise
 
     def sync(self, paths: Iterable[str]) -> None:
-        """Make files of one folder durable that another library has written."""
+        """Make files of one folder durable, and private, that another library has written."""
         if self.local is None:
             return
         folder = None
@@ -281,9 +304,21 @@ class Files:
                 # Windows flushes only what is open for writing.
                 with (self.local / path).open("r+b") as file:
                     os.fsync(file.fileno())
+                (self.local / path).chmod(FILE_MODE)
                 folder = (self.local / path).parent
         if folder is not None:
             sync_folder(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, all of them private."""
+    missing = [folder, *folder.parents]
+    for at, path in enumerate(missing):
+        if path.is_dir():
+            missing = missing[:at]
+            break
+    for path in reversed(missing):
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

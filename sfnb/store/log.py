@@ -9,22 +9,19 @@ carry no rows of ours and are skipped.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from sfnb.errors import StoreError
+from sfnb.store.actions import agree, read_actions
 from sfnb.store.files import Files, decode
 from sfnb.store.formats import FORMAT, check_format
-from sfnb.store.parts import SNAPSHOT, Part
+from sfnb.store.parts import Part
 from sfnb.store.proof import Proof
 
 LOG = "_delta_log"
-
-CLOCK_SKEW = timedelta(days=1)
-"""Two workers' clocks differ by less: commits older than a snapshot by more than this are not its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,7 @@ class Progress:
         since: the number of the commit from which parts count (a restart removes the earlier ones).
         version: Delta version of the last commit; -1 before the first.
         proof: what is known of its completeness; None before ``is_done``, and in commits of format 1.
+        file_sha256: of the last commit's file.
     """
 
     parts: int = 0
@@ -54,6 +52,7 @@ class Progress:
     since: int = 1
     version: int = -1
     proof: Proof | None = None
+    file_sha256: str = ""
 
 
 NOTHING = Progress()
@@ -61,12 +60,25 @@ NOTHING = Progress()
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit of sfnb's, as the log has it."""
+    """
+    One commit of sfnb's, as the log has it.
+
+    Args:
+        removed: paths that a restart removed.
+        object_name: the object; empty in format 1.
+        schema: checksum of the object's schema file in the snapshot; empty in format 1.
+        base: the version that this commit was built upon; -1: it created the table. None in format 1.
+        base_sha256: of that version's file: each commit vouches for the one before, the manifest for the last.
+    """
 
     snapshot: str
     progress: Progress
     parts: tuple[Part, ...]
     removed: frozenset[str] = frozenset()
+    object_name: str = ""
+    schema: str = ""
+    base: int | None = None
+    base_sha256: str = ""
 
 
 def log_path(version: int) -> str:
@@ -81,17 +93,19 @@ def newest_version(table: Files) -> int:
     return int(names[-1][:20]) if names else -1
 
 
-def metadata(snapshot: str, progress: Progress, parts: Sequence[Part]) -> dict[str, Any]:
+def metadata(commit: Commit) -> dict[str, Any]:
     """The entry ``sfnb`` of a commit; it gets its checksum when it is encoded."""
+    progress = commit.progress
     return {
         "format": FORMAT,
-        "snapshot": snapshot,
+        "snapshot": commit.snapshot,
+        "object": commit.object_name,
         "number": progress.number,
         "since": progress.since,
         "cursor": progress.cursor,
         "is_done": progress.is_done,
         "proof": progress.proof.as_json() if progress.proof else None,
-        "parts": [part.as_json() for part in parts],
+        "parts": [part.as_json() for part in commit.parts],
         "total": {
             "parts": progress.parts,
             "rows": progress.rows,
@@ -99,28 +113,27 @@ def metadata(snapshot: str, progress: Progress, parts: Sequence[Part]) -> dict[s
             "size_bytes": progress.size_bytes,
             "max_modstamp": progress.max_modstamp,
         },
+        "schema": commit.schema,
+        "base": commit.base,
+        "base_sha256": commit.base_sha256,
     }
 
 
-def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, int]:
+def parse_commit(text: bytes, version: int, what: str) -> Commit | None:
     """
-    One commit file: sfnb's commit, or None if it is another's, and its time in ms since 1970.
+    One commit file: sfnb's commit, or None if it is another's.
 
     Raises:
         StoreError: it cannot be read, or is not what was written.
+        NewerFormat: a newer sfnb wrote it.
     """
     try:
-        actions: dict[str, list[dict[str, Any]]] = {}
-        for line in text.splitlines():
-            for kind, body in json.loads(line).items():
-                actions.setdefault(kind, []).append(body)
+        actions = read_actions(text)
         info = actions.get("commitInfo", [{}])[0]
-        written_ms = int(info.get("timestamp", 0))
         if "sfnb" not in info:
-            return None, written_ms
+            return None
         entry = decode(info["sfnb"], what)
         check_format(entry, what)
-        total = entry["total"]
         progress = Progress(
             cursor=entry["cursor"],
             is_done=entry["is_done"],
@@ -128,81 +141,70 @@ def parse_commit(text: bytes, version: int, what: str) -> tuple[Commit | None, i
             number=entry["number"],
             since=entry["since"],
             version=version,
-            **total,
+            file_sha256=hashlib.sha256(text).hexdigest(),
+            **entry["total"],
         )
         commit = Commit(
             snapshot=entry["snapshot"],
             progress=progress,
             parts=tuple(Part(**part) for part in entry["parts"]),
             removed=frozenset(remove["path"] for remove in actions.get("remove", [])),
+            object_name=entry.get("object", ""),
+            schema=entry.get("schema", ""),
+            base=entry.get("base"),
+            base_sha256=entry.get("base_sha256", ""),
         )
-        is_whole = _agree(commit, actions)
+        is_whole = agree(
+            actions,
+            version=version,
+            snapshot=commit.snapshot,
+            number=progress.number,
+            parts=commit.parts,
+            is_restart=progress.number == progress.since > 1,
+        )
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as err:
         raise StoreError(f"{what} is damaged: it is not a Delta commit.") from err
     if not is_whole:
         raise StoreError(
             f"{what} is damaged: the files it names are not those that sfnb committed."
         )
-    return commit, written_ms
-
-
-def _agree(commit: Commit, actions: Mapping[str, list[dict[str, Any]]]) -> bool:
-    """Whether Delta's actions agree with the entry of ours beside them."""
-    partition = {SNAPSHOT: commit.snapshot}
-    adds = {
-        a["path"]: (a["size"], a["partitionValues"], json.loads(a["stats"]))
-        for a in actions.get("add", [])
-    }
-    txns = [(txn["appId"], txn["version"]) for txn in actions.get("txn", [])]
-    return adds == {
-        p.path: (p.size_bytes, partition, p.delta_stats()) for p in commit.parts
-    } and txns == [(commit.snapshot, commit.progress.number)]
+    return commit
 
 
 def read_commits(
-    table: Files, snapshot: str, *, not_before: datetime | None = None, newest: int | None = None
+    table: Files, snapshot: str, *, after: int = -1, newest: int | None = None
 ) -> Iterator[Commit]:
     """
     The commits of one snapshot in a table, newest first, until its first one or the last restart.
 
     Args:
-        not_before: when the snapshot began; commits from long before end the search.
+        after: a version that is older than all of them. Versions, not times: clocks are put back.
         newest: version to start at, when it is known from a manifest.
 
     Raises:
         StoreError: a commit is missing or damaged.
     """
     version = newest_version(table) if newest is None else newest
-    oldest_ms = (not_before - CLOCK_SKEW).timestamp() * 1000 if not_before else 0
-    while version >= 0:
+    while version > after:
         path = log_path(version)
         text = table.read(path)
         if text is None:
             raise StoreError(
                 f"{table.uri(path)} is missing: the rows that it named can no longer be found."
             )
-        commit, written_ms = parse_commit(text, version, table.uri(path))
+        commit = parse_commit(text, version, table.uri(path))
         if commit is not None and commit.snapshot == snapshot:
             yield commit
             if commit.progress.number <= commit.progress.since:
                 return
-        elif 0 < written_ms < oldest_ms:
-            return
         version -= 1
 
 
-def read_progress(table: Files, snapshot: str, *, not_before: datetime | None = None) -> Progress:
-    """How far a snapshot has come in a table. Cost: usually one folder listing and one small file."""
-    for commit in read_commits(table, snapshot, not_before=not_before):
-        return commit.progress
-    return NOTHING
-
-
 def read_parts(
-    table: Files, snapshot: str, *, not_before: datetime | None = None, newest: int | None = None
+    table: Files, snapshot: str, *, after: int = -1, newest: int | None = None
 ) -> tuple[Progress, list[Part]]:
     """How far a snapshot has come in a table, and its live parts in the order of their commits."""
-    commits = list(read_commits(table, snapshot, not_before=not_before, newest=newest))
+    commits = list(read_commits(table, snapshot, after=after, newest=newest))
     if not commits:
         return NOTHING, []
     return commits[0].progress, [part for commit in reversed(commits) for part in commit.parts]

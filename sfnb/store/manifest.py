@@ -14,8 +14,10 @@ from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store.files import Files
 from sfnb.store.formats import FORMAT, check_format
-from sfnb.store.log import Progress, read_parts
+from sfnb.store.log import NOTHING, Progress, read_parts
 from sfnb.store.parts import Part
+from sfnb.store.paths import manifest_path, plan_path, schema_folder, table_path
+from sfnb.store.schema import committed_after
 from sfnb.version import __version__
 
 SnapshotState = Literal["partial", "complete"]
@@ -71,22 +73,6 @@ class SnapshotPlan:
         return content
 
 
-def plan_path(snapshot: str) -> str:
-    return f"snapshots/{snapshot}/plan.json"
-
-
-def manifest_path(snapshot: str) -> str:
-    return f"snapshots/{snapshot}/manifest.json"
-
-
-def schema_path(snapshot: str, object_name: str) -> str:
-    return f"snapshots/{snapshot}/schema/{object_name}.json"
-
-
-def table_path(object_name: str) -> str:
-    return f"tables/{object_name}"
-
-
 def _without_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key != "checksum"}
 
@@ -109,9 +95,17 @@ def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
         values = _without_checksum(content)
         values["created_at"] = datetime.fromisoformat(values["created_at"])
         values["notes"] = tuple(values["notes"])
-        return SnapshotPlan(**values)
+        plan = SnapshotPlan(**values)
     except (TypeError, ValueError, KeyError, CallerError) as err:
         raise StoreError(f"{files.uri(path)} is damaged: it is not a plan.") from err
+    _check_place(plan.snapshot, snapshot, files.uri(path))
+    return plan
+
+
+def _check_place(named: str, snapshot: str, what: str) -> None:
+    """A file of another snapshot is whole, and wrong."""
+    if named != snapshot:
+        raise StoreError(f"{what} is damaged: it belongs to snapshot {named}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +123,7 @@ class ObjectEntry:
         key: the field that tells its rows apart; None: no field does.
         ids_digest: of its Ids, whatever their order; see ``keys``.
         proof: how completeness was proven; empty while it is not complete, and in snapshots of format 1.
+        commit_sha256: of the file of its last commit, which vouches for the one before it. Empty in format 1.
     """
 
     state: ObjectState
@@ -145,6 +140,7 @@ class ObjectEntry:
     key: str | None = None
     ids_digest: str = ""
     proof: str = ""
+    commit_sha256: str = ""
 
     def as_json(self) -> dict[str, Any]:
         entry = asdict(self)
@@ -155,7 +151,12 @@ class ObjectEntry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a snapshot holds. ``sealed_at`` None: it may still grow; this was computed from plan and logs."""
+    """
+    What a snapshot holds. ``sealed_at`` None: it may still grow; this was computed from plan and logs.
+
+    Args:
+        schemas: the objects that have a schema file, touched or not. None in format 1.
+    """
 
     snapshot: str
     org: str
@@ -171,6 +172,7 @@ class Manifest:
     api_version: str = ""
     sfnb: str = ""
     format: int = FORMAT
+    schemas: Sequence[str] | None = None
 
     @property
     def rows(self) -> int:
@@ -196,6 +198,7 @@ class Manifest:
             "objects": {name: entry.as_json() for name, entry in self.objects.items()},
             "left_out": dict(self.left_out),
             "notes": list(self.notes),
+            **({"schemas": list(self.schemas)} if self.schemas is not None else {}),
         }
 
 
@@ -230,6 +233,7 @@ def object_entry(progress: Progress, parts: Sequence[Part], message: str | None)
         digest=digest(parts),
         version=progress.version,
         message=message,
+        commit_sha256=progress.file_sha256,
     )
     if proof is None:
         return entry
@@ -242,6 +246,14 @@ def object_entry(progress: Progress, parts: Sequence[Part], message: str | None)
         ids_digest=proof.digest,
         proof=proof.basis if is_complete else "",
     )
+
+
+def read_committed(files: Files, snapshot: str, object_name: str) -> tuple[Progress, list[Part]]:
+    """How far an unsealed snapshot has come with an object, and its parts. Cost: schema file and the commits."""
+    after = committed_after(files, snapshot, object_name)
+    if after is None:
+        return NOTHING, []
+    return read_parts(files.below(table_path(object_name)), snapshot, after=after)
 
 
 def compute_manifest(
@@ -264,9 +276,7 @@ def compute_manifest(
     out = {**plan.left_out, **(left_out or {})}
     objects = {}
     for name in plan.objects:
-        progress, parts = read_parts(
-            files.below(table_path(name)), plan.snapshot, not_before=plan.created_at
-        )
+        progress, parts = read_committed(files, plan.snapshot, name)
         if name in out and not parts:
             continue
         objects[name] = object_entry(progress, parts, reasons.pop(name, None))
@@ -290,6 +300,7 @@ def compute_manifest(
         notes=tuple(plan.notes),
         api_version=plan.api_version,
         sfnb=plan.sfnb,
+        schemas=[n.removesuffix(".json") for n in files.names(schema_folder(plan.snapshot))],
     )
 
 
@@ -314,6 +325,8 @@ def read_manifest(files: Files, snapshot: str) -> Manifest | None:
             name: ObjectEntry(**{**entry, "state": ObjectState(entry["state"])})
             for name, entry in values["objects"].items()
         }
-        return Manifest(**values)
+        manifest = Manifest(**values)
     except (TypeError, ValueError, KeyError, AttributeError) as err:
         raise StoreError(f"{files.uri(path)} is damaged: it is not a manifest.") from err
+    _check_place(manifest.snapshot, snapshot, files.uri(path))
+    return manifest

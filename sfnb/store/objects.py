@@ -25,20 +25,23 @@ from sfnb.store.columns import (
     stored_type,
     table_schema,
 )
-from sfnb.store.files import Files, encode, translated
+from sfnb.store.files import Files, encode, make_folder, translated
+from sfnb.store.formats import NewerFormat
 from sfnb.store.log import (
+    LOG,
     NOTHING,
     Commit,
     Progress,
     log_path,
     metadata,
     newest_version,
+    parse_commit,
     read_commits,
-    read_parts,
 )
-from sfnb.store.manifest import SnapshotPlan, table_path
+from sfnb.store.manifest import SnapshotPlan, read_committed
 from sfnb.store.part_writer import PartTarget, PartWriter
 from sfnb.store.parts import SNAPSHOT, Part, alive_ids
+from sfnb.store.paths import table_path
 from sfnb.store.proof import Proof, prove
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
 
@@ -48,11 +51,13 @@ Keeps delta-rs from promising to its readers ``column >= null`` for each column 
 Arrow and DuckDB took that for “no row of this file can match”, so any WHERE gave nothing (seen with deltalake 1.6).
 """
 
+CHECKPOINT_EVERY = 100
+
 TABLE_PROPERTIES: Mapping[str, str | None] = {
     # Cursors and digests live in the log: nothing may tidy it away.
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.enableExpiredLogCleanup": "false",
-    "delta.checkpointInterval": "100",
+    "delta.checkpointInterval": str(CHECKPOINT_EVERY),
     **NO_STATISTICS,
 }
 
@@ -74,6 +79,7 @@ class ObjectWriter:
         self._snapshot = plan.snapshot
         self._name = name
         self._lock = threading.RLock()
+        self._schema: ObjectColumns | None = None
         self._columns: pa.Schema | None = None
         self._part_columns: pa.Schema | None = None
         self._table: DeltaTable | None = None
@@ -87,9 +93,9 @@ class ObjectWriter:
         """The object's columns in this snapshot, or None before ``put_schema``."""
         with self._lock:
             if self._columns is None:
-                stored = read_schema(self._root, self._snapshot, self._name)
-                if stored is not None:
-                    self._columns = stored.columns
+                self._schema = read_schema(self._root, self._snapshot, self._name)
+                if self._schema is not None:
+                    self._columns = self._schema.columns
             return self._columns
 
     def describe(self) -> dict[str, Any]:
@@ -103,10 +109,25 @@ class ObjectWriter:
             if (kept := self.columns()) is not None:
                 return kept
             columns = stored_columns(schema, self._name)
+            after = newest_version(self._files)
+            self._refuse_newer(after)
             self._fit(columns)
-            put_schema(self._root, self._snapshot, ObjectColumns(self._name, columns, describe))
+            schema = ObjectColumns(self._snapshot, self._name, columns, describe, after)
+            self._schema = put_schema(self._root, schema)
             self._columns = columns
             return columns
+
+    def _refuse_newer(self, version: int) -> None:
+        """Nothing is added to a table that a newer sfnb has written to: it may have rules that this one would break."""
+        text = self._files.read(log_path(version)) if version >= 0 else None
+        if text is None:
+            return
+        try:
+            parse_commit(text, version, self._files.uri(log_path(version)))
+        except NewerFormat:
+            raise
+        except StoreError:
+            return  # `verify` names this damage; Delta decides whether the table can still be written
 
     def _fit(self, columns: pa.Schema) -> pa.Schema:
         """Add to the table, if it exists, what it lacks for these columns; returns the columns of a part."""
@@ -164,8 +185,11 @@ class ObjectWriter:
             return last.progress if last else NOTHING
 
     def _read_last(self) -> Commit | None:
-        commits = read_commits(self._files, self._snapshot, not_before=self._plan.created_at)
-        self._last = next(commits, None)
+        self.columns()
+        self._last = None
+        if self._schema is not None:
+            commits = read_commits(self._files, self._snapshot, after=self._schema.after)
+            self._last = next(commits, None)
         self._is_read = True
         if self._last is None:
             self._parts = []
@@ -174,9 +198,7 @@ class ObjectWriter:
     def _live_parts(self) -> list[Part]:
         """The parts committed since the last restart."""
         if self._parts is None:
-            _, self._parts = read_parts(
-                self._files, self._snapshot, not_before=self._plan.created_at
-            )
+            _, self._parts = read_committed(self._root, self._snapshot, self._name)
         return self._parts
 
     def prove(self, parts: Sequence[Part], org_count: int | None) -> Proof:
@@ -191,7 +213,7 @@ class ObjectWriter:
 
     def ids(self) -> list[str]:
         """See ``Writer.ids``."""
-        _, parts = read_parts(self._files, self._snapshot, not_before=self._plan.created_at)
+        _, parts = read_committed(self._root, self._snapshot, self._name)
         found: list[str] = []
         for part in parts:
             with (
@@ -259,9 +281,7 @@ class ObjectWriter:
         """See ``Writer.restart``."""
         with self._lock:
             self._read_last()
-            before, alive = read_parts(
-                self._files, self._snapshot, not_before=self._plan.created_at
-            )
+            before, alive = read_committed(self._root, self._snapshot, self._name)
             number = before.number + 1
             after = replace(
                 NOTHING,
@@ -291,10 +311,6 @@ class ObjectWriter:
             )
             for p in parts
         ]
-        properties = CommitProperties(
-            custom_metadata={"sfnb": encode(metadata(self._snapshot, after, parts)).decode()},
-            app_transactions=[Transaction(self._snapshot, after.number)],
-        )
         columns = self._known_columns()
         with translated(f"commit rows of {self._name}"):
             for attempt in range(ATTEMPTS):
@@ -307,6 +323,7 @@ class ObjectWriter:
                         f"{self._name}: the table has lost commits of {self._snapshot}. Run `sfnb verify`."
                     )
                 before = -1 if table is None else table.version()
+                properties = self._entry(after, parts, before)
                 try:
                     if table is None:
                         self._create(columns, adds, properties)
@@ -328,18 +345,40 @@ class ObjectWriter:
                     self._fit(columns)
                     continue
                 settled = self._settled(after, parts)
-                self._files.sync(
-                    [log_path(version) for version in range(before + 1, settled.version + 1)]
-                )
+                versions = range(before + 1, settled.version + 1)
+                self._files.sync([log_path(version) for version in versions])
+                if any(version % CHECKPOINT_EVERY == 0 for version in versions):
+                    self._files.make_private(LOG)
                 return settled
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _entry(self, after: Progress, parts: Sequence[Part], base: int) -> CommitProperties:
+        """What goes into the commit beside Delta's own actions."""
+        base_sha256 = ""
+        if self._last is not None and self._last.progress.version == base:
+            base_sha256 = self._last.progress.file_sha256
+        elif base >= 0:
+            _, base_sha256 = self._files.digest(log_path(base)) or (0, "")
+        commit = Commit(
+            snapshot=self._snapshot,
+            progress=after,
+            parts=tuple(parts),
+            object_name=self._name,
+            schema=self._schema.checksum if self._schema else "",
+            base=base,
+            base_sha256=base_sha256,
+        )
+        return CommitProperties(
+            custom_metadata={"sfnb": encode(metadata(commit)).decode()},
+            app_transactions=[Transaction(self._snapshot, after.number)],
+        )
 
     def _create(
         self, columns: pa.Schema, adds: list[AddAction], properties: CommitProperties
     ) -> None:
         """The table and its first commit in one, which halves the cost of an empty object."""
         if self._files.local:
-            self._files.local.mkdir(parents=True, exist_ok=True)
+            make_folder(self._files.local / LOG)
         create_table_with_add_actions(
             self._uri,
             DeltaSchema.from_arrow(table_schema(columns)),
@@ -360,5 +399,6 @@ class ObjectWriter:
             )
         if self._parts is not None:
             self._parts = [] if after.since == after.number else self._parts
-            self._parts += [part for part in parts if part not in self._parts]
+            if self._parts[-len(parts) :] != list(parts):
+                self._parts += parts
         return last.progress

@@ -17,8 +17,8 @@ import pyarrow as pa
 from sfnb.clock import Clock
 from sfnb.store.columns import columns_from_json
 from sfnb.store.files import Files
-from sfnb.store.manifest import table_path
 from sfnb.store.parts import SNAPSHOT, Part, RowGroupWriter, regrouped
+from sfnb.store.paths import table_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def _digest(table: Files, parts: Sequence[Part]) -> str:
     for part in parts:
         if part.ids_digest is None:  # written by sfnb 0.1
             found = KeyDigest()
-            for batch in _column(table, part, ID):
+            for batch in column(table, part, ID):
                 found.add(batch)
             digests.append(found.hex)
         else:
@@ -138,7 +138,8 @@ def _batches(table: Files, part: Part, columns: Sequence[str] | None) -> Iterato
         yield from file.iter_batches(columns=columns)
 
 
-def _column(table: Files, part: Part, name: str) -> Iterator[pa.Array]:
+def column(table: Files, part: Part, name: str) -> Iterator[pa.Array]:
+    """One column of a part, batch by batch."""
     for batch in _batches(table, part, [name]):
         yield batch.column(0)
 
@@ -147,7 +148,7 @@ def _distinct(table: Files, parts: Sequence[Part], name: str) -> tuple[int, Word
     """How many different values a column has, and the hashes of those that come more than once."""
     rows = sum(part.rows + part.deleted for part in parts)
     shares = -(-rows // KEYS_AT_ONCE)
-    hashes = (key_hashes(column, 0) for part in parts for column in _column(table, part, name))
+    hashes = (key_hashes(piece, 0) for part in parts for piece in column(table, part, name))
     if shares <= 1:
         return repeated(np.concatenate([np.empty(0, np.uint64), *hashes]))
     with ExitStack() as files:

@@ -19,15 +19,13 @@ from sfnb.store.manifest import (
     Manifest,
     SnapshotPlan,
     compute_manifest,
-    manifest_path,
     object_entry,
-    plan_path,
+    read_committed,
     read_manifest,
     read_plan,
-    schema_path,
-    table_path,
 )
 from sfnb.store.parts import EXTRACTED_AT, MOMENT, OP, Part
+from sfnb.store.paths import manifest_path, plan_path, schema_path, table_path
 from sfnb.store.proof import DURABLE_ID, ID
 from sfnb.store.schema import read_schema
 
@@ -278,17 +276,13 @@ class Snapshot:
         )
 
     def _committed(self, name: str) -> tuple[Progress, list[Part]]:
-        newest, not_before = None, None
-        if sealed := self._seal():
-            entry = sealed.objects[name]
-            if entry.state is ObjectState.UNTOUCHED:
-                return NOTHING, []
-            newest = entry.version
-        else:
-            not_before = self.plan.created_at
-        return read_parts(
-            self._files.below(table_path(name)), self.id, not_before=not_before, newest=newest
-        )
+        sealed = self._seal()
+        if sealed is None:
+            return read_committed(self._files, self.id, name)
+        entry = sealed.objects[name]
+        if entry.state is ObjectState.UNTOUCHED:
+            return NOTHING, []
+        return read_parts(self._files.below(table_path(name)), self.id, newest=entry.version)
 
 
 def _key_to_compare(progress: Progress, columns: pa.Schema) -> str | None:

@@ -19,8 +19,6 @@ from sfnb.store.manifest import (
     SnapshotPlan,
     SnapshotState,
     compute_manifest,
-    manifest_path,
-    plan_path,
     read_manifest,
     read_plan,
 )
@@ -28,6 +26,7 @@ from sfnb.store.objects import ObjectWriter
 from sfnb.store.orgs import StoredOrg, find_org, stored_orgs
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
+from sfnb.store.paths import manifest_path, plan_path
 from sfnb.store.proof import Proof
 
 if TYPE_CHECKING:

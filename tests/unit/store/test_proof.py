@@ -107,7 +107,7 @@ def test_keyset_pages_are_proven_without_being_read(
     def never(*_args: Any) -> None:
         raise AssertionError("a part was read")
 
-    monkeypatch.setattr(proofs, "_column", never)
+    monkeypatch.setattr(proofs, "column", never)
     again = a_store(tmp_path).reopen(writer.snapshot)
     assert again.prove("Account", again.write_parts("Account", [rows(20, 5)])).distinct == 25
 

@@ -1,0 +1,51 @@
+"""
+Whether a store still is what was written: every log, part, plan, schema and manifest is read and compared.
+
+Each thing is vouched for by another: a part by its commit (size, SHA-256, Ids), a commit by the next one, the last
+commit by the manifest, schemas by commits and manifest, and the manifest's existence by the state database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sfnb.store.tables import OrgStore
+from sfnb.store.verify.findings import DAMAGE, Expected, Finding, Kind
+from sfnb.store.verify.snapshots import SnapshotCheck
+from sfnb.store.verify.tables import Table, TableCheck
+
+__all__ = ["DAMAGE", "Expected", "Finding", "Kind", "verify"]
+
+
+def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
+    """
+    Everything that is wrong, orphaned or unfinished in one org's store; empty when all is well.
+
+    Damage never raises. A store that cannot be listed does (StoreError), and so does one that a newer sfnb wrote
+    (NewerFormat).
+
+    Args:
+        expected: what the state database knows of snapshots. Without it, a snapshot that is gone without a trace
+            is not missed, nor is the manifest of one.
+
+    Cost: reads every byte once; no calls.
+    """
+    files = store.files
+    by_snapshot = {e.snapshot: e for e in expected}
+    findings: list[Finding] = []
+    tables: dict[str, Table] = {}
+    for name in files.names("tables", folders=True):
+        check = TableCheck(files, name)
+        tables[name] = check.run()
+        findings += check.findings
+    present = files.names("snapshots", folders=True)
+    for snapshot in sorted({*present, *by_snapshot}):
+        known = by_snapshot.get(snapshot)
+        findings += SnapshotCheck(files, store.org_id, snapshot, tables, known).run()
+    for name, table in tables.items():
+        for snapshot, progress in table.progress.items():
+            if snapshot not in present and snapshot not in by_snapshot:
+                message = f"rows of {name} belong to a snapshot whose folder is missing"
+                records = progress.rows + progress.deleted
+                findings.append(Finding("missing", message, snapshot, name, rows=records))
+    return findings

@@ -1,0 +1,203 @@
+"""One snapshot: its plan, schemas and manifest against each other, the tables and what the state expects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sfnb.errors import StoreError
+from sfnb.model import ObjectState
+from sfnb.store.files import Files, is_as_encoded
+from sfnb.store.formats import NewerFormat
+from sfnb.store.log import NOTHING
+from sfnb.store.manifest import (
+    Manifest,
+    ObjectEntry,
+    SnapshotPlan,
+    object_entry,
+    read_manifest,
+    read_plan,
+)
+from sfnb.store.paths import manifest_path, plan_path, schema_path, table_path
+from sfnb.store.schema import read_schema
+from sfnb.store.verify.findings import Expected, Finding, Kind
+from sfnb.store.verify.tables import Table
+
+
+class SnapshotCheck:
+    """
+    The check of one snapshot.
+
+    Args:
+        org_id: whose store this is.
+        expected: what the state database knows of it; None: nothing.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        org_id: str,
+        snapshot: str,
+        tables: Mapping[str, Table],
+        expected: Expected | None,
+    ) -> None:
+        self._files = files
+        self._org_id = org_id
+        self._snapshot = snapshot
+        self._tables = tables
+        self._expected = expected
+        self._present = set(files.walk(f"snapshots/{snapshot}"))
+        self._known = {plan_path(snapshot), manifest_path(snapshot)}
+        self._touched = {name for name, t in tables.items() if snapshot in t.progress}
+        self.findings: list[Finding] = []
+
+    def run(self) -> list[Finding]:
+        """What is wrong with it."""
+        plan = self._plan()
+        manifest = self._manifest(self._must_be_sealed(plan))
+        listed = (manifest.schemas or ()) if manifest else ()
+        for name in sorted({*(plan.objects if plan else ()), *self._touched, *listed}):
+            self._schema(name, is_needed=name in self._touched or name in listed)
+        if plan and manifest:
+            self._compare(plan, manifest)
+        if manifest:
+            for name, entry in manifest.objects.items():
+                self._entry(name, entry)
+        elif not self._must_be_sealed(plan):
+            self._note("not sealed: its backup is not finished")
+        if self._expected:
+            self._against_state(self._expected)
+        why = "a file that nothing names, left by an interrupted backup"
+        for path in sorted(self._present - self._known):
+            self.findings.append(Finding("orphan", why, self._snapshot, "", path))
+        return self.findings
+
+    def _damage(
+        self, kind: Kind, message: str, path: str, object_name: str = "", rows: int = 0
+    ) -> None:
+        self.findings.append(Finding(kind, message, self._snapshot, object_name, path, rows))
+
+    def _note(self, message: str) -> None:
+        self.findings.append(Finding("note", message, self._snapshot))
+
+    def _unreadable(self, err: StoreError, path: str, object_name: str = "") -> None:
+        if isinstance(err, NewerFormat):
+            raise err
+        kind: Kind = "damaged" if path in self._present else "missing"
+        self._damage(kind, str(err), path, object_name)
+
+    # -- its files -----------------------------------------------------------------------------------------------------
+
+    def _plan(self) -> SnapshotPlan | None:
+        path = plan_path(self._snapshot)
+        # A folder with nothing in it is what a kill before the plan leaves.
+        if path not in self._present and not (self._present or self._touched or self._expected):
+            return None
+        try:
+            plan = read_plan(self._files, self._snapshot)
+        except StoreError as err:
+            self._unreadable(err, path)
+            return None
+        self._spelling(path)
+        if plan.org_id != self._org_id:
+            self._damage("damaged", f"this plan belongs to the org {plan.org_id}", path)
+        return plan
+
+    def _must_be_sealed(self, plan: SnapshotPlan | None) -> bool:
+        expected = self._expected
+        if expected is None or not expected.is_sealed:
+            return False
+        return not (expected.is_cancelled and plan and plan.format == 1)
+
+    def _manifest(self, must_be: bool) -> Manifest | None:
+        path = manifest_path(self._snapshot)
+        try:
+            manifest = read_manifest(self._files, self._snapshot)
+        except StoreError as err:
+            self._unreadable(err, path)
+            return None
+        if manifest is not None:
+            self._spelling(path)
+        elif must_be:
+            self._damage("missing", "the manifest is missing, though the backup has ended", path)
+        return manifest
+
+    def _schema(self, name: str, *, is_needed: bool) -> None:
+        path = schema_path(self._snapshot, name)
+        self._known.add(path)
+        try:
+            stored = read_schema(self._files, self._snapshot, name)
+        except StoreError as err:
+            self._unreadable(err, path, name)
+            return
+        if stored is None:
+            if is_needed:
+                self._damage("missing", f"the fields of {name} are no longer known", path, name)
+            return
+        self._spelling(path, name)
+        table = self._tables.get(name, Table())
+        if table.schemas.get(self._snapshot, {stored.checksum}) != {stored.checksum}:
+            self._damage("damaged", "the commits were made with another schema", path, name)
+        has_all = table.columns is None or table.columns.issuperset(stored.columns.names)
+        if table.columns is not None and not has_all:
+            lost = ", ".join(sorted(set(stored.columns.names) - table.columns))
+            self._damage("missing", f"the table has lost the fields {lost}", table_path(name), name)
+
+    def _spelling(self, path: str, object_name: str = "") -> None:
+        """A changed blank between two words of JSON is no damage to any record, and yet not what was written."""
+        text = self._files.read(path)
+        if text is not None and not is_as_encoded(text):
+            self._damage(
+                "digest", "this file is spelled otherwise than it was written", path, object_name
+            )
+
+    # -- what they say -------------------------------------------------------------------------------------------------
+
+    def _compare(self, plan: SnapshotPlan, manifest: Manifest) -> None:
+        path = manifest_path(self._snapshot)
+        if _origin(plan) != _origin(manifest):
+            self._damage("damaged", "plan and manifest are not of the same backup", path)
+        if lost := sorted(set(plan.objects) - set(manifest.objects) - set(manifest.left_out)):
+            self._damage("missing", f"the manifest lacks {', '.join(lost)}", path)
+
+    def _entry(self, name: str, entry: ObjectEntry) -> None:
+        table = self._tables.get(name, Table())
+        progress = table.progress.get(self._snapshot, NOTHING)
+        parts = list(table.alive.get(self._snapshot, {}).values())
+        stored = object_entry(progress, parts, entry.message)
+        if not entry.commit_sha256:  # format 1
+            stored = replace(stored, commit_sha256="")
+        if stored == entry:
+            return
+        path, count = manifest_path(self._snapshot), entry.rows + entry.deleted
+        if replace(stored, commit_sha256=entry.commit_sha256) == entry:
+            log = f"{table_path(name)}/_delta_log/{entry.version:020d}.json"
+            self._damage("digest", "this commit has changed since the seal (SHA-256)", log, name)
+        elif entry.state is ObjectState.UNTOUCHED:
+            self._damage(
+                "count", f"the manifest has nothing of {name}, the log has rows", path, name
+            )
+        else:
+            message = (
+                f"the manifest has {entry.rows:,} rows of {name} in {entry.parts} parts ({entry.state}), "
+                f"the Delta log has {progress.rows:,} in {len(parts)}"
+            )
+            self._damage("count", message, path, name, count)
+
+    def _against_state(self, expected: Expected) -> None:
+        """Rows that the state saw committed and the log no longer has: its newest commits are cut off."""
+        for name, rows in expected.complete.items():
+            progress = self._tables.get(name, Table()).progress.get(self._snapshot, NOTHING)
+            if not progress.is_done or progress.rows != rows:
+                message = f"the state has {rows:,} rows of {name}, complete; the log has {progress.rows:,}"
+                self._damage("missing", message, table_path(name), name, rows)
+        for name, rows in expected.partial.items():
+            progress = self._tables.get(name, Table()).progress.get(self._snapshot, NOTHING)
+            # The state follows the log, so it may be behind; ahead only just after a restart.
+            if progress.rows < rows and progress.since <= 1:
+                message = f"the state has {rows:,} rows of {name}, the log has {progress.rows:,}"
+                self._damage("missing", message, table_path(name), name, rows - progress.rows)
+
+
+def _origin(of: SnapshotPlan | Manifest) -> tuple[object, ...]:
+    return of.org_id, of.job_id, of.kind, of.created_at

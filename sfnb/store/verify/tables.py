@@ -1,0 +1,207 @@
+"""One object's table: its log from the first commit on, its parts, and what Delta itself makes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from sfnb.errors import StoreError
+from sfnb.store.actions import changes_rows, read_actions
+from sfnb.store.files import TEMPORARY, Files, translated
+from sfnb.store.formats import NewerFormat
+from sfnb.store.keys import KeyDigest
+from sfnb.store.log import LOG, NOTHING, Commit, Progress, log_path, newest_version, parse_commit
+from sfnb.store.parts import Part
+from sfnb.store.paths import table_path
+from sfnb.store.proof import column
+from sfnb.store.verify.findings import Finding, Kind, Wrong
+
+
+@dataclass
+class Table:
+    """
+    What is known of one object's table after reading it.
+
+    Args:
+        progress: of each snapshot, after its last commit.
+        alive: by snapshot and path, the parts that count.
+        schemas: by snapshot, the checksums of the schema files that its commits name.
+        removed: paths that restarts removed.
+        log: SHA-256 of each version's file.
+        columns: of the table, as Delta sees it; None where it cannot be opened.
+    """
+
+    progress: dict[str, Progress] = field(default_factory=dict)
+    alive: dict[str, dict[str, Part]] = field(default_factory=lambda: defaultdict(dict))
+    schemas: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    removed: set[str] = field(default_factory=set)
+    log: dict[int, str] = field(default_factory=dict)
+    columns: frozenset[str] | None = None
+
+
+class TableCheck:
+    """The check of one object's table."""
+
+    def __init__(self, files: Files, name: str) -> None:
+        self._name = name
+        self._folder = files.below(table_path(name))
+        self.table = Table()
+        self.findings: list[Finding] = []
+
+    def run(self) -> Table:
+        """Read the table whole; what is wrong with it is in ``findings``."""
+        table, folder = self.table, self._folder
+        newest = newest_version(folder)
+        for version in range(newest + 1):
+            try:
+                self._read_version(version)
+            except NewerFormat:
+                raise
+            except StoreError as err:
+                self._damage("damaged", str(err), log_path(version))
+        for snapshot, parts in table.alive.items():
+            for part in parts.values():
+                if wrong := _verify_part(folder, part):
+                    self._damage(*wrong, part.path, snapshot, part.rows + part.deleted)
+        is_damaged = bool(self.findings)
+        message = _verify_delta(folder, table) if newest >= 0 else ""
+        if message and not is_damaged:
+            self._damage("damaged", message, LOG)
+        self._look_around(newest)
+        return table
+
+    def _damage(
+        self, kind: Kind, message: str, path: str, snapshot: str = "", rows: int = 0
+    ) -> None:
+        where = f"{table_path(self._name)}/{path}"
+        self.findings.append(Finding(kind, message, snapshot, self._name, where, rows))
+
+    def _read_version(self, version: int) -> None:
+        table, path = self.table, log_path(version)
+        text = self._folder.read(path)
+        if text is None:
+            self._damage("missing", "this Delta commit is missing, with its list of rows", path)
+            return
+        table.log[version] = hashlib.sha256(text).hexdigest()
+        commit = parse_commit(text, version, self._folder.uri(path))
+        if commit is None:
+            if changes_rows(read_actions(text)):
+                self._damage("damaged", "another program has added or removed rows here", path)
+            return
+        if wrong := _base_changed(table, commit, version):
+            self._damage(*wrong, log_path(commit.base or 0), commit.snapshot)
+        if wrong := _follow(table, commit, self._name):
+            self._damage(*wrong, path, commit.snapshot)
+
+    def _look_around(self, newest: int) -> None:
+        present = self._folder.walk("")
+        if newest < 0 and present:
+            self._damage("missing", "the Delta log has lost all its commits", LOG)
+        named = {path for parts in self.table.alive.values() for path in parts}
+        for path in sorted(set(present) - named):
+            if why := _orphan(path, self.table, newest):
+                where = f"{table_path(self._name)}/{path}"
+                self.findings.append(Finding("orphan", why, "", self._name, where))
+
+
+def _base_changed(table: Table, commit: Commit, version: int) -> Wrong:
+    """Whether the file that a commit was built upon is no longer the one that it saw. Format 1 does not say."""
+    if commit.base is None:
+        return None
+    if commit.base >= version or (commit.base < 0) != (version == 0):
+        return "damaged", "this commit does not stand where it was written"
+    if table.log.get(commit.base, commit.base_sha256) != commit.base_sha256:
+        return "digest", "this commit has changed since the next one was written (SHA-256)"
+    return None
+
+
+def _follow(table: Table, commit: Commit, name: str) -> Wrong:
+    """Apply one commit, oldest first; what does not follow from those before it."""
+    if commit.object_name not in ("", name):
+        return "damaged", f"this commit belongs to the table of {commit.object_name}"
+    now, before = commit.progress, table.progress.get(commit.snapshot, NOTHING)
+    alive = table.alive[commit.snapshot]
+    wrong: Wrong = None
+    if now.number != before.number + 1:
+        span = f"commits {before.number + 1} to {now.number - 1} of the snapshot"
+        wrong = ("missing", f"{span} are missing before this one")
+    if commit.schema:
+        table.schemas[commit.snapshot].add(commit.schema)
+    if now.since == now.number:
+        if now.number > 1 and commit.removed != set(alive) and not wrong:
+            wrong = ("damaged", "this restart removed other files than those that were there")
+        table.removed |= set(alive)
+        alive.clear()
+    alive.update({part.path: part for part in commit.parts})
+    table.progress[commit.snapshot] = now
+    counted = (
+        len(alive),
+        sum(p.rows for p in alive.values()),
+        sum(p.deleted for p in alive.values()),
+    )
+    if counted != (now.parts, now.rows, now.deleted) and not wrong:
+        wrong = ("count", "its totals are not the sum of its parts")
+    return wrong
+
+
+def _verify_part(folder: Files, part: Part) -> Wrong:
+    records = part.rows + part.deleted
+    try:
+        found = folder.digest(part.path)
+        if found is None:
+            return "missing", f"this part is missing, and with it {records:,} records"
+        size_bytes, sha256 = found
+        if size_bytes != part.size_bytes:
+            return "damaged", f"this part has {size_bytes:,} bytes instead of {part.size_bytes:,}"
+        if sha256 != part.sha256:
+            return "digest", "the content of this part has changed since it was written (SHA-256)"
+        return _verify_rows(folder, part)
+    except StoreError as err:
+        return "damaged", str(err)
+
+
+def _verify_rows(folder: Files, part: Part) -> Wrong:
+    """Whether a part has the rows that its commit says: the file may be whole, and the commit wrong."""
+    with translated(f"open {folder.uri(part.path)}"), folder.open_input(part.path) as source:
+        rows = pq.ParquetFile(source).metadata.num_rows
+    if rows != part.rows + part.deleted:
+        return "count", f"this part has {rows:,} rows instead of {part.rows + part.deleted:,}"
+    if part.ids_digest is not None and _ids_digest(folder, part) != part.ids_digest:
+        return "digest", "the Ids of this part are not those that were written"
+    return None
+
+
+def _ids_digest(folder: Files, part: Part) -> str:
+    found = KeyDigest()
+    if part.min_id is not None:
+        for ids in column(folder, part, "Id"):
+            found.add(ids)
+    return found.hex
+
+
+def _verify_delta(folder: Files, table: Table) -> str:
+    """Whether Delta itself (its checkpoints too) sees the same files as our reading of the log."""
+    try:
+        with translated(f"open {folder.uri('')} with Delta"):
+            delta = DeltaTable(folder.uri("").rstrip("/\\"))
+            seen = set(delta.get_add_actions().column("path").to_pylist())
+            table.columns = frozenset(field.name for field in delta.schema().fields)
+    except StoreError as err:
+        return str(err)
+    named = {path for parts in table.alive.values() for path in parts}
+    return "" if seen == named else "the checkpoint of this log names other files than its commits"
+
+
+def _orphan(path: str, table: Table, newest: int) -> str:
+    """Why a file that no commit names is there; empty for one of Delta's own."""
+    if path.startswith(f"{LOG}/"):
+        name = path.removeprefix(f"{LOG}/")
+        is_delta = (name[:20].isdigit() and int(name[:20]) <= newest) or name == "_last_checkpoint"
+        return "" if is_delta and TEMPORARY not in path else "an unfinished Delta file"
+    if path in table.removed:
+        return "a part that a restart of its object removed"
+    return "a file that no commit names, left by an interrupted backup"

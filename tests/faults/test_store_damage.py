@@ -1,0 +1,226 @@
+"""
+A campaign of damage: each file of a small store, each kind of harm, and `verify` finds every single one.
+
+The list of exceptions is empty.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from sfnb.store.tables import OrgStore
+from sfnb.store.verify import Expected, Finding, verify
+from tests.store_samples import a_snapshot, a_store, a_writer, rows
+
+FLIPS = 200 if os.environ.get("SFNB_CAMPAIGN") == "full" else 6
+
+
+def a_small_store(root: Path) -> OrgStore:
+    """Two sealed snapshots of two objects, one restarted, one without rows; and an object that nothing was read of."""
+    store = a_store(root)
+    a_snapshot(store, "Account", "Contact", number=1)
+    writer = a_writer(store, "Account", "Contact", "Lead", number=2)
+    writer.commit("Account", writer.write_parts("Account", [rows(0, 4)]), {"k": 0}, is_done=False)
+    writer.restart("Account")
+    for k in range(2):
+        parts = writer.write_parts("Account", [rows(10 * k, 7)])
+        writer.commit("Account", parts, {"k": k}, is_done=k == 1)
+    writer.commit("Contact", [], {}, is_done=True)
+    writer.seal("partial", {"Lead": "no permission"})
+    return store
+
+
+def the_state(store: OrgStore) -> list[Expected]:
+    """What the state database would know of these snapshots: their jobs have ended."""
+    found = []
+    for snapshot in store.snapshots.values():
+        objects = snapshot.manifest.objects
+        complete = {n: e.rows for n, e in objects.items() if e.state == "complete"}
+        found.append(Expected(snapshot.id, is_sealed=True, complete=complete))
+    return found
+
+
+@cache
+def sample(folder: Path) -> tuple[Path, tuple[Expected, ...]]:
+    store = a_small_store(folder / "store")
+    state = tuple(the_state(store))
+    assert not [f for f in verify(store, state) if f.is_damage]
+    return folder / "store", state
+
+
+class Harmed:
+    """A copy of the small store, to be harmed and healed again and again."""
+
+    def __init__(self, original: Path, root: Path, state: tuple[Expected, ...]) -> None:
+        shutil.copytree(original, root)
+        self._original = original
+        self.root = root
+        self.store = a_store(root)
+        self.state = state
+
+    @property
+    def files(self) -> list[Path]:
+        orphans = {f.path for f in verify(self.store, self.state) if f.kind == "orphan"}
+        org = Path(self.store.root)
+        found = sorted(p for p in org.rglob("*") if p.is_file())
+        return [p for p in found if p.relative_to(org).as_posix() not in orphans]
+
+    def found(self) -> list[Finding]:
+        return [f for f in verify(self.store, self.state) if f.is_damage]
+
+    def heal(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(self._original, self.root)
+
+    def unseen(self, harm: Callable[[], None], what: str) -> list[str]:
+        """Do harm and heal; what was done if `verify` did not find it."""
+        harm()
+        found = self.found()
+        self.heal()
+        return [] if found else [what]
+
+
+@pytest.fixture
+def harmed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Harmed:
+    original, state = sample(tmp_path_factory.getbasetemp() / "sample-of-damage")
+    return Harmed(original, tmp_path / "store", state)
+
+
+def flipped(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+def cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def test_every_file_deleted_or_cut_is_found(harmed: Harmed) -> None:
+    """Each file removed, emptied, cut in half and by one byte."""
+    unseen = []
+    for path in harmed.files:
+        size = path.stat().st_size
+        unseen += harmed.unseen(path.unlink, f"{path.name} deleted")
+        for to in (0, size // 2, size - 1):
+            unseen += harmed.unseen(lambda p=path, to=to: cut(p, to), f"{path.name} cut to {to}")  # type: ignore[misc]
+    assert unseen == []
+
+
+def test_every_flipped_bit_is_found(harmed: Harmed) -> None:
+    """Bits flipped anywhere in any file, also where the JSON says the same afterwards."""
+    chance = random.Random(20261127)  # noqa: S311 (a test's dice)
+    unseen = []
+    for path in harmed.files:
+        before = path.read_bytes()
+        for bit in chance.sample(range(8 * len(before)), FLIPS):
+            flipped(path, bit)
+            if not harmed.found():
+                unseen.append(f"{path.name} bit {bit}")
+            path.write_bytes(before)
+    assert unseen == []
+
+
+def test_every_exchange_is_found(harmed: Harmed) -> None:
+    """Each file replaced by each other one of its kind: another snapshot's, another object's, another commit's."""
+    unseen = []
+    for path in harmed.files:
+        for other in harmed.files:
+            if (
+                other == path
+                or other.suffix != path.suffix
+                or other.read_bytes() == path.read_bytes()
+            ):
+                continue
+            harm = lambda p=path, o=other: p.write_bytes(o.read_bytes())  # noqa: E731
+            unseen += harmed.unseen(harm, f"{path.name} replaced by {other}")  # type: ignore[arg-type]
+    assert unseen == []
+
+
+def test_every_swap_of_two_commits_is_found(harmed: Harmed) -> None:
+    """Two commits of one log that have changed places."""
+    unseen = []
+    for log in sorted(Path(harmed.store.root).glob("tables/*/_delta_log")):
+        commits = sorted(log.glob("*.json"))
+        for first in commits:
+            for second in commits:
+                if first < second:
+                    one, two = first.read_bytes(), second.read_bytes()
+                    first.write_bytes(two)
+                    second.write_bytes(one)
+                    if not harmed.found():
+                        unseen.append(f"{first.name} and {second.name} of {log}")
+                    harmed.heal()
+    assert unseen == []
+
+
+def test_every_action_of_a_commit_counts(harmed: Harmed) -> None:
+    """Each line of each commit doubled, dropped, or put into every other commit of its table."""
+    unseen = []
+    for log in sorted(Path(harmed.store.root).glob("tables/*/_delta_log")):
+        commits = {path: path.read_text().splitlines() for path in sorted(log.glob("*.json"))}
+        lines = [line for text in commits.values() for line in text]
+        for path, text in commits.items():
+            dropped = [text[:k] + text[k + 1 :] for k in range(len(text))]
+            added = [[*text, line] for line in lines]
+            for changed in dropped + added:
+                path.write_text("\n".join(changed))
+                if not harmed.found():
+                    unseen.append(f"{path}: {changed[-1][:60]}")
+            path.write_text("\n".join(text))
+            added_remove = remove_of(lines)
+            path.write_text("\n".join([*text, added_remove]))
+            if not harmed.found():
+                unseen.append(f"{path}: a remove slipped in")
+            harmed.heal()
+    assert unseen == []
+
+
+def remove_of(lines: list[str]) -> str:
+    """The action that removes the first part of a log."""
+    add = next(
+        (a for line in lines if (a := json.loads(line).get("add"))), {"path": "x", "size": 1}
+    )
+    fields = {"path": add["path"], "dataChange": True, "deletionTimestamp": 1, "size": add["size"]}
+    return json.dumps({"remove": fields})
+
+
+def test_every_folder_that_is_gone_is_found(harmed: Harmed) -> None:
+    """A snapshot, a table, a log, all tables, all snapshots, the whole org, the whole store."""
+    unseen = []
+    for folder in [harmed.root, *sorted(p for p in harmed.root.rglob("*") if p.is_dir())]:
+        if any(folder.rglob("*.*")) and not is_orphaned(harmed, folder):
+            harm = lambda f=folder: shutil.rmtree(f)  # noqa: E731
+            unseen += harmed.unseen(harm, f"{folder} deleted")  # type: ignore[arg-type]
+    assert unseen == []
+
+
+def is_orphaned(harmed: Harmed, folder: Path) -> bool:
+    return not any(p.is_relative_to(folder) for p in harmed.files)
+
+
+def test_the_newest_commits_of_a_paused_job_are_missed(tmp_path: Path) -> None:
+    """Before the seal the state database knows how far an object had come; a log that is behind it was cut off."""
+    store = a_store(tmp_path)
+    writer = a_writer(store, "Account", "Contact")
+    for k in range(3):
+        parts = writer.write_parts("Account", [rows(10 * k, 10)])
+        writer.commit("Account", parts, {"k": k}, is_done=False)
+    writer.commit("Contact", writer.write_parts("Contact", [rows(0, 5)]), {}, is_done=True)
+    state = [Expected(writer.snapshot, False, {"Contact": 5}, {"Account": 30})]
+    assert [f.kind for f in verify(store, state)] == ["note"]
+    for name in ("Account", "Contact"):
+        log = sorted(Path(store.root, "tables", name, "_delta_log").glob("*.json"))[-1]
+        content = log.read_bytes()
+        log.unlink()
+        found = verify(store, state)
+        assert [(f.object_name, f.kind) for f in found if f.is_damage][-1] == (name, "missing")
+        log.write_bytes(content)
