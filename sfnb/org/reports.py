@@ -22,6 +22,7 @@ from sfnb.usage.store.values import UserDay
 
 USAGE_REPORT = "API Usage Last 7 Days"
 NEEDED = "It needs the permissions View Setup and Configuration, Manage Users and Modify All Data."
+ABSENT = f'this user sees no report "{USAGE_REPORT}"; sfnb looks for it once a week.'
 NOT_NAMED = "not named in the report"
 
 _NUMBERS = ("int", "double", "long", "number", "currency")
@@ -72,7 +73,7 @@ def _fetch_report_id(org: OrgClient) -> str:
     for record in _mappings(answer.get("records") if isinstance(answer, Mapping) else None):
         if isinstance(record.get("Id"), str):
             return str(record["Id"])
-    raise ObjectError(f'this user sees no report "{USAGE_REPORT}".', code="NOT_FOUND")
+    raise ObjectError(ABSENT, code="NOT_FOUND")
 
 
 def parse_user_days(body: object) -> list[UserDay]:

@@ -10,13 +10,16 @@ from sfnb.errors import JobError, QuotaSignal, SfnbError
 from sfnb.memory import State
 from sfnb.org.client import OrgClient
 from sfnb.org.events import fetch_event_files, fetch_tally, unread
-from sfnb.org.reports import NEEDED, USAGE_REPORT, fetch_user_days
+from sfnb.org.reports import ABSENT, NEEDED, USAGE_REPORT, fetch_user_days
 
 KEPT_DAYS = 31
 """Salesforce keeps log files 30 days with Event Monitoring and 1 day without (REST guide, EventLogFile)."""
 
 REPORT_EVERY = timedelta(days=1)
 """The usage report tells of calendar days, so asking more often brings little; a refusal is not asked again sooner."""
+
+ABSENT_EVERY = timedelta(days=7)
+"""How often to look for a report that the user does not see: each look costs two calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,11 @@ def collect(org: OrgClient, state: State, clock: Clock) -> Collected:
 
 
 def _collect_report(org: OrgClient, state: State, now: datetime) -> None:
-    """Read the usage report, at most once a day, whether that works or not."""
+    """Read the usage report, at most once a day; where the user does not see it, once a week."""
     book = state.user_days
-    tried_at = book.last_read(org.org_id).tried_at
-    if tried_at is not None and timedelta(0) <= now - tried_at < REPORT_EVERY:
+    last = book.last_read(org.org_id)
+    every = ABSENT_EVERY if ABSENT in last.problem else REPORT_EVERY
+    if last.tried_at is not None and timedelta(0) <= now - last.tried_at < every:
         return
     # Noted before asking, so that two processes, or one that is killed, do not ask twice on a day.
     book.note_problem(
