@@ -19,7 +19,7 @@ from sfnb_demo.server.server import DemoServer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     options = Options(
         size=given.size,
         seed=given.seed,
@@ -89,7 +89,7 @@ def _end_on_signals(stop: threading.Event) -> None:
         signal.signal(signal.SIGBREAK, end)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sfnb_demo", description="A Salesforce org to try sfnb on."
     )

@@ -14,7 +14,7 @@ from sfnb_demo.server.asked import Asked
 from sfnb_demo.server.faults import Rule
 from sfnb_demo.server.oversize import oversize
 from sfnb_demo.server.refusals import concurrent_requests
-from sfnb_demo.server.rewriting import rewritten
+from sfnb_demo.server.rewriting import Rewrite, rewritten
 from sfnb_demo.server.wire import Request, Response, error_answer
 from sfnb_demo.soql.frame import no_such_field
 
@@ -50,6 +50,7 @@ _KNOWN = {
         "exceeded 100000 distinct who/what's, or exceeded the time limit for this query",
     ),
     "NOT_FOUND": (404, "The requested resource does not exist"),
+    "INVALIDENTITY": (400, "Entity is not supported by the Bulk API."),
     "INVALID_FIELD": (400, ""),
     "INVALID_TYPE": (400, ""),
 }
@@ -85,10 +86,20 @@ def changed(
             kept.status, kept.body, kept.content_type, dict(response.headers), kept.value
         )
     if rule.fault != "rewrite":
-        return response
+        return _with_headers(rule, request, response, base_urls)
     made = rewritten(rule.rewrite, response, lambda text: _filled(rule, request, base_urls, text))
     rule.last = _values(response)
     return made.with_status(rule.status) if rule.status else made
+
+
+def _with_headers(
+    rule: Rule, request: Request, response: Response, base_urls: Mapping[str, str]
+) -> Response:
+    """Any fault may set or remove headers, such as the Retry-After of a 503."""
+    if not rule.rewrite.headers:
+        return response
+    only = Rewrite(headers=rule.rewrite.headers)
+    return rewritten(only, response, lambda text: _filled(rule, request, base_urls, text))
 
 
 def error_of(rule: Rule, request: Request) -> ApiError:

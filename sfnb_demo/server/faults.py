@@ -60,7 +60,7 @@ drop, repeat            places of rows to leave out, to send twice (negative: fr
 keep                    send at most so many rows
 add                     rows to append, each a copy of the page's last row with these values changed
 set, remove             JSON values by dotted path: ``{"totalSize": 9, "sObjects.0.count": 3}``
-headers                 headers to set; null removes one
+headers                 headers to set; null removes one (with any fault: a 503's Retry-After)
 replace                 ``[[regular expression, text], …]`` on the body, of any type
 ======================  ============================================================================
 

@@ -231,6 +231,16 @@ def test_known_codes_have_salesforces_words(fresh_org: Callable[..., RunningOrg]
         assert answer.json() == [{"message": words, "errorCode": code}]
 
 
+def test_any_fault_may_set_headers(fresh_org: Callable[..., RunningOrg]) -> None:
+    """A 503 of maintenance names the moment when the org is back, as an HTTP date."""
+    org = fresh_org()
+    date = "Fri, 27 Nov 2026 12:00:00 GMT"
+    org.fail(match="query", fault="status503", headers={"Retry-After": date}, times=1)
+    answer = org.get(QUERY)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, date)
+    assert answer.json()[0]["errorCode"] == "SERVER_UNAVAILABLE"
+
+
 @pytest.mark.parametrize(
     ("to", "location"),
     [
