@@ -21,7 +21,7 @@ from sfnb.settings import OrgConfig, Settings
 from sfnb_demo.server import faults
 
 ROOT = Path(sfnb.__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 IN_THE_FILE = {"state_url", "store", "poll_s", "workers", "api_version", "orgs"}
 
 
@@ -137,3 +137,39 @@ def test_the_pages_name_no_command_that_is_not_there() -> None:
             r"(?:^|`|\$ )(sfnb [a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE
         )
         assert {text for text in typed if text not in known | planned} == set(), page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    """A path in code marks, from the repository's root, and each link to a file or a heading."""
+    text = page.read_text(encoding="utf-8")
+    rooms = "sfnb|sfnb_demo|tests|docs|tools|benchmarks|notebooks|changes"
+    named = set(re.findall(rf"`((?:{rooms})/[\w./-]*)`", text))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+        linked = page if not target else page.parent / target
+        assert linked.exists(), target
+        if heading:
+            lines = linked.read_text(encoding="utf-8").splitlines()
+            titles = [line.lstrip("# ") for line in lines if line.startswith("#")]
+            anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert heading in anchors, f"{target}#{heading}"
+
+
+ANSWERS = {
+    "the price of a call": ("sfnb/org/prices.py", "def price_of"),
+    "the threshold and the lower mark": ("sfnb/quota/policy.py", "def lower_mark"),
+    "where a page becomes a part": ("sfnb/backup/fetch.py", "def _parts"),
+    "which state may follow which": ("sfnb/jobs/states.py", "MAY_FOLLOW"),
+    "the words under the slider": ("sfnb/ui/limits.py", "def stop_sentence"),
+}
+"""What a stranger asks: the file that answers, and what stands in it."""
+
+
+@pytest.mark.parametrize("question", ANSWERS)
+def test_a_stranger_finds_the_file(question: str) -> None:
+    """docs/architecture.md names the file, and the file has it."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    file, content = ANSWERS[question]
+    assert f"| {question} | `{file}`" in text
+    assert content in (ROOT / file).read_text(encoding="utf-8")

@@ -67,9 +67,7 @@ KEPT = {
 """Where an old word is read on purpose, and why."""
 
 PENDING: set[str] = {
-    "docs",
     "notebooks",
-    "pages",
     "sfnb/backup",
     "sfnb/engine.py",
     "sfnb/errors.py",
