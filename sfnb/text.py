@@ -86,6 +86,12 @@ def count(number: int | None, noun: str = "", plural: str = "") -> str:
     return f"{text} {noun if number == 1 else plural or noun + 's'}"
 
 
+def records(total: int, deleted: int) -> str:
+    """``84,841 records, 927 in the recycle bin``: everywhere, the total includes the bin."""
+    bin_text = f", {deleted:,} in the recycle bin" if deleted else ""
+    return f"{count(total, 'record')}{bin_text}"
+
+
 def percent(part: float, whole: float) -> str:
     """``88.7 %``; a question mark where the whole is unknown."""
     return f"{100 * part / whole:.1f} %" if whole > 0 else "?"

@@ -83,7 +83,7 @@ def execute(source: Path, output: Path, parameters: dict[str, Any], shown: TextI
         shown: gets what the cells print, as they print it.
 
     Raises:
-        CallerError: the notebook has no such parameter.
+        CallerError: the notebook has no such parameter, or refuses the value of one.
         JobError: a cell failed; the last line of its error.
         KernelDied: the kernel ended before the notebook did.
     """
@@ -116,6 +116,9 @@ def execute(source: Path, output: Path, parameters: dict[str, Any], shown: TextI
             cwd=output.parent,
         )
     except PapermillExecutionError as err:
+        if err.ename == "CallerError":
+            # A parameter that a cell refused is wrong usage, as an option of the command line would be.
+            raise CallerError(f"{err.evalue} The executed notebook is {output}.") from err
         raise JobError(
             f"{source.name} failed: {err.ename}: {plain(err.evalue)} "
             f"The executed notebook is {output}."

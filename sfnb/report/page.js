@@ -75,6 +75,12 @@
     before = null;
   });
 
+  // Inside a notebook the frame around us is made as high as the page, so that nothing scrolls inside it.
+  if (window.parent !== window) {
+    const report = () => window.parent.postMessage({ sfnb_height: Math.ceil(document.body.getBoundingClientRect().height) + 24 }, "*");
+    new ResizeObserver(report).observe(document.body);
+  }
+
   const start = () => {
     const isDark = !data.print && window.matchMedia("(prefers-color-scheme: dark)").matches;
     setTheme(isDark ? "dark" : "light");

@@ -1,46 +1,116 @@
-"""Tables of jobs, as HTML. Pure."""
+"""How a job ended, and lists of jobs, as HTML and as lines of text. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 from sfnb.jobs import states
 from sfnb.model import JobState
 from sfnb.state.jobs import Job
-from sfnb.text import zoned_moment
+from sfnb.text import count, records, zoned_moment
 from sfnb.ui.job_view import BADGES
 
 ENDED = frozenset(state.value for state in JobState if state.is_final)
 
-SHOWN = 200
-"""Objects in the table; those that are not complete come first."""
+FAR, LEAST_ROWS = 2.0, 100
+"""Rows are far from the estimate when they are more or less by this factor, and by at least so many."""
 
 
-def outcome_html(summary: dict[str, Any] | None) -> str:
-    """How a job ended, from its summary; until then a line that says that it has not."""
-    if summary is None:
-        return "<p>No job has begun yet; its outcome appears here when it has ended.</p>"
-    state = summary["state"]
-    if state not in ENDED:
-        word = BADGES[state]
-        return f"<p>Job {escape(summary['job_id'])} is {word}; its outcome appears here when it has ended.</p>"
-    entries = sorted(
-        summary["objects"].items(), key=lambda item: (item[1]["state"] == "complete", item[0])
-    )
+@dataclass(frozen=True)
+class Outcome:
+    """
+    A job's summary beside its plan.
+
+    Args:
+        summary: as `sfnb backup --json` prints it.
+        expected: rows by object, as the org estimated them; None: it has no statistic.
+        left_out: objects on which Salesforce allows no query, with the reason.
+        deleted: records in the recycle bin, among the rows.
+    """
+
+    summary: Mapping[str, Any]
+    expected: Mapping[str, int | None] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    deleted: int = 0
+
+    @property
+    def state(self) -> str:
+        return str(self.summary["state"])
+
+    def sentence(self) -> str:
+        """The job in one sentence."""
+        objects = self.summary["objects"]
+        complete = sum(entry["state"] == "complete" for entry in objects.values())
+        return (
+            f"{BADGES[self.state]}: {complete:,} of {count(len(objects), 'object')}, "
+            f"{records(self.summary['rows'], self.deleted)}, "
+            f"{count(self.summary['calls']['api'], 'API call')}, snapshot {self.summary['snapshot']}."
+        )
+
+    def attention(self) -> dict[str, str]:
+        """Objects that deserve a look, with the whole message: failed, partial, far from the estimate."""
+        found = {}
+        for name, entry in sorted(self.summary["objects"].items()):
+            if entry["state"] != "complete":
+                word = "failed" if entry["message"] else str(entry["state"])
+                found[name] = f"{word}: {entry['message'] or records(entry['rows'], 0) + ' so far'}"
+            elif self._is_far(name, entry["rows"]):
+                found[name] = f"{records(entry['rows'], 0)}, expected about {self.expected[name]:,}"
+        return found
+
+    def _is_far(self, name: str, rows: int) -> bool:
+        expected = self.expected.get(name)
+        if expected is None or abs(rows - expected) < LEAST_ROWS:
+            return False
+        return max(rows, expected) >= FAR * min(rows, expected)
+
+    def lines(self) -> list[str]:
+        """The same for a terminal or a log."""
+        error = [self.summary["error"]] if self.summary["error"] else []
+        return [self.sentence(), *error, *(f"  {n}: {why}" for n, why in self.attention().items())]
+
+
+def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
+    """How a job ended: a sentence, what deserves a look, the rest folded. Before its end: that it has not ended."""
+    outcome = found if isinstance(found, Outcome) else Outcome(found)
+    if outcome.state not in ENDED | {JobState.PAUSED.value}:
+        job_id = escape(outcome.summary["job_id"])
+        return f"<p>Job {job_id} is {BADGES[outcome.state]}; its outcome appears here when it has ended.</p>"
+    parts = [f"<p class='sfnb-strong'>{escape(outcome.sentence())}</p>"]
+    if outcome.summary["error"]:
+        parts.append(f"<p class='sfnb-problem'>{escape(outcome.summary['error'])}</p>")
+    if looks := outcome.attention():
+        items = "".join(f"<li><b>{escape(n)}</b>: {escape(why)}</li>" for n, why in looks.items())
+        parts.append(f"<p>Worth a look:</p><ul>{items}</ul>")
+    return "".join([*parts, _objects(outcome), _left_out(outcome)])
+
+
+def _objects(outcome: Outcome) -> str:
+    objects = outcome.summary["objects"]
     rows = "".join(
         f"<tr><th scope='row'>{escape(name)}</th><td>{escape(e['state'])}</td><td>{e['rows']:,}</td>"
         f"<td>{e['calls']:,}</td><td>{escape(e['message'] or '')}</td></tr>"
-        for name, e in entries[:SHOWN]
+        for name, e in sorted(objects.items(), key=lambda item: (-item[1]["rows"], item[0]))
     )
-    more = f"<p>and {len(entries) - SHOWN:,} more</p>" if len(entries) > SHOWN else ""
     return (
-        f"<p class='sfnb-strong'>{BADGES[state]}: {summary['rows']:,} rows, {summary['calls']['api']:,} API calls, "
-        f"snapshot {escape(str(summary['snapshot']))}</p><p>{escape(summary['error'] or '')}</p>"
-        f"<table><thead><tr><th>object</th><th>state</th><th>rows</th><th>calls</th><th>message</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table>{more}"
+        f"<details><summary>All {count(len(objects), 'object')}</summary><table><thead><tr><th>object</th>"
+        "<th>state</th><th>rows</th><th>calls</th><th>message</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></details>"
     )
+
+
+def _left_out(outcome: Outcome) -> str:
+    if not outcome.left_out:
+        return ""
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(why)}</td></tr>"
+        for name, why in sorted(outcome.left_out.items())
+    )
+    title = f"{count(len(outcome.left_out), 'object')} left out: Salesforce allows no query on them"
+    return f"<details><summary>{title}</summary><table><tbody>{rows}</tbody></table></details>"
 
 
 def jobs_html(jobs: Iterable[Job]) -> str:
@@ -54,8 +124,8 @@ def jobs_html(jobs: Iterable[Job]) -> str:
     if not rows:
         return "<h4>Jobs</h4><p>No job yet.</p>"
     return (
-        "<h4>Jobs</h4><table><thead><tr><th>job</th><th>kind</th><th>state</th><th>begun</th><th>ended</th>"
-        f"<th>rows</th><th>what went wrong</th></tr></thead><tbody>{rows}</tbody></table>"
+        "<h4>Jobs</h4><table><thead><tr><th>job</th><th>kind</th><th>state</th><th>started</th><th>ended</th>"
+        f"<th>rows</th><th>problem</th></tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

@@ -120,6 +120,14 @@ class Home:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def code(self, *arguments: str) -> int:
+        """The exit code of `sfnb …`."""
+        command = [sys.executable, "-m", "sfnb", *arguments]
+        done = subprocess.run(
+            command, env=self.environ, capture_output=True, text=True, check=False
+        )
+        return done.returncode
+
     def tell(
         self, path: str, body: dict[str, Any] | None = None, *, method: str = ""
     ) -> dict[str, Any]:

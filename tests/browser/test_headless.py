@@ -44,7 +44,7 @@ def test_widgets_leave_honest_pictures(
     page.goto((tmp_path / "ran.html").as_uri())
     body = page.locator("body")
     expect(page.locator(".sfnb-static")).to_have_count(6)
-    expect(page.locator(".sfnb-static").first).to_contain_text("API calls: limit 61 % used")
+    expect(page.locator(".sfnb-static").first).to_contain_text("Limit for API calls: 61 % used")
     expect(page.locator(".sfnb-static").first).to_contain_text("“<b>later</b>”")
     expect(page.locator(".sfnb-static").nth(1)).to_contain_text("✓ completed")
     expect(page.locator(".sfnb-static").nth(2)).to_contain_text("330")
@@ -57,3 +57,25 @@ def test_each_notebook_runs_headless(home: Home, tmp_path: Path) -> None:
     for name in ("welcome", "orgs", "snapshots", "run_backup"):
         assert (notebook.folder() / f"{name}.ipynb").is_file()
         home.sfnb("run", name, "--output", str(tmp_path / f"{name}.ipynb"))
+
+
+def test_an_org_over_its_limit_pauses_the_notebook_and_nothing_else(
+    home: Home, tmp_path: Path
+) -> None:
+    """Over its limit from the first cell on, the notebook says so in its plan, shows the slider, and ends with 75."""
+    home.sfnb("limit", "demo", "1")
+    ran = tmp_path / "over.ipynb"
+    try:
+        code = home.code("run", "run_backup", "-p", "on_pause", "exit", "--output", str(ran))
+    finally:
+        home.sfnb("limit", "demo", "50")
+    assert code == 75
+    text = str(nbformat.read(ran, as_version=4))
+    assert "The plan could not be made now" in text
+    assert "Limit for API calls: 1 % used" in text
+
+
+def test_a_wrong_parameter_is_wrong_usage(home: Home, tmp_path: Path) -> None:
+    """What the command line refuses a notebook refuses too, with exit code 2."""
+    ran = str(tmp_path / "wrong.ipynb")
+    assert home.code("run", "run_backup", "-p", "poll_minutes", "0", "--output", ran) == 2

@@ -76,7 +76,7 @@ def test_a_backup_pauses_on_quota_goes_on_and_can_be_followed(
             "completed", timeout=90_000
         )
         expect(watching.locator(".sfnb-lines")).to_contain_text("resumed: ")
-    expect(page.locator(".sfnb-picture table")).to_be_visible()
+    expect(page.locator(".sfnb-picture details")).to_have_count(2)
     assert share.get_attribute("value") == "1"
 
 

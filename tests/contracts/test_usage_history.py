@@ -121,6 +121,7 @@ def spend(scene: Scene, *, calls: int) -> None:
     with call_context(job_id=job.job_id, object_name="Account"):
         for _ in range(calls):
             scene.org.request("GET", "sobjects/Account/describe")
+    scene.state.jobs.update(job.job_id, state="running")
     scene.state.jobs.update(job.job_id, state="completed")
 
 
@@ -192,7 +193,7 @@ def test_with_samples_only_the_report_stays_within_one_percent(play: Callable[..
     assert len(days) == DAYS - 1
     assert abs(frame["told"].sum() - frame["real"].sum()) <= 0.01 * frame["real"].sum()
     assert ((days["told"] - days["real"]).abs() <= 0.01 * days["real"]).all()
-    told = [notice.sentence for notice in review.notices if notice.code == "no_event_log"]
+    told = [notice.detail for notice in review.notices if notice.code == "no_event_log"]
     assert told
     assert "View Event Log Files" in told[0]
 
@@ -235,7 +236,7 @@ def test_without_an_event_log_the_usage_report_tells_the_users(play: Callable[..
     compared = review.reported[review.reported["difference"].notna()]
     assert len(compared)
     assert ((compared["report"] + compared["difference"]) == compared["counter"]).all()
-    codes = {notice.code: notice.sentence for notice in review.notices}
+    codes = {notice.code: f"{notice.sentence} {notice.detail}" for notice in review.notices}
     assert "a difference of" in codes["usage_report"]
     assert "no_event_log" in codes
     page = html_report([review])
@@ -270,7 +271,7 @@ def test_the_usage_report_wants_permissions(play: Callable[..., Scene]) -> None:
     calls = [call for call in scene.demo.ledger(calls=True)["calls"] if call["fault"] == "error"]
     assert len(calls) == 1
     told = [
-        notice.sentence
+        f"{notice.sentence} {notice.detail}"
         for notice in scene.review(days=7).notices
         if notice.code == "no_usage_report"
     ]

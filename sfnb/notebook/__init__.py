@@ -1,0 +1,36 @@
+"""
+What the notebooks that come with sfnb share: checked parameters, a plan, a run, an outcome.
+
+::
+
+    options = notebook.run_options(on_pause="exit", poll_minutes=30)   # wrong usage is refused here
+    plan = notebook.plan(connection, request)                          # also where the org is over its limit
+    job = notebook.run(connection, request, **options)
+    notebook.outcome(job)
+"""
+
+from __future__ import annotations
+
+from sfnb.notebook.files import find_notebook, folder
+from sfnb.notebook.outcome import OUTCOME_TYPE, outcome, record_outcome
+from sfnb.notebook.parameters import names, run_options
+from sfnb.notebook.plan import Planned, plan
+from sfnb.notebook.running import Run, run
+from sfnb.notebook.tables import orgs_frame, outcome_frame, plan_frame
+
+__all__ = [
+    "OUTCOME_TYPE",
+    "Planned",
+    "Run",
+    "find_notebook",
+    "folder",
+    "names",
+    "orgs_frame",
+    "outcome",
+    "outcome_frame",
+    "plan",
+    "plan_frame",
+    "record_outcome",
+    "run",
+    "run_options",
+]

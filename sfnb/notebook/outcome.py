@@ -1,0 +1,63 @@
+"""How a notebook's job ended: on the screen, in the saved notebook, and for `sfnb run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sfnb.errors import SfnbError
+from sfnb.jobs import events
+from sfnb.ui.outcome import Outcome, outcome_html
+
+if TYPE_CHECKING:
+    from sfnb.notebook.running import Run
+
+OUTCOME_TYPE = "application/vnd.sfnb.outcome+json"
+"""The media type under which a notebook's last cell keeps its job's summary for `sfnb run`."""
+
+
+def outcome(run: Run) -> None:
+    """Show how the job ended, as soon as it has; headless, keep its summary in the notebook for `sfnb run`."""
+    from IPython.display import display
+
+    from sfnb.ui import kernel
+
+    if kernel.is_watched():
+        from sfnb.ui.elements import Picture
+
+        display(Picture("Outcome", lambda: outcome_html(outcome_of(run)), every_s=1.0))  # type: ignore[no-untyped-call]
+        return
+    found = outcome_of(run)
+    html = f"<div>{outcome_html(found)}</div>"
+    display({"text/html": html, "text/plain": "\n".join(found.lines())}, raw=True)  # type: ignore[no-untyped-call]
+    record_outcome(found.summary)
+
+
+def outcome_of(run: Run) -> Outcome:
+    """The job's summary, and what its plan had expected of it."""
+    org, summary = run.org, run.summary()
+    planned: events.JobPlanned | None = None
+    for kept in org.state.jobs.events(run.job_id):
+        event = events.parse_told(run.job_id, kept.at, kept.kind, kept.told)
+        planned = event if isinstance(event, events.JobPlanned) else planned
+    deleted = 0
+    if summary["snapshot"]:
+        try:
+            manifest = org.snapshots[summary["snapshot"]].manifest
+            deleted = sum(entry.deleted for entry in manifest.objects.values())
+        except SfnbError:
+            deleted = 0  # the snapshot was pruned meanwhile; the job's own numbers are good
+    return Outcome(
+        summary,
+        expected=dict(planned.objects) if planned else {},
+        left_out=dict(planned.left_out) if planned else {},
+        deleted=deleted,
+    )
+
+
+def record_outcome(summary: Mapping[str, Any]) -> None:
+    """Keep the job's summary in the notebook, so that `sfnb run` ends with the job's exit code."""
+    from IPython.display import display
+
+    text = f"{summary['state'].replace('_', ' ')}: {summary['rows']:,} rows, snapshot {summary['snapshot']}"
+    display({OUTCOME_TYPE: dict(summary), "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]

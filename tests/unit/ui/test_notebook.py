@@ -1,0 +1,96 @@
+"""What the notebooks share: parameters, the plan, the outcome."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sfnb import notebook
+from sfnb.errors import CallerError
+from sfnb.notebook.plan import LastRun, Planned
+from sfnb.ui.outcome import Outcome, outcome_html
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"poll_minutes": 0},
+        {"poll_minutes": -1},
+        {"poll_minutes": "30"},
+        {"poll_minutes": float("nan")},
+        {"max_wait_hours": 0},
+        {"on_pause": "maybe"},
+        {"workers": 0},
+        {"workers": 2.5},
+        {"workers": True},
+    ],
+)
+def test_a_wrong_parameter_is_refused(wrong: dict[str, Any]) -> None:
+    """Zero or less, or another word, is refused in one sentence that names the parameter, before any call."""
+    with pytest.raises(CallerError, match=f"^{next(iter(wrong))} must be"):
+        notebook.run_options(**wrong)
+
+
+def test_checks_in_seconds_are_allowed_and_their_cost_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An org with a fast clock may be checked every second; what that costs in a day is said once."""
+    assert notebook.run_options(poll_minutes=1 / 60)["poll_s"] == 1
+    assert capsys.readouterr().out.count("86,400 API calls a day") == 1
+    notebook.run_options(poll_minutes=30)
+    assert capsys.readouterr().out == ""
+
+
+def test_names_are_a_text_a_list_or_none() -> None:
+    """Objects may be written in one text; what is no list of names is refused."""
+    assert notebook.names("Account, Contact,") == ["Account", "Contact"]
+    assert notebook.names(["Account"]) == ["Account"]
+    assert notebook.names(None) is None and notebook.names("") is None
+    with pytest.raises(CallerError, match="not a list of names"):
+        notebook.names(5)  # type: ignore[arg-type]
+
+
+def test_a_plan_that_cannot_be_made_says_why_and_what_it_estimates_from() -> None:
+    """Over the limit the plan is the last backup's: its price, its sizes, and that the job starts paused."""
+    last = LastRun(
+        "ab12", datetime(2026, 11, 3, 12, tzinfo=UTC), {"api": 112}, {"Account": 900}, {}
+    )
+    plan = Planned(None, "One more call would exceed the limit.", last)
+    assert "could not be made now. One more call" in repr(plan)
+    assert "job ab12" in repr(plan) and "112 API calls" in repr(plan)
+    assert "starts paused" in repr(plan) and "<td>900</td>" in plan._repr_html_()
+    assert "no completed backup to estimate from" in repr(Planned(None, "Away.", None))
+
+
+def entry(state: str, rows: int, message: str | None = None) -> dict[str, Any]:
+    return {"state": state, "rows": rows, "calls": 1, "message": message}
+
+
+def test_an_outcome_is_a_sentence_and_what_deserves_a_look() -> None:
+    """Failed, partial and far from the estimate come first, with the whole message; all the rest is folded."""
+    message = "the user may not read <Case>: " + "details " * 40
+    found = Outcome(
+        {
+            "job_id": "ab12", "state": "completed_with_errors", "rows": 84_841, "error": None,
+            "calls": {"api": 1120}, "snapshot": "20261103T130509Z-1a2b3c",
+            "objects": {
+                "Account": entry("complete", 83_000), "Case": entry("untouched", 0, message),
+                "Lead": entry("complete", 1_841), "Task": entry("partial", 12),
+            },
+        },
+        expected={"Account": 82_900, "Lead": 400},
+        left_out={"Vote": "wants a filter"},
+        deleted=927,
+    )  # fmt: skip
+    assert (
+        "2 of 4 objects, 84,841 records, 927 in the recycle bin, 1,120 API calls"
+        in found.sentence()
+    )
+    assert list(found.attention()) == ["Case", "Lead", "Task"]
+    assert found.attention()["Case"] == f"failed: {message}"
+    html = outcome_html(found)
+    shown, _, folded = html.partition("<details>")
+    assert "Vote" not in shown and "Account" not in shown and "Vote" in folded
+    assert "&lt;Case&gt;" in shown and "<Case>" not in html
