@@ -41,7 +41,7 @@ class SnapshotBrowser(Screen):
         self._snapshot: Snapshot | None = None
         self._object = ""
         self._sent: tuple[int, bool, str] = (0, False, "")
-        self._pulse = Timer(self._look, LOOK_S)
+        self._timer = Timer(self._look, LOOK_S)
 
     def __repr__(self) -> str:
         what = f", open: {self._object}" if self._object else ""
@@ -153,7 +153,7 @@ class SnapshotBrowser(Screen):
         self._pages, self._object = pages, object_name
         threading.Thread(target=pages.load, name=f"sfnb-pages-{object_name}", daemon=True).start()
         self._sent = (0, False, "")
-        self._pulse.start()
+        self._timer.start()
         code = f'org.snapshots["{self._snapshot.id}"].frame("{object_name}")'
         return {"columns": pages.columns, "code": code, **self._state()}
 
@@ -185,7 +185,7 @@ class SnapshotBrowser(Screen):
     def _look(self) -> None:
         """One beat while an object is read: its progress. The reading thread touches no widget."""
         if self._pages is None:
-            self._pulse.stop()
+            self._timer.stop()
             return
         state = self._state()
         now = (state["loaded"], state["done"], state["problem"])
@@ -193,7 +193,7 @@ class SnapshotBrowser(Screen):
             self._sent = now
             self.send(state)
         if state["done"] or state["problem"]:
-            self._pulse.stop()
+            self._timer.stop()
 
 
 def _page_html(name: str, pages: Pages) -> str:

@@ -27,8 +27,8 @@ class Picture(Screen):
         self._make = make
         self._body = ""
         self.refresh()
-        self._pulse = Timer(self._look, every_s)
-        self._pulse.start()
+        self._timer = Timer(self._look, every_s)
+        self._timer.start()
 
     def refresh(self) -> None:
         """Make it again."""

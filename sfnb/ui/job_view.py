@@ -170,9 +170,9 @@ class JobView:
         for name, reason in event.left_out.items():
             self._mark(name, "left_out", reason)
 
-    def _mark(self, name: str, standing: ObjectStatus, message: str) -> None:
+    def _mark(self, name: str, status: ObjectStatus, message: str) -> None:
         shown = self._object(name)
-        shown.standing, shown.message = standing, message
+        shown.status, shown.message = status, message
 
     def _advance(self, event: events.ObjectProgress) -> None:
         shown = self.objects.get(event.object_name)
@@ -189,7 +189,7 @@ class JobView:
         self._expected += max(shown.expected or 0, shown.rows) - before
         is_complete = event.state is ObjectState.COMPLETE
         is_idle = event.state is ObjectState.UNTOUCHED and not event.rows
-        shown.standing = "complete" if is_complete else "waiting" if is_idle else "running"
+        shown.status = "complete" if is_complete else "waiting" if is_idle else "running"
         if is_complete:
             # The org's statistic is an estimate: rows that it promised and the object does not have are not awaited.
             self._expected += shown.rows - max(shown.expected or 0, shown.rows)
@@ -218,7 +218,7 @@ class JobView:
         """How many objects stand where."""
         found: dict[ObjectStatus, int] = dict.fromkeys(GROUPS, 0)
         for shown in self.objects.values():
-            found[shown.standing] += 1
+            found[shown.status] += 1
         return found
 
     @property
@@ -291,7 +291,7 @@ class JobView:
             lines.append("No process is running this job. Press Resume, or run `sfnb resume`.")
         return lines
 
-    def standing_line(self) -> str:
+    def status_line(self) -> str:
         """What the state alone does not say: a request in flight, or that no process runs the job."""
         if self.wanted == "cancel":
             return "Cancelling: the job ends as soon as the calls in flight have returned."
@@ -335,7 +335,7 @@ class JobView:
             "share": self.share,
             "overall": self.overall(),
             "pause": self.pause_lines(),
-            "says": self.standing_line(),
+            "says": self.status_line(),
             "may": self.may,
             "counts": counts,
             "titles": {kind: f"{counts[kind]:,} {group.title}" for kind, group in GROUPS.items()},
@@ -354,13 +354,13 @@ def progress_of(
     for entry in entries:
         shown = known.objects.get(entry.object_name)
         if entry.message and entry.state is not ObjectState.COMPLETE:
-            if shown is None or shown.standing not in ("failed", "left_out"):
+            if shown is None or shown.status not in ("failed", "left_out"):
                 found.append(events.ObjectFailed(job.job_id, at, entry.object_name, entry.message))
             continue
         expected = shown.expected if shown else None
-        standing = {"complete": ObjectState.COMPLETE, "running": ObjectState.PARTIAL}
+        states_by_status = {"complete": ObjectState.COMPLETE, "running": ObjectState.PARTIAL}
         seen = (
-            (standing.get(shown.standing, ObjectState.UNTOUCHED), shown.rows, shown.calls)
+            (states_by_status.get(shown.status, ObjectState.UNTOUCHED), shown.rows, shown.calls)
             if shown
             else None
         )

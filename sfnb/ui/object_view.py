@@ -48,7 +48,7 @@ class ObjectView:
     """One object of a job. ``expected`` is None where the org has no statistic of it."""
 
     name: str
-    standing: ObjectStatus = "waiting"
+    status: ObjectStatus = "waiting"
     rows: int = 0
     expected: int | None = None
     calls: int = 0
@@ -60,10 +60,10 @@ class ObjectView:
     @property
     def share(self) -> float | None:
         """From 0 to 1; None where it is not known."""
-        if self.standing == "complete":
+        if self.status == "complete":
             return 1.0
         if not self.expected:
-            return 0.0 if self.standing == "waiting" else None
+            return 0.0 if self.status == "waiting" else None
         # The statistic is an estimate: an incomplete object is never shown as done.
         return min(0.99, self.rows / self.expected)
 
@@ -81,12 +81,12 @@ class ObjectView:
 
     def text(self) -> str:
         """Rows, calls, rate and time left, as far as they are known."""
-        if self.standing in ("failed", "left_out"):
+        if self.status in ("failed", "left_out"):
             return self.message
-        if self.standing == "waiting":
+        if self.status == "waiting":
             return f"waiting, about {self.expected:,} rows" if self.expected else "waiting"
         calls = count(self.calls, "call")
-        if self.standing == "complete":
+        if self.status == "complete":
             return f"{self.rows:,} rows, {calls}"
         of = f" of about {self.expected:,}" if self.expected else ""
         parts = [f"{self.rows:,}{of} rows", calls]
@@ -97,5 +97,5 @@ class ObjectView:
         return ", ".join(parts)
 
     def as_json(self) -> list[Any]:
-        """``[name, standing, share, text]``."""
-        return [self.name, self.standing, self.share, self.text()]
+        """``[name, status, share, text]``."""
+        return [self.name, self.status, self.share, self.text()]

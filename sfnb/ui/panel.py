@@ -59,8 +59,8 @@ class JobPanel(Screen):
         if isinstance(job, JobHandle):
             self._follow(job)
         self.refresh()
-        self._pulse = Timer(self._look, LOOK_S)
-        self._pulse.start()
+        self._timer = Timer(self._look, LOOK_S)
+        self._timer.start()
 
     def __repr__(self) -> str:
         return (
@@ -144,7 +144,7 @@ class JobPanel(Screen):
         except SfnbError as err:
             self.send({"says": str(err)})
         if self._job.state.is_final:
-            self._pulse.stop()
+            self._timer.stop()
 
     def _draw(self, batch: Sequence[events.Event]) -> None:
         for event in batch:
@@ -178,10 +178,10 @@ class JobPanel(Screen):
         view = self._view
         head = view.head()
         ranks = list(GROUPS)
-        ordered = sorted(view.objects.values(), key=lambda shown: ranks.index(shown.standing))
+        ordered = sorted(view.objects.values(), key=lambda shown: ranks.index(shown.status))
         rows = "".join(
             f"<tr><th scope='row'>{escape(o.name)}</th>"
-            f"<td>{GROUPS[o.standing].sign} {o.standing.replace('_', ' ')}</td>"
+            f"<td>{GROUPS[o.status].sign} {o.status.replace('_', ' ')}</td>"
             f"<td>{_bar(o.share)}</td><td>{escape(o.text())}</td></tr>"
             for o in ordered[:SHOWN]
         )
@@ -214,7 +214,7 @@ class JobPanel(Screen):
                 says = control.cancel(self.job_id).says
             case _:
                 return None
-        self._pulse.start()
+        self._timer.start()
         self._read()
         self._send_news()
         return {"ok": True, "says": says}

@@ -76,8 +76,8 @@ class LimitSlider(Screen):
         if is_asking and self._is_stale():
             self._read_org()
         self.refresh()
-        self._pulse = Timer(self._look, LOOK_S)
-        self._pulse.start()
+        self._timer = Timer(self._look, LOOK_S)
+        self._timer.start()
 
     def __repr__(self) -> str:
         limits_now = ", ".join(f"{b.api} {b.percent} %" for b in self._budgets)
@@ -88,20 +88,20 @@ class LimitSlider(Screen):
     def refresh(self) -> None:
         """Read the state database again. Costs no call."""
         org, now = self._org, self._org.clock.now()
-        standing = org.budgets()
+        budgets = org.budgets()
         own = org.state.usage.spent(org.org_id, now - timedelta(hours=24))
         self._read_changes()
         self._price, self._price_source = self._next_price(self._plan)
-        shown = [api for api in self._apis if standing[api].maximum > 0] or ["api"]
+        shown = [api for api in self._apis if budgets[api].maximum > 0] or ["api"]
         self._budgets = [
             Budget(
                 api=api,
-                used=standing[api].used,
+                used=budgets[api].used,
                 own=own[api],
-                maximum=standing[api].maximum,
-                percent=standing[api].limit_percent,
-                is_known=standing[api].is_known,
-                read_at=standing[api].read_at,
+                maximum=budgets[api].maximum,
+                percent=budgets[api].limit_percent,
+                is_known=budgets[api].is_known,
+                read_at=budgets[api].read_at,
                 last_change=_change(self._changes.get(api)),
                 price=None if self._price is None else self._price.get(api, 0),
                 price_source=self._price_source,

@@ -1,4 +1,4 @@
-"""Bringing the org's own history here: what its event log has that was not read yet, or else its usage report."""
+"""Reading the org's own history: its event log's new files, or else its usage report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEPT_DAYS = 31
 """Salesforce keeps log files 30 days with Event Monitoring and 1 day without (REST guide, EventLogFile)."""
 
 REPORT_EVERY = timedelta(days=1)
-"""The usage report tells of calendar days, so asking more often brings little; a refusal is not asked again sooner."""
+"""The usage report has calendar days: reading it more often brings little. A refusal waits as long."""
 
 ABSENT_EVERY = timedelta(days=7)
 """How often to look for a report that the user does not see: each look costs two calls."""
@@ -24,7 +24,7 @@ ABSENT_EVERY = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one look at the event log brought; ``problem`` says in a sentence why not all of it, if so."""
+    """What one look at the event log brought; ``problem`` says why not all of it, if so."""
 
     files: int
     rows: int
@@ -35,7 +35,7 @@ def collect(org: OrgClient, state: State, clock: Clock) -> Collected:
     """
     Read the event log's new files, each once, and ask for the counter; the usage report where there is no event log.
 
-    What goes wrong is kept for the report and told, never raised: a report of what is known is worth having.
+    A problem is kept for the report and shown there, never raised: a partial report is worth having.
 
     Cost: 1 API call for the list, 1 for each new file (up to about 60 the first time), 1 for ``/limits``; without an
     event log, once a day 2 or 3 for the usage report.
@@ -49,7 +49,7 @@ def collect(org: OrgClient, state: State, clock: Clock) -> Collected:
         bookmark_at = book.event_read(org.org_id).bookmark_at
         since = bookmark_at or now - timedelta(days=KEPT_DAYS)
         known = book.known_files(org.org_id, since - timedelta(days=2))
-        # CreatedDate has whole seconds in a filter, so the bookmark's own second is asked for again.
+        # A filter by CreatedDate has whole seconds, so the bookmark's own second is read once more.
         for file in unread(fetch_event_files(org, since), known):
             seen = book.row_hashes(org.org_id, file.log_hour) if file.interval == "Hourly" else b""
             tally = fetch_tally(org, file, seen=seen)
@@ -84,7 +84,7 @@ def _collect_report(org: OrgClient, state: State, now: datetime) -> None:
     book.note_problem(
         org.org_id,
         now,
-        f'Salesforce\'s report "{USAGE_REPORT}" was asked for and has not answered.',
+        f'Salesforce\'s report "{USAGE_REPORT}" did not answer.',
     )
     try:
         book.put(org.org_id, fetch_user_days(org), now)

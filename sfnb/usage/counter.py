@@ -92,7 +92,7 @@ def _fill(  # noqa: PLR0917
     last: int,
     per_day: int,
 ) -> None:
-    """Fill the slots that one unbroken run of readings, edge ``first`` to edge ``last``, tells of."""
+    """Fill the slots of one unbroken run of readings, edge ``first`` to edge ``last``."""
     change = np.full(len(units), np.nan)
     change[first:last] = np.diff(counter[first : last + 1])
     begin = first - per_day  # the first reading sums up the day before it

@@ -341,7 +341,7 @@ def _reported(
         return
     whole = reported[reported["difference"].notna()]
     compared = (
-        "No whole day is known from both yet."
+        "Not one whole day is known from both yet."
         if whole.empty
         else f"On {count(len(whole), 'whole day')} the counter has {int(whole['counter'].sum()):,} calls and the "
         f"report {int(whole['report'].sum()):,}, a difference of {abs(int(whole['difference'].sum())):,}."

@@ -18,7 +18,7 @@ from sfnb.usage.history import OrgHistory
 
 def user_days_frame(history: OrgHistory, zone: tzinfo) -> pd.DataFrame:
     """
-    Calls by calendar day and user as the report tells, of the report's time; oldest day first, then by name.
+    Calls by calendar day and user from Salesforce's report, oldest day first, then by name.
 
     Returns:
         ``org`` (string), ``day`` (string, ISO), ``user`` (string), ``calls``, ``free_calls`` (Int64; the report has
@@ -58,15 +58,15 @@ def reported_frame(history: OrgHistory, days: pd.DataFrame, zone: tzinfo) -> pd.
         sums[line.day.isoformat()] += line.calls
     first = history.start_at.astimezone(zone).date().isoformat()
     ended = {line.day.isoformat() for line in history.user_days if line.is_whole}
-    told = sorted(day for day in sums if day >= first)
+    shown_days = sorted(day for day in sums if day >= first)
     calls = days[days["api"] == "api"].set_index("day")
     frame = pd.DataFrame(
         {
-            "org": pd.Series([history.org] * len(told), dtype="string"),
-            "day": pd.Series(told, dtype="string"),
-            "report": pd.Series([sums[day] for day in told], dtype="Int64"),
-            "counter": pd.Series([calls["calls"].get(day, pd.NA) for day in told], dtype="Int64"),
-            "hours": pd.Series([calls["hours"].get(day, 0) for day in told], dtype="Int64"),
+            "org": pd.Series([history.org] * len(shown_days), dtype="string"),
+            "day": pd.Series(shown_days, dtype="string"),
+            "report": pd.Series([sums[day] for day in shown_days], dtype="Int64"),
+            "counter": pd.Series([calls["calls"].get(day, pd.NA) for day in shown_days], dtype="Int64"),
+            "hours": pd.Series([calls["hours"].get(day, 0) for day in shown_days], dtype="Int64"),
         }
     )
     is_whole = (frame["hours"] >= 23) & frame["day"].isin(list(ended)) & frame["counter"].notna()

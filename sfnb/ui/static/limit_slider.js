@@ -186,7 +186,7 @@ const render = ({ model, el }) => {
     if (event.key === "Enter" && event.target.tagName === "INPUT" && !save.disabled) { save.click(); event.stopPropagation(); }
   });
 
-  // While a Save is under way, its answer brings the news: only then is it known whose change it was.
+  // While a Save is in flight, its answer brings the news: only then is it known whose change it was.
   const changed = () => { if (!saving) take(model.get("view"), false); };
   model.on("change:view", changed);
   root.append(heading, notice, advice, body);

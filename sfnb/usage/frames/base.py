@@ -37,7 +37,7 @@ def own_sum(history: OrgHistory, api: Api, at: Ints) -> Ints:
 
 
 def is_covered(history: OrgHistory, at: Ints) -> npt.NDArray[np.bool_]:
-    """Whether the event log tells of the whole 24 hours before each moment."""
+    """Whether the event log covers the whole 24 hours before each moment."""
     hours = at // 60
     # The window of 14:35 reaches from 14:35 yesterday to 14:35 today: it touches 25 hours.
     upto = np.searchsorted(history.covered, hours, side="right")

@@ -60,7 +60,7 @@ def forecast_frame(
 
 
 def budget_history(history: OrgHistory, api: Api) -> BudgetHistory | None:
-    """A budget's past as the forecast takes it, or None when the org has told nothing of it in the last day."""
+    """A budget's past as the forecast takes it, or None without a reading in the last day."""
     samples = history.samples.get(api) or no_samples()
     end = history.end_minute + 1
     if not len(samples) or end - samples.minutes[-1] > DAY_MINUTES:

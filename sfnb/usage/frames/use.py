@@ -121,10 +121,10 @@ def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, np
     last = np.flatnonzero(np.diff(hours, append=-1)) if len(hours) else ints([])
     first = np.flatnonzero(np.diff(hours, prepend=-1)) if len(hours) else ints([])
     peak = np.maximum.reduceat(used, first) if len(first) else ints([])
-    at, told, limits = minutes[last], used[last], most[last]
+    at, read, limits = minutes[last], used[last], most[last]
     sources = np.full(len(at), "counter", dtype="<U9")
     if api != "api" or not len(samples):
-        return at, told, peak, limits, sources
+        return at, read, peak, limits, sources
     gaps = np.setdiff1d(
         np.arange(history.start_hour, history.end_minute // 60, dtype=np.int64), hours
     )
@@ -135,7 +135,7 @@ def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, np
     order = np.argsort(np.concatenate([at, ends]), kind="stable")
     return (
         np.concatenate([at, ends])[order],
-        np.concatenate([told, summed])[order],
+        np.concatenate([read, summed])[order],
         np.concatenate([peak, summed])[order],
         np.concatenate([limits, samples.maximum[nearest]])[order],
         np.concatenate([sources, np.full(len(ends), EVENT_LOG, dtype="<U9")])[order],

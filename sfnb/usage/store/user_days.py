@@ -33,16 +33,16 @@ class UserDayBook:
         return ReportRead() if row is None else ReportRead(row.tried_at, row.read_at, row.problem)
 
     def note_problem(self, org_id: str, now: datetime, problem: str) -> None:
-        """Note that the report was asked for, and why it did not come; what it told before stays."""
+        """Note that reading the report was tried, and why it failed; earlier days stay."""
         row = {"org_id": org_id, "tried_at": now, "problem": problem}
         with self._database.write() as connection:
             self._database.upsert(connection, schema.report_reads, [row])
 
-    def put(self, org_id: str, told: Sequence[UserDay], now: datetime) -> None:
-        """Keep what a report told; its days replace what was told of them before, and old days are forgotten."""
+    def put(self, org_id: str, days: Sequence[UserDay], now: datetime) -> None:
+        """Keep a report's days; they replace earlier figures of the same days, and old days are deleted."""
         table = schema.user_days
         sums: Counter[tuple[str, str]] = Counter()
-        for line in told:
+        for line in days:
             sums[line.day.isoformat(), line.user[:NAME_CHARS]] += line.calls
         whole_until = (now.astimezone(UTC) - LAST_ZONE).date().isoformat()
         rows: list[dict[str, Any]] = [

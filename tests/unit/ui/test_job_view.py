@@ -110,7 +110,7 @@ def test_a_job_that_nobody_runs_says_so() -> None:
     view = planned(Account=100)
     view.take(a_job(is_held=False), 3)
     assert (view.head()["state"], view.head()["badge"]) == ("interrupted", "⚡ interrupted")
-    assert "The process of this job is gone" in view.standing_line()
+    assert "The process of this job is gone" in view.status_line()
     assert view.may == {"pause": False, "resume": True, "cancel": True}
     assert "preparing" not in view.overall()
 
@@ -121,7 +121,7 @@ def test_what_happened_has_its_own_time_or_none() -> None:
     entries = [JobObject("Account", ObjectState.COMPLETE, 90, 2, None)]
     for event in progress_of(a_job(), entries, at(3600), view):
         view.apply(event, has_line=False)
-    assert view.objects["Account"].standing == "complete"
+    assert view.objects["Account"].status == "complete"
     assert [text for _, when, text in view.lines if when == at(3600)] == []
 
 
@@ -135,7 +135,7 @@ def test_the_state_database_tells_what_events_would_have_told() -> None:
     ]
     for event in progress_of(a_job(), entries, at(1), view):
         view.apply(event)
-    assert {name: shown.standing for name, shown in view.objects.items()} == {
+    assert {name: shown.status for name, shown in view.objects.items()} == {
         "Account": "complete",
         "Case": "failed",
         "Lead": "running",
