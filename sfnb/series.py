@@ -1,8 +1,9 @@
 """
-Names and colours of what is drawn: one word and one colour each, in widgets, figures, reports and PDF.
+Names and colours of what is drawn: one word and one colour each, in widgets, figures, reports and
+PDF.
 
-Colours are those of Okabe and Ito, which people with any kind of colour vision tell apart. They stand on white and on
-dark paper alike.
+Colours are those of Okabe and Ito, which people with any kind of colour vision tell apart. They
+stand on white and on dark paper alike.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ SERIES: Mapping[str, Series] = {
     "range": Series("80 % range", "#0072B2"),
 }
 """
-By key. ``other_apps`` is all that the org counted and sfnb did not spend, whether the event log names it or not.
+By key. ``other_apps`` is all that the org counted and sfnb did not spend, whether the event log
+names it or not.
 """
 
 LABELS: Mapping[str, str] = {key: one.label for key, one in SERIES.items()}

@@ -1,8 +1,9 @@
 """
 How moments, spans, numbers and tables read, everywhere: command line, screen, report, messages.
 
-English whatever the machine's language, so that a line in a log, a chart and a report say the same thing in the same
-way. ``zone`` None is the machine's time zone. JSON has its own form (ISO 8601 in UTC).
+English whatever the machine's language, so that a line in a log, a chart and a report say the same
+thing in the same way. ``zone`` None is the machine's time zone. JSON has its own form (ISO 8601 in
+UTC).
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ def span(seconds: float) -> str:
 
 
 def count(number: int | None, noun: str = "", plural: str = "") -> str:
-    """``12,345``, ``1 row``, ``2 rows``, ``3 queries``; a question mark for a number nobody knows (None, below 0)."""
+    """
+    ``12,345``, ``1 row``, ``2 rows``, ``3 queries``; a question mark for a number nobody knows
+    (None, below 0).
+    """
     text = "?" if number is None or number < 0 else f"{number:,}"
     if not noun:
         return text
@@ -141,7 +145,9 @@ def _padded(cell: str, width: int, *, is_right: bool) -> str:
 
 
 def _width(text: str) -> int:
-    """Places on a terminal: most East Asian letters take two, signs that combine with a letter none."""
+    """
+    Places on a terminal: most East Asian letters take two, signs that combine with a letter none.
+    """
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
         for sign in text

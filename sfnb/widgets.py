@@ -4,12 +4,13 @@ The face of the screen.
 ::
 
     limit_slider(org)                 # where jobs stop, with Save and Cancel
-    job_panel(job)                    # a running job; job_panel("4b93801b", org=org) attaches to one started elsewhere
-    org_tabs(["demo", "acme"])        # a tab for each org
+    job_panel(job)                    # a running job; job_panel("4b93801b", org=org) attaches to
+    one started elsewhere org_tabs(["demo", "acme"])        # a tab for each org
     snapshot_browser(org)             # snapshots, their objects, their rows
 
-Shown in a notebook that a person watches, each is a live widget; executed by papermill or converted, a static picture
-of its last state. `.widget` gives the ipywidget for those who arrange widgets themselves.
+Shown in a notebook that a person watches, each is a live widget; executed by papermill or
+converted, a static picture of its last state. `.widget` gives the ipywidget for those who arrange
+widgets themselves.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def limit_slider(
 
     Args:
         plan: of the next backup, as `engine.plan` gives it; default: what the last backup cost.
-        apis: the budgets to show; default: ``api``, and ``bulk`` and ``bulk2`` where the org has them.
+        apis: the budgets to show; default: ``api``, and ``bulk`` and ``bulk2`` where the org has
+            them.
 
     Cost: one call if the org's use was not read in the last five minutes.
 
@@ -61,7 +63,8 @@ def job_panel(job: JobHandle | str, *, org: Connection | None = None) -> JobPane
 
 def snapshot_browser(org: Connection) -> SnapshotBrowser:
     """
-    The org's snapshots, their objects, and an object's rows: paged from the store, filtered, sorted.
+    The org's snapshots, their objects, and an object's rows: paged from the store, filtered,
+    sorted.
 
     ``browser.frame()`` gives what the table shows as a pandas frame. Cost: no API calls.
     """

@@ -1,11 +1,12 @@
 """
 The report's figures, from its frames. Plotly, no I/O: a frame goes in, a figure comes out.
 
-Names and colours of series are those of `sfnb.series`. Names of apps, users and objects come from the org and are not
+Names and colours of series are those of `sfnb.series`. Names of apps, users and objects come from
+the org and are not
 trusted: they are shown as text, never as Plotly's markup.
 
-The time axis runs in UTC underneath and is labelled in the viewer's zone, so that an hour which a clock change repeats
-or leaves out is drawn where it was.
+The time axis runs in UTC underneath and is labelled in the viewer's zone, so that an hour which a
+clock change repeats or leaves out is drawn where it was.
 """
 
 from sfnb.charts.callers import top_figure

@@ -27,7 +27,8 @@ def forecast_figure(
     theme: Theme = "light",
 ) -> go.Figure:
     """
-    The use to come if no job of sfnb runs, with its band. ``forecast``: ``forecast_frame`` of one org.
+    The use to come if no job of sfnb runs, with its band. ``forecast``: ``forecast_frame`` of one
+    org.
 
     Args:
         limit_percent, mark_percent: where jobs stop, and where paused ones resume.

@@ -66,17 +66,24 @@ def words_figure(sentence: str, *, theme: Theme = "light") -> go.Figure:
 
 
 def plain(text: object, *, most: int = MAX_NAME) -> str:
-    """Untrusted text as Plotly shows it literally: no markup, no control or direction signs, not too long."""
+    """
+    Untrusted text as Plotly shows it literally: no markup, no control or direction signs, not too
+    long.
+    """
     clean = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", " ", str(text))
     clean = clean if len(clean) <= most else clean[: most - 1] + "…"
-    # Plotly reads tags and entities, and shows an escaped sign as itself; MathJax, if a page has it, reads dollars.
+    # Plotly reads tags and entities, and shows an escaped sign as itself; MathJax, if a page has
+    # it, reads dollars.
     return html.escape(clean, quote=False).replace("$", "&#36;").replace("%{", "&#37;{")
 
 
 def dressed(
     figure: go.Figure, theme: Theme, hours: pd.Series | None = None, zone: tzinfo = UTC
 ) -> go.Figure:
-    """The figure in its theme; with ``hours``, its time axis runs over them and is labelled in the zone."""
+    """
+    The figure in its theme; with ``hours``, its time axis runs over them and is labelled in the
+    zone.
+    """
     figure.update_layout(template=TEMPLATES[theme])
     if hours is not None:
         ticks, texts = day_ticks(hours.iloc[0], hours.iloc[-1] + timedelta(hours=1), zone)
@@ -93,7 +100,10 @@ def dressed(
 def day_ticks(
     first: datetime, last: datetime, zone: tzinfo, *, most: int = 16
 ) -> tuple[list[datetime], list[str]]:
-    """The midnights of the zone between two moments, at most ``most``, and their names. Short spans: hours."""
+    """
+    The midnights of the zone between two moments, at most ``most``, and their names. Short spans:
+    hours.
+    """
     if last - first < timedelta(hours=36):
         hours = [
             first + timedelta(hours=n)

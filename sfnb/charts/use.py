@@ -76,7 +76,9 @@ def usage_figure(
 def hours_figure(
     hours: pd.DataFrame, *, api: Api = "api", zone: tzinfo = UTC, theme: Theme = "light"
 ) -> go.Figure:
-    """What was spent in each hour, stacked by who spent it. ``hours``: ``hours_frame`` of one org."""
+    """
+    What was spent in each hour, stacked by who spent it. ``hours``: ``hours_frame`` of one org.
+    """
     rows = hours[hours["api"] == api]
     if rows.empty:
         return words_figure(f"No {UNITS[api]} by the hour yet.", theme=theme)
@@ -176,7 +178,10 @@ def _whole(moments: pd.Series) -> pd.Series:
 
 
 def _spans(hours: pd.Series, zone: tzinfo) -> list[str]:
-    """``Tue 3 Nov, 14:00 to 15:00`` in the zone; with the zone's name in an hour that a clock change repeats."""
+    """
+    ``Tue 3 Nov, 14:00 to 15:00`` in the zone; with the zone's name in an hour that a clock change
+    repeats.
+    """
     starts = hours.dt.tz_convert(zone)
     ends = (hours + pd.Timedelta(hours=1)).dt.tz_convert(zone)
     return [

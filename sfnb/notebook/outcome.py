@@ -17,7 +17,10 @@ OUTCOME_TYPE = "application/vnd.sfnb.outcome+json"
 
 
 def outcome(run: Run) -> None:
-    """Show how the job ended, as soon as it has; headless, keep its summary in the notebook for `sfnb run`."""
+    """
+    Show how the job ended, as soon as it has; headless, keep its summary in the notebook for `sfnb
+    run`.
+    """
     from IPython.display import display
 
     from sfnb.ui import kernel

@@ -1,5 +1,6 @@
 """
-The parameters of notebooks, checked as the command line's options are: wrong usage is one sentence and exit code 2.
+The parameters of notebooks, checked as the command line's options are: wrong usage is one sentence
+and exit code 2.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from sfnb.text import span
 
 DAY_S = 86_400.0
 OFTEN_S = 300.0
-"""Checks more often than this are worth a word: the smallest allowance of a real org is 15,000 calls a day."""
+"""
+Checks more often than this are worth a word: the smallest allowance of a real org is 15,000 calls a
+day.
+"""
 
 MAX_WORKERS = 32
 
@@ -57,7 +61,8 @@ def run_options(
     wait_s = None if max_wait_hours is None else 3600 * _positive("max_wait_hours", max_wait_hours)
     if poll_s < OFTEN_S:
         print(  # noqa: T201 - a notebook's cell says it
-            f"A check every {span(poll_s)} costs up to {DAY_S / poll_s:,.0f} API calls a day while the job is paused."
+            f"A check every {span(poll_s)} costs up to {DAY_S / poll_s:,.0f} API calls a day while "
+            "the job is paused."
         )
     return {"on_pause": on_pause, "poll_s": poll_s, "max_wait_s": wait_s, "workers": workers}
 

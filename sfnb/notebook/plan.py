@@ -49,14 +49,18 @@ class Planned:
         price, objects = self.estimate.plan.price(), self.estimate.plan.objects
         rows = sum(planned.expected_rows or 0 for planned in objects.values())
         return [
-            f"{count(len(objects), 'object')}, about {count(rows, 'row')}: about {count(price['api'], 'API call')}, "
+            f"{count(len(objects), 'object')}, about {count(rows, 'row')}: about "
+            f"{count(price['api'], 'API call')}, "
             f"{count(price['bulk2'], 'Bulk 2.0 job')}, {count(price['bulk2_mb'])} MB.",
             *(self.estimate.pauses or ["No pause expected as usage stands now."]),
         ]
 
     @property
     def attention(self) -> dict[str, str]:
-        """Objects that deserve a look: those that cannot be planned, and those left out for the first time."""
+        """
+        Objects that deserve a look: those that cannot be planned, and those left out for the first
+        time.
+        """
         if self.estimate is None:
             return {}
         made = self.estimate.plan
@@ -70,7 +74,8 @@ class Planned:
             return "There is no completed backup to estimate from. The job starts paused and resumes automatically."
         rows = sum(self.last.rows.values())
         return (
-            f"Estimated from the backup of {moment(self.last.started_at)} (job {self.last.job_id}): "
+            f"Estimated from the backup of {moment(self.last.started_at)} (job "
+            f"{self.last.job_id}): "
             f"{count(len(self.last.rows), 'object')}, {count(rows, 'row')}, "
             f"{count(self.last.price.get('api', 0), 'API call')}. "
             "The job starts paused and resumes automatically once usage is below the limit."

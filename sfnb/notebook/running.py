@@ -1,4 +1,6 @@
-"""Running a backup as fits the place: with bars where a person watches, with lines where nobody does."""
+"""
+Running a backup as fits the place: with bars where a person watches, with lines where nobody does.
+"""
 
 from __future__ import annotations
 

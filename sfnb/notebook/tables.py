@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def orgs_frame() -> pd.DataFrame:
-    """The registered orgs: ``org``, ``organization_id``, ``address`` (string). Empty if there is none. No API calls."""
+    """
+    The registered orgs: ``org``, ``organization_id``, ``address`` (string). Empty if there is none.
+    No API calls.
+    """
     import pandas as pd
 
     orgs = [org for _, org in sorted(load_settings().orgs.items())]
@@ -28,8 +31,9 @@ def orgs_frame() -> pd.DataFrame:
 
 def plan_frame(estimate: Estimate) -> pd.DataFrame:
     """
-    One row for each object of the plan, largest first: ``object`` (string), ``rows`` (Int64, as the org estimates
-    them), ``reader`` (string), ``calls`` (float64, its share of shared calls), ``mb`` (float64).
+    One row for each object of the plan, largest first: ``object`` (string), ``rows`` (Int64, as the
+    org estimates them), ``reader`` (string), ``calls`` (float64, its share of shared calls), ``mb``
+    (float64).
     """
     import pandas as pd
 
@@ -49,8 +53,8 @@ def plan_frame(estimate: Estimate) -> pd.DataFrame:
 
 def outcome_frame(summary: dict[str, Any]) -> pd.DataFrame:
     """
-    One row for each object of a job, failed and unfinished ones first: ``object`` (string), ``state`` (string),
-    ``rows`` (Int64), ``calls`` (Int64), ``message`` (string).
+    One row for each object of a job, failed and unfinished ones first: ``object`` (string),
+    ``state`` (string), ``rows`` (Int64), ``calls`` (Int64), ``message`` (string).
     """
     import pandas as pd
 

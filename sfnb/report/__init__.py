@@ -1,8 +1,10 @@
 """
-Reports as files: one HTML page that stands alone (P8), the same as PDF, and its frames as CSV and JSON.
+Reports as files: one HTML page that stands alone (P8), the same as PDF, and its frames as CSV and
+JSON.
 
-``page`` assembles the HTML, ``panels`` decides what is on it, ``pdf`` has Chromium print it, ``tables`` writes the
-frames. Names of orgs, apps and users are untrusted everywhere: they are text, whatever they look like.
+``page`` assembles the HTML, ``panels`` decides what is on it, ``pdf`` has Chromium print it,
+``tables`` writes the frames. Names of orgs, apps and users are untrusted everywhere: they are text,
+whatever they look like.
 """
 
 from sfnb.report.page import html_report

@@ -91,7 +91,10 @@ def _limit(review: Review, rows: pd.DataFrame) -> Card:
 
 
 def _ahead(review: Review) -> Card:
-    """The next pause or finish: of the job that is paused, else of the next backup, else of the org's use."""
+    """
+    The next pause or finish: of the job that is paused, else of the next backup, else of the org's
+    use.
+    """
     history, zone = review.history, review.zone
     budget = review.budgets.get("api")
     if budget is None:

@@ -14,7 +14,9 @@ from sfnb.usage.review import Review
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts, ready to be printed; ``numbers`` are the columns that stand at the right."""
+    """
+    A table of texts, ready to be printed; ``numbers`` are the columns that stand at the right.
+    """
 
     title: str
     columns: Sequence[str]

@@ -1,8 +1,9 @@
 """
 The HTML page: one file, no request to anywhere, and no text of the org can run as script (P8).
 
-Three walls stand between an app called ``<script>…`` and its running: the template escapes all texts, the figures' data
-is JSON in a block that no browser executes, and a content security policy lets only our own scripts run, by their hash.
+Three walls stand between an app called ``<script>…`` and its running: the template escapes all
+texts, the figures' data is JSON in a block that no browser executes, and a content security policy
+lets only our own scripts run, by their hash.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def _asset(name: str) -> str:
     return (files("sfnb.report") / name).read_text("utf-8")
 
 
-# The Jinja environment escapes every value; the template marks nothing as safe but our own three texts.
+# The Jinja environment escapes every value; the template marks nothing as safe but our own three
+# texts.
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FunctionLoader(_asset),
     autoescape=True,
@@ -41,7 +43,8 @@ _ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-# A name of an org in a style sheet: letters, digits and a few signs, so that no text can end the rule.
+# A name of an org in a style sheet: letters, digits and a few signs, so that no text can end the
+# rule.
 _ENVIRONMENT.filters["css_text"] = lambda text: re.sub(r"[^A-Za-z0-9_. -]", "?", str(text))
 
 
@@ -52,12 +55,14 @@ def html_report(
     One HTML page with a tab for each org; about 2 MB, most of it Plotly, packed.
 
     Args:
-        is_for_print: all orgs below each other and everything drawn before the page counts as loaded, for a PDF.
+        is_for_print: all orgs below each other and everything drawn before the page counts as
+            loaded, for a PDF.
     """
     panels = [panel_of(review) for review in reviews]
     script = _asset("page.js")
     library = get_plotlyjs()
-    # A chart that is printed must be there when the page has loaded, so its library is not packed then.
+    # A chart that is printed must be there when the page has loaded, so its library is not packed
+    # then.
     packed = "" if is_for_print else _packed_library()
     hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in (script, library))
     made_at = max((review.history.now for review in reviews), default=None)
@@ -90,7 +95,10 @@ def panel_html(review: Review) -> dict[str, Any]:
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand inside a ``<script>`` block: no sign in it can end the block or begin a comment."""
+    """
+    JSON that may stand inside a ``<script>`` block: no sign in it can end the block or begin a
+    comment.
+    """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -118,7 +126,10 @@ def _data(panels: Sequence[OrgPanel], *, is_for_print: bool) -> dict[str, Any]:
 
 
 def _trusted(text: str) -> Markup:
-    """A text of our own that the template must not escape: style, scripts, and data made by ``script_json``."""
+    """
+    A text of our own that the template must not escape: style, scripts, and data made by
+    ``script_json``.
+    """
     return Markup(text)  # noqa: S704
 
 

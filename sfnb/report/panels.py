@@ -1,4 +1,7 @@
-"""What a report shows of one org, in its order: numbers, sentences, figures, tables. Pure; the page only draws it."""
+"""
+What a report shows of one org, in its order: numbers, sentences, figures, tables. Pure; the page
+only draws it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ class Shown:
 
     @property
     def title(self) -> str:
-        """The figure's own title, which says more than the caption; it wraps on a narrow page, as Plotly's cannot."""
+        """
+        The figure's own title, which says more than the caption; it wraps on a narrow page, as
+        Plotly's cannot.
+        """
         return self.figure.layout.title.text or self.caption if self.figure else self.caption
 
 

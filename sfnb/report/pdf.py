@@ -46,7 +46,8 @@ def find_chromium() -> str:
     found = next((path for name in (*NAMES, *PLACES) if (path := shutil.which(name))), None)
     if found is None:
         raise CallerError(
-            "a PDF is printed by Chromium, Chrome or Edge, and none was found. Install one, name it in SFNB_CHROMIUM, "
+            "a PDF is printed by Chromium, Chrome or Edge, and none was found. Install one, name "
+            "it in SFNB_CHROMIUM, "
             "or open the HTML report and print it."
         )
     return found
@@ -54,7 +55,8 @@ def find_chromium() -> str:
 
 def write_pdf(html: str, path: Path) -> None:
     """
-    Print a page made with ``is_for_print`` to a PDF file. The browser has a profile of its own and no network to use.
+    Print a page made with ``is_for_print`` to a PDF file. The browser has a profile of its own and
+    no network to use.
 
     Raises:
         CallerError: no Chromium.
@@ -72,14 +74,16 @@ def write_pdf(html: str, path: Path) -> None:
             "--disable-extensions",
             "--disable-background-networking",
             "--disable-dev-shm-usage",
-            # Nothing on the page asks for anything; were it otherwise, it would ask a proxy that is not there.
+            # Nothing on the page asks for anything; were it otherwise, it would ask a proxy that is
+            # not there.
             "--proxy-server=127.0.0.1:9",
             f"--user-data-dir={Path(folder) / 'profile'}",
             "--no-pdf-header-footer",
             f"--print-to-pdf={made}",
             page.as_uri(),
         ]
-        # Chromium's sandbox refuses to start for root, as in containers; the page is our own and runs only our scripts.
+        # Chromium's sandbox refuses to start for root, as in containers; the page is our own and
+        # runs only our scripts.
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             command.insert(1, "--no-sandbox")
         try:

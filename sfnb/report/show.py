@@ -31,10 +31,11 @@ RESIZE = """
 
 def show(reviews: Sequence[Review]) -> None:
     """
-    Display the report, tabs and charts alive, in JupyterLab, a notebook run by papermill, or a page converted from one.
+    Display the report, tabs and charts alive, in JupyterLab, a notebook run by papermill, or a page
+    converted from one.
 
-    It is the same page that ``html_report`` makes, in a frame as high as the page, so that nothing scrolls inside it.
-    The frame runs its own scripts and reaches nothing else.
+    It is the same page that ``html_report`` makes, in a frame as high as the page, so that nothing
+    scrolls inside it. The frame runs its own scripts and reaches nothing else.
     """
     from IPython.display import HTML, display
 

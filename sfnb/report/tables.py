@@ -18,9 +18,11 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠
 
 def write_csv(review: Review, folder: Path) -> list[Path]:
     """
-    One CSV file for each frame of the org: UTF-8 with a mark for spreadsheets, moments as ISO 8601 UTC.
+    One CSV file for each frame of the org: UTF-8 with a mark for spreadsheets, moments as ISO 8601
+    UTC.
 
-    Texts that a spreadsheet would take for a formula get an apostrophe before them. Returns the files written.
+    Texts that a spreadsheet would take for a formula get an apostrophe before them. Returns the
+    files written.
     """
     written = []
     for name, frame in review.tables.items():
@@ -42,7 +44,9 @@ def write_csv(review: Review, folder: Path) -> list[Path]:
 
 
 def csv_cell(value: Any) -> Any:
-    """A value as CSV holds it: text can be no formula, a moment is ISO 8601, what is missing is empty."""
+    """
+    A value as CSV holds it: text can be no formula, a moment is ISO 8601, what is missing is empty.
+    """
     if pd.isna(value):
         return ""
     if isinstance(value, pd.Timestamp):
@@ -70,7 +74,9 @@ def frames_json(review: Review) -> dict[str, list[dict[str, Any]]]:
 
 
 def rows_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame as JSON values; moments as ISO 8601 with ``Z``, what is missing as null."""
+    """
+    The rows of a frame as JSON values; moments as ISO 8601 with ``Z``, what is missing as null.
+    """
     return [
         {name: _json(value) for name, value in zip(frame.columns, row, strict=True)}
         for row in frame.itertuples(index=False)

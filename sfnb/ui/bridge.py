@@ -1,4 +1,7 @@
-"""From the job's threads to the kernel's loop: events are queued, and drawn in batches where widgets live."""
+"""
+From the job's threads to the kernel's loop: events are queued, and drawn in batches where widgets
+live.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,19 @@ from typing import Any
 from sfnb.jobs.events import Event
 
 INTERVAL_S = 0.1
-"""Batches are at least so far apart: ten drawings a second look smooth, and thousands of events cost no more."""
+"""
+Batches are at least so far apart: ten drawings a second look smooth, and thousands of events cost
+no more.
+"""
 
 
 class Bridge:
     """
     A sink that any thread may call, and a drawing function that only the kernel's loop calls.
 
-    The first event after a quiet time is drawn at once, those that follow within `INTERVAL_S` together. While a cell
-    keeps the loop busy events wait in the queue; without a loop (`loop` None) they wait for `flush`.
+    The first event after a quiet time is drawn at once, those that follow within `INTERVAL_S`
+    together. While a cell keeps the loop busy events wait in the queue; without a loop (`loop`
+    None) they wait for `flush`.
 
     Args:
         draw: takes a batch of events, oldest first.

@@ -1,4 +1,7 @@
-"""The snapshot browser: snapshots, their objects, and an object's rows as a table that pages from the store."""
+"""
+The snapshot browser: snapshots, their objects, and an object's rows as a table that pages from the
+store.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ class SnapshotBrowser(Screen):
     """
     What an org's backups have stored. Costs no API calls.
 
-    Opening an object reads it into a temporary file in the background; its first rows appear at once.
+    Opening an object reads it into a temporary file in the background; its first rows appear at
+    once.
     """
 
     script = "browser"
@@ -76,11 +80,13 @@ class SnapshotBrowser(Screen):
             return picture(f"{parts[0]}<p>{escape(str(err))}</p>")
         manifest = shown.manifest
         rows = "".join(
-            f"<tr><th scope='row'>{escape(name)}</th><td>{escape(str(e.state))}</td><td>{e.rows:,}</td></tr>"
+            "<tr><th "
+            f"scope='row'>{escape(name)}</th><td>{escape(str(e.state))}</td><td>{e.rows:,}</td></tr>"
             for name, e in sorted(manifest.objects.items(), key=lambda item: -item[1].rows)[:50]
         )
         parts.append(
-            f"<p>{len(self._org.snapshots):,} snapshots; shown: {escape(shown.id)}, {escape(manifest.state)}</p>"
+            f"<p>{len(self._org.snapshots):,} snapshots; shown: {escape(shown.id)}, "
+            f"{escape(manifest.state)}</p>"
             f"<table><thead><tr><th>object</th><th>state</th><th>rows</th></tr></thead><tbody>{rows}</tbody></table>"
         )
         if self._pages is not None:

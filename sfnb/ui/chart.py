@@ -14,7 +14,10 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 200, 44, 10, 24
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """Use in the 24 hours before one reading, in percent of the maximum: sfnb's, other apps', and the limit then."""
+    """
+    Use in the 24 hours before one reading, in percent of the maximum: sfnb's, other apps', and the
+    limit then.
+    """
 
     at: datetime
     sfnb_pct: float
@@ -27,7 +30,10 @@ class Hour:
 
 
 def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
-    """Use by the hour, stacked: sfnb below, other apps above; the limit a line; hours without a reading empty."""
+    """
+    Use by the hour, stacked: sfnb below, other apps above; the limit a line; hours without a
+    reading empty.
+    """
     shown = [hour for hour in hours if now - timedelta(days=days) <= hour.at <= now]
     if not shown:
         return f"<p>No usage reading in the last {days} days. Any job reads it, or `sfnb usage sample`.</p>"
@@ -66,7 +72,8 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
     parts.append(f'<polyline class="limit" points="{points}"/>')
     peak, last = max(shown, key=lambda hour: hour.used_pct), shown[-1]
     words = (
-        f"Last {days} days: now {last.used_pct:.1f} % of the maximum, {last.sfnb_pct:.1f} % by sfnb; "
+        f"Last {days} days: now {last.used_pct:.1f} % of the maximum, {last.sfnb_pct:.1f} % by "
+        "sfnb; "
         f"highest {peak.used_pct:.1f} % at {zoned_moment(peak.at)}; limit {last.limit_pct} %."
     )
     return (

@@ -1,8 +1,8 @@
 """
 A job as the screen shows it. Pure, but changed in place: `apply` takes an event.
 
-The same view is made from live events and from the state database, so a panel attached in another process shows what
-the first one does.
+The same view is made from live events and from the state database, so a panel attached in another
+process shows what the first one does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ BADGES: Mapping[str, str] = {
 
 
 RATE_WINDOW_S = 30.0
-"""The rate is that of the last half minute: steady enough to read, quick enough to notice a stall."""
+"""
+The rate is that of the last half minute: steady enough to read, quick enough to notice a stall.
+"""
 
 LINES = 500
 """Lines that stay on the screen; the oldest go."""
@@ -84,7 +86,8 @@ class JobView:
         Take an event; one that is older than what is known of its object changes nothing.
 
         Args:
-            has_line: False where the event's own time is not known: a line with another time would be wrong.
+            has_line: False where the event's own time is not known: a line with another time would
+                be wrong.
         """
         match event:
             case events.JobPlanned():
@@ -108,7 +111,8 @@ class JobView:
                 self.check, self.next_check_at = event, event.next_check_at
             case events.JobResumed():
                 self.pause = self.check = self.next_check_at = None
-        # One line for each object that is done; its progress on the way there is what the bar shows.
+        # One line for each object that is done; its progress on the way there is what the bar
+        # shows.
         is_halfway = (
             isinstance(event, events.ObjectProgress) and event.state is not ObjectState.COMPLETE
         )
@@ -124,7 +128,9 @@ class JobView:
             self.lines.append((self.line_number, event.at, text))
 
     def _has_line(self, at: datetime, text: str) -> bool:
-        """Whether it is among the last lines: an event may be heard live and also read from the state."""
+        """
+        Whether it is among the last lines: an event may be heard live and also read from the state.
+        """
         last = (self.lines[-n] for n in range(1, min(len(self.lines), 20) + 1))
         return any(line[1:] == (at, text) for line in last)
 
@@ -191,7 +197,8 @@ class JobView:
         is_idle = event.state is ObjectState.UNTOUCHED and not event.rows
         shown.status = "complete" if is_complete else "waiting" if is_idle else "running"
         if is_complete:
-            # The org's statistic is an estimate: rows that it promised and the object does not have are not awaited.
+            # The org's statistic is an estimate: rows that it promised and the object does not have
+            # are not awaited.
             self._expected += shown.rows - max(shown.expected or 0, shown.rows)
             shown.expected = shown.rows
         if not self._pace or (event.at - self._pace[-1][0]).total_seconds() >= 0.5:
@@ -223,7 +230,9 @@ class JobView:
 
     @property
     def share(self) -> float | None:
-        """The part of the job that is done, 0 to 1; by rows, or by objects where no rows are expected."""
+        """
+        The part of the job that is done, 0 to 1; by rows, or by objects where no rows are expected.
+        """
         if self.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS):
             return 1.0
         if not self.is_planned:
@@ -265,7 +274,9 @@ class JobView:
         return ", ".join(parts)
 
     def pause_lines(self) -> list[str]:
-        """While paused: why, usage against the limit, the next check, when it resumes. Else nothing."""
+        """
+        While paused: why, usage against the limit, the next check, when it resumes. Else nothing.
+        """
         if self.state is not JobState.PAUSED:
             return []
         if self.pause is None:
@@ -277,7 +288,8 @@ class JobView:
         )
         lines = [
             f"Paused since {zoned_moment(self.pause.at)}: {self.pause.reason}",
-            f"Usage of the whole org: {count(used)} of {count(max_)}; jobs stop at {count(self.threshold)}.",
+            f"Usage of the whole org: {count(used)} of {count(max_)}; jobs stop at "
+            f"{count(self.threshold)}.",
         ]
         mark = f"below {self.check.lower_mark:,}" if self.check else "well below that"
         if self.next_check_at is not None and self.is_held:
@@ -292,7 +304,9 @@ class JobView:
         return lines
 
     def status_line(self) -> str:
-        """What the state alone does not say: a request in flight, or that no process runs the job."""
+        """
+        What the state alone does not say: a request in flight, or that no process runs the job.
+        """
         if self.wanted == "cancel":
             return "Cancelling: the job ends as soon as the calls in flight have returned."
         if self.wanted == "pause" and self.state is not JobState.PAUSED:

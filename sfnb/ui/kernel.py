@@ -1,4 +1,7 @@
-"""Where this code runs: whether a person watches, in which front end, and the loop on which widgets are touched."""
+"""
+Where this code runs: whether a person watches, in which front end, and the loop on which widgets
+are touched.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ def _kernel() -> Any:
 
 
 def is_watched() -> bool:
-    """Whether a person sees this notebook run. papermill and nbconvert tell the kernel that nobody can answer it."""
+    """
+    Whether a person sees this notebook run. papermill and nbconvert tell the kernel that nobody can
+    answer it.
+    """
     kernel = _kernel()
     return kernel is not None and bool(getattr(kernel, "_allow_stdin", False))
 
@@ -24,17 +30,26 @@ _own = threading.local()
 
 
 def live_on(loop: Any) -> None:
-    """Have the screens that this thread makes live on ``loop``, a tornado loop: a page served without a kernel."""
+    """
+    Have the screens that this thread makes live on ``loop``, a tornado loop: a page served without
+    a kernel.
+    """
     _own.loop = loop
 
 
 def loop() -> Any:
-    """The loop on whose thread screens are touched: this thread's own, or the kernel's; None: there is none."""
+    """
+    The loop on whose thread screens are touched: this thread's own, or the kernel's; None: there is
+    none.
+    """
     return getattr(_own, "loop", None) or getattr(_kernel(), "io_loop", None)
 
 
 def after_each_cell(call: Callable[[], None]) -> None:
-    """Have ``call`` run at the end of each cell, when the kernel is about to say that the cell is done."""
+    """
+    Have ``call`` run at the end of each cell, when the kernel is about to say that the cell is
+    done.
+    """
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is not None:

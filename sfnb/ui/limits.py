@@ -1,8 +1,8 @@
 """
 What the limit slider says, as pure functions.
 
-All wording is made here, once for each of the 100 positions: the browser only picks a sentence, and the static picture
-has the same words.
+All wording is made here, once for each of the 100 positions: the browser only picks a sentence, and
+the static picture has the same words.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ LEGEND = (
 """Class of the mark, and what it stands for."""
 
 FIRST_BACKUP = (
-    "This org has no complete backup yet. A limit of 90–100 % is common for the first one, so that it runs through; "
+    "This org has no complete backup yet. A limit of 90–100 % is common for the first one, so that "
+    "it runs through; "
     "lower it afterwards, when backups are small."
 )
 
@@ -52,7 +53,8 @@ class Budget:
         last_change: who changed the limit last, in words.
         price: what the next backup needs of it; None: not known.
         price_source: where that is from: "the plan", "the last backup".
-        finishes: when the backup would end under each limit percent from 1 on, by the forecast; empty: no forecast.
+        finishes: when the backup would end under each limit percent from 1 on, by the forecast;
+            empty: no forecast.
     """
 
     api: Api
@@ -87,7 +89,8 @@ def stop_sentence(budget: Budget, percent: int) -> str:
         return f"Jobs stop when {percent} % of the org's {UNITS[budget.api]} are used."
     stop = threshold(budget.maximum, percent)
     return (
-        f"Jobs stop when the whole org has used {stop:,} of its {budget.maximum:,} {UNITS[budget.api]}; "
+        f"Jobs stop when the whole org has used {stop:,} of its {budget.maximum:,} "
+        f"{UNITS[budget.api]}; "
         f"{budget.maximum - stop:,} stay for others."
     )
 
@@ -133,7 +136,8 @@ def use_sentence(budget: Budget, when: str) -> str:
     )
     share = f" ({percent(budget.used, budget.maximum)})" if budget.maximum else ""
     return (
-        f"Used in the last 24 hours: {budget.used:,} of {budget.maximum:,}{share}, {budget.sfnb:,} by sfnb and "
+        f"Used in the last 24 hours: {budget.used:,} of {budget.maximum:,}{share}, {budget.sfnb:,} "
+        "by sfnb and "
         f"{budget.others:,} by other apps. As of {when}.{known}"
     )
 

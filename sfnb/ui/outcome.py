@@ -16,7 +16,9 @@ from sfnb.ui.job_view import BADGES
 ENDED = frozenset(state.value for state in JobState if state.is_final)
 
 FAR, LEAST_ROWS = 2.0, 100
-"""Rows are far from the estimate when they are more or less by this factor, and by at least so many."""
+"""
+Rows are far from the estimate when they are more or less by this factor, and by at least so many.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,14 @@ class Outcome:
         return (
             f"{BADGES[self.state]}: {complete:,} of {count(len(objects), 'object')}, "
             f"{records(self.summary['rows'], self.deleted)}, "
-            f"{count(self.summary['calls']['api'], 'API call')}, snapshot {self.summary['snapshot']}."
+            f"{count(self.summary['calls']['api'], 'API call')}, snapshot "
+            f"{self.summary['snapshot']}."
         )
 
     def attention(self) -> dict[str, str]:
-        """Objects that deserve a look, with the whole message: failed, partial, far from the estimate."""
+        """
+        Objects that deserve a look, with the whole message: failed, partial, far from the estimate.
+        """
         found = {}
         for name, entry in sorted(self.summary["objects"].items()):
             if entry["state"] != "complete":
@@ -74,7 +79,10 @@ class Outcome:
 
 
 def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
-    """How a job ended: a sentence, what deserves a look, the rest folded. Before its end: that it has not ended."""
+    """
+    How a job ended: a sentence, what deserves a look, the rest folded. Before its end: that it has
+    not ended.
+    """
     outcome = found if isinstance(found, Outcome) else Outcome(found)
     if outcome.state not in ENDED | {JobState.PAUSED.value}:
         job_id = escape(outcome.summary["job_id"])
@@ -91,12 +99,14 @@ def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
 def _objects(outcome: Outcome) -> str:
     objects = outcome.summary["objects"]
     rows = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(e['state'])}</td><td>{e['rows']:,}</td>"
+        "<tr><th "
+        f"scope='row'>{escape(name)}</th><td>{escape(e['state'])}</td><td>{e['rows']:,}</td>"
         f"<td>{e['calls']:,}</td><td>{escape(e['message'] or '')}</td></tr>"
         for name, e in sorted(objects.items(), key=lambda item: (-item[1]["rows"], item[0]))
     )
     return (
-        f"<details><summary>All {count(len(objects), 'object')}</summary><table><thead><tr><th>object</th>"
+        "<details><summary>All "
+        f"{count(len(objects), 'object')}</summary><table><thead><tr><th>object</th>"
         "<th>state</th><th>rows</th><th>calls</th><th>message</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></details>"
     )
@@ -116,7 +126,8 @@ def _left_out(outcome: Outcome) -> str:
 def jobs_html(jobs: Iterable[Job]) -> str:
     """Jobs as a table, in the order given."""
     rows = "".join(
-        f"<tr><th scope='row'>{escape(job.job_id)}</th><td>{escape(job.kind)}</td><td>{_badge(job)}</td>"
+        "<tr><th "
+        f"scope='row'>{escape(job.job_id)}</th><td>{escape(job.kind)}</td><td>{_badge(job)}</td>"
         f"<td>{zoned_moment(job.started_at)}</td><td>{zoned_moment(job.ended_at) if job.ended_at else ''}</td>"
         f"<td>{job.rows:,}</td><td>{escape(job.error or '')}</td></tr>"
         for job in jobs

@@ -19,7 +19,10 @@ from sfnb.ui.object_view import GROUPS
 from sfnb.ui.screen import Screen, picture
 
 LOOK_S = 0.5
-"""Seconds between two looks at the state database, for what other processes and people did; costs no call."""
+"""
+Seconds between two looks at the state database, for what other processes and people did; costs no
+call.
+"""
 
 SHOWN = 100
 """Objects in the static picture; those that failed or are incomplete come first."""
@@ -29,7 +32,8 @@ class JobPanel(Screen):
     """
     A job of an org, running here, elsewhere or nowhere.
 
-    A job of this kernel is heard live; any other is read from the state database twice a second. Costs no API calls.
+    A job of this kernel is heard live; any other is read from the state database twice a second.
+    Costs no API calls.
     """
 
     script = "job_panel"
@@ -109,7 +113,10 @@ class JobPanel(Screen):
         return self._view.take(job, calls) or news
 
     def _forecast(self) -> bool:
-        """Once for each pause and quota check: when the forecast sees the job resume; whether that is news."""
+        """
+        Once for each pause and quota check: when the forecast sees the job resume; whether that is
+        news.
+        """
         view = self._view
         key = None if view.pause is None else (view.pause.at, view.check.at if view.check else None)
         if key == self._forecast_for:
@@ -137,7 +144,10 @@ class JobPanel(Screen):
         return f"Judging by the last days, it resumes {when_sentence(expected, zone_of(None, now=now))}."
 
     def _look(self) -> None:
-        """One beat. A database that cannot be read now is read at the next one; until then the screen says so."""
+        """
+        One beat. A database that cannot be read now is read at the next one; until then the screen
+        says so.
+        """
         try:
             if self._read():
                 self._send_news()
@@ -196,7 +206,8 @@ class JobPanel(Screen):
             f"<h3>{escape(head['title'])} <span class='sfnb-badge' data-state='{head['state']}'>"
             f"{escape(head['badge'])}</span></h3><p>{escape(head['about'])}</p>"
             f"{_bar(head['share'])}<p class='sfnb-strong'>{escape(head['overall'])}</p>{sentences}"
-            f"<table><thead><tr><th>object</th><th>state</th><th>done</th><th>so far</th></tr></thead>"
+            "<table><thead><tr><th>object</th><th>state</th><th>done</th><th>so "
+            "far</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>{more}<ol class='sfnb-lines'>{lines}</ol>"
         )
         return picture(body)

@@ -1,9 +1,10 @@
 """
 What all parts of the screen have in common.
 
-A `Screen` is a plain object: it knows what there is to show, says it as JSON (`view`) and as HTML (`html`), and hears
-what a person does (`hear`). Where somebody watches, a `ScreenWidget` carries it into the browser; where nobody does
-(papermill, nbconvert), its HTML is left in the notebook and kept up to date until the last cell has run.
+A `Screen` is a plain object: it knows what there is to show, says it as JSON (`view`) and as HTML
+(`html`), and hears what a person does (`hear`). Where somebody watches, a `ScreenWidget` carries it
+into the browser; where nobody does (papermill, nbconvert), its HTML is left in the notebook and
+kept up to date until the last cell has run.
 """
 
 from __future__ import annotations
@@ -45,13 +46,17 @@ def styles() -> str:
 
 
 def picture(body: str) -> str:
-    """A static picture: its own style sheet and light colours, no script, no request to anywhere."""
+    """
+    A static picture: its own style sheet and light colours, no script, no request to anywhere.
+    """
     css = styles()
     return f'<style>{css}</style><div class="sfnb sfnb-static" data-theme="light">{body}</div>'
 
 
 class ScreenWidget(anywidget.AnyWidget):
-    """The browser's side of a screen. ``view`` is what it shows first; later changes come as messages."""
+    """
+    The browser's side of a screen. ``view`` is what it shows first; later changes come as messages.
+    """
 
     view = traitlets.Dict().tag(sync=True)
 
@@ -72,7 +77,8 @@ class ScreenWidget(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        # For whoever opens the saved notebook where no kernel runs: a converter, a web page, a mail.
+        # For whoever opens the saved notebook where no kernel runs: a converter, a web page, a
+        # mail.
         return {
             **data,
             "text/html": self._screen.html(),
@@ -81,7 +87,9 @@ class ScreenWidget(anywidget.AnyWidget):
 
 
 class Outlet(Protocol):
-    """What carries a screen into a browser: a widget of a notebook, or a part of the dashboard's page."""
+    """
+    What carries a screen into a browser: a widget of a notebook, or a part of the dashboard's page.
+    """
 
     view: Any
     """What the browser shows; setting it shows anew."""
@@ -91,7 +99,10 @@ class Outlet(Protocol):
 
 
 class Screen:
-    """Base of the parts of the screen. Not safe for threads: the loop on which it was made, and cells, only."""
+    """
+    Base of the parts of the screen. Not safe for threads: the loop on which it was made, and cells,
+    only.
+    """
 
     script: ClassVar[str]
     outlet: Outlet | None = None
@@ -112,7 +123,9 @@ class Screen:
         """Read again what is shown, where no event brings it. Nothing to do by default."""
 
     def heard(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """`hear`, with what went wrong as an answer: what is shown in place is never a stack trace."""
+        """
+        `hear`, with what went wrong as an answer: what is shown in place is never a stack trace.
+        """
         if message.get("kind") == "hello":
             return {"view": self.view()}
         try:
@@ -142,7 +155,9 @@ class Screen:
             self.outlet.send(message)
 
     def close(self) -> None:
-        """Give back what the screen holds, when nobody will look at it again. Nothing by default."""
+        """
+        Give back what the screen holds, when nobody will look at it again. Nothing by default.
+        """
 
     def _ipython_display_(self) -> None:
         if kernel.is_watched():

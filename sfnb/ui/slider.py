@@ -46,7 +46,8 @@ class LimitSlider(Screen):
     Args:
         is_asking: whether it asks the org for a new reading when the stored one is old.
 
-    Cost: one call when the org's use was not read in the last five minutes, and one for each press of "Read again".
+    Cost: one call when the org's use was not read in the last five minutes, and one for each press
+    of "Read again".
     """
 
     script = "limit_slider"
@@ -111,7 +112,10 @@ class LimitSlider(Screen):
         ]
 
     def _finishes(self, api: Api) -> tuple[str, ...]:
-        """When the next backup would end under each limit percent; worked out anew every `FORECAST_S` seconds."""
+        """
+        When the next backup would end under each limit percent; worked out anew every `FORECAST_S`
+        seconds.
+        """
         price = (self._price or {}).get(api, 0)
         now_s = self._org.clock.monotonic()
         if price <= 0:
@@ -172,7 +176,9 @@ class LimitSlider(Screen):
         )
 
     def _read_org(self) -> None:
-        """Ask the org; that it cannot be asked is said, and the limits can be changed all the same."""
+        """
+        Ask the org; that it cannot be asked is said, and the limits can be changed all the same.
+        """
         try:
             self._org.limits()
             self._notice = ""
@@ -180,7 +186,10 @@ class LimitSlider(Screen):
             self._notice = f"The org did not answer, so these numbers are old: {err}"
 
     def _look(self) -> None:
-        """One beat: show what changed elsewhere. A database that cannot be read now is read at the next beat."""
+        """
+        One beat: show what changed elsewhere. A database that cannot be read now is read at the
+        next beat.
+        """
         before = (self._budgets, self._notice)
         try:
             self.refresh()
@@ -236,8 +245,9 @@ class LimitSlider(Screen):
     def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
         match message.get("kind"):
             case "ask":
-                # The browser saves only with a ticket that it was given a moment ago. A Save that waited for a lost
-                # connection to come back is thus never carried out behind the person's back.
+                # The browser saves only with a ticket that it was given a moment ago. A Save that
+                # waited for a lost connection to come back is thus never carried out behind the
+                # person's back.
                 ticket = secrets.token_hex(8)
                 self._tickets.add(ticket)
                 return {"ok": True, "ticket": ticket}

@@ -24,7 +24,9 @@ from sfnb.ui.screen import Screen
 from sfnb.ui.slider import LimitSlider
 
 CHART_S, JOBS_S = 60.0, 2.0
-"""So often the state database is read for the chart and for the list of jobs; that costs no call."""
+"""
+So often the state database is read for the chart and for the list of jobs; that costs no call.
+"""
 
 JOBS = 20
 
@@ -48,7 +50,8 @@ class OrgTabs:
         )
         if not chosen:
             raise CallerError(
-                "No org is registered yet; `sfnb org add` registers one, `sfnb demo start` makes one."
+                "No org is registered yet; `sfnb org add` registers one, `sfnb demo start` makes "
+                "one."
             )
         self._orgs = chosen
         self._names = [org if isinstance(org, str) else org.name for org in chosen]

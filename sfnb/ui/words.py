@@ -1,8 +1,8 @@
 """
 What the front ends say by themselves: labels, questions, and what to say when the kernel is silent.
 
-Everything else they show comes with a screen's view. The JavaScript holds no sentence of its own; it fills in the names
-in braces. A test looks for strays.
+Everything else they show comes with a screen's view. The JavaScript holds no sentence of its own;
+it fills in the names in braces. A test looks for strays.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@ Who spends an org's API allowance: frames first, then words.
 
 ::
 
-    history = load_history(state, "acme", org_id, days=7, now=clock.now())   # what is stored; no API calls
-    review = review_of(history, zone)                                        # frames, forecast, notices
-    charts.usage_figure(review.usage, zone=zone)                             # figures
-    report.html_report([review])                                             # one file
+    history = load_history(state, "acme", org_id, days=7, now=clock.now())   # what is stored; no
+    API calls review = review_of(history, zone)                                        # frames,
+    forecast, notices charts.usage_figure(review.usage, zone=zone)                             #
+    figures report.html_report([review])                                             # one file
 
-``store`` keeps what was seen; ``history`` reads it; ``counter`` turns a rolling counter into calls by the hour;
-``frames`` are the tables; ``notices`` say in words what deserves a look; only ``collect`` asks the org.
+``store`` keeps what was seen; ``history`` reads it; ``counter`` turns a rolling counter into calls
+by the hour; ``frames`` are the tables; ``notices`` say in words what deserves a look; only
+``collect`` asks the org.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Jobs use ``usage.store``, and a backup shall not load pandas (70 MB) for it: names load when they are used.
+    # Jobs use ``usage.store``, and a backup shall not load pandas (70 MB) for it: names load when
+    # they are used.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'frames')}"), name)

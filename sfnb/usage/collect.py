@@ -13,10 +13,15 @@ from sfnb.org.events import fetch_event_files, fetch_tally, unread
 from sfnb.org.reports import ABSENT, NEEDED, USAGE_REPORT, fetch_user_days
 
 KEPT_DAYS = 31
-"""Salesforce keeps log files 30 days with Event Monitoring and 1 day without (REST guide, EventLogFile)."""
+"""
+Salesforce keeps log files 30 days with Event Monitoring and 1 day without (REST guide,
+EventLogFile).
+"""
 
 REPORT_EVERY = timedelta(days=1)
-"""The usage report has calendar days: reading it more often brings little. A refusal waits as long."""
+"""
+The usage report has calendar days: reading it more often brings little. A refusal waits as long.
+"""
 
 ABSENT_EVERY = timedelta(days=7)
 """How often to look for a report that the user does not see: each look costs two calls."""
@@ -33,12 +38,14 @@ class Collected:
 
 def collect(org: OrgClient, state: State, clock: Clock) -> Collected:
     """
-    Read the event log's new files, each once, and ask for the counter; the usage report where there is no event log.
+    Read the event log's new files, each once, and ask for the counter; the usage report where there
+    is no event log.
 
-    A problem is kept for the report and shown there, never raised: a partial report is worth having.
+    A problem is kept for the report and shown there, never raised: a partial report is worth
+    having.
 
-    Cost: 1 API call for the list, 1 for each new file (up to about 60 the first time), 1 for ``/limits``; without an
-    event log, once a day 2 or 3 for the usage report.
+    Cost: 1 API call for the list, 1 for each new file (up to about 60 the first time), 1 for
+    ``/limits``; without an event log, once a day 2 or 3 for the usage report.
     """
     book, now = state.event_log, clock.now()
     files = rows = 0
@@ -61,7 +68,8 @@ def collect(org: OrgClient, state: State, clock: Clock) -> Collected:
     except JobError as err:
         has_log = False
         problem = (
-            f"the org's event log could not be read: {err} It needs the permissions API Enabled and View Event Log "
+            f"the org's event log could not be read: {err} It needs the permissions API Enabled "
+            "and View Event Log "
             "Files; without them, what other apps use is known only in sum."
         )
     except SfnbError as err:

@@ -1,9 +1,10 @@
 """
 Calls by the hour, worked out of a counter that only tells the sum of the last 24 hours. Pure.
 
-Between two readings the counter changes by what was spent and by what came back: ``U(t2) - U(t1) = x(t1..t2) -
-x(t1-24h..t2-24h)``. So each hour follows from the same hour of the day before. Only the first day has to be guessed,
-and even there an hour cannot have had less than later days show to have come back.
+Between two readings the counter changes by what was spent and by what came back: ``U(t2) - U(t1) =
+x(t1..t2) - x(t1-24h..t2-24h)``. So each hour follows from the same hour of the day before. Only the
+first day has to be guessed, and even there an hour cannot have had less than later days show to
+have come back.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from sfnb.usage.history import DAY_MINUTES, Ints
 Floats = npt.NDArray[np.float64]
 
 MAX_GAP_MINUTES = DAY_MINUTES
-"""Between readings at most so far apart the counter is taken to have moved evenly; further apart is a new start."""
+"""
+Between readings at most so far apart the counter is taken to have moved evenly; further apart is a
+new start.
+"""
 
 EVENT_LOG, COUNTER, ESTIMATE, UNKNOWN = "event log", "counter", "estimate", ""
 
@@ -30,7 +34,8 @@ class Steps:
 
     Args:
         units: in each slot; NaN where nothing is known.
-        sources: ``event log``, ``counter`` or ``estimate`` (only their sum is known), empty where nothing is.
+        sources: ``event log``, ``counter`` or ``estimate`` (only their sum is known), empty where
+            nothing is.
     """
 
     units: Floats
@@ -52,14 +57,18 @@ def span_sum(minutes: Ints, units: Ints, edges: Ints) -> Ints:
 
 
 def counter_at(minutes: Ints, used: Floats, at: Ints) -> Floats:
-    """The counter at these minutes, straight between its readings; NaN beyond them and in gaps of over a day."""
+    """
+    The counter at these minutes, straight between its readings; NaN beyond them and in gaps of over
+    a day.
+    """
     if not len(minutes):
         return np.full(len(at), np.nan)
     found = np.interp(at, minutes, used, left=np.nan, right=np.nan)
     after = np.clip(np.searchsorted(minutes, at, side="left"), 0, len(minutes) - 1)
     before = np.clip(np.searchsorted(minutes, at, side="right") - 1, 0, len(minutes) - 1)
     found[minutes[after] - minutes[before] > MAX_GAP_MINUTES] = np.nan
-    # A reading a few minutes beside the edge of all readings will do: else the present hour would be lost.
+    # A reading a few minutes beside the edge of all readings will do: else the present hour would
+    # be lost.
     for index, near in ((0, at < minutes[0]), (-1, at > minutes[-1])):
         found[near & (np.abs(at - minutes[index]) <= 60)] = used[index]
     return found
@@ -70,7 +79,8 @@ def steps_of(counter: Floats, known: Floats, per_day: int) -> Steps:
     What was spent in each slot.
 
     Args:
-        counter: units in the last 24 hours, at each edge of the slots (one more than slots); NaN: not read.
+        counter: units in the last 24 hours, at each edge of the slots (one more than slots); NaN:
+            not read.
         known: units known from elsewhere (the event log), by slot; NaN: not known.
         per_day: slots in 24 hours.
     """
@@ -105,7 +115,8 @@ def _fill(  # noqa: PLR0917
         offsets = _offsets(slots, change, has_start=chain[0] >= 0)
         fixed = [i for i, slot in enumerate(slots) if not np.isnan(units[slot])]
         if fixed:
-            # Each slot follows from the nearest known one before it, or else from the first one after it.
+            # Each slot follows from the nearest known one before it, or else from the first one
+            # after it.
             anchors = [
                 max((f for f in fixed if f <= i), default=fixed[0]) for i in range(len(slots))
             ]
@@ -114,7 +125,8 @@ def _fill(  # noqa: PLR0917
         elif chain[0] >= 0 or slots:
             least = max(0.0, -float(np.min(offsets))) if slots else 0.0
             loose.append((chain[0], least))
-    # What the first reading says in all, less what is known of its day, is shared out among the loose slots.
+    # What the first reading says in all, less what is known of its day, is shared out among the
+    # loose slots.
     own_day = [units[slot] for slot in range(max(begin, 0), first) if not np.isnan(units[slot])]
     spare = counter[first] - sum(own_day) - sum(least for _, least in loose)
     share = max(spare, 0.0) / len(loose) if loose else 0.0

@@ -20,7 +20,9 @@ Ints = npt.NDArray[np.int64]
 
 DAY_MINUTES = 1440
 PATTERN_DAYS = 29
-"""How far back the forecast looks, whatever the report shows: four weeks and the day before them."""
+"""
+How far back the forecast looks, whatever the report shows: four weeks and the day before them.
+"""
 
 PRESENT_S = 3600.0
 """A gauge read longer ago says nothing about the present."""
@@ -40,7 +42,10 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Units of one budget that sfnb spent: minutes since 1970, oldest first; ``jobs`` index ``OrgHistory.job_ids``."""
+    """
+    Units of one budget that sfnb spent: minutes since 1970, oldest first; ``jobs`` index
+    ``OrgHistory.job_ids``.
+    """
 
     minutes: Ints
     jobs: Ints
@@ -86,17 +91,23 @@ class OrgHistory:
     One org's use up to ``now``.
 
     Args:
-        start_at: where the report begins; what lies before is there for rolling sums and the weekly pattern.
+        start_at: where the report begins; what lies before is there for rolling sums and the weekly
+            pattern.
         samples, spent: by budget.
-        present: by budget, units used and allowed **now**, as the gate counts them: the last reading and sfnb's own
-            calls that it may not include. Only where the reading is younger than an hour.
+        present: by budget, units used and allowed **now**, as the gate counts them: the last
+            reading and sfnb's own calls that it may not include. Only where the reading is younger
+            than an hour.
         job_ids: of ``Spent.jobs``; the empty one stands for sfnb's calls outside jobs.
-        log_minutes, log_calls, log_own: the event log's counted calls by minute, and those of them by sfnb.
-        log_hours: rows of (hour since 1970, actor, counted, uncounted); ``callers`` says who the actors are.
+        log_minutes, log_calls, log_own: the event log's counted calls by minute, and those of them
+            by sfnb.
+        log_hours: rows of (hour since 1970, actor, counted, uncounted); ``callers`` says who the
+            actors are.
         covered: hours since 1970 that the event log covers completely, sorted.
-        job_objects: API calls by object of the job that spent most in the report's time, ``largest_job``.
+        job_objects: API calls by object of the job that spent most in the report's time,
+            ``largest_job``.
         user_days: from Salesforce's usage report; ``report_read``: how reading it went.
-        future_samples: how many samples lie after ``now``: a clock has gone back. They are left out.
+        future_samples: how many samples lie after ``now``: a clock has gone back. They are left
+            out.
     """
 
     org: str
@@ -153,7 +164,8 @@ class OrgHistory:
 
 def load_history(state: State, org: str, org_id: str, *, days: int, now: datetime) -> OrgHistory:
     """
-    An org's use in the last ``days`` days from the state database, and what the forecast needs before them.
+    An org's use in the last ``days`` days from the state database, and what the forecast needs
+    before them.
 
     Cost: no API calls.
     """
@@ -214,7 +226,8 @@ def covered_hours(files: Iterable[tuple[str, int]]) -> Ints:
     """
     The hours that the event log covers, from the ``(interval, hour)`` of its files.
 
-    Salesforce writes no file for an hour or day without calls, so what lies between two files of a kind is covered too.
+    Salesforce writes no file for an hour or day without calls, so what lies between two files of a
+    kind is covered too.
     """
     hours: set[int] = set()
     for interval, length in (("Daily", 24), ("Hourly", 1)):

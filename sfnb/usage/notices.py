@@ -36,12 +36,14 @@ STALE = timedelta(hours=3)
 @dataclass(frozen=True, slots=True)
 class Notice:
     """
-    One sentence for people. ``warning``: trouble is there or coming; ``note``: helps to read the report.
+    One sentence for people. ``warning``: trouble is there or coming; ``note``: helps to read the
+    report.
 
     Args:
-        code: for programs: ``use_high``, ``use_will_be_high``, ``job_will_pause``, ``job_paused``, ``app_doubled``;
-            ``no_history``, ``one_reading``, ``max_changed``, ``max_zero``, ``over_max``, ``clock_back``, ``stale``,
-            ``no_event_log``, ``difference``, ``uncounted``, ``usage_report``, ``no_usage_report``.
+        code: for programs: ``use_high``, ``use_will_be_high``, ``job_will_pause``, ``job_paused``,
+            ``app_doubled``; ``no_history``, ``one_reading``, ``max_changed``, ``max_zero``,
+            ``over_max``, ``clock_back``, ``stale``, ``no_event_log``, ``difference``,
+            ``uncounted``, ``usage_report``, ``no_usage_report``.
         sentence: one line.
         detail: more, for those who ask; may be empty.
     """
@@ -162,12 +164,15 @@ def _paused(
         yield Notice(
             "note", "job_paused", api,
             f"Job {pause.job_id} has been paused since {moment(pause.at, zone)}. {expected}",
-            f"The org had used {pause.used:,} of its {pause.maximum:,} {UNITS[api]} when the job paused.",
+            f"The org had used {pause.used:,} of its {pause.maximum:,} {UNITS[api]} when the job "
+            "paused.",
         )  # fmt: skip
 
 
 def _next_job(history: OrgHistory, next_job: NextJob | None, zone: tzinfo) -> Iterable[Notice]:
-    """Each budget is compared with its own limit: raising the one that stops the job ends the warning."""
+    """
+    Each budget is compared with its own limit: raising the one that stops the job ends the warning.
+    """
     if next_job is None:
         return
     percents: dict[Api, int] = {api: history.percent(api) for api in next_job.price}
@@ -192,8 +197,10 @@ def _next_job(history: OrgHistory, next_job: NextJob | None, zone: tzinfo) -> It
     price = ", ".join(f"{units:,} {UNITS[one]}" for one, units in next_job.price.items())
     yield Notice(
         "warning", "job_will_pause", api,
-        f"The next backup would pause at the limit of {percents[api]} % of {UNITS[api]} and {end}. {advice}",
-        f"Assuming a backup like job {next_job.like} ({price}), starting {moment(next_job.start_at, zone)}.",
+        f"The next backup would pause at the limit of {percents[api]} % of {UNITS[api]} and {end}. "
+        f"{advice}",
+        f"Assuming a backup like job {next_job.like} ({price}), starting "
+        f"{moment(next_job.start_at, zone)}.",
     )  # fmt: skip
 
 
@@ -221,7 +228,8 @@ def _doubled(history: OrgHistory, callers: pd.DataFrame) -> Iterable[Notice]:
     for app in sums.index[is_more]:
         yield Notice(
             "warning", "app_doubled", "api",
-            f"{app} made {int(latest[app]):,} calls on {on} (UTC), {int(usual[app]):,} on a usual day before.",
+            f"{app} made {int(latest[app]):,} calls on {on} (UTC), {int(usual[app]):,} on a usual "
+            "day before.",
         )  # fmt: skip
 
 
@@ -231,7 +239,8 @@ def _knowledge(history: OrgHistory, zone: tzinfo) -> Iterable[Notice]:
     if history.future_samples:
         yield Notice(
             "warning", "clock_back", None,
-            f"This machine's clock went back: {count(history.future_samples, 'reading')} from the future.",
+            f"This machine's clock went back: {count(history.future_samples, 'reading')} from the "
+            "future.",
             "Readings from the future are left out until their time has come. Set the clock right.",
         )  # fmt: skip
     if calls is None or not len(calls):
@@ -265,9 +274,11 @@ def _event_log(history: OrgHistory) -> Iterable[Notice]:
     elif not len(history.covered):
         yield Notice(
             "note", "no_event_log", "api",
-            "The org's event log has no file for these days, so other apps are known only as a sum.",
+            "The org's event log has no file for these days, so other apps are known only as a "
+            "sum.",
             # Salesforce writes daily files the day after (REST guide, EventLogFile).
-            "A day's file appears the day after. If none ever appears, the user lacks the permission View Event "
+            "A day's file appears the day after. If none ever appears, the user lacks the "
+            "permission View Event "
             "Log Files.",
         )  # fmt: skip
 
@@ -289,7 +300,8 @@ def _maximum(history: OrgHistory, api: Api, zone: tzinfo) -> Iterable[Notice]:
         old, new = (int(samples.maximum[inside][index + n]) for n in (0, 1))
         yield Notice(
             "note", "max_changed", api,
-            f"The org's maximum of {UNITS[api]} changed from {old:,} to {new:,} by {moment(at, zone)}.",
+            f"The org's maximum of {UNITS[api]} changed from {old:,} to {new:,} by "
+            f"{moment(at, zone)}.",
             "Each hour is shown in percent of the maximum that it had.",
         )  # fmt: skip
     if samples.used[-1] > samples.maximum[-1]:
@@ -301,14 +313,18 @@ def _maximum(history: OrgHistory, api: Api, zone: tzinfo) -> Iterable[Notice]:
 
 
 def _uncounted(usage: pd.DataFrame, zone: tzinfo) -> Iterable[Notice]:
-    """Where sfnb knows of more calls than the counter, the difference is explained, never a part below 0."""
+    """
+    Where sfnb knows of more calls than the counter, the difference is explained, never a part below
+    0.
+    """
     rows = usage[(usage["api"] == "api") & (usage["uncounted"] > 0)]
     if rows.empty:
         return
     most = rows.loc[rows["uncounted"].idxmax()]
     yield Notice(
         "note", "uncounted", "api",
-        f"At {count(len(rows), 'reading')} Salesforce's counter was behind sfnb's own calls, by up to "
+        f"At {count(len(rows), 'reading')} Salesforce's counter was behind sfnb's own calls, by up "
+        "to "
         f"{int(most['uncounted']):,} ({moment(most['at'], zone)}).",
         "The counter lags by up to two minutes. Calls that it did not include yet are in no bar.",
     )  # fmt: skip
@@ -321,7 +337,8 @@ def _difference(reconciliation: pd.DataFrame) -> Iterable[Notice]:
     if not pd.isna(last["difference_pct"]) and abs(float(last["difference_pct"])) > 1:
         yield Notice(
             "note", "difference", "api",
-            f"Salesforce's counter and its event log differ by {abs(int(last['difference'])):,} calls "
+            f"Salesforce's counter and its event log differ by {abs(int(last['difference'])):,} "
+            "calls "
             f"({abs(float(last['difference_pct'])):.1f} %) on {last['day']}.",
             "The table “Salesforce's counter and the event log” shows each day.",
         )  # fmt: skip
@@ -344,7 +361,8 @@ def _reported(
         "Not one whole day is known from both yet."
         if whole.empty
         else f"On {count(len(whole), 'whole day')} the counter has {int(whole['counter'].sum()):,} calls and the "
-        f"report {int(whole['report'].sum()):,}, a difference of {abs(int(whole['difference'].sum())):,}."
+        f"report {int(whole['report'].sum()):,}, a difference of "
+        f"{abs(int(whole['difference'].sum())):,}."
     )
     yield Notice(
         "note", "usage_report", "api",

@@ -21,8 +21,10 @@ class Review:
     What is shown of one org.
 
     Args:
-        usage, hours, days, callers, week, reconciliation, jobs, pauses, thresholds: as the functions in ``frames`` say.
-        apps, users, families, entities: ``top_frame`` of each; users by the usage report where no log names any.
+        usage, hours, days, callers, week, reconciliation, jobs, pauses, thresholds: as the
+            functions in ``frames`` say.
+        apps, users, families, entities: ``top_frame`` of each; users by the usage report where no
+            log names any.
         user_days, reported: Salesforce's usage report, as the functions in ``usage_report`` say.
         forecast: ``forecast_frame``, of each budget with a reading in the last day.
         budgets: the past of each budget as the forecast takes it.
@@ -58,7 +60,9 @@ class Review:
 
     @property
     def has_reported_users(self) -> bool:
-        """Whether ``users`` are of the usage report, by calendar day, because no event log names any."""
+        """
+        Whether ``users`` are of the usage report, by calendar day, because no event log names any.
+        """
         return self.callers.empty and not self.user_days.empty
 
     @property

@@ -66,11 +66,13 @@ def look_at(
     is_offline: bool,
 ) -> Review:
     """
-    One org's review. An org that cannot be reached now is reviewed by what is stored, and a notice says why.
+    One org's review. An org that cannot be reached now is reviewed by what is stored, and a notice
+    says why.
 
     Raises:
         CallerError: no such org, days or zone.
-        LoginError: it cannot be reached, and it never told its Organization Id, so nothing is stored.
+        LoginError: it cannot be reached, and it never told its Organization Id, so nothing is
+            stored.
     """
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MAX_DAYS:
         raise CallerError(f"days must be a whole number from 1 to {MAX_DAYS}, not {days!r}.")

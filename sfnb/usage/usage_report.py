@@ -1,7 +1,8 @@
 """
 The frames of Salesforce's own report "API Usage Last 7 Days": who, by calendar day. Pure.
 
-It counts calendar days in time zones that it does not name, the counter the last 24 hours, so the two never agree to
+It counts calendar days in time zones that it does not name, the counter the last 24 hours, so the
+two never agree to
 the call: the difference is shown.
 """
 
@@ -21,8 +22,8 @@ def user_days_frame(history: OrgHistory, zone: tzinfo) -> pd.DataFrame:
     Calls by calendar day and user from Salesforce's report, oldest day first, then by name.
 
     Returns:
-        ``org`` (string), ``day`` (string, ISO), ``user`` (string), ``calls``, ``free_calls`` (Int64; the report has
-        none of the latter).
+        ``org`` (string), ``day`` (string, ISO), ``user`` (string), ``calls``, ``free_calls``
+        (Int64; the report has none of the latter).
     """
     first = history.start_at.astimezone(zone).date()
     lines = sorted(
@@ -48,10 +49,11 @@ def reported_frame(history: OrgHistory, days: pd.DataFrame, zone: tzinfo) -> pd.
         days: ``days_frame``.
 
     Returns:
-        ``org`` (string), ``day`` (string, ISO), ``report`` (Int64, calls of all users), ``counter`` (Int64, calls that
-        follow from the counter on the viewer's day), ``hours`` (Int64, of that day known from the counter),
-        ``difference`` (Int64, counter less report; missing where the counter does not know the whole day, or the
-        report was read before it had ended), ``difference_pct`` (Float64, of the counter).
+        ``org`` (string), ``day`` (string, ISO), ``report`` (Int64, calls of all users), ``counter``
+        (Int64, calls that follow from the counter on the viewer's day), ``hours`` (Int64, of that
+        day known from the counter), ``difference`` (Int64, counter less report; missing where the
+        counter does not know the whole day, or the report was read before it had ended),
+        ``difference_pct`` (Float64, of the counter).
     """
     sums: Counter[str] = Counter()
     for line in history.user_days:
@@ -65,7 +67,9 @@ def reported_frame(history: OrgHistory, days: pd.DataFrame, zone: tzinfo) -> pd.
             "org": pd.Series([history.org] * len(shown_days), dtype="string"),
             "day": pd.Series(shown_days, dtype="string"),
             "report": pd.Series([sums[day] for day in shown_days], dtype="Int64"),
-            "counter": pd.Series([calls["calls"].get(day, pd.NA) for day in shown_days], dtype="Int64"),
+            "counter": pd.Series(
+                [calls["calls"].get(day, pd.NA) for day in shown_days], dtype="Int64"
+            ),
             "hours": pd.Series([calls["hours"].get(day, 0) for day in shown_days], dtype="Int64"),
         }
     )

@@ -3,10 +3,10 @@ What is to come, for those who hold a state and a price: `sfnb plan`, the slider
 
 ::
 
-    budgets = budgets_of(state, org_id, now=clock.now())            # no API calls; nothing known: empty
-    finishes = finishes_by_budget(price, budgets)                   # each budget, each limit percent 1 to 100
-    print(finish_sentence(finishes["api"][50], zone))
-    api, finish = last_finish(finishes, percents)                   # each budget under its own limit
+    budgets = budgets_of(state, org_id, now=clock.now())            # no API calls; nothing known:
+    empty finishes = finishes_by_budget(price, budgets)                   # each budget, each limit
+    percent 1 to 100 print(finish_sentence(finishes["api"][50], zone)) api, finish =
+    last_finish(finishes, percents)                   # each budget under its own limit
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def budgets_of(state: State, org_id: str, *, now: datetime) -> dict[Api, BudgetH
 def finishes_by_budget(
     price: Price, budgets: Mapping[Api, BudgetHistory], *, start_at: datetime | None = None
 ) -> dict[Api, dict[int, Finish]]:
-    """How a job of this price would go: each budget by itself, under each limit percent from 1 to 100."""
+    """
+    How a job of this price would go: each budget by itself, under each limit percent from 1 to 100.
+    """
     found: dict[Api, dict[int, Finish]] = {}
     for api, units in price.items():
         if finishes := forecast.what_if({api: units}, budgets, start_at=start_at):
@@ -49,7 +51,8 @@ def finishes_by_budget(
 
 def last_finish(finishes: Finishes, percents: Mapping[Api, int]) -> tuple[Api, Finish] | None:
     """
-    The budget that ends the job last, each under the limit percent in force for **it**; None: nothing is known.
+    The budget that ends the job last, each under the limit percent in force for **it**; None:
+    nothing is known.
 
     A budget under which the job never ends comes first, then the latest end, then the most pauses.
     """
@@ -96,7 +99,10 @@ def when_sentence(expected: Moment, zone: tzinfo) -> str:
 
 
 def finishes_json(finishes: Mapping[int, Finish]) -> dict[str, Any]:
-    """By limit percent: ``finish_at, low_at, high_at`` (ISO 8601 UTC, null: not within a week), ``pauses``."""
+    """
+    By limit percent: ``finish_at, low_at, high_at`` (ISO 8601 UTC, null: not within a week),
+    ``pauses``.
+    """
     return {
         str(percent): {
             "finish_at": iso(finish.finish.at),

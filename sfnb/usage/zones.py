@@ -14,7 +14,8 @@ def zone_of(name: str | None, *, now: datetime) -> tzinfo:
     """
     The zone of that name (``Europe/Berlin``), or this machine's.
 
-    Where the machine does not tell its zone's name (Windows), its present offset from UTC has to do.
+    Where the machine does not tell its zone's name (Windows), its present offset from UTC has to
+    do.
 
     Raises:
         CallerError: there is no such zone.

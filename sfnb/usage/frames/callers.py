@@ -27,8 +27,9 @@ def callers_frame(history: OrgHistory) -> pd.DataFrame:
     Calls by the hour and caller from the event log, of the report's time.
 
     Returns:
-        ``org`` (string), ``hour_at`` (datetime64[ns, UTC]), ``app``, ``user``, ``family``, ``entity`` (string; what the
-        log leaves empty says so), ``is_sfnb`` (boolean), ``calls`` (Int64, counted), ``free_calls`` (Int64).
+        ``org`` (string), ``hour_at`` (datetime64[ns, UTC]), ``app``, ``user``, ``family``,
+        ``entity`` (string; what the log leaves empty says so), ``is_sfnb`` (boolean), ``calls``
+        (Int64, counted), ``free_calls`` (Int64).
     """
     rows = history.log_hours[history.log_hours[:, 0] >= history.start_hour]
     rows = rows[rows[:, 0] * 60 <= history.end_minute]
@@ -61,9 +62,9 @@ def top_frame(callers: pd.DataFrame, by: str, *, most: int = 15) -> pd.DataFrame
     Who spends most: ``by`` is ``app``, ``user``, ``family`` or ``entity``.
 
     Returns:
-        ``org``, ``name`` (string), ``calls`` (Int64), ``free_calls`` (Int64), ``share_pct`` (Float64, of the calls
-        counted), ``is_sfnb`` (boolean, whether sfnb made some of them), largest first; what comes after ``most`` is
-        summed up in one last row.
+        ``org``, ``name`` (string), ``calls`` (Int64), ``free_calls`` (Int64), ``share_pct``
+        (Float64, of the calls counted), ``is_sfnb`` (boolean, whether sfnb made some of them),
+        largest first; what comes after ``most`` is summed up in one last row.
     """
     # Salesforce's usage report names users and no apps, so it cannot tell which user is sfnb's.
     known = callers if "is_sfnb" in callers else callers.assign(is_sfnb=False)
@@ -102,12 +103,14 @@ def top_frame(callers: pd.DataFrame, by: str, *, most: int = 15) -> pd.DataFrame
 
 def reconciliation_frame(history: OrgHistory, zone: tzinfo) -> pd.DataFrame:
     """
-    Salesforce's own counter beside the event log's sum over the same 24 hours; one row per day, its last such moment.
+    Salesforce's own counter beside the event log's sum over the same 24 hours; one row per day, its
+    last such moment.
 
     Returns:
-        ``org`` (string), ``day`` (string, ISO), ``at`` (datetime64[ns, UTC]), ``counter``, ``event_log``,
-        ``difference`` (Int64, counter less log), ``difference_pct`` (Float64, of the counter), ``sfnb_ledger`` (Int64,
-        what sfnb counted of its own), ``sfnb_log`` (Int64, what the log says sfnb's client made).
+        ``org`` (string), ``day`` (string, ISO), ``at`` (datetime64[ns, UTC]), ``counter``,
+        ``event_log``, ``difference`` (Int64, counter less log), ``difference_pct`` (Float64, of the
+        counter), ``sfnb_ledger`` (Int64, what sfnb counted of its own), ``sfnb_log`` (Int64, what
+        the log says sfnb's client made).
     """
     samples = history.samples.get("api") or no_samples()
     at = samples.minutes

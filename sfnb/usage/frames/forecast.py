@@ -22,9 +22,10 @@ def forecast_frame(
     The use to come if no job of ours runs, in steps of ten minutes.
 
     Returns:
-        ``org``, ``api`` (string), ``at`` (datetime64[ns, UTC]), ``expected``, ``low``, ``high`` (Float64, units in the
-        24 hours before; four of five futures lie between ``low`` and ``high``), ``max`` (Int64), ``days`` (Int64, over
-        how many past days the others are known; 0: only what comes back is known, and the band is a guess).
+        ``org``, ``api`` (string), ``at`` (datetime64[ns, UTC]), ``expected``, ``low``, ``high``
+        (Float64, units in the 24 hours before; four of five futures lie between ``low`` and
+        ``high``), ``max`` (Int64), ``days`` (Int64, over how many past days the others are known;
+        0: only what comes back is known, and the band is a guess).
     """
     parts = []
     for api, budget in budgets.items():

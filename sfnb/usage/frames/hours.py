@@ -18,11 +18,12 @@ def hours_frame(history: OrgHistory) -> pd.DataFrame:
     Units spent in each hour, oldest first.
 
     Returns:
-        One row per budget and hour of which something is known: ``org`` (string), ``api`` (string), ``hour_at``
-        (datetime64[ns, UTC]), ``calls`` (Int64, units in that hour), ``sfnb_jobs``, ``sfnb_other``, ``other_apps``
-        (Int64, 0 or more; their sum is ``calls``), ``other_named`` (Int64, the share of ``other_apps`` that the event
-        log names), ``source`` (string): ``event log`` (exact), ``counter`` (worked out of the rolling counter),
-        ``estimate`` (the day before the first reading: only its sum is known), ``sfnb`` (only our own calls are known).
+        One row per budget and hour of which something is known: ``org`` (string), ``api`` (string),
+        ``hour_at`` (datetime64[ns, UTC]), ``calls`` (Int64, units in that hour), ``sfnb_jobs``,
+        ``sfnb_other``, ``other_apps`` (Int64, 0 or more; their sum is ``calls``), ``other_named``
+        (Int64, the share of ``other_apps`` that the event log names), ``source`` (string): ``event
+        log`` (exact), ``counter`` (worked out of the rolling counter), ``estimate`` (the day before
+        the first reading: only its sum is known), ``sfnb`` (only our own calls are known).
     """
     frames = [_hours_of(history, api) for api in APIS]
     frame = pd.concat(frames, ignore_index=True)
@@ -35,9 +36,10 @@ def days_frame(usage: pd.DataFrame, hours: pd.DataFrame, zone: tzinfo) -> pd.Dat
     Days of the viewer's time zone, oldest first; an hour belongs to the day in which it begins.
 
     Returns:
-        ``org`` (string), ``api`` (string), ``day`` (string, ISO), ``hours`` (Int64, 23 to 25: how many the day has had
-        so far in this frame), ``calls``, ``sfnb_jobs``, ``sfnb_other``, ``other_apps``, ``other_named`` (Int64),
-        ``peak_pct`` (Float64, the highest rolling use in percent), ``is_estimate`` (boolean).
+        ``org`` (string), ``api`` (string), ``day`` (string, ISO), ``hours`` (Int64, 23 to 25: how
+        many the day has had so far in this frame), ``calls``, ``sfnb_jobs``, ``sfnb_other``,
+        ``other_apps``, ``other_named`` (Int64), ``peak_pct`` (Float64, the highest rolling use in
+        percent), ``is_estimate`` (boolean).
     """
     keys = ["org", "api", "day"]
     spent = hours.assign(
@@ -67,8 +69,9 @@ def week_frame(hours: pd.DataFrame, zone: tzinfo) -> pd.DataFrame:
     The mean number of units in each hour of the week, of the viewer's time zone.
 
     Returns:
-        ``org`` (string), ``api`` (string), ``weekday`` (Int64, 0 Monday), ``hour`` (Int64), ``calls`` (Float64),
-        ``weeks`` (Int64, over how many such hours). Hours that were never seen are left out.
+        ``org`` (string), ``api`` (string), ``weekday`` (Int64, 0 Monday), ``hour`` (Int64),
+        ``calls`` (Float64), ``weeks`` (Int64, over how many such hours). Hours that were never seen
+        are left out.
     """
     local = hours["hour_at"].dt.tz_convert(zone)
     seen = hours[hours["source"].ne("sfnb")].assign(
@@ -98,7 +101,8 @@ def others_steps(history: OrgHistory, api: Api, edges: Ints) -> Steps:
     samples = history.samples.get(api) or no_samples()
     own = own_units(history, api)
     others = samples.used - window_sum(*own, samples.minutes)
-    # A call is counted in the minute in which it ends, so an edge stands for the end of the minute before it.
+    # A call is counted in the minute in which it ends, so an edge stands for the end of the minute
+    # before it.
     counter = counter_at(samples.minutes + 1, others.astype(np.float64), edges)
     known = np.full(len(edges) - 1, np.nan)
     if api == "api" and len(history.covered):
@@ -125,7 +129,8 @@ def _hours_of(history: OrgHistory, api: Api) -> pd.DataFrame:
         in_log = sources == EVENT_LOG
         logged = span_sum(history.log_minutes, history.log_calls, edges)
         others_logged = logged - span_sum(history.log_minutes, history.log_own, edges)
-        # The log may know fewer calls of sfnb than sfnb itself; those of others that it names were made all the same.
+        # The log may know fewer calls of sfnb than sfnb itself; those of others that it names were
+        # made all the same.
         other = np.where(in_log, np.maximum(logged - own, others_logged), other)
         named = np.where(in_log, others_logged, 0)
     keep = (sources != UNKNOWN) | (own > 0)

@@ -15,8 +15,9 @@ def jobs_frame(history: OrgHistory) -> pd.DataFrame:
     The jobs that spent anything in the report's time, newest first.
 
     Returns:
-        ``org``, ``job_id``, ``kind``, ``state`` (string), ``started_at``, ``ended_at`` (datetime64[ns, UTC]), ``api``,
-        ``bulk``, ``bulk2``, ``bulk2_mb`` (Int64, units in the report's time), ``pauses`` (Int64).
+        ``org``, ``job_id``, ``kind``, ``state`` (string), ``started_at``, ``ended_at``
+        (datetime64[ns, UTC]), ``api``, ``bulk``, ``bulk2``, ``bulk2_mb`` (Int64, units in the
+        report's time), ``pauses`` (Int64).
     """
     sums: dict[str, dict[str, int]] = {api: _job_sums(history, api) for api in APIS}
     spenders = {job_id for found in sums.values() for job_id in found}
@@ -44,8 +45,9 @@ def jobs_frame(history: OrgHistory) -> pd.DataFrame:
 
 def pauses_frame(history: OrgHistory) -> pd.DataFrame:
     """
-    Pauses that lasted into the report's time, oldest first: ``org``, ``job_id``, ``api`` (string; empty: a person's
-    wish), ``at``, ``resumed_at`` (datetime64[ns, UTC]; missing: it lasts), ``used``, ``max`` (Int64).
+    Pauses that lasted into the report's time, oldest first: ``org``, ``job_id``, ``api`` (string;
+    empty: a person's wish), ``at``, ``resumed_at`` (datetime64[ns, UTC]; missing: it lasts),
+    ``used``, ``max`` (Int64).
     """
     lines = [p for p in history.pauses if p.resumed_at is None or p.resumed_at >= history.start_at]
     return pd.DataFrame(

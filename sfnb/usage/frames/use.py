@@ -13,24 +13,29 @@ from sfnb.usage.history import Ints, OrgHistory
 from sfnb.usage.store.values import minute_number
 
 PARTS = ("sfnb_running", "sfnb_completed", "sfnb_other", "other_apps")
-"""What the use of an org consists of; together they are the whole. `sfnb.series` has their names."""
+"""
+What the use of an org consists of; together they are the whole. `sfnb.series` has their names.
+"""
 
 
 def usage_frame(history: OrgHistory) -> pd.DataFrame:
     """
-    The rolling 24-hour use by the hour, as Salesforce limits it, and what it consists of; oldest hour first.
+    The rolling 24-hour use by the hour, as Salesforce limits it, and what it consists of; oldest
+    hour first.
 
     Returns:
-        One row per budget and hour in which the org's counter was read, or whose 24 hours the event log covers; other
-        hours are left out rather than filled:
-        ``org`` (string), ``api`` (string), ``hour_at`` (datetime64[ns, UTC], start of the hour), ``at`` (datetime64[ns,
-        UTC], the moment of the reading), ``used`` (Int64, units used in the 24 hours before ``at``), ``peak`` (Int64,
-        highest reading in that hour), ``max`` (Int64, the allocation), ``used_pct`` (Float64, missing when the maximum
-        is 0), ``limit_percent`` (Int64, in force then), ``threshold`` (Int64), then the parts, each Int64 units in the
-        same 24 hours, 0 or more: ``sfnb_running`` (jobs that had not ended then), ``sfnb_completed`` (jobs that had),
-        ``sfnb_other`` (outside jobs), ``other_apps`` (the rest). The parts sum to ``used``. ``other_named`` (Int64):
-        the share of ``other_apps`` that the event log names. ``uncounted`` (Int64): calls of sfnb that the counter did
-        not include yet; they are in no part. ``source`` (string): ``counter`` or ``event log``.
+        One row per budget and hour in which the org's counter was read, or whose 24 hours the event
+        log covers; other hours are left out rather than filled: ``org`` (string), ``api`` (string),
+        ``hour_at`` (datetime64[ns, UTC], start of the hour), ``at`` (datetime64[ns, UTC], the
+        moment of the reading), ``used`` (Int64, units used in the 24 hours before ``at``), ``peak``
+        (Int64, highest reading in that hour), ``max`` (Int64, the allocation), ``used_pct``
+        (Float64, missing when the maximum is 0), ``limit_percent`` (Int64, in force then),
+        ``threshold`` (Int64), then the parts, each Int64 units in the
+        same 24 hours, 0 or more: ``sfnb_running`` (jobs that had not ended then),
+        ``sfnb_completed`` (jobs that had), ``sfnb_other`` (outside jobs), ``other_apps`` (the
+        rest). The parts sum to ``used``. ``other_named`` (Int64): the share of ``other_apps`` that
+        the event log names. ``uncounted`` (Int64): calls of sfnb that the counter did not include
+        yet; they are in no part. ``source`` (string): ``counter`` or ``event log``.
     """
     frames = [_usage_of(history, api) for api in APIS]
     frame = pd.concat(frames, ignore_index=True)
@@ -40,8 +45,9 @@ def usage_frame(history: OrgHistory) -> pd.DataFrame:
 
 def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
     """
-    The limit percent over time: ``org``, ``api`` (string), ``at`` (datetime64[ns, UTC], from when), ``limit_percent``
-    (Int64). The first row of each budget is at the report's start, the last one at its end.
+    The limit percent over time: ``org``, ``api`` (string), ``at`` (datetime64[ns, UTC], from when),
+    ``limit_percent`` (Int64). The first row of each budget is at the report's start, the last one
+    at its end.
     """
     rows = []
     start, end = minute_number(history.start_at), history.end_minute
@@ -95,8 +101,9 @@ def _within(own: dict[str, Ints], used: Ints) -> tuple[dict[str, Ints], Ints]:
     """
     sfnb's own units cut to what the counter shows, and what was cut off.
 
-    Salesforce's counter lags by up to two minutes (recorded answers of real orgs), so after a quick start sfnb has sent
-    more than the counter knows. Its newest calls are those of running jobs: they are cut first.
+    Salesforce's counter lags by up to two minutes (recorded answers of real orgs), so after a quick
+    start sfnb has sent more than the counter knows. Its newest calls are those of running jobs:
+    they are cut first.
     """
     excess = np.maximum(sum(own.values()) - used, 0)
     parts, rest = {}, excess.copy()
@@ -108,12 +115,15 @@ def _within(own: dict[str, Ints], used: Ints) -> tuple[dict[str, Ints], Ints]:
 
 
 def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, npt.NDArray[np.str_]]:
-    """The last reading of each hour, its highest one, and the event log's sum where there was none."""
+    """
+    The last reading of each hour, its highest one, and the event log's sum where there was none.
+    """
     samples = history.samples.get(api) or no_samples()
     inside = samples.minutes >= history.start_hour * 60
     minutes, used, most = samples.minutes[inside], samples.used[inside], samples.maximum[inside]
     if api in history.present:
-        # The gate's number is the one by which jobs pause: the last row says the same as slider and command line.
+        # The gate's number is the one by which jobs pause: the last row says the same as slider and
+        # command line.
         used_now, most_now = history.present[api]
         minutes = np.append(minutes, history.end_minute)
         used, most = np.append(used, used_now), np.append(most, most_now)
@@ -143,7 +153,10 @@ def _readings(history: OrgHistory, api: Api) -> tuple[Ints, Ints, Ints, Ints, np
 
 
 def _by_job(history: OrgHistory, api: Api, at: Ints) -> dict[str, Ints]:
-    """sfnb's own units in the 24 hours before each moment: of jobs running then, of ended ones, outside jobs."""
+    """
+    sfnb's own units in the 24 hours before each moment: of jobs running then, of ended ones,
+    outside jobs.
+    """
     spent = history.spent.get(api)
     parts = {
         name: np.zeros(len(at), dtype=np.int64)

@@ -34,9 +34,11 @@ from sfnb.usage.store.values import (
 
 class EventLogBook:
     """
-    The event log of each org, as far as it was read. Each method is one transaction; safe for threads and processes.
+    The event log of each org, as far as it was read. Each method is one transaction; safe for
+    threads and processes.
 
-    Rows come as plain tuples with minutes or hours since 1970, ready for arrays: a 90-day frame is tens of thousands.
+    Rows come as plain tuples with minutes or hours since 1970, ready for arrays: a 90-day frame is
+    tens of thousands.
     """
 
     def __init__(self, database: Database) -> None:
@@ -94,7 +96,8 @@ class EventLogBook:
         """
         Keep what a file holds, once: a file that is known already changes nothing.
 
-        A daily file stands for its whole day, so what hourly files and earlier daily ones told of it is dropped.
+        A daily file stands for its whole day, so what hourly files and earlier daily ones told of
+        it is dropped.
         """
         with self._database.write() as connection:
             known = select(schema.event_files.c.number).where(
@@ -130,7 +133,10 @@ class EventLogBook:
             self._move_bookmark(connection, org_id, file.created_at, now)
 
     def covered(self, org_id: str, since: datetime) -> list[tuple[str, int]]:
-        """``(interval, hour)`` of each file read, the hour since 1970 where its hour or day begins, oldest first."""
+        """
+        ``(interval, hour)`` of each file read, the hour since 1970 where its hour or day begins,
+        oldest first.
+        """
         table = schema.event_files.c
         query = (
             select(table.interval, table.log_hour)
@@ -141,7 +147,10 @@ class EventLogBook:
             return [(row[0], row[1]) for row in connection.execute(query).all()]
 
     def event_minutes(self, org_id: str, since: datetime) -> list[tuple[int, int, int]]:
-        """``(minute, calls, own_calls)`` that count, oldest first; where only hours are kept, spread evenly."""
+        """
+        ``(minute, calls, own_calls)`` that count, oldest first; where only hours are kept, spread
+        evenly.
+        """
         first = minute_number(since)
         minutes, hours, actors = schema.event_minutes.c, schema.event_hours.c, schema.event_actors.c
         kept = select(minutes.number).distinct()
@@ -199,11 +208,15 @@ class EventLogBook:
         self._database.upsert(connection, table, [row])
 
 
-# ---------------------------------------------------------------------------------------------------------- within
+# ----------------------------------------------------------------------------------------------------------
+# within
 
 
 def _spread(minute: int, calls: int, own: int, *, parts: int = 6) -> list[tuple[int, int, int]]:
-    """An hour's calls in even parts: what is 10 minutes old and what is 50 minutes old do not come back together."""
+    """
+    An hour's calls in even parts: what is 10 minutes old and what is 50 minutes old do not come
+    back together.
+    """
 
     def upto(units: int, part: int) -> int:
         return units * part // parts

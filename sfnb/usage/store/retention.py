@@ -1,9 +1,10 @@
 """
 What is old is kept coarsely, so ten orgs fit a year into 100 MB.
 
-- samples: by the minute for 2 days, by the quarter hour for 15, then one per hour (``sample_hours``), 400 days.
-- sfnb's calls: by minute and object for 8 days, by hour and object for 35, then by hour and job, 400 days.
-- the event log: by the minute for 10 days, by hour and caller for 100, then by day and caller, 400 days.
+- samples: by the minute for 2 days, by the quarter hour for 15, then one per hour
+(``sample_hours``), 400 days. - sfnb's calls: by minute and object for 8 days, by hour and object
+for 35, then by hour and job, 400 days. - the event log: by the minute for 10 days, by hour and
+caller for 100, then by day and caller, 400 days.
 """
 
 from __future__ import annotations
@@ -143,7 +144,8 @@ def _delete_samples(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
 def _tidy_events(connection: Connection, now: datetime) -> None:
     minutes, hours, files = schema.event_minutes, schema.event_hours, schema.event_files
     first_hour = minute_number(now - MINUTE_EVENTS) // 60
-    # By whole files: a file's minutes are all kept or all gone, so that its hours can stand in for them.
+    # By whole files: a file's minutes are all kept or all gone, so that its hours can stand in for
+    # them.
     old = select(files.c.number).where(files.c.log_hour < first_hour - 24)
     connection.execute(delete(minutes).where(minutes.c.number.in_(old)))
     day_from = minute_number(now - HOURLY_EVENTS) // 60 // 24 * 24

@@ -15,10 +15,11 @@ from sfnb.usage.store.values import minute_at, minute_number
 
 class UsageBook:
     """
-    Usage of each org, as far as it is known. Each method is one transaction; safe for threads and processes.
+    Usage of each org, as far as it is known. Each method is one transaction; safe for threads and
+    processes.
 
-    Rows are plain tuples with minutes since 1970, ready for arrays: a 90-day frame is tens of thousands of them.
-    ``quota.ledger`` writes what is read here.
+    Rows are plain tuples with minutes since 1970, ready for arrays: a 90-day frame is tens of
+    thousands of them. ``quota.ledger`` writes what is read here.
     """
 
     def __init__(self, database: Database) -> None:
@@ -59,7 +60,10 @@ class UsageBook:
     def job_pauses(
         self, org_id: str, since: datetime
     ) -> list[tuple[str, str, datetime, datetime | None, int, int]]:
-        """``(job_id, api, at, resumed_at, used, max)`` of each pause of the org's jobs that lasted into this time."""
+        """
+        ``(job_id, api, at, resumed_at, used, max)`` of each pause of the org's jobs that lasted
+        into this time.
+        """
         pauses, jobs = schema.job_pauses.c, schema.jobs.c
         query = (
             select(pauses.job_id, pauses.api, pauses.at, pauses.resumed_at, pauses.used, pauses.max)
@@ -73,7 +77,9 @@ class UsageBook:
             return [tuple(row) for row in connection.execute(query).all()]
 
     def spent(self, org_id: str, since: datetime) -> dict[Api, int]:
-        """What sfnb has spent of each budget since that minute, jobs and everything else together."""
+        """
+        What sfnb has spent of each budget since that minute, jobs and everything else together.
+        """
         table = schema.calls
         query = (
             select(table.c.api, func.sum(table.c.calls))
@@ -97,7 +103,10 @@ class UsageBook:
         return {api: found.get(api, 0) for api in APIS}
 
     def object_calls(self, job_id: str) -> dict[str, int]:
-        """How many API calls a job has spent on each object; those on none of them (login, limits) are under ``""``."""
+        """
+        How many API calls a job has spent on each object; those on none of them (login, limits) are
+        under ``""``.
+        """
         table = schema.calls
         query = (
             select(table.c.object, func.sum(table.c.calls))
@@ -108,5 +117,7 @@ class UsageBook:
             return {row[0]: int(row[1]) for row in connection.execute(query)}
 
     def tidy(self, now: datetime) -> None:
-        """Merge old rows and delete those over 400 days old. The total that each job spent stays."""
+        """
+        Merge old rows and delete those over 400 days old. The total that each job spent stays.
+        """
         retention.tidy(self._database, now)

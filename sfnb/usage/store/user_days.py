@@ -20,7 +20,10 @@ NAME_CHARS = 255
 
 
 class UserDayBook:
-    """The days told by each org's usage report. Each method is one transaction; safe for threads and processes."""
+    """
+    The days told by each org's usage report. Each method is one transaction; safe for threads and
+    processes.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,7 +42,10 @@ class UserDayBook:
             self._database.upsert(connection, schema.report_reads, [row])
 
     def put(self, org_id: str, days: Sequence[UserDay], now: datetime) -> None:
-        """Keep a report's days; they replace earlier figures of the same days, and old days are deleted."""
+        """
+        Keep a report's days; they replace earlier figures of the same days, and old days are
+        deleted.
+        """
         table = schema.user_days
         sums: Counter[tuple[str, str]] = Counter()
         for line in days:

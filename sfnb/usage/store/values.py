@@ -62,7 +62,8 @@ class EventTally:
         rows: its lines.
         hours: calls that count and calls that do not, by hour since 1970 and caller.
         minutes: calls that count, and those of them that are sfnb's, by minute since 1970.
-        row_hashes: one 8-byte number for each row, so that a later file of the same hour can leave out repetitions.
+        row_hashes: one 8-byte number for each row, so that a later file of the same hour can leave
+            out repetitions.
     """
 
     rows: int
@@ -73,7 +74,9 @@ class EventTally:
 
 @dataclass(frozen=True, slots=True)
 class EventRead:
-    """When the org's event log was last asked for, when that last worked, and why it did not, if so."""
+    """
+    When the org's event log was last asked for, when that last worked, and why it did not, if so.
+    """
 
     tried_at: datetime | None = None
     read_at: datetime | None = None
@@ -98,7 +101,10 @@ class UserDay:
 
 @dataclass(frozen=True, slots=True)
 class ReportRead:
-    """When the org was last asked for its usage report, when that last worked, and why it did not, if so."""
+    """
+    When the org was last asked for its usage report, when that last worked, and why it did not, if
+    so.
+    """
 
     tried_at: datetime | None = None
     read_at: datetime | None = None
