@@ -63,6 +63,7 @@ def test_an_org_over_its_limit_pauses_the_notebook_and_nothing_else(
     home: Home, tmp_path: Path
 ) -> None:
     """Over its limit from the first cell on, the notebook says so in its plan, shows the slider, and ends with 75."""
+    home.tell("quota", {"spend": {"api": 200}})
     home.sfnb("limit", "demo", "1")
     ran = tmp_path / "over.ipynb"
     try:

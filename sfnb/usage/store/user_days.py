@@ -41,14 +41,14 @@ class UserDayBook:
         with self._database.write() as connection:
             self._database.upsert(connection, schema.report_reads, [row])
 
-    def put(self, org_id: str, days: Sequence[UserDay], now: datetime) -> None:
+    def put(self, org_id: str, lines: Sequence[UserDay], now: datetime) -> None:
         """
         Keep a report's days; they replace earlier figures of the same days, and old days are
         deleted.
         """
         table = schema.user_days
         sums: Counter[tuple[str, str]] = Counter()
-        for line in days:
+        for line in lines:
             sums[line.day.isoformat(), line.user[:NAME_CHARS]] += line.calls
         whole_until = (now.astimezone(UTC) - LAST_ZONE).date().isoformat()
         rows: list[dict[str, Any]] = [
