@@ -35,8 +35,8 @@ def living_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]
 @pytest.fixture(scope="session")
 def clients() -> Clients:
     """
-    jsforce and sf with a Node that runs them; the only reason to skip a test of theirs is that they
-    are not here.
+    jsforce and sf with a Node that runs them. Their tests are skipped only where they are not
+    installed.
     """
     try:
         return find_clients()

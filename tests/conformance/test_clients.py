@@ -1,4 +1,4 @@
-"""What is said where the clients from npm cannot be had."""
+"""The messages where the clients from npm cannot be installed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_not_installed(bare: Path) -> None:
 
 
 def test_no_npm_is_said_and_fails_nothing(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without npm the step of CI says so in one line and goes on."""
+    """Without npm the step of CI says so in one line and continues."""
     assert clients.main() == 0
     said = capsys.readouterr().out
     assert "left out" in said
@@ -60,7 +60,7 @@ def test_no_node(bare: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for node is a shell script")
 def test_an_old_node(bare: Path) -> None:
     """
-    A Node older than sf wants is not used, and its version is told; one that is new enough is.
+    A Node older than sf wants is not used, and its version is named; one that is new enough is.
     """
     pretend_installed(bare)
     node = bare.parent / "node"

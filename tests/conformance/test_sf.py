@@ -276,7 +276,7 @@ def test_limits(sf: SfCli, living_org: RunningOrg, words: tuple[str, ...]) -> No
 
 
 def test_sobject_describe(sf: SfCli, living_org: RunningOrg) -> None:
-    """``sobject describe`` gives the fields and children that the org tells."""
+    """``sobject describe`` gives the org's fields and children."""
     described = sf.ask("sobject", "describe", "--sobject", "Account", "--api-version", "66.0")
     told = living_org.get(f"/services/data/{VERSION}/sobjects/Account/describe").json()
     assert described["fields"] == told["fields"]

@@ -47,7 +47,7 @@ def done_job(org: RunningOrg, soql: str = SOQL, **more: str) -> str:
 
 
 def rows(body: bytes) -> list[list[str]]:
-    """UTF-8 without being told: Salesforce names no charset for CSV."""
+    """UTF-8, although Salesforce names no charset for CSV."""
     return list(csv.reader(io.StringIO(body.decode(), newline="")))
 
 
@@ -174,7 +174,7 @@ def test_parallel_result_pages(demo_org: RunningOrg) -> None:
 
 
 def test_results_want_the_jobs_version(demo_org: RunningOrg) -> None:
-    """Results asked for with another API version are 409."""
+    """A request for results in another API version is 409."""
     job_id = done_job(demo_org, SOQL + " LIMIT 1")
     assert demo_org.get(f"/services/data/v65.0/jobs/query/{job_id}/results").status_code == 409
 

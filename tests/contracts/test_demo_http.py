@@ -26,7 +26,7 @@ def query(org: RunningOrg, soql: str, *, path: str = "query", **options: Any) ->
 
 def test_versions_are_open_and_free(fresh_org: Callable[..., RunningOrg]) -> None:
     """
-    ``/services/data`` wants no session, is not counted, carries no limit header, and lists 31.0 to
+    ``/services/data`` needs no session, is not counted, carries no limit header, and lists 31.0 to
     68.0.
     """
     org = fresh_org()
@@ -514,7 +514,7 @@ def test_ledger_tells_every_call(fresh_org: Callable[..., RunningOrg]) -> None:
 
 
 def test_usage_history(fresh_org: Callable[..., RunningOrg]) -> None:
-    """Control tells minute by minute what the org had used, and what of it other apps spent."""
+    """Control shows the org's usage minute by minute, and the part of other apps."""
     org = fresh_org(competitors="on")
     org.get(f"{V}/limits")
     org.control("clock", {"advance_minutes": 2})

@@ -164,7 +164,7 @@ def test_malformed_header_is_another_401(demo_org: RunningOrg) -> None:
 
 
 def test_userinfo_and_identity_are_free(fresh_org: Callable[..., RunningOrg]) -> None:
-    """Userinfo and the identity URL tell who one is, are not counted and carry no limit header."""
+    """Userinfo and the identity URL name the user, are not counted and have no limit header."""
     org = fresh_org()
     info = org.get("/services/oauth2/userinfo")
     assert (info.json()["organization_id"], info.json()["preferred_username"]) == (

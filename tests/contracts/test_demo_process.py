@@ -25,7 +25,7 @@ def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_ready_file_appears_whole_and_goes_with_the_process(tmp_path: Path) -> None:
     """
-    The file is complete JSON once it is there, names the process, and is gone after a shutdown by
+    The file is complete JSON from the start, names the process, and is gone after a shutdown by
     control.
     """
     process, org = run_process(
@@ -47,6 +47,7 @@ def test_ready_file_appears_whole_and_goes_with_the_process(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--fault", '{"fault": "explode"}'), "there is no fault 'explode'"),
         (["--objects", "Contact"], "'Contact' is not like Contact=1000000"),
         (["--objects", "Nope=5", "--size", "tiny"], "there is no object Nope"),
         (["--size", "huge"], "invalid choice"),
@@ -62,7 +63,7 @@ def test_bad_options_are_a_sentence(arguments: list[str], said: str) -> None:
 
 
 def test_taken_port_is_a_sentence(demo_org: RunningOrg) -> None:
-    """A port that somebody has is told, with what to do."""
+    """A port in use is reported, with what to do."""
     port = demo_org.url.rpartition(":")[2]
     ended = serve("--size", "tiny", "--port", port)
     assert ended.returncode == 1

@@ -1,4 +1,4 @@
-"""The demo org's rows: true to their describe, the same for the same seed, alive."""
+"""The demo org's rows: they match their describe, follow from the seed, and can be changed."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_org_has_the_odd_objects(org: Database) -> None:
 
 
 def test_unknown_object_is_not_found(org: Database) -> None:
-    """An object that is not there is NOT_FOUND, 404."""
+    """An unknown object is NOT_FOUND, 404."""
     with pytest.raises(ApiError) as caught:
         org.describe("Nope", V)
     assert (caught.value.code, caught.value.status) == ("NOT_FOUND", 404)
@@ -455,7 +455,7 @@ def test_roll_ups_follow_their_details(living: Database, clock: Hand) -> None:
 
 def test_delete_takes_the_details_along(living: Database, clock: Hand) -> None:
     """
-    A deleted master and its details lie in the bin: gone for query, there for queryAll, told by
+    A deleted master and its details lie in the bin: gone for query, there for queryAll, listed by
     deleted().
     """
     project = living.insert("Project__c", {"Name": "P"})

@@ -145,7 +145,7 @@ def test_other_apps_are_the_same_for_a_seed_and_rest_on_weekends() -> None:
 def test_switching_other_apps_off_keeps_what_they_spent() -> None:
     """
     Switched off, they spend no more; what they spent leaves the window only with time, and they can
-    go on again.
+    be switched on again.
     """
     apps = OtherApps(seed=1, daily_calls=10_000)
     before = apps.used("api", START_S)

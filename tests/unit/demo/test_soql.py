@@ -230,8 +230,8 @@ def test_date_literals_span_their_days(literal: str, first: str, after: str) -> 
 
 def test_order_ignores_case_and_puts_nulls_where_told(org: Database) -> None:
     """
-    Nulls come first when ascending and last when descending, unless told otherwise; text sorts
-    without case.
+    Nulls come first when ascending and last when descending, unless the query says otherwise; text
+    sorts without case.
     """
     up = column(org, "SELECT Industry FROM Account ORDER BY Industry")
     down = column(org, "SELECT Industry FROM Account ORDER BY Industry DESC")
