@@ -1,11 +1,12 @@
 """
-The face of the screen.
+Widgets for notebooks.
 
 ::
 
     limit_slider(org)                 # where jobs stop, with Save and Cancel
-    job_panel(job)                    # a running job; job_panel("4b93801b", org=org) attaches to
-    one started elsewhere org_tabs(["demo", "acme"])        # a tab for each org
+    job_panel(job)                    # a job with its bars and buttons
+    job_panel("4b93801b", org=org)    # the same for a job that was started elsewhere
+    org_tabs(["demo", "acme"])        # a tab for each org
     snapshot_browser(org)             # snapshots, their objects, their rows
 
 Shown in a notebook that a person watches, each is a live widget; executed by papermill or
@@ -78,7 +79,8 @@ def org_tabs(orgs: Sequence[str | Connection] | None = None) -> OrgTabs:
     Args:
         orgs: names or connected orgs; None: all that are registered.
 
-    Cost: a login and what `limit_slider` costs, for each tab that is opened.
+    Cost: for each tab that is opened, a login, a call for the limits, and the event log files that
+    were not read yet (`sfnb.usage.collect`).
 
     Raises:
         CallerError: a name that is not registered, or none is.

@@ -31,7 +31,7 @@ class Bars:
         )
         self._rows: dict[str, int] = {}
         self._complete = 0
-        self._objects = 0
+        self._objects: set[str] = set()
         self._lock = threading.Lock()
 
     def __call__(self, event: events.Event) -> None:
@@ -44,8 +44,11 @@ class Bars:
     def _move(self, event: events.Event) -> None:
         match event:
             case events.JobPlanned():
-                self._objects = len(event.objects)
+                self._objects.update(event.objects)
                 self._bar.total = sum(n or 0 for n in event.objects.values())
+            case events.ObjectFailed():
+                # One that cannot even be described is in no plan; the outcome counts it all the same.
+                self._objects.add(event.object_name)
             case events.ObjectProgress():
                 self._complete += event.state == ObjectState.COMPLETE
                 self._bar.update(event.rows - self._rows.get(event.object_name, 0))
@@ -63,7 +66,7 @@ class Bars:
                 return
             case events.JobStateChanged():
                 return
-        self._bar.set_description_str(f"{self._complete}/{self._objects} objects")
+        self._bar.set_description_str(f"{self._complete}/{len(self._objects)} objects")
 
     def close(self) -> None:
         """Leave the last bar standing."""

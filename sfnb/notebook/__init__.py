@@ -3,9 +3,10 @@ What the notebooks that come with sfnb share: checked parameters, a plan, a run,
 
 ::
 
-    options = notebook.run_options(on_pause="exit", poll_minutes=30)   # wrong usage is refused here
-    plan = notebook.plan(connection, request)                          # also where the org is over
-    its limit job = notebook.run(connection, request, **options) notebook.outcome(job)
+    options = notebook.run_options(on_pause="exit", poll_minutes=30)   # refuses wrong usage
+    plan = notebook.plan(connection, request)    # also where the org is over its limit
+    job = notebook.run(connection, request, **options)
+    notebook.outcome(job)
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 from IPython.display import display
@@ -14,6 +14,7 @@ from sfnb.connection import Connection
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.installation import Installation
 from sfnb.memory import State
+from sfnb.quota.policy import UNITS
 from sfnb.settings import Settings
 from sfnb.ui import kernel
 from sfnb.ui.chart import Hour, usage_svg
@@ -21,11 +22,14 @@ from sfnb.ui.elements import Picture, Strip
 from sfnb.ui.outcome import jobs_html
 from sfnb.ui.panel import JobPanel
 from sfnb.ui.screen import Screen
-from sfnb.ui.slider import LimitSlider
+from sfnb.ui.slider import SHOWN_APIS, LimitSlider
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHART_S, JOBS_S = 60.0, 2.0
 """
-So often the state database is read for the chart and for the list of jobs; that costs no call.
+Seconds between two looks at the state database, for the chart and for the list of jobs; no calls.
 """
 
 JOBS = 20
@@ -38,7 +42,8 @@ class OrgTabs:
     """
     Orgs side by side. An org that cannot be logged in to still shows what is known of it.
 
-    Cost: what `limit_slider` costs, for each tab that is opened.
+    Cost: for each tab that is opened, what `usage.collect` costs: a call for the limits, one for the
+    list of event log files, one for each file not read yet; the slider then costs none.
     """
 
     def __init__(
@@ -57,9 +62,8 @@ class OrgTabs:
         self._names = [org if isinstance(org, str) else org.name for org in chosen]
         for org in chosen:
             if isinstance(org, str):
-                self._installation.settings.org(
-                    org
-                )  # an unknown name is refused before anything is drawn
+                # An unknown name is refused before anything is drawn.
+                self._installation.settings.org(org)
         self._parts: dict[int, list[Screen]] = {}
         self.strip = Strip("Orgs", self._names, self._choose)
 
@@ -78,6 +82,10 @@ class OrgTabs:
             org = chosen if isinstance(chosen, Connection) else self._installation.connect(chosen)
         except (SfnbError, QuotaSignal) as err:
             return self._without_login(str(chosen), str(err))
+        # pandas is heavy, and a page of tabs loads without it.
+        from sfnb.usage.collect import collect
+
+        collect(org.client, org.state, org.clock)
         jobs = org.state.jobs.find(org.org_id)
         live = [job for job in jobs if not job.state.is_final][-PANELS:]
         return [
@@ -124,28 +132,40 @@ class OrgTabs:
 
 
 def _chart(state: State, name: str, org_id: str, clock: Clock) -> Picture:
+    """The last days of each budget that is used, and why the event log is missing, if it is."""
+
     def make() -> str:
         # pandas is wanted only here.
         from sfnb.usage.frames import usage_frame
         from sfnb.usage.history import load_history
 
         now = clock.now()
-        frame = usage_frame(load_history(state, name, org_id, days=7, now=now))
-        rows = frame[(frame["api"] == "api") & (frame["max"] > 0)]
-        hours = [
-            Hour(
-                row.at.to_pydatetime(),
-                100 * own / row.max,
-                100 * max(row.used - own, 0) / row.max,
-                row.limit_percent,
-            )
-            for row in rows.itertuples()
-            if (own := min(row.sfnb_running + row.sfnb_completed + row.sfnb_other, row.used))
-            is not None
-        ]
-        return f"<h3>{escape(name)}</h3><h4>API calls, last 7 days</h4>{usage_svg(hours, now=now)}"
+        history = load_history(state, name, org_id, days=7, now=now)
+        frame = usage_frame(history)
+        parts = [f"<h3>{escape(name)}</h3>"]
+        for api in SHOWN_APIS:
+            rows = frame[(frame["api"] == api) & (frame["max"] > 0)]
+            if api == "api" or (rows["used"] > 0).any():
+                parts.append(
+                    f"<h4>{UNITS[api]}, last 7 days</h4>{usage_svg(_hours(rows), now=now)}"
+                )
+        if history.event_read.problem:
+            parts.append(f"<p class='sfnb-quiet'>{escape(history.event_read.problem)}</p>")
+        return "".join(parts)
 
-    return Picture(f"Use of {name}", make, every_s=CHART_S)
+    return Picture(f"Usage of {name}", make, every_s=CHART_S)
+
+
+def _hours(rows: pd.DataFrame) -> list[Hour]:
+    return [
+        Hour(
+            row.at.to_pydatetime(),
+            100 * (row.used - row.other_apps) / row.max,
+            100 * row.other_apps / row.max,
+            row.limit_percent,
+        )
+        for row in rows.itertuples()
+    ]
 
 
 def _jobs(state: State, name: str, org_id: str) -> Picture:

@@ -3,10 +3,10 @@ Who spends an org's API allowance: frames first, then words.
 
 ::
 
-    history = load_history(state, "acme", org_id, days=7, now=clock.now())   # what is stored; no
-    API calls review = review_of(history, zone)                                        # frames,
-    forecast, notices charts.usage_figure(review.usage, zone=zone)                             #
-    figures report.html_report([review])                                             # one file
+    history = load_history(state, "acme", org_id, days=7, now=clock.now())   # no API calls
+    review = review_of(history, zone)                      # frames, forecast, notices
+    charts.usage_figure(review.usage, zone=zone)           # figures
+    report.html_report([review])                           # one file
 
 ``store`` keeps what was seen; ``history`` reads it; ``counter`` turns a rolling counter into calls
 by the hour; ``frames`` are the tables; ``notices`` say in words what deserves a look; only

@@ -3,10 +3,10 @@ What is to come, for those who hold a state and a price: `sfnb plan`, the slider
 
 ::
 
-    budgets = budgets_of(state, org_id, now=clock.now())            # no API calls; nothing known:
-    empty finishes = finishes_by_budget(price, budgets)                   # each budget, each limit
-    percent 1 to 100 print(finish_sentence(finishes["api"][50], zone)) api, finish =
-    last_finish(finishes, percents)                   # each budget under its own limit
+    budgets = budgets_of(state, org_id, now=clock.now())   # no API calls
+    finishes = finishes_by_budget(price, budgets)          # each budget, each limit percent
+    print(finish_sentence(finishes["api"][50], zone))
+    api, finish = last_finish(finishes, percents)          # each budget under its own limit
 """
 
 from __future__ import annotations

@@ -181,3 +181,14 @@ def test_the_bar_says_that_it_waits(tmp_path: Path) -> None:
     assert (
         "1/1 objects: 100%" in out.getvalue().splitlines()[-1].replace("\r", "\n").splitlines()[-1]
     )
+
+
+def test_the_bar_counts_objects_as_the_outcome_does() -> None:
+    """An object that fails before it is planned is one of those asked for: 1 of 2, not 1 of 1."""
+    out, now = io.StringIO(), datetime(2026, 11, 27, 14, 30, tzinfo=UTC)
+    bars = Bars(out)
+    bars(events.JobPlanned("1", now, "s", {"Account": 10}, {"Vote": "wants a filter"}))
+    bars(events.ObjectFailed("1", now, "Case", "describe failed"))
+    bars(events.ObjectProgress("1", now, "Account", ObjectState.COMPLETE, 10, 10, 1))
+    bars.close()
+    assert "1/2 objects" in out.getvalue()
