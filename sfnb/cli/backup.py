@@ -14,6 +14,7 @@ import click
 
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
+from sfnb.cli.names import JOB, ORG
 from sfnb.cli.options import choice_options, run_options
 from sfnb.cli.output import Unbroken, as_json_option, print_json, say
 from sfnb.cli.progress import progress_for
@@ -30,7 +31,7 @@ Work = Callable[..., dict[str, Any]]
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ORG)
 @choice_options
 @click.option(
     "--full",
@@ -67,7 +68,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
 
 
 @click.command()
-@click.argument("job", required=False)
+@click.argument("job", required=False, type=JOB)
 @click.option("--all", "all_jobs", is_flag=True, help="Every job that is paused or interrupted.")
 @run_options
 @as_json_option
@@ -92,7 +93,7 @@ def resume(  # noqa: PLR0917 - click gives them by name
     if job:
         summary = _resume(app, app.job_id(job), as_json, options)
         _report(summary, as_json=as_json)
-        return EXIT_CODES[summary["state"]] if summary["state"] != "running" else 0
+        return EXIT_CODES.get(summary["state"], 0)  # 0: it runs in another process
     summaries, codes = [], []
     waiting = [one for one in app.state.jobs.find() if not (one.state.is_final or one.is_held)]
     for each in waiting:

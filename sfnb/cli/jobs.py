@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sfnb.cli.context import App, pass_app
-from sfnb.cli.output import as_json_option, number, print_json, print_table
+from sfnb.cli.names import JOB, ORG
+from sfnb.cli.output import as_json_option, number, print_json, print_table, say
 from sfnb.jobs import states
 from sfnb.jobs.summary import job_summary
 
+if TYPE_CHECKING:
+    from sfnb.jobs.control import Answer
+
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=ORG)
 @as_json_option
 @pass_app
 def jobs(app: App, name: str | None, as_json: bool) -> None:
@@ -23,7 +27,7 @@ def jobs(app: App, name: str | None, as_json: bool) -> None:
     if as_json:
         print_json(summaries)
     elif not found:
-        click.echo("There are no jobs yet. Start one with `sfnb backup NAME`.")
+        say("There are no jobs yet. Start one with `sfnb backup NAME`.")
     else:
         heads = ("JOB", "KIND", "ORG", "STARTED", "CALLS", "ROWS", "STATE")
         print_table(heads, map(_row, summaries), right=(4, 5))
@@ -45,19 +49,28 @@ def _row(summary: dict[str, Any]) -> tuple[str, ...]:
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", type=JOB)
+@as_json_option
 @pass_app
-def pause(app: App, job: str) -> None:
+def pause(app: App, job: str, as_json: bool) -> None:
     """Pause a running job; `sfnb resume JOB` continues it. JOB may be the start of an id."""
-    click.echo(app.control.pause(app.job_id(job)).says)
+    _answer(app, app.control.pause(app.job_id(job)), as_json=as_json)
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", type=JOB)
+@as_json_option
 @pass_app
-def cancel(app: App, job: str) -> None:
+def cancel(app: App, job: str, as_json: bool) -> None:
     """End a job for good. Its snapshot stays readable. JOB may be the start of an id."""
-    click.echo(app.control.cancel(app.job_id(job)).says)
+    _answer(app, app.control.cancel(app.job_id(job)), as_json=as_json)
+
+
+def _answer(app: App, answer: Answer, *, as_json: bool) -> None:
+    if as_json:
+        print_json(job_summary(app.state, answer.job.job_id))
+    else:
+        say(answer.says)
 
 
 COMMANDS: list[click.Command] = [jobs, pause, cancel]

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sfnb.cli.context import App, pass_app
+from sfnb.cli.names import ORG
 from sfnb.cli.output import as_json_option, number, print_json, print_table, say
 from sfnb.errors import CallerError
 from sfnb.jobs.summary import iso
@@ -20,7 +21,7 @@ DAMAGED = 1
 
 # -5 is refused as a percentage, not as an unknown option.
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name")
+@click.argument("name", type=ORG)
 @click.argument("percent", required=False)
 @click.option("--api", type=click.Choice(APIS), help="Only this budget; default: all four.")
 @click.option("--reason", default="", help="Why; kept in the audit log.")
@@ -82,7 +83,7 @@ def _status_json(here: BudgetStatus) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=ORG)
 @as_json_option
 @pass_app
 def audit(app: App, name: str | None, as_json: bool) -> int:

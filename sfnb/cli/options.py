@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from sfnb.cli.names import OBJECT
+
 
 def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
     if value is None:
@@ -33,8 +35,12 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 choice_options = _options(
-    click.option("--objects", callback=_names, metavar="A,B", help="Only these objects."),
-    click.option("--exclude", callback=_names, metavar="A,B", help="All objects but these."),
+    click.option(
+        "--objects", type=OBJECT, callback=_names, metavar="A,B", help="Only these objects."
+    ),
+    click.option(
+        "--exclude", type=OBJECT, callback=_names, metavar="A,B", help="All objects but these."
+    ),
 )
 run_options = _options(
     click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfnb.cli.context import App, Group, pass_app
+from sfnb.cli.names import ORG
 from sfnb.cli.output import as_json_option, print_json, print_table, say
 from sfnb.cli.registration import SECRET_OPTIONS, plan_org
 from sfnb.errors import CallerError
@@ -204,7 +205,7 @@ def _org_json(config: OrgConfig) -> dict[str, Any]:
 
 
 @org.command()
-@click.argument("name")
+@click.argument("name", type=ORG)
 @as_json_option
 @pass_app
 def check(app: App, name: str, as_json: bool) -> int:
@@ -262,7 +263,7 @@ def _print_check(report: CheckReport) -> None:
 
 
 @org.command()
-@click.argument("name")
+@click.argument("name", type=ORG)
 @as_json_option
 @pass_app
 def remove(app: App, name: str, as_json: bool) -> None:

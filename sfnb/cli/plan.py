@@ -8,6 +8,7 @@ import click
 
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
+from sfnb.cli.names import ORG
 from sfnb.cli.options import choice_options
 from sfnb.cli.output import as_json_option, print_json, print_table, say
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ORG)
 @choice_options
 @as_json_option
 @pass_app

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfnb.cli.context import App, pass_app
+from sfnb.cli.names import OBJECT, ORG, SNAPSHOT
+from sfnb.cli.output import as_json_option, print_json
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import JobState, ObjectState
 from sfnb.store.manifest import Manifest
@@ -74,7 +76,7 @@ other_store = click.option(
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=ORG)
 @other_store
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_app
@@ -138,8 +140,8 @@ def _orgs(app: App, root: str | None, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("name")
-@click.argument("snapshot")
+@click.argument("name", type=ORG)
+@click.argument("snapshot", type=SNAPSHOT)
 @other_store
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @pass_app
@@ -186,11 +188,12 @@ def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) ->
 
 
 @click.command()
-@click.argument("name")
-@click.argument("object_name", metavar="OBJECT")
+@click.argument("name", type=ORG)
+@click.argument("object_name", type=OBJECT, metavar="OBJECT")
 @click.option(
     "--as-of",
     "snapshot",
+    type=SNAPSHOT,
     default=LATEST,
     show_default=True,
     help="A snapshot's id, or the beginning of one.",
@@ -200,6 +203,7 @@ def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) ->
 )
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @other_store
+@as_json_option
 @pass_app
 def export(
     app: App,
@@ -210,13 +214,19 @@ def export(
     path: Path,
     force: bool,
     root: str | None,
+    as_json: bool,
 ) -> None:
     """Write the records of OBJECT that were alive at a snapshot to a file."""
     snapshots = app.store(name, root).snapshots
     found = snapshots.latest(object_name) if snapshot == LATEST else snapshots[snapshot]
     count = found.export(object_name, path, overwrite=force)
-    click.echo(f"Wrote {count:,} records of {object_name} as of {found.id} to {path}.")
-    if not found.is_complete(object_name):
+    is_complete = found.is_complete(object_name)
+    if as_json:
+        wrote = {"object": object_name, "snapshot": found.id, "file": str(path)}
+        print_json(wrote | {"records": count, "is_complete": is_complete})
+    else:
+        click.echo(f"Wrote {count:,} records of {object_name} as of {found.id} to {path}.")
+    if not is_complete:
         click.echo(
             f"{object_name} is not complete in this snapshot. The file has the records stored so far.",
             err=True,
@@ -224,7 +234,7 @@ def export(
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ORG)
 @other_store
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
 @pass_app

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfnb.cli.context import App, pass_app
+from sfnb.cli.names import ORG
 from sfnb.cli.output import as_json_option, print_json, print_table, say
 from sfnb.errors import CallerError, JobError, QuotaSignal, SfnbError
 from sfnb.model import APIS, Api
@@ -35,7 +36,7 @@ offline_option = click.option(
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME | sample [NAME]...")
+@click.argument("names", nargs=-1, required=True, type=ORG, metavar="NAME | sample [NAME]...")
 @days_option
 @zone_option
 @offline_option
@@ -63,7 +64,7 @@ def usage(  # noqa: PLR0917 — click gives them by name
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, type=ORG, metavar="NAME...")
 @days_option
 @zone_option
 @offline_option

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
+from click.shell_completion import ShellComplete
 
-from sfnb.cli.main import run
+from sfnb.cli.main import cli, run
 from sfnb.cli.output import plain
 from sfnb.cli.progress import Bars
 from sfnb.jobs import events
@@ -192,3 +194,57 @@ def test_the_bar_counts_objects_as_the_outcome_does() -> None:
     bars(events.ObjectProgress("1", now, "Account", ObjectState.COMPLETE, 10, 10, 1))
     bars.close()
     assert "1/2 objects" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("typed", "incomplete", "found"),
+    [
+        ("", "ba", {"backup"}),
+        ("show", "", {"x"}),
+        ("show x", "la", {"latest"}),
+        ("export x", "Acc", {"Account"}),
+        ("backup x --objects", "Contact,Acc", {"Contact,Account"}),
+        ("resume", "nothing", set()),
+        ("show nobody", "", set()),
+    ],
+)
+def test_names_are_completed_without_a_call(
+    home: CommandLine,
+    demo_org: RunningOrg,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    typed: str,
+    incomplete: str,
+    found: set[str],
+) -> None:
+    """A shell's tab key offers commands, orgs, snapshots and objects; the org is not asked."""
+    for name, value in home.environ.items():
+        monkeypatch.setenv(name, value)
+    before = demo_org.mark()
+    completion = ShellComplete(cli, {}, "sfnb", "_SFNB_COMPLETE")
+    items = completion.get_completions(typed.split(), incomplete)
+    assert {item.value for item in items} == found
+    assert demo_org.ledger(after=before)["spent"] == {}
+
+
+def test_every_command_takes_json() -> None:
+    """`--json` is the same flag everywhere; what serves pages until it is stopped has no result to print."""
+    without = {
+        name
+        for name, command in commands(cli, "sfnb").items()
+        if not any("--json" in option.opts for option in command.params)
+    }
+    assert without == {"sfnb lab", "sfnb dashboard"}
+
+
+def commands(group: click.Group, path: str) -> dict[str, click.Command]:
+    found: dict[str, click.Command] = {}
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{path} {name}")
+        else:
+            found[f"{path} {name}"] = command
+    return found
