@@ -9,15 +9,20 @@ from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.places import address
 from sfnb.dashboard.processes import Command
 from sfnb.jobs.summary import job_summary
+from sfnb.model import JobState
 from sfnb.state.jobs import Job
 from sfnb.text import count, zoned_moment
 from sfnb.ui.elements import Picture
 from sfnb.ui.job_view import BADGES
+from sfnb.ui.kernel import Timer
 from sfnb.ui.outcome import outcome_html
-from sfnb.ui.panel import JobPanel
+from sfnb.ui.panel import LOOK_S, JobPanel
 
 SHOWN = 50
 """Jobs in the list, the newest first."""
+
+GOOD_ENDS = {code for state, code in engine.EXIT_CODES.items() if state != JobState.FAILED}
+"""Exit codes after which the panel says all there is to say."""
 
 
 class AttachedPanel(JobPanel):
@@ -26,13 +31,29 @@ class AttachedPanel(JobPanel):
     def __init__(self, job_id: str, org: LocalOrg) -> None:
         super().__init__(job_id, org)
         self._home = org.settings.home
+        self._command: Command | None = None
+        self._watch = Timer(self._watch_command, LOOK_S)
 
     def _resume(self) -> str:
         answer = engine.control(self._org).resume(self.job_id)
         if answer.is_asked:
             return answer.says
-        Command(["resume", self.job_id, "--json"], self._home / "dashboard" / "jobs")
+        arguments = ["resume", self.job_id, "--json"]
+        self._command = Command(arguments, self._home / "dashboard" / "jobs")
+        self._watch.start()
         return "The job continues in a process of its own."
+
+    def _watch_command(self) -> None:
+        """One beat until the process has ended: follow the job, and say why it could not continue, if so."""
+        if self._read():
+            self._send_news()
+        if not self._job.state.is_final:
+            self._timer.start()
+        if self._command is None or self._command.exit_code is None:
+            return
+        self._watch.stop()
+        if self._command.exit_code not in GOOD_ENDS:
+            self.send({"says": self._command.last_words})
 
 
 def outcome_part(job_id: str, org: LocalOrg) -> Picture:

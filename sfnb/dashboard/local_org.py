@@ -44,6 +44,8 @@ class LocalOrg(Connection):
         self._open = ExitStack()
         self._installation = installation
         self._lock = threading.Lock()
+        # A lock of its own: a login may take a minute, and what is stored is shown meanwhile.
+        self._login_lock = threading.Lock()
         self._asked_s = float("-inf")
         self._logged_in: OrgClient | None = None
 
@@ -55,7 +57,7 @@ class LocalOrg(Connection):
         Raises:
             LoginError: the org refused the login or could not be reached.
         """
-        with self._lock:
+        with self._login_lock:
             if self._logged_in is None:
                 self._logged_in = self._installation.open_client(self.name)
             return self._logged_in

@@ -19,10 +19,13 @@ from sfnb.model import Api
 from sfnb.settings import load_settings
 from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.elements import Picture
+from sfnb.ui.limits import TITLES
 from sfnb.ui.screen import Screen
 from sfnb.ui.slider import LimitSlider
 
 AUDIT_LINES = 100
+
+BUDGETS = {str(api): title for api, title in TITLES.items()} | {"all": "all budgets"}
 
 BULK: tuple[Api, ...] = ("bulk", "bulk2")
 
@@ -135,7 +138,7 @@ def _audit_html(org: LocalOrg) -> str:
         return "<h3>Changes</h3><p>No limit has been changed yet.</p>"
     rows = "".join(
         f"<tr><td>{escape(zoned_moment(datetime.fromisoformat(e.at)))}</td><td>{escape(e.who)}</td>"
-        f"<td>{escape(e.api)}</td><td>{e.old} → {e.new} %</td><td>{escape(e.reason)}</td></tr>"
+        f"<td>{escape(BUDGETS.get(e.api, e.api))}</td><td>{e.old} → {e.new} %</td><td>{escape(e.reason)}</td></tr>"
         for e in entries[:AUDIT_LINES]
     )
     return (

@@ -2,42 +2,223 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Home, Server, end, serve
+from tests.browser.test_accessibility import axe
+
+PLACES = ("usage", "limits", "backup", "snapshots")
+
+NewPage = Callable[..., Page]
+
+
+def start_dashboard(home: Home, folder: Path) -> Server:
+    """`sfnb dashboard`; its ``url`` is the address without the token, which ``token`` is."""
+    command = [sys.executable, "-m", "sfnb", "dashboard", "--no-browser", "--port", "0"]
+    pattern = r"(http://127\.0\.0\.1:\d+/\?token=\S+)"
+    server = serve(command, home, folder, folder / "dashboard.log", pattern)
+    server.url, server.token = server.url.split("/?token=")
+    return server
 
 
 @pytest.fixture(scope="module")
 def dashboard(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`sfnb dashboard`; its ``url`` holds the token."""
-    folder = tmp_path_factory.mktemp("dashboard")
-    command = [sys.executable, "-m", "sfnb", "dashboard", "--no-browser", "--port", "0"]
-    pattern = r"(http://127\.0\.0\.1:\d+/\?token=\S+)"
-    server = serve(command, home, folder / "own", folder / "dashboard.log", pattern)
+    """A dashboard for the tests of this file."""
+    server = start_dashboard(home, tmp_path_factory.mktemp("dashboard"))
     try:
         yield server
     finally:
         end(server)
 
 
+@pytest.fixture
+def open_place(dashboard: Server, open_page: NewPage) -> Callable[..., Page]:
+    """Opens an address of the dashboard in a browser that was given the key, and waits until it has loaded."""
+
+    def opened(path: str = "/", *, dark: bool = False, server: Server | None = None) -> Page:
+        page = open_page(dark=dark)
+        at = server or dashboard
+        page.goto(f"{at.url}{path}?token={at.token}")
+        loaded(page)
+        return page
+
+    return opened
+
+
+def loaded(page: Page) -> None:
+    """Until every part of the place is there."""
+    expect(page.locator("main h1")).to_be_visible(timeout=60_000)
+    expect(page.locator(".loading")).to_have_count(0, timeout=60_000)
+
+
+def jobs(home: Home) -> list[dict[str, Any]]:
+    return list(json.loads(home.sfnb("jobs", "--json") or "[]"))
+
+
 def test_from_the_front_door_to_a_finished_backup(
-    home: Home, dashboard: Server, open_page: Callable[..., Page]
+    home: Home, open_place: Callable[..., Page]
 ) -> None:
     """The only org is chosen by itself; Start runs a backup to its end; its rows can be looked at; no code is seen."""
-    page = open_page()
-    page.goto(dashboard.url)
-    expect(page.get_by_role("heading", name="Usage")).to_be_visible()
+    page = open_place()
     assert page.url.endswith("/org/demo/usage")
+    expect(page.get_by_role("link", name="Download the report")).to_be_visible()
     page.get_by_role("link", name="Backup").click()
-    start = page.get_by_role("button", name="Start the backup")
-    expect(start).to_be_visible()
-    assert home.sfnb("jobs", "--json").strip() in ("[]", "")
-    start.click()
+    page.get_by_role("button", name="Show the plan").click()
+    expect(page.locator(".sfnb-strong")).to_contain_text("API calls")
+    assert jobs(home) == []
+    page.get_by_role("button", name="Start the backup").click()
     expect(page.locator(".sfnb-panel .sfnb-badge")).to_contain_text("completed", timeout=90_000)
-    expect(page.locator(".sfnb-picture table")).to_be_visible()
+    (job,) = jobs(home)
+    assert page.url.endswith(f"/org/demo/backup/{job['job_id']}")
     page.get_by_role("link", name="Snapshots").click()
-    expect(page.locator(".sfnb-browser select").first).to_be_visible()
+    page.get_by_label("Object", exact=True).select_option("Contact")
+    expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
+    for code in ("import ", "org.snapshots", "DataFrame", "Traceback"):
+        expect(page.get_by_text(code)).to_have_count(0)
+
+
+def test_places_have_addresses(open_place: Callable[..., Page]) -> None:
+    """The back button leads back, a reload stays, and the place in front is marked."""
+    page = open_place("/org/demo/limits")
+    expect(page.locator("nav [aria-current=page]")).to_have_text("Limits")
+    page.get_by_role("link", name="Backup").click()
+    expect(page.get_by_role("heading", name="New backup")).to_be_visible()
+    page.get_by_role("link", name="Snapshots").click()
+    expect(page.locator("h1")).to_have_text("Snapshots")
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Backup")
+    page.reload()
+    loaded(page)
+    expect(page.locator("h1")).to_have_text("Backup")
+    assert page.url.endswith("/org/demo/backup")
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Limits")
+
+
+def test_limits_are_configured_above_the_chart(home: Home, open_place: Callable[..., Page]) -> None:
+    """Cancel closes the panel and changes nothing; the chart follows what is saved; a reason is only text."""
+    page = open_place("/org/demo/usage")
+    expect(page.locator(".plot .main-svg").first).to_be_visible()
+    configure = page.get_by_role("button", name="Configure limit")
+    configure.click()
+    page.locator(".fold .sfnb-percent").fill("33")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.locator(".fold .sfnb-slider")).to_have_count(0)
+    expect(configure).to_be_focused()
+    expect(page.locator(".verdict")).to_contain_text("50 %")
+    expect(page.locator("#org0-usage-api .yaxislayer-above")).not_to_contain_text("60 %")
+    configure.click()
+    page.locator(".fold .sfnb-percent").fill("62")
+    page.get_by_label("Reason").fill("<img src=x onerror=alert(1)>")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#says")).to_contain_text("62 %")
+    expect(page.locator(".fold .sfnb-slider")).to_have_count(0)
+    expect(page.locator(".verdict")).to_contain_text("62 %")
+    # The axis reaches as high as the limit's line.
+    expect(page.locator("#org0-usage-api .yaxislayer-above")).to_contain_text("60 %")
+    page.get_by_role("button", name="Configure Bulk limits").click()
+    expect(page.locator(".fold .sfnb-percent").first).to_be_visible()
+    expect(page.locator(".fold")).to_have_count(2)
+    page.get_by_role("link", name="Limits").click()
+    expect(page.get_by_label("Changes of demo's limits")).to_contain_text("<img src=x")
+    expect(page.locator("img")).to_have_count(0)
+    home.sfnb("limit", "demo", "50")
+
+
+def test_a_job_outlives_page_and_dashboard(
+    home: Home, open_place: Callable[..., Page], tmp_path: Path
+) -> None:
+    """Over the limit a job starts paused; it waits in its own process without the dashboard; a new page attaches."""
+    home.tell("quota", {"spend": {"api": 7_600}})
+    server = start_dashboard(home, tmp_path / "first")
+    try:
+        page = open_place("/org/demo/backup", server=server)
+        page.get_by_label("Only these objects").check()
+        page.get_by_label("Names of the objects").fill("Account, Contact")
+        page.get_by_role("button", name="Start the backup").click()
+        badge = page.locator(".sfnb-panel .sfnb-badge")
+        expect(badge).to_contain_text("paused", timeout=60_000)
+        address = page.url.removeprefix(server.url)
+        page.context.close()
+    finally:
+        end(server)
+    page = open_place(address)
+    expect(page.locator(".sfnb-panel .sfnb-badge")).to_contain_text("paused")
+    home.sfnb("limit", "demo", "90")
+    expect(page.locator(".sfnb-panel .sfnb-badge")).to_contain_text("completed", timeout=60_000)
+    job = jobs(home)[-1]
+    assert sorted(job["objects"]) == ["Account", "Contact"]
+    home.sfnb("limit", "demo", "50")
+    home.tell("clock", {"advance_minutes": 25 * 60})
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_serious(open_place: Callable[..., Page], dark: bool) -> None:
+    """Names, roles and contrast of the whole page are in order at every place, in both themes."""
+    page = open_place("/org/demo/usage", dark=dark)
+    page.get_by_role("button", name="Configure limit").click()
+    expect(page.locator(".fold .sfnb-percent")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark" if dark else "light")
+    assert axe(page, "body") == []
+    for name in ("Limits", "Backup", "Snapshots"):
+        page.get_by_role("link", name=name).click()
+        expect(page.locator("h1")).to_have_text(name)
+        loaded(page)
+        assert axe(page, "body") == []
+    page.get_by_role("link", name="Backup").click()
+    page.get_by_role("link", name=re.compile("^backup ")).first.click()
+    expect(page.locator(".sfnb-panel")).to_be_visible()
+    assert axe(page, "body") == []
+
+
+def test_a_telephone_shows_every_place(open_place: Callable[..., Page]) -> None:
+    """At 390 pixels no place is wider than the page."""
+    page = open_place("/org/demo/usage")
+    page.set_viewport_size({"width": 390, "height": 800})
+    for name in PLACES:
+        page.get_by_role("link", name=name.title()).click()
+        expect(page.locator("h1")).to_have_text(name.title())
+        loaded(page)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, f"{name} is {width} pixels wide"
+
+
+def test_several_orgs(home: Home, open_place: Callable[..., Page]) -> None:
+    """Of several orgs one is chosen; an org that cannot be reached, or refuses the login, is a sentence in the page."""
+    config = home.folder / "sfnb.toml"
+    before = config.read_text("utf-8")
+    url = json.loads((home.folder / "demo" / "ready.json").read_text("utf-8"))["url"]
+    more = "".join(
+        f'\n[orgs.{name}]\nlogin = "token"\ninstance_url = "{at}"\norg_id = "{org_id}"\n'
+        f'[orgs.{name}.secrets]\ntoken = "env:HOME"\n'
+        for name, at, org_id in (
+            ("lost", "http://127.0.0.1:9", "00D000000000001AAA"),
+            ("refused", url, "00D000000000002AAA"),
+        )
+    )
+    page = open_place("/org/demo/backup")
+    config.write_text(before + more, "utf-8")
+    try:
+        page.get_by_role("link", name="sfnb").click()
+        for name in ("demo", "lost", "refused"):
+            expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+        page.get_by_role("link", name="lost", exact=True).click()
+        expect(page.locator(".sfnb-problem")).to_contain_text("was not reached")
+        page.get_by_role("link", name="Backup").click()
+        page.get_by_role("button", name="Start the backup").click()
+        expect(page.locator(".sfnb-status")).to_contain_text("did not start", timeout=60_000)
+        page.get_by_label("Org").select_option(label="refused")
+        expect(page).to_have_url(re.compile("/org/refused/backup$"))
+        expect(page.locator(".sfnb-problem")).to_contain_text("access token")
+        page.get_by_role("link", name="Limits").click()
+        expect(page.get_by_role("slider").first).to_be_visible()
+    finally:
+        config.write_text(before, "utf-8")

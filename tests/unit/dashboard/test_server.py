@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from sfnb.settings import OrgConfig, load_settings, put_org
-from tests.unit.dashboard.conftest import Dashboard
+from tests.unit.dashboard.conftest import ORG_ID, Dashboard
 
 PATHS = ("/", "/org/north/usage", "/org/north/report.html", "/static/page.js", "/socket")
 
@@ -26,12 +27,17 @@ def test_without_the_key_nothing_is_served(dashboard: Dashboard, path: str) -> N
         assert "sfnb dashboard" in answer.text
 
 
+def cookie_of(dashboard: Dashboard) -> str:
+    """What a browser that was let in sends, whatever the name by which it came."""
+    return "; ".join(f"{one.name}={one.value}" for one in dashboard.let_in().cookies)
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8866", "127.0.0.1.evil.example"])
 def test_another_host_is_refused(dashboard: Dashboard, path: str, host: str) -> None:
     """A page whose name was pointed at this machine (DNS rebinding) gets nothing, even with the key."""
-    session = dashboard.let_in()
-    answer = session.get(dashboard.origin + path, headers={"Host": host}, timeout=30)
+    headers = {"Host": host, "Cookie": cookie_of(dashboard)}
+    answer = requests.get(dashboard.origin + path, headers=headers, timeout=30)
     assert answer.status_code == 403
 
 
@@ -80,11 +86,7 @@ def talk(
     dashboard: Dashboard, opened: str, count: int, *, origin: str | None = None
 ) -> list[dict[str, Any]]:
     """What a page hears first after it has opened an address."""
-    cookies = dashboard.let_in().cookies
-    headers = {
-        "Cookie": "; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies),
-        "Origin": origin or dashboard.origin,
-    }
+    headers = {"Cookie": cookie_of(dashboard), "Origin": origin or dashboard.origin}
     url = dashboard.origin.replace("http", "ws") + "/socket"
 
     async def heard() -> list[dict[str, Any]]:
@@ -112,6 +114,20 @@ def test_an_unreachable_org_shows_its_limits_and_a_sentence(dashboard: Dashboard
     assert [org["name"] for org in place["place"]["orgs"]] == ["north", "south"]
     scripts = {part["script"]: part["view"] for part in parts if "script" in part}
     assert scripts["limit_slider"]["budgets"][0]["percent"] == 50
+
+
+def test_an_org_that_keeps_silent_holds_nothing_up(dashboard: Dashboard) -> None:
+    """While the org is being asked, and does not answer, what is stored is shown."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        secrets = {"password": "env:SFNB_HOME"}
+        put_org(
+            load_settings(),
+            OrgConfig("silent", "password", url, url, "ada", secrets=secrets, org_id=ORG_ID),
+        )
+        _, *parts = talk(dashboard, "/org/silent/limits", 4)
+        assert {part["script"] for part in parts} == {"picture", "limit_slider"}
+        assert dashboard.makes.org("silent").is_asking
 
 
 def test_an_address_of_nothing_is_a_sentence(dashboard: Dashboard) -> None:
