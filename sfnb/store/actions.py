@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sfnb.store.parts import SNAPSHOT, Part
+from sfnb.store.columns import SNAPSHOT
+from sfnb.store.parts import Part
 
 Actions = Mapping[str, list[dict[str, Any]]]
 """The bodies of a commit's actions by kind, in the order of the file."""

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from sfnb.errors import StoreError
-from sfnb.store.parts import EXTRACTED_AT, MOMENT, OP, SNAPSHOT
+
+OP, EXTRACTED_AT, SNAPSHOT = "_sfnb_op", "_sfnb_extracted_at", "_sfnb_snapshot"
+OWN_COLUMNS = (OP, EXTRACTED_AT, SNAPSHOT)
+
+MOMENT = pa.timestamp("us", "UTC")
+"""Delta knows no other timestamp."""
 
 TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -70,41 +75,6 @@ def table_schema(columns: pa.Schema) -> pa.Schema:
         pa.field(SNAPSHOT, pa.string()),
     ]
     return pa.schema([*columns, *own])
-
-
-def added_columns(table: pa.Schema, columns: pa.Schema, object_name: str) -> list[pa.Field]:
-    """
-    What a table lacks for these columns. A field that is gone keeps its column, which is null from now on.
-
-    Raises:
-        StoreError: a field's type has changed so that its values do not fit the table.
-    """
-    # To Delta, as to Salesforce, names that differ in case only are the same.
-    known = {field.name.lower(): field for field in table}
-    added = []
-    for field in columns:
-        there = known.get(field.name.lower())
-        if there is None:
-            added.append(field)
-        elif there.name != field.name:
-            raise StoreError(
-                f"{object_name}: field {field.name} is called {there.name} in earlier snapshots; exclude the object, "
-                "or back up into a new store."
-            )
-        elif (
-            there.type != field.type and (NAMES[field.type], NAMES.get(there.type)) not in LOSSLESS
-        ):
-            raise StoreError(
-                f"{object_name}: field {field.name} was {NAMES.get(there.type, there.type)} in earlier snapshots and "
-                f"is {NAMES[field.type]} now, which the table cannot hold without loss; exclude the object, or back up "
-                "into a new store."
-            )
-    return added
-
-
-def part_columns(table: pa.Schema, columns: pa.Schema) -> pa.Schema:
-    """The snapshot's columns with the table's types: the columns of a part."""
-    return pa.schema([pa.field(field.name, table.field(field.name).type) for field in columns])
 
 
 def columns_as_json(columns: pa.Schema) -> dict[str, str]:

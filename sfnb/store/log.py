@@ -147,7 +147,7 @@ def parse_commit(text: bytes, version: int, what: str) -> Commit | None:
         commit = Commit(
             snapshot=entry["snapshot"],
             progress=progress,
-            parts=tuple(Part(**part) for part in entry["parts"]),
+            parts=tuple(Part.from_json(part) for part in entry["parts"]),
             removed=frozenset(remove["path"] for remove in actions.get("remove", [])),
             object_name=entry.get("object", ""),
             schema=entry.get("schema", ""),

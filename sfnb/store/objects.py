@@ -17,16 +17,17 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from sfnb.clock import Clock
 from sfnb.errors import StoreError
-from sfnb.store.columns import (
-    added_columns,
-    columns_as_json,
-    part_columns,
-    stored_columns,
-    stored_type,
-    table_schema,
-)
+from sfnb.store.columns import LOSSLESS, SNAPSHOT, TYPES, stored_columns, table_schema
 from sfnb.store.files import Files, encode, make_folder, translated
 from sfnb.store.formats import NewerFormat
+from sfnb.store.layout import (
+    Known,
+    Layout,
+    StoredField,
+    columns_of,
+    known_columns,
+    layout_for,
+)
 from sfnb.store.log import (
     LOG,
     NOTHING,
@@ -40,7 +41,7 @@ from sfnb.store.log import (
 )
 from sfnb.store.manifest import SnapshotPlan, read_committed
 from sfnb.store.part_writer import PartTarget, PartWriter
-from sfnb.store.parts import SNAPSHOT, Part, alive_ids
+from sfnb.store.parts import Part, alive_ids
 from sfnb.store.paths import table_path
 from sfnb.store.proof import Proof, prove
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
@@ -81,7 +82,7 @@ class ObjectWriter:
         self._lock = threading.RLock()
         self._schema: ObjectColumns | None = None
         self._columns: pa.Schema | None = None
-        self._part_columns: pa.Schema | None = None
+        self._target: PartTarget | None = None
         self._table: DeltaTable | None = None
         self._last: Commit | None = None
         self._is_read = False
@@ -111,9 +112,10 @@ class ObjectWriter:
             columns = stored_columns(schema, self._name)
             after = newest_version(self._files)
             self._refuse_newer(after)
-            self._fit(columns)
-            schema = ObjectColumns(self._snapshot, self._name, columns, describe, after)
-            self._schema = put_schema(self._root, schema)
+            layout = layout_for(columns, self._known_in_table())
+            self._fit(layout)
+            stored = ObjectColumns(self._snapshot, self._name, columns, describe, layout, after)
+            self._schema = put_schema(self._root, stored)
             self._columns = columns
             return columns
 
@@ -129,34 +131,52 @@ class ObjectWriter:
         except StoreError:
             return  # `verify` names this damage; Delta decides whether the table can still be written
 
-    def _fit(self, columns: pa.Schema) -> pa.Schema:
-        """Add to the table, if it exists, what it lacks for these columns; returns the columns of a part."""
+    def _known_in_table(self) -> Known:
+        with translated(f"open the table of {self._name}"):
+            table = self._open()
+            return known_columns(columns_of(pa.schema(table.schema().to_arrow())) if table else ())
+
+    def _fit(self, layout: Iterable[StoredField]) -> None:
+        """
+        Add to the table, if it exists, the columns that it lacks for these fields.
+
+        Raises:
+            StoreError: the table has such a column with another type, because another backup was faster.
+        """
+        wanted = {stored.column: stored.kind for stored in layout}
         with translated(f"open the table of {self._name}"):
             for attempt in range(ATTEMPTS):
                 table = self._open()
                 if table is None:
-                    self._part_columns = columns
-                    return columns
-                delta = pa.schema(table.schema().to_arrow())
-                present = pa.schema([field.with_type(stored_type(field.type)) for field in delta])
-                missing = added_columns(present, columns, self._name)
+                    return
+                missing = self._missing(wanted, self._known_in_table())
                 is_readable = NO_STATISTICS.items() <= table.metadata().configuration.items()
                 if not missing and is_readable:
-                    self._part_columns = part_columns(present, columns)
-                    return self._part_columns
+                    return
                 try:
                     if not is_readable:  # made by sfnb 0.1
                         table.alter.set_table_properties(NO_STATISTICS)
                     else:
-                        table.alter.add_columns(
-                            list(DeltaSchema.from_arrow(pa.schema(missing)).fields)
-                        )
+                        table.alter.add_columns(list(DeltaSchema.from_arrow(missing).fields))
                 except DeltaError:
                     # Another snapshot has changed the table meanwhile, most likely by the same columns: try again.
                     if attempt == ATTEMPTS - 1:
                         raise
                 self._table = None
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _missing(self, wanted: Mapping[str, str], known: Known) -> pa.Schema:
+        missing = {}
+        for column, kind in wanted.items():
+            there = known.get(column.lower())
+            if there is None:
+                missing[column] = TYPES[kind]
+            elif there != (column, kind) and (kind, there[1]) not in LOSSLESS:
+                raise StoreError(
+                    f"{self._name}: another backup has just stored {column} as {there[1]}, "
+                    f"this one needs {kind}. Run it again."
+                )
+        return pa.schema(missing)
 
     def _open(self) -> DeltaTable | None:
         """The table as it is now, or None if it does not exist yet: its first commit creates it."""
@@ -170,11 +190,11 @@ class ObjectWriter:
     def _uri(self) -> str:
         return self._files.uri("").rstrip("/\\")
 
-    def _known_columns(self) -> pa.Schema:
-        columns = self.columns()
-        if columns is None:
+    def _known_layout(self) -> Layout:
+        self.columns()
+        if self._schema is None:
             raise StoreError(f"{self._name}: its columns are not known yet; call put_schema first.")
-        return columns
+        return self._schema.layout
 
     # -- progress --------------------------------------------------------------------------------------------------
 
@@ -208,7 +228,7 @@ class ObjectWriter:
             committed = self._live_parts()
             names = {part.path for part in committed}
             added = [part for part in parts if part.path and part.path not in names]
-            fields = self._known_columns().names
+            fields = [stored.field for stored in self._known_layout()]
             return prove(self._files, [*committed, *added], fields, org_count=org_count)
 
     def ids(self) -> list[str]:
@@ -228,13 +248,16 @@ class ObjectWriter:
     def target(self) -> PartTarget:
         """See ``Writer.target``."""
         with self._lock:
-            columns = self._part_columns or self._fit(self._known_columns())
-        return PartTarget(
-            root=self._root.root,
-            snapshot=self._snapshot,
-            object_name=self._name,
-            columns=tuple(columns_as_json(columns).items()),
-        )
+            if self._target is None:
+                known = self._known_in_table()
+                layout = tuple(_as_in_table(stored, known) for stored in self._known_layout())
+                self._fit(layout)
+                own = {stored.column for stored in layout}
+                others = tuple(column for column in known.values() if column[0] not in own)
+                self._target = PartTarget(
+                    self._root.root, self._snapshot, self._name, layout, others
+                )
+            return self._target
 
     def write_parts(self, batches: Iterable[pa.RecordBatch], clock: Clock) -> list[Part]:
         """See ``Writer.write_parts``."""
@@ -311,7 +334,9 @@ class ObjectWriter:
             )
             for p in parts
         ]
-        columns = self._known_columns()
+        layout = {*self._known_layout(), *(f for part in parts for f in part.widened)}
+        if any(part.widened for part in parts):
+            self._fit(layout)
         with translated(f"commit rows of {self._name}"):
             for attempt in range(ATTEMPTS):
                 table = self._open()
@@ -326,7 +351,7 @@ class ObjectWriter:
                 properties = self._entry(after, parts, before)
                 try:
                     if table is None:
-                        self._create(columns, adds, properties)
+                        self._create(adds, properties, parts)
                     else:
                         table.create_write_transaction(
                             [*adds, *removes],
@@ -342,7 +367,7 @@ class ObjectWriter:
                     if attempt == ATTEMPTS - 1:
                         raise
                     # It may lack our columns.
-                    self._fit(columns)
+                    self._fit(layout)
                     continue
                 settled = self._settled(after, parts)
                 versions = range(before + 1, settled.version + 1)
@@ -374,14 +399,16 @@ class ObjectWriter:
         )
 
     def _create(
-        self, columns: pa.Schema, adds: list[AddAction], properties: CommitProperties
+        self, adds: list[AddAction], properties: CommitProperties, parts: Sequence[Part]
     ) -> None:
         """The table and its first commit in one, which halves the cost of an empty object."""
+        layout = [*self._known_layout(), *(f for part in parts for f in part.widened)]
+        columns = {stored.column: TYPES[stored.kind] for stored in layout}
         if self._files.local:
             make_folder(self._files.local / LOG)
         create_table_with_add_actions(
             self._uri,
-            DeltaSchema.from_arrow(table_schema(columns)),
+            DeltaSchema.from_arrow(table_schema(pa.schema(columns))),
             adds,
             mode="error",
             partition_by=[SNAPSHOT],
@@ -402,3 +429,9 @@ class ObjectWriter:
             if self._parts[-len(parts) :] != list(parts):
                 self._parts += parts
         return last.progress
+
+
+def _as_in_table(stored: StoredField, known: Known) -> StoredField:
+    """A field with its column's type: snapshots begun in format 1 may bring ints to a double column."""
+    _, kind = known.get(stored.column.lower(), ("", stored.kind))
+    return replace(stored, kind=kind) if (stored.kind, kind) in LOSSLESS else stored

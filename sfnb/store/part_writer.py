@@ -9,15 +9,16 @@ at worst.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from sfnb.clock import Clock
-from sfnb.store.columns import columns_from_json
+from sfnb.store.columns import SNAPSHOT
 from sfnb.store.files import Files
-from sfnb.store.parts import SNAPSHOT, Part, RowGroupWriter, regrouped
+from sfnb.store.layout import Known, Layout, fitted, known_columns
+from sfnb.store.parts import Part, RowGroupWriter, regrouped
 from sfnb.store.paths import table_path
 
 
@@ -30,13 +31,15 @@ class PartTarget:
 
     Args:
         root: the org's folder in the store, or its address.
-        columns: name and stored type of each column, in order.
+        layout: the object's fields and the columns that hold them.
+        others: the table's other columns, name and type: among them those of fields that were retyped.
     """
 
     root: str
     snapshot: str
     object_name: str
-    columns: tuple[tuple[str, str], ...]
+    layout: Layout
+    others: tuple[tuple[str, str], ...] = ()
 
 
 class PartWriter:
@@ -50,7 +53,8 @@ class PartWriter:
     def __init__(self, target: PartTarget, clock: Clock, *, files: Files | None = None) -> None:
         self._target = target
         self._files = (files or Files(target.root)).below(table_path(target.object_name))
-        self._columns = columns_from_json(dict(target.columns))
+        own = ((stored.column, stored.kind) for stored in target.layout)
+        self._known = known_columns((*own, *target.others))
         self._clock = clock
 
     def write(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
@@ -58,37 +62,63 @@ class PartWriter:
         Stream batches into Parquet files, durable but not yet visible when this returns.
 
         Holds one row group in memory. An exception of ``batches`` comes out as it is, and the unfinished file is
-        removed.
+        removed. A value that does not fit its field's column gets a wider one, in a part of its own: no value is
+        changed or refused for its type.
 
         Returns:
             The parts in the order of the rows: none without rows, normally one. Commit all of them together.
 
         Raises:
-            StoreError: the disk is full or cannot be written, or a value does not fit its column.
+            StoreError: the disk is full or cannot be written, or the rows have a field that is not the object's.
         """
-        tables = regrouped(batches)
-        table = next(tables, None)
-        if table is None:
-            return []
-        path = self._new_path()
+        parts: list[Part] = []
+        tables = _Tables(regrouped(batches), self._target.layout, self._known)
+        while tables.take() is not None:
+            parts.append(self._write_part(tables))
+        return parts
+
+    def _write_part(self, tables: _Tables) -> Part:
+        """One file, for as long as the rows have one layout."""
+        path, layout = self._new_path(), tables.layout
         with self._files.open_new(path) as sink:
             writer = RowGroupWriter(
                 sink,
-                self._columns,
+                layout,
                 object_name=self._target.object_name,
                 extracted_at=self._clock.now(),
             )
             try:
-                while table is not None:
+                while tables.table is not None and tables.layout == layout:
+                    table, tables.table = tables.table, None
                     writer.write(table)
-                    table = None  # released before the next one is gathered
-                    table = next(tables, None)
+                    del table  # released before the next one is gathered
+                    tables.take()
             finally:
                 writer.close()
-        return [writer.part(path)]
+        base = set(self._target.layout)
+        return replace(writer.part(path), widened=tuple(f for f in layout if f not in base))
 
     def _new_path(self) -> str:
         # Random, because no worker knows what the others write, or what a killed one has left.
         target = self._target
         name = f"{target.object_name}-{target.snapshot}-{secrets.token_hex(8)}.parquet"
         return f"{SNAPSHOT}={target.snapshot}/{name}"
+
+
+class _Tables:
+    """Row groups one at a time, each with the layout that fits its values."""
+
+    def __init__(self, tables: Iterator[pa.Table], layout: Layout, known: Known) -> None:
+        self._tables = tables
+        self._known = known
+        self.table: pa.Table | None = None
+        self.layout = layout
+
+    def take(self) -> pa.Table | None:
+        """The table at hand, else the next one; None at the end."""
+        if self.table is None:
+            self.table = next(self._tables, None)
+            if self.table is not None:
+                # What has been widened stays so while it fits: fewer, larger parts.
+                self.layout = fitted(self.table, self.layout, self._known)
+        return self.table

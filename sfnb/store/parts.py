@@ -18,16 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
+from sfnb.store.columns import EXTRACTED_AT, MOMENT, OP, TYPES
 from sfnb.store.files import HashingSink
 from sfnb.store.keys import KeyDigest
-
-OP, EXTRACTED_AT, SNAPSHOT = "_sfnb_op", "_sfnb_extracted_at", "_sfnb_snapshot"
-OWN_COLUMNS = (OP, EXTRACTED_AT, SNAPSHOT)
+from sfnb.store.layout import Layout, StoredField
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-MOMENT = pa.timestamp("us", "UTC")
-"""Delta knows no other timestamp."""
 
 ROW_GROUP_ROWS = 1 << 16
 ROW_GROUP_BYTES = 16 << 20
@@ -60,6 +56,7 @@ class Part:
         min_id, max_id: of all its records; None without rows or without an Id column.
         ids_digest: of the Ids of all its records, see ``keys``. None in parts of format 1.
         is_ordered: their Ids rise from row to row. None in parts of format 1.
+        widened: fields whose values did not fit their column, and the columns that hold them in this part.
         max_modstamp: the newest SystemModstamp (ISO, UTC); None without one.
     """
 
@@ -74,9 +71,15 @@ class Part:
     min_modstamp: str | None = None
     ids_digest: str | None = None
     is_ordered: bool | None = None
+    widened: Layout = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Part:
+        widened = tuple(StoredField(**stored) for stored in content.get("widened", ()))
+        return cls(**{**content, "widened": widened})
 
     def delta_stats(self) -> dict[str, Any]:
         """Delta's statistics, as they stand in the commit."""
@@ -115,6 +118,9 @@ def regrouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     for batch in batches:
         if batch.num_rows == 0:
             continue
+        if held and not batch.schema.equals(held[0].schema):
+            yield pa.Table.from_batches(held)
+            held, rows, size_bytes = [], 0, 0
         held.append(batch)
         rows += batch.num_rows
         size_bytes += batch.nbytes
@@ -190,13 +196,14 @@ class RowGroupWriter:
     """Writes one part into a sink, row group by row group. For one thread: each part has its own."""
 
     def __init__(
-        self, sink: HashingSink, columns: pa.Schema, *, object_name: str, extracted_at: datetime
+        self, sink: HashingSink, layout: Layout, *, object_name: str, extracted_at: datetime
     ) -> None:
         self._sink = sink
-        self._columns = columns
+        self._columns = pa.schema([pa.field(f.field, TYPES[f.kind]) for f in layout])
+        self._names = [f.column for f in layout]
         self._object = object_name
         self._extracted_at = struct.pack("<q", (extracted_at - EPOCH) // timedelta(microseconds=1))
-        self._schema = part_schema(columns)
+        self._schema = part_schema(pa.schema([pa.field(f.column, TYPES[f.kind]) for f in layout]))
         self._writer: pq.ParquetWriter | None = None
         self.records = 0
         self.deleted = 0
@@ -209,7 +216,8 @@ class RowGroupWriter:
         rows = conformed(table, self._columns, self._object)
         count = rows.num_rows
         group_rows = count if count <= 2 * ROW_GROUP_ROWS else ROW_GROUP_ROWS
-        self._open(rows).write_table(self._with_own_columns(rows), row_group_size=group_rows)
+        stored = self._with_own_columns(rows)
+        self._open(rows.rename_columns(self._names)).write_table(stored, row_group_size=group_rows)
         self.records += count
         self._ids.widen(rows, "Id")
         if "Id" in rows.column_names:

@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sfnb.store.columns import OWN_COLUMNS
 from sfnb.store.files import Files, translated
 from sfnb.store.keys import NO_KEYS, KeyDigest, Words, add_digests, key_hashes, repeated
-from sfnb.store.parts import OWN_COLUMNS, Part
+from sfnb.store.parts import Part
 
 ID, DURABLE_ID = "Id", "DurableId"
 

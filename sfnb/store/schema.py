@@ -12,6 +12,7 @@ from sfnb.errors import StoreError
 from sfnb.store.columns import columns_as_json, columns_from_json
 from sfnb.store.files import Files, content_checksum
 from sfnb.store.formats import FORMAT, check_format
+from sfnb.store.layout import Layout, StoredField
 from sfnb.store.paths import schema_path
 
 
@@ -23,6 +24,7 @@ class ObjectColumns:
     Args:
         columns: the object's fields in describe's order, with the types of this snapshot.
         describe: Salesforce's describe answer as it was then.
+        layout: the columns of the table that hold them.
         after: the version of the table when this was written: the snapshot's commits are newer. -1: no table yet.
         checksum: of the file; each commit names it.
     """
@@ -31,6 +33,7 @@ class ObjectColumns:
     object_name: str
     columns: pa.Schema
     describe: Mapping[str, Any]
+    layout: Layout
     after: int = -1
     checksum: str = ""
 
@@ -58,11 +61,16 @@ def read_schema(files: Files, snapshot: str, object_name: str) -> ObjectColumns 
             object_name,
             columns_from_json(content["columns"]),
             content["describe"],
+            _layout(content["columns"], content.get("stored", {})),
             content.get("after", -1),
             content["checksum"],
         )
     except (KeyError, TypeError, AttributeError) as err:
         raise StoreError(f"{what} is damaged: it is not an object's schema.") from err
+
+
+def _layout(columns: Mapping[str, str], stored: Mapping[str, str]) -> Layout:
+    return tuple(StoredField(name, stored.get(name, name), kind) for name, kind in columns.items())
 
 
 def put_schema(files: Files, written: ObjectColumns) -> ObjectColumns:
@@ -72,6 +80,7 @@ def put_schema(files: Files, written: ObjectColumns) -> ObjectColumns:
         "snapshot": written.snapshot,
         "object": written.object_name,
         "columns": columns_as_json(written.columns),
+        "stored": {f.field: f.column for f in written.layout if f.column != f.field},
         "describe": dict(written.describe),
         "after": written.after,
     }

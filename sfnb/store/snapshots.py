@@ -12,7 +12,9 @@ import pyarrow as pa
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store import views
+from sfnb.store.columns import EXTRACTED_AT, MOMENT, OP, TYPES
 from sfnb.store.files import Files, translated
+from sfnb.store.layout import FieldSource, sources_of
 from sfnb.store.log import NOTHING, Progress, read_parts
 from sfnb.store.manifest import (
     SNAPSHOT_ID,
@@ -24,7 +26,7 @@ from sfnb.store.manifest import (
     read_manifest,
     read_plan,
 )
-from sfnb.store.parts import EXTRACTED_AT, MOMENT, OP, Part
+from sfnb.store.parts import Part
 from sfnb.store.paths import manifest_path, plan_path, schema_path, table_path
 from sfnb.store.proof import DURABLE_ID, ID
 from sfnb.store.schema import read_schema
@@ -167,12 +169,16 @@ class Snapshot:
         return self.state_of(self._spelled(object_name)) is ObjectState.COMPLETE
 
     def columns(self, object_name: str) -> pa.Schema:
-        """The object's fields in this snapshot, in describe's order."""
+        """The object's fields in this snapshot, in describe's order, with types that hold every value."""
+        name = self._spelled(object_name)
+        return _columns(self._sources(name, self._committed(name)[1]))
+
+    def _sources(self, object_name: str, parts: list[Part]) -> list[FieldSource]:
         stored = read_schema(self._files, self.id, object_name)
         if stored is None:
             path = self._files.uri(schema_path(self.id, object_name))
             raise StoreError(f"{path} is missing: the fields of {object_name} are no longer known.")
-        return stored.columns
+        return sources_of([stored.layout, *(part.widened for part in parts)])
 
     def describe(self, object_name: str) -> Mapping[str, object]:
         """Salesforce's describe answer, as it was when the backup read it."""
@@ -193,9 +199,11 @@ class Snapshot:
             raise CallerError(
                 f"snapshot {self.id} has nothing of {name} yet; `sfnb show` lists what it has."
             )
-        columns = self.columns(name)
+        sources = self._sources(name, parts)
+        columns = _columns(sources)
         table = self._files.below(table_path(name))
-        physical = pa.schema([*columns, pa.field(OP, pa.string()), pa.field(EXTRACTED_AT, MOMENT)])
+        held = {column: TYPES[kind] for source in sources for column, kind in source.columns}
+        physical = pa.schema({**held, OP: pa.string(), EXTRACTED_AT: MOMENT})
         with translated(f"open {name} of snapshot {self.id}"):
             dataset = pads.dataset(
                 [part.path for part in parts],
@@ -203,7 +211,8 @@ class Snapshot:
                 format="parquet",
                 filesystem=table.filesystem,
             )
-        return views.Rows(name, columns, dataset, _key_to_compare(progress, columns))
+        key = _key_to_compare(progress, columns)
+        return views.Rows(name, columns, dataset, key, tuple(sources))
 
     def batches(self, object_name: str) -> Iterator[pa.RecordBatch]:
         """The records, streamed; in no order to rely on."""
@@ -283,6 +292,10 @@ class Snapshot:
         if entry.state is ObjectState.UNTOUCHED:
             return NOTHING, []
         return read_parts(self._files.below(table_path(name)), self.id, newest=entry.version)
+
+
+def _columns(sources: list[FieldSource]) -> pa.Schema:
+    return pa.schema([pa.field(source.field, TYPES[source.kind]) for source in sources])
 
 
 def _key_to_compare(progress: Progress, columns: pa.Schema) -> str | None:

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sfnb.errors import CallerError
+from sfnb.store.columns import EXTRACTED_AT, OP, TYPES
 from sfnb.store.files import TEMPORARY, translated
-from sfnb.store.parts import EXTRACTED_AT, OP
+from sfnb.store.layout import FieldSource
 from sfnb.store.proof import EMPTY
 from sfnb.store.text import csv_lines
 
@@ -35,16 +36,26 @@ class Rows:
     An object's committed rows in one snapshot, read lazily, a few batches in memory at a time.
 
     Args:
+        dataset: the parts, with the table's columns.
         key: the field by which rows may be versions of one record; None where each row is a record of its own.
+        sources: the columns that hold each field; empty: one of the same name.
     """
 
     def __init__(
-        self, name: str, columns: pa.Schema, dataset: pads.Dataset, key: str | None = "Id"
+        self,
+        name: str,
+        columns: pa.Schema,
+        dataset: pads.Dataset,
+        key: str | None = "Id",
+        sources: Sequence[FieldSource] = (),
     ) -> None:
         self.name = name
         self.columns = columns
         self.dataset = dataset
         self.key = key
+        self.sources = tuple(source for source in sources if not source.is_plain)
+        renamed = {source.field: _value_of(source) for source in self.sources}
+        self._fields = {n: renamed.get(n, pc.field(n)) for n in columns.names}
 
     @cached_property
     def repeated_keys(self) -> pa.Array:
@@ -55,7 +66,7 @@ class Rows:
         if self.key is None or self.key not in self.columns.names:
             return pa.array([], pa.string())
         with translated(f"read {self.name}"):
-            keys = self.dataset.to_table(columns=[self.key]).column(self.key)
+            keys = self.dataset.to_table(columns={"key": self._fields[self.key]}).column("key")
             if pc.count_distinct(keys, mode="all").as_py() == len(keys):
                 return pa.array([], pa.string())
             counts = pc.value_counts(keys)
@@ -69,10 +80,10 @@ class Rows:
         live = pc.field(OP) == "upsert"
         repeated = self.repeated_keys
         if len(repeated):
-            live = live & ~pc.field(self.key).isin(repeated)
+            live = live & ~self._fields[self.key or ""].isin(repeated)
         with translated(f"read {self.name}"):
             yield from self.dataset.to_batches(
-                columns=self.columns.names,
+                columns=self._fields,
                 filter=live,
                 batch_size=BATCH_ROWS,
                 batch_readahead=2,
@@ -84,7 +95,9 @@ class Rows:
     def _newest(self, keys: pa.Array) -> pa.Table:
         """The newest version of each of these records, without the deleted ones."""
         with translated(f"read {self.name}"):
-            table = self.dataset.to_table(filter=pc.field(self.key).isin(keys))
+            fields = self._fields | {name: pc.field(name) for name in (OP, EXTRACTED_AT)}
+            repeated = self._fields[self.key or ""].isin(keys)
+            table = self.dataset.to_table(columns=fields, filter=repeated)
         order = [(EXTRACTED_AT, "descending")]
         if "SystemModstamp" in self.columns.names:
             order.insert(0, ("SystemModstamp", "descending"))
@@ -95,6 +108,15 @@ class Rows:
         first = places.group_by("key").aggregate([("place", "min")]).column("place_min")
         newest = table.take(first)
         return newest.filter(pc.equal(newest.column(OP), "upsert")).select(self.columns.names)
+
+
+def _value_of(source: FieldSource) -> pc.Expression:
+    """A field from the columns that hold it."""
+    held = [pc.field(column) for column, _ in source.columns]
+    if any(kind != source.kind for _, kind in source.columns):
+        # A widened field: ints beside doubles, or numbers beside text.
+        held = [value.cast(TYPES[source.kind], safe=False) for value in held]
+    return held[0] if len(held) == 1 else pc.Expression._call("coalesce", held)
 
 
 # -- pandas ------------------------------------------------------------------------------------------------------------
@@ -159,6 +181,11 @@ def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> 
 
 def _add_view(connection: Any, rows: Rows) -> None:
     source = f"_sfnb_rows_of_{rows.name}"
+    if rows.sources:
+        # Some fields are in columns of other names: Arrow puts them together, as for a frame.
+        connection.register(source, pa.Table.from_batches(rows.batches(), schema=rows.columns))
+        connection.execute(f"create view {quoted(rows.name)} as from {quoted(source)}")
+        return
     connection.register(source, rows.dataset)
     fields = ", ".join(quoted(name) for name in rows.columns.names)
     live = f"select {fields} from {quoted(source)} where {OP} = 'upsert'"  # noqa: S608 (names are quoted)

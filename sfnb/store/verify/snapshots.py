@@ -138,9 +138,9 @@ class SnapshotCheck:
         table = self._tables.get(name, Table())
         if table.schemas.get(self._snapshot, {stored.checksum}) != {stored.checksum}:
             self._damage("damaged", "the commits were made with another schema", path, name)
-        has_all = table.columns is None or table.columns.issuperset(stored.columns.names)
-        if table.columns is not None and not has_all:
-            lost = ", ".join(sorted(set(stored.columns.names) - table.columns))
+        columns = {f.column for f in stored.layout}
+        if table.columns is not None and not columns <= table.columns:
+            lost = ", ".join(sorted(columns - table.columns))
             self._damage("missing", f"the table has lost the fields {lost}", table_path(name), name)
 
     def _spelling(self, path: str, object_name: str = "") -> None:
