@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sfnb.errors import QuotaSignal, StoreError
 from sfnb.store.files import HashingSink
+from sfnb.store.layout import layout_for
 from sfnb.store.parts import ROW_GROUP_ROWS, RowGroupWriter, iso, regrouped
 from tests.store_samples import BEGAN, SCHEMA, a_store, a_writer, record_id, rows
 
@@ -148,7 +149,7 @@ def test_values_come_back_exactly(
     path = tmp_path_factory.mktemp("part") / "p.parquet"
     with path.open("wb") as file:
         writer = RowGroupWriter(
-            HashingSink(file), columns, object_name="Account", extracted_at=BEGAN
+            HashingSink(file), layout_for(columns, {}), object_name="Account", extracted_at=BEGAN
         )
         writer.write(table)
         writer.close()
