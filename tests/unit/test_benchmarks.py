@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -42,10 +43,18 @@ def test_backup_beside_the_floor_gives_a_table_and_equal_values(tmp_path: Path) 
     assert "aio-sf (Parquet): not installed" in out
 
 
-def test_values_that_differ_are_told(tmp_path: Path) -> None:
+def test_values_that_differ_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The comparison of values finds one that differs, and a record that is missing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    def compare(table: pa.Table) -> None:
+        pq.write_table(table, tmp_path / "other.parquet")
+        paths = [str(tmp_path / "floor.parquet"), str(tmp_path / "other.parquet")]
+        monkeypatch.setattr(sys, "argv", ["same_values.py", *paths])
+        runpy.run_path(str(BENCHMARKS / "same_values.py"), run_name="__main__")
 
     floor = pa.table(
         {"Id": ["b", "a", "c"], "IsDeleted": [False, False, True], "Name": ["Bea", "Ada", "Cid"]}
@@ -59,20 +68,11 @@ def test_values_that_differ_are_told(tmp_path: Path) -> None:
         "the columns differ": same.drop_columns("Name"),
     }
     pq.write_table(floor, tmp_path / "floor.parquet")
-    pq.write_table(same, tmp_path / "same.parquet")
-    arguments = [str(tmp_path / "floor.parquet"), str(tmp_path / "same.parquet")]
-    assert printed("same_values.py", *arguments).strip() == "6 values of 2 records are the same"
+    compare(same)
+    assert capsys.readouterr().out.strip() == "6 values of 2 records are the same"
     for said, table in others.items():
-        pq.write_table(table, tmp_path / "other.parquet")
-        command = [
-            sys.executable,
-            str(BENCHMARKS / "same_values.py"),
-            arguments[0],
-            str(tmp_path / "other.parquet"),
-        ]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert ended.returncode == 1
-        assert said in ended.stderr
+        with pytest.raises(SystemExit, match=said):
+            compare(table)
 
 
 @pytest.mark.parametrize("script", ["backup_peers.py", "small_objects.py"])
@@ -100,8 +100,7 @@ def test_calls_of_a_small_org_are_told_by_kind() -> None:
 
 
 def test_start_up_measures_each_way() -> None:
-    """The CPU time of each way in, beside another checkout's if one is named."""
-    checkout = str(BENCHMARKS.parent)
-    table = cells(printed("start_up.py", "--repeat", "1", "--against", checkout))
-    assert len(table) == 7 and all(len(line) == 5 for line in table.values())
-    assert float(table["sfnb jobs"][1]) > 0 < float(table["sfnb backup, until its first call"][3])
+    """The CPU time of each command, and of a backup until its first call."""
+    table = cells(printed("start_up.py", "--repeat", "1"))
+    assert len(table) == 7 and all(len(line) == 3 for line in table.values())
+    assert float(table["sfnb jobs"][1]) > 0 < float(table["sfnb backup, until its first call"][2])
