@@ -130,7 +130,7 @@ PARSERS: Mapping[str, tuple[Callable[[bytes], object], tuple[str, ...]]] = {
     "describe": (parse_describes, ("describe",)),
     "global describe": (lambda b: parse_objects(json_of(b, what="x"), "acme"), ("global",)),
     "record count": (lambda b: parse_counts(json_of(b, what="x")), ("record_count",)),
-    "composite": (cut_composite, ("composite",)),
+    "composite": (lambda b: [p.refusal("x") for p in cut_composite(b)], ("composite",)),
     "query": (lambda b: query_page(b, COLUMNS), ("query", "tooling")),
     "csv": (parse_csv, ("bulk2_csv", "event_csv", "limit_header")),
     "bulk2 job": (lambda b: parse_job("750", json_of(b, what="x")), ("bulk2_job",)),
