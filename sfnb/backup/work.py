@@ -20,7 +20,7 @@ from sfnb.model import JobState, ObjectSchema, ObjectState, reader_of
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
 from sfnb.state.jobs import Job
-from sfnb.store.manifest import SnapshotPlan, new_snapshot_id
+from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, Writer
 
 NO_BODIES = "Bodies of files (Attachment.Body, ContentVersion.VersionData, Document.Body …) are not in this snapshot."
@@ -58,7 +58,7 @@ class BackupWork:
         if job.snapshot:
             return
         plan, _ = self._the_discovery(job).plan()
-        snapshot = new_snapshot_id(context.clock.now())
+        snapshot = self.store.new_snapshot_id(context.clock.now())
         for name, message in plan.failed.items():
             context.state.jobs.set_object(job.job_id, name, ObjectState.UNTOUCHED, 0, 0, message)
         self.store.begin(

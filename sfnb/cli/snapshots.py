@@ -84,8 +84,8 @@ def snapshots(app: App, name: str | None, root: str | None, as_json: bool) -> in
     """
     List the snapshots of an org, oldest first.
 
-    NAME is an org's name or its Organization Id; the org need not be registered any more, nor be reached. Without a
-    name, list the orgs that the store holds.
+    NAME is an org's name or its Organization Id; the org need not be registered any more, nor be
+    reached. Without a name, list the orgs that the store holds.
     """
     if name is None:
         return _orgs(app, root, as_json)
@@ -270,7 +270,9 @@ def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
 
 
 def _store_to_verify(app: App, name: str) -> OrgStore:
-    """The org's store, also where nothing is left of it: then the jobs know which org a name means."""
+    """
+    The org's store, also where nothing is left of it: then the jobs know which org a name means.
+    """
     try:
         return app.store(name)
     except CallerError:

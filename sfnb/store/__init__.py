@@ -1,10 +1,12 @@
 """
 Rows on disk: one Delta table per object, one manifest per snapshot.
 
-A part (Parquet) is written first and is not yet visible. One Delta commit then names it and carries the cursor that
-it moved the object to. The manifest comes last and seals the snapshot. So an interrupt leaves, at worst:
+A part (Parquet) is written first and is not yet visible. One Delta commit then names it and carries
+the cursor that it moved the object to. The manifest comes last and seals the snapshot. So an
+interrupt leaves, at worst:
 
-- between part and commit: a file that no commit names. ``verify`` calls it an orphan; a later prune removes it;
+- between part and commit: a file that no commit names. ``verify`` calls it an orphan; a later prune
+removes it;
 - between commit and seal: a partial snapshot that can be read at once and resumed.
 
 The state database has no say here: the Delta logs alone decide which rows exist.

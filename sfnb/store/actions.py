@@ -36,7 +36,10 @@ def agree(
     parts: Sequence[Part],
     is_restart: bool,
 ) -> bool:
-    """Whether these are exactly the actions of a commit of sfnb's: none twice, none slipped in, none changed."""
+    """
+    Whether these are exactly the actions of a commit of sfnb's: none twice, none slipped in, none
+    changed.
+    """
     partition = {SNAPSHOT: snapshot}
     # The first commit creates the table; no later one of ours changes it.
     own_kinds = {"commitInfo": 1, "txn": 1} | (

@@ -27,7 +27,10 @@ TYPES: Mapping[str, pa.DataType] = {
 NAMES: Mapping[pa.DataType, str] = {kind: name for name, kind in TYPES.items()}
 
 LOSSLESS = frozenset({("int64", "double"), *((name, "string") for name in TYPES)})
-"""Casts from a snapshot's type to the table's that keep every value. A double holds Salesforce's 32-bit int."""
+"""
+Casts from a snapshot's type to the table's that keep every value. A double holds Salesforce's
+32-bit int.
+"""
 
 
 def stored_type(kind: pa.DataType) -> pa.DataType:

@@ -1,4 +1,7 @@
-"""Where a store's bytes are: a folder, ``s3://``, ``gs://`` or ``az://``. Foreign errors are translated here."""
+"""
+Where a store's bytes are: a folder, ``s3://``, ``gs://`` or ``az://``. Foreign errors are
+translated here.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from deltalake.exceptions import DeltaError
 from sfnb.errors import CallerError, StoreError
 
 TEMPORARY = ".tmp-"
-"""How the names of unfinished files begin, so that nobody reads them and `verify` knows them as orphans."""
+"""
+How the names of unfinished files begin, so that nobody reads them and `verify` knows them as
+orphans.
+"""
 
 BLOCK_BYTES = 1 << 20
 
@@ -41,7 +47,9 @@ REASONS: Mapping[int, str] = {
 
 
 def _reason(err: BaseException) -> str:
-    """The reason in words for people. Delta's errors name the operating system's in their text only."""
+    """
+    The reason in words for people. Delta's errors name the operating system's in their text only.
+    """
     number = err.errno if isinstance(err, OSError) else None
     text = " ".join(str(err).split())
     for code, words in REASONS.items():
@@ -52,13 +60,17 @@ def _reason(err: BaseException) -> str:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turns errors of the file system, Arrow and Delta into a StoreError: could not ``doing``, and the reason."""
+    """
+    Turns errors of the file system, Arrow and Delta into a StoreError: could not ``doing``, and the
+    reason.
+    """
     try:
         yield
     except (OSError, DeltaError, pa.ArrowException) as err:
         raise StoreError(f"could not {doing}: {_reason(err)}.") from err
     except BaseException as err:
-        # Delta's Rust code panics on some damaged logs; that BaseException's class cannot be imported.
+        # Delta's Rust code panics on some damaged logs; that BaseException's class cannot be
+        # imported.
         if type(err).__name__ != "PanicException":
             raise
         raise StoreError(
@@ -67,7 +79,9 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _canonical(content: Mapping[str, Any]) -> str:
-    """The content without its own ``checksum``, in one fixed spelling. JSON keeps the order of keys."""
+    """
+    The content without its own ``checksum``, in one fixed spelling. JSON keeps the order of keys.
+    """
     return json.dumps(
         {k: v for k, v in content.items() if k != "checksum"},
         separators=(",", ":"),
@@ -86,7 +100,10 @@ def content_checksum(content: Mapping[str, Any]) -> str:
 
 
 def encode(content: Mapping[str, Any], *, indent: int | None = None) -> bytes:
-    """JSON with its checksum, ASCII only; ``decode`` gives the content back or says that it is damaged."""
+    """
+    JSON with its checksum, ASCII only; ``decode`` gives the content back or says that it is
+    damaged.
+    """
     return json.dumps({**content, "checksum": content_checksum(content)}, indent=indent).encode()
 
 
@@ -107,7 +124,10 @@ def decode(text: bytes | str, what: str) -> dict[str, Any]:
 
 
 def is_as_encoded(text: bytes) -> bool:
-    """Whether a text is what ``encode`` gives for its content, to the last blank; for a text that ``decode`` takes."""
+    """
+    Whether a text is what ``encode`` gives for its content, to the last blank; for a text that
+    ``decode`` takes.
+    """
     content = json.loads(text)
     return text in (encode(content), encode(content, indent=1))
 
@@ -133,10 +153,11 @@ def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
 
 class Files:
     """
-    The files below one root. Paths are relative, with ``/``. Holds nothing that changes, so threads may share it.
+    The files below one root. Paths are relative, with ``/``. Holds nothing that changes, so threads
+    may share it.
 
-    A file is whole and durable once it is put: on a local disk by a temporary name, fsync and a rename; in an
-    object store because an upload becomes visible only when it is finished.
+    A file is whole and durable once it is put: on a local disk by a temporary name, fsync and a
+    rename; in an object store because an upload becomes visible only when it is finished.
     ``tests/contracts/test_storage.py`` holds each kind of storage to this.
     """
 
@@ -333,7 +354,9 @@ def sync_folder(folder: Path) -> None:
 
 
 class HashingSink:
-    """A binary file, as far as Arrow needs one, that counts and hashes what is written through it."""
+    """
+    A binary file, as far as Arrow needs one, that counts and hashes what is written through it.
+    """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -1,4 +1,6 @@
-"""The version of what is on disk, and what happens when a newer sfnb wrote it. See docs/format.md."""
+"""
+The version of what is on disk, and what happens when a newer sfnb wrote it. See docs/format.md.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,18 @@ from typing import Any
 from sfnb.errors import StoreError
 
 FORMAT = 2
-"""What this sfnb writes. A change begins in docs/format.md, and every older number stays readable."""
+"""
+What this sfnb writes. A change begins in docs/format.md, and every older number stays readable.
+"""
 
 READABLE = frozenset({1, 2})
 
 
 class NewerFormat(StoreError):
-    """A newer sfnb wrote this. It is no damage, but nothing may be concluded from it, and nothing added to it."""
+    """
+    A newer sfnb wrote this. It is no damage, but nothing may be concluded from it, and nothing
+    added to it.
+    """
 
 
 def check_format(content: Mapping[str, Any], what: str) -> None:

@@ -1,9 +1,11 @@
 """
-Keys of records (Ids) by the million: a digest that does not depend on their order, and whether they are distinct.
+Keys of records (Ids) by the million: a digest that does not depend on their order, and whether they
+are distinct.
 
-A digest adds up a 128-bit hash of each key, so parts can be added in any order, by any worker, across any number of
-resumes, and two readings of the same records give the same digest however their pages were cut. docs/format.md has
-the formula. It finds accidents; it is no protection against someone who wants two sets of Ids to look the same.
+A digest adds up a 128-bit hash of each key, so parts can be added in any order, by any worker,
+across any number of resumes, and two readings of the same records give the same digest however
+their pages were cut. docs/format.md has the formula. It finds accidents; it is no protection
+against someone who wants two sets of Ids to look the same.
 """
 
 from __future__ import annotations
@@ -70,7 +72,10 @@ def _hashes_of_bytes(text: pa.Array, lane: int) -> Words:
 
 
 def _hashes_of_length(rows: Bytes, lane: int) -> Words:
-    """The hash proper: each row's bytes as little-endian words, each mixed in by xor, multiply and shift."""
+    """
+    The hash proper: each row's bytes as little-endian words, each mixed in by xor, multiply and
+    shift.
+    """
     count, length = rows.shape
     width = (length + 7) // 8
     raw = np.zeros((count, width * 8), np.uint8)
@@ -140,7 +145,10 @@ NO_KEYS = f"{0:032x}"
 
 
 def repeated(hashes: Words) -> tuple[int, Words]:
-    """How many different hashes there are, and those that come more than once. Sorts ``hashes`` in place."""
+    """
+    How many different hashes there are, and those that come more than once. Sorts ``hashes`` in
+    place.
+    """
     hashes.sort()
     is_again: Any = hashes[1:] == hashes[:-1]
     again = hashes[1:][is_again]

@@ -1,9 +1,9 @@
 """
 Which column of a table holds a field. Pure.
 
-Normally the column has the field's name. A field whose type has changed, or whose value does not fit its type, gets a
-second column (``N__c__2``), so that old snapshots read as they were and no value is changed. No name of Salesforce's
-ends so.
+Normally the column has the field's name. A field whose type has changed, or whose value does not
+fit its type, gets a second column (``N__c__2``), so that old snapshots read as they were and no
+value is changed. No name of Salesforce's ends so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ Layout = tuple[StoredField, ...]
 """An object's fields in describe's order."""
 
 Known = Mapping[str, tuple[str, str]]
-"""A table's columns by lower-case name: to Delta, as to Salesforce, names that differ in case only are the same."""
+"""
+A table's columns by lower-case name: to Delta, as to Salesforce, names that differ in case only are
+the same.
+"""
 
 
 def known_columns(columns: Iterable[tuple[str, str]]) -> Known:
@@ -74,7 +77,8 @@ def layout_for(columns: pa.Schema, known: Known) -> Layout:
 
 def fitted(table: pa.Table, layout: Layout, known: Known) -> Layout:
     """
-    The layout that holds every value of these rows: fields whose values do not fit get a wider column.
+    The layout that holds every value of these rows: fields whose values do not fit get a wider
+    column.
 
     A double where ints were becomes a double column; anything else becomes text.
     """
@@ -108,7 +112,10 @@ def _fits(values: pa.ChunkedArray, kind: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FieldSource:
-    """A field as a snapshot has it: its type, and the columns that hold its values, at most one of them in a row."""
+    """
+    A field as a snapshot has it: its type, and the columns that hold its values, at most one of
+    them in a row.
+    """
 
     field: str
     kind: str

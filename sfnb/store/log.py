@@ -1,10 +1,10 @@
 """
 What the Delta logs say: which commits a snapshot has made in a table, its cursor, its live parts.
 
-The log is read as the protocol describes it (``_delta_log/<version>.json``, one action to a line), newest first and
-only as far back as needed. That is a hundred times cheaper than opening the table, which counts with 860 objects.
-Each commit of rows has an entry ``sfnb`` in its ``commitInfo``; commits without one (new columns, other tools)
-carry no rows of ours and are skipped.
+The log is read as the protocol describes it (``_delta_log/<version>.json``, one action to a line),
+newest first and only as far back as needed. That is a hundred times cheaper than opening the table,
+which counts with 860 objects. Each commit of rows has an entry ``sfnb`` in its ``commitInfo``;
+commits without one (new columns, other tools) carry no rows of ours and are skipped.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ class Progress:
     How far the reading of one object has come in one snapshot.
 
     Args:
-        parts, rows, deleted, size_bytes: committed; ``rows`` are records alive, ``deleted`` the others.
+        parts, rows, deleted, size_bytes: committed; ``rows`` are records alive, ``deleted`` the
+            others.
         cursor: what the last commit carried; None before the first.
         is_done: the object is complete.
         max_modstamp: newest SystemModstamp committed (ISO, UTC).
         number: commits this snapshot has made in this table; also Delta's transaction version.
         since: the number of the commit from which parts count (a restart removes the earlier ones).
         version: Delta version of the last commit; -1 before the first.
-        proof: what is known of its completeness; None before ``is_done``, and in commits of format 1.
+        proof: what is known of its completeness; None before ``is_done``, and in commits of format
+            1.
         file_sha256: of the last commit's file.
     """
 
@@ -67,8 +69,10 @@ class Commit:
         removed: paths that a restart removed.
         object_name: the object; empty in format 1.
         schema: checksum of the object's schema file in the snapshot; empty in format 1.
-        base: the version that this commit was built upon; -1: it created the table. None in format 1.
-        base_sha256: of that version's file: each commit vouches for the one before, the manifest for the last.
+        base: the version that this commit was built upon; -1: it created the table. None in format
+            1.
+        base_sha256: of that version's file: each commit vouches for the one before, the manifest
+            for the last.
     """
 
     snapshot: str

@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sfnb.errors import CallerError, StoreError
@@ -26,9 +26,21 @@ SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 OBJECT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 
 
-def new_snapshot_id(at: datetime) -> str:
-    """``20261122T043812Z-1a2b3c``: ids sort by time."""
-    return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+STAMP = "%Y%m%dT%H%M%SZ"
+
+
+def new_snapshot_id(at: datetime, newest: str = "") -> str:
+    """
+    ``20261122T043812Z-1a2b3c``: ids sort by creation, also after a clock was put back.
+
+    Args:
+        newest: the newest id so far; the new one sorts after it.
+    """
+    moment = at.astimezone(UTC)
+    if newest[:16] >= f"{moment:{STAMP}}":
+        known = datetime.strptime(newest[:16], STAMP).replace(tzinfo=UTC)
+        moment = known + timedelta(seconds=1)
+    return f"{moment:{STAMP}}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +127,19 @@ class ObjectEntry:
 
     Args:
         rows, deleted: live records, and those in the recycle bin.
-        watermark: the SystemModstamp up to which a complete object is covered (ISO, UTC); None if it has no rows.
+        watermark: the SystemModstamp up to which a complete object is covered (ISO, UTC); None if
+            it has no rows.
         digest: SHA-256 over the sorted SHA-256s of its parts.
         version: Delta version of its last commit; -1 before the first.
         message: why it is not complete, where that is known.
-        org_count, our_count: rows as the org counts them (None: it gave no number) and as stored, recycle bin included.
+        org_count, our_count: rows as the org counts them (None: it gave no number) and as stored,
+            recycle bin included.
         key: the field that tells its rows apart; None: no field does.
         ids_digest: of its Ids, whatever their order; see ``keys``.
-        proof: how completeness was proven; empty while it is not complete, and in snapshots of format 1.
-        commit_sha256: of the file of its last commit, which vouches for the one before it. Empty in format 1.
+        proof: how completeness was proven; empty while it is not complete, and in snapshots of
+            format 1.
+        commit_sha256: of the file of its last commit, which vouches for the one before it. Empty in
+            format 1.
     """
 
     state: ObjectState
@@ -152,7 +168,8 @@ class ObjectEntry:
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """
-    What a snapshot holds. ``sealed_at`` None: it may still grow; this was computed from plan and logs.
+    What a snapshot holds. ``sealed_at`` None: it may still grow; this was computed from plan and
+    logs.
 
     Args:
         schemas: the objects that have a schema file, touched or not. None in format 1.
@@ -203,14 +220,17 @@ class Manifest:
 
 
 def digest(parts: Sequence[Part]) -> str:
-    """SHA-256 over the sorted digests of the parts; the same rows in the same files give the same, in any order."""
+    """
+    SHA-256 over the sorted digests of the parts; the same rows in the same files give the same, in
+    any order.
+    """
     return hashlib.sha256("\n".join(sorted(part.sha256 for part in parts)).encode()).hexdigest()
 
 
 def watermark(progress: Progress) -> str | None:
     """
-    The newest SystemModstamp stored, but not later than the moment the object's reading began: a record that changed
-    while it was read may have been stored in its older version.
+    The newest SystemModstamp stored, but not later than the moment the object's reading began: a
+    record that changed while it was read may have been stored in its older version.
     """
     began = (progress.cursor or {}).get("started_at")
     stamps = [stamp for stamp in (progress.max_modstamp, began) if stamp]
@@ -249,7 +269,10 @@ def object_entry(progress: Progress, parts: Sequence[Part], message: str | None)
 
 
 def read_committed(files: Files, snapshot: str, object_name: str) -> tuple[Progress, list[Part]]:
-    """How far an unsealed snapshot has come with an object, and its parts. Cost: schema file and the commits."""
+    """
+    How far an unsealed snapshot has come with an object, and its parts. Cost: schema file and the
+    commits.
+    """
     after = committed_after(files, snapshot, object_name)
     if after is None:
         return NOTHING, []
@@ -266,8 +289,8 @@ def compute_manifest(
     claimed: SnapshotState = "complete",
 ) -> Manifest:
     """
-    The manifest as plan and Delta logs have it now. ``complete`` only if every planned object is and none has a
-    problem; never better than ``claimed``.
+    The manifest as plan and Delta logs have it now. ``complete`` only if every planned object is
+    and none has a problem; never better than ``claimed``.
 
     Raises:
         StoreError: a log is damaged.

@@ -48,8 +48,9 @@ from sfnb.store.schema import ObjectColumns, put_schema, read_schema
 
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """
-Keeps delta-rs from promising to its readers ``column >= null`` for each column without a least value in a commit:
-Arrow and DuckDB took that for “no row of this file can match”, so any WHERE gave nothing (seen with deltalake 1.6).
+Keeps delta-rs from promising to its readers ``column >= null`` for each column without a least
+value in a commit: Arrow and DuckDB took that for “no row of this file can match”, so any WHERE gave
+nothing (seen with deltalake 1.6).
 """
 
 CHECKPOINT_EVERY = 100
@@ -63,14 +64,18 @@ TABLE_PROPERTIES: Mapping[str, str | None] = {
 }
 
 ATTEMPTS = 5
-"""Tries of one commit while other snapshots write to the table; Delta itself repeats those that do not conflict."""
+"""
+Tries of one commit while other snapshots write to the table; Delta itself repeats those that do not
+conflict.
+"""
 
 
 class ObjectWriter:
     """
     Writes one object of one snapshot.
 
-    ``_lock`` guards everything that changes. Parts are written outside of it, so several threads can do so at once.
+    ``_lock`` guards everything that changes. Parts are written outside of it, so several threads
+    can do so at once.
     """
 
     def __init__(self, files: Files, plan: SnapshotPlan, name: str) -> None:
@@ -120,7 +125,10 @@ class ObjectWriter:
             return columns
 
     def _refuse_newer(self, version: int) -> None:
-        """Nothing is added to a table that a newer sfnb has written to: it may have rules that this one would break."""
+        """
+        Nothing is added to a table that a newer sfnb has written to: it may have rules that this
+        one would break.
+        """
         text = self._files.read(log_path(version)) if version >= 0 else None
         if text is None:
             return
@@ -141,7 +149,8 @@ class ObjectWriter:
         Add to the table, if it exists, the columns that it lacks for these fields.
 
         Raises:
-            StoreError: the table has such a column with another type, because another backup was faster.
+            StoreError: the table has such a column with another type, because another backup was
+                faster.
         """
         wanted = {stored.column: stored.kind for stored in layout}
         with translated(f"open the table of {self._name}"):
@@ -159,7 +168,8 @@ class ObjectWriter:
                     else:
                         table.alter.add_columns(list(DeltaSchema.from_arrow(missing).fields))
                 except DeltaError:
-                    # Another snapshot has changed the table meanwhile, most likely by the same columns: try again.
+                    # Another snapshot has changed the table meanwhile, most likely by the same
+                    # columns: try again.
                     if attempt == ATTEMPTS - 1:
                         raise
                 self._table = None
@@ -199,7 +209,10 @@ class ObjectWriter:
     # -- progress --------------------------------------------------------------------------------------------------
 
     def progress(self) -> Progress:
-        """See ``Writer.progress``. Read once: from then on nobody else writes this object of this snapshot."""
+        """
+        See ``Writer.progress``. Read once: from then on nobody else writes this object of this
+        snapshot.
+        """
         with self._lock:
             last = self._last if self._is_read else self._read_last()
             return last.progress if last else NOTHING
@@ -361,8 +374,8 @@ class ObjectWriter:
                             commit_properties=properties,
                         )
                 except DeltaError:
-                    # Another snapshot has changed or created the table meanwhile, or this very commit worked and its
-                    # answer was lost: open the table again, and decide again.
+                    # Another snapshot has changed or created the table meanwhile, or this very
+                    # commit worked and its answer was lost: open the table again, and decide again.
                     self._table = None
                     if attempt == ATTEMPTS - 1:
                         raise
@@ -432,6 +445,8 @@ class ObjectWriter:
 
 
 def _as_in_table(stored: StoredField, known: Known) -> StoredField:
-    """A field with its column's type: snapshots begun in format 1 may bring ints to a double column."""
+    """
+    A field with its column's type: snapshots begun in format 1 may bring ints to a double column.
+    """
     _, kind = known.get(stored.column.lower(), ("", stored.kind))
     return replace(stored, kind=kind) if (stored.kind, kind) in LOSSLESS else stored

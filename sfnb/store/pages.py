@@ -1,4 +1,6 @@
-"""One object's records as a table to read page by page, filtered and sorted, with millions of rows."""
+"""
+One object's records as a table to read page by page, filtered and sorted, with millions of rows.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,11 @@ MEMORY = "400MB"
 
 class Pages:
     """
-    An object's records in a temporary DuckDB file, filled by `load` while the first ones can already be read.
+    An object's records in a temporary DuckDB file, filled by `load` while the first ones can
+    already be read.
 
-    Any thread may call; calls wait for each other, but not for `load`, which yields between two batches. Close it.
+    Any thread may call; calls wait for each other, but not for `load`, which yields between two
+    batches. Close it.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -100,8 +104,9 @@ class Pages:
         Keep the rows that pass all filters, in the order of one column; how many there are.
 
         Args:
-            filters: by column, as typed: text is looked for anywhere, in any case; ``=text`` is the whole value; ``=``
-                alone is empty, ``!=`` alone is not; numbers, dates and moments take ``5``, ``>5``, ``<=5``, ``5..9``.
+            filters: by column, as typed: text is looked for anywhere, in any case; ``=text`` is the
+                whole value; ``=`` alone is empty, ``!=`` alone is not; numbers, dates and moments
+                take ``5``, ``>5``, ``<=5``, ``5..9``.
 
         Raises:
             CallerError: a filter that the column cannot have.
@@ -125,7 +130,10 @@ class Pages:
             return self.count
 
     def page(self, offset: int, limit: int) -> list[list[str | None]]:
-        """Rows from ``offset`` on, as text of at most ``CELL_CHARS`` characters; absent values are None."""
+        """
+        Rows from ``offset`` on, as text of at most ``CELL_CHARS`` characters; absent values are
+        None.
+        """
         fields = ", ".join(f"left({self._text(name)}, {CELL_CHARS})" for name in self.columns)
         return [list(row) for row in self._fetch(fields, offset, min(limit, 500))]
 

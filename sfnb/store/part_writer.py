@@ -1,9 +1,9 @@
 """
 The worker's half of writing: rows become parts, in any thread or process.
 
-A worker needs nothing but a ``PartTarget``, which is a plain value. What it returns are plain values, too. No part is
-visible until the deciding thread commits it (``tables.Writer.commit``), so a worker that dies leaves an orphaned file
-at worst.
+A worker needs nothing but a ``PartTarget``, which is a plain value. What it returns are plain
+values, too. No part is visible until the deciding thread commits it (``tables.Writer.commit``), so
+a worker that dies leaves an orphaned file at worst.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class PartTarget:
     Args:
         root: the org's folder in the store, or its address.
         layout: the object's fields and the columns that hold them.
-        others: the table's other columns, name and type: among them those of fields that were retyped.
+        others: the table's other columns, name and type: among them those of fields that were
+            retyped.
     """
 
     root: str
@@ -61,15 +62,17 @@ class PartWriter:
         """
         Stream batches into Parquet files, durable but not yet visible when this returns.
 
-        Holds one row group in memory. An exception of ``batches`` comes out as it is, and the unfinished file is
-        removed. A value that does not fit its field's column gets a wider one, in a part of its own: no value is
-        changed or refused for its type.
+        Holds one row group in memory. An exception of ``batches`` comes out as it is, and the
+        unfinished file is removed. A value that does not fit its field's column gets a wider one,
+        in a part of its own: no value is changed or refused for its type.
 
         Returns:
-            The parts in the order of the rows: none without rows, normally one. Commit all of them together.
+            The parts in the order of the rows: none without rows, normally one. Commit all of them
+            together.
 
         Raises:
-            StoreError: the disk is full or cannot be written, or the rows have a field that is not the object's.
+            StoreError: the disk is full or cannot be written, or the rows have a field that is not
+                the object's.
         """
         parts: list[Part] = []
         tables = _Tables(regrouped(batches), self._target.layout, self._known)

@@ -1,8 +1,9 @@
 """
 Parts: pieces of an object's rows as Parquet, streamed from Arrow batches.
 
-A part holds the object's fields, ``_sfnb_op`` (``delete`` where IsDeleted is true, else ``upsert``) and
-``_sfnb_extracted_at`` (UTC, the moment the part was begun). ``_sfnb_snapshot`` is in the path, as Delta's partition.
+A part holds the object's fields, ``_sfnb_op`` (``delete`` where IsDeleted is true, else ``upsert``)
+and ``_sfnb_extracted_at`` (UTC, the moment the part was begun). ``_sfnb_snapshot`` is in the path,
+as Delta's partition.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ more at the peak, and saved half a percent of the file)."""
 
 SAMPLE_ROWS = 4096
 DISTINCT_SHARE = 0.4
-"""A column with more distinct values than this share of a sample is written plain: a dictionary would not pay."""
+"""
+A column with more distinct values than this share of a sample is written plain: a dictionary would
+not pay.
+"""
 
-# Arrow's array(), scalar() and repeat() load pandas (50 MB) to recognise its values, so a writer's own columns are
-# made of bare buffers.
+# Arrow's array(), scalar() and repeat() load pandas (50 MB) to recognise its values, so a writer's
+# own columns are made of bare buffers.
 OPS = pa.Array.from_buffers(
     pa.string(),
     2,
@@ -49,14 +53,16 @@ class Part:
     One piece of an object's rows on disk.
 
     Args:
-        path: from the table's folder, with ``/``; empty when there were no rows, then there is no file.
+        path: from the table's folder, with ``/``; empty when there were no rows, then there is no
+            file.
         rows: live records.
         deleted: records in the recycle bin.
         size_bytes, sha256: of the file.
         min_id, max_id: of all its records; None without rows or without an Id column.
         ids_digest: of the Ids of all its records, see ``keys``. None in parts of format 1.
         is_ordered: their Ids rise from row to row. None in parts of format 1.
-        widened: fields whose values did not fit their column, and the columns that hold them in this part.
+        widened: fields whose values did not fit their column, and the columns that hold them in
+            this part.
         max_modstamp: the newest SystemModstamp (ISO, UTC); None without one.
     """
 
@@ -178,7 +184,10 @@ def plain_columns(sample: pa.Table) -> set[str]:
 
 
 def alive_ids(source: Any) -> list[str]:
-    """Ids of the records alive in one part's file (an Arrow input). Reads two columns; loads no pandas."""
+    """
+    Ids of the records alive in one part's file (an Arrow input). Reads two columns; loads no
+    pandas.
+    """
     found: list[str] = []
     with pq.ParquetFile(source) as file:
         for batch in file.iter_batches(columns=["Id", OP]):
@@ -188,12 +197,16 @@ def alive_ids(source: Any) -> list[str]:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    """Text, whose least and greatest value in a row group would cost a sixth of a writer's CPU time."""
+    """
+    Text, whose least and greatest value in a row group would cost a sixth of a writer's CPU time.
+    """
     return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind))
 
 
 class RowGroupWriter:
-    """Writes one part into a sink, row group by row group. For one thread: each part has its own."""
+    """
+    Writes one part into a sink, row group by row group. For one thread: each part has its own.
+    """
 
     def __init__(
         self, sink: HashingSink, layout: Layout, *, object_name: str, extracted_at: datetime
@@ -223,7 +236,8 @@ class RowGroupWriter:
         if "Id" in rows.column_names:
             self._keys.add(rows.column("Id"))
         self._modstamps.widen(rows, "SystemModstamp")
-        # Arrow's allocator would keep a row group's worth of free pages for every thread that ever wrote one.
+        # Arrow's allocator would keep a row group's worth of free pages for every thread that ever
+        # wrote one.
         pa.default_memory_pool().release_unused()
 
     def _open(self, sample: pa.Table) -> pq.ParquetWriter:

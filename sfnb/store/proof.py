@@ -1,5 +1,6 @@
 """
-Whether an object is complete (P9): the org's count against the stored rows, and the stored rows distinct by their key.
+Whether an object is complete (P9): the org's count against the stored rows, and the stored rows
+distinct by their key.
 
 Counts alone prove nothing: a page served twice in place of the next one keeps them right.
 """
@@ -27,12 +28,18 @@ from sfnb.store.parts import Part
 ID, DURABLE_ID = "Id", "DurableId"
 
 EMPTY = (None, "", "000000000000000", "000000000000000AAA")
-"""No Id, and Salesforce's empty one: AppDefinition and others have it in every row (recorded answers of real orgs)."""
+"""
+No Id, and Salesforce's empty one: AppDefinition and others have it in every row (recorded answers
+of real orgs).
+"""
 
 STAMP = "SystemModstamp"
 
 KEYS_AT_ONCE = 1 << 22
-"""Keys compared in memory at a time (8 bytes each); more are sorted into files of about this size first."""
+"""
+Keys compared in memory at a time (8 bytes each); more are sorted into files of about this size
+first.
+"""
 
 LOOKED_AT = 10_000
 """Repeated rows that are compared field by field; with more, the repetition stands as it is."""
@@ -90,7 +97,8 @@ def prove(
         table: the table's folder.
         fields: the object's fields in this snapshot.
 
-    Cost: nothing where the parts' Ids rise and do not overlap, as keyset pages do. Otherwise one column of each part is
+    Cost: nothing where the parts' Ids rise and do not overlap, as keyset pages do. Otherwise one
+        column of each part is
     read, once; memory is bounded whatever the number of rows.
 
     Raises:
@@ -182,9 +190,9 @@ def _collected(spill: Sequence[IO[bytes]]) -> tuple[int, Words]:
 
 def _are_different_records(table: Files, parts: Sequence[Part], again: Words) -> bool:
     """
-    Whether rows that share an Id are records of their own: the Id is Salesforce's empty one, or they differ though
-    none is a newer version of another. Anything else is a repetition: a page served twice, or a record that changed
-    between two pages.
+    Whether rows that share an Id are records of their own: the Id is Salesforce's empty one, or
+    they differ though none is a newer version of another. Anything else is a repetition: a page
+    served twice, or a record that changed between two pages.
     """
     groups = _rows_of(table, parts, again)
     if groups is None:
@@ -200,7 +208,10 @@ def _are_different_records(table: Files, parts: Sequence[Part], again: Words) ->
 def _rows_of(
     table: Files, parts: Sequence[Part], again: Words
 ) -> dict[str, list[dict[str, Any]]] | None:
-    """By Id, the rows whose Ids have these hashes, but for empty Ids; None if they are too many to compare."""
+    """
+    By Id, the rows whose Ids have these hashes, but for empty Ids; None if they are too many to
+    compare.
+    """
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     looked_at = 0
     for part in parts:

@@ -25,7 +25,8 @@ class ObjectColumns:
         columns: the object's fields in describe's order, with the types of this snapshot.
         describe: Salesforce's describe answer as it was then.
         layout: the columns of the table that hold them.
-        after: the version of the table when this was written: the snapshot's commits are newer. -1: no table yet.
+        after: the version of the table when this was written: the snapshot's commits are newer. -1:
+            no table yet.
         checksum: of the file; each commit names it.
     """
 
@@ -89,6 +90,9 @@ def put_schema(files: Files, written: ObjectColumns) -> ObjectColumns:
 
 
 def committed_after(files: Files, snapshot: str, object_name: str) -> int | None:
-    """The table's version before the snapshot's first commit; None: without a schema there is no commit either."""
+    """
+    The table's version before the snapshot's first commit; None: without a schema there is no
+    commit either.
+    """
     stored = read_schema(files, snapshot, object_name)
     return stored.after if stored else None

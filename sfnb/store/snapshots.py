@@ -41,8 +41,8 @@ class Snapshots(Mapping[str, "Snapshot"]):
     """
     An org's snapshots, oldest first.
 
-    ``snapshots[key]`` takes an id, the beginning of one that no other shares, or ``latest``: the newest snapshot that
-    has any data, complete or partial.
+    ``snapshots[key]`` takes an id, the beginning of one that no other shares, or ``latest``: the
+    newest snapshot that has any data, complete or partial.
     """
 
     def __init__(self, files: Files) -> None:
@@ -67,9 +67,10 @@ class Snapshots(Mapping[str, "Snapshot"]):
 
     def latest(self, object_name: str) -> Snapshot:
         """
-        The newest snapshot that has the object complete; where none has, the newest that has some of it.
+        The newest snapshot that has the object complete; where none has, the newest that has some
+        of it.
 
-        An object of which nothing is stored gives ``latest``, which says why when it is asked for its rows.
+        An object of which nothing is stored gives ``latest``, which says why it has no rows of it.
         """
         partial = None
         for found in reversed(list(self)):
@@ -84,7 +85,8 @@ class Snapshots(Mapping[str, "Snapshot"]):
     def __getitem__(self, key: str) -> Snapshot:
         """
         Raises:
-            CallerError: nothing, or more than one snapshot, is meant; the message lists what there is.
+            CallerError: nothing, or more than one snapshot, is meant; the message lists what there
+                is.
         """
         ids = list(self)
         if key == LATEST:
@@ -111,8 +113,8 @@ class Snapshot:
     """
     What one backup job has stored, as of now if it is still growing.
 
-    Records are those alive at this snapshot: of each Id the newest version, unless it was deleted. Fields have their
-    API names; sfnb's own columns are left out. No calls to the org.
+    Records are those alive at this snapshot: of each Id the newest version, unless it was deleted.
+    Fields have their API names; sfnb's own columns are left out. No calls to the org.
     """
 
     def __init__(self, files: Files, snapshot: str) -> None:
@@ -169,7 +171,9 @@ class Snapshot:
         return self.state_of(self._spelled(object_name)) is ObjectState.COMPLETE
 
     def columns(self, object_name: str) -> pa.Schema:
-        """The object's fields in this snapshot, in describe's order, with types that hold every value."""
+        """
+        The object's fields in this snapshot, in describe's order, with types that hold every value.
+        """
         name = self._spelled(object_name)
         return _columns(self._sources(name, self._committed(name)[1]))
 
@@ -219,7 +223,10 @@ class Snapshot:
         return self.rows(object_name).batches()
 
     def table(self, object_name: str) -> pa.Table:
-        """The records as an Arrow table: text string, numbers double or int64, moments timestamp[us, UTC]."""
+        """
+        The records as an Arrow table: text string, numbers double or int64, moments timestamp[us,
+        UTC].
+        """
         rows = self.rows(object_name)
         return pa.Table.from_batches(rows.batches(), schema=rows.columns)
 
@@ -228,9 +235,10 @@ class Snapshot:
         The records as a pandas frame.
 
         Returns:
-            One row per record, one column per field: text ``string`` (absent: ``<NA>``), numbers ``float64`` (absent:
-            NaN), ints ``Int64``, checkboxes ``boolean``, moments ``datetime64[us, UTC]``, dates ``datetime64[ms]``
-            without a zone. Salesforce's time fields are text.
+            One row per record, one column per field: text ``string`` (absent: ``<NA>``), numbers
+            ``float64`` (absent: NaN), ints ``Int64``, checkboxes ``boolean``, moments
+            ``datetime64[us, UTC]``, dates ``datetime64[ms]`` without a zone. Salesforce's time
+            fields are text.
 
         Raises:
             CallerError: the snapshot has nothing of the object; the message says why.
@@ -242,10 +250,12 @@ class Snapshot:
         """
         What a SELECT gives over this snapshot's objects, by DuckDB. Columns as in ``frame``.
 
-        Objects are tables under their API names. A name that is a word of SQL needs quotes: ``select * from "Order"``.
+        Objects are tables under their API names. A name that is a word of SQL needs quotes:
+        ``select * from "Order"``.
 
         Raises:
-            CallerError: the query is wrong, is not one SELECT, or names an object that the snapshot does not have.
+            CallerError: the query is wrong, is not one SELECT, or names an object that the snapshot
+                does not have.
         """
         return views.as_frame(self.sql_table(query))
 
@@ -259,20 +269,23 @@ class Snapshot:
         """
         Write the records into a ``.parquet`` or ``.csv`` file, streamed, whole or not at all.
 
-        CSV is UTF-8 with LF, null as empty, moments as ``2026-11-09T05:12:03.118Z``, text quoted when needed.
+        CSV is UTF-8 with LF, null as empty, moments as ``2026-11-09T05:12:03.118Z``, text quoted
+        when needed.
 
         Returns:
             How many records.
 
         Raises:
-            CallerError: the path is a folder, has another ending, or exists and ``overwrite`` is not given.
+            CallerError: the path is a folder, has another ending, or exists and ``overwrite`` is
+                not given.
             StoreError: it cannot be written.
         """
         return views.export(self.rows(object_name), path, overwrite=overwrite)
 
     def _spelled(self, object_name: str) -> str:
         """The object in the snapshot's spelling."""
-        # Before the seal the plan knows the names; the manifest would read every object's log for them.
+        # Before the seal the plan knows the names; the manifest would read every object's log for
+        # them.
         known = self._seal() or self.plan
         for name in known.objects:
             if name.lower() == object_name.lower():
@@ -299,7 +312,9 @@ def _columns(sources: list[FieldSource]) -> pa.Schema:
 
 
 def _key_to_compare(progress: Progress, columns: pa.Schema) -> str | None:
-    """The field by which rows may be versions of one record; None where they are proven not to be."""
+    """
+    The field by which rows may be versions of one record; None where they are proven not to be.
+    """
     proof = progress.proof
     if proof is None:  # unfinished, or of format 1
         return DURABLE_ID if DURABLE_ID in columns.names else ID

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,10 +16,12 @@ from sfnb.store.files import Files
 from sfnb.store.formats import NewerFormat
 from sfnb.store.log import Progress
 from sfnb.store.manifest import (
+    SNAPSHOT_ID,
     Manifest,
     SnapshotPlan,
     SnapshotState,
     compute_manifest,
+    new_snapshot_id,
     read_manifest,
     read_plan,
 )
@@ -34,7 +37,10 @@ if TYPE_CHECKING:
 
 
 def open_store(root: str | os.PathLike[str], *, clock: Clock | None = None) -> Store:
-    """A store at a folder or an ``s3://``, ``gs://`` or ``az://`` address. Its first snapshot creates it."""
+    """
+    A store at a folder or an ``s3://``, ``gs://`` or ``az://`` address. Its first snapshot creates
+    it.
+    """
     return Store(Files(root), clock or SystemClock())
 
 
@@ -86,6 +92,11 @@ class OrgStore:
 
         return Snapshots(self.files)
 
+    def new_snapshot_id(self, at: datetime) -> str:
+        """An id that sorts after those of all snapshots so far, whatever the clock says."""
+        ids = [n for n in self.files.names("snapshots", folders=True) if SNAPSHOT_ID.fullmatch(n)]
+        return new_snapshot_id(at, max(ids, default=""))
+
     def begin(self, plan: SnapshotPlan) -> Writer:
         """
         A writer for a new snapshot; its plan is on disk when this returns.
@@ -104,7 +115,9 @@ class OrgStore:
         return Writer(self.files, plan, self._clock)
 
     def _refuse_newer(self) -> None:
-        """Nothing is added to what a newer sfnb wrote: it may have rules that this one would break."""
+        """
+        Nothing is added to what a newer sfnb wrote: it may have rules that this one would break.
+        """
         for snapshot in reversed(self.files.names("snapshots", folders=True)):
             try:
                 read_plan(self.files, snapshot)
@@ -131,10 +144,10 @@ class Writer:
     """
     The deciding thread's half of writing one snapshot: columns, commits, the seal.
 
-    The caller makes sure that each snapshot has one writer (the job's lease). Workers write parts with a
-    ``part_writer.PartWriter`` made from ``target``, in any thread or process, and return them; only this class
-    makes them visible. Calls for one object wait for each other. Other snapshots may write to the same tables
-    meanwhile.
+    The caller makes sure that each snapshot has one writer (the job's lease). Workers write parts
+    with a ``part_writer.PartWriter`` made from ``target``, in any thread or process, and return
+    them; only this class makes them visible. Calls for one object wait for each other. Other
+    snapshots may write to the same tables meanwhile.
     """
 
     def __init__(self, files: Files, plan: SnapshotPlan, clock: Clock) -> None:
@@ -152,13 +165,15 @@ class Writer:
         self, object_name: str, schema: pa.Schema, describe: Mapping[str, Any] | None = None
     ) -> pa.Schema:
         """
-        Store an object's columns and its describe answer with the snapshot, and prepare its table for them.
+        Store an object's columns and its describe answer with the snapshot, and prepare its table
+        for them.
 
-        Needed once per object before its first part or commit; it may be called again after a resume.
+        Needed once per object before its first part or commit; it may be called again after a
+        resume.
 
         Returns:
-            The columns the snapshot has this object under. They are those of the first call: a field that appeared
-            during a pause waits for the next snapshot.
+            The columns the snapshot has this object under. They are those of the first call: a
+            field that appeared during a pause waits for the next snapshot.
 
         Raises:
             StoreError: the table cannot hold the columns without loss, or cannot be written.
@@ -166,7 +181,10 @@ class Writer:
         return self._object(object_name).put_schema(schema, describe or {})
 
     def schema(self, object_name: str) -> pa.Schema | None:
-        """What ``put_schema`` was first given, from disk; None if it was not called yet, by any process."""
+        """
+        What ``put_schema`` was first given, from disk; None if it was not called yet, by any
+        process.
+        """
         return self._object(object_name).columns()
 
     def progress(self, object_name: str) -> Progress:
@@ -183,7 +201,8 @@ class Writer:
 
     def target(self, object_name: str) -> PartTarget:
         """
-        Where workers put the parts of an object: a plain value for ``part_writer.PartWriter``, in any process.
+        Where workers put the parts of an object: a plain value for ``part_writer.PartWriter``, in
+        any process.
 
         Cost: the object's schema file once; a table that lacks a column gets it.
         """
@@ -194,7 +213,10 @@ class Writer:
         return self._object(object_name).write_parts(batches, self._clock)
 
     def write_part(self, object_name: str, batches: Iterable[pa.RecordBatch]) -> Part:
-        """The one part of ``write_parts``; without rows a part with an empty path, which may be committed."""
+        """
+        The one part of ``write_parts``; without rows a part with an empty path, which may be
+        committed.
+        """
         return next(iter(self.write_parts(object_name, batches)), NO_ROWS)
 
     def commit(
@@ -209,12 +231,14 @@ class Writer:
         """
         Make parts visible and move the cursor, both or neither: one Delta commit.
 
-        Repeating it with the same parts changes nothing, so a caller whose answer was lost may ask again.
+        Repeating it with the same parts changes nothing, so a caller whose answer was lost may ask
+        again.
 
         Args:
             cursor: JSON; comes back from ``progress``.
             is_done: reading the object ends with this.
-            proof: of ``prove``, for the object's end. Without one the rows are proven here, with no count of the org's.
+            proof: of ``prove``, for the object's end. Without one the rows are proven here, with no
+                count of the org's.
 
         Raises:
             StoreError: nothing was committed; or another writer has this snapshot; or it is sealed.
@@ -228,13 +252,16 @@ class Writer:
         """
         Whether an object is complete (P9), asked before its last commit: look at ``Proof.problem``.
 
-        An object whose proof has a problem is ``partial`` in the manifest, even when it is committed as done.
+        An object whose proof has a problem is ``partial`` in the manifest, even when it is
+        committed as done.
 
         Args:
             parts: those of the last commit, not committed yet.
-            org_count: how many rows the org said the object has, recycle bin included; None: it gave no number.
+            org_count: how many rows the org said the object has, recycle bin included; None: it
+                gave no number.
 
-        Cost: no calls. Reads nothing where Ids rise from part to part, else one column of every part.
+        Cost: no calls. Reads nothing where Ids rise from part to part, else one column of every
+            part.
         """
         return self._object(object_name).prove(parts, org_count)
 
@@ -253,8 +280,8 @@ class Writer:
         Write the manifest, a snapshot's last file. Sealing again changes nothing.
 
         Args:
-            state: ``partial`` for a job that was cancelled or failed. With ``complete`` the manifest still says
-                ``partial`` when an object is not complete: the logs decide.
+            state: ``partial`` for a job that was cancelled or failed. With ``complete`` the
+                manifest still says ``partial`` when an object is not complete: the logs decide.
             problems: by object, why it could not be read.
             left_out: by object, why it turned out not to be queryable.
         """

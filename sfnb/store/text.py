@@ -10,7 +10,10 @@ import pyarrow.compute as pc
 
 
 def moments_as_text(moments: pa.Array) -> pa.Array:
-    """``2026-11-09T05:12:03.118Z``; microseconds only where a batch has any. Needs no time zone database."""
+    """
+    ``2026-11-09T05:12:03.118Z``; microseconds only where a batch has any. Needs no time zone
+    database.
+    """
     in_us = moments.cast(pa.timestamp("us")).cast(pa.int64())
     is_ms = pc.all(pc.equal(pc.multiply(pc.divide(in_us, 1000), 1000), in_us)).as_py()
     naive = moments.cast(pa.timestamp("us")).cast(
@@ -21,7 +24,10 @@ def moments_as_text(moments: pa.Array) -> pa.Array:
 
 
 def numbers_as_text(numbers: pa.Array) -> pa.Array:
-    """The shortest digits that give the number back, without an exponent: ``16147805824397``, not ``1.6e+13``."""
+    """
+    The shortest digits that give the number back, without an exponent: ``16147805824397``, not
+    ``1.6e+13``.
+    """
     # Zero has two signs, of which people know one.
     text = pc.replace_substring_regex(numbers.cast(pa.string()), r"^-0$", "0")
     has_exponent = pc.match_substring(text, "e")

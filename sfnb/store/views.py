@@ -37,7 +37,8 @@ class Rows:
 
     Args:
         dataset: the parts, with the table's columns.
-        key: the field by which rows may be versions of one record; None where each row is a record of its own.
+        key: the field by which rows may be versions of one record; None where each row is a record
+            of its own.
         sources: the columns that hold each field; empty: one of the same name.
     """
 
@@ -60,8 +61,9 @@ class Rows:
     @cached_property
     def repeated_keys(self) -> pa.Array:
         """
-        Keys that have more than one row, normally none: one snapshot reads each record once, but Salesforce may answer
-        with a record twice that is changed while it is read. An empty key tells no rows apart.
+        Keys that have more than one row, normally none: one snapshot reads each record once, but
+        Salesforce may answer with a record twice that is changed while it is read. An empty key
+        tells no rows apart.
         """
         if self.key is None or self.key not in self.columns.names:
             return pa.array([], pa.string())
@@ -146,7 +148,8 @@ def quoted(name: str) -> str:
 
 def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> pa.Table:
     """
-    What one SELECT gives, with the snapshot's objects as tables. Only objects that the query names are opened.
+    What one SELECT gives, with the snapshot's objects as tables. Only objects that the query names
+    are opened.
 
     Raises:
         CallerError: see ``Snapshot.sql``.

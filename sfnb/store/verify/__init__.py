@@ -1,8 +1,10 @@
 """
-Whether a store still is what was written: every log, part, plan, schema and manifest is read and compared.
+Whether a store still is what was written: every log, part, plan, schema and manifest is read and
+compared.
 
-Each thing is vouched for by another: a part by its commit (size, SHA-256, Ids), a commit by the next one, the last
-commit by the manifest, schemas by commits and manifest, and the manifest's existence by the state database.
+Each thing is vouched for by another: a part by its commit (size, SHA-256, Ids), a commit by the
+next one, the last commit by the manifest, schemas by commits and manifest, and the manifest's
+existence by the state database.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
     """
     Everything that is wrong, orphaned or unfinished in one org's store; empty when all is well.
 
-    Damage never raises. A store that cannot be listed does (StoreError), and so does one that a newer sfnb wrote
-    (NewerFormat).
+    Damage never raises. A store that cannot be listed does (StoreError), and so does one that a
+    newer sfnb wrote (NewerFormat).
 
     Args:
-        expected: what the state database knows of snapshots. Without it, a snapshot that is gone without a trace
-            is not missed, nor is the manifest of one.
+        expected: what the state database knows of snapshots. Without it, a snapshot that is gone
+            without a trace is not missed, nor is the manifest of one.
 
     Cost: reads every byte once; no calls.
     """

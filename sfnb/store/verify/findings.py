@@ -18,9 +18,10 @@ class Finding:
     One thing worth knowing about a store.
 
     Args:
-        kind: ``missing`` (a file, commit or row that must be there), ``damaged`` (it is there and is not what sfnb
-            wrote), ``count`` (two counts of the same thing differ), ``digest`` (the bytes have changed), ``orphan``
-            (a file that nothing names: harmless, a later prune removes it), ``note``.
+        kind: ``missing`` (a file, commit or row that must be there), ``damaged`` (it is there and
+            is not what sfnb wrote), ``count`` (two counts of the same thing differ), ``digest``
+            (the bytes have changed), ``orphan`` (a file that nothing names: harmless, a later prune
+            removes it), ``note``.
         path: from the org's folder; empty when it is not about one file.
         rows: how many records are affected, 0 when that is unknown or none.
     """

@@ -1,4 +1,7 @@
-"""One snapshot: its plan, schemas and manifest against each other, the tables and what the state expects."""
+"""
+One snapshot: its plan, schemas and manifest against each other, the tables and what the state
+expects.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +147,10 @@ class SnapshotCheck:
             self._damage("missing", f"the table has lost the fields {lost}", table_path(name), name)
 
     def _spelling(self, path: str, object_name: str = "") -> None:
-        """A changed blank between two words of JSON is no damage to any record, and yet not what was written."""
+        """
+        A changed blank between two words of JSON is no damage to any record, and yet not what was
+        written.
+        """
         text = self._files.read(path)
         if text is not None and not is_as_encoded(text):
             self._damage(
@@ -185,7 +191,9 @@ class SnapshotCheck:
             self._damage("count", message, path, name, count)
 
     def _against_state(self, expected: Expected) -> None:
-        """Rows that the state saw committed and the log no longer has: its newest commits are cut off."""
+        """
+        Rows that the state saw committed and the log no longer has: its newest commits are cut off.
+        """
         for name, rows in expected.complete.items():
             progress = self._tables.get(name, Table()).progress.get(self._snapshot, NOTHING)
             if not progress.is_done or progress.rows != rows:

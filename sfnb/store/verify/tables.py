@@ -1,4 +1,7 @@
-"""One object's table: its log from the first commit on, its parts, and what Delta itself makes of them."""
+"""
+One object's table: its log from the first commit on, its parts, and what Delta itself makes of
+them.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,10 @@ class TableCheck:
 
 
 def _base_changed(table: Table, commit: Commit, version: int) -> Wrong:
-    """Whether the file that a commit was built upon is no longer the one that it saw. Format 1 does not say."""
+    """
+    Whether the file that a commit was built upon is no longer the one that it saw. Format 1 does
+    not say.
+    """
     if commit.base is None:
         return None
     if commit.base >= version or (commit.base < 0) != (version == 0):
@@ -165,7 +171,9 @@ def _verify_part(folder: Files, part: Part) -> Wrong:
 
 
 def _verify_rows(folder: Files, part: Part) -> Wrong:
-    """Whether a part has the rows that its commit says: the file may be whole, and the commit wrong."""
+    """
+    Whether a part has the rows that its commit says: the file may be whole, and the commit wrong.
+    """
     with translated(f"open {folder.uri(part.path)}"), folder.open_input(part.path) as source:
         rows = pq.ParquetFile(source).metadata.num_rows
     if rows != part.rows + part.deleted:

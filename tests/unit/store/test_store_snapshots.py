@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,16 @@ import pytest
 from deltalake import DeltaTable
 
 from sfnb.errors import CallerError, StoreError
-from tests.store_samples import SCHEMA, a_plan, a_snapshot, a_store, a_writer, record_id, rows
+from tests.store_samples import (
+    BEGAN,
+    SCHEMA,
+    a_plan,
+    a_snapshot,
+    a_store,
+    a_writer,
+    record_id,
+    rows,
+)
 
 
 def test_a_frame_has_the_fields_and_the_records_alive(tmp_path: Path) -> None:
@@ -297,3 +307,20 @@ def test_describe_comes_back(tmp_path: Path) -> None:
     assert snapshot.describe("Account") == {"name": "Account", "fields": []}
     assert snapshot.columns("Account") == SCHEMA
     assert snapshot.plan.job_id == "job-1"
+
+
+def test_a_clock_put_back_does_not_change_the_order(tmp_path: Path) -> None:
+    """A backup made after the clock was put back by a year is the newest all the same, and can be resumed."""
+    store = a_store(tmp_path)
+    first = a_snapshot(store)
+    plan = a_plan()
+    for days in (0, 1, 365):
+        at = BEGAN - timedelta(days=days)
+        snapshot = store.new_snapshot_id(at)
+        assert snapshot > max(store.snapshots)
+        writer = store.begin(replace(plan, snapshot=snapshot, created_at=at))
+        writer.put_schema("Account", SCHEMA)
+        writer.commit("Account", writer.write_parts("Account", [rows(0, 5)]), {}, is_done=False)
+        assert store.snapshots["latest"].id == snapshot
+        assert store.reopen(snapshot).progress("Account").rows == 5
+    assert min(store.snapshots) == first
