@@ -75,7 +75,6 @@ PENDING: set[str] = {
     "sfnb/notebook.py",
     "sfnb/quota",
     "sfnb/state",
-    "sfnb/store",
     "sfnb/ui",
     "sfnb/usage",
 }
