@@ -147,7 +147,7 @@ def test_a_job_outlives_page_and_dashboard(
         badge = page.locator(".sfnb-panel .sfnb-badge")
         expect(badge).to_contain_text("paused", timeout=60_000)
         address = page.url.removeprefix(server.url)
-        page.context.close()
+        page.goto("about:blank")
     finally:
         end(server)
     page = open_place(address)

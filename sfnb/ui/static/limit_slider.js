@@ -57,6 +57,8 @@ const budget_part = (first, view, changed, actions) => {
   range.addEventListener("input", () => { field.value = Math.max(1, range.value); come_here(); draw(); changed(); });
   field.addEventListener("input", () => { come_here(); draw(); changed(); });
   const slot = h("div");
+  // A summary is a button itself: what is folded has its field below it.
+  const entry = h("span", { className: "sfnb-entry" }, field, h("span", { "aria-hidden": "true" }, view.unit));
   // Save stands beside what was moved last.
   const come_here = () => { if (actions.parentNode !== slot) slot.append(actions); };
   field.value = String(saved);
@@ -65,9 +67,8 @@ const budget_part = (first, view, changed, actions) => {
   return {
     // The mark has its own line: if it made the slider narrower, the slider would run away under the mouse.
     el: h(first.is_folded ? "details" : "section", { "aria-labelledby": `${id}-title`, className: "sfnb-budget" },
-      h(first.is_folded ? "summary" : "div", { className: "sfnb-title" }, title,
-        h("span", { className: "sfnb-entry" }, field, h("span", { "aria-hidden": "true" }, view.unit)), unsaved),
-      range, gauge, slot, h("div", { className: "sfnb-legend" }, ...view.legend.map(([name, text]) =>
+      h(first.is_folded ? "summary" : "div", { className: "sfnb-title" }, title, first.is_folded ? null : entry, unsaved),
+      first.is_folded ? entry : null, range, gauge, slot, h("div", { className: "sfnb-legend" }, ...view.legend.map(([name, text]) =>
         h("span", {}, h("i", { className: `sfnb-${name}` }), text))),
       problem, stops, used, what_if, last),
     api: first.api,

@@ -125,9 +125,14 @@ def test_an_org_that_keeps_silent_holds_nothing_up(dashboard: Dashboard) -> None
             load_settings(),
             OrgConfig("silent", "password", url, url, "ada", secrets=secrets, org_id=ORG_ID),
         )
-        _, *parts = talk(dashboard, "/org/silent/limits", 4)
-        assert {part["script"] for part in parts} == {"picture", "limit_slider"}
-        assert dashboard.makes.org("silent").is_asking
+        dashboard.makes.org_names()
+        org = dashboard.makes.org("silent")
+        org.ask_soon()
+        call, _ = silent.accept()
+        with call:
+            _, *parts = talk(dashboard, "/org/silent/limits", 4)
+            assert {part["script"] for part in parts} == {"picture", "limit_slider"}
+            assert org.is_asking
 
 
 def test_an_address_of_nothing_is_a_sentence(dashboard: Dashboard) -> None:
