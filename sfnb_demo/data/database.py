@@ -77,7 +77,14 @@ class Database:
         self.storage = Storage(folder)
         self.changes = 0  # grows with each record written
         self.rows = generate.planned_rows(self.catalog, SIZES[size], overrides or {})
-        self._generate(seed)
+        generate.fill(
+            self.storage,
+            self.catalog,
+            seed=seed,
+            now=clock(),
+            rows=self.rows,
+            rollups=custom.ROLLUPS,
+        )
         self._writes = Writes(self.catalog, self.storage, clock)
         self._changes = Changes(self.storage, clock)
         self._logs = EventLogs(self.storage, self.catalog.objects["EventLogFile"], clock)
@@ -87,25 +94,6 @@ class Database:
     def close(self) -> None:
         """Delete the org's files."""
         self.storage.close()
-
-    # --- birth ------------------------------------------------------------------------------------
-
-    def _generate(self, seed: int) -> None:
-        # The org starts at midnight. So "a day ago" has rows at any hour, and the same rows all
-        # day.
-        born = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
-        objects = self.catalog.objects
-        with self.storage.writing():
-            for obj in objects.values():
-                if obj.is_queryable:
-                    self.storage.create(obj)
-                    self.storage.load(
-                        obj,
-                        generate.batches(obj, seed=seed, now=born, rows=self.rows, objects=objects),
-                    )
-            self.storage.load(objects["FieldDefinition"], [generate.field_definitions(objects)])
-            for rollup in custom.ROLLUPS:
-                self.storage.rows(rollup.sql())
 
     # --- objects ----------------------------------------------------------------------------------
 

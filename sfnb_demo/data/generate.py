@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zlib import crc32
@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from sfnb_demo.data import fills, ids
 from sfnb_demo.data.catalog import Catalog
+from sfnb_demo.data.custom import Rollup
 from sfnb_demo.data.fields import label_of
 from sfnb_demo.data.schema import Field, ObjectDef
+from sfnb_demo.data.storage import Storage
 
 BATCH_ROWS = 100_000
 """Part of the seed's meaning: batches of another size give other values."""
@@ -42,6 +44,30 @@ def planned_rows(catalog: Catalog, factor: float, overrides: Mapping[str, int]) 
         for name, obj in catalog.objects.items()
     }
     return rows | {obj.name: overrides[name] for name, obj in known.items() if obj is not None}
+
+
+def fill(
+    storage: Storage,
+    catalog: Catalog,
+    *,
+    seed: int,
+    now: datetime,
+    rows: Mapping[str, int],
+    rollups: Iterable[Rollup],
+) -> None:
+    """Create and fill the tables of a new org, and count its roll-ups."""
+    # The org starts at midnight: "a day ago" then has rows at any hour, the same rows all day.
+    start = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    objects = catalog.objects
+    with storage.writing():
+        for obj in objects.values():
+            if obj.is_queryable:
+                storage.create(obj)
+                made = batches(obj, seed=seed, now=start, rows=rows, objects=objects)
+                storage.load(obj, made)
+        storage.load(objects["FieldDefinition"], [field_definitions(objects)])
+        for rollup in rollups:
+            storage.rows(rollup.sql())
 
 
 def batches(
