@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sfnb.errors import SfnbError
@@ -30,7 +31,7 @@ def outcome(run: Run) -> None:
 
         display(Picture("Outcome", lambda: outcome_html(outcome_of(run)), every_s=1.0))  # type: ignore[no-untyped-call]
         return
-    found = outcome_of(run)
+    found = replace(outcome_of(run), is_left=True)
     html = f"<div>{outcome_html(found)}</div>"
     display({"text/html": html, "text/plain": "\n".join(found.lines())}, raw=True)  # type: ignore[no-untyped-call]
     record_outcome(found.summary)

@@ -31,12 +31,14 @@ class Outcome:
         expected: rows by object, as the org estimated them; None: it has no statistic.
         left_out: objects on which Salesforce allows no query, with the reason.
         deleted: records in the recycle bin, among the rows.
+        is_left: whether nobody waits in its pause, so that this is how it ended for now.
     """
 
     summary: Mapping[str, Any]
     expected: Mapping[str, int | None] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     deleted: int = 0
+    is_left: bool = False
 
     @property
     def state(self) -> str:
@@ -84,7 +86,7 @@ def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
     not ended.
     """
     outcome = found if isinstance(found, Outcome) else Outcome(found)
-    if outcome.state not in ENDED | {JobState.PAUSED.value}:
+    if outcome.state not in ENDED and not outcome.is_left:
         job_id = escape(outcome.summary["job_id"])
         return f"<p>Job {job_id} is {BADGES[outcome.state]}; its outcome appears here when it has ended.</p>"
     parts = [f"<p class='sfnb-strong'>{escape(outcome.sentence())}</p>"]
