@@ -54,7 +54,7 @@ def test_widgets_leave_honest_pictures(
 
 def test_each_notebook_runs_headless(home: Home, tmp_path: Path) -> None:
     """Every notebook that comes with sfnb which needs nothing but the demo org runs from start to end by itself."""
-    for name in ("welcome", "orgs", "snapshots", "run_backup"):
+    for name in ("welcome", "orgs", "snapshots", "run_backup", "usage_report"):
         assert (notebook.folder() / f"{name}.ipynb").is_file()
         home.sfnb("run", name, "--output", str(tmp_path / f"{name}.ipynb"))
 

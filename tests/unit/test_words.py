@@ -67,12 +67,10 @@ KEPT = {
 """Where an old word is read on purpose, and why."""
 
 PENDING: set[str] = {
-    "notebooks",
     "sfnb/backup",
     "sfnb/engine.py",
     "sfnb/errors.py",
     "sfnb/jobs",
-    "sfnb/notebook.py",
     "sfnb/quota",
     "sfnb/state",
     "sfnb/ui",
