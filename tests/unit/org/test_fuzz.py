@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from sfnb.errors import QuotaSignal, SfnbError
+from sfnb.errors import QuotaSignal, SfnbError, TransientError
 from sfnb.model import ObjectSchema
 from sfnb.org.answers import json_of, retry_after_s
 from sfnb.org.arrow import arrow_schema, csv_batches, query_page
@@ -324,6 +324,25 @@ def test_no_text_takes_long(name: str, body: bytes) -> None:
     started_s = time.process_time()
     run(name, body)
     assert time.process_time() - started_s < LONGEST_S
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '{"referenceId":"a","httpStatusCode":"many","body":{}}',
+        '{"referenceId":"a","httpStatusCode":null,"body":{}}',
+        '{"referenceId":"a","httpStatusCode":true,"body":{}}',
+        '{"referenceId":"a","httpStatusCode":1e3,"body":{}}',
+        '{"referenceId":7,"httpStatusCode":200,"body":{}}',
+        '{"referenceId":"a","httpStatusCode":200}',
+        '[{"body":{}}]',
+        "null",
+    ],
+)
+def test_a_part_of_a_composite_answer_has_a_status(part: str) -> None:
+    """A part without a status or a name of its own is no answer to anything."""
+    with pytest.raises(TransientError, match="composite"):
+        [p.refusal("x") for p in cut_composite(f'{{"compositeResponse":[{part}]}}'.encode())]
 
 
 def test_a_header_of_parentheses_takes_no_time() -> None:
