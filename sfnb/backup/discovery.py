@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sfnb.backup import plan as planning
 from sfnb.backup.plan import Facts, Plan, choose_names, plan_backup, reason_not_read
-from sfnb.errors import ObjectError
+from sfnb.errors import ObjectError, OrgUnavailable, TransientError
 from sfnb.model import ObjectInfo, ObjectSchema, Price
 from sfnb.org import describe
 from sfnb.org.client import OrgClient
@@ -86,7 +86,9 @@ class Discovery:
     def _sizes(self, names: Sequence[str]) -> dict[str, int]:
         try:
             return self._ask(lambda: describe.fetch_counts(self.org, names))
-        except ObjectError:
+        except OrgUnavailable:
+            raise
+        except (ObjectError, TransientError):
             # They need View Setup and Configuration. Without them the first page of each object tells its size.
             return {}
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import singledispatch
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfnb.backup.plan import QUERIES_PER_CALL
+from sfnb.backup.proving import check_last, check_page
 from sfnb.backup.unit_context import Body, UnitContext
 from sfnb.backup.units import (
     AbortJob,
+    Counted,
+    CountRows,
     CreateJob,
     IdsRead,
     JobAborted,
@@ -28,6 +32,7 @@ from sfnb.backup.units import (
     ResultPage,
     ResultRead,
     RowsRead,
+    SplitPage,
     TooLarge,
     Unit,
     query_path,
@@ -35,13 +40,15 @@ from sfnb.backup.units import (
 from sfnb.errors import ObjectError, SfnbError, StopSignal, TransientError
 from sfnb.org import bulk2
 from sfnb.org.arrow import (
-    arrow_schema,
+    QueryPage,
     csv_batches,
-    json_batch,
+    query_page,
 )
 from sfnb.store.parts import Part
 
 Outcomes = dict[str, Outcome | SfnbError]
+
+_NO_COLUMNS = pa.schema([])
 
 
 @singledispatch
@@ -67,16 +74,24 @@ def _(unit: KeysetPages, context: UnitContext) -> Outcomes:
 
 def _keyset_rows(context: UnitContext, page: KeysetPage, body: Body) -> RowsRead | TooLarge:
     name = page.object_name
-    batch, total, is_done = json_batch(_good(body), arrow_schema(page.query.schema))
-    if not page.after and not is_done and page.large_from is not None and total > page.large_from:
-        return TooLarge(total)
-    check_order(name, batch, page.after)
-    if not is_done and not batch.num_rows:
-        raise ObjectError(
-            f"{name}: the org announced more rows and sent none. Run the backup again."
-        )
-    last = batch.column("Id")[-1].as_py() if batch.num_rows else page.after
-    return RowsRead(_parts(context, page.query, batch), is_done, last_id=last)
+    answer = _page(context, page.query, _good(body))
+    rows, total = answer.batch.num_rows, answer.total
+    is_large = page.large_from is not None and (total or 0) > page.large_from
+    if is_large and not page.after and not answer.is_done:
+        return TooLarge(total or 0)
+    check_order(name, answer.batch, page.after)
+    if answer.is_done:
+        check_last(name, rows, total)
+    last = answer.batch.column("Id")[-1].as_py() if rows else page.after
+    parts = _parts(context, page.query, answer.batch)
+    return RowsRead(parts, answer.is_done, rows, total, last_id=last, notes=answer.notes)
+
+
+def _page(context: UnitContext, query: Query, body: bytes) -> QueryPage:
+    """One page that does not contradict itself."""
+    page = query_page(body, context.columns(query))
+    check_page(query.object_name, page)
+    return page
 
 
 def _good(body: Body) -> bytes:
@@ -105,38 +120,121 @@ def check_order(name: str, batch: pa.RecordBatch, after: str) -> None:
 
 
 @fetch.register
+def _(unit: SplitPage, context: UnitContext) -> Outcomes:
+    name, after = unit.object_name, f"Id > '{unit.after}'" if unit.after else ""
+    queries = [replace(unit.query, fields=fields) for fields in unit.groups]
+    soql = queries[0].soql(where=after, order="Id")
+    first = _page(context, queries[0], _good(context.query([(name, soql)])[0]))
+    check_order(name, first.batch, unit.after)
+    rows = first.batch.num_rows
+    if first.is_done:
+        check_last(name, rows, first.total)
+    if not rows:
+        return {name: RowsRead((), first.is_done, 0, first.total, unit.after)}
+    last = first.batch.column("Id")[-1].as_py()
+    bounds = f"{after} AND Id <= '{last}'" if after else f"Id <= '{last}'"
+    others = _other_columns(context, name, queries[1:], bounds)
+    columns = context.columns(unit.query)
+    joined = _joined(name, [first.batch, *others], columns)
+    parts = _parts(context, unit.query, joined)
+    return {name: RowsRead(parts, first.is_done, rows, first.total, last, notes=first.notes)}
+
+
+def _other_columns(
+    context: UnitContext, name: str, queries: Sequence[Query], where: str
+) -> Iterator[pa.RecordBatch]:
+    """The same rows' other columns: five queries to a call."""
+    for start in range(0, len(queries), QUERIES_PER_CALL):
+        some = queries[start : start + QUERIES_PER_CALL]
+        bodies = context.query([(name, query.soql(where=where, order="Id")) for query in some])
+        for query, body in zip(some, bodies, strict=True):
+            pages = [_page(context, query, _good(body))]
+            while not pages[-1].is_done:
+                further = context.get(name, pages[-1].next_url or "")
+                pages.append(_page(context, query, further))
+            table = pa.Table.from_batches([page.batch for page in pages]).combine_chunks()
+            yield from table.to_batches() or [pages[0].batch]
+
+
+def _joined(name: str, batches: Sequence[pa.RecordBatch], columns: pa.Schema) -> pa.RecordBatch:
+    """
+    One batch of all columns.
+
+    Raises:
+        TransientError: the queries do not have the same rows: some came or went between them. Read them again.
+    """
+    ids = batches[0].column("Id")
+    if any(not batch.column("Id").equals(ids) for batch in batches[1:]):
+        raise TransientError(f"{name}: its rows changed between the queries of its columns.")
+    found = {field.name: batch.column(field.name) for batch in batches for field in batch.schema}
+    return pa.RecordBatch.from_arrays([found[field.name] for field in columns], schema=columns)
+
+
+@fetch.register
 def _(unit: LocatorPage, context: UnitContext) -> Outcomes:
     name = unit.object_name
-    path = unit.path or context.org.data_path(query_path(unit.query.soql()))
-    body = context.get(name, path)
-    batch, _, is_done = json_batch(body, arrow_schema(unit.query.schema))
-    following = next_url(body)
-    parts = _parts(context, unit.query, batch)
-    return {name: RowsRead(parts, is_done or not following, next_path=following or "")}
+    path, soql = unit.path, unit.query.soql()
+    body = context.get(name, path) if path else _good(context.query([(name, soql)])[0])
+    page = _page(context, unit.query, body)
+    parts = _parts(context, unit.query, page.batch)
+    following = "" if page.is_done else page.next_url or ""
+    rows = page.batch.num_rows
+    return {name: RowsRead(parts, page.is_done, rows, page.total, "", following, page.notes)}
 
 
-def next_url(body: bytes) -> str | None:
-    """``nextRecordsUrl`` of a query answer. It stands before the records, but any place is understood."""
-    found: object = json.loads(body).get("nextRecordsUrl") if b'"nextRecordsUrl"' in body else None
-    return str(found) if found else None
+@fetch.register
+def _(unit: CountRows, context: UnitContext) -> Outcomes:
+    bounds = [
+        f"Id > '{unit.after}'" if unit.after else "",
+        f"Id <= '{unit.upto}'" if unit.upto else "",
+    ]
+    where = " AND ".join(bound for bound in (unit.query.where, *bounds) if bound)
+    soql = f"SELECT COUNT() FROM {unit.object_name}" + (f" WHERE {where}" if where else "")  # noqa: S608 - SOQL
+    page = query_page(_good(context.query([(unit.object_name, soql)])[0]), _NO_COLUMNS)
+    if page.total is None:
+        raise ObjectError(f"{unit.object_name}: the org gives no count.", code="NO_COUNT")
+    return {unit.object_name: Counted(page.total)}
 
 
 @fetch.register
 def _(unit: ParentsPage, context: UnitContext) -> Outcomes:
     name = unit.object_name
-    queries = [
-        unit.query.soql(where=f"{unit.field} IN ({','.join(repr(i) for i in ids)})")
-        for ids in unit.slices
-    ]
+    queries = [unit.query.soql(where=_in(unit.field, ids)) for ids in unit.slices]
     parts: list[Part] = []
+    rows, total, notes = 0, 0, list[str]()
     for first in context.query([(name, soql) for soql in queries]) if queries else []:
-        body: bytes | None = _good(first)
-        while body is not None:
-            batch, _, is_done = json_batch(body, arrow_schema(unit.query.schema))
-            parts += _parts(context, unit.query, batch)
-            further = None if is_done else next_url(body)
-            body = context.get(name, further) if further else None
-    return {name: RowsRead(tuple(parts), is_done=True)}
+        read = _all_pages(context, unit, _good(first))
+        parts += read.parts
+        rows += read.rows
+        total += read.rows if read.total is None else read.total
+        notes += read.notes
+    return {name: RowsRead(tuple(parts), True, rows, total, notes=tuple(notes))}
+
+
+def _in(field: str, ids: Sequence[str]) -> str:
+    """Some objects take a single Id and the equals operator only (their refusals say so)."""
+    if len(ids) == 1:
+        return f"{field} = '{ids[0]}'"
+    return f"{field} IN ({','.join(repr(i) for i in ids)})"
+
+
+def _all_pages(context: UnitContext, unit: ParentsPage, body: bytes) -> RowsRead:
+    """All pages of one query, which together must have the rows that the first one counts."""
+    name, parts, seen = unit.object_name, list[Part](), set[str]()
+    first = page = _page(context, unit.query, body)
+    rows, notes = 0, list[str]()
+    while True:
+        rows += page.batch.num_rows
+        parts += _parts(context, unit.query, page.batch)
+        notes += page.notes
+        if page.is_done:
+            break
+        if (first.total is not None and rows > first.total) or page.next_url in seen:
+            raise TransientError(f"{name}: pages repeat; the org counts {first.total} rows.")
+        seen.add(page.next_url or "")
+        page = _page(context, unit.query, context.get(name, page.next_url or ""))
+    check_last(name, rows, first.total)
+    return RowsRead(tuple(parts), True, rows, first.total, notes=tuple(notes))
 
 
 @fetch.register
@@ -144,10 +242,13 @@ def _(unit: ParentIds, context: UnitContext) -> Outcomes:
     where = f" WHERE Id > '{unit.after}'" if unit.after else ""
     soql = f"SELECT Id FROM {unit.parent}{where} ORDER BY Id"  # noqa: S608 - SOQL
     body = context.get(unit.object_name, context.org.data_path(query_path(soql)))
-    batch, _, is_done = json_batch(body, pa.schema([pa.field("Id", pa.string())]))
-    check_order(unit.parent, batch, unit.after)
-    ids = tuple(batch.column("Id").to_pylist())
-    return {unit.object_name: IdsRead(ids, is_done or not ids)}
+    page = query_page(body, pa.schema([pa.field("Id", pa.string())]))
+    check_page(unit.parent, page)
+    check_order(unit.parent, page.batch, unit.after)
+    if page.is_done:
+        check_last(unit.parent, page.batch.num_rows, page.total)
+    ids = tuple(page.batch.column("Id").to_pylist())
+    return {unit.object_name: IdsRead(ids, page.is_done)}
 
 
 # ------------------------------------------------------------------------------------------------------- Bulk 2
@@ -187,7 +288,7 @@ class _ResultReading:
     def __init__(self, unit: ResultPage, context: UnitContext) -> None:
         self._unit = unit
         self._context = context
-        self._columns = arrow_schema(unit.query.schema)
+        self._columns = context.columns(unit.query)
         self._is_announced = False
 
     def __call__(self) -> ResultRead:
@@ -196,7 +297,8 @@ class _ResultReading:
             context.org, unit.job, locator=unit.locator or None, max_records=unit.max_rows
         ) as page:
             self._announce(page.next_locator)
-            batches = csv_batches(page.stream, self._columns)
+            notes: list[str] = []
+            batches = csv_batches(page.stream, self._columns, notes=notes)
             rows = _Counted(batches, context.stop)
             parts = context.write(unit.query, rows)
             if page.rows is not None and rows.count != page.rows:
@@ -204,7 +306,7 @@ class _ResultReading:
                     f"{unit.object_name}: a result page has {rows.count:,} rows; "
                     f"its header says {page.rows:,}."
                 )
-            return ResultRead(parts, rows.count, page.next_locator)
+            return ResultRead(parts, rows.count, page.next_locator, tuple(notes))
 
     def _announce(self, locator: str | None) -> None:
         """Let the next page start while this one is still read."""

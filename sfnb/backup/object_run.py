@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import ceil
 from typing import Any
 
 from sfnb.backup.plan import BULK_PAGE_ROWS
 from sfnb.backup.units import Query
+from sfnb.backup.ways import Way
 from sfnb.model import ObjectSchema, ObjectState, ReaderName
 from sfnb.store.log import Progress
 
@@ -32,8 +33,15 @@ class ObjectRun:
     Args:
         progress: what is committed.
         bulk_refusal: why Bulk cannot read it, once known; then keyset pages have to, whatever its size.
+        is_single: its query takes one parent Id at a time.
+        way: how its rows are asked for.
+        restarts: how often it started again because rows did not agree or results were gone.
+        failures: passing failures since its last commit.
+        is_alone: its pages share no call with others', since one of them made the whole call fail.
+        notes: what is to be said of it in the outcome although it is complete.
         generation: grows with each restart and change of reader; what was asked for before belongs to nothing.
         query: what is asked of it; the scheduler sets it before the first unit.
+        not_before_s: before that it is not tried again after a failure.
         wake_at_s: when the reader wants to be asked for units again (the clock's monotonic seconds); None: when
             something happens.
     """
@@ -48,13 +56,21 @@ class ObjectRun:
     reason: str = ""
     bulk_refusal: str = ""
     restarts: int = 0
+    failures: int = 0
+    is_alone: bool = False
+    notes: list[str] = field(default_factory=list)
     generation: int = 0
     wake_at_s: float | None = None
+    not_before_s: float = 0.0
     started_at: str = ""
+    is_single: bool = False
+    way: Way = field(default_factory=Way)
     query: Query | None = None
 
     def __post_init__(self) -> None:
         self.started_at = str(self.cursor.get("started_at") or "")
+        self.way = Way.of(self.schema, self.cursor)
+        self.note(*self.way.notes())
         if self.progress.is_done and self.state is RunState.OPEN:
             self.state = RunState.COMPLETE
 
@@ -68,6 +84,10 @@ class ObjectRun:
     @property
     def name(self) -> str:
         return self.schema.name
+
+    @property
+    def is_complete(self) -> bool:
+        return self.state is RunState.COMPLETE
 
     @property
     def is_open(self) -> bool:
@@ -89,6 +109,15 @@ class ObjectRun:
         if self.progress.is_done:
             return ObjectState.COMPLETE
         return ObjectState.PARTIAL if self.progress.parts else ObjectState.UNTOUCHED
+
+    def note(self, *sentences: str) -> None:
+        """Keep what is to be said of the object, each sentence once."""
+        self.notes += [text for text in dict.fromkeys(sentences) if text not in self.notes]
+
+    @property
+    def message(self) -> str | None:
+        """Why it is not complete, or what is to be said although it is."""
+        return " ".join([self.reason, *self.notes]).strip() or None
 
     def end(self, state: RunState, reason: str = "") -> None:
         """The end of this run."""

@@ -16,6 +16,7 @@ from math import ceil
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import Api, BudgetStatus, ObjectInfo, ObjectSchema, Price, ReaderName
 from sfnb.org.arrow import readable_fields
+from sfnb.org.ids import is_api_name
 
 REST_PAGE_ROWS = 2_000
 """A query page's default and maximum (REST API guide, Query Options Header)."""
@@ -62,6 +63,10 @@ PARENT_FIELDS: Mapping[str, str] = {
     "Vote": "ParentId",
 }
 """Objects known to want a filter, and the lookup by which their rows are found. Others are found by their refusal."""
+
+
+SINGLE_PARENT = frozenset({"CollaborationGroupRecord", "ContentFolderItem", "Vote"})
+"""Of these, those that take one parent at a time, with the equals operator (their refusals say so)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,9 @@ def choose_names(
 
 def reason_not_read(info: ObjectInfo) -> str | None:
     """Why Salesforce does not let this object be queried, or None if it seems to."""
+    if not is_api_name(info.name):
+        # It would mean something else in a query, an address or a file name.
+        return "its name is not one that an object can have"
     for ending, reason in NEVER_READ.items():
         if info.name.endswith(ending):
             return reason
@@ -166,7 +174,19 @@ def filter_field(refusal: str, schema: ObjectSchema) -> str | None:
 def is_filter_refusal(message: str) -> bool:
     """Whether a refusal asks for a filter."""
     return bool(
-        re.search(r"requires? a filter|a filter on|filter.{0,40} required", message, re.IGNORECASE)
+        re.search(
+            r"requires? a filter|a filter on|filter.{0,40} required|you must filter",
+            message,
+            re.IGNORECASE,
+        )
+    )
+
+
+def is_single_refusal(message: str) -> bool:
+    """Whether a refusal takes one Id at a time and no list."""
+    return bool(
+        re.search(r"single id", message, re.IGNORECASE)
+        and not re.search(r"IN operator|IN \[", message)
     )
 
 
@@ -188,13 +208,24 @@ def choose_reader(schema: ObjectSchema, rows: int | None) -> ReaderName:
     """The cheapest reader that this object allows, as far as describe can tell."""
     if schema.name in PARENT_FIELDS and schema.has(PARENT_FIELDS[schema.name]):
         return "by_parent"
+    is_ordered = all(f.is_sortable and f.is_filterable for f in schema.fields if f.name == "Id")
+    if not is_ordered and (rows or 0) <= BULK_FROM_ROWS:
+        # Describe says so of virtual objects and of event stores (recorded answers of real orgs).
+        return "locator"
     if (rows or 0) > BULK_FROM_ROWS or soql_chars(schema) > MAX_URL_CHARS:
         return "bulk2"
     return "keyset"
 
 
-def plan_object(schema: ObjectSchema, rows: int | None) -> ObjectPlan:
-    """One object's reader and price."""
+def plan_object(
+    schema: ObjectSchema, rows: int | None, counts: Mapping[str, int | None] | None = None
+) -> ObjectPlan:
+    """
+    One object's reader and price.
+
+    Args:
+        counts: the rows of all objects that are known: those of its parents, where it is read through them.
+    """
     reader = choose_reader(schema, rows)
     count = rows or 0
     mb = count * len(readable_fields(schema)) * ROW_OVERHEAD_BYTES / 1_000_000
@@ -203,17 +234,33 @@ def plan_object(schema: ObjectSchema, rows: int | None) -> ObjectPlan:
             schema.name, reader, rows, 1 + BULK_POLLS + max(1, ceil(count / BULK_PAGE_ROWS)), 1, mb
         )
     pages = max(1, ceil(count / REST_PAGE_ROWS))
-    parent_field = PARENT_FIELDS[schema.name] if reader == "by_parent" else None
-    return ObjectPlan(schema.name, reader, rows, pages / QUERIES_PER_CALL, 0, mb, parent_field)
+    if reader == "locator":
+        return ObjectPlan(schema.name, reader, rows, pages, 0, mb)
+    if reader == "by_parent":
+        lookup = PARENT_FIELDS[schema.name]
+        queries = max(pages, _parent_queries(schema, lookup, counts or {}))
+        return ObjectPlan(schema.name, reader, rows, queries / QUERIES_PER_CALL, 0, mb, lookup)
+    return ObjectPlan(schema.name, reader, rows, pages / QUERIES_PER_CALL, 0, mb)
+
+
+def _parent_queries(schema: ObjectSchema, lookup: str, counts: Mapping[str, int | None]) -> int:
+    """How many queries it takes to name all parents."""
+    targets = next(f.reference_to for f in schema.fields if f.name == lookup)
+    parents = sum(counts.get(name) or 0 for name in targets)
+    return ceil(parents / (1 if schema.name in SINGLE_PARENT else PARENTS_PER_QUERY))
 
 
 def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
     """The plan of a full backup of these objects."""
+    facts = list(facts)
+    counts = {fact.info.name: fact.rows for fact in facts}
     objects: dict[str, ObjectPlan] = {}
     left_out: dict[str, str] = {}
     failed: dict[str, str] = {}
     for fact in facts:
         name = fact.info.name
+        if not is_api_name(name):
+            name = ascii(name)[1:-1][:80]
         if reason := reason_not_read(fact.info):
             left_out[name] = reason
         elif isinstance(fact.schema, ObjectError):
@@ -221,7 +268,7 @@ def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
         elif not fact.schema.has("Id"):
             left_out[name] = "it has no Id, so its rows cannot be told apart"
         else:
-            objects[name] = plan_object(fact.schema, fact.rows)
+            objects[name] = plan_object(fact.schema, fact.rows, counts)
     return Plan(objects, left_out, failed, preparation_calls)
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from sfnb.backup.plan import QUERIES_PER_CALL
-from sfnb.backup.units import AbortJob, KeysetPages, LocatorPage, ParentIds, ParentsPage, Unit
+from sfnb.backup.units import AbortJob, CreateJob, KeysetPages, PollJob, ResultPage, Unit
 
 
 class ReadyQueue:
@@ -20,16 +20,22 @@ class ReadyQueue:
     def __len__(self) -> int:
         return len(self._bulk) + len(self._pages) + len(self._others)
 
-    def push(self, units: Iterable[Unit]) -> None:
+    def push(self, units: Iterable[Unit], *, is_alone: bool = False) -> None:
+        """
+        Queue units of one object.
+
+        Args:
+            is_alone: its pages share no call with other objects'.
+        """
         for unit in units:
-            if isinstance(unit, KeysetPages):
+            if isinstance(unit, KeysetPages) and not is_alone:
                 # What has begun is finished first, so that a pause leaves few objects partial.
                 has_begun = any(page.after for page in unit.pages)
                 (self._pages.appendleft if has_begun else self._pages.append)(unit)
-            elif isinstance(unit, LocatorPage | ParentIds | ParentsPage | AbortJob):
-                self._others.append(unit)
-            else:
+            elif isinstance(unit, CreateJob | PollJob | ResultPage):
                 self._bulk.append(unit)
+            else:
+                self._others.append(unit)
 
     def drop(self, name: str) -> None:
         """Forget what is queued for one object."""

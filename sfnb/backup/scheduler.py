@@ -8,24 +8,36 @@ a new scheduler over the same snapshot goes on from there, which is also how a p
 from __future__ import annotations
 
 import contextlib
-import queue
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from sfnb.backup.flights import Broken, Died, Flight, Flights, Landed, Opened
 from sfnb.backup.object_run import ObjectRun, RunState
+from sfnb.backup.proving import proof_notes
 from sfnb.backup.readers.bulk2 import Bulk2Reader
 from sfnb.backup.readers.by_parent import ByParentReader
 from sfnb.backup.readers.keyset import KeysetReader
 from sfnb.backup.readers.locator import LocatorReader
-from sfnb.backup.readers.steps import Commit, Fail, LeaveOut, Reader, Restart, Step, Switch
+from sfnb.backup.readers.steps import Ask, Commit, Fail, LeaveOut, Reader, Restart, Step, Switch
 from sfnb.backup.ready import ReadyQueue
-from sfnb.backup.units import AbortJob, KeysetPages, Outcome, Query, Result, ResultPage, Unit
-from sfnb.backup.worker import Executor, WorkerDied
+from sfnb.backup.units import (
+    AbortJob,
+    KeysetPages,
+    Outcome,
+    Query,
+    Result,
+    ResultPage,
+    ResultRead,
+    RowsRead,
+    Unit,
+)
+from sfnb.backup.ways import another_way
+from sfnb.backup.worker import Executor
 from sfnb.clock import Clock
 from sfnb.errors import (
     JobError,
     ObjectError,
+    OrgUnavailable,
     QuotaSignal,
     ResultsGone,
     SfnbError,
@@ -35,8 +47,11 @@ from sfnb.errors import (
 from sfnb.model import ReaderName
 from sfnb.store.tables import Writer
 
-EXHAUSTED_LIMIT = 3
-"""Units in a row that failed after all their retries: then it is not the object, the org is away."""
+FAILURES_LIMIT = 2
+"""How often one object is tried again after a failure that may pass, before it fails for this run."""
+
+RETRY_AFTER_S = 20.0
+"""Before an object is tried again; the calls of a unit have been repeated within half a minute by then."""
 
 RESTARTS_LIMIT = 2
 """How often one object starts again because its results are gone or its rows do not agree."""
@@ -48,22 +63,6 @@ TICK_S = 0.5
 """At least so often the loop looks whether somebody wants the job to pause or end."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A unit in flight, and the generation of each of its objects when it started."""
-
-    unit: Unit
-    generations: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """The head of a result page is here, with the next locator."""
-
-    flight: _Flight
-    locator: str | None
-
-
 @dataclass
 class Scheduler:
     """
@@ -73,6 +72,7 @@ class Scheduler:
         runs: every object of the plan, where the store says it is.
         changed: called after each change of an object.
         counted: called with the calls that a unit spent, by object.
+        is_away: asked when a call found nobody: whether the org is away, or only this object does not answer.
         tick: called every half second; raises StopSignal when somebody wants the job to stop.
         hurry: called when units in flight should end at once.
     """
@@ -83,18 +83,17 @@ class Scheduler:
     clock: Clock
     changed: Callable[[ObjectRun], None]
     counted: Callable[[Mapping[str, int]], None]
+    is_away: Callable[[], bool]
     tick: Callable[[], None]
     hurry: Callable[[], None]
     _readers: Mapping[ReaderName, Reader] = field(init=False)
     _ready: ReadyQueue = field(default_factory=ReadyQueue)
-    _flights: dict[Future[Result], _Flight] = field(default_factory=dict)
-    _mail: queue.SimpleQueue[Future[Result] | _Opened] = field(default_factory=queue.SimpleQueue)
+    _flights: Flights = field(init=False)
     _waiting: set[str] = field(default_factory=set)
     _stopped_by: BaseException | None = None
-    _exhausted: int = 0
-    _deaths: int = 0
 
     def __post_init__(self) -> None:
+        self._flights = Flights(self.executor)
         self._readers = {
             "keyset": KeysetReader(),
             "bulk2": Bulk2Reader(self.clock),
@@ -107,7 +106,8 @@ class Scheduler:
         Read until every object is complete, failed or left out.
 
         Raises:
-            QuotaSignal, StopSignal: the job has to pause or stop. What was read is committed, nothing is in flight.
+            QuotaSignal, StopSignal, OrgUnavailable: the job has to pause or stop. What was read is
+                committed, nothing is in flight.
             JobError: the job cannot go on, likewise.
         """
         largest_first = sorted(self.runs.values(), key=lambda run: -(run.expected_rows or 0))
@@ -139,20 +139,32 @@ class Scheduler:
             self._waiting.discard(run.name)
             if not run.is_open:
                 continue
-            run.wake_at_s = None
-            run.started_at = run.started_at or self._moment()
-            run.query = run.query or Query.of(run.schema, self.writer.target(run.name))
-            units = self._readers[run.reader].next_units(run)
-            self._ready.push(units)
-            if not units and not self._is_in_flight(run):
+            units = self._units_of(run)
+            self._ready.push(units, is_alone=run.is_alone)
+            if not units and run.is_open and not self._is_in_flight(run):
                 self._waiting.add(run.name)
+
+    def _units_of(self, run: ObjectRun) -> Sequence[Unit]:
+        now_s = self.clock.monotonic()
+        if run.not_before_s > now_s:
+            run.wake_at_s = run.not_before_s
+            return ()
+        run.wake_at_s = None
+        run.started_at = run.started_at or self._moment()
+        try:
+            run.query = run.query or Query.of(run.schema, self.writer.target(run.name), run.way)
+            return self._readers[run.reader].next_units(run)
+        except SfnbError as err:
+            self._unit_failed([run], err)
+            run.wake_at_s = now_s
+            return ()
 
     def _moment(self) -> str:
         return self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _is_in_flight(self, run: ObjectRun) -> bool:
         return any(
-            flight.generations.get(run.name) == run.generation for flight in self._flights.values()
+            flight.generations.get(run.name) == run.generation for flight in self._flights.all()
         )
 
     def _wake(self) -> None:
@@ -177,17 +189,12 @@ class Scheduler:
             self._start(unit)
 
     def _pages_in_flight(self) -> int:
-        return sum(isinstance(flight.unit, KeysetPages) for flight in self._flights.values())
+        return sum(isinstance(flight.unit, KeysetPages) for flight in self._flights.all())
 
     def _start(self, unit: Unit) -> None:
         # Whoever is asked to abort a job has gone on without it.
         names = () if isinstance(unit, AbortJob) else unit.names
-        flight = _Flight(unit, {name: self.runs[name].generation for name in names})
-        future = self.executor.submit(
-            unit, lambda locator: self._mail.put(_Opened(flight, locator))
-        )
-        self._flights[future] = flight
-        future.add_done_callback(self._mail.put)
+        self._flights.start(unit, {name: self.runs[name].generation for name in names})
 
     # what came back
 
@@ -196,26 +203,18 @@ class Scheduler:
         if not self._flights:
             self.clock.wait(timeout_s or 0.0)
             return
-        with contextlib.suppress(queue.Empty):
-            self._open_mail(self._mail.get(timeout=timeout_s))
-            while True:
-                self._open_mail(self._mail.get_nowait())
+        for landed in self._flights.landed(timeout_s):
+            match landed:
+                case Opened():
+                    self._opened(landed)
+                case Died():
+                    self._run_again(landed.flight)
+                case Broken():
+                    self._stopped_by = self._stopped_by or landed.err
+                case Landed():
+                    self._settle(landed.flight, landed.result)
 
-    def _open_mail(self, mail: Future[Result] | _Opened) -> None:
-        if isinstance(mail, _Opened):
-            self._opened(mail)
-            return
-        flight = self._flights.pop(mail)
-        err = mail.exception()
-        if isinstance(err, WorkerDied):
-            self._run_again(flight)
-        elif err is not None:
-            self._stopped_by = self._stopped_by or err
-        else:
-            self._deaths = 0
-            self._settle(flight, mail.result())
-
-    def _opened(self, mail: _Opened) -> None:
+    def _opened(self, mail: Opened) -> None:
         unit = mail.flight.unit
         reader = self._readers["bulk2"]
         assert isinstance(unit, ResultPage) and isinstance(reader, Bulk2Reader)  # noqa: S101
@@ -223,10 +222,9 @@ class Scheduler:
             reader.opened(runs[0], unit, mail.locator)
             self._ask(runs)
 
-    def _run_again(self, flight: _Flight) -> None:
+    def _run_again(self, flight: Flight) -> None:
         """The worker died, not the unit: it committed nothing, so it runs again as it was."""
-        self._deaths += 1
-        if self._deaths > DEATHS_LIMIT * self.executor.slots:
+        if self._flights.deaths > DEATHS_LIMIT * self.executor.slots:
             self._stopped_by = self._stopped_by or JobError(
                 "worker processes end again and again before they finish. Check the machine's memory; "
                 "the job can be resumed."
@@ -234,12 +232,12 @@ class Scheduler:
         elif self._current(flight):
             self._ready.push([flight.unit])
 
-    def _current(self, flight: _Flight) -> list[ObjectRun]:
+    def _current(self, flight: Flight) -> list[ObjectRun]:
         """The unit's objects that have not started again meanwhile: for the others it belongs to nothing."""
         runs = [self.runs[name] for name in flight.generations]
         return [r for r in runs if r.is_open and flight.generations[r.name] == r.generation]
 
-    def _settle(self, flight: _Flight, result: Result) -> None:
+    def _settle(self, flight: Flight, result: Result) -> None:
         self.counted(result.calls)
         if isinstance(flight.unit, AbortJob):
             return  # nobody waits for it; an org that does not abort it forgets it in a week
@@ -254,7 +252,8 @@ class Scheduler:
         try:
             if isinstance(outcome, SfnbError):
                 raise outcome
-            self._exhausted = 0
+            if isinstance(outcome, RowsRead | ResultRead):
+                run.note(*outcome.notes)
             self._take(run, self._readers[run.reader].outcome(run, unit, outcome))
         except (SfnbError, QuotaSignal) as err:
             self._unit_failed([run], err)
@@ -272,11 +271,25 @@ class Scheduler:
                     self._take(run, [Restart(str(err))])
             case ObjectError():
                 for run in runs:
-                    self._take(run, [self._readers[run.reader].refused(run, err)])
+                    self._take(run, [self._way_around(run, err)])
+            case OrgUnavailable() if self._stopped_by is None and self.is_away():
+                self._stopped_by = err
             case TransientError():
-                self._give_way(runs, err)
+                self._try_later(runs, err)
             case _:
                 self._stopped_by = self._stopped_by or err
+
+    def _way_around(self, run: ObjectRun, err: ObjectError) -> Step:
+        """Another query if that may help, else what the reader knows."""
+        way = another_way(run.way, run.schema, err)
+        if way is None:
+            return self._readers[run.reader].refused(run, err)
+        if way.groups > run.way.groups:
+            if run.reader not in ("keyset", "bulk2"):
+                return self._readers[run.reader].refused(run, err)
+            run.bulk_refusal = run.bulk_refusal or str(err)
+            return Ask(way, "keyset")
+        return Ask(way)
 
     def _over(self, runs: list[ObjectRun], signal: QuotaSignal) -> None:
         """The gate is closed. But an org that has no such Bulk budget at all gives nothing to wait for."""
@@ -286,18 +299,19 @@ class Scheduler:
         else:
             self._stopped_by = self._stopped_by or signal
 
-    def _give_way(self, runs: list[ObjectRun], err: TransientError) -> None:
-        self._exhausted += 1
-        if self._exhausted >= EXHAUSTED_LIMIT:
-            text = f"The org failed to respond properly several times in a row: {err} Resume later."
-            self._stopped_by = self._stopped_by or JobError(text)
+    def _try_later(self, runs: list[ObjectRun], err: TransientError) -> None:
+        """The org answers, but not for these objects. One object's trouble is its own (P9)."""
+        is_shared = len(runs) > 1
         for run in runs:
-            run.restarts += 1
-            if run.restarts > RESTARTS_LIMIT:
-                self._take(run, [Fail(f"{err} Tried again {RESTARTS_LIMIT} times.")])
-            else:
-                self._readers[run.reader].forget(run)
-                self._begin_again(run)
+            self._readers[run.reader].forget(run)
+            self._begin_again(run)
+            run.is_alone = True
+            if is_shared:
+                continue  # each alone shows whose trouble it is
+            run.failures += 1
+            run.not_before_s = self.clock.monotonic() + RETRY_AFTER_S * run.failures
+            if run.failures > FAILURES_LIMIT:
+                self._take(run, [Fail(f"{err} Tried again {FAILURES_LIMIT} times.")])
 
     # taking steps
 
@@ -312,6 +326,8 @@ class Scheduler:
                     self._begin_again(run, is_restart=step.is_restart)
                 case Restart():
                     self._restart(run, step.why)
+                case Ask():
+                    self._ask_anew(run, step)
                 case LeaveOut():
                     self._end(run, RunState.LEFT_OUT, step.reason.removeprefix(f"{run.name}: "))
                 case Fail():
@@ -320,11 +336,27 @@ class Scheduler:
                     self._end(run, RunState.FAILED, why)
 
     def _commit(self, run: ObjectRun, step: Commit) -> None:
-        run.progress = self.writer.commit(run.name, step.parts, step.cursor, is_done=step.is_done)
+        proof = None
+        if step.is_done:
+            proof = self.writer.prove(run.name, step.parts, org_count=step.org_count)
+            if proof.problem:
+                self._doubt(run, step, proof.problem)
+                return
+            run.note(*proof_notes(proof))
+        run.progress = self.writer.commit(
+            run.name, step.parts, step.cursor, is_done=step.is_done, proof=proof
+        )
+        run.failures = 0
         if step.is_done:
             self._end(run, RunState.COMPLETE)
         else:
             self.changed(run)
+
+    def _doubt(self, run: ObjectRun, step: Commit, problem: str) -> None:
+        """What is stored is not what the org has: read it again, at last keep it as it is and say so."""
+        if run.restarts >= RESTARTS_LIMIT:
+            run.progress = self.writer.commit(run.name, step.parts, step.cursor, is_done=False)
+        self._restart(run, f"{run.name}: {problem}.")
 
     def _restart(self, run: ObjectRun, why: str) -> None:
         run.restarts += 1
@@ -334,6 +366,19 @@ class Scheduler:
         self._leave_reader(run)
         self._begin_again(run, is_restart=True)
         self.changed(run)
+
+    def _ask_anew(self, run: ObjectRun, step: Ask) -> None:
+        is_same_query = replace(step.way, wider=run.way.wider) == run.way
+        # The store takes wider values beside the others, but a Bulk job has its query for good.
+        is_restart = not is_same_query and bool(run.cursor.get("job"))
+        if is_same_query:
+            self._readers[run.reader].forget(run)
+        else:
+            self._leave_reader(run)
+        run.way, run.query = step.way, None
+        run.reader = step.reader or run.reader
+        run.note(*step.way.notes())
+        self._begin_again(run, is_restart=is_restart)
 
     def _leave_reader(self, run: ObjectRun) -> None:
         """The object does not go on from its cursor: what is left of it in the org is tidied up."""
@@ -349,11 +394,14 @@ class Scheduler:
         run.generation += 1
         if is_restart:
             run.started_at = ""
-            run.progress = self.writer.restart(run.name, {"reader": run.reader})
+            way = run.way.as_json()
+            cursor = {"reader": run.reader} | ({"way": way} if way else {})
+            run.progress = self.writer.restart(run.name, cursor)
 
     def _end(self, run: ObjectRun, state: RunState, reason: str = "") -> None:
         self._leave_reader(run)
         run.generation += 1
+        run.is_alone = False
         run.end(state, reason)
         self.changed(run)
         # Objects may wait for this one: for its place among the Bulk jobs, or for its Ids.

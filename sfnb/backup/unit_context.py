@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from sfnb.backup.plan import MAX_URL_CHARS
 from sfnb.backup.units import Query, query_path
 from sfnb.errors import ObjectError, TransientError
 from sfnb.model import Price
+from sfnb.org.arrow import arrow_schema, wider_schema
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, fetch_composite
 from sfnb.org.transport import call_context
@@ -56,6 +58,10 @@ class UnitContext:
         ):
             return self.org.retrying(fn)
 
+    def columns(self, query: Query) -> pa.Schema:
+        """The Arrow columns of a query's rows, wider where values have asked for it."""
+        return wider_schema(arrow_schema(query.schema), dict(query.wider))
+
     def write(self, query: Query, batches: Iterable[pa.RecordBatch]) -> tuple[Part, ...]:
         """The rows on disk, not yet visible: the deciding thread commits them."""
         return tuple(PartWriter(query.target, self.org.clock).write(batches))
@@ -74,7 +80,10 @@ class UnitContext:
         Cost: one call for all; one each where the org does not take composite calls.
         """
         paths = [(name, self.org.data_path(query_path(soql))) for name, soql in queries]
-        if len(paths) > 1 and not self.composite_refused.is_set():
+        # A query too long for an address fits into a composite call: SOQL may have 100,000 characters
+        # (SOQL limits), an address with its headers 16,384 bytes (REST guide, Status Codes).
+        is_worth_it = len(paths) > 1 or any(len(path) > MAX_URL_CHARS for _, path in paths)
+        if is_worth_it and not self.composite_refused.is_set():
             requests = [SubRequest(f"q{number}", path) for number, (_, path) in enumerate(paths)]
             try:
                 answers = self.call(paths[0][0], lambda: fetch_composite(self.org, requests))

@@ -7,13 +7,14 @@ No unit holds a connection, a lock or a token.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from sfnb.backup.ways import Way
 from sfnb.errors import QuotaSignal, SfnbError, StopSignal
 from sfnb.model import FieldInfo, ObjectSchema
-from sfnb.org.arrow import readable_fields
+from sfnb.org.arrow.columns import Wider
 from sfnb.org.bulk2 import QueryJob
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import Part
@@ -28,25 +29,22 @@ class Query:
         fields: the columns. A subset of the object's fields is allowed: what is not asked for is stored as null.
         target: where the rows go.
         where: a condition that every page keeps, such as the one of an incremental backup; empty: all rows.
+        wider: columns whose values do not fit describe's type, and the wider type they need.
     """
 
     object_name: str
     fields: tuple[FieldInfo, ...]
     target: PartTarget
     where: str = ""
+    wider: tuple[tuple[str, Wider], ...] = ()
 
     @classmethod
-    def of(
-        cls,
-        schema: ObjectSchema,
-        target: PartTarget,
-        *,
-        columns: Collection[str] | None = None,
-        where: str = "",
-    ) -> Query:
-        """The query of the object's readable fields, or of those named."""
-        fields = tuple(f for f in readable_fields(schema) if columns is None or f.name in columns)
-        return cls(schema.name, fields, target, where)
+    def of(cls, schema: ObjectSchema, target: PartTarget, way: Way | None = None) -> Query:
+        """The query of the object's readable fields, or as ``way`` has it."""
+        way = way or Way()
+        return cls(
+            schema.name, way.fields(schema), target, way.where, tuple(sorted(way.wider.items()))
+        )
 
     @property
     def schema(self) -> ObjectSchema:
@@ -123,11 +121,34 @@ class OneObject:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitPage(OneObject):
+    """
+    The next page of an object whose columns are spread over several queries, joined by Id.
+
+    Args:
+        groups: the fields of each query; Id is in all of them.
+    """
+
+    query: Query
+    after: str
+    groups: tuple[tuple[FieldInfo, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LocatorPage(OneObject):
     """One page of a query cursor. ``path`` is the org's ``nextRecordsUrl``; empty: the first page."""
 
     query: Query
     path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CountRows(OneObject):
+    """How many rows there are from one Id (not included) to another (included); empty: no bound."""
+
+    query: Query
+    after: str = ""
+    upto: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +202,9 @@ class AbortJob(OneObject):
 
 Unit = (
     KeysetPages
+    | SplitPage
     | LocatorPage
+    | CountRows
     | ParentsPage
     | ParentIds
     | CreateJob
@@ -207,15 +230,28 @@ class RowsRead:
     Rows in parts that are written and not yet committed.
 
     Args:
+        rows: how many there are.
+        total: how many rows the org counts for the query at that moment; None: it gives no number.
         last_id: of the last row; empty when there was none.
         is_done: no page follows.
         next_path: where the next page is, of a query cursor; empty: none.
+        notes: what had to be mended in the values, in sentences.
     """
 
     parts: tuple[Part, ...]
     is_done: bool
+    rows: int
+    total: int | None
     last_id: str = ""
     next_path: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows the org counts now."""
+
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +276,7 @@ class ResultRead:
     parts: tuple[Part, ...]
     rows: int
     next_locator: str | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +284,7 @@ class JobAborted:
     """The org was asked to stop working on the job."""
 
 
-Outcome = TooLarge | RowsRead | IdsRead | JobCreated | QueryJob | ResultRead | JobAborted
+Outcome = TooLarge | RowsRead | Counted | IdsRead | JobCreated | QueryJob | ResultRead | JobAborted
 
 
 @dataclass(frozen=True, slots=True)

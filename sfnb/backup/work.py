@@ -10,11 +10,12 @@ from typing import Any
 from sfnb.backup.discovery import Discovery
 from sfnb.backup.ending import abandon
 from sfnb.backup.object_run import ObjectRun, RunState
-from sfnb.backup.plan import PARENT_FIELDS
+from sfnb.backup.plan import PARENT_FIELDS, SINGLE_PARENT
 from sfnb.backup.scheduler import Scheduler
 from sfnb.backup.worker import Executor, ThreadExecutor, Worker
 from sfnb.errors import ObjectError, StoreError
 from sfnb.jobs import events
+from sfnb.jobs.away import is_away
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobState, ObjectSchema, ObjectState, reader_of
 from sfnb.org.arrow import arrow_schema
@@ -125,6 +126,7 @@ class BackupWork:
                 self.context.clock,
                 self._changed,
                 self._counted,
+                lambda: is_away(self.context.client),
                 tick,
                 stop.set,
             ).run()
@@ -159,7 +161,7 @@ class BackupWork:
         context, now = self.context, self.context.clock.now()
         job_id, calls = context.job_id, self._calls.get(run.name, 0)
         context.state.jobs.set_object(
-            job_id, run.name, run.stored, run.progress.rows, calls, run.reason or None
+            job_id, run.name, run.stored, run.progress.rows, calls, run.message
         )
         if run.state is RunState.FAILED:
             context.tell(events.ObjectFailed(job_id, now, run.name, run.reason))
@@ -180,11 +182,12 @@ class BackupWork:
         jobs, job = self.context.state.jobs, self._job()
         runs = self._runs.values()
         problems = {run.name: run.reason for run in runs if run.state is RunState.FAILED}
+        notes = {run.name: run.message for run in runs if run.is_complete and run.message}
         left_out = {run.name: run.reason for run in runs if run.state is RunState.LEFT_OUT}
         for name, entry in jobs.objects(job.job_id).items():
             if name not in self._runs and entry.message:
                 problems[name] = entry.message  # not even described
-        self.store.reopen(job.snapshot or "").seal(problems=problems, left_out=left_out)
+        self.store.reopen(job.snapshot or "").seal(problems=problems | notes, left_out=left_out)
         jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
         return JobState.COMPLETED_WITH_ERRORS if problems else JobState.COMPLETED
 
@@ -215,4 +218,5 @@ def object_run(
         planned.get("mb", 0.0),
         parent_field,
         progress,
+        is_single=cursor.get("single", name in SINGLE_PARENT),
     )

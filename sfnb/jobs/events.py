@@ -130,6 +130,9 @@ class EventFan:
 
 # ------------------------------------------------------------------------------------------------------- kept events
 
+ORG = "org"
+"""In place of a budget: the pause of a job whose org is away."""
+
 CANCELLED = "cancelled by a person; what was read can be read"
 """Why a job is ``cancelled``, in its last event."""
 

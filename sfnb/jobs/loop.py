@@ -9,8 +9,9 @@ process or another.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from sfnb.errors import (
     TransientError,
 )
 from sfnb.jobs import events
+from sfnb.jobs.away import is_away
 from sfnb.jobs.resuming import reason_of
 from sfnb.jobs.summary import job_summary
 from sfnb.jobs.work import JobContext, Work, WorkFactory
@@ -34,9 +36,16 @@ from sfnb.org.transport import call_context
 from sfnb.state.lease import Lease
 
 OnPause = Literal["wait", "exit"]
+_Waited = Literal["go on", "cancel", "give up"]
 
 LEASE_RENEWAL_S = 10.0
 """A lease lasts a minute; another host may take a job over after that."""
+
+FIRST_AWAY_S = 30.0
+"""Before an org that is away is asked again; the interval doubles up to ``poll_s``."""
+
+QUIET_S = 600.0
+"""After so long without trouble, an org that is away is asked again as soon as the first time."""
 
 LOOK_S = 1.0
 """While paused, so often the limit and the job's wanted state are read. Neither costs a call."""
@@ -69,6 +78,8 @@ class JobLoop:
     _job_id: str = ""
     _lease: Lease | None = None
     _renewed_s: float = 0.0
+    _away_s: float = FIRST_AWAY_S
+    _org_back_s: float = float("-inf")
 
     def run(self, job_id: str) -> dict[str, Any]:
         """
@@ -92,10 +103,6 @@ class JobLoop:
                 says = f"stopped by the user; resume with `sfnb resume {job_id}`"
                 self._set_state(JobState.PAUSED, says)
                 raise
-            except TransientError as err:
-                raise self._failed(
-                    JobError(f"{err} Resume from here with `sfnb resume {job_id}`.")
-                ) from err
             except SfnbError as err:
                 raise self._failed(err) from err
             except Exception as err:
@@ -142,7 +149,12 @@ class JobLoop:
             self._set_state(work.finish())
             return True
         except QuotaSignal as signal:
+            # An org that answers nothing leaves its gauge unread as well: that is no matter of calls.
+            if signal.maximum < 0 and signal.used < 0 and is_away(self.client):
+                return self._pause_for_org(work, signal.reason)
             return self._pause_for_quota(work, signal)
+        except TransientError as err:
+            return self._pause_for_org(work, str(err))
         except StopSignal as signal:
             return self._obey(work, signal)
 
@@ -179,19 +191,39 @@ class JobLoop:
         self._set_state(JobState.CANCELLED, f"{events.CANCELLED}. {left}".rstrip(". "))
         return True
 
-    # pausing for the quota
+    # pausing
 
     def _pause_for_quota(self, work: Work, signal: QuotaSignal) -> bool:
         at = self.clock.now()
         pause = Pause(signal.api, at, None, signal.used, signal.maximum, signal.reason)
+        return self._pause(
+            work, pause, signal.threshold, self.poll_s, lambda: self._wait_for_calls(signal)
+        )
+
+    def _pause_for_org(self, work: Work, why: str) -> bool:
+        """Nobody answers for the org: ask again, less and less often, until somebody does."""
+        if self.clock.monotonic() - self._org_back_s > QUIET_S:
+            self._away_s = FIRST_AWAY_S
+        pause = Pause(events.ORG, self.clock.now(), None, -1, -1, f"org unavailable: {why}")
+        return self._pause(work, pause, -1, min(self._away_s, self.poll_s), self._wait_for_org)
+
+    def _pause(
+        self,
+        work: Work,
+        pause: Pause,
+        threshold: int,
+        check_s: float,
+        wait: Callable[[], _Waited],
+    ) -> bool:
+        """Record the pause, wait unless told not to, and go on (False) or end (True)."""
         self.state.jobs.add_pause(self._job_id, pause)
         waits = self.on_pause == "wait"
         self._set_state(JobState.PAUSED)
-        next_check_at = at + timedelta(seconds=self.poll_s) if waits else None
-        self._tell(events.JobPaused(self._job_id, at, pause, signal.threshold, next_check_at))
+        next_check_at = pause.at + timedelta(seconds=check_s) if waits else None
+        self._tell(events.JobPaused(self._job_id, pause.at, pause, threshold, next_check_at))
         if not waits:
             return True
-        outcome = self._wait_for_calls(signal)
+        outcome = wait()
         if outcome == "cancel":
             return self._cancel(work)
         if outcome == "give up":
@@ -199,12 +231,35 @@ class JobLoop:
         resumed_at = self.clock.now()
         self.state.jobs.end_pause(self._job_id, resumed_at)
         self._set_state(JobState.RUNNING)
-        done = Pause(pause.api, at, resumed_at, pause.used, pause.maximum, pause.reason)
-        why = reason_of(self.state.audit.entries(self.client.org_id), pause.api, at)
-        self._tell(events.JobResumed(self._job_id, resumed_at, done, why))
+        done = replace(pause, resumed_at=resumed_at)
+        self._tell(events.JobResumed(self._job_id, resumed_at, done, self._why_resumed(pause)))
         return False
 
-    def _wait_for_calls(self, signal: QuotaSignal) -> Literal["go on", "cancel", "give up"]:
+    def _why_resumed(self, pause: Pause) -> str:
+        if pause.api == events.ORG:
+            return "the org answers again"
+        return reason_of(self.state.audit.entries(self.client.org_id), pause.api, pause.at)
+
+    def _wait_for_org(self) -> _Waited:
+        """Ask whether the org answers, at growing intervals up to ``poll_s``. That costs no call."""
+        began_s = asked_s = self.clock.monotonic()
+        while True:
+            interval_s = min(self._away_s, self.poll_s)
+            self._wait(min(LOOK_S, interval_s))
+            wanted = self.state.jobs.wanted(self._job_id)
+            if wanted == "cancel":
+                return "cancel"
+            now_s = self.clock.monotonic()
+            if now_s - asked_s >= interval_s:
+                asked_s = now_s
+                self._away_s *= 2
+                if wanted != "pause" and not is_away(self.client):
+                    self._org_back_s = now_s
+                    return "go on"
+            if self.max_wait_s is not None and now_s - began_s >= self.max_wait_s:
+                return "give up"
+
+    def _wait_for_calls(self, signal: QuotaSignal) -> _Waited:
         """Ask the org every ``poll_s``; in between, look whether the limit was raised or somebody wants to stop."""
         gate = self.client.gate
         price: Price = {signal.api: 1}  # type: ignore[dict-item]

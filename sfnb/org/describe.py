@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sfnb.errors import ObjectError, QuotaSignal, SfnbError, TransientError
+from sfnb.errors import ObjectError, OrgUnavailable, QuotaSignal, SfnbError, TransientError
 from sfnb.model import FieldInfo, ObjectInfo, ObjectSchema
 from sfnb.org.answers import count_of, json_of, mapping_of, mappings_of, text_of
 from sfnb.org.client import OrgClient
@@ -66,8 +66,11 @@ def _describe_group(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSch
     ]
     try:
         parts: Sequence[SubResponse | None] = fetch_composite(org, subrequests)
-    except ObjectError:
-        parts = [None] * len(names)  # composite itself is refused: ask one by one
+    except OrgUnavailable:
+        raise
+    except (ObjectError, TransientError):
+        # Composite itself is refused, or one describe makes all of it fail: ask one by one.
+        parts = [None] * len(names)
     found: dict[str, ObjectSchema | ObjectError] = {}
     for name, part in zip(names, parts, strict=True):
         refusal = part.refusal(f"describe of {name}") if part else None
@@ -94,6 +97,10 @@ def _schema_of(name: str, part: SubResponse) -> ObjectSchema | ObjectError:
 def _describe_one(org: OrgClient, name: str) -> ObjectSchema | ObjectError:
     try:
         return parse_schema(name, org.fetch_json("GET", f"sobjects/{name}/describe"))
+    except OrgUnavailable:
+        raise
+    except TransientError as err:
+        return ObjectError(str(err), code="DESCRIBE")
     except ObjectError as err:
         return err
 

@@ -132,7 +132,7 @@ def test_the_threshold_is_kept(
     there: Connection, org: RunningOrg, executor: ExecutorKind, undisturbed: Whole
 ) -> None:
     """P1: workers anywhere keep one budget; the job pauses, and a later run ends it equal."""
-    org.control("quota", {"spend": {"api": 493}})
+    org.control("quota", {"spend": {"api": 496}})
     mark = org.mark()
     summary = engine.run(
         there, backup(objects=OBJECTS), executor=executor, workers=2, on_pause="exit"

@@ -63,8 +63,10 @@ class _Reading:
     poll_at_s: float
     is_asked: bool = False
     is_over: bool = False
+    is_second: bool = False
     locator: str | None = ""
     job_rows: int | None = None
+    seen: set[str] = field(default_factory=set)
     pages: deque[_Page] = field(default_factory=deque)
 
     def poll_later(self, now_s: float) -> None:
@@ -97,9 +99,14 @@ class Bulk2Reader:
     def _begin(self, run: ObjectRun) -> _Reading:
         """A reading from the cursor: a resumed backup finds the job that it had created."""
         job, now_s = run.cursor.get("job", ""), self._clock.monotonic()
-        locator = run.cursor["locator"] if job else ""
+        if not job:
+            return self._fresh()
         # How old a resumed job is, the cursor does not say. Young is the safe guess: it may be ready.
-        return _Reading(job=job, created_at_s=now_s, poll_at_s=now_s, locator=locator)
+        return _Reading(job=job, created_at_s=now_s, poll_at_s=now_s, locator=run.cursor["locator"])
+
+    def _fresh(self, *, is_second: bool = False) -> _Reading:
+        now_s = self._clock.monotonic()
+        return _Reading(job="", created_at_s=now_s, poll_at_s=now_s, is_second=is_second)
 
     def _once(self, reading: _Reading, unit: Unit) -> Sequence[Unit]:
         if reading.is_asked:
@@ -117,6 +124,9 @@ class Bulk2Reader:
         if reading.locator is None or len(reading.pages) >= PAGES_AT_ONCE:
             return ()
         locator, reading.locator = reading.locator, None
+        if locator in reading.seen:
+            raise ResultsGone(f"{run.name}: a result page names one that was read already.")
+        reading.seen.add(locator)
         reading.pages.append(_Page(locator))
         rows = planning.BULK_PAGE_ROWS
         return [ResultPage(run.name, run.asks, reading.job, locator, rows, run.page_mb)]
@@ -160,6 +170,10 @@ class Bulk2Reader:
             run.expected_rows = job.rows if job.rows is not None else run.expected_rows
             return
         said = f"{run.name}: its Bulk job {job.state.lower()} ({job.error or 'no reason given'})."
+        if "InternalServerError" in job.error and not reading.is_second:
+            # Salesforce gives this for faults of its own, which a new job does not meet again.
+            self._readings[run.name] = self._fresh(is_second=True)
+            return
         if run.progress.parts or run.restarts:
             raise ResultsGone(said)
         raise ObjectError(said)
@@ -182,7 +196,9 @@ class Bulk2Reader:
             number += 1
             rows += read.rows
             is_last = read.next_locator is None
-            if is_last and reading.job_rows is not None and rows != reading.job_rows:
+            if reading.job_rows is not None and (
+                rows > reading.job_rows or (is_last and rows < reading.job_rows)
+            ):
                 raise ResultsGone(
                     f"{run.name}: the Bulk job announced {reading.job_rows:,} rows, "
                     f"its pages had {rows:,}."
@@ -190,7 +206,7 @@ class Bulk2Reader:
             cursor = moment_cursor(
                 run, "bulk2", job=reading.job, locator=read.next_locator or "", pages=number
             )
-            steps.append(Commit(read.parts, cursor, is_last))
+            steps.append(Commit(read.parts, cursor, is_last, reading.job_rows))
         return steps
 
     # refusals and endings

@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
 from sfnb.backup.object_run import ObjectRun, RunState
-from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL
-from sfnb.backup.readers.steps import Commit, Step, give_up, moment_cursor
+from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL, is_filter_refusal
+from sfnb.backup.readers.steps import Commit, Step, Switch, give_up, moment_cursor
 from sfnb.backup.units import IdsRead, Outcome, ParentIds, ParentsPage, RowsRead, Unit
 from sfnb.errors import ObjectError
 
@@ -63,10 +63,9 @@ class ByParentReader:
             self._all[run.name] = sorted({i for parent in parents for i in self._ids[parent]})
         ids = self._all[run.name]
         start = bisect_right(ids, run.cursor.get("after", ""))
-        now = ids[start : start + PARENTS_PER_QUERY * QUERIES_PER_CALL]
-        return tuple(
-            tuple(now[at : at + PARENTS_PER_QUERY]) for at in range(0, len(now), PARENTS_PER_QUERY)
-        )
+        size = 1 if run.is_single else PARENTS_PER_QUERY
+        now = ids[start : start + size * QUERIES_PER_CALL]
+        return tuple(tuple(now[at : at + size]) for at in range(0, len(now), size))
 
     def outcome(self, run: ObjectRun, unit: Unit, outcome: Outcome) -> Sequence[Step]:
         if isinstance(unit, ParentIds):
@@ -79,10 +78,18 @@ class ByParentReader:
         assert isinstance(unit, ParentsPage) and isinstance(outcome, RowsRead)  # noqa: S101
         last = unit.slices[-1][-1] if unit.slices else ""
         is_done = not unit.slices or last == self._all[run.name][-1]
-        cursor = moment_cursor(run, "by_parent", after=last, field=unit.field)
-        return [Commit(outcome.parts, cursor, is_done)]
+        # Each row belongs to one parent, so the counts of all queries add up to the object's.
+        count = run.cursor.get("count", 0) + (outcome.total or 0)
+        cursor = moment_cursor(
+            run, "by_parent", after=last, field=unit.field, count=count, single=run.is_single
+        )
+        return [Commit(outcome.parts, cursor, is_done, count)]
 
     def refused(self, run: ObjectRun, err: ObjectError) -> Step:
+        if is_filter_refusal(str(err)) and not run.is_single:
+            # It takes no list of parents: one at a time, then.
+            run.is_single = True
+            return Switch("by_parent")
         return give_up(err)
 
     def forget(self, run: ObjectRun) -> None:

@@ -5,30 +5,99 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sfnb.backup.object_run import ObjectRun
-from sfnb.backup.plan import BULK_FROM_ROWS, filter_field, is_filter_refusal
-from sfnb.backup.readers.steps import Commit, LeaveOut, Step, Switch, give_up, moment_cursor
-from sfnb.backup.units import KeysetPage, KeysetPages, Outcome, RowsRead, TooLarge, Unit
+from sfnb.backup.plan import BULK_FROM_ROWS, filter_field, is_filter_refusal, is_single_refusal
+from sfnb.backup.readers.steps import (
+    Commit,
+    LeaveOut,
+    Restart,
+    Step,
+    Switch,
+    give_up,
+    moment_cursor,
+)
+from sfnb.backup.units import (
+    Counted,
+    CountRows,
+    KeysetPage,
+    KeysetPages,
+    Outcome,
+    RowsRead,
+    SplitPage,
+    TooLarge,
+    Unit,
+)
 from sfnb.errors import ObjectError
+
+_BAD_ID = {"INVALID_QUERY_FILTER_OPERATOR", "MALFORMED_ID", "MALFORMED_QUERY"}
+"""How the org refuses an Id that cannot be one (SOQL guide, error codes)."""
 
 
 class KeysetReader:
-    """One page at a time for each object. It remembers nothing: the cursor has the last Id."""
+    """
+    One page at a time for each object. The cursor has the last Id, and what the org said was left after it.
+
+    A page that finds less left than the one before had announced waits until that one is counted again.
+    """
+
+    def __init__(self) -> None:
+        self._in_doubt: dict[str, RowsRead] = {}
 
     def next_units(self, run: ObjectRun) -> Sequence[Unit]:
+        cursor = run.cursor
+        if run.name in self._in_doubt:
+            return [CountRows(run.name, run.asks, cursor.get("from", ""), cursor["after"])]
+        if run.way.groups > 1:
+            groups = run.way.spread(run.asks.fields)
+            return [SplitPage(run.name, run.asks, cursor.get("after", ""), groups)]
         # An object that Bulk has refused is read in pages, however large it is.
         large_from = None if run.bulk_refusal else BULK_FROM_ROWS
-        page = KeysetPage(run.asks, run.cursor.get("after", ""), large_from)
-        return [KeysetPages((page,))]
+        return [KeysetPages((KeysetPage(run.asks, cursor.get("after", ""), large_from),))]
 
     def outcome(self, run: ObjectRun, unit: Unit, outcome: Outcome) -> Sequence[Step]:
-        if isinstance(outcome, TooLarge):
-            run.expected_rows = outcome.total
-            return [Switch("bulk2")]
-        assert isinstance(outcome, RowsRead)  # noqa: S101 - what a keyset unit brings
-        cursor = moment_cursor(run, "keyset", after=outcome.last_id)
-        return [Commit(outcome.parts, cursor, outcome.is_done)]
+        match outcome:
+            case TooLarge():
+                run.expected_rows = outcome.total
+                return [Switch("bulk2")]
+            case Counted():
+                return self._counted(run, outcome.rows)
+            case RowsRead():
+                left = run.cursor.get("left")
+                if left is not None and outcome.total is not None and outcome.total < left:
+                    self._in_doubt[run.name] = outcome
+                    return ()
+                return [self._commit(run, outcome)]
+        raise AssertionError(f"a keyset reading asked for no {type(outcome).__name__}")
+
+    def _counted(self, run: ObjectRun, rows: int) -> Sequence[Step]:
+        """Rows that were deleted meanwhile make the count smaller than what was read. More means rows were missed."""
+        page = self._in_doubt.pop(run.name)
+        read = run.cursor.get("rows", 0)
+        if rows > read:
+            why = f"{run.name}: the org counts {rows:,} rows where a page had {read:,}."
+            return [Restart(why)]
+        return [self._commit(run, page)]
+
+    def _commit(self, run: ObjectRun, page: RowsRead) -> Step:
+        before = run.progress.rows + run.progress.deleted
+        cursor = moment_cursor(
+            run,
+            "keyset",
+            after=page.last_id,
+            **{"from": run.cursor.get("after", "")},
+            rows=page.rows,
+            left=None if page.total is None else page.total - page.rows,
+        )
+        count = None if page.total is None else before + page.total
+        return Commit(page.parts, cursor, page.is_done, count)
 
     def refused(self, run: ObjectRun, err: ObjectError) -> Step:
+        if run.name in self._in_doubt:
+            # The org does not count this object, so nobody can tell whether rows are missing.
+            del self._in_doubt[run.name]
+            return Restart(f"{run.name}: fewer rows were left than announced ({err}).")
+        if run.cursor.get("after") and err.code in _BAD_ID:
+            # The last row of the page before was none of this object's.
+            return Restart(f"{run.name}: a page ended with a strange Id ({err}).")
         if err.code == "UNORDERED":
             return Switch("locator", is_restart=True)
         if is_filter_refusal(str(err)):
@@ -36,11 +105,12 @@ class KeysetReader:
             if lookup is None:
                 return LeaveOut(str(err))
             run.parent_field = lookup
+            run.is_single = is_single_refusal(str(err))
             return Switch("by_parent", is_restart=bool(run.progress.parts))
         return give_up(err)
 
     def forget(self, run: ObjectRun) -> None:
-        """Nothing is kept by object that the cursor does not have."""
+        self._in_doubt.pop(run.name, None)
 
     def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
         return ()

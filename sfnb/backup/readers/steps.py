@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.plan import is_structural_refusal
 from sfnb.backup.units import Outcome, Unit
+from sfnb.backup.ways import Way
 from sfnb.errors import ObjectError
 from sfnb.model import ReaderName
 from sfnb.store.parts import Part
@@ -16,11 +17,18 @@ from sfnb.store.parts import Part
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Make these parts visible and move the cursor, in one commit."""
+    """
+    Make these parts visible and move the cursor, in one commit.
+
+    Args:
+        is_done: the object ends with this, if it can be proven complete.
+        org_count: how many rows the org says the object has, when it ends; None: it gives no number.
+    """
 
     parts: tuple[Part, ...]
     cursor: Mapping[str, Any]
     is_done: bool
+    org_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,14 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask for the object's rows in another way; by another reader, if one is named."""
+
+    way: Way
+    reader: ReaderName | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveOut:
     """Nobody can read this object by the API."""
 
@@ -52,7 +68,7 @@ class Fail:
     reason: str
 
 
-Step = Commit | Switch | Restart | LeaveOut | Fail
+Step = Commit | Switch | Restart | Ask | LeaveOut | Fail
 
 
 class Reader(Protocol):
@@ -97,4 +113,5 @@ def give_up(err: ObjectError) -> Step:
 
 def moment_cursor(run: ObjectRun, reader: ReaderName, **more: Any) -> dict[str, Any]:
     """A cursor; ``started_at`` is when the reading began: changes since then may be missing."""
-    return {"reader": reader, **more, "started_at": run.started_at}
+    way = run.way.as_json()
+    return {"reader": reader, **more, **({"way": way} if way else {}), "started_at": run.started_at}

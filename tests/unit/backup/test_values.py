@@ -11,6 +11,7 @@ import pytest
 from sfnb import errors
 from sfnb.backup import units
 from sfnb.backup.units import Query
+from sfnb.backup.ways import Way
 from sfnb.errors import ObjectError, QuotaSignal, ResultsGone, StopSignal, TransientError
 from sfnb.model import FieldInfo
 from sfnb.org.retry import GaugeUnreadable, StillUnavailable, TriesSpent
@@ -24,7 +25,9 @@ QUERY = Query(
 )
 UNITS: list[units.Unit] = [
     units.KeysetPages((units.KeysetPage(QUERY, "001A", 10_000),)),
+    units.SplitPage("Account", QUERY, "001A", ((FieldInfo("Id", "id"),),)),
     units.LocatorPage("Account", QUERY, "/services/data/v66.0/query/01g-2000"),
+    units.CountRows("Account", QUERY, "001A", "001B"),
     units.ParentsPage("Account", QUERY, "ParentId", (("001A", "001B"), ("001C",))),
     units.ParentIds("Vote", "Idea", "087A"),
     units.CreateJob("Account", QUERY),
@@ -78,5 +81,5 @@ def test_a_condition_and_columns_are_part_of_a_query() -> None:
         "SELECT Id,Name FROM Account WHERE (SystemModstamp > 2026-11-01T00:00:00Z) "
         "AND (Id > '001A') ORDER BY Id"
     )
-    few = Query.of(QUERY.schema, QUERY.target, columns=["Id"])
+    few = Query.of(QUERY.schema, QUERY.target, Way(without=frozenset({"Name"})))
     assert few.soql() == "SELECT Id FROM Account"
