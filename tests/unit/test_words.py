@@ -71,6 +71,7 @@ PENDING: set[str] = {
     "sfnb/engine.py",
     "sfnb/errors.py",
     "sfnb/jobs",
+    "sfnb/notebook",
     "sfnb/quota",
     "sfnb/state",
     "sfnb/ui",
