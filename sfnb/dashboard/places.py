@@ -103,5 +103,7 @@ def place_at(path: str, orgs: Sequence[str]) -> Place:
         raise CallerError(f"There is no org named “{org}” here. Choose one of those above.")
     if name == "backup" and found["detail"]:
         detail = unquote(found["detail"])
-        return Place(address(org, name, detail), org, name, detail, ("notice", "job", "outcome"))
+        parts = ("notice", "job", "outcome")
+        # A paused job resumes when its limit is raised, so the limit is at hand here, too.
+        return Place(address(org, name, detail), org, name, detail, parts, FOLDS)
     return Place(address(org, name), org, name, "", PARTS[name], FOLDS if name == "usage" else ())

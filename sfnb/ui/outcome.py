@@ -51,8 +51,8 @@ class Outcome:
         return (
             f"{BADGES[self.state]}: {complete:,} of {count(len(objects), 'object')}, "
             f"{records(self.summary['rows'], self.deleted)}, "
-            f"{count(self.summary['calls']['api'], 'API call')}, snapshot "
-            f"{self.summary['snapshot']}."
+            f"{count(self.summary['calls']['api'], 'API call')}, "
+            f"{'snapshot ' + self.summary['snapshot'] if self.summary['snapshot'] else 'no snapshot'}."
         )
 
     def attention(self) -> dict[str, str]:
