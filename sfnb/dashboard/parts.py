@@ -43,7 +43,11 @@ class Slider(LimitSlider):
         super().__init__(org, apis=apis, is_asking=False)
 
     def view(self) -> dict[str, Any]:
-        return {**super().view(), "closes": self._closes}
+        view = super().view()
+        if self._closes:
+            # Who pressed the button wants to see these budgets, used or not.
+            view["budgets"] = [{**budget, "is_folded": False} for budget in view["budgets"]]
+        return {**view, "closes": self._closes}
 
 
 class Browser(SnapshotBrowser):
