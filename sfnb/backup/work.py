@@ -98,6 +98,7 @@ class BackupWork:
         """Read every object that is not complete yet."""
         context, job = self.context, self._job()
         writer = self.store.reopen(job.snapshot or "")
+        writer.take_over()
         known = context.state.jobs.objects(job.job_id)
         self._calls = {name: entry.calls for name, entry in known.items()}
         schemas = self._schemas(job, writer)

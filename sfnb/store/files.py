@@ -297,6 +297,11 @@ class Files:
                 if entry.stat().st_mode & 0o077:
                     Path(entry.path).chmod(FILE_MODE)
 
+    def delete(self, path: str) -> None:
+        """Delete a file, if it is there."""
+        with translated(f"delete {self.uri(path)}"), suppress(FileNotFoundError):
+            self._fs.delete_file(path)
+
     @contextmanager
     def _upload(self, path: str) -> Iterator[pa.NativeFile]:
         """A stream into a file system of Arrow's; the file is deleted when the block ends badly."""

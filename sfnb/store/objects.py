@@ -70,6 +70,10 @@ conflict.
 """
 
 
+class OtherWriter(StoreError):
+    """The log has a commit of this snapshot that this writer has not made."""
+
+
 class ObjectWriter:
     """
     Writes one object of one snapshot.
@@ -434,8 +438,9 @@ class ObjectWriter:
         """The progress as the log has it now, provided that the log has this commit."""
         last = self._read_last()
         if last is None or last.progress.number != after.number or list(last.parts) != list(parts):
-            raise StoreError(
-                f"{self._name}: another process writes snapshot {self._snapshot} as well. End one of them and resume."
+            raise OtherWriter(
+                f"{self._name}: another process writes snapshot {self._snapshot} as well. "
+                "End one of them and resume."
             )
         if self._parts is not None:
             self._parts = [] if after.since == after.number else self._parts

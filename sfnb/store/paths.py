@@ -7,6 +7,10 @@ def plan_path(snapshot: str) -> str:
     return f"snapshots/{snapshot}/plan.json"
 
 
+def owners_folder(snapshot: str) -> str:
+    return f"snapshots/{snapshot}/owners"
+
+
 def manifest_path(snapshot: str) -> str:
     return f"snapshots/{snapshot}/manifest.json"
 

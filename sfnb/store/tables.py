@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sfnb.clock import Clock, SystemClock
-from sfnb.errors import CallerError, StoreError
+from sfnb.errors import CallerError, ResultsGone, StoreError
 from sfnb.store.files import Files
-from sfnb.store.formats import NewerFormat
+from sfnb.store.formats import FORMAT, NewerFormat
 from sfnb.store.log import Progress
 from sfnb.store.manifest import (
     SNAPSHOT_ID,
@@ -25,11 +26,11 @@ from sfnb.store.manifest import (
     read_manifest,
     read_plan,
 )
-from sfnb.store.objects import ObjectWriter
+from sfnb.store.objects import ObjectWriter, OtherWriter
 from sfnb.store.orgs import StoredOrg, find_org, stored_orgs
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
-from sfnb.store.paths import manifest_path, plan_path
+from sfnb.store.paths import manifest_path, owners_folder, plan_path
 from sfnb.store.proof import Proof
 
 if TYPE_CHECKING:
@@ -140,6 +141,13 @@ class OrgStore:
         return Writer(self.files, read_plan(self.files, snapshot), self._clock)
 
 
+STALE = "another process has taken this job over. This one stops; what it has stored stays good."
+
+
+class StaleWriter(StoreError):
+    """Another writer has taken the snapshot over; this one may not write any more."""
+
+
 class Writer:
     """
     The deciding thread's half of writing one snapshot: columns, commits, the seal.
@@ -156,10 +164,29 @@ class Writer:
         self._clock = clock
         self._lock = threading.Lock()
         self._objects: dict[str, ObjectWriter] = {}
+        self._owner = ""
 
     @property
     def snapshot(self) -> str:
         return self.plan.snapshot
+
+    def take_over(self) -> None:
+        """
+        Become the snapshot's one owner: commits of writers that took it over earlier are refused from now on.
+
+        For a process that was stopped, lost its lease and wakes again. Call it before ``progress``.
+        """
+        folder = owners_folder(self.snapshot)
+        last = max(self._files.names(folder), default="00000000")
+        # Two that take it over at once get different names; the greater one wins.
+        owner = f"{int(last[:8]) + 1:08d}-{secrets.token_hex(4)}.json"
+        taken = {"format": FORMAT, "snapshot": self.snapshot, "at": self._clock.now().isoformat()}
+        self._files.put_json(f"{folder}/{owner}", taken)
+        self._owner = owner
+
+    def _is_stale(self) -> bool:
+        owners = self._files.names(owners_folder(self.snapshot)) if self._owner else []
+        return bool(owners) and owners[-1] != self._owner
 
     def put_schema(
         self, object_name: str, schema: pa.Schema, describe: Mapping[str, Any] | None = None
@@ -243,8 +270,15 @@ class Writer:
         Raises:
             StoreError: nothing was committed; or another writer has this snapshot; or it is sealed.
         """
-        self._refuse_if_sealed()
-        return self._object(object_name).commit(parts, cursor, is_done=is_done, proof=proof)
+        self._refuse()
+        try:
+            return self._object(object_name).commit(parts, cursor, is_done=is_done, proof=proof)
+        except OtherWriter as err:
+            self._refuse()
+            if not self._owner:
+                raise
+            # A writer that this one replaced was just about to commit: nothing is lost but its time.
+            raise ResultsGone(f"{object_name}: a stopped process still wrote rows of it.") from err
 
     def prove(
         self, object_name: str, parts: Sequence[Part] = (), *, org_count: int | None = None
@@ -267,7 +301,7 @@ class Writer:
 
     def restart(self, object_name: str, cursor: Mapping[str, Any] | None = None) -> Progress:
         """Remove this snapshot's parts of an object and set its cursor, in one Delta commit."""
-        self._refuse_if_sealed()
+        self._refuse()
         return self._object(object_name).restart(cursor, self._clock)
 
     def seal(
@@ -299,10 +333,17 @@ class Writer:
                 sealed_at=self._clock.now(),
                 claimed=state,
             )
+            if self._is_stale():
+                raise StaleWriter(STALE)
             self._files.put_json(manifest_path(self.snapshot), manifest.as_json(), indent=1)
+            # What is sealed takes no commit from anybody.
+            for owner in self._files.names(owners_folder(self.snapshot)):
+                self._files.delete(f"{owners_folder(self.snapshot)}/{owner}")
             return manifest
 
-    def _refuse_if_sealed(self) -> None:
+    def _refuse(self) -> None:
+        if self._is_stale():
+            raise StaleWriter(STALE)
         if self._files.has(manifest_path(self.snapshot)):
             raise StoreError(f"snapshot {self.snapshot} is sealed. Start a new backup.")
 

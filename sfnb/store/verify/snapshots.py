@@ -21,7 +21,7 @@ from sfnb.store.manifest import (
     read_manifest,
     read_plan,
 )
-from sfnb.store.paths import manifest_path, plan_path, schema_path, table_path
+from sfnb.store.paths import manifest_path, owners_folder, plan_path, schema_path, table_path
 from sfnb.store.schema import read_schema
 from sfnb.store.verify.findings import Expected, Finding, Kind
 from sfnb.store.verify.tables import Table
@@ -70,6 +70,9 @@ class SnapshotCheck:
             self._note("not sealed: its backup is not finished")
         if self._expected:
             self._against_state(self._expected)
+        if not manifest:
+            owners = f"{owners_folder(self._snapshot)}/"
+            self._known |= {path for path in self._present if path.startswith(owners)}
         why = "a file that nothing names, left by an interrupted backup"
         for path in sorted(self._present - self._known):
             self.findings.append(Finding("orphan", why, self._snapshot, "", path))
