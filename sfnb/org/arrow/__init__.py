@@ -19,14 +19,13 @@ from sfnb.org.arrow.columns import (
     wider_schema,
 )
 from sfnb.org.arrow.csv import csv_batches
-from sfnb.org.arrow.json import QueryPage, json_batch, query_page
+from sfnb.org.arrow.json import QueryPage, query_page
 
 __all__ = [
     "Misfit",
     "QueryPage",
     "arrow_schema",
     "csv_batches",
-    "json_batch",
     "misfit_notes",
     "query_page",
     "readable_fields",

@@ -68,12 +68,6 @@ def query_page(body: bytes, columns: pa.Schema) -> QueryPage:
     return _careful(body, columns)
 
 
-def json_batch(body: bytes, columns: pa.Schema) -> tuple[pa.RecordBatch, int, bool]:
-    """The records of a query answer, its ``totalSize`` and ``done``; see ``query_page``."""
-    page = query_page(body, columns)
-    return page.batch, page.batch.num_rows if page.total is None else page.total, page.is_done
-
-
 def _fast(body: bytes, columns: pa.Schema) -> QueryPage:
     # Moments come as 2026-11-09T05:12:03.000+0000, which the JSON reader takes as text and a cast
     # understands.

@@ -16,7 +16,7 @@ from sfnb.model import FieldInfo, ObjectSchema
 from sfnb.org.arrow import (
     arrow_schema,
     csv_batches,
-    json_batch,
+    query_page,
 )
 from sfnb.org.arrow.csv import MAX_RECORD_BYTES
 
@@ -72,7 +72,7 @@ def test_text_that_looks_like_something_else_stays_text(name: str) -> None:
 
 
 @given(st.lists(TEXT, min_size=1, max_size=20))
-def test_both_roads_give_the_same_batch(names: list[str]) -> None:
+def test_both_readers_give_the_same_batch(names: list[str]) -> None:
     """A record read by REST equals the same record read by Bulk."""
     records = [
         {
@@ -89,19 +89,19 @@ def test_both_roads_give_the_same_batch(names: list[str]) -> None:
         for n, name in enumerate(names)
     ]
     body = json.dumps({"totalSize": len(names), "done": True, "records": records}).encode()
-    batch, total, is_done = json_batch(body, SCHEMA)
-    assert (total, is_done) == (len(names), True)
-    assert pa.Table.from_batches([batch]).equals(
+    answer = query_page(body, SCHEMA)
+    assert (answer.total, answer.is_done) == (len(names), True)
+    assert pa.Table.from_batches([answer.batch]).equals(
         read(page([row(name, n) for n, name in enumerate(names)]))
     )
 
 
-def test_null_and_empty_are_null_on_both_roads() -> None:
+def test_null_and_empty_are_null_for_both_readers() -> None:
     """In Bulk CSV they look the same, so they are the same."""
     from_csv = read(page([["a00000000000000001", "", "", "", "", "", "", ""]])).to_pylist()[0]
     record = dict.fromkeys([f.name for f in FIELDS]) | {"Id": "a00000000000000001", "Name": ""}
     body = json.dumps({"totalSize": 1, "done": True, "records": [record]}).encode()
-    assert from_csv == json_batch(body, SCHEMA)[0].to_pylist()[0]
+    assert from_csv == query_page(body, SCHEMA).batch.to_pylist()[0]
     assert set(from_csv.values()) == {"a00000000000000001", None}
 
 

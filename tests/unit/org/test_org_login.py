@@ -97,6 +97,14 @@ def test_soap_login_sends_password_and_token_as_one(
         ),
         (fault("sf:LOGIN_MUST_USE_SECURITY_TOKEN", "x"), LoginError, "--token-env"),
         (fault("UNSUPPORTED_API_VERSION", "x"), LoginError, "--client-id"),
+        (fault("TOTP_REQUIRED", "x"), LoginError, "multi-factor authentication"),
+        (fault("RESTRICTED_IP", "x"), LoginError, "IP ranges"),
+        (fault("PASSWORD_LOCKOUT", "x"), LoginError, "unlock the user"),
+        (fault("API_CURRENTLY_DISABLED", "x"), LoginError, "API Enabled"),
+        (fault("A_LATER_CODE\x1b[2J", "\x1b[31mx"), LoginError, "Login History"),
+        (soap_answer("http://[::1"), TransientError, "as no Salesforce org does"),
+        (soap_answer("file:///x"), TransientError, "as no Salesforce org does"),
+        (soap_answer("https://acme.example:99999"), TransientError, "as no Salesforce org does"),
         (fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), QuotaSignal, "used up"),
         (fault("SERVER_UNAVAILABLE", "x"), TransientError, "now"),
         (
@@ -133,6 +141,7 @@ def test_soap_refusals_say_what_to_do(
     assert says in str(caught.value)
     assert "pppp" not in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_oauth_flows_send_what_salesforce_asks_for(
