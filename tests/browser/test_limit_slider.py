@@ -140,7 +140,7 @@ def test_a_revoked_session_is_told(home: Home, lab: Server, open_lab: OpenNotebo
     home.tell("faults", {"match": "/services/oauth2/", "fault": "status503"})
     page.get_by_role("button", name="Read again").click()
     expect(page.locator(".sfnb-slider > .sfnb-problem")).to_contain_text(
-        "could not be asked", timeout=60_000
+        "did not answer", timeout=60_000
     )
     page.locator(".sfnb-percent").first.fill("45")
     page.get_by_role("button", name="Save", exact=True).click()
