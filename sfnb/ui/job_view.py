@@ -236,7 +236,7 @@ class JobView:
         if self.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS):
             return 1.0
         if not self.is_planned:
-            return None if self.state is JobState.RUNNING else 0.0
+            return None if self.state is JobState.RUNNING and self.is_held else 0.0
         if self._expected:
             return min(0.99, self._rows / self._expected)
         counts = self.counts

@@ -23,7 +23,7 @@ def forecast_frame(
 
     Returns:
         ``org``, ``api`` (string), ``at`` (datetime64[ns, UTC]), ``expected``, ``low``, ``high``
-        (Float64, units in the 24 hours before; four of five futures lie between ``low`` and
+        (Float64, units in the 24 hours before; 80 % of the possible futures lie between ``low`` and
         ``high``), ``max`` (Int64), ``days`` (Int64, over how many past days the others are known;
         0: only what comes back is known, and the band is a guess).
     """
