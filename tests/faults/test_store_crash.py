@@ -32,6 +32,7 @@ def back_up(store: OrgStore) -> None:
     """A backup as a runner does it, from wherever the store says that the last one stopped."""
     plan = a_plan(*OBJECTS)
     writer = store.reopen(plan.snapshot) if plan.snapshot in store.snapshots else store.begin(plan)
+    writer.take_over()
     for name in OBJECTS:
         writer.put_schema(name, SCHEMA, {"name": name})
         progress = writer.progress(name)
@@ -63,7 +64,7 @@ def what_is_stored(store: OrgStore) -> dict[str, Any]:
             for name in OBJECTS
         },
         "entries": {
-            name: (e.state, e.rows, e.deleted, e.parts, e.watermark)
+            name: (e.state, e.rows, e.deleted, e.parts, e.watermark, e.ids_digest, e.proof)
             for name, e in manifest.objects.items()
         },
     }

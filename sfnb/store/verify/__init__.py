@@ -30,7 +30,7 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
         expected: what the state database knows of snapshots. Without it, a snapshot that is gone
             without a trace is not missed, nor is the manifest of one.
 
-    Cost: reads every byte once; no calls.
+    Cost: reads every byte once, and the Ids again; no calls.
     """
     files = store.files
     by_snapshot = {e.snapshot: e for e in expected}
