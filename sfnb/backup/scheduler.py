@@ -45,13 +45,14 @@ from sfnb.errors import (
     TransientError,
 )
 from sfnb.model import ReaderName
+from sfnb.org.retry import TriesSpent
 from sfnb.store.tables import Writer
 
 FAILURES_LIMIT = 2
-"""How often one object is tried again after a failure that may pass, before it fails for this run."""
+"""Failures in a row that one object is forgiven; a call that was repeated until its tries were spent counts twice."""
 
-RETRY_AFTER_S = 20.0
-"""Before an object is tried again; the calls of a unit have been repeated within half a minute by then."""
+RETRY_AFTER_S = 5.0
+"""Before an object is tried again, for each failure."""
 
 RESTARTS_LIMIT = 2
 """How often one object starts again because its results are gone or its rows do not agree."""
@@ -308,10 +309,11 @@ class Scheduler:
             run.is_alone = True
             if is_shared:
                 continue  # each alone shows whose trouble it is
-            run.failures += 1
+            # A unit that has been repeated for half a minute needs less patience than one that has not.
+            run.failures += 2 if isinstance(err, TriesSpent) else 1
             run.not_before_s = self.clock.monotonic() + RETRY_AFTER_S * run.failures
             if run.failures > FAILURES_LIMIT:
-                self._take(run, [Fail(f"{err} Tried again {FAILURES_LIMIT} times.")])
+                self._take(run, [Fail(f"{err} It was tried again.")])
 
     # taking steps
 

@@ -229,6 +229,19 @@ def test_objects_of_shared_ids_and_hard_queries_are_whole(
         assert entries[name]["state"] == "complete" and entries[name]["rows"] > 0, name
 
 
+def test_values_that_fit_no_column_are_kept(org: RunningOrg, there: Connection) -> None:
+    """A fraction in an int widens its column, and it is said; a long keeps its digits; mixed values are text."""
+    summary = run(there, ["PlatformEventUsageMetric", "AccountHistory"])
+    assert summary["state"] == "completed", summary["objects"]
+    snapshot = there.snapshots[summary["snapshot"]]
+    metrics = snapshot.table("PlatformEventUsageMetric")
+    assert 12.5 in metrics.column("UsageType").to_pylist()
+    assert 9_007_199_254_740_993 in metrics.column("Value").to_pylist()
+    assert "UsageType" in summary["objects"]["PlatformEventUsageMetric"]["message"]
+    values = set(snapshot.table("AccountHistory").column("NewValue").to_pylist())
+    assert {"true", "50000.5", "text", "0123"} <= values
+
+
 def test_what_describe_says_is_in_the_plan(org: RunningOrg, there: Connection) -> None:
     """The plan knows beforehand which Ids cannot be sorted and which objects are read parent by parent."""
     plan = engine.plan(there, backup(objects=[*ODD, "CollaborationGroup"])).plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sfnb.backup.object_run import ObjectRun
@@ -30,6 +31,13 @@ from sfnb.errors import ObjectError
 
 _BAD_ID = {"INVALID_QUERY_FILTER_OPERATOR", "MALFORMED_ID", "MALFORMED_QUERY"}
 """How the org refuses an Id that cannot be one (SOQL guide, error codes)."""
+
+
+_SORT_REFUSAL = re.compile(
+    r"\bId\b.{0,20}can ?not be (sorted|filtered)|ORDER BY.{0,40}not (allowed|supported)",
+    re.IGNORECASE,
+)
+"""How the org refuses to sort or compare Ids: ``field 'Id' can not be sorted in a query call``."""
 
 
 class KeysetReader:
@@ -98,7 +106,7 @@ class KeysetReader:
         if run.cursor.get("after") and err.code in _BAD_ID:
             # The last row of the page before was none of this object's.
             return Restart(f"{run.name}: a page ended with a strange Id ({err}).")
-        if err.code == "UNORDERED":
+        if err.code == "UNORDERED" or _SORT_REFUSAL.search(str(err)):
             return Switch("locator", is_restart=True)
         if is_filter_refusal(str(err)):
             lookup = filter_field(str(err), run.schema)

@@ -1,0 +1,180 @@
+"""What the readers decide: pure steps from outcomes, also when rows come and go while they are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfnb.backup import units
+from sfnb.backup.object_run import ObjectRun
+from sfnb.backup.readers.bulk2 import Bulk2Reader
+from sfnb.backup.readers.keyset import KeysetReader
+from sfnb.backup.readers.locator import LocatorReader
+from sfnb.backup.readers.steps import Commit, Restart, Step, Switch
+from sfnb.backup.units import Counted, Query, RowsRead
+from sfnb.backup.ways import ALL_VERSIONS, Way, another_way, refused_fields
+from sfnb.clock import FakeClock
+from sfnb.errors import ObjectError, ResultsGone
+from sfnb.model import FieldInfo, ObjectSchema, ReaderName
+from sfnb.org.bulk2 import QueryJob
+from sfnb.store.log import Progress
+from sfnb.store.part_writer import PartTarget
+
+SCHEMA = ObjectSchema(
+    "Lead", (FieldInfo("Id", "id"), *(FieldInfo(f"F{n}__c", "string") for n in range(9)))
+)
+
+
+def object_run(
+    reader: ReaderName, cursor: dict[str, Any] | None = None, rows: int = 0
+) -> ObjectRun:
+    run = ObjectRun(SCHEMA, reader, None, 1.0, None, Progress(cursor=cursor, rows=rows, parts=1))
+    run.query = Query.of(SCHEMA, PartTarget("store", "20261122T043812Z-1a2b3c", "Lead", ()))
+    return run
+
+
+def after_a_page(left: int | None, rows: int = 2000) -> ObjectRun:
+    cursor = {"reader": "keyset", "after": "00QB", "from": "00QA", "rows": rows, "left": left}
+    return object_run("keyset", cursor, rows)
+
+
+def page(rows: int, total: int | None, *, is_done: bool = True) -> RowsRead:
+    return RowsRead((), is_done, rows, total, last_id="00QC")
+
+
+def step_of(steps: Any) -> Step:
+    (step,) = steps
+    return step  # type: ignore[no-any-return]
+
+
+@given(left=st.integers(0, 9000), total=st.integers(0, 9000))
+def test_only_a_page_with_less_left_than_announced_is_in_doubt(left: int, total: int) -> None:
+    """P9: rows that were inserted meanwhile are no reason for doubt; fewer rows left are counted first."""
+    reader, run = KeysetReader(), after_a_page(left)
+    (asked,) = reader.next_units(run)
+    steps = reader.outcome(run, asked, page(total, total))
+    if total >= left:
+        assert step_of(steps) == Commit((), step_of(steps).cursor, True, 2000 + total)  # type: ignore[union-attr]
+    else:
+        assert steps == ()
+        assert reader.next_units(run) == [units.CountRows("Lead", run.asks, "00QA", "00QB")]
+
+
+@pytest.mark.parametrize(("count", "is_lost"), [(1990, False), (2000, False), (2001, True)])
+def test_rows_deleted_meanwhile_are_no_loss(count: int, is_lost: bool) -> None:
+    """P9: the page before is counted: as many rows or fewer were deleted meanwhile, more were missed."""
+    reader, run = KeysetReader(), after_a_page(500)
+    (asked,) = reader.next_units(run)
+    reader.outcome(run, asked, page(400, 400))
+    (counting,) = reader.next_units(run)
+    step = step_of(reader.outcome(run, counting, Counted(count)))
+    assert isinstance(step, Restart if is_lost else Commit)
+    if isinstance(step, Commit):
+        assert step.is_done and step.org_count == 2400
+
+
+def test_an_org_that_counts_nothing_is_asked_from_the_start() -> None:
+    """P9: where the doubt cannot be settled by a count, the object is read again."""
+    reader, run = KeysetReader(), after_a_page(500)
+    (asked,) = reader.next_units(run)
+    reader.outcome(run, asked, page(400, 400))
+    assert isinstance(reader.refused(run, ObjectError("no count", code="MALFORMED_QUERY")), Restart)
+
+
+def test_ids_that_cannot_be_sorted_go_by_a_cursor() -> None:
+    """A refusal to sort by Id is a reason to page by locators."""
+    err = ObjectError("Lead: field 'Id' can not be sorted in a query call (MALFORMED_QUERY).")
+    step = KeysetReader().refused(object_run("keyset"), err)
+    assert step == Switch("locator", is_restart=True)
+
+
+@pytest.mark.parametrize(("now", "is_lost"), [(90, False), (100, True)])
+def test_a_cursor_that_ends_early_is_counted(now: int, is_lost: bool) -> None:
+    """P9: a query cursor with fewer rows than it had counted is right only if so many are left now."""
+    reader, run = LocatorReader(), object_run("locator", {"total": 100, "next": "/q-50"}, 50)
+    (asked,) = reader.next_units(run)
+    assert reader.outcome(run, asked, page(40, 100)) == ()
+    (counting,) = reader.next_units(run)
+    step = step_of(reader.outcome(run, counting, Counted(now)))
+    assert isinstance(step, Restart if is_lost else Commit)
+
+
+def test_a_cursor_that_repeats_is_noticed() -> None:
+    """P9: the same address twice, or more rows than counted, is no end of the object."""
+    reader, run = LocatorReader(), object_run("locator", {"total": None, "next": "/q-1"}, 50)
+    (asked,) = reader.next_units(run)
+    again = RowsRead((), False, 10, None, next_path="/q-2")
+    reader.outcome(run, asked, again)
+    with pytest.raises(ResultsGone, match="repeat"):
+        reader.outcome(run, asked, again)
+    more = LocatorReader()
+    with pytest.raises(ResultsGone, match="counts 20 rows"):
+        more.outcome(object_run("locator", {"total": 20}, 15), asked, page(6, 20))
+
+
+def complete(reader: Bulk2Reader, run: ObjectRun, rows: int) -> units.Unit:
+    """The first result page of a job that has completed."""
+    (poll,) = reader.next_units(run)
+    reader.outcome(run, poll, QueryJob("750A", "JobComplete", "Lead", rows))
+    return reader.next_units(run)[0]
+
+
+def test_result_pages_are_committed_in_their_order() -> None:
+    """P2: a page that arrives before the one ahead of it waits, since a cursor is the page after."""
+    cursor = {"reader": "bulk2", "job": "750A", "locator": "", "pages": 0}
+    reader, run = Bulk2Reader(FakeClock()), object_run("bulk2", cursor)
+    first = complete(reader, run, 30)
+    assert isinstance(first, units.ResultPage)
+    reader.opened(run, first, "L2")
+    (second,) = reader.next_units(run)
+    assert isinstance(second, units.ResultPage) and second.locator == "L2"
+    assert list(reader.outcome(run, second, units.ResultRead((), 10, None))) == []
+    steps = reader.outcome(run, first, units.ResultRead((), 20, "L2"))
+    assert [
+        (s.cursor["locator"], s.is_done, s.org_count) for s in steps if isinstance(s, Commit)
+    ] == [
+        ("L2", False, 30),
+        ("", True, 30),
+    ]
+
+
+def test_a_locator_is_read_once() -> None:
+    """P9: a result page that names one already read would go round in circles."""
+    cursor = {"reader": "bulk2", "job": "750A", "locator": "", "pages": 0}
+    reader, run = Bulk2Reader(FakeClock()), object_run("bulk2", cursor)
+    first = complete(reader, run, 30)
+    assert isinstance(first, units.ResultPage)
+    reader.opened(run, first, "")
+    with pytest.raises(ResultsGone, match="was read already"):
+        reader.next_units(run)
+
+
+def test_a_refusal_leads_to_another_way() -> None:
+    """Each refusal that a query can get around gives a new way, and no way is tried for ever."""
+    gone = ObjectError("Lead: No such column 'F3__c' on entity 'Lead'.", code="INVALID_FIELD")
+    assert refused_fields(gone, SCHEMA) == {"F3__c"}
+    without = another_way(Way(), SCHEMA, gone)
+    assert without == Way(without=frozenset({"F3__c"}))
+    assert another_way(without or Way(), SCHEMA, gone) is None
+    too_much = ObjectError("too much", code="QUERY_TOO_COMPLICATED")
+    way, halvings = Way(), 0
+    while (following := another_way(way, SCHEMA, too_much)) is not None:
+        way, halvings = following, halvings + 1
+    assert halvings == 4 and way.groups == 16
+    for number in (1, 2, 4, 16):
+        spread = Way(groups=number).spread(SCHEMA.fields)
+        assert all(fields[0].name == "Id" for fields in spread)
+        others = sorted(f.name for fields in spread for f in fields[1:])
+        assert others == sorted(f.name for f in SCHEMA.fields[1:])
+
+
+def test_a_way_comes_back_from_its_cursor() -> None:
+    """P2: a resumed backup asks as the one before did; the usual way leaves no trace in a cursor."""
+    way = Way("F1__c = 'x'", frozenset({"F2__c"}), 4, {"F3__c": "string"})
+    assert Way.of(SCHEMA, {"way": way.as_json()}) == way
+    assert Way.of(SCHEMA, {}) == Way() and Way().as_json() == {}
+    articles = ObjectSchema("Help__kav", (*SCHEMA.fields, FieldInfo("IsLatestVersion", "boolean")))
+    assert Way.of(articles, {}).where == ALL_VERSIONS
