@@ -121,7 +121,7 @@ class JobHandle:
     org: Connection
     job_id: str
     _options: RunOptions
-    _fan: events.EventFan
+    _listeners: events.EventFan
     _thread: threading.Thread = field(init=False)
     _outcome: dict[str, Any] = field(default_factory=dict)
 
@@ -129,7 +129,7 @@ class JobHandle:
         self._start()
 
     def _start(self) -> None:
-        loop = _loop(self.org, {**self._options, "emit": self._fan})
+        loop = _loop(self.org, {**self._options, "emit": self._listeners})
         self._outcome.clear()
 
         def work() -> None:
@@ -143,7 +143,7 @@ class JobHandle:
 
     def listen(self, sink: events.Sink) -> Callable[[], None]:
         """Have ``sink`` hear the job's events from now on, on the job's threads; the result ends that."""
-        return self._fan.add(sink)
+        return self._listeners.add(sink)
 
     @property
     def state(self) -> JobState:

@@ -86,7 +86,7 @@ class QuotaSignal(BaseException):
     Args:
         api: the budget that is used up (``api``, ``bulk``, ``bulk2``, ``bulk2_mb``).
         used: what the org last told, plus what sfnb has sent since; -1 when unknown.
-        in_flight: what is reserved by calls under way, in every process.
+        in_flight: what is reserved by calls in flight, in every process.
         maximum: the org's allocation in 24 hours; -1 when unknown.
         threshold: where jobs stop, in the budget's unit; -1 when unknown.
         reason: one sentence for people.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 @dataclass
 class Discovery:
     """
-    What the org has told so far. It survives a pause: asking goes on where it stopped, nothing is asked twice.
+    What the org has answered so far. It survives a pause: nothing is requested twice.
 
     Args:
         objects: the objects wanted; None: all.

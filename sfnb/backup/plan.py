@@ -285,7 +285,7 @@ def first_pause(price: Price, standing: Mapping[Api, BudgetStatus]) -> list[str]
             continue
         if not budget.is_known:
             sentences.append(
-                f"{api}: the org's use is not known yet; the job will ask, and pause if it is not told"
+                f"{api}: the org's usage is not known yet. The job reads it first, and pauses if it cannot"
             )
         elif budget.used + budget.in_flight + amount > budget.threshold:
             left = max(0, budget.threshold - budget.used - budget.in_flight)

@@ -72,7 +72,7 @@ class Control:
         Let a job go on: end what a person asked of it, and the pause it is in.
 
         Returns:
-            ``is_asked`` when a process runs it, which goes on by itself. Else the caller runs it.
+            ``is_asked`` when a process runs it, which continues. Else the caller runs it.
 
         Raises:
             CallerError: it has ended for good, or belongs to another org.
@@ -122,7 +122,7 @@ class Control:
         jobs.want(job.job_id, None)
         jobs.update(job.job_id, state=JobState.CANCELLED)
         event = events.JobStateChanged(job.job_id, now, JobState.CANCELLED, events.CANCELLED)
-        jobs.add_event(job.job_id, now, type(event).__name__, events.as_told(event))
+        jobs.add_event(job.job_id, now, type(event).__name__, events.payload_of(event))
 
 
 def _ended(job: Job, what: str) -> CallerError:

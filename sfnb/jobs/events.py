@@ -66,7 +66,7 @@ class ObjectLeftOut(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobPaused(Event):
-    """The job stopped sending; the org is asked again at ``next_check_at`` (None: nobody waits)."""
+    """The job stopped sending; the org is checked again at ``next_check_at`` (None: nobody waits)."""
 
     pause: Pause
     threshold: int
@@ -148,7 +148,7 @@ KEPT: tuple[type[Event], ...] = (
 """Events that are kept in the state. How far an object is, is not: ``job_objects`` says that."""
 
 
-def as_told(event: Event) -> dict[str, Any]:
+def payload_of(event: Event) -> dict[str, Any]:
     """The event's own fields as JSON values."""
     return {
         f.name: _plain(getattr(event, f.name))
@@ -157,12 +157,12 @@ def as_told(event: Event) -> dict[str, Any]:
     }
 
 
-def parse_told(job_id: str, at: datetime, kind: str, told: Mapping[str, Any]) -> Event | None:
+def parse_payload(job_id: str, at: datetime, kind: str, payload: Mapping[str, Any]) -> Event | None:
     """The event that was kept; None for one that only a newer sfnb knows."""
     kinds = {known.__name__: known for known in KEPT}
     if kind not in kinds:
         return None
-    values = _renamed(told)
+    values = _renamed(payload)
     if "pause" in values:
         pause = _renamed(values["pause"])
         values["pause"] = Pause(
@@ -175,10 +175,10 @@ def parse_told(job_id: str, at: datetime, kind: str, told: Mapping[str, Any]) ->
     return kinds[kind](job_id, at, **values)
 
 
-def _renamed(told: Mapping[str, Any]) -> dict[str, Any]:
+def _renamed(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The values under today's names: up to sfnb 0.1 two were called ``object`` and ``max``."""
     today = {"object": "object_name", "max": "maximum"}
-    return {today.get(name, name): value for name, value in told.items()}
+    return {today.get(name, name): value for name, value in payload.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -125,7 +125,7 @@ class JobLoop:
         """Keep the event for screens elsewhere, and hand it on."""
         if isinstance(event, events.KEPT):
             self.state.jobs.add_event(
-                self._job_id, event.at, type(event).__name__, events.as_told(event)
+                self._job_id, event.at, type(event).__name__, events.payload_of(event)
             )
         self.emit(event)
 

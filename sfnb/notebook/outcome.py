@@ -42,7 +42,7 @@ def outcome_of(run: Run) -> Outcome:
     org, summary = run.org, run.summary()
     planned: events.JobPlanned | None = None
     for kept in org.state.jobs.events(run.job_id):
-        event = events.parse_told(run.job_id, kept.at, kept.kind, kept.told)
+        event = events.parse_payload(run.job_id, kept.at, kept.kind, kept.payload)
         planned = event if isinstance(event, events.JobPlanned) else planned
     deleted = 0
     if summary["snapshot"]:

@@ -73,7 +73,7 @@ def append(
     new: int,
     reason: str,
 ) -> AuditEntry:
-    """Write one line, in the transaction of the change that it tells of."""
+    """Write one line, in the transaction of the change that it names."""
     head = connection.execute(select(schema.audit_head).with_for_update()).one_or_none()
     if head is None:
         raise StoreError(

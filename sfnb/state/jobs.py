@@ -66,13 +66,13 @@ class JobObject:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldEvent:
-    """Something that happened to a job, as it is kept. ``number`` grows with time; ``told`` are JSON values."""
+class SavedEvent:
+    """Something that happened to a job, as it is kept. ``number`` grows with time; ``payload`` has JSON values."""
 
     number: int
     at: datetime
     kind: str
-    told: Mapping[str, Any]
+    payload: Mapping[str, Any]
 
 
 class Jobs:
@@ -242,13 +242,13 @@ class Jobs:
 
     # ------------------------------------------------------------------------------------------------------- events
 
-    def add_event(self, job_id: str, at: datetime, kind: str, told: Mapping[str, Any]) -> None:
+    def add_event(self, job_id: str, at: datetime, kind: str, payload: Mapping[str, Any]) -> None:
         """Keep what happened to the job, for screens that follow it from elsewhere."""
-        row = {"job_id": job_id, "at": at, "kind": kind, "told": dict(told)}
+        row = {"job_id": job_id, "at": at, "kind": kind, "told": dict(payload)}
         with self._database.write() as connection:
             connection.execute(insert(schema.job_events), row)
 
-    def events(self, job_id: str, *, after: int = 0) -> list[ToldEvent]:
+    def events(self, job_id: str, *, after: int = 0) -> list[SavedEvent]:
         """What happened to the job since event number ``after``, oldest first."""
         table = schema.job_events
         query = (
@@ -256,7 +256,8 @@ class Jobs:
         )
         with self._database.read() as connection:
             return [
-                ToldEvent(row.id, row.at, row.kind, row.told) for row in connection.execute(query)
+                SavedEvent(row.id, row.at, row.kind, row._mapping[table.c["told"]])
+                for row in connection.execute(query)
             ]
 
     # ------------------------------------------------------------------------------------------------------- asking
@@ -293,7 +294,9 @@ class Jobs:
                     "or pause or cancel it."
                 )
             if not is_to_end:
-                _refuse_overlap(connection, row.org, row.org_id, row.objects, now, besides=job_id)
+                _refuse_overlap(
+                    connection, row.org, row.org_id, row.objects, now, except_job=job_id
+                )
             columns = lease.new_columns(now, is_running=True)
             connection.execute(
                 update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**columns)
@@ -333,7 +336,7 @@ def _refuse_overlap(
     objects: Iterable[str] | None,
     now: datetime,
     *,
-    besides: str | None = None,
+    except_job: str | None = None,
 ) -> None:
     """Two jobs that read one object would spend twice and write one table at once."""
     table = schema.jobs
@@ -342,7 +345,7 @@ def _refuse_overlap(
         table.c.org_id == org_id, table.c.state.not_in(ended), table.c.lease_token.is_not(None)
     )
     for row in connection.execute(query).all():
-        if row.job_id == besides or lease.holder(row, now) is None:
+        if row.job_id == except_job or lease.holder(row, now) is None:
             continue
         if objects is None or row.objects is None:
             common = list(objects or row.objects or [])

@@ -95,7 +95,7 @@ class JobPanel(Screen):
         news = False
         for kept in jobs.events(self.job_id, after=self._event_number):
             self._event_number = kept.number
-            event = events.parse_told(self.job_id, kept.at, kept.kind, kept.told)
+            event = events.parse_payload(self.job_id, kept.at, kept.kind, kept.payload)
             if event is not None and is_new:
                 self._view.apply(event)
                 news = True

@@ -153,7 +153,7 @@ job = jobs.create("backup", "demo", org.org_id, {}, ["Nothing"])
 jobs.update(job.job_id, state=JobState.RUNNING)
 names = [f"Object_{n:03}" for n in range(800)]
 plan = events.JobPlanned(job.job_id, now, "20261122T043812Z-1a2b3c", dict.fromkeys(names, 1000), {})
-jobs.add_event(job.job_id, now, "JobPlanned", events.as_told(plan))
+jobs.add_event(job.job_id, now, "JobPlanned", events.payload_of(plan))
 for name in names[:3]:
     jobs.set_object(job.job_id, name, ObjectState.UNTOUCHED, 0, 1, f"no access to <b>{name}</b>")
 for name in names[3:43]:

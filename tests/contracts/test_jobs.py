@@ -192,7 +192,7 @@ def test_cancelling_a_job_that_nobody_runs_ends_it(state: State, clock: FakeCloc
     assert sealed == [job.job_id] and not done.is_asked and "Bulk jobs were left" in done.says
     assert not after.is_held
     (event,) = state.jobs.events(job.job_id)
-    assert event.kind == "JobStateChanged" and event.told["state"] == "cancelled"
+    assert event.kind == "JobStateChanged" and event.payload["state"] == "cancelled"
     with pytest.raises(CallerError, match="is cancelled; there is nothing to cancel"):
         control.cancel(job.job_id)
 

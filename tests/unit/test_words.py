@@ -67,15 +67,7 @@ KEPT = {
 """Where an old word is read on purpose, and why."""
 
 PENDING: set[str] = {
-    "sfnb/backup",
-    "sfnb/engine.py",
-    "sfnb/errors.py",
-    "sfnb/jobs",
-    "sfnb/notebook",
     "sfnb/quota",
-    "sfnb/state",
-    "sfnb/ui",
-    "sfnb/usage",
 }
 """Rooms that still have old words; an owner who has finished takes his out. To be empty."""
 

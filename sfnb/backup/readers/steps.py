@@ -75,7 +75,7 @@ class Reader(Protocol):
     """
     One way to read objects. It keeps what it needs by object; only the deciding thread calls it.
 
-    A reader is asked for units when its object begins, after each outcome, and at ``run.wake_at_s``.
+    The scheduler requests units when its object begins, after each outcome, and at ``run.wake_at_s``.
     """
 
     def next_units(self, run: ObjectRun) -> Sequence[Unit]:

@@ -33,13 +33,13 @@ EVENTS = [
 def test_a_kept_event_comes_back_as_it_was(tmp_path: Path, event: events.Event) -> None:
     """What another process reads of an event is the event."""
     with open_state(f"sqlite:///{tmp_path / 'state.db'}", clock=FakeClock()) as state:
-        state.jobs.add_event("j", event.at, type(event).__name__, events.as_told(event))
+        state.jobs.add_event("j", event.at, type(event).__name__, events.payload_of(event))
         (kept,) = state.jobs.events("j")
-        assert events.parse_told("j", kept.at, kept.kind, kept.told) == event
+        assert events.parse_payload("j", kept.at, kept.kind, kept.payload) == event
         assert state.jobs.events("j", after=kept.number) == []
 
 
 def test_every_kept_kind_is_in_this_test() -> None:
     """A new kept event is added to the list above."""
     assert {type(event) for event in EVENTS} == set(events.KEPT)
-    assert events.parse_told("j", AT, "FromTomorrow", {}) is None
+    assert events.parse_payload("j", AT, "FromTomorrow", {}) is None

@@ -91,7 +91,7 @@ def test_a_paused_job_and_the_slider_tell_what_is_foreseen(org: Connection) -> N
     told = events.JobPaused(job_id, pause.at, pause, 150, org.clock.now() + timedelta(minutes=30))
     with org.state.jobs.lease(job_id):
         org.state.jobs.update(job_id, state=JobState.PAUSED)
-        org.state.jobs.add_event(job_id, told.at, "JobPaused", events.as_told(told))
+        org.state.jobs.add_event(job_id, told.at, "JobPaused", events.payload_of(told))
         lines = widgets.job_panel(job_id, org=org).view()["head"]["pause"]
     assert "Next check at" in lines[2]
     assert lines[3].startswith("Judging by the last days, it resumes about")
@@ -142,7 +142,7 @@ def test_what_the_org_says_is_text(org: Connection) -> None:
     failed = events.ObjectFailed(
         job.job_id, org.clock.now(), "Account", "<script>alert(1)</script>"
     )
-    org.state.jobs.add_event(job.job_id, failed.at, "ObjectFailed", events.as_told(failed))
+    org.state.jobs.add_event(job.job_id, failed.at, "ObjectFailed", events.payload_of(failed))
     org.state.jobs.set_object(job.job_id, "Account", ObjectState.UNTOUCHED, 0, 1, failed.message)
     html = widgets.job_panel(job.job_id, org=org).html()
     assert "<script>" not in html and "&lt;script&gt;" in html
