@@ -42,10 +42,10 @@ LEASE_RENEWAL_S = 10.0
 """A lease lasts a minute; another host may take a job over after that."""
 
 FIRST_AWAY_S = 30.0
-"""Before an org that is away is asked again; the interval doubles up to ``poll_s``."""
+"""Before an org that is away is checked again; the interval doubles up to ``poll_s``."""
 
 QUIET_S = 600.0
-"""After so long without trouble, an org that is away is asked again as soon as the first time."""
+"""After so long without trouble, an org that is away is checked again as soon as the first time."""
 
 LOOK_S = 1.0
 """While paused, so often the limit and the job's wanted state are read. Neither costs a call."""
