@@ -137,6 +137,7 @@ def test_a_job_outlives_page_and_dashboard(
     home: Home, open_place: Callable[..., Page], tmp_path: Path
 ) -> None:
     """Over the limit a job starts paused; it waits without the dashboard; a new page attaches, and raises the limit."""
+    home.sfnb("limit", "demo", "50")
     home.tell("quota", {"spend": {"api": 7_600}})
     server = start_dashboard(home, tmp_path / "first")
     try:
