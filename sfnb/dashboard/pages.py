@@ -59,12 +59,10 @@ class Part:
     def _run(self) -> None:
         loop = IOLoop(make_current=True)
         with self._lock:
-            if self._is_closed:
-                return
             self._loop = loop
         kernel.live_on(loop)
         try:
-            if self._is_made():
+            if not self._is_closed and self._is_made():
                 loop.start()
         finally:
             with self._lock:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
@@ -117,14 +117,15 @@ class ReportHandler(Guarded):
     async def get(self, name: str) -> None:
         try:
             loop = asyncio.get_running_loop()
-            text = await loop.run_in_executor(None, self.makes.report, unquote(name))
+            text = await loop.run_in_executor(None, self.makes.report, name)
         except SfnbError as err:
             self.set_status(404)
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.finish(str(err))
             return
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Content-Disposition", f'attachment; filename="usage-{name}.html"')
+        plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+        self.set_header("Content-Disposition", f'attachment; filename="usage-{plain}.html"')
         self.finish(text)
 
 
