@@ -45,7 +45,7 @@ def dashboard(app: App, port: int | None, browser: bool) -> int:
         click.echo("Ctrl-C ends it; backups that were started there go on.")
         threading.Thread(target=_load, name="sfnb-load", daemon=True).start()
         if browser:
-            webbrowser.open(_way_in(folder, with_key).as_uri())
+            webbrowser.open(way_in(folder, with_key).as_uri())
 
     try:
         asyncio.run(serve(makes, port=PORT if port is None else port, ready=ready))
@@ -63,7 +63,7 @@ def _load() -> None:
     import sfnb.usage.review  # noqa: F401
 
 
-def _way_in(folder: Path, address: str) -> Path:
+def way_in(folder: Path, address: str) -> Path:
     """A file that leads to the page. The address itself would show the key to who lists processes."""
     path = private_file(private_folder(folder) / "open.html")
     target = escape(address, quote=True)

@@ -101,8 +101,10 @@ class PageHandler(Guarded):
 
     def get(self) -> None:
         if self.get_query_argument("token", None) is not None:
+            # Lax, not Strict: the command opens a file that leads here, which counts as another site. Lax is
+            # sent when a person goes to the page, never by another site's frame, script or WebSocket.
             self.set_cookie(
-                self.key.cookie, self.key.value, httponly=True, samesite="Strict", path="/"
+                self.key.cookie, self.key.value, httponly=True, samesite="Lax", path="/"
             )
             # The token leaves the address bar, so that it is in no bookmark and on no picture of the screen.
             self.redirect(self.request.path)

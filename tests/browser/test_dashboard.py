@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from sfnb.cli.dashboard import way_in
 from tests.browser.conftest import Home, Server, end, serve
 from tests.browser.test_accessibility import axe
 
@@ -83,6 +84,14 @@ def test_from_the_front_door_to_a_finished_backup(
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
     for code in ("import ", "org.snapshots", "DataFrame", "Traceback"):
         expect(page.get_by_text(code)).to_have_count(0)
+
+
+def test_the_command_opens_the_page(dashboard: Server, open_page: NewPage, tmp_path: Path) -> None:
+    """The file that the command opens in the browser leads in, and the key leaves the address."""
+    page = open_page()
+    page.goto(way_in(tmp_path, f"{dashboard.url}/?token={dashboard.token}").as_uri())
+    loaded(page)
+    assert page.evaluate("location.href") == f"{dashboard.url}/org/demo/usage"
 
 
 def test_places_have_addresses(open_place: Callable[..., Page]) -> None:

@@ -48,7 +48,7 @@ def test_the_token_becomes_a_cookie(dashboard: Dashboard) -> None:
     assert answer.headers["Location"] == "/"
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
+    assert "SameSite=Lax" in cookie
     assert dashboard.address.split("token=")[1] not in cookie
 
 
