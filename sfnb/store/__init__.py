@@ -12,19 +12,24 @@ removes it;
 The state database has no say here: the Delta logs alone decide which rows exist.
 Importing this package loads neither pandas nor duckdb. docs/format.md describes the files.
 
-=================  ====================================================================
+=================  ============================================================================
 ``files``          where the bytes are: a folder or an object store; errors in words
+``paths``          where each file of an org is (pure)
 ``formats``        the format number, and the refusal of a newer one
 ``parts``          rows as Parquet
 ``part_writer``    the worker's half of writing: rows become parts, in any process
-``columns``        what a table's columns are from snapshot to snapshot (pure)
+``columns``        types and columns of a table (pure)
+``layout``         which column holds a field, also after it was retyped (pure)
 ``schema``         an object's columns in one snapshot
-``log``            what the Delta logs say
+``log``            what the Delta logs say; ``actions``: every action of a commit (pure)
+``keys``           digests of Ids, and whether they are distinct (pure)
+``proof``          whether an object is complete
 ``manifest``       plan and manifest of a snapshot
 ``objects``        the deciding thread's half: one object's commits
-``tables``         the FACE for writing
-``snapshots``      the FACE for reading
-``views``          records as frames, SQL, CSV, Parquet; ``pages``: page by page
+``tables``         where writing begins: a store, an org in it, a snapshot's writer
+``snapshots``      where reading begins: an org's snapshots
+``orgs``           which orgs a store holds
+``views``          records as frames, SQL, CSV, Parquet; ``pages``: page by page; ``text``
 ``verify``         whether the store still is what was written
-=================  ====================================================================
+=================  ============================================================================
 """
