@@ -50,7 +50,7 @@ PATIENCE_S = 30.0
 """How long a change of the file waits for another process's, which takes milliseconds."""
 
 NEWEST_API_VERSION = "66.0"
-"""The newest REST API version sfnb was tested with (Spring '26). An older org is asked in its own newest."""
+"""The newest REST API version sfnb was tested with (Spring '26). Older orgs use their own newest."""
 
 LoginKind = Literal["token", "password", "client", "jwt", "refresh", "sf"]
 """How sfnb logs in to an org: see the classes of ``org/credentials.py``."""

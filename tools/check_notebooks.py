@@ -1,4 +1,4 @@
-"""Runs every notebook against a demo org with nbval: no cell may fail, tagged cells print what they did before."""
+"""Runs every notebook against a demo org with nbval: no cell may fail, tagged cells print the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> int:
         if started.returncode:
             return started.returncode
         try:
-            # Warnings of Jupyter's own are not ours to mend; those of our tests are errors in pytest's own step.
+            # Jupyter's own warnings are ignored here; those of our tests are errors in the step tests.
             pytest = [
                 sys.executable,
                 "-m",

@@ -1,4 +1,4 @@
-"""Builds the wheel, installs it into an environment without the checkout, and backs up a demo org with it."""
+"""Builds the wheel, installs it into an environment without the checkout, and runs a backup."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """
-Installs the npm clients of Salesforce that ``tests/conformance`` drives: jsforce and the sf command line.
+Installs the npm clients that ``tests/conformance`` drives: jsforce and the sf command line.
 
-They land in ``tools/clients/node_modules``, exactly as package-lock.json says. On 64-bit Linux they bring a Node of
-their own along; elsewhere the system's Node is used if it is new enough. Where they cannot be installed, this says
-why and does not fail; the tests that need them are skipped with the same reason.
+They go to ``tools/clients/node_modules``, exactly as package-lock.json says. On 64-bit Linux they
+bring their own Node; elsewhere the system's Node is used if it is new enough. Where they cannot be
+installed, this says why and does not fail; the tests that need them are skipped with that reason.
 """
 
 from __future__ import annotations

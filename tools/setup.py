@@ -1,5 +1,5 @@
 """
-Creates the virtual environment: ``python3 tools/setup.py .venv``. Needs Python 3.11 to 3.13 and nothing else.
+Creates the virtual environment: ``python3 tools/setup.py .venv``. Needs only Python 3.11 to 3.13.
 
 Installs exactly the versions in requirements.lock, then sfnb itself, editable.
 """

@@ -1,5 +1,6 @@
 """
-Installs what the tests need other than Python packages: on Debian, as root. Elsewhere it reports what is missing.
+Installs what the tests need other than Python packages: on Debian, as root. Elsewhere it reports
+what is missing.
 
 Tests that lack something are skipped with that reason; nothing else depends on it.
 """

@@ -1,4 +1,4 @@
-"""The command `sfnb`: puts the commands together and turns errors into one sentence and an exit code."""
+"""The command `sfnb`: all commands, and errors as one sentence and an exit code."""
 
 from __future__ import annotations
 
