@@ -157,6 +157,7 @@ def test_the_browser_opens_pages_and_refuses_in_words(org: Connection) -> None:
         in (browser.heard({"kind": "page", "offset": 0, "limit": 5}) or {})["says"]
     )
     (snapshot,) = browser.view()["snapshots"]
+    assert snapshot["label"].split(" · ")[1:] == ["complete", snapshot["id"]]
     told = browser.heard({"kind": "objects", "snapshot": snapshot["id"]}) or {}
     assert [one["name"] for one in told["objects"]] == ["Contact"]
     opened = browser.heard({"kind": "open", "object": "Contact"}) or {}
@@ -186,3 +187,15 @@ def test_a_chart_tells_gaps_and_words() -> None:
     svg = usage_svg([*hours, Hour(now - timedelta(days=9), 99, 0, 50)], now=now)
     assert svg.count('<rect class="own"') == 2
     assert "now 4.5 % of the maximum, 1.5 % by sfnb; highest 30.0 %" in svg
+
+
+def test_an_unfinished_snapshot_is_marked_in_the_list(org: Connection) -> None:
+    """P3: what is not sealed says so where it is chosen, not only once it is opened."""
+
+    def stop(event: events.Event) -> None:
+        if isinstance(event, events.ObjectProgress):
+            org.state.jobs.want(event.job_id, "pause")
+
+    engine.run(org, engine.backup(objects=["Contact", "Case"]), on_pause="exit", emit=stop)
+    (snapshot,) = widgets.snapshot_browser(org).view()["snapshots"]
+    assert snapshot["label"].split(" · ")[1] == "partial, not finished"
