@@ -111,8 +111,6 @@ class Page:
         stream: the CSV, decoded, read straight from the connection.
         rows: how many records are in it; None when the org does not say.
         next_locator: where the next page starts; None after the last one.
-        is_last_certain: False when the header was missing. ``next_locator`` is then None, and only
-            the job's row count shows whether rows are missing.
     """
 
     def __init__(self, response: requests.Response, clock: Clock) -> None:
@@ -122,7 +120,6 @@ class Page:
         locator = response.headers.get("Sforce-Locator")
         # After the last page the header is the text "null" (Bulk API 2.0 guide, Get Results).
         self.next_locator = None if locator in (None, "", "null") else locator
-        self.is_last_certain = bool(locator)
 
     def __enter__(self) -> Self:
         return self

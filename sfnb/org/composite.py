@@ -10,22 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.errors import QuotaSignal, SfnbError, TransientError
 from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
-from sfnb.org.prices import MAX_SUBREQUESTS
 from sfnb.org.refusals import refusal_of
-
-MAX_QUERIES = 5
-"""Subrequests that are queries or collections, of one composite call."""
-
-_QUERY_URL = re.compile(
-    r"/services/data/v[\d.]+/(?:query|queryAll|composite/sobjects)\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +37,6 @@ class SubRequest:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def is_query(self) -> bool:
-        return _QUERY_URL.match(self.url) is not None
-
 
 @dataclass(frozen=True, slots=True)
 class SubResponse:
@@ -61,35 +49,6 @@ class SubResponse:
     def refusal(self, what: str) -> SfnbError | QuotaSignal | None:
         """The error that this answer means; None when it is good. ``what`` names the call."""
         return refusal_of(self.status, {}, self.body, what=what)
-
-
-def group_subrequests(
-    subrequests: Iterable[SubRequest],
-    *,
-    max_size: int = MAX_SUBREQUESTS,
-    max_queries: int = MAX_QUERIES,
-) -> list[list[SubRequest]]:
-    """The subrequests in as few calls as possible; queries and others share a call."""
-    groups: list[list[SubRequest]] = []
-    open_for = {
-        True: 0,
-        False: 0,
-    }  # the first group that may still have room, for queries and for others
-    queries: list[int] = []
-    for sub in subrequests:
-        at = open_for[sub.is_query]
-        while at < len(groups) and (
-            len(groups[at]) >= max_size
-            or (sub.is_query and queries[at] >= min(max_queries, max_size))
-        ):
-            at += 1
-        if at == len(groups):
-            groups.append([])
-            queries.append(0)
-        groups[at].append(sub)
-        queries[at] += sub.is_query
-        open_for[sub.is_query] = at
-    return groups
 
 
 def fetch_composite(org: OrgClient, subrequests: Sequence[SubRequest]) -> list[SubResponse]:

@@ -14,7 +14,7 @@ from sfnb.model import ObjectInfo, ObjectSchema
 from sfnb.org import bulk2
 from sfnb.org.check import check, clock_skew_s
 from sfnb.org.client import OrgClient
-from sfnb.org.composite import SubRequest, cut_composite, fetch_composite, group_subrequests
+from sfnb.org.composite import SubRequest, cut_composite, fetch_composite
 from sfnb.org.describe import fetch_counts, fetch_objects, fetch_schemas, split_names
 from sfnb.org.ids import to18
 from tests.unit.org.scripted import DATA, LIMITS, Answer, Asked, ScriptedOrg
@@ -99,19 +99,6 @@ def test_a_broken_composite_answer_is_transient(text: bytes) -> None:
     """An answer that ends early, or is something else, is tried again and never taken for an empty one."""
     with pytest.raises(TransientError):
         cut_composite(text)
-
-
-@given(st.lists(st.booleans(), max_size=120))
-def test_groups_fill_calls_and_keep_within_salesforces_limits(kinds: list[bool]) -> None:
-    """Every subrequest once, at most 25 and 5 queries to a call, and as few calls as that allows."""
-    subs = [
-        SubRequest(f"r{n}", f"{DATA}/queryAll?q=x" if is_query else f"{DATA}/sobjects/A/describe")
-        for n, is_query in enumerate(kinds)
-    ]
-    groups = group_subrequests(subs)
-    assert sorted(s.reference for g in groups for s in g) == sorted(s.reference for s in subs)
-    assert all(0 < len(g) <= 25 and sum(s.is_query for s in g) <= 5 for g in groups)
-    assert len(groups) == max(-(-sum(kinds) // 5), -(-len(kinds) // 25))
 
 
 def test_composite_answers_come_in_the_order_asked(org: OrgClient, scripted: ScriptedOrg) -> None:
@@ -249,22 +236,21 @@ RESULTS = f"{DATA}/jobs/query/{JOB}/results"
 
 
 @pytest.mark.parametrize(
-    ("header", "following", "is_certain"),
-    [("NDAw", "NDAw", True), ("null", None, True), (None, None, False), ("", None, False)],
+    ("header", "following"),
+    [("NDAw", "NDAw"), ("null", None), (None, None), ("", None)],
 )
 def test_a_page_tells_what_follows(
     org: OrgClient,
     scripted: ScriptedOrg,
     header: str | None,
     following: str | None,
-    is_certain: bool,
 ) -> None:
     """The literal null ends the pages; a missing header is told apart from it."""
     headers = OK | {"Content-Type": "text/csv", "Sforce-NumberOfRecords": "1"}
     headers |= {} if header is None else {"Sforce-Locator": header}
     scripted.script(RESULTS, Answer(body=CSV, headers=headers))
     with bulk2.open_page(org, JOB, locator="MjA=", max_records=50) as page:
-        assert (page.rows, page.next_locator, page.is_last_certain) == (1, following, is_certain)
+        assert (page.rows, page.next_locator) == (1, following)
         assert page.stream.read(5) + page.stream.read() == CSV
     assert scripted.asked[-1].path.endswith("results?maxRecords=50&locator=MjA%3D")
 
