@@ -10,8 +10,9 @@ commits without one (new columns, other tools) carry no rows of ours and are ski
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sfnb.errors import StoreError
@@ -83,6 +84,30 @@ class Commit:
     schema: str = ""
     base: int | None = None
     base_sha256: str = ""
+
+
+def advanced(
+    before: Progress,
+    parts: Sequence[Part],
+    cursor: Mapping[str, Any] | None,
+    *,
+    is_done: bool,
+    proof: Proof | None,
+) -> Progress:
+    """The progress after a commit of these parts."""
+    stamps = [before.max_modstamp, *(p.max_modstamp for p in parts)]
+    return Progress(
+        parts=before.parts + len(parts),
+        rows=before.rows + sum(p.rows for p in parts),
+        deleted=before.deleted + sum(p.deleted for p in parts),
+        cursor=None if cursor is None else dict(cursor),
+        is_done=is_done,
+        size_bytes=before.size_bytes + sum(p.size_bytes for p in parts),
+        max_modstamp=max((s for s in stamps if s), key=datetime.fromisoformat, default=None),
+        number=before.number + 1,
+        since=before.since,
+        proof=proof if is_done else None,
+    )
 
 
 def log_path(version: int) -> str:

@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +16,14 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from sfnb.clock import Clock
 from sfnb.errors import StoreError
-from sfnb.store.columns import LOSSLESS, SNAPSHOT, TYPES, stored_columns, table_schema
+from sfnb.store.columns import SNAPSHOT, TYPES, stored_columns, table_schema
+from sfnb.store.delta import (
+    CHECKPOINT_EVERY,
+    NO_STATISTICS,
+    TABLE_PROPERTIES,
+    as_in_table,
+    missing_columns,
+)
 from sfnb.store.files import Files, encode, make_folder, translated
 from sfnb.store.formats import NewerFormat
 from sfnb.store.layout import (
@@ -33,6 +39,7 @@ from sfnb.store.log import (
     NOTHING,
     Commit,
     Progress,
+    advanced,
     log_path,
     metadata,
     newest_version,
@@ -45,23 +52,6 @@ from sfnb.store.parts import Part, alive_ids
 from sfnb.store.paths import table_path
 from sfnb.store.proof import Proof, prove
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
-
-NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
-"""
-Keeps delta-rs from promising to its readers ``column >= null`` for each column without a least
-value in a commit: Arrow and DuckDB took that for “no row of this file can match”, so any WHERE gave
-nothing (seen with deltalake 1.6).
-"""
-
-CHECKPOINT_EVERY = 100
-
-TABLE_PROPERTIES: Mapping[str, str | None] = {
-    # Cursors and digests live in the log: nothing may tidy it away.
-    "delta.logRetentionDuration": "interval 36500 days",
-    "delta.enableExpiredLogCleanup": "false",
-    "delta.checkpointInterval": str(CHECKPOINT_EVERY),
-    **NO_STATISTICS,
-}
 
 ATTEMPTS = 5
 """
@@ -96,8 +86,6 @@ class ObjectWriter:
         self._last: Commit | None = None
         self._is_read = False
         self._parts: list[Part] | None = None
-
-    # -- columns ---------------------------------------------------------------------------------------------------
 
     def columns(self) -> pa.Schema | None:
         """The object's columns in this snapshot, or None before ``put_schema``."""
@@ -162,7 +150,7 @@ class ObjectWriter:
                 table = self._open()
                 if table is None:
                     return
-                missing = self._missing(wanted, self._known_in_table())
+                missing = missing_columns(wanted, self._known_in_table(), self._name)
                 is_readable = NO_STATISTICS.items() <= table.metadata().configuration.items()
                 if not missing and is_readable:
                     return
@@ -178,19 +166,6 @@ class ObjectWriter:
                         raise
                 self._table = None
         raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _missing(self, wanted: Mapping[str, str], known: Known) -> pa.Schema:
-        missing = {}
-        for column, kind in wanted.items():
-            there = known.get(column.lower())
-            if there is None:
-                missing[column] = TYPES[kind]
-            elif there != (column, kind) and (kind, there[1]) not in LOSSLESS:
-                raise StoreError(
-                    f"{self._name}: another backup has just stored {column} as {there[1]}, "
-                    f"this one needs {kind}. Run it again."
-                )
-        return pa.schema(missing)
 
     def _open(self) -> DeltaTable | None:
         """The table as it is now, or None if it does not exist yet: its first commit creates it."""
@@ -209,8 +184,6 @@ class ObjectWriter:
         if self._schema is None:
             raise StoreError(f"{self._name}: its columns are not known yet; call put_schema first.")
         return self._schema.layout
-
-    # -- progress --------------------------------------------------------------------------------------------------
 
     def progress(self) -> Progress:
         """
@@ -260,14 +233,12 @@ class ObjectWriter:
                 found += alive_ids(source)
         return found
 
-    # -- parts -----------------------------------------------------------------------------------------------------
-
     def target(self) -> PartTarget:
         """See ``Writer.target``."""
         with self._lock:
             if self._target is None:
                 known = self._known_in_table()
-                layout = tuple(_as_in_table(stored, known) for stored in self._known_layout())
+                layout = tuple(as_in_table(stored, known) for stored in self._known_layout())
                 self._fit(layout)
                 own = {stored.column for stored in layout}
                 others = tuple(column for column in known.values() if column[0] not in own)
@@ -279,8 +250,6 @@ class ObjectWriter:
     def write_parts(self, batches: Iterable[pa.RecordBatch], clock: Clock) -> list[Part]:
         """See ``Writer.write_parts``."""
         return PartWriter(self.target(), clock, files=self._root).write(batches)
-
-    # -- commits ---------------------------------------------------------------------------------------------------
 
     def commit(
         self,
@@ -298,23 +267,7 @@ class ObjectWriter:
                 return before
             if is_done and proof is None:
                 proof = self.prove(written, None)
-            stamps = [
-                s
-                for s in (before.max_modstamp, *(p.max_modstamp for p in written))
-                if s is not None
-            ]
-            after = Progress(
-                parts=before.parts + len(written),
-                rows=before.rows + sum(p.rows for p in written),
-                deleted=before.deleted + sum(p.deleted for p in written),
-                cursor=None if cursor is None else dict(cursor),
-                is_done=is_done,
-                size_bytes=before.size_bytes + sum(p.size_bytes for p in written),
-                max_modstamp=max(stamps, key=datetime.fromisoformat, default=None),
-                number=before.number + 1,
-                since=before.since,
-                proof=proof if is_done else None,
-            )
+            after = advanced(before, written, cursor, is_done=is_done, proof=proof)
             return self._put(after, written)
 
     def restart(self, cursor: Mapping[str, Any] | None, clock: Clock) -> Progress:
@@ -447,11 +400,3 @@ class ObjectWriter:
             if self._parts[-len(parts) :] != list(parts):
                 self._parts += parts
         return last.progress
-
-
-def _as_in_table(stored: StoredField, known: Known) -> StoredField:
-    """
-    A field with its column's type: snapshots begun in format 1 may bring ints to a double column.
-    """
-    _, kind = known.get(stored.column.lower(), ("", stored.kind))
-    return replace(stored, kind=kind) if (stored.kind, kind) in LOSSLESS else stored
