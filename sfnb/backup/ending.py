@@ -1,5 +1,6 @@
 """
-Giving up a backup for good: its snapshot is sealed as partial, its Bulk jobs are aborted in the org.
+Giving up a backup for good: its snapshot is sealed as partial, its Bulk jobs are aborted in the
+org.
 
 The command line uses this without running a job, so what is heavy is imported where it is used.
 """
@@ -41,10 +42,12 @@ def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
     Seal a cancelled job's snapshot as partial, and abort its open Bulk jobs in the org.
 
     Args:
-        connect: called only when there are Bulk jobs to abort. An org that cannot be reached is left alone.
+        connect: called only when there are Bulk jobs to abort. An org that cannot be reached is
+            left alone.
 
     Returns:
-        Which Bulk jobs were left to the org, as a sentence; empty: none. Salesforce deletes them after seven days.
+        Which Bulk jobs were left to the org, as a sentence; empty: none. Salesforce deletes them
+        after seven days.
 
     Cost: one call for each Bulk job that is not read to its end.
     """
@@ -69,7 +72,9 @@ def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
 
 
 def _is_aborted(connect: Callable[[], OrgClient], job_id: str, name: str, bulk_job: str) -> bool:
-    """Whether the org was asked to stop. A closed gate, or an org that is away, is no reason to wait."""
+    """
+    Whether the org was asked to stop. A closed gate, or an org that is away, is no reason to wait.
+    """
     from sfnb.org import bulk2
     from sfnb.org.transport import call_context
 

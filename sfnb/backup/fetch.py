@@ -1,4 +1,7 @@
-"""What each kind of unit does: call the org, write what came into a part. Nothing here commits or decides."""
+"""
+What each kind of unit does: call the org, write what came into a part. Nothing here commits or
+decides.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,8 @@ def fetch(unit: Unit, _context: UnitContext) -> Outcomes:
     raise TypeError(f"no work is known for {type(unit).__name__}")
 
 
-# ------------------------------------------------------------------------------------------------------- REST pages
+# -------------------------------------------------------------------------------------------------------
+# REST pages
 
 
 @fetch.register
@@ -106,7 +110,8 @@ def _parts(context: UnitContext, query: Query, batch: pa.RecordBatch) -> tuple[P
 
 def check_order(name: str, batch: pa.RecordBatch, after: str) -> None:
     """
-    Refuse a page whose Ids do not rise from ``after``: reading on from it would lose or repeat rows.
+    Refuse a page whose Ids do not rise from ``after``: reading on from it would lose or repeat
+    rows.
 
     Raises:
         ObjectError: with the code ``UNORDERED``.
@@ -161,7 +166,8 @@ def _joined(name: str, batches: Sequence[pa.RecordBatch], columns: pa.Schema) ->
     One batch of all columns.
 
     Raises:
-        TransientError: the queries do not have the same rows: some came or went between them. Read them again.
+        TransientError: the queries do not have the same rows: some came or went between them. Read
+            them again.
     """
     ids = batches[0].column("Id")
     if any(not batch.column("Id").equals(ids) for batch in batches[1:]):
@@ -251,7 +257,8 @@ def _(unit: ParentIds, context: UnitContext) -> Outcomes:
     return {unit.object_name: IdsRead(ids, page.is_done)}
 
 
-# ------------------------------------------------------------------------------------------------------- Bulk 2
+# -------------------------------------------------------------------------------------------------------
+# Bulk 2
 
 
 @fetch.register

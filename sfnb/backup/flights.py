@@ -1,4 +1,6 @@
-"""Units in flight: started on an executor, and heard of in one place, in the order in which they land."""
+"""
+Units in flight: started on an executor, and heard of in one place, in the order in which they land.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ class Broken:
 
 class Flights:
     """
-    All units in flight. Only the deciding thread calls it; workers put what they have into its mail.
+    All units in flight. Only the deciding thread calls it; workers put what they have into its
+    mail.
 
     Attributes:
         deaths: worker processes that died since a unit last landed.

@@ -20,7 +20,9 @@ class RunState(Enum):
     OPEN = "open"
     COMPLETE = "complete"
     FAILED = "failed"
-    """It could not be read; ``reason`` has the org's words. The next run of the job tries it again."""
+    """
+    It could not be read; ``reason`` has the org's words. The next run of the job tries it again.
+    """
     LEFT_OUT = "left out"
     """Salesforce lets nobody query it; ``reason`` says why. Nothing is wrong with the job."""
 
@@ -32,17 +34,20 @@ class ObjectRun:
 
     Args:
         progress: what is committed.
-        bulk_refusal: why Bulk cannot read it, once known; then keyset pages have to, whatever its size.
+        bulk_refusal: why Bulk cannot read it, once known; then keyset pages have to, whatever its
+            size.
         is_single: its query takes one parent Id at a time.
         way: how its rows are asked for.
         restarts: how often it started again because rows did not agree or results were gone.
         failures: passing failures since its last commit.
         is_alone: its pages share no call with others', since one of them made the whole call fail.
         notes: what is to be said of it in the outcome although it is complete.
-        generation: grows with each restart and change of reader; what was asked for before belongs to nothing.
+        generation: grows with each restart and change of reader; what was asked for before belongs
+            to nothing.
         query: what is asked of it; the scheduler sets it before the first unit.
         not_before_s: before that it is not tried again after a failure.
-        wake_at_s: when the reader wants to be asked for units again (the clock's monotonic seconds); None: when
+        wake_at_s: when the reader wants to be asked for units again (the clock's monotonic
+            seconds); None: when
             something happens.
     """
 

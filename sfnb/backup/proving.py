@@ -1,16 +1,22 @@
 """
 What an answer says of its rows against the rows it has (P9). Pure.
 
-An object is complete only when the org's count agrees with what is stored, and the stored rows are distinct. What is
+An object is complete only when the org's count agrees with what is stored, and the stored rows are
+distinct. What is
 compared with what, so that an org whose rows change meanwhile causes no false failure:
 
-- one page: ``totalSize`` counts the rows of its query at that very moment, so a last page must hold all of them, and
+- one page: ``totalSize`` counts the rows of its query at that very moment, so a last page must hold
+  all of them, and
   a page that is not the last must name the next one;
-- keyset pages: each page's query counts what is left. When less is left than the page before had announced, rows
-  have vanished, or a page was cut or jumped. Counting the rows in that page's range of Ids tells which: rows deleted
+- keyset pages: each page's query counts what is left. When less is left than the page before had
+  announced, rows
+  have vanished, or a page was cut or jumped. Counting the rows in that page's range of Ids tells
+  which: rows deleted
   meanwhile make the count smaller than what was read, never larger;
-- a query cursor: its pages together must hold its ``totalSize``, or as many rows as the org counts now;
-- a Bulk job: its results are made once, so the rows of all pages must be ``numberRecordsProcessed``.
+- a query cursor: its pages together must hold its ``totalSize``, or as many rows as the org counts
+  now;
+- a Bulk job: its results are made once, so the rows of all pages must be
+  ``numberRecordsProcessed``.
 """
 
 from __future__ import annotations
@@ -25,7 +31,8 @@ def check_page(name: str, page: QueryPage) -> None:
     Refuse a page that contradicts itself.
 
     Raises:
-        TransientError: read it again. Salesforce has no such page; a proxy, a cache or a cut answer makes it.
+        TransientError: read it again. Salesforce has no such page; a proxy, a cache or a cut answer
+            makes it.
     """
     rows = page.batch.num_rows
     if not page.is_done and not page.next_url:

@@ -10,7 +10,10 @@ from sfnb.backup.units import AbortJob, CreateJob, KeysetPages, PollJob, ResultP
 
 
 class ReadyQueue:
-    """Bulk jobs first, since the org works on them meanwhile; then pages; then what reads whole objects."""
+    """
+    Bulk jobs first, since the org works on them meanwhile; then pages; then what reads whole
+    objects.
+    """
 
     def __init__(self) -> None:
         self._bulk: deque[Unit] = deque()
@@ -51,7 +54,8 @@ class ReadyQueue:
         """
         The unit to start now; None: nothing should start yet.
 
-        Five objects' pages become one unit. Fewer wait while other pages are in flight, since a call that carries
+        Five objects' pages become one unit. Fewer wait while other pages are in flight, since a
+        call that carries
         fewer wastes its places.
         """
         if self._bulk:

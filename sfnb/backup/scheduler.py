@@ -1,8 +1,10 @@
 """
-Reading all objects of one snapshot: which unit starts next, and the steps that follow from what it brought.
+Reading all objects of one snapshot: which unit starts next, and the steps that follow from what it
+brought.
 
-One thread decides and commits (`Scheduler.run`); units run on an executor. What must survive a kill is in the store:
-a new scheduler over the same snapshot goes on from there, which is also how a pause resumes.
+One thread decides and commits (`Scheduler.run`); units run on an executor. What must survive a kill
+is in the store:
+a new scheduler over the same snapshot continues from there, which is also how a job resumes.
 """
 
 from __future__ import annotations
@@ -49,7 +51,10 @@ from sfnb.org.retry import TriesSpent
 from sfnb.store.tables import Writer
 
 FAILURES_LIMIT = 2
-"""Failures in a row that one object is forgiven; a call that was repeated until its tries were spent counts twice."""
+"""
+Failures in a row that one object is forgiven; a call that was repeated until its tries were spent
+counts twice.
+"""
 
 RETRY_AFTER_S = 5.0
 """Before an object is tried again, for each failure."""
@@ -58,7 +63,10 @@ RESTARTS_LIMIT = 2
 """How often one object starts again because its results are gone or its rows do not agree."""
 
 DEATHS_LIMIT = 5
-"""Worker processes that may die in a row before the job gives up: then the machine kills them, not chance."""
+"""
+Worker processes that may die in a row before the job gives up: then the machine kills them, not
+chance.
+"""
 
 TICK_S = 0.5
 """At least so often the loop looks whether somebody wants the job to pause or end."""
@@ -73,7 +81,8 @@ class Scheduler:
         runs: every object of the plan, where the store says it is.
         changed: called after each change of an object.
         counted: called with the calls that a unit spent, by object.
-        is_away: asked when a call found nobody: whether the org is away, or only this object does not answer.
+        is_away: asked when a call found nobody: whether the org is away, or only this object does
+            not answer.
         tick: called every half second; raises StopSignal when somebody wants the job to stop.
         hurry: called when units in flight should end at once.
     """
@@ -169,7 +178,9 @@ class Scheduler:
         )
 
     def _wake(self) -> None:
-        """Ask again for objects whose time has come; for all that wait when nothing else happens."""
+        """
+        Ask again for objects whose time has come; for all that wait when nothing else happens.
+        """
         now_s = self.clock.monotonic()
         waiting = [self.runs[name] for name in self._waiting]
         due = [run for run in waiting if run.wake_at_s is not None and run.wake_at_s <= now_s]
@@ -234,7 +245,10 @@ class Scheduler:
             self._ready.push([flight.unit])
 
     def _current(self, flight: Flight) -> list[ObjectRun]:
-        """The unit's objects that have not started again meanwhile: for the others it belongs to nothing."""
+        """
+        The unit's objects that have not started again meanwhile: for the others it belongs to
+        nothing.
+        """
         runs = [self.runs[name] for name in flight.generations]
         return [r for r in runs if r.is_open and flight.generations[r.name] == r.generation]
 
@@ -293,7 +307,10 @@ class Scheduler:
         return Ask(way)
 
     def _over(self, runs: list[ObjectRun], signal: QuotaSignal) -> None:
-        """The gate is closed. But an org that has no such Bulk budget at all gives nothing to wait for."""
+        """
+        The gate is closed. But an org that has no such Bulk budget at all gives nothing to wait
+        for.
+        """
         is_bulk = signal.api in ("bulk2", "bulk2_mb") and signal.maximum < 0
         if is_bulk and runs and all(run.reader == "bulk2" for run in runs):
             self._unit_failed(runs, ObjectError(signal.reason, code="NO_BUDGET"))
@@ -309,7 +326,8 @@ class Scheduler:
             run.is_alone = True
             if is_shared:
                 continue  # each alone shows whose trouble it is
-            # A unit that has been repeated for half a minute needs less patience than one that has not.
+            # A unit that has been repeated for half a minute needs less patience than one that has
+            # not.
             run.failures += 2 if isinstance(err, TriesSpent) else 1
             run.not_before_s = self.clock.monotonic() + RETRY_AFTER_S * run.failures
             if run.failures > FAILURES_LIMIT:
@@ -355,7 +373,9 @@ class Scheduler:
             self.changed(run)
 
     def _doubt(self, run: ObjectRun, step: Commit, problem: str) -> None:
-        """What is stored is not what the org has: read it again, at last keep it as it is and say so."""
+        """
+        What is stored is not what the org has: read it again, at last keep it as it is and say so.
+        """
         if run.restarts >= RESTARTS_LIMIT:
             run.progress = self.writer.commit(run.name, step.parts, step.cursor, is_done=False)
         self._restart(run, f"{run.name}: {problem}.")

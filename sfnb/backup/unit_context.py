@@ -26,16 +26,20 @@ Body = bytes | ObjectError | TransientError
 """A query's answer as sent, or why there is none."""
 
 Opened = Callable[[str | None], None]
-"""Takes a result page's next locator (None: it is the last) as soon as the head of the answer is here."""
+"""
+Takes a result page's next locator (None: it is the last) as soon as the head of the answer is here.
+"""
 
 
 @dataclass
 class UnitContext:
     """
-    One unit's call context. For one thread; what it holds is shared by threads, and each member says how.
+    One unit's call context. For one thread; what it holds is shared by threads, and each member
+    says how.
 
     Args:
-        opened: takes the next locator early, where the worker shares memory with who decides; None elsewhere.
+        opened: takes the next locator early, where the worker shares memory with who decides; None
+            elsewhere.
         composite_refused: set when this org does not take composite calls.
         calls: API calls spent so far, by object.
     """
@@ -48,7 +52,9 @@ class UnitContext:
     calls: dict[str, int] = field(default_factory=dict)
 
     def call(self, name: str, fn: Callable[[], T], **context: Any) -> T:
-        """``fn``'s answer, its calls booked on the object ``name``. A passing failure is tried again."""
+        """
+        ``fn``'s answer, its calls booked on the object ``name``. A passing failure is tried again.
+        """
 
         def on_call(price: Price) -> None:
             self.calls[name] = self.calls.get(name, 0) + price.get("api", 0)
@@ -72,7 +78,8 @@ class UnitContext:
 
     def query(self, queries: Sequence[tuple[str, str]]) -> list[Body]:
         """
-        The first page of each of up to five queries, in their order; a refused one has its error in its place.
+        The first page of each of up to five queries, in their order; a refused one has its error in
+        its place.
 
         Args:
             queries: the object's name and the SOQL of each. The call is booked on the first object.
@@ -80,7 +87,8 @@ class UnitContext:
         Cost: one call for all; one each where the org does not take composite calls.
         """
         paths = [(name, self.org.data_path(query_path(soql))) for name, soql in queries]
-        # A query too long for an address fits into a composite call: SOQL may have 100,000 characters
+        # A query too long for an address fits into a composite call: SOQL may have 100,000
+        # characters
         # (SOQL limits), an address with its headers 16,384 bytes (REST guide, Status Codes).
         is_worth_it = len(paths) > 1 or any(len(path) > MAX_URL_CHARS for _, path in paths)
         if is_worth_it and not self.composite_refused.is_set():

@@ -1,7 +1,9 @@
 """
-Units of work and what they bring: frozen values that pickle, so that a unit runs on a thread or in another process.
+Units of work and what they bring: frozen values that pickle, so that a unit runs on a thread or in
+another process.
 
-A unit is one call and its retries, so its price is known before it starts: the gate reserves it in the transport.
+A unit is one call and its retries, so its price is known before it starts: the gate reserves it in
+the transport.
 No unit holds a connection, a lock or a token.
 """
 
@@ -26,9 +28,11 @@ class Query:
     What is asked of one object.
 
     Args:
-        fields: the columns. A subset of the object's fields is allowed: what is not asked for is stored as null.
+        fields: the columns. A subset of the object's fields is allowed: what is not asked for is
+            stored as null.
         target: where the rows go.
-        where: a condition that every page keeps, such as the one of an incremental backup; empty: all rows.
+        where: a condition that every page keeps, such as the one of an incremental backup; empty:
+            all rows.
         wider: columns whose values do not fit describe's type, and the wider type they need.
     """
 
@@ -73,7 +77,8 @@ def query_path(soql: str) -> str:
     return f"queryAll?q={quote(soql, safe='')}"
 
 
-# ------------------------------------------------------------------------------------------------------- units
+# -------------------------------------------------------------------------------------------------------
+# units
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ class KeysetPage:
 
     Args:
         after: the last Id read; empty at the start.
-        large_from: with more rows than this the object should use another reader; None: there is no other.
+        large_from: with more rows than this the object should use another reader; None: there is no
+            other.
     """
 
     query: Query
@@ -136,7 +142,9 @@ class SplitPage(OneObject):
 
 @dataclass(frozen=True, slots=True)
 class LocatorPage(OneObject):
-    """One page of a query cursor. ``path`` is the org's ``nextRecordsUrl``; empty: the first page."""
+    """
+    One page of a query cursor. ``path`` is the org's ``nextRecordsUrl``; empty: the first page.
+    """
 
     query: Query
     path: str = ""
@@ -153,7 +161,9 @@ class CountRows(OneObject):
 
 @dataclass(frozen=True, slots=True)
 class ParentsPage(OneObject):
-    """The rows of up to five lists of parent Ids, by the lookup ``field``: one call and further pages."""
+    """
+    The rows of up to five lists of parent Ids, by the lookup ``field``: one call and further pages.
+    """
 
     query: Query
     field: str
@@ -184,7 +194,10 @@ class PollJob(OneObject):
 
 @dataclass(frozen=True, slots=True)
 class ResultPage(OneObject):
-    """One result page of a Bulk 2 job. ``locator`` empty: the first; ``expected_mb`` is reserved of bulk2_mb."""
+    """
+    One result page of a Bulk 2 job. ``locator`` empty: the first; ``expected_mb`` is reserved of
+    bulk2_mb.
+    """
 
     query: Query
     job: str
@@ -214,7 +227,8 @@ Unit = (
 )
 
 
-# ------------------------------------------------------------------------------------------------------- outcomes
+# -------------------------------------------------------------------------------------------------------
+# outcomes
 
 
 @dataclass(frozen=True, slots=True)

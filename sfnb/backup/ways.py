@@ -1,8 +1,9 @@
 """
 Another way to ask for an object whose query the org refuses, before it is given up. Pure.
 
-Each way leaves a note for the outcome. The notes and the way are kept in the cursor, so a resumed backup goes on the
-same way.
+Each way leaves a note for the outcome. The notes and the way are kept in the cursor, so a resumed
+backup asks
+the same way.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ MOST_REFUSED = 100
 
 LATEST = "IsLatestVersion"
 ALL_VERSIONS = f"{LATEST} = true OR {LATEST} = false"
-"""A query that does not name this field sees the latest version of each article only (SOQL, Knowledge articles)."""
+"""
+A query that does not name this field sees the latest version of each article only (SOQL, Knowledge
+articles).
+"""
 
 _TOO_LONG = {"QUERY_TOO_COMPLICATED", "URI_TOO_LONG", "QUERY_TOO_LONG"}
 _TOO_LONG_TEXT = re.compile(r"too complicated|too many formula|query.{0,20}too long", re.IGNORECASE)
@@ -113,9 +117,11 @@ def another_way(way: Way, schema: ObjectSchema, err: ObjectError) -> Way | None:
 
 def refused_fields(err: ObjectError, schema: ObjectSchema) -> frozenset[str]:
     """
-    The object's fields that a refusal names, such as ``No such column 'Region__c' on entity 'Account'``.
+    The object's fields that a refusal names, such as ``No such column 'Region__c' on entity
+    'Account'``.
 
-    A refusal for a field comes with INVALID_FIELD by REST, and within the text of a failed Bulk job.
+    A refusal for a field comes with INVALID_FIELD by REST, and within the text of a failed Bulk
+    job.
     """
     text = str(err)
     if err.code != "INVALID_FIELD" and not re.search(r"INVALID_FIELD|No such column", text):

@@ -41,7 +41,7 @@ class BackupWork:
     The backup of one org into one snapshot. Implements `sfnb.jobs.work.Work`.
 
     Args:
-        make_executor: where units run; threads unless told otherwise.
+        make_executor: where units run; threads by default.
     """
 
     context: JobContext
@@ -135,7 +135,10 @@ class BackupWork:
             executor.close()
 
     def _schemas(self, job: Job, writer: Writer) -> dict[str, ObjectSchema | ObjectError]:
-        """Each planned object's fields: from the snapshot, or where a kill came before they were written, asked."""
+        """
+        Each planned object's fields: from the snapshot, or where a kill came before they were
+        written, asked.
+        """
         described = self.store.snapshots[writer.snapshot]
         found: dict[str, ObjectSchema | ObjectError] = {}
         unknown = []
@@ -200,7 +203,10 @@ class BackupWork:
 def object_run(
     writer: Writer, name: str, schema: ObjectSchema | ObjectError, planned: Mapping[str, Any]
 ) -> ObjectRun:
-    """An object where the store says it is. Plans and cursors of sfnb 0.1 name their reader under another key."""
+    """
+    An object where the store says it is. Plans and cursors of sfnb 0.1 name their reader under
+    another key.
+    """
     progress = writer.progress(name)
     cursor = progress.cursor or {}
     reader = reader_of(cursor) or reader_of(planned) or "keyset"
@@ -210,7 +216,8 @@ def object_run(
         run.end(RunState.FAILED, str(schema))
         return run
     if reader == "by_parent" and not (parent_field and schema.has(parent_field)):
-        # sfnb 0.1 did not keep a lookup that only a refusal had named: the refusal will name it again.
+        # sfnb 0.1 did not keep a lookup that only a refusal had named: the refusal will name it
+        # again.
         reader, progress = "keyset", writer.restart(name, {"reader": "keyset"})
     return ObjectRun(
         schema,

@@ -1,7 +1,8 @@
 """
 What a thread or a process makes once in order to run units: a client and its gate.
 
-Two executors stand behind one protocol: threads of this process share one worker; each process of a pool makes its
+Two executors stand behind one protocol: threads of this process share one worker; each process of a
+pool makes its
 own from a ``WorkerSpec``. Both give the same results for the same units.
 """
 
@@ -29,7 +30,10 @@ ExecutorKind = Literal["threads", "processes"]
 
 
 class WorkerDied(Exception):
-    """A worker process ended while it ran units. They are to run again; what they wrote is committed by nobody."""
+    """
+    A worker process ended while it ran units. They are to run again; what they wrote is committed
+    by nobody.
+    """
 
 
 class Worker:
@@ -43,7 +47,8 @@ class Worker:
 
     def run(self, unit: Unit, opened: Opened | None = None) -> Result:
         """
-        What the unit brings; what went wrong is in the result, together with the calls that it cost.
+        What the unit brings; what went wrong is in the result, together with the calls that it
+        cost.
 
         Args:
             opened: a side channel for a result page's next locator, where memory is shared.
@@ -90,7 +95,8 @@ class ThreadExecutor:
         self._pool.shutdown()
 
 
-# ------------------------------------------------------------------------------------------------------- processes
+# -------------------------------------------------------------------------------------------------------
+# processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,8 @@ class WorkerSpec:
     """
     What another process needs to make a worker. It pickles.
 
-    It holds the session's token, so it is handed to a process in memory when that starts, and goes nowhere else; its
+    It holds the session's token, so it is handed to a process in memory when that starts, and goes
+    nowhere else; its
     repr shows no token.
     """
 
@@ -111,9 +118,11 @@ class WorkerSpec:
 
 class ProcessExecutor:
     """
-    Units in processes of this machine, started afresh (``spawn``), so that no lock or connection is inherited.
+    Units in processes of this machine, started afresh (``spawn``), so that no lock or connection is
+    inherited.
 
-    A process that dies breaks its whole pool: all units in flight end with WorkerDied, and the next unit starts a new
+    A process that dies breaks its whole pool: all units in flight end with WorkerDied, and the next
+    unit starts a new
     pool.
     """
 

@@ -13,7 +13,8 @@ def is_away(client: OrgClient) -> bool:
     """
     Whether nobody answers for the org now.
 
-    Cost: none. Salesforce counts a look at the list of API versions against no budget, so this may be asked above the
+    Cost: none. Salesforce counts a look at the list of API versions against no budget, so this may
+    be asked above the
     limit, and as often as it takes.
     """
     try:

@@ -60,7 +60,8 @@ class Lines:
 
 def is_repeated_by_next(event: events.Event) -> bool:
     """Whether the event that follows says the same and more."""
-    # JobPaused and JobResumed say it with the numbers; what made the job fail is the command's last sentence.
+    # JobPaused and JobResumed say it with the numbers; what made the job fail is the command's last
+    # sentence.
     if not isinstance(event, events.JobStateChanged):
         return False
     return event.state == "failed" or (event.state in ("paused", "running") and not event.message)

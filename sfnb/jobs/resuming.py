@@ -13,7 +13,8 @@ USAGE_FELL = "usage is below the limit again"
 
 def reason_of(entries: Iterable[AuditEntry], api: str, paused_at: datetime) -> str:
     """
-    Who raised the limit of this budget since the job paused, from what to what; else that usage fell.
+    Who raised the limit of this budget since the job paused, from what to what; else that usage
+    fell.
 
     Args:
         entries: the org's audit log, oldest first.

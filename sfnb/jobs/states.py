@@ -37,7 +37,10 @@ MAY_FOLLOW: Mapping[JobState, frozenset[JobState]] = {
 
 
 INTERRUPTED = "interrupted"
-"""What is shown of a job that ought to run and whose process is gone: killed, or a kernel restarted. Never stored."""
+"""
+What is shown of a job that ought to run and whose process is gone: killed, or a kernel restarted.
+Never stored.
+"""
 
 
 def shown(state: JobState, *, is_held: bool) -> str:

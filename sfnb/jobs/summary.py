@@ -13,8 +13,10 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
     """
     The job's JSON summary; moments are ISO 8601 UTC with ``Z``.
 
-    Keys: ``job_id, kind, org, org_id, state, snapshot, started_at, ended_at, calls {api, bulk, bulk2, bulk2_mb}, rows,
-    error, objects {name: {state, rows, calls, message}}, pauses [{api, at, resumed_at, used, max, reason}]``.
+    Keys: ``job_id, kind, org, org_id, state, snapshot, started_at, ended_at, calls {api, bulk,
+    bulk2, bulk2_mb}, rows,
+    error, objects {name: {state, rows, calls, message}}, pauses [{api, at, resumed_at, used, max,
+    reason}]``.
     """
     job = state.jobs.get(job_id)
     objects = state.jobs.objects(job_id)

@@ -14,7 +14,10 @@ from sfnb.model import JobState
 from sfnb.org.client import OrgClient
 
 Tick = Callable[[], None]
-"""Called at least every half second by whoever works; raises StopSignal or KeyboardInterrupt to stop the work."""
+"""
+Called at least every half second by whoever works; raises StopSignal or KeyboardInterrupt to stop
+the work.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,13 @@ class JobContext:
 
 class Work(Protocol):
     """
-    One job's work. The loop calls ``prepare`` and ``run`` again after each pause; both go on where they stopped.
+    One job's work. The loop calls ``prepare`` and ``run`` again after each pause; both go on where
+    they stopped.
 
-    Everything but ``abandon`` may raise QuotaSignal or StopSignal when the job has to pause, OrgUnavailable when the
-    org is away, and JobError when it cannot go on. By then whatever was done is on disk with its bookmark.
+    Everything but ``abandon`` may raise QuotaSignal or StopSignal when the job has to pause,
+    OrgUnavailable when the
+    org is away, and JobError when it cannot go on. By then whatever was done is on disk with its
+    bookmark.
     """
 
     def prepare(self) -> None:

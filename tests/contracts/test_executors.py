@@ -1,4 +1,6 @@
-"""One contract for all executors: where units run does not show in what is stored, spent or promised."""
+"""
+One contract for all executors: where units run does not show in what is stored, spent or promised.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +150,10 @@ def test_the_threshold_is_kept(
 def test_a_worker_that_dies_loses_nothing(
     there: Connection, org: RunningOrg, undisturbed: Whole
 ) -> None:
-    """P2: worker processes killed amid their units: the units run again, and no row is lost or doubled."""
+    """
+    P2: worker processes killed amid their units: the units run again, and no row is lost or
+    doubled.
+    """
     killed: list[int] = []
 
     def kill(event: events.Event) -> None:
@@ -174,7 +179,10 @@ def test_no_token_in_a_spec(there: Connection) -> None:
 def test_a_unit_that_kills_its_worker_each_time_ends_the_job(
     there: Connection, org: RunningOrg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine that kills every worker is not fought for ever: the job fails in a sentence and can be resumed."""
+    """
+    A machine that kills every worker is not fought for ever: the job fails in a sentence and can be
+    resumed.
+    """
     monkeypatch.setattr("sfnb.backup.worker._start_worker", os._exit)
     failing: Callable[..., Any] = engine.run
     with pytest.raises(Exception, match="Check the machine's memory"):

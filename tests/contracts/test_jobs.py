@@ -117,7 +117,10 @@ def test_a_dead_or_ended_job_is_in_nobodys_way(
 
 
 def test_a_lease_is_held_by_one(state: State) -> None:
-    """Neither another process nor another thread of the same one runs a job twice; a given-back lease is free."""
+    """
+    Neither another process nor another thread of the same one runs a job twice; a given-back lease
+    is free.
+    """
     job = create(state)
     with state.jobs.lease(job.job_id) as lease:
         lease.renew()
@@ -131,7 +134,10 @@ def test_a_lease_is_held_by_one(state: State) -> None:
 def test_another_hosts_lease_lasts_a_minute(
     state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody can look whether the process lives, its lease is taken over when it expired, and it is told so."""
+    """
+    Where nobody can look whether the process lives, its lease is taken over when it expired, and it
+    is told so.
+    """
     with monkeypatch.context() as patch:
         become(patch, ELSEWHERE)
         job = create(state)
@@ -171,7 +177,10 @@ def test_a_job_that_never_started_is_not_kept_for_ever(state: State, clock: Fake
 
 
 def test_cancelling_a_job_that_nobody_runs_ends_it(state: State, clock: FakeClock) -> None:
-    """A running job is asked; one that nobody runs is sealed and cancelled at once; an ended one is refused."""
+    """
+    A running job is asked; one that nobody runs is sealed and cancelled at once; an ended one is
+    refused.
+    """
     sealed: list[str] = []
 
     def seal(job: Job) -> str:
@@ -257,7 +266,10 @@ def test_the_end_is_dated_once_and_a_resumed_job_has_none(state: State, clock: F
 
 
 def test_the_summary_is_the_contract(state: State, clock: FakeClock) -> None:
-    """Other programs read these keys; moments are ISO 8601 with Z, and the calls are those that passed the gate."""
+    """
+    Other programs read these keys; moments are ISO 8601 with Z, and the calls are those that passed
+    the gate.
+    """
     job = create(state, ["Account", "Contact"])
     gate = Gate(state.ledger, ORG, clock=clock)
     gate.settle(gate.ask({"api": 1}, is_probe=True, job_id=job.job_id))

@@ -1,4 +1,7 @@
-"""An org that misbehaves while it is backed up: the snapshot is the undisturbed one, or says what is missing."""
+"""
+An org that misbehaves while it is backed up: the snapshot is the undisturbed one, or says what is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ REPORTED = {
 
 @pytest.fixture(scope="module")
 def big_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrg]:
-    """One org for all tests here: 12,000 contacts, nobody else spends, time passes only when it is pushed."""
+    """
+    One org for all tests here: 12,000 contacts, nobody else spends, time passes only when it is
+    pushed.
+    """
     options = Options(
         size="tiny",
         objects={BIG: 12_000},
@@ -143,7 +149,10 @@ def check(
     *,
     since: int,
 ) -> None:
-    """Complete, equal to the undisturbed snapshot, each record once, and the org counted the calls that we did."""
+    """
+    Complete, equal to the undisturbed snapshot, each record once, and the org counted the calls
+    that we did.
+    """
     assert summary["state"] == "completed", summary
     manifest = there.snapshots[summary["snapshot"]].manifest
     assert manifest.state == "complete"
@@ -171,7 +180,8 @@ def calls_to(org: RunningOrg, since: int, kind: str) -> int:
     )
 
 
-# ------------------------------------------------------------------------------------------------ what passes by itself
+# ------------------------------------------------------------------------------------------------
+# what passes by itself
 
 
 @pytest.mark.parametrize(
@@ -203,7 +213,10 @@ def calls_to(org: RunningOrg, since: int, kind: str) -> int:
 def test_what_fails_once_or_twice_is_tried_again(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], fault: dict[str, Any]
 ) -> None:
-    """P2: each kind of call fails twice, in the middle; the snapshot is whole and the retries are counted."""
+    """
+    P2: each kind of call fails twice, in the middle; the snapshot is whole and the retries are
+    counted.
+    """
     there = connected(org)
     org.control("faults", [{**fault, "match": match, "times": 2} for match in CALLS.values()])
     mark = org.mark()
@@ -246,7 +259,9 @@ def test_an_org_that_says_nothing_is_asked_again(
     undisturbed: dict[str, pa.Table],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """P2: an answer that does not come within the time is given up, counted, and asked for again."""
+    """
+    P2: an answer that does not come within the time is given up, counted, and asked for again.
+    """
     monkeypatch.setattr("sfnb.org.transport.READ_TIMEOUT_S", 0.4)
     monkeypatch.setattr("sfnb.org.bulk2.RESULTS_TIMEOUT_S", 0.4)
     there = connected(org)
@@ -276,7 +291,10 @@ def test_a_session_that_ends_amid_the_backup_is_renewed(
 def test_a_dead_token_fails_the_job_until_there_is_a_new_one(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], tmp_path: Path
 ) -> None:
-    """An access token cannot be renewed: one sentence says so, and with a new one the job goes on where it was."""
+    """
+    An access token cannot be renewed: one sentence says so, and with a new one the job goes on
+    where it was.
+    """
     other = connected(org)
     token = tmp_path / "token"
     token.write_text(other.client.open_session.token)
@@ -296,7 +314,8 @@ def test_a_dead_token_fails_the_job_until_there_is_a_new_one(
         assert tables(there, summary)[BIG].equals(undisturbed[BIG])
 
 
-# ----------------------------------------------------------------------------------------------------------- Bulk jobs
+# -----------------------------------------------------------------------------------------------------------
+# Bulk jobs
 
 
 def test_a_failed_bulk_job_is_read_by_another_road(
@@ -314,7 +333,10 @@ def test_a_failed_bulk_job_is_read_by_another_road(
 def test_results_that_are_gone_start_the_object_again(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], page: int
 ) -> None:
-    """P2: results that expire while they are read, whichever page it is: the object is read again from its start."""
+    """
+    P2: results that expire while they are read, whichever page it is: the object is read again from
+    its start.
+    """
     there = connected(org)
     org.fail(fault="bulk_results_expired", match=CALLS["results"], nth=page, times=1)
     mark = org.mark()
@@ -325,7 +347,9 @@ def test_results_that_are_gone_start_the_object_again(
 def test_two_pages_gone_at_once_start_the_object_once(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table]
 ) -> None:
-    """P2: pages under way at the same time fail together; that is one reason to start again, not two."""
+    """
+    P2: pages under way at the same time fail together; that is one reason to start again, not two.
+    """
     there = connected(org)
     org.fail(fault="bulk_results_expired", match="/results.*locator=", times=2)
     mark = org.mark()
@@ -356,7 +380,10 @@ def test_a_bulk_job_outlives_a_pause(
     page: int,
     is_expired: bool,
 ) -> None:
-    """P2: resumed in another process, the same Bulk job is read on if its results exist, else the object anew."""
+    """
+    P2: resumed in another process, the same Bulk job is read on if its results exist, else the
+    object anew.
+    """
     there = connected(org)
     spent = {
         "code": "REQUEST_LIMIT_EXCEEDED",
@@ -376,13 +403,17 @@ def test_a_bulk_job_outlives_a_pause(
     assert calls_to(org, mark, "create") == (2 if is_expired else 1)
 
 
-# ------------------------------------------------------------------------------------------------------------- budgets
+# -------------------------------------------------------------------------------------------------------------
+# budgets
 
 
 def test_an_org_that_refuses_for_its_limit_pauses_the_job(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table]
 ) -> None:
-    """P4: REQUEST_LIMIT_EXCEEDED, which only others can have caused, is a pause with the org's words as its reason."""
+    """
+    P4: REQUEST_LIMIT_EXCEEDED, which only others can have caused, is a pause with the org's words
+    as its reason.
+    """
     there = connected(org)
     spent = {
         "code": "REQUEST_LIMIT_EXCEEDED",
@@ -401,7 +432,10 @@ def test_an_org_that_refuses_for_its_limit_pauses_the_job(
 def test_without_a_plain_limit_header_nothing_passes_the_threshold(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], form: str
 ) -> None:
-    """P1: whatever the header looks like for the whole run, by the org's own ledger no call went over the threshold."""
+    """
+    P1: whatever the header looks like for the whole run, by the org's own ledger no call went over
+    the threshold.
+    """
     org.control("quota", {"limit_header": form, "max": {"api": 1000}, "spend": {"api": 494}})
     there = connected(org)
     mark = org.mark()
@@ -413,7 +447,9 @@ def test_without_a_plain_limit_header_nothing_passes_the_threshold(
 
 
 def test_limits_that_may_not_be_read_pause_the_job(org: RunningOrg, connected: Connector) -> None:
-    """P1: a gauge that cannot be read means pause, never "no limit"; the reason names the permission."""
+    """
+    P1: a gauge that cannot be read means pause, never "no limit"; the reason names the permission.
+    """
     org.control("quota", {"limit_header": "gone"})
     org.fail(
         fault="error",
@@ -448,13 +484,17 @@ def test_limits_that_may_not_be_read_keep_the_job_from_bulk(
     assert calls_to(org, mark, "create") == 0
 
 
-# ------------------------------------------------------------------------------------------------------ what stays bad
+# ------------------------------------------------------------------------------------------------------
+# what stays bad
 
 
 def test_an_object_that_may_not_be_read_is_recorded_and_the_others_complete(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table]
 ) -> None:
-    """One object refused: `completed_with_errors`, its message in manifest and JSON, every other object whole."""
+    """
+    One object refused: `completed_with_errors`, its message in manifest and JSON, every other
+    object whole.
+    """
     there = connected(org)
     org.fail(fault="error", inside=True, match="FROM(%20|\\+)Case\\b", **REPORTED)
     seen: list[events.Event] = []
@@ -491,7 +531,10 @@ def test_an_object_that_bulk_refuses_is_read_in_pages(
 
 
 def test_an_object_refused_on_every_road_says_why(org: RunningOrg, connected: Connector) -> None:
-    """The big object is refused by Bulk and by query: the message is the org's last word, and nothing loops."""
+    """
+    The big object is refused by Bulk and by query: the message is the org's last word, and nothing
+    loops.
+    """
     there = connected(org)
     org.fail(fault="error", match=CALLS["create"], **REPORTED)
     for is_inside in (True, False):  # it may ride in a composite call, or alone
@@ -526,7 +569,10 @@ def test_an_object_that_cannot_be_described_is_recorded(
 def test_an_org_that_stays_away_pauses_the_job(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table]
 ) -> None:
-    """P4: 503 without end is a pause, not a failure; when the org is back, `resume` finishes the same snapshot."""
+    """
+    P4: 503 without end is a pause, not a failure; when the org is back, `resume` finishes the same
+    snapshot.
+    """
     there = connected(org)
     org.fail(fault="status503", nth=4)
     mark = org.mark()
@@ -545,7 +591,10 @@ def test_an_org_that_stays_away_pauses_the_job(
 def test_an_org_that_tells_nothing_any_more_pauses_the_job(
     org: RunningOrg, connected: Connector, undisturbed: dict[str, pa.Table], fault: str
 ) -> None:
-    """P1: web pages or cut connections without end leave the gauge unknown: the job pauses, and can be resumed."""
+    """
+    P1: web pages or cut connections without end leave the gauge unknown: the job pauses, and can be
+    resumed.
+    """
     there = connected(org)
     org.fail(fault=fault, nth=4)
     mark = org.mark()
@@ -559,7 +608,8 @@ def test_an_org_that_tells_nothing_any_more_pauses_the_job(
     check(again, org, summary, undisturbed, since=mark)
 
 
-# ------------------------------------------------------------------------------------------------------------ the disk
+# ------------------------------------------------------------------------------------------------------------
+# the disk
 
 
 @pytest.fixture
@@ -580,7 +630,9 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def test_a_full_disk_fails_the_job_which_can_be_resumed(
     org: RunningOrg, connected: Connector, small_disk: Path, undisturbed: dict[str, pa.Table]
 ) -> None:
-    """P2: the disk is full: one sentence, what is stored stays good, and with room the job goes on."""
+    """
+    P2: the disk is full: one sentence, what is stored stays good, and with room the job goes on.
+    """
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * 1_500_000)
     there = connected(org, store=small_disk / "store")

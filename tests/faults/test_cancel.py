@@ -1,4 +1,6 @@
-"""Cancelling a job, wherever it is: its snapshot is sealed, its Bulk jobs are aborted in the org."""
+"""
+Cancelling a job, wherever it is: its snapshot is sealed, its Bulk jobs are aborted in the org.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,10 @@ def test_a_running_job_that_is_cancelled_aborts_its_bulk_job(
 def test_a_closed_gate_leaves_the_bulk_job_and_says_so(
     org: RunningOrg, connected: Connector
 ) -> None:
-    """P1: aborting is no reason to exceed the limit: the job is cancelled, the Bulk job is left, a sentence says it."""
+    """
+    P1: aborting is no reason to exceed the limit: the job is cancelled, the Bulk job is left, a
+    sentence says it.
+    """
     there = connected(org, clock=SharedClock(org))
     summary = paused(org, there)
     org.control("quota", {"spend": {"api": 60_000}})
@@ -160,7 +165,9 @@ def test_an_org_that_is_away_does_not_hinder_cancelling(
 def test_a_reading_that_leaves_its_bulk_job_aborts_it(
     org: RunningOrg, connected: Connector
 ) -> None:
-    """An object that goes over to another reader while its Bulk job still runs aborts that job, once."""
+    """
+    An object that goes over to another reader while its Bulk job still runs aborts that job, once.
+    """
     there = connected(org, clock=SharedClock(org))
     org.fail(
         fault="error",

@@ -1,7 +1,9 @@
 """
-Cases that people met in the field, one a row: what the org does, and what a backup must make of it (P9).
+Cases that people met in the field, one a row: what the org does, and what a backup must make of it
+(P9).
 
-Each kind: when the org misbehaves once the snapshot is the undisturbed one; when it always does, the object fails,
+Each kind: when the org misbehaves once the snapshot is the undisturbed one; when it always does,
+the object fails,
 named, and every other object is complete. Nothing is ever complete with rows missing.
 """
 
@@ -194,7 +196,9 @@ def test_rows_lost_once_are_read_again(
 def test_rows_that_are_always_lost_fail_their_object(
     org: RunningOrg, there: Connection, case: Case
 ) -> None:
-    """P9: an answer that always loses rows never makes its object complete; the object fails, named."""
+    """
+    P9: an answer that always loses rows never makes its object complete; the object fails, named.
+    """
     for rule in case.rules:
         org.fail(**{key: value for key, value in rule.items() if key != "nth"})
     summary = run(there, [case.object_name, "Campaign"])
@@ -210,7 +214,10 @@ def test_rows_that_are_always_lost_fail_their_object(
 def test_objects_of_shared_ids_and_hard_queries_are_whole(
     org: RunningOrg, there: Connection
 ) -> None:
-    """Shared Ids, Ids that cannot be sorted, filters by one parent, hidden versions: every row is there."""
+    """
+    Shared Ids, Ids that cannot be sorted, filters by one parent, hidden versions: every row is
+    there.
+    """
     summary = run(there, [*ODD, "Idea", "CollaborationGroup", "ContentFolder"])
     assert summary["state"] == "completed", summary["objects"]
     snapshot = there.snapshots[summary["snapshot"]]
@@ -230,7 +237,10 @@ def test_objects_of_shared_ids_and_hard_queries_are_whole(
 
 
 def test_values_that_fit_no_column_are_kept(org: RunningOrg, there: Connection) -> None:
-    """A fraction in an int widens its column, and it is said; a long keeps its digits; mixed values are text."""
+    """
+    A fraction in an int widens its column, and it is said; a long keeps its digits; mixed values
+    are text.
+    """
     summary = run(there, ["PlatformEventUsageMetric", "AccountHistory"])
     assert summary["state"] == "completed", summary["objects"]
     snapshot = there.snapshots[summary["snapshot"]]
@@ -243,7 +253,10 @@ def test_values_that_fit_no_column_are_kept(org: RunningOrg, there: Connection) 
 
 
 def test_what_describe_says_is_in_the_plan(org: RunningOrg, there: Connection) -> None:
-    """The plan knows beforehand which Ids cannot be sorted and which objects are read parent by parent."""
+    """
+    The plan knows beforehand which Ids cannot be sorted and which objects are read parent by
+    parent.
+    """
     plan = engine.plan(there, backup(objects=[*ODD, "CollaborationGroup"])).plan
     assert plan.objects["PermissionSetEventStore"].reader == "locator"
     single = plan.objects["CollaborationGroupRecord"]
@@ -309,7 +322,10 @@ def test_a_query_too_complicated_is_split(
 def test_one_new_bulk_job_after_an_internal_error(
     org: RunningOrg, there: Connection, undisturbed: dict[str, pa.Table]
 ) -> None:
-    """A Bulk job that fails for a fault of Salesforce's own is created anew, once, before pages are read."""
+    """
+    A Bulk job that fails for a fault of Salesforce's own is created anew, once, before pages are
+    read.
+    """
     org.fail(
         fault="bulk_job_failed", match=CREATE, times=1, message="InternalServerError : unexpected"
     )
@@ -355,7 +371,10 @@ TROUBLE = [
 def test_one_objects_trouble_is_its_own(
     org: RunningOrg, there: Connection, undisturbed: dict[str, pa.Table], case: Case
 ) -> None:
-    """P9: an object that never answers fails with the org's words; the others are complete; the next run tries it."""
+    """
+    P9: an object that never answers fails with the org's words; the others are complete; the next
+    run tries it.
+    """
     for rule in case.rules:
         org.fail(**rule)
     troubled = {str(rule.get("object", SMALL)) for rule in case.rules}
@@ -372,7 +391,9 @@ def test_one_objects_trouble_is_its_own(
 def test_an_org_that_is_away_pauses_the_job_which_goes_on(
     org: RunningOrg, there: Connection, undisturbed: dict[str, pa.Table]
 ) -> None:
-    """P4: an org away for an hour is a pause that says so, asked at growing intervals, at no call."""
+    """
+    P4: an org away for an hour is a pause that says so, asked at growing intervals, at no call.
+    """
     org.fail(fault="status503", nth=5, for_s=3600.0)
     seen: list[events.Event] = []
     summary = run(there, OBJECTS, emit=seen.append)

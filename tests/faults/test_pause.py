@@ -33,7 +33,10 @@ def small_org(fresh_org: Callable[..., RunningOrg]) -> RunningOrg:
 def test_a_pause_of_many_hours_ends_by_itself_in_the_same_snapshot(
     small_org: RunningOrg, connected: Connector
 ) -> None:
-    """P4: at the threshold the job pauses, asks every 30 minutes, and finishes when calls have come back."""
+    """
+    P4: at the threshold the job pauses, asks every 30 minutes, and finishes when calls have come
+    back.
+    """
     small_org.control("quota", {"spend": {"api": 496}})
     clock = SharedClock(small_org)
     org = connected(small_org, clock=clock)
@@ -73,7 +76,10 @@ def test_what_a_paused_backup_has_stored_can_be_read(
 def test_a_resumed_backup_equals_an_undisturbed_one(
     small_org: RunningOrg, connected: Connector
 ) -> None:
-    """P2: paused and resumed in other processes as often as it takes, each record is there exactly once."""
+    """
+    P2: paused and resumed in other processes as often as it takes, each record is there exactly
+    once.
+    """
     whole = connected(small_org, home="whole")
     engine.set_limit(whole, 100)
     expected = engine.run(whole, backup(objects=OBJECTS))

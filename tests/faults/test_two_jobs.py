@@ -41,7 +41,10 @@ def spent(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> tuple[Running
 def test_a_second_job_on_the_same_objects_is_refused(
     spent: tuple[RunningOrg, CommandLine], first: tuple[str, ...], second: tuple[str, ...]
 ) -> None:
-    """Two jobs that would read one object: the second is one sentence that names the first, and costs no call."""
+    """
+    Two jobs that would read one object: the second is one sentence that names the first, and costs
+    no call.
+    """
     org, home = spent
     running = waiting(home, *first)
     job_id = home("jobs", "--json").json[-1]["job_id"]
@@ -78,7 +81,10 @@ def test_a_second_job_on_other_objects_runs(spent: tuple[RunningOrg, CommandLine
 
 
 def test_two_jobs_keep_one_budget(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> None:
-    """P1: two processes that spend at the same time never pass the threshold together, by the org's own ledger."""
+    """
+    P1: two processes that spend at the same time never pass the threshold together, by the org's
+    own ledger.
+    """
     org = fresh_org(max_calls=1000)
     home = CommandLine.with_org(tmp_path / "home", org)
     org.control("quota", {"spend": {"api": 494}})

@@ -8,6 +8,7 @@ The readers: four ways to read an object, each by its calls.
 | ``by_parent`` | objects that require a filter | 200 parents to a query, five queries to a call | the last parent Id |
 | ``locator`` | objects whose Ids cannot be sorted | a call for each page | the next page's address |
 
-A reader decides and does nothing: it says which units may start, what an outcome means as steps, and what to do when
+A reader decides and does nothing: it says which units may start, what an outcome means as steps,
+and what to do when
 the org refuses. The scheduler runs the units and takes the steps.
 """

@@ -1,4 +1,6 @@
-"""Bulk API 2.0 query jobs: when to create, poll and read pages, in which order pages are committed."""
+"""
+Bulk API 2.0 query jobs: when to create, poll and read pages, in which order pages are committed.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,19 @@ from sfnb.errors import ObjectError, ResultsGone
 from sfnb.org.bulk2 import QueryJob
 
 OPEN_JOBS = 8
-"""Bulk jobs of ours that the org works on at a time: polling one that only waits in its queue wastes a call."""
+"""
+Bulk jobs of ours that the org works on at a time: polling one that only waits in its queue wastes a
+call.
+"""
 
 FIRST_POLL_S = 0.5
 """A small job is ready by then."""
 
 POLL_GROWTH = 0.6
-"""The next poll comes after this share of the job's age: the calls grow with the logarithm of the time it takes."""
+"""
+The next poll comes after this share of the job's age: the calls grow with the logarithm of the time
+it takes.
+"""
 
 MAX_POLL_S = 300.0
 
@@ -101,7 +109,8 @@ class Bulk2Reader:
         job, now_s = run.cursor.get("job", ""), self._clock.monotonic()
         if not job:
             return self._fresh()
-        # How old a resumed job is, the cursor does not say. Young is the safe guess: it may be ready.
+        # How old a resumed job is, the cursor does not say. Young is the safe guess: it may be
+        # ready.
         return _Reading(job=job, created_at_s=now_s, poll_at_s=now_s, locator=run.cursor["locator"])
 
     def _fresh(self, *, is_second: bool = False) -> _Reading:
@@ -212,7 +221,10 @@ class Bulk2Reader:
     # refusals and endings
 
     def refused(self, run: ObjectRun, err: ObjectError) -> Step:
-        """Lists of what Bulk allows are out of date by release, so any refusal is a reason to try pages."""
+        """
+        Lists of what Bulk allows are out of date by release, so any refusal is a reason to try
+        pages.
+        """
         run.bulk_refusal = str(err)
         return Switch("keyset", is_restart=bool(run.progress.parts))
 
@@ -220,7 +232,10 @@ class Bulk2Reader:
         self._readings.pop(run.name, None)
 
     def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
-        """A job that the org still works on is aborted, or it would use up the org's query time for nothing."""
+        """
+        A job that the org still works on is aborted, or it would use up the org's query time for
+        nothing.
+        """
         reading = self._readings.get(run.name)
         if reading is None or not reading.job or reading.is_over:
             return ()

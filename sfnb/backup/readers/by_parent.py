@@ -42,7 +42,10 @@ class ByParentReader:
         return [ParentsPage(run.name, run.asks, lookup, self._slices(parents, run))]
 
     def _is_awaited(self, parent: str, run: ObjectRun) -> bool:
-        """Whether the parent's Ids will be here soon. Objects read by parent do not wait for one another's rows."""
+        """
+        Whether the parent's Ids will be here soon. Objects read by parent do not wait for one
+        another's rows.
+        """
         lister = self._runs.get(self._lister.get(parent, run.name), run)
         if lister is not run and lister.is_open and parent not in self._ids:
             return True

@@ -1,4 +1,6 @@
-"""Pages in the order of Ids: cheap for small objects, since five of them share one composite call."""
+"""
+Pages in the order of Ids: cheap for small objects, since five of them share one composite call.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,11 @@ _SORT_REFUSAL = re.compile(
 
 class KeysetReader:
     """
-    One page at a time for each object. The cursor has the last Id, and what the org said was left after it.
+    One page at a time for each object. The cursor has the last Id, and what the org said was left
+    after it.
 
-    A page that finds less left than the one before had announced waits until that one is counted again.
+    A page that finds less left than the one before had announced waits until that one is counted
+    again.
     """
 
     def __init__(self) -> None:
@@ -77,7 +81,10 @@ class KeysetReader:
         raise AssertionError(f"a keyset reading asked for no {type(outcome).__name__}")
 
     def _counted(self, run: ObjectRun, rows: int) -> Sequence[Step]:
-        """Rows that were deleted meanwhile make the count smaller than what was read. More means rows were missed."""
+        """
+        Rows that were deleted meanwhile make the count smaller than what was read. More means rows
+        were missed.
+        """
         page = self._in_doubt.pop(run.name)
         read = run.cursor.get("rows", 0)
         if rows > read:

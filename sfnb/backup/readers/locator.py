@@ -14,7 +14,8 @@ class LocatorReader:
     """
     One page at a time; the cursor has the next page's address and the org's count of all pages.
 
-    The org keeps a query cursor for two days (REST guide, Query). One that is gone starts the object again.
+    The org keeps a query cursor for two days (REST guide, Query). One that is gone starts the
+    object again.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,9 @@ class LocatorReader:
         return page.total if known is None else known
 
     def _counted(self, run: ObjectRun, rows: int) -> Sequence[Step]:
-        """The cursor had fewer rows than it had counted: right, if as many were deleted meanwhile."""
+        """
+        The cursor had fewer rows than it had counted: right, if as many were deleted meanwhile.
+        """
         page = self._in_doubt.pop(run.name)
         read = run.progress.rows + run.progress.deleted + page.rows
         if rows > read:

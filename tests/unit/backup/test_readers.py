@@ -1,4 +1,6 @@
-"""What the readers decide: pure steps from outcomes, also when rows come and go while they are read."""
+"""
+What the readers decide: pure steps from outcomes, also when rows come and go while they are read.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,10 @@ def step_of(steps: Any) -> Step:
 
 @given(left=st.integers(0, 9000), total=st.integers(0, 9000))
 def test_only_a_page_with_less_left_than_announced_is_in_doubt(left: int, total: int) -> None:
-    """P9: rows that were inserted meanwhile are no reason for doubt; fewer rows left are counted first."""
+    """
+    P9: rows that were inserted meanwhile are no reason for doubt; fewer rows left are counted
+    first.
+    """
     reader, run = KeysetReader(), after_a_page(left)
     (asked,) = reader.next_units(run)
     steps = reader.outcome(run, asked, page(total, total))
@@ -65,7 +70,9 @@ def test_only_a_page_with_less_left_than_announced_is_in_doubt(left: int, total:
 
 @pytest.mark.parametrize(("count", "is_lost"), [(1990, False), (2000, False), (2001, True)])
 def test_rows_deleted_meanwhile_are_no_loss(count: int, is_lost: bool) -> None:
-    """P9: the page before is counted: as many rows or fewer were deleted meanwhile, more were missed."""
+    """
+    P9: the page before is counted: as many rows or fewer were deleted meanwhile, more were missed.
+    """
     reader, run = KeysetReader(), after_a_page(500)
     (asked,) = reader.next_units(run)
     reader.outcome(run, asked, page(400, 400))
@@ -93,7 +100,9 @@ def test_ids_that_cannot_be_sorted_go_by_a_cursor() -> None:
 
 @pytest.mark.parametrize(("now", "is_lost"), [(90, False), (100, True)])
 def test_a_cursor_that_ends_early_is_counted(now: int, is_lost: bool) -> None:
-    """P9: a query cursor with fewer rows than it had counted is right only if so many are left now."""
+    """
+    P9: a query cursor with fewer rows than it had counted is right only if so many are left now.
+    """
     reader, run = LocatorReader(), object_run("locator", {"total": 100, "next": "/q-50"}, 50)
     (asked,) = reader.next_units(run)
     assert reader.outcome(run, asked, page(40, 100)) == ()
@@ -123,7 +132,9 @@ def complete(reader: Bulk2Reader, run: ObjectRun, rows: int) -> units.Unit:
 
 
 def test_result_pages_are_committed_in_their_order() -> None:
-    """P2: a page that arrives before the one ahead of it waits, since a cursor is the page after."""
+    """
+    P2: a page that arrives before the one ahead of it waits, since a cursor is the page after.
+    """
     cursor = {"reader": "bulk2", "job": "750A", "locator": "", "pages": 0}
     reader, run = Bulk2Reader(FakeClock()), object_run("bulk2", cursor)
     first = complete(reader, run, 30)
@@ -172,7 +183,9 @@ def test_a_refusal_leads_to_another_way() -> None:
 
 
 def test_a_way_comes_back_from_its_cursor() -> None:
-    """P2: a resumed backup asks as the one before did; the usual way leaves no trace in a cursor."""
+    """
+    P2: a resumed backup asks as the one before did; the usual way leaves no trace in a cursor.
+    """
     way = Way("F1__c = 'x'", frozenset({"F2__c"}), 4, {"F3__c": "string"})
     assert Way.of(SCHEMA, {"way": way.as_json()}) == way
     assert Way.of(SCHEMA, {}) == Way() and Way().as_json() == {}

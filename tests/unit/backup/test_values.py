@@ -69,13 +69,17 @@ def test_each_kind_of_unit_is_in_this_test() -> None:
 
 @pytest.mark.parametrize("raised", RAISED, ids=lambda raised: type(raised).__name__)
 def test_an_error_comes_back_as_it_was(raised: BaseException) -> None:
-    """What a worker process met is the same error in the deciding thread: class, text and attributes."""
+    """
+    What a worker process met is the same error in the deciding thread: class, text and attributes.
+    """
     back = pickle.loads(pickle.dumps(raised))  # noqa: S301 - our own bytes
     assert type(back) is type(raised) and str(back) == str(raised) and vars(back) == vars(raised)
 
 
 def test_a_condition_and_columns_are_part_of_a_query() -> None:
-    """An incremental backup's condition stands beside a page's, in brackets; columns can be fewer."""
+    """
+    An incremental backup's condition stands beside a page's, in brackets; columns can be fewer.
+    """
     page = units.KeysetPage(QUERY, "001A")
     assert page.soql() == (
         "SELECT Id,Name FROM Account WHERE (SystemModstamp > 2026-11-01T00:00:00Z) "

@@ -23,7 +23,9 @@ GOAL = 10
 
 @dataclass
 class Counting:
-    """Counts on paper: ``paper`` is what is on disk, ``surprises`` happen before a number is written."""
+    """
+    Counts on paper: ``paper`` is what is on disk, ``surprises`` happen before a number is written.
+    """
 
     context: JobContext
     paper: list[int]

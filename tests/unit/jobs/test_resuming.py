@@ -35,13 +35,18 @@ def change(minutes: float, api: str, old: int, new: int, *, who: str = "ada") ->
     ],
 )
 def test_who_raised_the_limit_is_named(entries: list[AuditEntry], says: str) -> None:
-    """Where a person raised the budget's limit it says who, from what to what; else that usage fell."""
+    """
+    Where a person raised the budget's limit it says who, from what to what; else that usage fell.
+    """
     assert reason_of(entries, "api", PAUSED_AT) == says
 
 
 @pytest.mark.parametrize("state", list(JobState))
 def test_only_a_job_that_ought_to_run_can_be_interrupted(state: JobState) -> None:
-    """A queued or running job without a process is shown as interrupted; every other state stays what it is."""
+    """
+    A queued or running job without a process is shown as interrupted; every other state stays what
+    it is.
+    """
     ought_to_run = state in (JobState.QUEUED, JobState.RUNNING)
     assert states.shown(state, is_held=True) == state
     assert states.shown(state, is_held=False) == ("interrupted" if ought_to_run else state)
