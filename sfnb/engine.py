@@ -5,7 +5,8 @@ The FACE of the jobs: plan, start, run, resume, control, set_limit.
 
     org = sfnb.connect("demo")
     print(engine.plan(org, backup(objects=["Account"])))
-    job = engine.start(org, backup())     # a thread of its own; job.pause(), job.cancel(), job.wait()
+    job = engine.start(org, backup())     # a thread of its own; job.pause(), job.cancel(),
+    job.wait()
     summary = engine.run(org, backup())   # blocks, for papermill and scripts
 """
 
@@ -47,14 +48,18 @@ class RunOptions(TypedDict, total=False):
     How a job is run, all by keyword.
 
     Keys:
-        on_pause: ``wait`` (the default) until usage is below the limit again, or ``exit`` in the state ``paused``.
+        on_pause: ``wait`` (the default) until usage is below the limit again, or ``exit`` in the
+            state ``paused``.
         poll_s: seconds between two looks at the org while paused; default from the settings (1800).
         max_wait_s: stay paused and return after waiting so long in one pause; default: never.
         workers: units of work in flight at a time; default from the settings (4).
-        executor: run units on ``threads`` (the default) or in ``processes`` of this machine. Processes import the
-            calling script again, as Python's ``spawn`` does: keep it behind ``if __name__ == "__main__"``.
+        executor: run units on ``threads`` (the default) or in ``processes`` of this machine.
+            Processes import the
+            calling script again, as Python's ``spawn`` does: keep it behind ``if __name__ ==
+            "__main__"``.
         emit: takes the job's events, see `sfnb.jobs.events`.
-        stop: set it, from a signal handler too, and the job ends as if interrupted, within half a second and the calls
+        stop: set it, from a signal handler too, and the job ends as if interrupted, within half a
+            second and the calls
             in flight: paused, with KeyboardInterrupt.
     """
 
@@ -116,7 +121,10 @@ def plan(org: Connection, request: BackupRequest) -> Estimate:
 
 @dataclass
 class JobHandle:
-    """A job running on its own thread. A sink may be given to `start`, or may `listen` later; this is for people."""
+    """
+    A job running on its own thread. A sink may be given to `start`, or may `listen` later; this is
+    for people.
+    """
 
     org: Connection
     job_id: str
@@ -142,7 +150,9 @@ class JobHandle:
         self._thread.start()
 
     def listen(self, sink: events.Sink) -> Callable[[], None]:
-        """Have ``sink`` hear the job's events from now on, on the job's threads; the result ends that."""
+        """
+        Have ``sink`` hear the job's events from now on, on the job's threads; the result ends that.
+        """
         return self._listeners.add(sink)
 
     @property
@@ -160,7 +170,9 @@ class JobHandle:
         control(self.org).pause(self.job_id)
 
     def resume(self) -> None:
-        """Let a paused job go on: in its own process, or on a new thread here when no process runs it."""
+        """
+        Let a paused job go on: in its own process, or on a new thread here when no process runs it.
+        """
         if not control(self.org).resume(self.job_id, org_id=self.org.org_id).is_asked:
             self._start()
 
@@ -196,7 +208,8 @@ def run(org: Connection, request: BackupRequest, **options: Unpack[RunOptions]) 
     Run a backup on the caller's own thread, to its end or to a pause that nobody waits for.
 
     Returns:
-        The summary: ``job_id, kind, org, state, snapshot, started_at, ended_at, calls, rows, objects, pauses``.
+        The summary: ``job_id, kind, org, state, snapshot, started_at, ended_at, calls, rows,
+            objects, pauses``.
     """
     return _loop(org, options).run(_create(org, request))
 

@@ -6,17 +6,18 @@ Everything that can go wrong, sorted by what the catcher does about it.
     SfnbError
     ├── CallerError        change the request: a wrong name, number or combination of options
     ├── TransientError     the same call may work soon; ``org/retry.py`` repeats it
-    │   └── OrgUnavailable     nobody answers for the org: any other call would fail in the same way
-    ├── RecordError        one record was refused; it is counted and kept, the job goes on
+    │   └── OrgUnavailable     nobody answers for the org: any other call would fail too
+    ├── RecordError        one record was refused; it is counted and kept
     └── JobError           this job, object or command cannot go on; what is sealed stays good
         ├── LoginError     the org did not let us in
-        ├── ObjectError    one object cannot be read; the job goes on with the others
-        │   └── ResultsGone    a Bulk job's results or a query cursor no longer exist: start that object again
+        ├── ObjectError    one object cannot be read; the others can
+        │   └── ResultsGone    a Bulk job's results or a query cursor are gone: start again
         └── StoreError     the store is damaged, unwritable or full
 
-    QuotaSignal, StopSignal    no errors: a job pauses or stops at a bookmark. Only the runner catches them.
+    QuotaSignal, StopSignal    no errors: a job pauses or stops at a bookmark, in ``jobs/loop.py``
 
-A message says what happened, where, and what to do next, in one sentence or two, and never holds a secret.
+A message says what happened, where, and what to do next, in one sentence or two, and never holds a
+secret.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class CallerError(SfnbError):
 
 
 class TransientError(SfnbError):
-    """The same call may work soon: 503, a cut connection, HTML from the edge, a short rate limit."""
+    """
+    The same call may work soon: 503, a cut connection, HTML from the edge, a short rate limit.
+    """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -42,7 +45,8 @@ class TransientError(SfnbError):
 
 class OrgUnavailable(TransientError):
     """
-    The org is away: refused or failing connections, no name in DNS, timeouts, maintenance (503), the edge's 420, 502,
+    The org is away: refused or failing connections, no name in DNS, timeouts, maintenance (503),
+    the edge's 420, 502,
     504 and web pages. It says nothing about the call that met it, so it is no object's failure.
 
     ``retry`` raises it too when all tries have met it; to wait for the org is up to the job.
@@ -62,7 +66,10 @@ class LoginError(JobError):
 
 
 class ObjectError(JobError):
-    """One object cannot be read: refused, forbidden, changed. ``code`` is Salesforce's errorCode, if it gave one."""
+    """
+    One object cannot be read: refused, forbidden, changed. ``code`` is Salesforce's errorCode, if
+    it gave one.
+    """
 
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
@@ -79,7 +86,8 @@ class StoreError(JobError):
 
 class QuotaSignal(BaseException):
     """
-    The gate would not send a call: the whole org's use has reached the threshold, or cannot be known.
+    The gate would not send a call: the whole org's use has reached the threshold, or cannot be
+    known.
 
     A ``BaseException``, so that no ``except Exception`` in a foreign library can swallow it.
 

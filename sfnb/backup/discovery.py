@@ -43,7 +43,8 @@ class Discovery:
         """
         The plan, and the schema of each object in it.
 
-        Cost: one call for the list of objects (none if they are named), one for 25 describes, one or more for sizes.
+        Cost: one call for the list of objects (none if they are named), one for 25 describes, one
+            or more for sizes.
 
         Raises:
             CallerError: an object was named that the org does not have.
@@ -89,7 +90,8 @@ class Discovery:
         except OrgUnavailable:
             raise
         except (ObjectError, TransientError):
-            # They need View Setup and Configuration. Without them the first page of each object tells its size.
+            # They need View Setup and Configuration. Without them the first page of each object
+            # tells its size.
             return {}
 
     def _describe(self, names: Sequence[str]) -> None:

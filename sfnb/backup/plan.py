@@ -1,7 +1,8 @@
 """
 What a backup will read, by which reader, at what price. Pure: the dry run is this plan, printed.
 
-A reader is chosen by calls, the scarce good. Five keyset pages of 2,000 rows ride in one composite call; a Bulk API 2.0
+A reader is chosen by calls, the scarce good. Five keyset pages of 2,000 rows ride in one composite
+call; a Bulk API 2.0
 job costs its creation, some polls and one call per result page, whatever the object's width.
 """
 
@@ -28,16 +29,27 @@ DESCRIBES_PER_CALL = 25
 """Subrequests of any kind that one composite call carries."""
 
 BULK_FROM_ROWS = 10_000
-"""From here on Bulk 2 costs no more calls than keyset pages do, even if no other object shares their calls."""
+"""
+From here on Bulk 2 costs no more calls than keyset pages do, even if no other object shares their
+calls.
+"""
 
 BULK_PAGE_ROWS = 250_000
-"""Rows asked for with each Bulk result page: large, since each page is a call; it is read as a stream."""
+"""
+Rows asked for with each Bulk result page: large, since each page is a call; it is read as a stream.
+"""
 
 BULK_POLLS = 4
-"""Polls that a job is planned with; polling slows down with the job's age, so calls grow with its logarithm."""
+"""
+Polls that a job is planned with; polling slows down with the job's age, so calls grow with its
+logarithm.
+"""
 
 MAX_URL_CHARS = 12_000
-"""A longer query goes by Bulk: URI and headers together may have 16,384 bytes (REST API guide, Status Codes)."""
+"""
+A longer query goes by Bulk: URI and headers together may have 16,384 bytes (REST API guide, Status
+Codes).
+"""
 
 PARENTS_PER_QUERY = 200
 """Ids in one IN list when an object wants a filter by its parent."""
@@ -62,11 +74,16 @@ PARENT_FIELDS: Mapping[str, str] = {
     "IdeaComment": "IdeaId",
     "Vote": "ParentId",
 }
-"""Objects known to want a filter, and the lookup by which their rows are found. Others are found by their refusal."""
+"""
+Objects known to want a filter, and the lookup by which their rows are found. Others are found by
+their refusal.
+"""
 
 
 SINGLE_PARENT = frozenset({"CollaborationGroupRecord", "ContentFolderItem", "Vote"})
-"""Of these, those that take one parent at a time, with the equals operator (their refusals say so)."""
+"""
+Of these, those that take one parent at a time, with the equals operator (their refusals say so).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +97,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class ObjectPlan:
-    """How one object will be read. ``calls`` is its share of the shared calls, so it may be a fraction."""
+    """
+    How one object will be read. ``calls`` is its share of the shared calls, so it may be a
+    fraction.
+    """
 
     name: str
     reader: ReaderName
@@ -160,7 +180,8 @@ def reason_not_read(info: ObjectInfo) -> str | None:
 
 def filter_field(refusal: str, schema: ObjectSchema) -> str | None:
     """
-    The lookup named by a refusal such as "… requires a filter by a single Id on ContentDocumentId or LinkedEntityId …".
+    The lookup named by a refusal such as "… requires a filter by a single Id on ContentDocumentId
+    or LinkedEntityId …".
 
     Only a lookup to few objects helps: its parents have to be listed.
     """
@@ -224,7 +245,8 @@ def plan_object(
     One object's reader and price.
 
     Args:
-        counts: the rows of all objects that are known: those of its parents, where it is read through them.
+        counts: the rows of all objects that are known: those of its parents, where it is read
+            through them.
     """
     reader = choose_reader(schema, rows)
     count = rows or 0
@@ -266,7 +288,7 @@ def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
         elif isinstance(fact.schema, ObjectError):
             failed[name] = str(fact.schema)
         elif not fact.schema.has("Id"):
-            left_out[name] = "it has no Id, so its rows cannot be told apart"
+            left_out[name] = "it has no Id, so its rows cannot be distinguished"
         else:
             objects[name] = plan_object(fact.schema, fact.rows, counts)
     return Plan(objects, left_out, failed, preparation_calls)
@@ -274,7 +296,8 @@ def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
 
 def first_pause(price: Price, standing: Mapping[Api, BudgetStatus]) -> list[str]:
     """
-    Where the job will pause, one sentence per budget; empty if everything fits under the thresholds as use stands now.
+    Where the job will pause, one sentence per budget; empty if everything fits under the thresholds
+    as use stands now.
 
     Other apps' future use is not in it.
     """

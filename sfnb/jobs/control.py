@@ -1,8 +1,10 @@
 """
-Pause, resume, cancel: what a person asks of a job, wherever it runs. The one place for handle, panel, command line
+Pause, resume, cancel: what a person asks of a job, wherever it runs. The one place for handle,
+panel, command line
 and notebook.
 
-A job that a process runs is asked through the state database and obeys between two units of work. A job that no
+A job that a process runs is asked through the state database and obeys between two units of work. A
+job that no
 process runs is changed here, under its lease, so that nobody starts it meanwhile.
 """
 
@@ -104,7 +106,8 @@ class Control:
         try:
             lease = self._state.jobs.lease(job_id, is_to_end=True)
         except CallerError:
-            # Held: its process finds the request at its next tick, and the next one that runs it if this one dies.
+            # Held: its process finds the request at its next tick, and the next one that runs it if
+            # this one dies.
             self._state.jobs.want(job_id, "cancel")
             says = f"Job {job_id} ends as soon as the calls in flight have returned."
             return Answer(self._state.jobs.get(job_id), is_asked=True, says=says)

@@ -66,7 +66,9 @@ class ObjectLeftOut(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobPaused(Event):
-    """The job stopped sending; the org is checked again at ``next_check_at`` (None: nobody waits)."""
+    """
+    The job stopped sending; the org is checked again at ``next_check_at`` (None: nobody waits).
+    """
 
     pause: Pause
     threshold: int
@@ -75,7 +77,9 @@ class JobPaused(Event):
 
 @dataclass(frozen=True, slots=True)
 class QuotaChecked(Event):
-    """A paused job asked the org: ``used`` of ``max``; it goes on when used is below ``lower_mark``."""
+    """
+    A paused job asked the org: ``used`` of ``max``; it goes on when used is below ``lower_mark``.
+    """
 
     api: str
     used: int
@@ -98,7 +102,9 @@ class JobResumed(Event):
 
 
 Sink = Callable[[Event], None]
-"""Takes events. It is called on the job's threads and must return soon; what it raises ends the job."""
+"""
+Takes events. It is called on the job's threads and must return soon; what it raises ends the job.
+"""
 
 
 def ignore(_event: Event) -> None:
@@ -128,7 +134,8 @@ class EventFan:
         return leave
 
 
-# ------------------------------------------------------------------------------------------------------- kept events
+# -------------------------------------------------------------------------------------------------------
+# kept events
 
 ORG = "org"
 """In place of a budget: the pause of a job whose org is away."""

@@ -1,8 +1,10 @@
 """
 The loop of one job: take the lease, prepare, work, pause and go on, finish.
 
-What a job does is its `Work`; how it lives is here. When the gate's QuotaSignal arrives, the work has written its
-bookmark. So pausing means to write down why and to wait, and resuming is the same code over the same bookmark, in this
+What a job does is its `Work`; how it lives is here. When the gate's QuotaSignal arrives, the work
+has written its
+bookmark. So pausing means to write down why and to wait, and resuming is the same code over the
+same bookmark, in this
 process or another.
 """
 
@@ -58,11 +60,13 @@ class JobLoop:
 
     Args:
         make_work: makes the work of the job.
-        on_pause: ``wait`` until usage is below the limit again, or ``exit`` and leave that to `sfnb resume`.
+        on_pause: ``wait`` until usage is below the limit again, or ``exit`` and leave that to `sfnb
+            resume`.
         poll_s: how often the org is asked while paused.
         max_wait_s: stop waiting after so long in one pause; the job stays paused. None: never.
         workers: units of work in flight at a time.
-        stop: set from elsewhere, it ends the job as an interrupt does, but at a place of the job's own choice.
+        stop: set from elsewhere, it ends the job as an interrupt does, but at a place of the job's
+            own choice.
     """
 
     client: OrgClient
@@ -94,7 +98,8 @@ class JobLoop:
         with self.state.jobs.lease(job_id) as self._lease:
             try:
                 self._set_state(JobState.RUNNING)
-                # Somebody wants this job to go on, so the reading that stopped the last run is no answer.
+                # Somebody wants this job to go on, so the reading that stopped the last run is no
+                # answer.
                 self._ask_limits(0.0)
                 work = self.make_work(self._context())
                 while not self._advance(work):
@@ -149,7 +154,8 @@ class JobLoop:
             self._set_state(work.finish())
             return True
         except QuotaSignal as signal:
-            # An org that answers nothing leaves its gauge unread as well: that is no matter of calls.
+            # An org that answers nothing leaves its gauge unread as well: that is no matter of
+            # calls.
             if signal.maximum < 0 and signal.used < 0 and is_away(self.client):
                 return self._pause_for_org(work, signal.reason)
             return self._pause_for_quota(work, signal)
@@ -241,7 +247,9 @@ class JobLoop:
         return reason_of(self.state.audit.entries(self.client.org_id), pause.api, pause.at)
 
     def _wait_for_org(self) -> _Waited:
-        """Ask whether the org answers, at growing intervals up to ``poll_s``. That costs no call."""
+        """
+        Ask whether the org answers, at growing intervals up to ``poll_s``. That costs no call.
+        """
         began_s = asked_s = self.clock.monotonic()
         while True:
             interval_s = min(self._away_s, self.poll_s)
@@ -260,7 +268,10 @@ class JobLoop:
                 return "give up"
 
     def _wait_for_calls(self, signal: QuotaSignal) -> _Waited:
-        """Ask the org every ``poll_s``; in between, look whether the limit was raised or somebody wants to stop."""
+        """
+        Ask the org every ``poll_s``; in between, look whether the limit was raised or somebody
+        wants to stop.
+        """
         gate = self.client.gate
         price: Price = {signal.api: 1}  # type: ignore[dict-item]
         began_s = asked_s = self.clock.monotonic()
@@ -285,15 +296,20 @@ class JobLoop:
 
     def _ask_limits(self, min_interval_s: float) -> None:
         """Read `/limits`, unless some process did within the interval. Cost: one call."""
-        # An org that does not answer stays unknown, and unknown is not clear: the gate or the next probe asks again.
+        # An org that does not answer stays unknown, and unknown is not clear: the gate or the next
+        # probe asks again.
         with suppress(TransientError, ObjectError, QuotaSignal):
             if self.client.gate.claim_probe(min_interval_s):
                 with call_context(job_id=self._job_id, object_name="", stop=self.stop):
                     self.client.limits()
 
     def _probe(self, signal: QuotaSignal) -> None:
-        """One `/limits` call, the only one that may exceed the threshold; shared by all processes on the org."""
-        # A little less than the interval, so that this process's own last probe is never in its way.
+        """
+        One `/limits` call, the only one that may exceed the threshold; shared by all processes on
+        the org.
+        """
+        # A little less than the interval, so that this process's own last probe is never in its
+        # way.
         self._ask_limits(self.poll_s * 0.9)
         budget = self.client.gate.standing().get(signal.api)  # type: ignore[call-overload]
         if budget is not None:

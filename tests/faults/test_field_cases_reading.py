@@ -22,6 +22,7 @@ from sfnb.connection import Connection
 from sfnb.engine import backup
 from sfnb.installation import connect
 from sfnb.jobs import events
+from sfnb.org.ids import to18
 from sfnb.store.verify import verify
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
@@ -125,7 +126,7 @@ LOST_ROWS = [
     Case(
         "a-foreign-record-ends-a-page",
         LONG,
-        (rewritten(LONG, QUERY, nth=1, add=[{"Id": "00Q7Q00000A0zzzQAB"}]),),
+        (rewritten(LONG, QUERY, nth=1, add=[{"Id": to18("00Q7Q00000A0zzz")}]),),
     ),
     Case(
         "an-impossible-record-ends-a-page",

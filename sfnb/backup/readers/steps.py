@@ -22,7 +22,8 @@ class Commit:
 
     Args:
         is_done: the object ends with this, if it can be proven complete.
-        org_count: how many rows the org says the object has, when it ends; None: it gives no number.
+        org_count: how many rows the org says the object has, when it ends; None: it gives no
+            number.
     """
 
     parts: tuple[Part, ...]
@@ -33,7 +34,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Read on by another reader. What is stored stays if the cursor still fits, else the object starts again."""
+    """
+    Read on by another reader. What is stored stays if the cursor still fits, else the object starts
+    again.
+    """
 
     reader: ReaderName
     is_restart: bool = False
@@ -41,7 +45,10 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Start the object again by the same reader; what this snapshot has of it is removed in one commit."""
+    """
+    Start the object again by the same reader; what this snapshot has of it is removed in one
+    commit.
+    """
 
     why: str
 
@@ -75,11 +82,15 @@ class Reader(Protocol):
     """
     One way to read objects. It keeps what it needs by object; only the deciding thread calls it.
 
-    The scheduler requests units when its object begins, after each outcome, and at ``run.wake_at_s``.
+    The scheduler requests units when its object begins, after each outcome, and at
+    ``run.wake_at_s``.
     """
 
     def next_units(self, run: ObjectRun) -> Sequence[Unit]:
-        """Units that may start now; none while it waits for an outcome, ``run.wake_at_s`` or another object."""
+        """
+        Units that may start now; none while it waits for an outcome, ``run.wake_at_s`` or another
+        object.
+        """
         ...
 
     def outcome(self, run: ObjectRun, unit: Unit, outcome: Outcome) -> Sequence[Step]:
@@ -100,7 +111,10 @@ class Reader(Protocol):
         ...
 
     def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
-        """What is to be tidied up in the org when nobody will go on from the cursor. Ask before ``forget``."""
+        """
+        What is to be tidied up in the org when nobody will go on from the cursor. Ask before
+        ``forget``.
+        """
         ...
 
 
