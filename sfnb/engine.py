@@ -304,6 +304,7 @@ def _executors(org: Connection) -> dict[ExecutorKind, MakeExecutor]:
             org.client.api_version,
             org.settings.state_url,
             context.job_id,
+            org.client.gate.rules,
         )
         return ProcessExecutor(spec, context.workers)
 

@@ -93,15 +93,27 @@ class QuotaSignal(BaseException):
 
     Args:
         api: the budget that is used up (``api``, ``bulk``, ``bulk2``, ``bulk2_mb``).
-        used: what the org last told, plus what sfnb has sent since; -1 when unknown.
+        used: what the org reported; -1 when unknown.
         in_flight: what is reserved by calls in flight, in every process.
         maximum: the org's allocation in 24 hours; -1 when unknown.
         threshold: where jobs stop, in the budget's unit; -1 when unknown.
         reason: one sentence for people.
+        own: what sfnb spent lately, which ``used`` may not include yet.
+        retry_after_s: when asking the org again is worth a call, because only ``own`` stands in the way; None: at the
+            usual interval.
     """
 
     def __init__(
-        self, api: str, *, used: int, in_flight: int, maximum: int, threshold: int, reason: str
+        self,
+        api: str,
+        *,
+        used: int,
+        in_flight: int,
+        maximum: int,
+        threshold: int,
+        reason: str,
+        own: int = 0,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(reason)
         self.api = api
@@ -110,6 +122,8 @@ class QuotaSignal(BaseException):
         self.maximum = maximum
         self.threshold = threshold
         self.reason = reason
+        self.own = own
+        self.retry_after_s = retry_after_s
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception pickles as its class and its args, and these args are options by keyword.

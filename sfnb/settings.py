@@ -14,6 +14,7 @@ The file, all of it optional::
     poll_s = 1800            # seconds between two checks of a paused org's limits
     workers = 4              # threads that read from one org
     api_version = "66.0"     # highest REST API version to use
+    header_lag_s = 120       # how old an org's limit header may be; SFNB_HEADER_LAG_S overrides
 
     [orgs.acme]
     login = "password"       # token, password, client, jwt, refresh or sf
@@ -40,6 +41,7 @@ import platformdirs
 
 from sfnb.errors import CallerError, JobError
 from sfnb.file_lock import file_lock
+from sfnb.model import HEADER_LAG_S
 
 if TYPE_CHECKING:
     import tomlkit
@@ -79,6 +81,9 @@ class OrgConfig:
             ``refresh_token``) to reference.
         org_id: 18 characters, from the first login on; a login to another org is refused.
         api_version: chosen when the org was added; empty: ask the org.
+        header_lag_s: how old the org's limit header may be, in seconds of this machine's clock.
+            Less than 120 only for a test server that is known to be quicker; 0: exact. None: the
+            setting of all orgs.
     """
 
     name: str
@@ -94,6 +99,7 @@ class OrgConfig:
     secrets: Mapping[str, str] = field(default_factory=dict)
     org_id: str = ""
     api_version: str = ""
+    header_lag_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ class Settings:
     poll_s: float = 1800.0
     workers: int = 4
     api_version: str = NEWEST_API_VERSION
+    header_lag_s: float = HEADER_LAG_S
     orgs: Mapping[str, OrgConfig] = field(default_factory=dict)
 
     def org(self, name: str) -> OrgConfig:
@@ -143,6 +150,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         poll_s=found.number("poll_s", 1800.0, at_least=1),
         workers=int(found.number("workers", 4, at_least=1)),
         api_version=found.text("api_version", NEWEST_API_VERSION, form=API_VERSION, such_as="66.0"),
+        header_lag_s=found.header_lag_s(environ),
         orgs=MappingProxyType(found.orgs()),
     )
 
@@ -168,10 +176,11 @@ def put_org(settings: Settings, config: OrgConfig, *, replaces: bool = True) -> 
                 f"org {config.name}: give the {role.replace('_', ' ')} as env:VARIABLE, file:PATH "
                 "or keyring, never the secret itself."
             )
+    defaults = {f.name: f.default for f in fields(OrgConfig)}
     table = {
         key: value
         for key, value in asdict(config).items()
-        if value and key not in ("name", "secrets")
+        if value != defaults[key] and key not in ("name", "secrets")
     }
     if config.secrets:
         table["secrets"] = dict(config.secrets)
@@ -332,6 +341,19 @@ class _Found:
             raise self.wrong(key, f"{key} must be a number of at least {at_least}")
         return value
 
+    def header_lag_s(self, environ: Mapping[str, str]) -> float:
+        """The default of all orgs. A test server with an exact header or a fast clock needs less."""
+        given = environ.get("SFNB_HEADER_LAG_S")
+        if not given:
+            return self.number("header_lag_s", HEADER_LAG_S, at_least=0)
+        try:
+            seconds = float(given)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds <= HEADER_LAG_S:
+            raise JobError(f"SFNB_HEADER_LAG_S must be a number from 0 to {HEADER_LAG_S:.0f}.")
+        return seconds
+
     def orgs(self) -> dict[str, OrgConfig]:
         tables = self.values.get("orgs", {})
         if not isinstance(tables, dict):
@@ -359,7 +381,12 @@ class _Found:
                 f"a secret of {where} must be env:VARIABLE, file:PATH or keyring, never the secret itself",
             )
         for key, value in table.items():
-            if key != "secrets" and not isinstance(value, str):
+            if key == "header_lag_s":
+                is_number = isinstance(value, int | float) and not isinstance(value, bool)
+                if not is_number or not 0 <= value <= HEADER_LAG_S:
+                    most = f"{HEADER_LAG_S:.0f}"
+                    raise self.wrong(key, f"{where}.{key} must be a number from 0 to {most}")
+            elif key != "secrets" and not isinstance(value, str):
                 raise self.wrong(key, f"{where}.{key} must be text")
         return OrgConfig(name=name, **table)
 

@@ -99,6 +99,10 @@ class Running:
         return _checked(Ran(code, "".join(self._out), "".join(self._seen + rest)))
 
 
+EXACT_HEADER = {"SFNB_HEADER_LAG_S": "0"}
+"""The demo org's header is exact here, so a small allowance is used up to the last call; see ``docs/quota.md``."""
+
+
 class CommandLine:
     """
     `sfnb` with a home of its own.
@@ -111,7 +115,10 @@ class CommandLine:
         self.home = home
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SFNB_")}
         self.environ = (
-            kept | {"SFNB_HOME": str(home), "PYTHONUTF8": "1", "COLUMNS": "200"} | secrets
+            kept
+            | {"SFNB_HOME": str(home), "PYTHONUTF8": "1", "COLUMNS": "200"}
+            | EXACT_HEADER
+            | secrets
         )
 
     @classmethod

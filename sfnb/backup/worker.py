@@ -24,6 +24,7 @@ from sfnb.memory import open_state
 from sfnb.org.client import OrgClient
 from sfnb.org.opening import reopen_client
 from sfnb.org.session import Session
+from sfnb.quota.policy import RULES, Rules
 from sfnb.settings import OrgConfig
 
 ExecutorKind = Literal["threads", "processes"]
@@ -114,6 +115,7 @@ class WorkerSpec:
     api_version: str
     state_url: str
     job_id: str
+    rules: Rules = RULES
 
 
 class ProcessExecutor:
@@ -177,7 +179,9 @@ _here: dict[str, Worker] = {}
 def _start_worker(spec: WorkerSpec) -> None:
     clock = SystemClock()
     state = open_state(spec.state_url, clock=clock)
-    client = reopen_client(spec.config, spec.session, spec.api_version, state=state, clock=clock)
+    client = reopen_client(
+        spec.config, spec.session, spec.api_version, state=state, clock=clock, rules=spec.rules
+    )
     _here["worker"] = Worker(client, spec.job_id, threading.Event())
 
 

@@ -17,6 +17,7 @@ from sfnb.cli.output import as_json_option, print_json, say
 from sfnb.clock import Clock
 from sfnb.errors import CallerError, JobError
 from sfnb.file_lock import file_lock
+from sfnb.model import HEADER_LAG_S
 from sfnb.private import private_file, private_folder
 from sfnb.settings import OrgConfig, put_org
 
@@ -105,7 +106,7 @@ def start(
     if pauses:
         options |= PAUSING
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    for pair in more:
+    for pair in sorted(more, key=lambda pair: "=" not in pair):  # flags last: the others are pairs
         name, _, value = pair.partition("=")
         arguments += [f"--{name}", value] if value else [f"--{name}"]
     # Two that start at once: the second one waits, and finds the first one's server running.
@@ -113,7 +114,8 @@ def start(
         if _running(app):
             raise CallerError("the demo org is already running; stop it with `sfnb demo stop`.")
         ready = _start(app, arguments)
-        put_org(app.settings, _config_of(ready, _ready_file(app).parent))
+        lag_s = _header_lag_s(arguments)
+        put_org(app.settings, _config_of(ready, _ready_file(app).parent, lag_s))
     if as_json:
         print_json(_status(ready))
         return
@@ -163,7 +165,16 @@ def _wait_for(
     raise JobError(f"the demo org did not answer within {START_TIMEOUT_S} s; its log is {log}.")
 
 
-def _config_of(ready: dict[str, Any], folder: Path) -> OrgConfig:
+def _header_lag_s(arguments: list[str]) -> float:
+    """Two minutes of the demo org's time, in real seconds; a clock that only calls move takes few of them."""
+    options = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    if options.get("--clock") == "calls":
+        return 5.0
+    simulated_s = max(float(options["--minutes-per-second"]) * 60.0, 1.0)
+    return round(max(HEADER_LAG_S / simulated_s, 1.0), 1)
+
+
+def _config_of(ready: dict[str, Any], folder: Path, header_lag_s: float) -> OrgConfig:
     password = private_file(folder / "password")
     password.write_text(ready["password"] + ready["security_token"], "utf-8")
     return OrgConfig(
@@ -174,6 +185,7 @@ def _config_of(ready: dict[str, Any], folder: Path) -> OrgConfig:
         username=ready["username"],
         secrets={"password": f"file:{password}"},
         org_id=ready["org_id"],
+        header_lag_s=header_lag_s,
     )
 
 

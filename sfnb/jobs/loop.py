@@ -49,6 +49,8 @@ FIRST_AWAY_S = 30.0
 QUIET_S = 600.0
 """After so long without trouble, an org that is away is checked again as soon as the first time."""
 
+ONE_CALL: Price = {"api": 1}
+
 LOOK_S = 1.0
 """While paused, so often the limit and the job's wanted state are read. Neither costs a call."""
 
@@ -97,10 +99,9 @@ class JobLoop:
         self._job_id = job_id
         with self.state.jobs.lease(job_id) as self._lease:
             try:
+                is_new = self.state.jobs.get(job_id).state is JobState.QUEUED
                 self._set_state(JobState.RUNNING)
-                # Somebody wants this job to go on, so the reading that stopped the last run is no
-                # answer.
-                self._ask_limits(0.0)
+                self._first_look(is_new=is_new)
                 work = self.make_work(self._context())
                 while not self._advance(work):
                     pass
@@ -203,7 +204,11 @@ class JobLoop:
         at = self.clock.now()
         pause = Pause(signal.api, at, None, signal.used, signal.maximum, signal.reason)
         return self._pause(
-            work, pause, signal.threshold, self.poll_s, lambda: self._wait_for_calls(signal)
+            work,
+            pause,
+            signal.threshold,
+            self._first_wait_s(signal),
+            lambda: self._wait_for_calls(signal),
         )
 
     def _pause_for_org(self, work: Work, why: str) -> bool:
@@ -269,22 +274,26 @@ class JobLoop:
 
     def _wait_for_calls(self, signal: QuotaSignal) -> _Waited:
         """
-        Ask the org every ``poll_s``; in between, look whether the limit was raised or somebody
-        wants to stop.
+        Ask the org every ``poll_s``; in between, look whether the limit was raised or somebody wants to stop.
+
+        A pause for our own recent calls alone is short: the first look comes when the org has surely counted them.
         """
         gate = self.client.gate
         price: Price = {signal.api: 1}  # type: ignore[dict-item]
         began_s = asked_s = self.clock.monotonic()
         limits = self.state.ledger.limit_percents(self.client.org_id)
+        wait_s = self._first_wait_s(signal)
         while True:
             self._wait(min(LOOK_S, self.poll_s))
             wanted = self.state.jobs.wanted(self._job_id)
             if wanted == "cancel":
                 return "cancel"
             now_s = self.clock.monotonic()
-            if now_s - asked_s >= self.poll_s:
+            if now_s - asked_s >= wait_s:
                 asked_s = now_s
-                self._probe(signal)
+                next_s = gate.look_interval_s(self.poll_s)
+                self._probe(signal, wait_s * 0.9, next_s)
+                wait_s = next_s
                 if wanted != "pause" and gate.is_clear(price):
                     return "go on"
             elif (changed := self.state.ledger.limit_percents(self.client.org_id)) != limits:
@@ -294,27 +303,41 @@ class JobLoop:
             if self.max_wait_s is not None and now_s - began_s >= self.max_wait_s:
                 return "give up"
 
-    def _ask_limits(self, min_interval_s: float) -> None:
+    def _first_look(self, *, is_new: bool) -> None:
+        """
+        Ask the org before the first call, since the reading that stopped the last run may be a day old.
+
+        A scheduler may resume a paused job every minute, and several jobs at once: above the line, one look for each
+        poll interval is good for all of them. A new job, and one that stays to wait, looks in any case.
+        """
+        if is_new or self.on_pause == "wait":
+            self._ask_limits(0.0)
+        else:
+            self._ask_limits(self.poll_s * 0.9, price=ONE_CALL)
+        if is_new:
+            self.client.gate.release_probe()
+
+    def _first_wait_s(self, signal: QuotaSignal) -> float:
+        usual_s = self.client.gate.look_interval_s(self.poll_s)
+        return usual_s if signal.retry_after_s is None else min(usual_s, signal.retry_after_s)
+
+    def _ask_limits(self, min_interval_s: float, price: Price | None = None) -> None:
         """Read `/limits`, unless some process did within the interval. Cost: one call."""
         # An org that does not answer stays unknown, and unknown is not clear: the gate or the next
         # probe asks again.
         with suppress(TransientError, ObjectError, QuotaSignal):
-            if self.client.gate.claim_probe(min_interval_s):
+            if self.client.gate.claim_probe(min_interval_s, price=price):
                 with call_context(job_id=self._job_id, object_name="", stop=self.stop):
                     self.client.limits()
 
-    def _probe(self, signal: QuotaSignal) -> None:
-        """
-        One `/limits` call, the only one that may exceed the threshold; shared by all processes on
-        the org.
-        """
-        # A little less than the interval, so that this process's own last probe is never in its
-        # way.
-        self._ask_limits(self.poll_s * 0.9)
+    def _probe(self, signal: QuotaSignal, min_interval_s: float, next_s: float) -> None:
+        """One `/limits` call, the only one that may exceed the threshold; shared by all processes on the org."""
+        # A little less than the interval, so that this process's own last probe is never in its way.
+        self._ask_limits(min_interval_s)
         budget = self.client.gate.standing().get(signal.api)  # type: ignore[call-overload]
         if budget is not None:
             now = self.clock.now()
-            next_at = now + timedelta(seconds=self.poll_s)
+            next_at = now + timedelta(seconds=next_s)
             self._tell(
                 events.QuotaChecked(
                     self._job_id,

@@ -24,6 +24,7 @@ from sfnb.org.session import Session
 from sfnb.org.transport import current_context
 from sfnb.quota.gate import Gate
 from sfnb.quota.ledger import Ledger
+from sfnb.quota.policy import RULES, Rules
 from sfnb.settings import NEWEST_API_VERSION, OrgConfig, Settings, put_org
 
 LOGIN_TRIES = 3
@@ -155,14 +156,23 @@ def open_client(settings: Settings, name: str, *, state: State, clock: Clock) ->
         opened = _with_org_id(opener, opened, version, state.ledger, clock)
     if config.org_id and opened.org_id != config.org_id:
         raise wrong_org(config.name, config.org_id, opened.org_id)
-    return _client(opener, opened, version, Gate(state.ledger, opened.org_id, clock=clock), clock)
+    lag_s = settings.header_lag_s if config.header_lag_s is None else config.header_lag_s
+    rules = Rules(header_lag_s=lag_s, look_every_s=settings.poll_s)
+    gate = Gate(state.ledger, opened.org_id, clock=clock, rules=rules)
+    return _client(opener, opened, version, gate, clock)
 
 
 def reopen_client(
-    config: OrgConfig, session: Session, version: str, *, state: State, clock: Clock
+    config: OrgConfig,
+    session: Session,
+    version: str,
+    *,
+    state: State,
+    clock: Clock,
+    rules: Rules = RULES,
 ) -> OrgClient:
     """A client with a session that is open already, for a worker process. Cost: no calls."""
-    gate = Gate(state.ledger, session.org_id, clock=clock)
+    gate = Gate(state.ledger, session.org_id, clock=clock, rules=rules)
     return _client(Opener(None, config, clock), session, version, gate, clock)
 
 

@@ -9,7 +9,7 @@ from sfnb.errors import QuotaSignal
 from sfnb.model import APIS, Api, BudgetStatus, Price, Reading
 from sfnb.quota import policy
 from sfnb.quota.ledger import Ledger
-from sfnb.quota.policy import Decision
+from sfnb.quota.policy import RULES, Decision, Rules
 from sfnb.quota.rows import Ticket, budgets_of
 
 __all__ = ["Gate", "GaugeUnknown", "Ticket"]
@@ -37,12 +37,12 @@ class Gate:
         org_id: str,
         *,
         clock: Clock,
-        stale_after_s: float = policy.STALE_AFTER_S,
+        rules: Rules = RULES,
     ) -> None:
         self._ledger = ledger
         self._org_id = org_id
         self._clock = clock
-        self._stale_after_s = stale_after_s
+        self.rules = rules
 
     def ask(
         self,
@@ -68,7 +68,7 @@ class Gate:
         answer = self._ledger.take_ticket(
             self._org_id,
             price,
-            stale_after_s=self._stale_after_s,
+            rules=self.rules,
             is_probe=is_probe,
             job_id=job_id,
             object_name=object_name,
@@ -90,14 +90,28 @@ class Gate:
                 Then the call counts as spent, and the gauge of ``api`` is unknown until it is read again.
             was_sent: False only if the call surely never left this machine.
         """
-        self._ledger.settle_ticket(ticket, readings, was_sent=was_sent)
+        self._ledger.settle_ticket(ticket, readings, was_sent=was_sent, rules=self.rules)
 
-    def claim_probe(self, min_interval_s: float) -> bool:
+    def claim_probe(self, min_interval_s: float, *, price: Price | None = None) -> bool:
         """
-        Whether this process is to read ``/limits`` now, for a paused job. False: some process did, or was to, within
-        the last ``min_interval_s`` seconds; then ``is_clear`` knows what it read. Costs no call by itself.
+        Whether this process should read ``/limits`` now, for a paused job or for one that starts.
+
+        False: some process did, or is about to, within the last ``min_interval_s`` seconds; ``is_clear`` then knows
+        what it read. Claiming costs no call.
+
+        Args:
+            price: of the calls with which a job starts. If calls were sent after the last look, the org was below the
+                line then, so another look is fine. None: for a job that is paused already.
         """
-        return self._ledger.claim_probe(self._org_id, min_interval_s)
+        return self._ledger.claim_probe(self._org_id, min_interval_s, price=price)
+
+    def release_probe(self) -> None:
+        """Have the last look at ``/limits`` hold up nobody else's."""
+        self._ledger.release_probe(self._org_id)
+
+    def look_interval_s(self, poll_s: float) -> float:
+        """How long a paused job waits between two looks: ``poll_s``, unless its looks themselves would add up."""
+        return max(poll_s, policy.least_look_s(self.standing()["api"], self.rules))
 
     def standing(self) -> dict[Api, BudgetStatus]:
         """Where each budget stands now."""
@@ -128,4 +142,6 @@ def _signal(decision: Decision) -> QuotaSignal:
         maximum=here.maximum,
         threshold=here.threshold,
         reason=decision.reason,
+        own=here.own,
+        retry_after_s=decision.retry_after_s,
     )

@@ -8,17 +8,20 @@ ticket numbers follow it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from sfnb.errors import CallerError
 from sfnb.model import APIS, Api, Price, Reading
 from sfnb.quota import policy, rows
-from sfnb.quota.policy import Decision, Gauge
+from sfnb.quota.policy import RULES, Decision, Gauge, Rules
 from sfnb.quota.rows import QuotaState, Ticket, budgets_of
 from sfnb.state import audit, schema
 from sfnb.state.database import BUSY_WAIT_S, Database
+
+TIDY_EVERY = 64
+"""Of so many settled tickets, one also tidies the table of recent calls."""
 
 
 class LimitChanged(CallerError):
@@ -132,7 +135,7 @@ class Ledger:
         org_id: str,
         price: Price,
         *,
-        stale_after_s: float,
+        rules: Rules = RULES,
         is_probe: bool = False,
         job_id: str = "",
         object_name: str = "",
@@ -145,7 +148,7 @@ class Ledger:
         now = self._clock.now()
         with self._database.write() as connection:
             number = rows.next_number(self._database, connection, org_id)
-            swept = self._swept_books(connection, org_id, number, now)
+            swept = self._swept_books(connection, org_id, now)
             if not is_probe:
                 decision = policy.decide(
                     price,
@@ -153,76 +156,144 @@ class Ledger:
                     swept.percents,
                     swept.in_flight,
                     now=now,
-                    stale_after_s=stale_after_s,
+                    looked_at=rows.last_probe_at(connection, org_id),
+                    rules=rules,
                 )
                 if decision.verdict != "go":
                     return decision
-            ticket = Ticket(number, org_id, dict(price), now, job_id, object_name)
+            ticket = Ticket(number, org_id, dict(price), now, job_id, object_name, is_probe)
             rows.add_ticket(connection, ticket)
             if is_probe:
                 rows.note_probe(connection, org_id, now)
             return ticket
 
-    def claim_probe(self, org_id: str, min_interval_s: float) -> bool:
-        """True, and noted, unless any process claimed or sent a probe in the last ``min_interval_s`` seconds."""
+    def claim_probe(
+        self, org_id: str, min_interval_s: float, *, price: Price | None = None
+    ) -> bool:
+        """
+        True, and noted, unless any process claimed or sent a probe in the last ``min_interval_s`` seconds.
+
+        Args:
+            price: claim for a job that starts with such calls: a probe after which calls were sent does not count,
+                because it had found the org below the line.
+        """
         now = self._clock.now()
         with self._database.write() as connection:
             rows.lock_gate(self._database, connection, org_id)
             last_at = rows.last_probe_at(connection, org_id)
+            is_open = price is not None and not all(
+                policy.is_last_word(gauge, last_at)
+                for api, gauge in rows.read_gauges(connection, org_id).items()
+                if api in price
+            )
             # A last probe in the future is a wrong clock's.
-            if last_at is not None and 0 <= (now - last_at).total_seconds() < min_interval_s:
-                return False
-            rows.note_probe(connection, org_id, now)
-            return True
+            is_late = last_at is None or not 0 <= (now - last_at).total_seconds() < min_interval_s
+            if is_late or is_open:
+                rows.note_probe(connection, org_id, now)
+            return is_late or is_open
 
-    def settle_ticket(self, ticket: Ticket, readings: Iterable[Reading], *, was_sent: bool) -> None:
+    def release_probe(self, org_id: str) -> None:
+        """Forget when ``/limits`` was last read, so the next process may read it again."""
+        with self._database.write() as connection:
+            rows.lock_gate(self._database, connection, org_id)
+            rows.note_probe(connection, org_id, None)
+
+    def settle_ticket(
+        self,
+        ticket: Ticket,
+        readings: Iterable[Reading],
+        *,
+        was_sent: bool,
+        rules: Rules = RULES,
+    ) -> None:
         """
-        Give the ticket back, count the call, and take over what the org told.
+        Give the ticket back, count the call, and take over what the org reported.
 
         A ticket that was swept meanwhile has been counted then; its readings still count.
         """
-        told = list(readings)
-        has_limits = any(reading.source == "limits" for reading in told)
-        readings = rows.best_readings(told)
+        received = list(readings)
+        has_limits = any(reading.source == "limits" for reading in received)
+        readings = rows.best_readings(received)
         if ticket.number == 0 and not readings:
             return
         now = self._clock.now()
         with self._database.write() as connection:
-            number = rows.lock_gate(self._database, connection, ticket.org_id)
+            rows.lock_gate(self._database, connection, ticket.org_id)
             was_there = rows.drop_ticket(connection, ticket)
             if not was_sent:
                 return
             before = rows.read_gauges(connection, ticket.org_id)
-            after = dict(before)
-            if was_there:
-                self._count(connection, ticket, now)
-                exact = {reading.api for reading in readings if reading.source == "header"}
-                for api in budgets_of(ticket.price):
-                    if api not in exact:
-                        # `api` is told by the answer's header; that it did not come means that we know no longer.
-                        is_known = False if api == "api" else None
-                        after[api] = policy.spend(
-                            after[api], ticket.price[api], now_number=number, is_known=is_known
-                        )
+            if ticket.number % TIDY_EVERY == 0 or policy.is_ahead(before, now):
+                rows.tidy_recent(self._database, connection, ticket.org_id, now)
+            spent = dict(ticket.price) if was_there else {}
+            after = self._spend(connection, ticket, spent, readings, before, now)
             for reading in readings:
-                after[reading.api] = policy.fold(
-                    after[reading.api],
-                    reading,
-                    asked_number=ticket.number,
-                    now_number=number,
-                    recent_units=rows.recent_units(connection, ticket.org_id, reading),
+                after[reading.api] = self._fold(
+                    connection, ticket, after, reading, spent, now, rules
                 )
             if has_limits:
                 for api in set(APIS) - {reading.api for reading in readings}:
                     after[api] = policy.missing(after[api], now)
+            if ticket.is_probe:
+                rows.note_probe(connection, ticket.org_id, now)
             self._save_gauges(connection, ticket.org_id, before, after)
             self._save_samples(connection, ticket.org_id, readings)
 
     # ------------------------------------------------------------------------------------------------------- within
 
-    def _swept_books(
-        self, connection: Connection, org_id: str, number: int, now: datetime
-    ) -> QuotaState:
+    def _spend(  # noqa: PLR0917 - the parts of one settling
+        self,
+        connection: Connection,
+        ticket: Ticket,
+        spent: Mapping[Api, int],
+        readings: Iterable[Reading],
+        gauges: Mapping[Api, Gauge],
+        now: datetime,
+    ) -> dict[Api, Gauge]:
+        """The gauges after the call, before its readings; what both say is kept in ``recent``."""
+        reported = {reading.api: reading.used for reading in readings}
+        exact = {reading.api for reading in readings if reading.source == "header"}
+        rows.note_recent(
+            self._database, connection, ticket.org_id, now, spent=spent, reported=reported
+        )
+        after = dict(gauges)
+        if spent:
+            self._count(connection, ticket, now)
+        for api in budgets_of(spent):
+            # Each answer's header reports `api`. Without it, nobody knows how much the others spent.
+            is_known = False if api == "api" and api not in exact else None
+            after[api] = policy.spend(after[api], spent[api], is_known=is_known)
+        return after
+
+    def _fold(  # noqa: PLR0917 - the parts of one reading
+        self,
+        connection: Connection,
+        ticket: Ticket,
+        gauges: Mapping[Api, Gauge],
+        reading: Reading,
+        spent: Mapping[Api, int],
+        now: datetime,
+        rules: Rules,
+    ) -> Gauge:
+        gauge, lag_s = gauges[reading.api], rules.lag_s(reading.source)
+        since = policy.counted_until(gauge, reading, lag_s)
+        # An exact header includes its own call, and all that ended when it was sent.
+        first = since + timedelta(milliseconds=0 if lag_s else 1)
+        heard_from = None if policy.is_ahead(gauges, now) else gauge.heard_from
+        own, highest = rows.read_recent(connection, ticket.org_id, reading.api, first, heard_from)
+        if highest > reading.used:
+            held = rows.read_tickets(connection, ticket.org_id)
+            in_flight = sum(other.price[reading.api] for other, _ in held)
+            if policy.has_rolled(reading, highest, own, in_flight):
+                # Of what arrives in this same millisecond, the higher number counts.
+                heard_from, highest = now, reading.used
+        if not lag_s and now >= first:
+            own -= spent.get(reading.api, 0)
+        return policy.fold(
+            gauge, reading, since=since, highest=highest, own=own, heard_from=heard_from
+        )
+
+    def _swept_books(self, connection: Connection, org_id: str, now: datetime) -> QuotaState:
         """The books, after tickets that nobody will settle were counted as spent: their calls may have been sent."""
         held = rows.read_tickets(connection, org_id)
         lost = rows.lost_tickets(held, now)
@@ -232,8 +303,11 @@ class Ledger:
             for ticket in lost:
                 rows.drop_ticket(connection, ticket)
                 self._count(connection, ticket, now)
+                rows.note_recent(
+                    self._database, connection, org_id, now, spent=ticket.price, reported={}
+                )
                 for api in budgets_of(ticket.price):
-                    after[api] = policy.spend(after[api], ticket.price[api], now_number=number)
+                    after[api] = policy.spend(after[api], ticket.price[api])
             self._save_gauges(connection, org_id, before, after)
         return rows.read_books(
             connection, org_id, [entry for entry in held if entry[0] not in lost]

@@ -2,6 +2,11 @@
 The quota rule as pure functions: thresholds, what a reading changes, whether a call may go.
 
 Units are the budget's own: calls (``api``), batches (``bulk``), jobs (``bulk2``), MB (``bulk2_mb``).
+
+What an org reports is old. A reading shows how things stood at some moment between ``lag`` seconds before its call was
+sent and its arrival. So each budget has a moment, ``since``: all that was counted before it is in the reading for
+certain. The gate believes the highest number reported since then, plus our own calls settled since then, plus those in
+flight. ``docs/quota.md`` gives the reasons and figures.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sfnb.model import LIMIT_KEYS, Api, BudgetStatus, Price, Reading
+from sfnb.model import HEADER_LAG_S, LIMIT_KEYS, Api, BudgetStatus, Price, Reading
 
 DEFAULT_LIMIT_PERCENT = 50
 DEFAULT_MARGIN_PERCENT = 5
@@ -20,7 +25,36 @@ LIMITS_LAG_S = 300.0
 """``/limits`` is refreshed "within minutes of use" (REST guide, Limits); we take five."""
 
 STALE_AFTER_S = 300.0
-"""Nothing but ``/limits`` tells of the bulk budgets, so what it said is believed this long; see ``decide``."""
+"""Only ``/limits`` reports the bulk budgets, so its numbers are believed this long; see ``decide``."""
+
+LOOK_EVERY_S = 1800.0
+"""How often an org that is over the line is asked again, unless the settings say otherwise."""
+
+WRONG_CLOCK_S = 60.0
+"""Clocks of two hosts may differ this much. A moment further ahead was written before the clock was put back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """
+    How old what an org reports may be.
+
+    Args:
+        header_lag_s: see ``model.HEADER_LAG_S``; 0: the org's header is exact and includes its own call (test servers).
+        stale_after_s: see ``STALE_AFTER_S``.
+        look_every_s: see ``LOOK_EVERY_S``.
+    """
+
+    header_lag_s: float = HEADER_LAG_S
+    stale_after_s: float = STALE_AFTER_S
+    look_every_s: float = LOOK_EVERY_S
+
+    def lag_s(self, source: Literal["header", "limits"]) -> float:
+        """How many seconds before its call was sent a reading may have been true."""
+        return self.header_lag_s if source == "header" else LIMITS_LAG_S
+
+
+RULES = Rules()
 
 UNITS: Mapping[Api, str] = {
     "api": "API calls",
@@ -36,14 +70,13 @@ class Gauge:
     What is known of one budget of one org.
 
     Args:
-        used: what the org told in the reading that counts; ``max`` likewise, -1 when it never told.
-        own: units we have spent that this reading may not include.
-        source: ``header`` or ``limits``, of the reading that counts; None when there was none.
-        sent_at, read_at: when that reading's call was sent, and its answer read.
-        read_number: the last ticket number given out when it was read. Numbers are given out in the database's
-            order, so they tell before from after where clocks of two hosts, or one that jumps, do not.
-        own_number: likewise, when ``own`` last grew.
-        is_known: False after a call whose header did not come; then ``used`` is only a lower bound.
+        used: the highest number that the org reported since ``since``.
+        maximum: as last reported; -1 when it never was.
+        own: units that we have spent since ``since``, so ``used`` may not include them.
+        since: all that the org counted before this moment is in ``used`` for certain.
+        heard_from: numbers that arrived before are no longer true; see ``has_rolled``.
+        read_at: when the last answer with a reading arrived; None when there was none.
+        is_known: False after a call whose header did not arrive; then ``spent`` is only a lower bound.
         missing_at: when ``/limits`` was last read and did not have this budget.
     """
 
@@ -51,17 +84,15 @@ class Gauge:
     used: int = 0
     maximum: int = -1
     own: int = 0
-    source: Literal["header", "limits"] | None = None
-    sent_at: datetime | None = None
+    since: datetime | None = None
+    heard_from: datetime | None = None
     read_at: datetime | None = None
-    read_number: int = 0
-    own_number: int = 0
     is_known: bool = False
     missing_at: datetime | None = None
 
     @property
     def spent(self) -> int:
-        """What the org told and what we have sent since: the number the gate believes."""
+        """What the org reported, plus our calls that this may not include: the number that the gate believes."""
         return self.used + self.own
 
 
@@ -71,96 +102,84 @@ def threshold(maximum: int, percent: int) -> int:
 
 
 def lower_mark(maximum: int, percent: int, margin_percent: int = DEFAULT_MARGIN_PERCENT) -> int:
-    """Where paused jobs go on: the threshold less ``margin_percent`` of the maximum, at most half the threshold."""
+    """Where paused jobs resume: the threshold less ``margin_percent`` of the maximum, at most half the threshold."""
     top = threshold(maximum, percent)
     return top - min(-(-maximum * margin_percent // 100), top // 2)
 
 
 def is_recent(moment_at: datetime | None, now: datetime, within_s: float) -> bool:
-    """Whether a moment lies at most ``within_s`` back. One further ahead is a wrong clock's: not recent."""
+    """Whether a moment lies at most ``within_s`` back. One further ahead comes from a wrong clock: not recent."""
     return moment_at is not None and abs((now - moment_at).total_seconds()) <= within_s
+
+
+def is_ahead(gauges: Mapping[Api, Gauge], now: datetime) -> bool:
+    """Whether a gauge was read in what is the future now: the clock was put back."""
+    latest = now + timedelta(seconds=WRONG_CLOCK_S)
+    return any(gauge.read_at is not None and gauge.read_at > latest for gauge in gauges.values())
 
 
 # ---------------------------------------------------------------------------------------------------------- readings
 
 
+def counted_until(gauge: Gauge, reading: Reading, lag_s: float) -> datetime:
+    """
+    The gauge's ``since`` after this reading: it never goes back, because an older answer takes nothing away.
+
+    A ``since`` ahead of now was written before the clock was put back, so it means nothing any more.
+    """
+    mine = reading.sent_at - timedelta(seconds=lag_s)
+    if gauge.since is None or gauge.since > reading.read_at:
+        return mine
+    return max(gauge.since, mine)
+
+
+def has_rolled(reading: Reading, highest: int, own: int, in_flight: int) -> bool:
+    """
+    Whether a lower number shows that the rolling 24 hours have moved on, rather than an older state of the count.
+
+    Servers of one org report states of different ages. But no state of the last two minutes can be lower by more than
+    we have spent in them, so a larger step is news.
+    """
+    return highest - reading.used > own + in_flight
+
+
 def fold(
-    gauge: Gauge, reading: Reading, *, asked_number: int, now_number: int, recent_units: int
+    gauge: Gauge,
+    reading: Reading,
+    *,
+    since: datetime,
+    highest: int,
+    own: int,
+    heard_from: datetime | None = None,
 ) -> Gauge:
     """
     The gauge after a reading.
 
-    A reading whose call was asked for after the present one was read replaces it, and may be lower: the window rolls.
-    One asked for before may only raise it, for it may be older. What we spent and it cannot include stays on top.
-
-    ``/limits`` tells of a moment up to ``LIMITS_LAG_S`` back: it replaces a header's exact number only if that is
-    older still, and all we have spent since that moment goes on top.
+    A lower number replaces a higher one when it is surely newer, that is when the higher one arrived before ``since``,
+    or when it is too low for an older state; see ``has_rolled``.
 
     Args:
-        asked_number: the ticket number of the call that brought the reading.
-        now_number: the last ticket number given out by now.
-        recent_units: what we have spent of this budget since ``LIMITS_LAG_S`` before the reading's call was sent.
+        since: see ``counted_until``.
+        highest: the highest number that readings arriving since then reported, and that still counts.
+        own: what we have spent of this budget since then.
+        heard_from: numbers that arrived before do not count any more.
     """
-    if not _replaces(gauge, reading, asked_number):
-        is_higher = reading.used > gauge.used
-        return replace(
-            gauge,
-            used=max(gauge.used, reading.used),
-            maximum=reading.maximum if _is_later(reading.sent_at, gauge.sent_at) else gauge.maximum,
-            source="header" if "header" in (gauge.source, reading.source) else "limits",
-            sent_at=_latest(gauge.sent_at, reading.sent_at) if is_higher else gauge.sent_at,
-            read_at=_latest(gauge.read_at, reading.read_at) if is_higher else gauge.read_at,
-            read_number=now_number if is_higher else gauge.read_number,
-            is_known=True,
-            missing_at=None,
-        )
-    own_since = gauge.own if gauge.own_number >= asked_number else 0
-    own = recent_units if reading.source == "limits" else own_since
     return Gauge(
         api=gauge.api,
-        used=reading.used,
+        heard_from=heard_from,
+        used=max(highest, reading.used),
         maximum=reading.maximum,
         own=own,
-        source=reading.source,
-        sent_at=reading.sent_at,
+        since=since,
         read_at=reading.read_at,
-        read_number=now_number,
-        own_number=now_number if own else 0,
         is_known=True,
     )
 
 
-def _replaces(gauge: Gauge, reading: Reading, asked_number: int) -> bool:
-    if gauge.read_at is None:
-        return True
-    if asked_number <= gauge.read_number:
-        return False
-    if reading.source == "limits" and gauge.source == "header":
-        return not is_recent(gauge.read_at, reading.sent_at, LIMITS_LAG_S)
-    return True
-
-
-def _is_later(moment_at: datetime, than_at: datetime | None) -> bool:
-    return than_at is None or moment_at > than_at
-
-
-def _latest(one_at: datetime | None, other_at: datetime) -> datetime:
-    return other_at if one_at is None or other_at > one_at else one_at
-
-
-def lag_starts_at(reading: Reading) -> datetime:
-    """The earliest moment a ``/limits`` reading may tell of."""
-    return reading.sent_at - timedelta(seconds=LIMITS_LAG_S)
-
-
-def spend(gauge: Gauge, units: int, *, now_number: int, is_known: bool | None = None) -> Gauge:
-    """The gauge after a call of ours that no reading tells of. ``is_known`` None leaves that as it is."""
-    return replace(
-        gauge,
-        own=gauge.own + units,
-        own_number=now_number,
-        is_known=gauge.is_known if is_known is None else is_known,
-    )
+def spend(gauge: Gauge, units: int, *, is_known: bool | None = None) -> Gauge:
+    """The gauge after a call of ours that no reading includes. ``is_known`` None leaves that as it is."""
+    known = gauge.is_known if is_known is None else is_known
+    return replace(gauge, own=gauge.own + units, is_known=known)
 
 
 def missing(gauge: Gauge, now: datetime) -> Gauge:
@@ -175,12 +194,17 @@ def missing(gauge: Gauge, now: datetime) -> Gauge:
 class Decision:
     """
     What the gate does with a call: ``go``; ``read`` the gauges of ``apis`` first; ``refuse`` because of ``refusal``.
+
+    Args:
+        retry_after_s: when it is worth reading ``/limits`` again, because by then the org has counted our own recent
+            calls for certain, and nothing else stands in the way; None: when use has fallen, however long that takes.
     """
 
     verdict: Literal["go", "read", "refuse"]
     apis: tuple[Api, ...] = ()
     refusal: BudgetStatus | None = None
     reason: str = ""
+    retry_after_s: float | None = None
 
 
 GO = Decision("go")
@@ -193,14 +217,19 @@ def decide(
     in_flight: Mapping[Api, int],
     *,
     now: datetime,
-    stale_after_s: float = STALE_AFTER_S,
+    looked_at: datetime | None = None,
+    rules: Rules = RULES,
 ) -> Decision:
     """
     Whether a call of this price may be sent now.
 
-    A refusal rests on a reading younger than ``stale_after_s``; an older one is read again first, or a night's pause
-    would never end for people who come back in the morning. An unknown gauge whose lower bound is over the threshold
-    refuses without being read: reading costs a call, too.
+    A refusal rests on a reading younger than ``stale_after_s``. An older one is read again first, or people who come
+    back in the morning would be refused by last night's number. Where a look has found the org over the line and no
+    call was sent since, its answer stands for ``look_every_s``, however many processes ask. An unknown gauge whose
+    lower bound is over the threshold refuses without being read, because reading costs a call, too.
+
+    Args:
+        looked_at: when ``/limits`` was last read.
     """
     unread: list[Api] = []
     for api, cost in price.items():
@@ -208,16 +237,42 @@ def decide(
             continue
         gauge = gauges.get(api, Gauge(api))
         here = standing(gauge, percents[api], in_flight.get(api, 0))
-        is_over = gauge.maximum >= 0 and here.used + here.in_flight + cost > here.threshold
-        is_fresh = is_recent(gauge.read_at, now, stale_after_s)
-        if is_over and is_fresh:
-            return Decision("refuse", (api,), here, over_sentence(here, cost))
-        # Each answer's header tells of `api` again, so an old reading of it is corrected by the next call itself.
+        is_over = gauge.maximum >= 0 and here.believed + here.in_flight + cost > _top(here)
+        is_fresh = is_recent(gauge.read_at, now, rules.stale_after_s)
+        wait_s = _window_wait_s(here, gauge, cost, now, rules) if is_over else None
+        has_looked = is_last_word(gauge, looked_at) and is_recent(
+            looked_at, now, rules.look_every_s
+        )
+        if is_over and (is_fresh or has_looked) and wait_s != 0:
+            return Decision("refuse", (api,), here, over_sentence(here, cost, wait_s), wait_s)
+        # Each answer's header reports `api` again, so the next call itself corrects an old reading of it.
         if not gauge.is_known or is_over or (api != "api" and not is_fresh):
-            if is_recent(gauge.missing_at, now, stale_after_s):
+            if is_recent(gauge.missing_at, now, rules.stale_after_s):
                 return Decision("refuse", (api,), here, missing_sentence(api))
             unread.append(api)
     return Decision("read", tuple(unread)) if unread else GO
+
+
+def is_last_word(gauge: Gauge, looked_at: datetime | None) -> bool:
+    """Whether nothing has been reported of the budget since ``/limits`` was last read."""
+    return looked_at is not None and (gauge.read_at is None or gauge.read_at <= looked_at)
+
+
+def _window_wait_s(
+    here: BudgetStatus, gauge: Gauge, cost: int, now: datetime, rules: Rules
+) -> float | None:
+    """
+    Seconds until a reading would surely include our own recent calls, if only they stand in the way; 0: already.
+
+    None: the org's own number is too high as well, so only time or a higher limit helps.
+    """
+    look = 1 if here.api == "api" else 0  # reading `/limits` costs a call, too
+    is_ours = gauge.is_known and here.used + here.in_flight + look + cost <= _mark(here, cost)
+    if not is_ours or not gauge.own or gauge.read_at is None:
+        return None
+    lag_s = rules.lag_s("header" if here.api == "api" else "limits")
+    passed_s = (now - gauge.read_at).total_seconds()
+    return max(lag_s - max(passed_s, 0.0), 0.0)
 
 
 def is_clear(
@@ -226,12 +281,7 @@ def is_clear(
     percents: Mapping[Api, int],
     in_flight: Mapping[Api, int],
 ) -> bool:
-    """
-    Whether a paused job may go on with calls of this price: use has fallen under the lower mark of each budget.
-
-    A price larger than the margin between mark and threshold only has to fit under the threshold, else a budget of a
-    few units would never be clear for it.
-    """
+    """Whether a paused job may resume with calls of this price: use is below the lower mark of each budget."""
     for api, cost in price.items():
         if cost <= 0:
             continue
@@ -239,18 +289,51 @@ def is_clear(
         if not gauge.is_known or gauge.maximum < 0:
             return False
         here = standing(gauge, percents[api], in_flight.get(api, 0))
-        top = here.lower_mark if cost <= here.threshold - here.lower_mark else here.threshold
-        if here.used + here.in_flight + cost > top:
+        if here.believed + here.in_flight + cost > _mark(here, cost):
             return False
     return True
 
 
+def _top(here: BudgetStatus) -> int:
+    """
+    Where calls stop: at the threshold.
+
+    While the org may not have counted all our calls, one call less: so the look that ends a short pause fits, too.
+    """
+    return (
+        here.threshold - 1
+        if here.api == "api" and here.own and here.threshold > 2
+        else here.threshold
+    )
+
+
+def _mark(here: BudgetStatus, cost: int) -> int:
+    """
+    Where a paused job resumes with a call of this cost: at the lower mark.
+
+    A cost larger than the margin between mark and threshold only has to fit under the threshold; otherwise a budget of
+    a few units would never be clear for it.
+    """
+    return here.lower_mark if cost <= here.threshold - here.lower_mark else _top(here)
+
+
+def least_look_s(here: BudgetStatus, rules: Rules) -> float:
+    """
+    The least time between two looks of a paused job.
+
+    A look is a call, too, and goes on top until the header surely includes it. Looks that come too often would keep
+    the job paused by themselves, so within the header's age they may take a tenth of the lower mark.
+    """
+    return rules.header_lag_s / max(here.lower_mark // 10, 1)
+
+
 def standing(gauge: Gauge, percent: int, in_flight: int) -> BudgetStatus:
-    """The gauge for people; numbers that nobody told are -1."""
+    """The gauge for people; numbers that the org never reported are -1."""
     has_max = gauge.maximum >= 0
     return BudgetStatus(
         api=gauge.api,
-        used=gauge.spent if has_max else -1,
+        used=gauge.used if has_max else -1,
+        own=gauge.own if has_max else 0,
         in_flight=in_flight,
         maximum=gauge.maximum,
         limit_percent=percent,
@@ -264,26 +347,34 @@ def standing(gauge: Gauge, percent: int, in_flight: int) -> BudgetStatus:
 # ---------------------------------------------------------------------------------------------------------- sentences
 
 
-def over_sentence(here: BudgetStatus, cost: int) -> str:
+def over_sentence(here: BudgetStatus, cost: int, wait_s: float | None = None) -> str:
     """Why a call of this cost is refused, and what to do."""
+    units = UNITS[here.api]
     if here.maximum == 0:
-        return f"The org allows no {UNITS[here.api]} at all (its maximum is 0), so nothing that needs them can be sent."
+        return f"The org allows no {units} at all (its maximum is 0), so nothing that needs them can be sent."
     if cost > here.threshold:
         return (
-            f"One step needs {cost:,} {UNITS[here.api]} at once, more than the threshold of {here.threshold:,} "
-            f"({here.limit_percent} % of {here.maximum:,}); raise the limit with `sfnb limit`."
+            f"One step needs {cost:,} {units} at once, more than the limit of {here.threshold:,} "
+            f"({here.limit_percent} % of {here.maximum:,}). Raise the limit with `sfnb limit`."
         )
+    recent = f", sfnb's last {here.own:,} may not be included yet" if here.own else ""
+    more = "One more" if cost == 1 else f"{cost:,} more"
+    advice = (
+        "Wait until use falls, or raise the limit with `sfnb limit`."
+        if wait_s is None
+        else f"The org will have counted them in {max(round(wait_s), 1)} s."
+    )
     return (
-        f"{here.used:,} of {here.maximum:,} {UNITS[here.api]} are used in this org, by all its apps, and "
-        f"{here.in_flight:,} more are under way; {cost:,} more would pass the threshold of {here.threshold:,} "
-        f"({here.limit_percent} %). Wait until use falls, or raise the limit with `sfnb limit`."
+        f"This org has used {here.used:,} of its {here.maximum:,} {units} (all apps together){recent}, and "
+        f"{here.in_flight:,} {'is' if here.in_flight == 1 else 'are'} in flight. {more} could exceed the limit of "
+        f"{here.threshold:,} ({here.limit_percent} %). {advice}"
     )
 
 
 def missing_sentence(api: Api) -> str:
     """Why a budget cannot be known although ``/limits`` was read."""
     return (
-        f"The org's limits do not tell {LIMIT_KEYS[api][0]} ({UNITS[api]}), so nothing that needs them is sent. "
+        f"The org's limits do not include {LIMIT_KEYS[api][0]} ({UNITS[api]}), so nothing that needs them is sent. "
         'Give the user the permission "View Setup and Configuration", or check that the org has this feature.'
     )
 
@@ -292,6 +383,6 @@ def unreadable_sentence(apis: tuple[Api, ...]) -> str:
     """Why nothing is sent after ``/limits`` could not be read."""
     names = " and ".join(UNITS[api] for api in apis)
     return (
-        f"How many {names} are used cannot be read from the org, so nothing that needs them is sent. "
-        'Check that the org answers and that the user has the permission "View Setup and Configuration".'
+        f"The org does not report how many {names} it has used, so nothing that needs them is sent. "
+        'Check that the org responds and that the user has the permission "View Setup and Configuration".'
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from sqlalchemy import Connection, Executable, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Executable, bindparam, case, delete, func, insert, select, update
 
 from sfnb.model import APIS, Api, Price, Reading
 from sfnb.quota import policy
@@ -30,9 +30,12 @@ class Ticket:
     taken_at: datetime
     job_id: str = ""
     object_name: str = ""
+    is_probe: bool = False
 
 
 Held = tuple[Ticket, Owner]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def last_probe_at(connection: Connection, org_id: str) -> datetime | None:
     return connection.execute(_LAST_PROBE, {"org": org_id}).scalar()
 
 
-def note_probe(connection: Connection, org_id: str, at: datetime) -> None:
+def note_probe(connection: Connection, org_id: str, at: datetime | None) -> None:
     connection.execute(_NOTE_PROBE, {"org": org_id, "at": at})
 
 
@@ -180,11 +183,6 @@ _READ_GAUGES = select(*(schema.gauges.c[column] for column in _GAUGE_COLUMNS.val
 _READ_PERCENTS = select(schema.limits.c.api, schema.limits.c.percent).where(
     schema.limits.c.org_id == bindparam("org")
 )
-_RECENT_UNITS = select(func.coalesce(func.sum(schema.calls.c.calls), 0)).where(
-    schema.calls.c.org_id == bindparam("org"),
-    schema.calls.c.api == bindparam("name"),
-    schema.calls.c.minute_at >= bindparam("since"),
-)
 
 
 def read_gauges(connection: Connection, org_id: str) -> dict[Api, Gauge]:
@@ -218,13 +216,87 @@ def read_books(connection: Connection, org_id: str, held: Sequence[Held]) -> Quo
     return QuotaState(read_gauges(connection, org_id), read_percents(connection, org_id), in_flight)
 
 
-def recent_units(connection: Connection, org_id: str, reading: Reading) -> int:
-    """What we have spent that a ``/limits`` reading may not tell yet; by minutes, so up to one too many."""
-    if reading.source != "limits":
-        return 0
-    since = minute_of(policy.lag_starts_at(reading))
-    return int(
-        connection.execute(
-            _RECENT_UNITS, {"org": org_id, "name": reading.api, "since": since}
-        ).scalar_one()
-    )
+# ---------------------------------------------------------------------------------------------------------- lately
+
+_RECENT = schema.recent.c
+KEPT_S = 1800
+"""How long a line of ``recent`` is kept: longer than any call lasts, plus the oldest reading."""
+
+_HEARD = case((_RECENT.at_ms >= bindparam("heard"), _RECENT.reported), else_=-1)
+_SINCE = select(
+    func.coalesce(func.sum(_RECENT.units), 0), func.coalesce(func.max(_HEARD), -1)
+).where(
+    _RECENT.org_id == bindparam("org"),
+    _RECENT.api == bindparam("name"),
+    _RECENT.at_ms >= bindparam("first"),
+)
+_FORGET = delete(schema.recent).where(
+    _RECENT.org_id == bindparam("org"), _RECENT.at_ms < bindparam("first")
+)
+_AHEAD = (
+    select(_RECENT.api, func.sum(_RECENT.units), func.max(_RECENT.reported))
+    .where(_RECENT.org_id == bindparam("org"), _RECENT.at_ms > bindparam("last"))
+    .group_by(_RECENT.api)
+)
+_DROP_AHEAD = delete(schema.recent).where(
+    _RECENT.org_id == bindparam("org"), _RECENT.at_ms > bindparam("last")
+)
+
+
+def note_recent(
+    database: Database,
+    connection: Connection,
+    org_id: str,
+    now: datetime,
+    *,
+    spent: Mapping[Api, int],
+    reported: Mapping[Api, int],
+) -> None:
+    """Keep what a call spent and what its answer reported, to the millisecond."""
+    at_ms = milliseconds(now)
+    lines = [
+        {
+            "org_id": org_id,
+            "api": api,
+            "at_ms": at_ms,
+            "units": spent.get(api, 0),
+            "reported": reported.get(api, -1),
+        }
+        for api in APIS
+        if spent.get(api) or api in reported
+    ]
+    database.upsert(connection, schema.recent, lines, add=("units",), highest=("reported",))
+
+
+def read_recent(
+    connection: Connection, org_id: str, api: Api, since: datetime, heard_from: datetime | None
+) -> tuple[int, int]:
+    """
+    What we have spent of a budget since then, and the highest number reported since then (-1: none).
+
+    Args:
+        heard_from: numbers reported before do not count.
+    """
+    first = milliseconds(since)
+    heard = first if heard_from is None else milliseconds(heard_from)
+    told = {"org": org_id, "name": api, "first": first, "heard": heard}
+    units, reported = connection.execute(_SINCE, told).one()
+    return int(units), int(reported)
+
+
+def tidy_recent(database: Database, connection: Connection, org_id: str, now: datetime) -> None:
+    """Forget old lines. Lines ahead of now were written before the clock was put back: they become this moment's."""
+    now_ms = milliseconds(now)
+    connection.execute(_FORGET, {"org": org_id, "first": now_ms - KEPT_S * 1000})
+    last = {"org": org_id, "last": now_ms + int(policy.WRONG_CLOCK_S * 1000)}
+    ahead = connection.execute(_AHEAD, last).all()
+    if ahead:
+        connection.execute(_DROP_AHEAD, last)
+        spent = {row[0]: int(row[1]) for row in ahead}
+        reported = {row[0]: int(row[2]) for row in ahead if row[2] >= 0}
+        note_recent(database, connection, org_id, now, spent=spent, reported=reported)
+
+
+def milliseconds(moment_at: datetime) -> int:
+    """Whole milliseconds since 1970, rounded down."""
+    return (moment_at - EPOCH) // timedelta(milliseconds=1)

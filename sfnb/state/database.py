@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, make_url, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    Table,
+    case,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
@@ -109,12 +119,15 @@ class Database:
         rows: Sequence[Mapping[str, Any]],
         *,
         add: tuple[str, ...] = (),
+        highest: tuple[str, ...] = (),
     ) -> None:
-        """Insert rows; where the primary key is there already, change it: columns in ``add`` are added up."""
+        """
+        Insert rows. Where the primary key exists, change that row: columns in ``add`` are added up, of those in
+        ``highest`` the larger value stays, all others are replaced.
+        """
         if rows:
-            connection.execute(
-                _upsert_statement(self.dialect, table, tuple(rows[0]), add), list(rows)
-            )
+            statement = _upsert_statement(self.dialect, table, tuple(rows[0]), add, highest)
+            connection.execute(statement, list(rows))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -156,15 +169,22 @@ def insert_into(dialect: str, table: Table) -> Any:
 
 @lru_cache(maxsize=64)
 def _upsert_statement(
-    dialect: str, table: Table, columns: tuple[str, ...], add: tuple[str, ...]
+    dialect: str,
+    table: Table,
+    columns: tuple[str, ...],
+    add: tuple[str, ...],
+    highest: tuple[str, ...],
 ) -> Executable:
     statement = insert_into(dialect, table)
     new = statement.excluded
-    changed = {
-        name: table.c[name] + new[name] if name in add else new[name]
-        for name in columns
-        if not table.c[name].primary_key
-    }
+
+    def changed_to(name: str) -> Any:
+        old = table.c[name]
+        if name in add:
+            return old + new[name]
+        return case((old > new[name], old), else_=new[name]) if name in highest else new[name]
+
+    changed = {name: changed_to(name) for name in columns if not table.c[name].primary_key}
     executable: Executable = statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_=changed
     )

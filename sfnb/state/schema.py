@@ -98,13 +98,24 @@ gauges = Table(
     Column("used", BigInteger, nullable=False),
     Column("max", BigInteger, nullable=False),
     Column("own", BigInteger, nullable=False),
-    Column("source", String(8), nullable=True),
-    Column("sent_at", Moment, nullable=True),
+    Column("since", Moment, nullable=True),
+    Column("heard_from", Moment, nullable=True),
     Column("read_at", Moment, nullable=True),
-    Column("read_number", BigInteger, nullable=False),
-    Column("own_number", BigInteger, nullable=False),
     Column("is_known", Boolean, nullable=False),
     Column("missing_at", Moment, nullable=True),
+)
+
+recent = Table(
+    "recent",  # what the gate adds to a reading that is old: the last half hour, call by call
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("api", ApiName, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),  # since 1970, UTC
+    Column("units", BigInteger, nullable=False),  # that calls of ours spent that ended then
+    Column(
+        "reported", BigInteger, nullable=False
+    ),  # the highest number that arrived then; -1: none
+    sqlite_with_rowid=False,
 )
 
 tickets = Table(

@@ -1,9 +1,10 @@
 """
-An org's allowance simulated, jobs that spend it through the gate, and a witness that knows nothing of the gate's books.
+An org's allowance simulated, jobs that spend it through the gate, and a witness that keeps its own account.
 
 One simulated day: a rolling 24-hour window, other apps that spend in bursts, admins who move the limit, answers that
-come late, out of order, without their header, or never, and ``/limits`` that lags by minutes. All of it follows from
-the seed. Several gates take turns on one clock; threads and processes that really run at once are another test's.
+come late, out of order, without their header, or never. The header shows how things stood up to two minutes ago, each
+answer with an age of its own, so it goes back and forth; ``/limits`` lags by minutes. All of it follows from the seed.
+Several gates take turns on one clock; threads and processes that really run at once are another test's.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ POLL_S = 1_800.0
 LIMITS_LAG_S = 240.0
 """How old ``/limits`` may be here; Salesforce says "within minutes"."""
 
+HEADER_LAGS_S = (0.0, 50.0, 78.0, 120.0)
+"""How old the header is on a day: 50 s and 78 s are the median and the most of recorded answers, 120 s is promised."""
+
+WINDOWS_S = {"header": 120.0, "limits": 300.0}
+"""Our own calls of so many seconds before a reading's call go on top of its number (P1)."""
+
 Steps = Generator[float, None, None]
 """Something that goes on in time: yields the seconds until its next step."""
 
@@ -41,7 +48,7 @@ class Window:
         self._spent.append((now_s, units))
 
     def used(self, now_s: float) -> int:
-        while self._spent and self._spent[0][0] <= now_s - DAY_S - LIMITS_LAG_S:
+        while self._spent and self._spent[0][0] <= now_s - DAY_S - 2 * LIMITS_LAG_S:
             self._spent.popleft()
         return sum(units for at_s, units in self._spent if now_s - DAY_S < at_s <= now_s)
 
@@ -49,23 +56,30 @@ class Window:
 @dataclass
 class Witness:
     """
-    What the org has told, when that was true, and what is under way. It never asks the gate.
+    What the org has reported, when that was true, and what is in flight. It never asks the gate.
 
     Attributes:
-        sent: calls sent below the threshold; ``probes``: reads of ``/limits``.
+        sent: calls sent below the threshold; ``probes``: reads of ``/limits``; ``short``: pauses that only our own
+            recent calls caused.
         losses: calls sent that no header told of.
         quiet_days, stuck_days: days on which use fell under the lower mark; those on which the job did not go on.
         overshoots: calls that were sent although they must not have been, each a sentence.
     """
 
     percents: dict[Api, int]
+    is_prompt: bool = True
     told: dict[Api, tuple[float, int, int]] = field(
         default_factory=dict
     )  # true at, used, max: the newest truth
     heard: dict[Api, tuple[int, int]] = field(
         default_factory=dict
     )  # used, max: the last that arrived
+    sums: dict[Api, tuple[float, int]] = field(
+        default_factory=dict
+    )  # of the reading that surely includes most: from when on our own calls go on top, and its number
+    own: list[tuple[float, Price]] = field(default_factory=list)  # when each call of ours ended
     in_flight: dict[int, Price] = field(default_factory=dict)
+    short: int = 0
     sent: int = 0
     probes: int = 0
     pauses: int = 0
@@ -86,11 +100,21 @@ class Witness:
                 self.overshoots.append(f"{now_s:.0f} s: {api} was never read, and a call was sent")
                 continue
             _, used, maximum = self.told[api]
-            for what, known in (("newest", (used, maximum)), ("last heard", self.heard[api])):
+            # With others, a header of two minutes ago may look as if their calls had rolled out of the window.
+            newest = [("newest", (used, maximum))] if self.is_prompt or not has_others else []
+            for what, known in (*newest, ("last heard", self.heard[api])):
                 top = known[1] * self.percents[api] // 100
                 if known[0] + flying + cost > top:
                     self.overshoots.append(
                         f"{now_s:.0f} s: {api} {what} {known[0]} + {flying} + {cost} > {top}"
+                    )
+            if api in self.sums:
+                since_s, reported = self.sums[api]
+                lately = sum(p.get(api, 0) for at_s, p in self.own if at_s >= since_s)
+                top = maximum * self.percents[api] // 100
+                if reported + lately + flying + cost > top:
+                    self.overshoots.append(
+                        f"{now_s:.0f} s: {api} reported {reported} + ours {lately} + {flying} + {cost} > {top}"
                     )
             # Where nobody else spends, all that the org counts must be in our books already.
             if (
@@ -101,8 +125,16 @@ class Witness:
                     f"{now_s:.0f} s: {api} is truly {windows[api].used(now_s)}, and {cost} was sent"
                 )
 
-    def hears(self, true_at_s: float, reading: Reading) -> None:
+    def settles(self, now_s: float, price: Price) -> None:
+        """A call of ours has ended, and the org may have counted it at any time since it was sent."""
+        self.own.append((now_s, price))
+
+    def hears(self, true_at_s: float, reading: Reading, *, asked_s: float) -> None:
         """An answer has arrived."""
+        newest_s, _ = self.sums.get(reading.api, (float("-inf"), 0))
+        since_s = asked_s - WINDOWS_S[reading.source]
+        if since_s >= newest_s:
+            self.sums[reading.api] = (since_s, reading.used)
         self.heard[reading.api] = (reading.used, reading.maximum)
         if reading.api not in self.told or true_at_s >= self.told[reading.api][0]:
             self.told[reading.api] = (true_at_s, reading.used, reading.maximum)
@@ -119,6 +151,8 @@ class Weather:
     slow: float
     has_others: bool
     admin_changes: int
+    header_lag_s: float
+    is_steady: bool
 
 
 class Day:
@@ -147,10 +181,14 @@ class Day:
             slow=pick.choice([0.0, 0.2]),
             has_others=pick.random() < 0.7,
             admin_changes=pick.choice([0, 0, 2]),
+            header_lag_s=HEADER_LAGS_S[seed % len(HEADER_LAGS_S)],
+            is_steady=pick.random() < 0.3,
         )
         percent = pick.choice([10, 50, 50, 80, 100])
         state.ledger.set_limits(self.org_id, percent, who="test")
-        self.witness = Witness(percents={"api": percent, "bulk2": percent})
+        self.witness = Witness(
+            percents={"api": percent, "bulk2": percent}, is_prompt=not self.weather.header_lag_s
+        )
         for window in self.windows.values():
             self._fill(window, window.maximum * percent // 100 - pick.randint(0, 30))
         self.gates = [
@@ -197,33 +235,33 @@ class Day:
         while self.calls_left > 0:
             yield self.random.expovariate(1 / self.think_s)
             price = self._pick_price()
-            ticket: Ticket | None
-            try:
-                ticket = gate.ask(price)
-            except GaugeUnknown:
+            answer = _ask(gate, price)
+            if isinstance(answer, GaugeUnknown):
                 yield from self._read_limits(gate)
-                try:
-                    ticket = gate.ask(price)
-                except (GaugeUnknown, QuotaSignal):
-                    ticket = None
-            except QuotaSignal:
-                ticket = None
-            if ticket is not None:
-                yield from self._send(gate, ticket, price)
-            elif not (yield from self._pause(gate, price)):
-                return
+                answer = _ask(gate, price)
+            if isinstance(answer, Ticket):
+                yield from self._send(gate, answer, price)
+            else:
+                wait_s = answer.retry_after_s if isinstance(answer, QuotaSignal) else None
+                if not (yield from self._pause(gate, price, wait_s)):
+                    return
 
     def _pick_price(self) -> Price:
         if self._is_quiet:
             return {"api": 1}
         return self.random.choices([{"api": 1}, {"api": 1, "bulk2": 1}, {"api": 4}], self.mix)[0]
 
-    def _pause(self, gate: Gate, price: Price) -> Generator[float, None, bool]:
+    def _pause(
+        self, gate: Gate, price: Price, wait_s: float | None
+    ) -> Generator[float, None, bool]:
         """Wait until it is clear; False if the job gave up before."""
         self.witness.pauses += 1
+        self.witness.short += wait_s is not None
         while True:
-            yield POLL_S
-            if gate.claim_probe(POLL_S * 0.9):
+            between_s = POLL_S if wait_s is None else wait_s
+            wait_s = None
+            yield between_s
+            if gate.claim_probe(between_s * 0.9):
                 yield from self._read_limits(gate)
             if gate.is_clear(price):
                 self.witness.resumes += 1
@@ -232,7 +270,7 @@ class Day:
                 return False
 
     def _send(self, gate: Gate, ticket: Ticket, price: Price) -> Steps:
-        sent_at = self.clock.now()
+        sent_at, sent_s = self.clock.now(), self.now_s
         self.calls_left -= 1
         self.witness.sees(price, self.windows, self.now_s, has_others=self.weather.has_others)
         self.witness.in_flight[ticket.number] = price
@@ -242,24 +280,27 @@ class Day:
             yield self._latency_s()
             true_at_s = self.now_s
             self._count_call(price)
-            used, maximum = self.windows["api"].used(true_at_s), self.windows["api"].maximum
+            shown_at_s = self._header_age(true_at_s, sent_s)
+            used, maximum = self.windows["api"].used(shown_at_s), self.windows["api"].maximum
             yield self._latency_s()
             if not self._happens(self.weather.header_lost) and not self._happens(self.weather.cut):
                 readings = [Reading("api", used, maximum, sent_at, self.clock.now(), "header")]
-                self.witness.hears(true_at_s, readings[0])
+                self.witness.hears(shown_at_s, readings[0], asked_s=sent_s)
+            self.witness.settles(self.now_s, price)
         self.witness.losses += was_sent and not readings
         del self.witness.in_flight[ticket.number]
         gate.settle(ticket, readings, was_sent=was_sent)
 
     def _read_limits(self, gate: Gate) -> Steps:
         self.witness.probes += 1
-        sent_at = self.clock.now()
+        sent_at, sent_s = self.clock.now(), self.now_s
         ticket = gate.ask({"api": 1}, is_probe=True)
         self.witness.in_flight[ticket.number] = {"api": 1}
         yield self._latency_s()
         true_at_s = self.now_s
         self._count_call({"api": 1})
-        exact = self.windows["api"].used(true_at_s)
+        shown_at_s = self._header_age(true_at_s, sent_s)
+        shown = self.windows["api"].used(shown_at_s)
         lagging_at_s = true_at_s - self.random.uniform(0, LIMITS_LAG_S)
         lagging = {api: window.used(lagging_at_s) for api, window in self.windows.items()}
         yield self._latency_s()
@@ -269,14 +310,15 @@ class Day:
                 reading = Reading(
                     api, used, self.windows[api].maximum, sent_at, self.clock.now(), "limits"
                 )
-                self.witness.hears(lagging_at_s, reading)
+                self.witness.hears(lagging_at_s, reading, asked_s=sent_s)
                 readings.append(reading)
         if not self._happens(self.weather.header_lost):
             reading = Reading(
-                "api", exact, self.windows["api"].maximum, sent_at, self.clock.now(), "header"
+                "api", shown, self.windows["api"].maximum, sent_at, self.clock.now(), "header"
             )
-            self.witness.hears(true_at_s, reading)
+            self.witness.hears(shown_at_s, reading, asked_s=sent_s)
             readings.append(reading)
+        self.witness.settles(self.now_s, {"api": 1})
         del self.witness.in_flight[ticket.number]
         gate.settle(ticket, readings)
 
@@ -307,6 +349,12 @@ class Day:
         for api, units in price.items():
             self.windows[api].count(self.now_s, units)
 
+    def _header_age(self, counted_at_s: float, sent_s: float) -> float:
+        """The moment that this answer's header shows: an age of its own, at most the day's before it was asked."""
+        lag_s = self.weather.header_lag_s
+        age_s = lag_s if self.weather.is_steady else self.random.uniform(0, lag_s)
+        return max(counted_at_s - age_s, sent_s - WINDOWS_S["header"]) if lag_s else counted_at_s
+
     def _latency_s(self) -> float:
         if self._happens(self.weather.slow):
             return self.random.uniform(10, 400)
@@ -329,6 +377,13 @@ class Day:
             step = next(actor, None)
             if step is not None and (self.now_s + step <= end_s or self.witness.in_flight):
                 heapq.heappush(queue, (self.now_s + step, number, actor))
+
+
+def _ask(gate: Gate, price: Price) -> Ticket | GaugeUnknown | QuotaSignal:
+    try:
+        return gate.ask(price)
+    except (GaugeUnknown, QuotaSignal) as refusal:
+        return refusal
 
 
 def play_days(

@@ -81,6 +81,7 @@ def executor_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOr
         minutes_per_second=0.0,
         bulk_job_s=0.0,
         max_calls=1_000,
+        header_lag_s=0.0,
     )
     with DemoServer(options, tmp_path_factory.mktemp("executor-org")) as server:
         yield RunningOrg(**server.ready(), server=server)
@@ -141,7 +142,7 @@ def test_the_threshold_is_kept(
     )
     assert summary["state"] == "paused"
     ledger = org.ledger(after=mark, threshold=500)
-    assert ledger["over_threshold"] == 0 and ledger["over_told"] == 0
+    assert ledger["over_threshold"] == 0 and ledger["over_reading"] == 0
     org.control("clock", {"advance_minutes": 25 * 60})
     done = engine.resume(there, summary["job_id"], executor=executor, workers=2, on_pause="exit")
     check(there, org, done, undisturbed)

@@ -14,6 +14,7 @@ from sfnb.memory import State, open_state
 from sfnb.model import APIS, Api, Reading
 from sfnb.quota import rows
 from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
+from sfnb.quota.policy import Rules
 from sfnb.state.owner import Owner, this_process
 from sfnb.usage.store.values import minute_number
 from tests.contracts.simulated_org import play_days
@@ -22,12 +23,18 @@ ORG = "00D000000000001EAA"
 ONE = {"api": 1}
 
 
-class Caller:
-    """Sends calls through one gate, with the answers that the test wants."""
+EXACT = Rules(header_lag_s=0)
+"""An org whose header is exact, for the tests that are not about its age."""
 
-    def __init__(self, state: State, clock: FakeClock, org_id: str = ORG) -> None:
+
+class Caller:
+    """Sends calls through one gate, a second apart, with the answers that the test wants."""
+
+    def __init__(
+        self, state: State, clock: FakeClock, org_id: str = ORG, rules: Rules = EXACT
+    ) -> None:
         self.clock = clock
-        self.gate = Gate(state.ledger, org_id, clock=clock)
+        self.gate = Gate(state.ledger, org_id, clock=clock, rules=rules)
 
     def header(self, used: int, maximum: int = 100) -> Reading:
         return Reading("api", used, maximum, self.clock.now(), self.clock.now(), "header")
@@ -38,11 +45,13 @@ class Caller:
 
     def read_limits(self, **used: int) -> None:
         """One look at ``/limits``; answers with a header if ``api`` is given."""
+        self.clock.advance(1)
         ticket = self.gate.ask(ONE, is_probe=True)
         header = [self.header(used["api"])] if "api" in used else []
         self.gate.settle(ticket, [*self.limits(**used), *header])
 
     def call(self, used: int, price: dict[Api, int] | None = None, **who: str) -> None:
+        self.clock.advance(1)
         self.gate.settle(self.gate.ask(price or ONE, **who), [self.header(used)])
 
 
@@ -114,12 +123,12 @@ def test_a_lost_header_counts_and_makes_the_gauge_unknown(caller: Caller) -> Non
     """P1: a call whose answer told nothing is spent, and the next one waits for a reading."""
     caller.read_limits(api=10)
     caller.gate.settle(caller.gate.ask(ONE))
-    assert caller.gate.standing()["api"].used == 11
+    assert caller.gate.standing()["api"].believed == 11
     assert not caller.gate.standing()["api"].is_known
     with pytest.raises(GaugeUnknown):
         caller.gate.ask(ONE)
     caller.read_limits(api=12)
-    assert caller.gate.standing()["api"].used == 12
+    assert caller.gate.standing()["api"].believed == 12
 
 
 def test_a_call_that_never_left_costs_nothing(caller: Caller) -> None:
@@ -130,12 +139,16 @@ def test_a_call_that_never_left_costs_nothing(caller: Caller) -> None:
     assert (here.used, here.in_flight, here.is_known) == (10, 0, True)
 
 
-def test_a_late_answer_may_raise_the_gauge_and_not_lower_it(caller: Caller) -> None:
-    """P1: of two calls under way at once, the higher reading stays, whichever comes last."""
+def test_a_late_answer_may_raise_the_gauge_and_not_lower_it(
+    caller: Caller, clock: FakeClock
+) -> None:
+    """P1: of two calls in flight at once, the higher reading stays, whichever comes last."""
     caller.read_limits(api=10)
     first, second = caller.gate.ask(ONE), caller.gate.ask(ONE)
-    caller.gate.settle(second, [caller.header(12)])
-    caller.gate.settle(first, [caller.header(11)])
+    for ticket, used in ((second, 12), (first, 11)):
+        clock.advance(1)
+        answer = Reading("api", used, 100, ticket.taken_at, clock.now(), "header")
+        caller.gate.settle(ticket, [answer])
     assert caller.gate.standing()["api"].used == 12
 
 
@@ -164,13 +177,13 @@ def test_our_own_bulk_jobs_stay_on_top_of_a_lagging_reading(
     caller.read_limits(api=1, bulk2=10)
     for used in (2, 3, 4):
         caller.call(used, {"api": 1, "bulk2": 1})
-    assert caller.gate.standing()["bulk2"].used == 13
+    assert caller.gate.standing()["bulk2"].believed == 13
     clock.advance(60)
     caller.read_limits(api=5, bulk2=10)
-    assert caller.gate.standing()["bulk2"].used == 13
+    assert caller.gate.standing()["bulk2"].believed == 13
     clock.advance(361)
     caller.read_limits(api=6, bulk2=13)
-    assert caller.gate.standing()["bulk2"].used == 13
+    assert caller.gate.standing()["bulk2"].believed == 13
 
 
 def test_a_budget_the_org_does_not_tell_pauses_with_a_sentence(caller: Caller) -> None:
@@ -227,9 +240,10 @@ def test_going_on_needs_the_lower_mark(caller: Caller) -> None:
 
 
 def test_a_dead_process_leaves_its_calls_counted(
-    caller: Caller, state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P1: a ticket whose owner is gone counts as spent, for its job too, until a later reading tells."""
+    caller = Caller(state, clock, rules=Rules())
     caller.read_limits(api=10)
     here = this_process()
     with monkeypatch.context() as patched:
@@ -240,12 +254,14 @@ def test_a_dead_process_leaves_its_calls_counted(
         late = caller.gate.ask({"api": 4}, job_id="job-1", object_name="Account")
     caller.call(used=11)
     assert state.usage.job_calls("job-1")["api"] == 4
-    assert (
-        caller.gate.standing()["api"].used == 15
-    )  # the header's call was asked for as the ticket was swept
+    # The look, the lost call and the header's own: none of them may be in its number.
+    assert caller.gate.standing()["api"].believed == 11 + 1 + 4 + 1
+    clock.advance(121)
     caller.call(used=16)
-    assert caller.gate.standing()["api"].used == 16
-    caller.gate.settle(late, [caller.header(15)])  # it lived after all: nothing is counted twice
+    assert caller.gate.standing()["api"].believed == 16 + 1
+    # It lived after all: nothing is counted twice, and its answer is older than the last one.
+    answer = Reading("api", 15, 100, late.taken_at, clock.now(), "header")
+    caller.gate.settle(late, [answer])
     assert caller.gate.standing()["api"].used == 16
     assert state.usage.job_calls("job-1")["api"] == 4
 
@@ -304,7 +320,10 @@ def test_a_wrong_percent_changes_nothing(state: State, percent: object) -> None:
 
 
 def test_threads_keep_one_budget_together(state: State, clock: FakeClock) -> None:
-    """P1: eight threads that ask as fast as they can stop at the threshold to the call, and all of it is used."""
+    """
+    P1: eight threads that ask as fast as they can never pass the threshold together; what stays unused is at most
+    their last calls, which the last answer may not include.
+    """
     Caller(state, clock).read_limits(api=0)
     lock, counted, top = threading.Lock(), [0], 50
     highest = []
@@ -312,9 +331,11 @@ def test_threads_keep_one_budget_together(state: State, clock: FakeClock) -> Non
     def work() -> None:
         caller = Caller(state, clock)
         while True:
+            clock.advance(1)
+            asked_at = clock.now()
             try:
                 ticket: Ticket = caller.gate.ask(ONE)
-            except QuotaSignal:
+            except (QuotaSignal, GaugeUnknown):
                 if caller.gate.standing()["api"].in_flight == 0:
                     return
                 continue
@@ -322,14 +343,15 @@ def test_threads_keep_one_budget_together(state: State, clock: FakeClock) -> Non
                 counted[0] += 1
                 used = counted[0]
                 highest.append(used)
-            caller.gate.settle(ticket, [caller.header(used)])
+            reading = Reading("api", used, 100, asked_at, clock.now(), "header")
+            caller.gate.settle(ticket, [reading])
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert max(highest) == top
+    assert top - 8 <= max(highest) <= top
 
 
 @pytest.mark.campaign
@@ -344,5 +366,5 @@ def test_seeded_days_without_overshoot(state: State, clock: FakeClock, state_url
     assert [overshoot for witness in witnesses for overshoot in witness.overshoots] == []
     assert sum(witness.stuck_days for witness in witnesses) == 0
     # The days were worth living through.
-    for what in ("sent", "pauses", "resumes", "losses", "quiet_days"):
+    for what in ("sent", "pauses", "resumes", "losses", "quiet_days", "short"):
         assert sum(getattr(witness, what) for witness in witnesses) > 0, what

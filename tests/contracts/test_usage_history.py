@@ -87,6 +87,7 @@ def play(
             instance_url=demo.url,
             secrets={"token": "env:T_TOKEN"},
             org_id=demo.org_id,
+            header_lag_s=0,
         )
         settings = Settings(
             tmp_path,

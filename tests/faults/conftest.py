@@ -40,6 +40,7 @@ def settings_for(org: RunningOrg, home: Path) -> Settings:
         instance_url=org.url,
         secrets={"token": f"file:{secret}"},
         org_id=org.org_id,
+        header_lag_s=0,
     )
     return Settings(
         home=home,

@@ -120,6 +120,7 @@ def password_settings(org: RunningOrg, home: Path, *, store: Path | None = None)
         domain=org.url,
         username=org.username,
         secrets={"password": f"file:{secret}"},
+        header_lag_s=0,
     )
     return Settings(
         home=home,
@@ -299,7 +300,11 @@ def test_a_dead_token_fails_the_job_until_there_is_a_new_one(
     token = tmp_path / "token"
     token.write_text(other.client.open_session.token)
     config = OrgConfig(
-        name="demo", login="token", instance_url=org.url, secrets={"token": f"file:{token}"}
+        name="demo",
+        login="token",
+        instance_url=org.url,
+        secrets={"token": f"file:{token}"},
+        header_lag_s=0,
     )
     settings = replace(other.settings, orgs={"demo": config})
     with connect("demo", settings=settings, clock=SharedClock(org)) as there:

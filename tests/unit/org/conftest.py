@@ -14,6 +14,7 @@ from sfnb.org.client import OrgClient
 from sfnb.org.opening import Opener
 from sfnb.org.session import Session
 from sfnb.quota.gate import Gate
+from sfnb.quota.policy import Rules
 from sfnb.settings import OrgConfig, Settings
 from tests.unit.org.scripted import ORG_ID, TOKEN, ScriptedOrg
 
@@ -52,7 +53,12 @@ def org(
     """An org at the scripted server, logged in with a token from the variable TOKEN."""
     monkeypatch.setenv("TOKEN", TOKEN)
     config = OrgConfig(
-        "acme", "token", instance_url=scripted.url, secrets={"token": "env:TOKEN"}, org_id=ORG_ID
+        "acme",
+        "token",
+        instance_url=scripted.url,
+        secrets={"token": "env:TOKEN"},
+        org_id=ORG_ID,
+        header_lag_s=0,
     )
     settings = Settings(tmp_path, "", "", orgs={"acme": config})
     opened = OrgClient(
@@ -60,7 +66,7 @@ def org(
         Session(scripted.url, TOKEN, ORG_ID),
         renewal=Opener(settings, config, clock),
         api_version="66.0",
-        gate=Gate(state.ledger, ORG_ID, clock=clock),
+        gate=Gate(state.ledger, ORG_ID, clock=clock, rules=Rules(header_lag_s=0)),
         clock=clock,
     )
     yield opened

@@ -203,7 +203,7 @@ def test_a_bulk_job_is_created_and_watched(org: OrgClient, scripted: ScriptedOrg
     scripted.script(f"{DATA}/jobs/query", Answer(body={"id": JOB}, headers=OK))
     assert bulk2.create_query(org, "SELECT Id FROM A", all_rows=True) == JOB
     assert json.loads(scripted.asked[-1].body)["operation"] == "queryAll"
-    assert org.gate.standing()["bulk2"].used == 2
+    assert org.gate.standing()["bulk2"].believed == 2
     state = {
         "state": "Failed",
         "errorMessage": "InvalidBatch : x",

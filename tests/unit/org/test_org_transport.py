@@ -122,7 +122,7 @@ def test_a_cut_connection_counts(
     with pytest.raises(TransientError, match="the connection broke"):
         org.request("GET", "query")
     standing = org.gate.standing()["api"]
-    assert (standing.used, standing.is_known, standing.in_flight) == (12, False, 0)
+    assert (standing.believed, standing.is_known, standing.in_flight) == (12, False, 0)
     org.request("GET", "query")
     assert scripted.paths() == [f"{DATA}/limits", QUERY, f"{DATA}/limits", QUERY]
 

@@ -28,7 +28,7 @@ def at(seconds: float) -> datetime:
 
 def known(used: int, maximum: int = 100, api: Api = "api") -> Gauge:
     return Gauge(
-        api, used, maximum, source="header", sent_at=NOW, read_at=NOW, read_number=1, is_known=True
+        api, used, maximum, since=at(-policy.RULES.header_lag_s), read_at=NOW, is_known=True
     )
 
 
@@ -36,10 +36,6 @@ def reading(
     used: int, sent_s: float, source: Literal["header", "limits"] = "header", maximum: int = 100
 ) -> Reading:
     return Reading("api", used, maximum, at(sent_s), at(sent_s + 1), source)
-
-
-def fold(gauge: Gauge, told: Reading, *, asked: int, now: int = 9, recent: int = 0) -> Gauge:
-    return policy.fold(gauge, told, asked_number=asked, now_number=now, recent_units=recent)
 
 
 @given(maxima, percents)
@@ -122,53 +118,91 @@ def test_a_fresh_refusal_comes_before_reading_another_gauge() -> None:
 def test_refusals_say_what_to_do() -> None:
     """The sentence has the numbers; a price over the whole threshold needs a higher limit, not patience."""
     over = policy.decide({"api": 1}, {"api": known(49)}, PERCENTS, {"api": 1}, now=NOW).reason
-    assert "49 of 100 API calls are used in this org" in over
-    assert "threshold of 50 (50 %)" in over
-    assert "Wait until use falls" in over
-    assert (
-        "raise the limit"
-        in policy.decide({"api": 51}, {"api": known(0)}, PERCENTS, {}, now=NOW).reason
+    assert over == (
+        "This org has used 49 of its 100 API calls (all apps together), and 1 is in flight. One more could exceed the "
+        "limit of 50 (50 %). Wait until use falls, or raise the limit with `sfnb limit`."
     )
+    more = policy.decide({"api": 51}, {"api": known(0)}, PERCENTS, {}, now=NOW).reason
+    assert "Raise the limit" in more
 
 
-def test_a_reading_asked_for_later_replaces() -> None:
-    """P1: the window rolls, so a later reading may be lower; what we spent before it was asked for is in it."""
-    gauge = replace(known(40), own=5, own_number=3, read_number=3)
-    after = fold(gauge, reading(12, 60, maximum=200), asked=4)
-    assert (after.spent, after.maximum, after.is_known, after.read_number) == (12, 200, True, 9)
+def test_calls_that_the_org_may_not_have_counted_make_a_short_pause() -> None:
+    """P1, P4: where only our own recent calls stand over the line, the job waits until they are surely counted."""
+    gauge = replace(known(30), own=20)
+    decision = policy.decide({"api": 1}, {"api": gauge}, PERCENTS, {}, now=at(20))
+    assert (decision.verdict, decision.retry_after_s) == ("refuse", 100)
+    assert "sfnb's last 20 may not be included yet" in decision.reason
+    assert "will have counted them in 100 s" in decision.reason
+    # They are counted by now, so the org is asked once.
+    later = policy.decide({"api": 1}, {"api": gauge}, PERCENTS, {}, now=at(120))
+    assert (later.verdict, later.apis) == ("read", ("api",))
 
 
-def test_what_was_spent_meanwhile_stays_on_top() -> None:
-    """P1: a call of ours that was given up while the reading's call was under way may not be in it."""
-    gauge = replace(known(40), own=5, own_number=6, read_number=3)
-    assert fold(gauge, reading(12, 60), asked=4).spent == 17
+@pytest.mark.parametrize(
+    ("used", "own"),
+    [
+        (50, 20),  # the org's number alone is over the line
+        (
+            44,
+            20,
+        ),  # after the look and the call it would be over the lower mark, so the wait would win nothing
+        (50, 0),
+    ],
+)
+def test_no_short_pause_where_waiting_two_minutes_wins_nothing(used: int, own: int) -> None:
+    """P4: a look costs a call, so it is made where it can help."""
+    gauge = replace(known(used), own=own)
+    decision = policy.decide({"api": 1}, {"api": gauge}, PERCENTS, {}, now=NOW)
+    assert (decision.verdict, decision.retry_after_s) == ("refuse", None)
 
 
-@given(st.integers(0, 200), st.integers(0, 50), st.integers(0, 200))
-def test_a_reading_asked_for_before_only_raises(used: int, own: int, told: int) -> None:
-    """P1: it may be older than what is known."""
-    gauge = replace(known(used), own=own, own_number=5, read_number=5, is_known=False)
-    after = fold(gauge, reading(told, 5), asked=5)
-    assert after.spent == max(used, told) + own
-    assert after.is_known
+def test_a_look_above_the_line_stands_for_the_poll_interval() -> None:
+    """P4: after one look nobody looks again before the interval is over, unless calls were sent meanwhile."""
+
+    def verdict(now_s: float, looked_s: float) -> str:
+        gauges = {"api": known(50)}
+        looked_at = at(looked_s)
+        return policy.decide(
+            {"api": 1}, gauges, PERCENTS, {}, now=at(now_s), looked_at=looked_at
+        ).verdict
+
+    assert [verdict(s, 0) for s in (301, 1799, 1801)] == ["refuse", "refuse", "read"]
+    assert verdict(301, -10) == "read"  # its reading came from a call after the look
 
 
-def test_limits_do_not_lower_a_recent_header() -> None:
-    """P1: /limits may tell of five minutes ago, a header tells of its own moment."""
-    gauge = replace(known(40), own=2, own_number=5, read_number=1, is_known=False)
-    after = fold(gauge, reading(30, 299, "limits"), asked=7, recent=20)
-    assert (after.spent, after.is_known) == (42, True)
-    assert fold(gauge, reading(41, 299, "limits"), asked=7, recent=20).spent == 43
-    assert fold(gauge, reading(30, 301, "limits"), asked=7, recent=20).spent == 50
+def test_a_reading_surely_includes_what_was_counted_two_minutes_before_it_was_asked() -> None:
+    """P1: ``since`` follows the newest question and never goes back; /limits may be five minutes old."""
+    gauge = known(40)
+    assert policy.counted_until(gauge, reading(12, 60), 120) == at(-60)
+    assert policy.counted_until(gauge, reading(12, -60), 120) == at(-120)
+    assert policy.counted_until(gauge, reading(12, 60, "limits"), 300) == at(-120)
+    assert policy.counted_until(Gauge("api"), reading(12, 60, "limits"), 300) == at(-240)
 
 
-def test_limits_get_what_we_spent_lately_on_top() -> None:
-    """P1: what we sent in the minutes that /limits may be behind is added."""
-    assert fold(Gauge("api"), reading(30, 0, "limits"), asked=1, recent=7).spent == 37
+def test_a_moment_of_a_clock_that_was_put_back_is_forgotten() -> None:
+    """P1, P4: a gauge written in what is now the future holds nobody up until the clock gets there again."""
+    ahead = replace(known(40), since=at(86_400), read_at=at(86_400))
+    assert policy.counted_until(ahead, reading(12, 60), 120) == at(-60)
+    assert policy.decide({"api": 20}, {"api": ahead}, PERCENTS, {}, now=NOW).verdict == "read"
+
+
+def test_a_reading_takes_over_with_the_highest_number_since() -> None:
+    """P1: of two answers that may show the same moment the higher number stays; our own calls go on top."""
+    after = policy.fold(known(40), reading(12, 60, maximum=200), since=at(-60), highest=38, own=5)
+    assert (after.used, after.own, after.spent, after.maximum) == (38, 5, 43, 200)
+    assert (after.is_known, after.since, after.read_at) == (True, at(-60), at(61))
 
 
 def test_spending_without_a_reading_counts_and_may_unknow() -> None:
-    """P1: our own count goes on top of what was told."""
-    after = policy.spend(known(40), 3, now_number=7, is_known=False)
-    assert (after.used, after.spent, after.own_number, after.is_known) == (40, 43, 7, False)
-    assert policy.spend(known(40), 3, now_number=7).is_known
+    """P1: our own count goes on top of what was reported."""
+    after = policy.spend(known(40), 3, is_known=False)
+    assert (after.used, after.spent, after.is_known) == (40, 43, False)
+    assert policy.spend(known(40), 3).is_known
+
+
+@pytest.mark.parametrize(
+    ("used", "is_news"), [(60, False), (40, False), (37, False), (36, True), (2, True)]
+)
+def test_a_step_too_large_for_an_old_state_is_news(used: int, is_news: bool) -> None:
+    """P4: when the rolling day brings use down, nobody waits two minutes to believe it."""
+    assert policy.has_rolled(reading(used, 60), highest=40, own=2, in_flight=1) is is_news

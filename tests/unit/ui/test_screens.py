@@ -35,6 +35,7 @@ def org(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[Connec
         username=running.username,
         secrets={"password": f"file:{password}"},
         org_id=running.org_id,
+        header_lag_s=0,
     )
     home = tmp_path / "home"
     state_url = f"sqlite:///{(home / 'state.db').as_posix()}"
