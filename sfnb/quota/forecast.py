@@ -224,7 +224,7 @@ def _kind(begins_at: datetime) -> int:
 
 
 def _level_unknown(history: BudgetHistory) -> float:
-    """The others' mean per slot when no whole day is known: of the slots that are, or of what the counter leaves."""
+    """The others' mean per slot when not one full day is known: of the known slots, or of what the counter leaves."""
     spent = history.others[-DAY_SLOTS:]
     if np.any(~np.isnan(spent)):
         return float(np.nanmean(spent))

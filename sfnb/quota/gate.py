@@ -115,18 +115,16 @@ class Gate:
 
     def standing(self) -> dict[Api, BudgetStatus]:
         """Where each budget stands now."""
-        books = self._ledger.books(self._org_id)
+        here = self._ledger.quota_state(self._org_id)
         return {
-            api: policy.standing(
-                books.gauges[api], books.percents[api], books.in_flight.get(api, 0)
-            )
+            api: policy.standing(here.gauges[api], here.percents[api], here.in_flight.get(api, 0))
             for api in APIS
         }
 
     def is_clear(self, price: Price) -> bool:
         """Whether a paused job may go on with calls of this price: see ``policy.is_clear``."""
-        books = self._ledger.books(self._org_id)
-        return policy.is_clear(price, books.gauges, books.percents, books.in_flight)
+        here = self._ledger.quota_state(self._org_id)
+        return policy.is_clear(price, here.gauges, here.percents, here.in_flight)
 
     def __repr__(self) -> str:
         return f"Gate(org_id={self._org_id!r})"

@@ -125,10 +125,10 @@ class Ledger:
         with self._database.read() as connection:
             return rows.read_gauges(connection, org_id)
 
-    def books(self, org_id: str) -> QuotaState:
+    def quota_state(self, org_id: str) -> QuotaState:
         """Gauges, limits and calls in flight, all of one moment."""
         with self._database.read() as connection:
-            return rows.read_books(connection, org_id, rows.read_tickets(connection, org_id))
+            return rows.read_quota_state(connection, org_id, rows.read_tickets(connection, org_id))
 
     def take_ticket(
         self,
@@ -148,7 +148,7 @@ class Ledger:
         now = self._clock.now()
         with self._database.write() as connection:
             number = rows.next_number(self._database, connection, org_id)
-            swept = self._swept_books(connection, org_id, now)
+            swept = self._swept_state(connection, org_id, now)
             if not is_probe:
                 decision = policy.decide(
                     price,
@@ -293,8 +293,8 @@ class Ledger:
             gauge, reading, since=since, highest=highest, own=own, heard_from=heard_from
         )
 
-    def _swept_books(self, connection: Connection, org_id: str, now: datetime) -> QuotaState:
-        """The books, after tickets that nobody will settle were counted as spent: their calls may have been sent."""
+    def _swept_state(self, connection: Connection, org_id: str, now: datetime) -> QuotaState:
+        """The state, after tickets that nobody will settle were counted as spent: their calls may have been sent."""
         held = rows.read_tickets(connection, org_id)
         lost = rows.lost_tickets(held, now)
         if lost:
@@ -309,7 +309,7 @@ class Ledger:
                 for api in budgets_of(ticket.price):
                     after[api] = policy.spend(after[api], ticket.price[api])
             self._save_gauges(connection, org_id, before, after)
-        return rows.read_books(
+        return rows.read_quota_state(
             connection, org_id, [entry for entry in held if entry[0] not in lost]
         )
 

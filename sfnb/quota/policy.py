@@ -28,7 +28,7 @@ STALE_AFTER_S = 300.0
 """Only ``/limits`` reports the bulk budgets, so its numbers are believed this long; see ``decide``."""
 
 LOOK_EVERY_S = 1800.0
-"""How often an org that is over the line is asked again, unless the settings say otherwise."""
+"""How often an org that is over the line is looked at once more, unless the settings say otherwise."""
 
 WRONG_CLOCK_S = 60.0
 """Clocks of two hosts may differ this much. A moment further ahead was written before the clock was put back."""

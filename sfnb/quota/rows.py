@@ -92,7 +92,7 @@ def _next_number(dialect: str) -> Executable:
 
 
 def next_number(database: Database, connection: Connection, org_id: str) -> int:
-    """Lock the org's row, so that all who change its books come one after another, and give out a ticket number."""
+    """Lock the org's row, so its quota state changes in one order, and give out a ticket number."""
     return _step(database, connection, org_id, 1)
 
 
@@ -210,7 +210,7 @@ def read_percents(connection: Connection, org_id: str) -> dict[Api, int]:
     return percents
 
 
-def read_books(connection: Connection, org_id: str, held: Sequence[Held]) -> QuotaState:
+def read_quota_state(connection: Connection, org_id: str, held: Sequence[Held]) -> QuotaState:
     """Gauges, limit percents, and what the held tickets reserve."""
     in_flight = {api: sum(ticket.price[api] for ticket, _ in held) for api in APIS}
     return QuotaState(read_gauges(connection, org_id), read_percents(connection, org_id), in_flight)
@@ -279,8 +279,8 @@ def read_recent(
     """
     first = milliseconds(since)
     heard = first if heard_from is None else milliseconds(heard_from)
-    told = {"org": org_id, "name": api, "first": first, "heard": heard}
-    units, reported = connection.execute(_SINCE, told).one()
+    wanted = {"org": org_id, "name": api, "first": first, "heard": heard}
+    units, reported = connection.execute(_SINCE, wanted).one()
     return int(units), int(reported)
 
 

@@ -1,4 +1,4 @@
-"""Usage history: hourly samples for a year, and what the event log tells of each call."""
+"""Usage history: hourly samples for a year, and what the event log reports about each call."""
 
 import sqlalchemy as sa
 from alembic import op
