@@ -10,7 +10,7 @@ from typing import Any
 from sfnb.backup.discovery import Discovery
 from sfnb.backup.ending import abandon
 from sfnb.backup.object_run import ObjectRun, RunState
-from sfnb.backup.plan import PARENT_FIELDS, SINGLE_PARENT
+from sfnb.backup.plan import PARENT_FIELDS
 from sfnb.backup.scheduler import Scheduler
 from sfnb.backup.worker import Executor, ThreadExecutor, Worker
 from sfnb.errors import ObjectError, StoreError
@@ -226,5 +226,5 @@ def object_run(
         planned.get("mb", 0.0),
         parent_field,
         progress,
-        is_single=cursor.get("single", name in SINGLE_PARENT),
+        is_single=cursor.get("single", False),
     )
