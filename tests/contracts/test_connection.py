@@ -57,7 +57,8 @@ def config_of(demo: RunningOrg, way: str, *, is_https: bool = False) -> OrgConfi
         "refresh": OrgConfig("demo", "refresh", domain=url, client_id=app, secrets=refresh),
     }[way]
     return OrgConfig(
-        **{name: getattr(made, name) for name in made.__slots__} | {"ca_file": ca_file}
+        **{name: getattr(made, name) for name in made.__slots__}
+        | {"ca_file": ca_file, "header_lag_s": 0.0}
     )
 
 
