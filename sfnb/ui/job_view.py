@@ -281,15 +281,21 @@ class JobView:
             return []
         if self.pause is None:
             return ["Paused by a person. Nothing is sent until you press Resume."]
-        used, max_ = (
-            (self.check.used, self.check.maximum)
-            if self.check
-            else (self.pause.used, self.pause.maximum)
-        )
+        lines = [f"Paused since {zoned_moment(self.pause.at)}: {self.pause.reason}"]
+        if self.pause.api == events.ORG:
+            if self.is_held:
+                lines.append("The job resumes automatically once the org answers.")
+        else:
+            lines += self._usage_lines(self.pause)
+        if not self.is_held:
+            lines.append("No process is running this job. Press Resume, or run `sfnb resume`.")
+        return lines
+
+    def _usage_lines(self, pause: Pause) -> list[str]:
+        there = self.check or pause
         lines = [
-            f"Paused since {zoned_moment(self.pause.at)}: {self.pause.reason}",
-            f"Usage of the whole org: {count(used)} of {count(max_)}; jobs stop at "
-            f"{count(self.threshold)}.",
+            f"Usage of the whole org: {count(there.used)} of {count(there.maximum)}; jobs stop at "
+            f"{count(self.threshold)}."
         ]
         mark = f"below {self.check.lower_mark:,}" if self.check else "well below that"
         if self.next_check_at is not None and self.is_held:
@@ -299,8 +305,6 @@ class JobView:
             )
             if self.expected:
                 lines.append(self.expected)
-        elif not self.is_held:
-            lines.append("No process is running this job. Press Resume, or run `sfnb resume`.")
         return lines
 
     def status_line(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sfnb import engine
 from sfnb.engine import backup
+from sfnb.model import reader_of
 from sfnb.store.verify import verify
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector
@@ -28,6 +29,9 @@ def test_the_paused_job_of_an_old_sfnb_ends_equal_to_an_undisturbed_backup(
     there = connected(org, home="old")
     job = there.state.jobs.get(PAUSED)
     assert job.state == "paused" and org.org_id == job.org_id
+    planned = there.snapshots[job.snapshot or ""].plan.objects
+    assert reader_of(planned["ContentDocumentLink"]) == "by_parent"
+    assert reader_of(planned["Contact"]) == "keyset"
     summary = engine.resume(there, PAUSED)
     assert summary["state"] == "completed" and summary["snapshot"] == job.snapshot
     whole = connected(org, home="whole")
