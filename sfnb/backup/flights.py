@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sfnb.backup.units import Result, Unit
+from sfnb.backup.units import KeysetPages, Result, Unit
 from sfnb.backup.worker import Executor, WorkerDied
+
+DEATHS_LIMIT = 5
+"""Worker processes for each slot that may die in a row: then the machine kills them, not chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +59,29 @@ class Flights:
     """
     All units in flight. Only the deciding thread calls it; workers put what they have into its
     mail.
-
-    Attributes:
-        deaths: worker processes that died since a unit last landed.
     """
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._flights: dict[Future[Result], Flight] = {}
         self._mail: queue.SimpleQueue[Future[Result] | Opened] = queue.SimpleQueue()
-        self.deaths = 0
+        self._deaths = 0
 
     def __len__(self) -> int:
         return len(self._flights)
 
-    def all(self) -> Iterator[Flight]:
-        """The flights, in the order in which they started."""
-        return iter(self._flights.values())
+    def has(self, name: str, generation: int) -> bool:
+        """Whether a unit of this object, in this generation, is in flight."""
+        return any(f.generations.get(name) == generation for f in self._flights.values())
+
+    def pages(self) -> int:
+        """How many calls with keyset pages are in flight."""
+        return sum(isinstance(flight.unit, KeysetPages) for flight in self._flights.values())
+
+    @property
+    def keep_dying(self) -> bool:
+        """Whether so many workers die that it is no chance."""
+        return self._deaths > DEATHS_LIMIT * self._executor.slots
 
     def start(self, unit: Unit, generations: Mapping[str, int]) -> None:
         """Start a unit."""
@@ -98,9 +107,9 @@ class Flights:
         flight = self._flights.pop(mail)
         err = mail.exception()
         if isinstance(err, WorkerDied):
-            self.deaths += 1
+            self._deaths += 1
             return Died(flight)
         if err is not None:
             return Broken(flight, err)
-        self.deaths = 0
+        self._deaths = 0
         return Landed(flight, mail.result())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from math import ceil
 from typing import Any
@@ -114,6 +115,11 @@ class ObjectRun:
         if self.progress.is_done:
             return ObjectState.COMPLETE
         return ObjectState.PARTIAL if self.progress.parts else ObjectState.UNTOUCHED
+
+    def begin(self, at: datetime) -> None:
+        """The reading begins, unless it has: changes of the org since then may be missing."""
+        moment = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.started_at = self.started_at or moment
 
     def note(self, *sentences: str) -> None:
         """Keep what is to be said of the object, each sentence once."""

@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sfnb.backup import units
 from sfnb.backup.flights import Broken, Died, Flight, Flights, Landed, Opened
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.proving import proof_notes
@@ -20,20 +21,19 @@ from sfnb.backup.readers.bulk2 import Bulk2Reader
 from sfnb.backup.readers.by_parent import ByParentReader
 from sfnb.backup.readers.keyset import KeysetReader
 from sfnb.backup.readers.locator import LocatorReader
-from sfnb.backup.readers.steps import Ask, Commit, Fail, LeaveOut, Reader, Restart, Step, Switch
-from sfnb.backup.ready import ReadyQueue
-from sfnb.backup.units import (
-    AbortJob,
-    KeysetPages,
-    Outcome,
-    Query,
-    Result,
-    ResultPage,
-    ResultRead,
-    RowsRead,
-    Unit,
+from sfnb.backup.readers.steps import (
+    Ask,
+    Commit,
+    Fail,
+    LeaveOut,
+    Reader,
+    Restart,
+    Step,
+    Switch,
+    answer_to,
 )
-from sfnb.backup.ways import another_way
+from sfnb.backup.ready import ReadyQueue
+from sfnb.backup.units import Query, Unit
 from sfnb.backup.worker import Executor
 from sfnb.clock import Clock
 from sfnb.errors import (
@@ -61,12 +61,6 @@ RETRY_AFTER_S = 5.0
 
 RESTARTS_LIMIT = 2
 """How often one object starts again because its results are gone or its rows do not agree."""
-
-DEATHS_LIMIT = 5
-"""
-Worker processes that may die in a row before the job gives up: then the machine kills them, not
-chance.
-"""
 
 TICK_S = 0.5
 """At least so often the loop looks whether somebody wants the job to pause or end."""
@@ -149,9 +143,9 @@ class Scheduler:
             self._waiting.discard(run.name)
             if not run.is_open:
                 continue
-            units = self._units_of(run)
-            self._ready.push(units, is_alone=run.is_alone)
-            if not units and run.is_open and not self._is_in_flight(run):
+            asked = self._units_of(run)
+            self._ready.push(asked, is_alone=run.is_alone)
+            if not asked and run.is_open and not self._flights.has(run.name, run.generation):
                 self._waiting.add(run.name)
 
     def _units_of(self, run: ObjectRun) -> Sequence[Unit]:
@@ -160,7 +154,7 @@ class Scheduler:
             run.wake_at_s = run.not_before_s
             return ()
         run.wake_at_s = None
-        run.started_at = run.started_at or self._moment()
+        run.begin(self.clock.now())
         try:
             run.query = run.query or Query.of(run.schema, self.writer.target(run.name), run.way)
             return self._readers[run.reader].next_units(run)
@@ -168,14 +162,6 @@ class Scheduler:
             self._unit_failed([run], err)
             run.wake_at_s = now_s
             return ()
-
-    def _moment(self) -> str:
-        return self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def _is_in_flight(self, run: ObjectRun) -> bool:
-        return any(
-            flight.generations.get(run.name) == run.generation for flight in self._flights.all()
-        )
 
     def _wake(self) -> None:
         """
@@ -195,17 +181,14 @@ class Scheduler:
 
     def _start_units(self) -> None:
         while len(self._flights) < self.executor.slots:
-            unit = self._ready.take(self._pages_in_flight)
+            unit = self._ready.take(self._flights.pages)
             if unit is None:
                 return
             self._start(unit)
 
-    def _pages_in_flight(self) -> int:
-        return sum(isinstance(flight.unit, KeysetPages) for flight in self._flights.all())
-
     def _start(self, unit: Unit) -> None:
         # Whoever is asked to abort a job has gone on without it.
-        names = () if isinstance(unit, AbortJob) else unit.names
+        names = () if isinstance(unit, units.AbortJob) else unit.names
         self._flights.start(unit, {name: self.runs[name].generation for name in names})
 
     # what came back
@@ -229,14 +212,14 @@ class Scheduler:
     def _opened(self, mail: Opened) -> None:
         unit = mail.flight.unit
         reader = self._readers["bulk2"]
-        assert isinstance(unit, ResultPage) and isinstance(reader, Bulk2Reader)  # noqa: S101
+        assert isinstance(unit, units.ResultPage) and isinstance(reader, Bulk2Reader)  # noqa: S101
         if runs := self._current(mail.flight):
             reader.opened(runs[0], unit, mail.locator)
             self._ask(runs)
 
     def _run_again(self, flight: Flight) -> None:
         """The worker died, not the unit: it committed nothing, so it runs again as it was."""
-        if self._flights.deaths > DEATHS_LIMIT * self.executor.slots:
+        if self._flights.keep_dying:
             self._stopped_by = self._stopped_by or JobError(
                 "worker processes end again and again before they finish. Check the machine's memory; "
                 "the job can be resumed."
@@ -252,9 +235,9 @@ class Scheduler:
         runs = [self.runs[name] for name in flight.generations]
         return [r for r in runs if r.is_open and flight.generations[r.name] == r.generation]
 
-    def _settle(self, flight: Flight, result: Result) -> None:
+    def _settle(self, flight: Flight, result: units.Result) -> None:
         self.counted(result.calls)
-        if isinstance(flight.unit, AbortJob):
+        if isinstance(flight.unit, units.AbortJob):
             return  # nobody waits for it; an org that does not abort it forgets it in a week
         runs = self._current(flight)
         if result.error is not None:
@@ -263,11 +246,11 @@ class Scheduler:
             self._object_came(run, flight.unit, result.outcomes[run.name])
         self._ask(runs)
 
-    def _object_came(self, run: ObjectRun, unit: Unit, outcome: Outcome | SfnbError) -> None:
+    def _object_came(self, run: ObjectRun, unit: Unit, outcome: units.Outcome | SfnbError) -> None:
         try:
             if isinstance(outcome, SfnbError):
                 raise outcome
-            if isinstance(outcome, RowsRead | ResultRead):
+            if isinstance(outcome, units.RowsRead | units.ResultRead):
                 run.note(*outcome.notes)
             self._take(run, self._readers[run.reader].outcome(run, unit, outcome))
         except (SfnbError, QuotaSignal) as err:
@@ -286,25 +269,13 @@ class Scheduler:
                     self._take(run, [Restart(str(err))])
             case ObjectError():
                 for run in runs:
-                    self._take(run, [self._way_around(run, err)])
+                    self._take(run, [answer_to(run, self._readers[run.reader], err)])
             case OrgUnavailable() if self._stopped_by is None and self.is_away():
                 self._stopped_by = err
             case TransientError():
                 self._try_later(runs, err)
             case _:
                 self._stopped_by = self._stopped_by or err
-
-    def _way_around(self, run: ObjectRun, err: ObjectError) -> Step:
-        """Another query if that may help, else what the reader knows."""
-        way = another_way(run.way, run.schema, err)
-        if way is None:
-            return self._readers[run.reader].refused(run, err)
-        if way.groups > run.way.groups:
-            if run.reader not in ("keyset", "bulk2"):
-                return self._readers[run.reader].refused(run, err)
-            run.bulk_refusal = run.bulk_refusal or str(err)
-            return Ask(way, "keyset")
-        return Ask(way)
 
     def _over(self, runs: list[ObjectRun], signal: QuotaSignal) -> None:
         """

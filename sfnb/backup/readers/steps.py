@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.plan import is_structural_refusal
 from sfnb.backup.units import Outcome, Unit
-from sfnb.backup.ways import Way
+from sfnb.backup.ways import Way, another_way
 from sfnb.errors import ObjectError
 from sfnb.model import ReaderName
 from sfnb.store.parts import Part
@@ -116,6 +116,19 @@ class Reader(Protocol):
         ``forget``.
         """
         ...
+
+
+def answer_to(run: ObjectRun, reader: Reader, err: ObjectError) -> Step:
+    """What to do when the org refuses an object: another query if that may help, else what its reader knows."""
+    way = another_way(run.way, run.schema, err)
+    if way is None:
+        return reader.refused(run, err)
+    if way.groups > run.way.groups:
+        if run.reader not in ("keyset", "bulk2"):
+            return reader.refused(run, err)
+        run.bulk_refusal = run.bulk_refusal or str(err)
+        return Ask(way, "keyset")
+    return Ask(way)
 
 
 def give_up(err: ObjectError) -> Step:
