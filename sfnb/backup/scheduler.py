@@ -117,7 +117,7 @@ class Scheduler:
         largest_first = sorted(self.runs.values(), key=lambda run: -(run.expected_rows or 0))
         self._ask(run for run in largest_first if run.is_open)
         try:
-            while self._stopped_by is None and self._has_work():
+            while self._stopped_by is None and (self._flights or self._ready or self._waiting):
                 self.tick()
                 self._start_units()
                 self._receive(self._timeout_s())
@@ -133,9 +133,6 @@ class Scheduler:
             raise self._stopped_by
 
     # what starts next
-
-    def _has_work(self) -> bool:
-        return bool(self._flights or self._ready or self._waiting)
 
     def _ask(self, runs: Iterable[ObjectRun]) -> None:
         """Have the readers say which units may start now."""
