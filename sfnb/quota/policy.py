@@ -30,6 +30,9 @@ STALE_AFTER_S = 300.0
 LOOK_EVERY_S = 1800.0
 """How often an org that is over the line is looked at once more, unless the settings say otherwise."""
 
+LOOK_PAUSE_S = 1.0
+"""Between two looks for our own calls, where the header is exact."""
+
 WRONG_CLOCK_S = 60.0
 """Clocks of two hosts may differ this much. A moment further ahead was written before the clock was put back."""
 
@@ -240,9 +243,10 @@ def decide(
         is_over = gauge.maximum >= 0 and here.believed + here.in_flight + cost > _top(here)
         is_fresh = is_recent(gauge.read_at, now, rules.stale_after_s)
         wait_s = _window_wait_s(here, gauge, cost, now, rules) if is_over else None
-        has_looked = is_last_word(gauge, looked_at) and is_recent(
-            looked_at, now, rules.look_every_s
-        )
+        is_look = is_last_word(gauge, looked_at)
+        has_looked = is_look and is_recent(looked_at, now, rules.look_every_s)
+        if is_over and wait_s == 0 and is_look and is_recent(looked_at, now, LOOK_PAUSE_S):
+            wait_s = LOOK_PAUSE_S  # a look that was made just now will not differ
         if is_over and (is_fresh or has_looked) and wait_s != 0:
             return Decision("refuse", (api,), here, over_sentence(here, cost, wait_s), wait_s)
         # Each answer's header reports `api` again, so the next call itself corrects an old reading of it.
@@ -271,6 +275,9 @@ def _window_wait_s(
     if not is_ours or not gauge.own or gauge.read_at is None:
         return None
     lag_s = rules.lag_s("header" if here.api == "api" else "limits")
+    if gauge.since is not None:
+        # An org that sends no header is known by `/limits` alone, and that is older.
+        lag_s = max(lag_s, (gauge.read_at - gauge.since).total_seconds())
     passed_s = (now - gauge.read_at).total_seconds()
     return max(lag_s - max(passed_s, 0.0), 0.0)
 

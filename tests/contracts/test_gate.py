@@ -321,8 +321,8 @@ def test_a_wrong_percent_changes_nothing(state: State, percent: object) -> None:
 
 def test_threads_keep_one_budget_together(state: State, clock: FakeClock) -> None:
     """
-    P1: eight threads that ask as fast as they can never pass the threshold together; what stays unused is at most
-    their last calls, which the last answer may not include.
+    P1: eight threads that ask as fast as they can never pass the threshold together. Calls that the last answer may
+    not include count twice, so threads that give up at the first refusal leave some unused.
     """
     Caller(state, clock).read_limits(api=0)
     lock, counted, top = threading.Lock(), [0], 50
@@ -351,7 +351,7 @@ def test_threads_keep_one_budget_together(state: State, clock: FakeClock) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert top - 8 <= max(highest) <= top
+    assert top // 2 <= max(highest) <= top
 
 
 @pytest.mark.campaign
