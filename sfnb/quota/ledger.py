@@ -281,7 +281,9 @@ class Ledger:
         first = since + timedelta(milliseconds=0 if lag_s else 1)
         heard_from = None if policy.is_ahead(gauges, now) else gauge.heard_from
         own, highest = rows.read_recent(connection, ticket.org_id, reading.api, first, heard_from)
-        if highest > reading.used:
+        # A slow call's answer is older than what is known by now, so it cannot be news.
+        is_newest = since == reading.sent_at - timedelta(seconds=lag_s)
+        if highest > reading.used and is_newest:
             held = rows.read_tickets(connection, ticket.org_id)
             in_flight = sum(other.price[reading.api] for other, _ in held)
             if policy.has_rolled(reading, highest, own, in_flight):

@@ -133,6 +133,18 @@ def test_a_large_step_down_is_believed_at_once(state: State, clock: FakeClock) -
         assert gate.standing()["api"].used == believed
 
 
+def test_a_slow_answer_is_no_news(state: State, clock: FakeClock) -> None:
+    """P1: a call that was sent before the last reading may bring a number from long ago, however low."""
+    gate = Gate(state.ledger, ORG, clock=clock)
+    slow, sent_at = gate.ask(ONE, is_probe=True), clock.now()
+    clock.advance(300)
+    ticket, now = gate.ask(ONE, is_probe=True), clock.now()
+    gate.settle(ticket, [Reading("api", 400, 1000, now, now, "header")])
+    clock.advance(1)
+    gate.settle(slow, [Reading("api", 90, 1000, sent_at, clock.now(), "header")])
+    assert gate.standing()["api"].used == 400
+
+
 def test_one_gate_learns_from_the_others(state: State, clock: FakeClock) -> None:
     """P1: calls of all processes that share the state database go on top."""
     org = LaggingOrg(state, clock, 120, maximum=100)
