@@ -66,9 +66,6 @@ KEPT = {
 }
 """Where an old word is read on purpose, and why."""
 
-PENDING: set[str] = {}
-"""Rooms that still have old words; an owner who has finished takes his out. To be empty."""
-
 
 def rooms() -> Iterator[tuple[str, list[Path]]]:
     for place in sorted((ROOT / "sfnb").iterdir()):
@@ -141,8 +138,6 @@ def test_the_old_words_stay_away(room: str) -> None:
         if p.suffix in kinds and p.is_file() and not {"migrations", "node_modules"} & {*p.parts}
     ]
     found = [line for path in files for line in old_words_in(path)]
-    if room in PENDING:
-        pytest.skip(f"{len(found)} old words are left")
     assert found == []
 
 
