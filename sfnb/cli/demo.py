@@ -124,7 +124,7 @@ def start(
 
 
 PAUSING = {
-    "max-calls": "30",
+    "max-calls": "40",
     "competitors": "off",
     "clock": "calls",
     "seconds-per-call": "150",

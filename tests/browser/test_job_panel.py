@@ -34,6 +34,15 @@ def run_backup(lab: Server) -> Callable[..., str]:
     return written
 
 
+@pytest.fixture(scope="module")
+def demo_options() -> list[str]:
+    """Nine pages of contacts, one after another: the limit header is old, and has to catch up."""
+    return [
+        *("--size", "tiny", "--competitors", "off", "--max-calls", "15000"),
+        *("--minutes-per-second", "1", "--option", "objects=Contact=9000"),
+    ]
+
+
 @pytest.fixture
 def slow_org(home: Home) -> None:
     """Each composite call takes a second, so that there is something to watch."""
