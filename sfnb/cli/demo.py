@@ -149,7 +149,10 @@ def _start(app: App, arguments: list[str]) -> dict[str, Any]:
         process = subprocess.Popen(  # noqa: S603
             command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **detach
         )
-    return _wait_for(process, ready_file, log, app.clock)
+    ready = _wait_for(process, ready_file, log, app.clock)
+    # It outlives this command, so nobody here waits for it, and Python need not warn of that.
+    process.returncode = 0
+    return ready
 
 
 def _wait_for(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sfnb.errors import StoreError
 from sfnb.model import ObjectState
-from sfnb.store.files import Files, is_as_encoded
+from sfnb.store.files import TEMPORARY, Files, is_as_encoded
 from sfnb.store.formats import NewerFormat
 from sfnb.store.log import NOTHING
 from sfnb.store.manifest import (
@@ -96,8 +96,9 @@ class SnapshotCheck:
 
     def _plan(self) -> SnapshotPlan | None:
         path = plan_path(self._snapshot)
-        # A folder with nothing in it is what a kill before the plan leaves.
-        if path not in self._present and not (self._present or self._touched or self._expected):
+        # A folder with nothing whole in it is what a kill before the plan leaves.
+        whole = {p for p in self._present if not p.rpartition("/")[2].startswith(TEMPORARY)}
+        if not (whole or self._touched or self._expected):
             return None
         try:
             plan = read_plan(self._files, self._snapshot)

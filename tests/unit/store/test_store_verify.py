@@ -60,6 +60,9 @@ def test_an_interrupt_leaves_orphans_and_no_damage(tmp_path: Path) -> None:
     (table / lost.path).with_name(".tmp-abc-Account.parquet").write_bytes(b"PAR1half")
     (Path(store.root, "snapshots", writer.snapshot) / ".tmp-abc-manifest.json").write_bytes(b"{")
     (Path(store.root, "snapshots") / "20261102T100000Z-abcdef").mkdir()
+    killed = Path(store.root, "snapshots") / "20261102T100001Z-abcdef"
+    killed.mkdir()
+    (killed / ".tmp-abc-plan.json").write_bytes(b"{")
     again = store.reopen(writer.snapshot)
     part = again.write_part("Account", [rows(0, 10)])
     assert part.path != lost.path
@@ -68,7 +71,12 @@ def test_an_interrupt_leaves_orphans_and_no_damage(tmp_path: Path) -> None:
     assert len(store.snapshots["latest"].frame("Account")) == 10
     found = verify(store)
     assert sorted(Path(f.path).name for f in found if f.kind == "orphan") == sorted(
-        [Path(lost.path).name, ".tmp-abc-Account.parquet", ".tmp-abc-manifest.json"]
+        [
+            Path(lost.path).name,
+            ".tmp-abc-Account.parquet",
+            ".tmp-abc-manifest.json",
+            ".tmp-abc-plan.json",
+        ]
     )
     assert not [f for f in found if f.is_damage]
 
