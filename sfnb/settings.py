@@ -15,6 +15,10 @@ The file, all of it optional::
     workers = 4              # threads that read from one org
     api_version = "66.0"     # highest REST API version to use
     header_lag_s = 120       # how old an org's limit header may be; SFNB_HEADER_LAG_S overrides
+    mass_change_pct = 20     # warn when more of an object was changed or deleted since the last backup
+
+    [mass_change]
+    Task = 60                # the same for one object; 100: never
 
     [orgs.acme]
     login = "password"       # token, password, client, jwt, refresh or sf
@@ -35,7 +39,6 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, get_args
-from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -54,13 +57,15 @@ PATIENCE_S = 30.0
 NEWEST_API_VERSION = "66.0"
 """The newest REST API version sfnb was tested with (Spring '26). Older orgs use their own newest."""
 
+MASS_CHANGE_PCT = 20.0
+"""Changed or deleted records, in percent of those there were, above which an object is named."""
+
 LoginKind = Literal["token", "password", "client", "jwt", "refresh", "sf"]
 """How sfnb logs in to an org: see the classes of ``org/credentials.py``."""
 
 ORG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 API_VERSION = re.compile(r"[1-9]\d\.0")
 SECRET_REFERENCE = re.compile(r"keyring|env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,8 @@ class Settings:
     workers: int = 4
     api_version: str = NEWEST_API_VERSION
     header_lag_s: float = HEADER_LAG_S
+    mass_change_pct: float = MASS_CHANGE_PCT
+    mass_change: Mapping[str, float] = field(default_factory=dict)
     orgs: Mapping[str, OrgConfig] = field(default_factory=dict)
 
     def org(self, name: str) -> OrgConfig:
@@ -151,6 +158,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         workers=int(found.number("workers", 4, at_least=1)),
         api_version=found.text("api_version", NEWEST_API_VERSION, form=API_VERSION, such_as="66.0"),
         header_lag_s=found.header_lag_s(environ),
+        mass_change_pct=found.share("mass_change_pct", found.values.get("mass_change_pct")),
+        mass_change=found.shares("mass_change"),
         orgs=MappingProxyType(found.orgs()),
     )
 
@@ -206,46 +215,6 @@ def remove_org(settings: Settings, name: str) -> Settings:
         document.get("orgs", {}).pop(name, None)
 
     return _edit(settings, change)
-
-
-def parse_url(text: str) -> str:
-    """
-    The origin (scheme, host, port) of an org's address; ``acme.my.salesforce.com`` is enough.
-
-    Raises:
-        CallerError: not an address, or one that would send secrets unencrypted, or a web page's.
-    """
-    text = text.strip()
-    parts = urlsplit(text if "://" in text else f"https://{text}")
-    try:
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        host, port = "", None
-    if not host or parts.scheme not in ("http", "https") or parts.username or parts.password:
-        raise CallerError(
-            f"{text!r} is not the address of an org; give one like https://acme.my.salesforce.com."
-        )
-    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
-        raise CallerError(f"http://{host} would send the session unencrypted; use https://{host}.")
-    # Lightning Experience has a host of its own; REST and SOAP answer on My Domain only.
-    if host.endswith(".lightning.force.com"):
-        better = host.removesuffix(".lightning.force.com") + ".my.salesforce.com"
-        raise CallerError(f"{host} serves the org's web pages, not its API; use https://{better}.")
-    shown = f"[{host}]" if ":" in host else host
-    is_usual = port in (None, 443 if parts.scheme == "https" else 80)
-    return f"{parts.scheme}://{shown}" if is_usual else f"{parts.scheme}://{shown}:{port}"
-
-
-def login_url(domain: str) -> str:
-    """Where a login starts, from ``login``, ``test``, ``acme.my``, a host or a URL."""
-    domain = domain.strip() or "login"
-    if (
-        "://" in domain
-        or ":" in domain
-        or ("." in domain and not domain.endswith((".my", ".sandbox.my")))
-    ):
-        return parse_url(domain)
-    return parse_url(f"https://{domain}.salesforce.com")
 
 
 def _home(environ: Mapping[str, str]) -> Path:
@@ -353,6 +322,20 @@ class _Found:
         if not 0 <= seconds <= HEADER_LAG_S:
             raise JobError(f"SFNB_HEADER_LAG_S must be a number from 0 to {HEADER_LAG_S:.0f}.")
         return seconds
+
+    def share(self, key: str, value: object) -> float:
+        if value is None:
+            return MASS_CHANGE_PCT
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 < value <= 100:  # type: ignore[operator]
+            raise self.wrong(key, f"{key} must be a number from more than 0 to 100 (percent)")
+        return float(value)  # type: ignore[arg-type]
+
+    def shares(self, key: str) -> Mapping[str, float]:
+        table = self.values.get(key, {})
+        if not isinstance(table, dict):
+            raise self.wrong(key, f"{key} must be a table such as [{key}]")
+        return MappingProxyType({name: self.share(name, value) for name, value in table.items()})
 
     def orgs(self) -> dict[str, OrgConfig]:
         tables = self.values.get("orgs", {})

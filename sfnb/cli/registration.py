@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sfnb.addresses import parse_url
 from sfnb.errors import CallerError
-from sfnb.settings import OrgConfig, parse_url
+from sfnb.settings import OrgConfig
 
 SECRET_OPTIONS = {
     "token": "access_token_env",

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sfnb.addresses import login_url, parse_url
 from sfnb.errors import CallerError, LoginError
 from sfnb.org.secrets import read_secret
-from sfnb.settings import OrgConfig, login_url, parse_url
+from sfnb.settings import OrgConfig
 
 
 @dataclass(frozen=True, slots=True)

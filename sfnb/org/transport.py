@@ -22,6 +22,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
+from sfnb.addresses import LOOPBACK_HOSTS
 from sfnb.clock import Clock
 from sfnb.errors import CallerError, ObjectError, QuotaSignal, TransientError
 from sfnb.model import Api, Price, Reading
@@ -33,7 +34,7 @@ from sfnb.org.refusals import is_of_all_calls
 from sfnb.org.retry import GaugeUnreadable
 from sfnb.org.session import Access
 from sfnb.quota.gate import Gate, GaugeUnknown, Ticket
-from sfnb.settings import LOOPBACK_HOSTS, NEWEST_API_VERSION
+from sfnb.settings import NEWEST_API_VERSION
 from sfnb.version import __version__
 
 CONNECT_TIMEOUT_S = 20.0

@@ -14,7 +14,7 @@ import sfnb
 HOUSE = Path(sfnb.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "model", "clock", "version", "text", "series", "private"),
+    ("errors", "model", "clock", "version", "text", "series", "private", "addresses"),
     ("file_lock",),
     ("settings", "quota.policy", "jobs.states"),
     ("quota.forecast", "state"),

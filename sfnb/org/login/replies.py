@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from sfnb.addresses import LOOPBACK_HOSTS, parse_url
 from sfnb.errors import (
     CallerError,
     LoginError,
@@ -20,7 +21,6 @@ from sfnb.errors import (
 from sfnb.org.answers import json_of
 from sfnb.org.http import redirect_target
 from sfnb.org.secrets import clean, mask
-from sfnb.settings import LOOPBACK_HOSTS, parse_url
 
 LOGIN_TIMEOUT_S = 60
 

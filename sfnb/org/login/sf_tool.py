@@ -9,11 +9,11 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from sfnb.addresses import parse_url
 from sfnb.errors import CallerError, LoginError
 from sfnb.org.ids import to18
 from sfnb.org.secrets import mask
 from sfnb.org.session import Session
-from sfnb.settings import parse_url
 
 _TOKEN = re.compile(r"00D[0-9A-Za-z]{12,15}![\w.]+|eyJ[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sfnb.addresses import login_url, parse_url
 from sfnb.errors import CallerError, JobError
-from sfnb.settings import OrgConfig, load_settings, login_url, parse_url, put_org, remove_org
+from sfnb.settings import OrgConfig, load_settings, put_org, remove_org
 
 
 def home_with(tmp_path: Path, text: str) -> dict[str, str]:
