@@ -28,10 +28,10 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from sfnb.addresses import LOOPBACK_HOSTS
 from sfnb.dashboard.pages import Page
 from sfnb.dashboard.parts import PartMaker
 from sfnb.errors import SfnbError
-from sfnb.settings import LOOPBACK_HOSTS
 from sfnb.ui import screen
 
 STATIC = files("sfnb.dashboard") / "static"
