@@ -74,17 +74,39 @@ class RunOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class BackupRequest:
-    """What to back up. ``objects`` None: every object that can be queried."""
+    """
+    What to back up, and how.
+
+    Args:
+        objects: None: every object that can be queried.
+        full: read every row again, whatever earlier snapshots hold.
+        sweep: compare all Ids with the org now, not only when the policy asks for it.
+        refresh: read the computed columns (formulas, roll-ups) of all rows again now.
+    """
 
     objects: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
+    full: bool = False
+    sweep: bool = False
+    refresh: bool = False
 
 
-def backup(*, objects: Sequence[str] | None = None, exclude: Sequence[str] = ()) -> BackupRequest:
-    """A full backup of these objects, or of all but ``exclude``."""
+def backup(
+    *,
+    objects: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    full: bool = False,
+    sweep: bool = False,
+    refresh: bool = False,
+) -> BackupRequest:
+    """
+    A backup of these objects, or of all but ``exclude``: what changed since the last snapshot that
+    has them complete; all rows where there is none, or with ``full``. Options: see `BackupRequest`.
+    """
     if objects is not None and not objects:
         raise CallerError("the list of objects is empty; leave it out to back up all of them.")
-    return BackupRequest(tuple(objects) if objects is not None else None, tuple(exclude))
+    names = tuple(objects) if objects is not None else None
+    return BackupRequest(names, tuple(exclude), full, sweep, refresh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +280,9 @@ def _create(org: Connection, request: BackupRequest) -> str:
     options = {
         "objects": list(request.objects) if request.objects else None,
         "exclude": list(request.exclude),
+        "full": request.full,
+        "sweep": request.sweep,
+        "refresh": request.refresh,
     }
     job = org.state.jobs.create(
         kind="backup", org=org.name, org_id=org.org_id, options=options, objects=request.objects

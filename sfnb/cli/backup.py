@@ -15,7 +15,7 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import JOB, ORG
-from sfnb.cli.options import choice_options, run_options
+from sfnb.cli.options import choice_options, history_options, run_options
 from sfnb.cli.output import Unbroken, as_json_option, print_json, say
 from sfnb.cli.progress import progress_for
 from sfnb.engine import EXIT_CODES, RunOptions
@@ -33,11 +33,7 @@ Work = Callable[..., dict[str, Any]]
 @click.command()
 @click.argument("name", type=ORG)
 @choice_options
-@click.option(
-    "--full",
-    is_flag=True,
-    help="Read everything (what sfnb does until it has incremental backups).",
-)
+@history_options
 @run_options
 @as_json_option
 @pass_app
@@ -46,19 +42,23 @@ def backup(  # noqa: PLR0917 - click gives them by name
     name: str,
     objects: list[str] | None,
     exclude: list[str] | None,
-    full: bool,  # noqa: ARG001 - the only kind yet; the option is part of the contract
+    full: bool,
+    sweep: bool,
+    refresh: bool,
     on_pause: OnPause,
     poll_seconds: float | None,
     workers: int | None,
     as_json: bool,
 ) -> int:
     """
-    Back up an org, pausing at its limit.
+    Back up an org, pausing at its limit: what changed since the last backup, or everything.
 
     With --json the summary goes to standard output and progress to standard error. Exit code 75: the
     job is paused; resume it with `sfnb resume`.
     """
-    request = engine.backup(objects=objects, exclude=exclude or ())
+    request = engine.backup(
+        objects=objects, exclude=exclude or (), full=full, sweep=sweep, refresh=refresh
+    )
     options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
     with app.installation.connect(name) as org, _stopped_by_signals() as stop:
         options["stop"] = stop

@@ -42,6 +42,15 @@ choice_options = _options(
         "--exclude", type=OBJECT, callback=_names, metavar="A,B", help="All objects but these."
     ),
 )
+history_options = _options(
+    click.option("--full", is_flag=True, help="Read all rows again, not only what changed."),
+    click.option(
+        "--sweep", is_flag=True, help="Compare all Ids with the org now; default: every 7 days."
+    ),
+    click.option(
+        "--refresh", is_flag=True, help="Read formula and roll-up columns of all rows again now."
+    ),
+)
 run_options = _options(
     click.option(
         "--on-pause",

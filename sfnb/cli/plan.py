@@ -9,7 +9,7 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import ORG
-from sfnb.cli.options import choice_options
+from sfnb.cli.options import choice_options, history_options
 from sfnb.cli.output import as_json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -22,10 +22,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", type=ORG)
 @choice_options
+@history_options
 @as_json_option
 @pass_app
-def plan(
-    app: App, name: str, objects: list[str] | None, exclude: list[str] | None, as_json: bool
+def plan(  # noqa: PLR0917 - click gives them by name
+    app: App,
+    name: str,
+    objects: list[str] | None,
+    exclude: list[str] | None,
+    full: bool,
+    sweep: bool,
+    refresh: bool,
+    as_json: bool,
 ) -> None:
     """
     Show what a backup would cost: rows, calls and MB by object, and where it would pause.
@@ -33,7 +41,10 @@ def plan(
     Costs about one API call for 25 objects. Stores nothing.
     """
     with app.installation.connect(name) as org:
-        estimate = engine.plan(org, engine.backup(objects=objects, exclude=exclude or ()))
+        request = engine.backup(
+            objects=objects, exclude=exclude or (), full=full, sweep=sweep, refresh=refresh
+        )
+        estimate = engine.plan(org, request)
         finishes = _finishes(org, estimate)
     if as_json:
         from sfnb.usage.what_if import finishes_json, worst_of

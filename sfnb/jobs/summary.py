@@ -14,9 +14,9 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
     The job's JSON summary; moments are ISO 8601 UTC with ``Z``.
 
     Keys: ``job_id, kind, org, org_id, state, snapshot, started_at, ended_at, calls {api, bulk,
-    bulk2, bulk2_mb}, rows,
-    error, objects {name: {state, rows, calls, message}}, pauses [{api, at, resumed_at, used, max,
-    reason}]``.
+    bulk2, bulk2_mb}, rows, error, objects {name: {state, rows, calls, message, mode, added, changed,
+    deleted, org_count, our_count, ids_match}}, schema [{object, field, change, old, new}], warnings
+    [{code, object, message}], pauses [{api, at, resumed_at, used, max, reason}]``.
     """
     job = state.jobs.get(job_id)
     objects = state.jobs.objects(job_id)
@@ -38,9 +38,11 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
                 "rows": entry.rows,
                 "calls": entry.calls,
                 "message": entry.message,
+                **entry.outcome,
             }
             for name, entry in objects.items()
         },
+        **({"schema": [], "warnings": []} | job.outcome),
         "pauses": [
             {
                 "api": pause.api,

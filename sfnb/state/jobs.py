@@ -36,6 +36,7 @@ class Job:
         rows: as the runner last told; per object see ``Jobs.objects``.
         wanted: what a person asked of it and it has not done yet.
         is_held: whether a living process runs it (or has just created it).
+        outcome: what it found out, see ``Jobs.add_outcome``.
     """
 
     job_id: str
@@ -52,17 +53,27 @@ class Job:
     error: str | None
     wanted: Wanted | None
     is_held: bool = field(compare=False)
+    outcome: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class JobObject:
-    """One object of a job. ``calls`` are API calls; ``message`` says why it is not complete, if so."""
+    """
+    One object of a job.
+
+    Args:
+        calls: API calls.
+        message: why it is not complete, if so.
+        outcome: what a backup counted: ``mode, added, changed, deleted, org_count, our_count,
+            ids_match``.
+    """
 
     object_name: str
     state: ObjectState
     rows: int
     calls: int
     message: str | None
+    outcome: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +189,7 @@ class Jobs:
         rows: int,
         calls: int,
         message: str | None = None,
+        outcome: Mapping[str, Any] | None = None,
     ) -> None:
         """What the job has of one object; replaces what was said of it before."""
         row = {
@@ -187,9 +199,20 @@ class Jobs:
             "rows": rows,
             "calls": calls,
             "message": message,
+            "outcome": dict(outcome) if outcome else None,
         }
         with self._database.write() as connection:
             self._database.upsert(connection, schema.job_objects, [row])
+
+    def add_outcome(self, job_id: str, **found: Any) -> None:
+        """
+        Keep what the job found out as a whole (JSON values): ``schema``, ``warnings``, ``files``,
+        ``metadata``. What was kept under another name stays.
+        """
+        table = schema.jobs
+        with self._database.write() as connection:
+            kept = dict(_row(connection, job_id).outcome or {}) | found
+            connection.execute(update(table).where(table.c.job_id == job_id).values(outcome=kept))
 
     def objects(self, job_id: str) -> dict[str, JobObject]:
         """The job's objects by name, sorted."""
@@ -198,7 +221,12 @@ class Jobs:
         with self._database.read() as connection:
             return {
                 row.object: JobObject(
-                    row.object, ObjectState(row.state), row.rows, row.calls, row.message
+                    row.object,
+                    ObjectState(row.state),
+                    row.rows,
+                    row.calls,
+                    row.message,
+                    row.outcome or {},
                 )
                 for row in connection.execute(query)
             }
@@ -399,4 +427,5 @@ def _job(row: Row[Any], now: datetime) -> Job:
         error=row.error,
         wanted=row.wanted,
         is_held=lease.holder(row, now) is not None,
+        outcome=row.outcome or {},
     )

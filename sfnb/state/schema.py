@@ -182,6 +182,9 @@ jobs = Table(
     Column("lease_pid", Integer, nullable=True),
     Column("lease_pid_started_s", BigInteger, nullable=True),
     Column("lease_until", Moment, nullable=True),
+    Column(
+        "outcome", JSON(none_as_null=True), nullable=True
+    ),  # what it found out, see jobs.Outcome
 )
 Index("jobs_by_org", jobs.c.org_id)
 
@@ -194,6 +197,7 @@ job_objects = Table(
     Column("rows", BigInteger, nullable=False),
     Column("calls", BigInteger, nullable=False),
     Column("message", Text, nullable=True),
+    Column("outcome", JSON(none_as_null=True), nullable=True),  # counts of an incremental backup
 )
 
 job_pauses = Table(

@@ -275,7 +275,10 @@ def test_the_summary_is_the_contract(state: State, clock: FakeClock) -> None:
     gate.settle(gate.ask({"api": 1}, is_probe=True, job_id=job.job_id))
     state.jobs.set_object(job.job_id, "Contact", ObjectState.PARTIAL, 2, 1, "no permission")
     state.jobs.set_object(job.job_id, "Account", ObjectState.PARTIAL, 3, 1)
-    state.jobs.set_object(job.job_id, "Account", ObjectState.COMPLETE, 5, 2)
+    counted = {"mode": "incremental", "added": 1, "changed": 2, "deleted": 0}
+    state.jobs.set_object(job.job_id, "Account", ObjectState.COMPLETE, 5, 2, outcome=counted)
+    warning = {"code": "mass_change", "object": "Account", "message": "half of it"}
+    state.jobs.add_outcome(job.job_id, warnings=[warning])
     for at in (clock.now(), clock.now() + timedelta(hours=1)):
         state.jobs.end_pause(job.job_id, at)
         state.jobs.add_pause(job.job_id, Pause("api", at, None, 50, 100, "used up"))
@@ -296,9 +299,20 @@ def test_the_summary_is_the_contract(state: State, clock: FakeClock) -> None:
         "rows": 7,
         "error": None,
         "objects": {
-            "Account": {"state": "complete", "rows": 5, "calls": 2, "message": None},
+            "Account": {
+                "state": "complete",
+                "rows": 5,
+                "calls": 2,
+                "message": None,
+                "mode": "incremental",
+                "added": 1,
+                "changed": 2,
+                "deleted": 0,
+            },
             "Contact": {"state": "partial", "rows": 2, "calls": 1, "message": "no permission"},
         },
+        "schema": [],
+        "warnings": [warning],
         "pauses": [
             {
                 "api": "api",
