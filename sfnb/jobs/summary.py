@@ -42,7 +42,9 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
             }
             for name, entry in objects.items()
         },
-        **({"schema": [], "warnings": []} | job.outcome),
+        "schema": [],
+        "warnings": [],
+        **job.outcome,
         "pauses": [
             {
                 "api": pause.api,
