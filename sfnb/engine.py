@@ -82,6 +82,7 @@ class BackupRequest:
         full: read every row again, whatever earlier snapshots hold.
         sweep: compare all Ids with the org now, not only when the policy asks for it.
         refresh: read the computed columns (formulas, roll-ups) of all rows again now.
+        files: the bodies of their files, too.
     """
 
     objects: tuple[str, ...] | None = None
@@ -89,6 +90,7 @@ class BackupRequest:
     full: bool = False
     sweep: bool = False
     refresh: bool = False
+    files: bool = True
 
 
 def backup(
@@ -98,6 +100,7 @@ def backup(
     full: bool = False,
     sweep: bool = False,
     refresh: bool = False,
+    files: bool = True,
 ) -> BackupRequest:
     """
     A backup of these objects, or of all but ``exclude``: what changed since the last snapshot that
@@ -106,7 +109,7 @@ def backup(
     if objects is not None and not objects:
         raise CallerError("the list of objects is empty; leave it out to back up all of them.")
     names = tuple(objects) if objects is not None else None
-    return BackupRequest(names, tuple(exclude), full, sweep, refresh)
+    return BackupRequest(names, tuple(exclude), full, sweep, refresh, files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +286,8 @@ def _create(org: Connection, request: BackupRequest) -> str:
         "full": request.full,
         "sweep": request.sweep,
         "refresh": request.refresh,
+        "files": request.files,
+        "file_calls": org.settings.file_calls,
     }
     job = org.state.jobs.create(
         kind="backup", org=org.name, org_id=org.org_id, options=options, objects=request.objects

@@ -13,6 +13,7 @@ The file, all of it optional::
     store = "/backups/salesforce"                                   # SFNB_STORE overrides
     poll_s = 1800            # seconds between two checks of a paused org's limits
     workers = 4              # threads that read from one org
+    file_calls = 20000       # bodies of files that one backup asks for, each a call
     api_version = "66.0"     # highest REST API version to use
     header_lag_s = 120       # how old an org's limit header may be; SFNB_HEADER_LAG_S overrides
     mass_change_pct = 20     # warn when more of an object was changed or deleted since the last backup
@@ -59,6 +60,9 @@ NEWEST_API_VERSION = "66.0"
 
 MASS_CHANGE_PCT = 20.0
 """Changed or deleted records, in percent of those there were, above which an object is named."""
+
+FILE_CALLS = 20_000
+"""Bodies of files that one backup asks for at most, each a call. The next one goes on."""
 
 LoginKind = Literal["token", "password", "client", "jwt", "refresh", "sf"]
 """How sfnb logs in to an org: see the classes of ``org/credentials.py``."""
@@ -116,6 +120,7 @@ class Settings:
     store_root: str
     poll_s: float = 1800.0
     workers: int = 4
+    file_calls: int = FILE_CALLS
     api_version: str = NEWEST_API_VERSION
     header_lag_s: float = HEADER_LAG_S
     mass_change_pct: float = MASS_CHANGE_PCT
@@ -156,6 +161,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         store_root=environ.get("SFNB_STORE") or found.text("store", str(home / "store")),
         poll_s=found.number("poll_s", 1800.0, at_least=1),
         workers=int(found.number("workers", 4, at_least=1)),
+        file_calls=int(found.number("file_calls", FILE_CALLS, at_least=0)),
         api_version=found.text("api_version", NEWEST_API_VERSION, form=API_VERSION, such_as="66.0"),
         header_lag_s=found.header_lag_s(environ),
         mass_change_pct=found.share("mass_change_pct", found.values.get("mass_change_pct")),

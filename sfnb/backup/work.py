@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sfnb.backup.bodies.reading import BodyReading, BodyTotals
 from sfnb.backup.discovery import Discovery
 from sfnb.backup.ending import abandon
 from sfnb.backup.object_run import ObjectRun, RunState
@@ -20,11 +21,12 @@ from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobState, ObjectSchema, ObjectState, reader_of
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
+from sfnb.settings import FILE_CALLS
 from sfnb.state.jobs import Job
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, Writer
 
-NO_BODIES = "Bodies of files (Attachment.Body, ContentVersion.VersionData, Document.Body …) are not in this snapshot."
+NO_BODIES = "Bodies of files were left out of this backup (--no-files)."
 
 MakeExecutor = Callable[[JobContext, threading.Event], Executor]
 """Makes where the units of a job run; the event is set when they should end at once."""
@@ -50,6 +52,7 @@ class BackupWork:
     _discovery: Discovery | None = None
     _runs: dict[str, ObjectRun] = field(default_factory=dict)
     _calls: dict[str, int] = field(default_factory=dict)
+    _bodies: BodyTotals | None = None
 
     # preparing
 
@@ -71,7 +74,7 @@ class BackupWork:
                 created_at=context.clock.now(),
                 objects={name: o.as_json() for name, o in plan.objects.items()},
                 left_out=dict(plan.left_out),
-                notes=(NO_BODIES,),
+                notes=() if job.options.get("files", True) else (NO_BODIES,),
                 api_version=context.client.api_version,
             )
         )
@@ -115,6 +118,16 @@ class BackupWork:
             if entry is None or (entry.state, entry.rows) != (run.stored, run.progress.rows):
                 self._changed(run)
         self._read(writer, tick)
+        if job.options.get("files", True):
+            self._read_bodies(job, tick)
+
+    def _read_bodies(self, job: Job, tick: Tick) -> None:
+        """The bodies of the files that the snapshot's complete objects name."""
+        self._bodies = BodyTotals()
+        complete = [run.name for run in self._runs.values() if run.is_complete]
+        budget = int(job.options.get("file_calls", FILE_CALLS))
+        snapshot = self.store.snapshots[job.snapshot or ""]
+        BodyReading(self.context, snapshot, complete, budget, self._bodies).run(tick)
 
     def _read(self, writer: Writer, tick: Tick) -> None:
         stop = threading.Event()
@@ -193,7 +206,11 @@ class BackupWork:
                 problems[name] = entry.message  # not even described
         self.store.reopen(job.snapshot or "").seal(problems=problems | notes, left_out=left_out)
         jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
-        return JobState.COMPLETED_WITH_ERRORS if problems else JobState.COMPLETED
+        is_missing = False
+        if self._bodies is not None:
+            jobs.add_outcome(job.job_id, files=self._bodies.as_json())
+            is_missing = self._bodies.missing > 0
+        return JobState.COMPLETED_WITH_ERRORS if problems or is_missing else JobState.COMPLETED
 
     def abandon(self) -> str:
         """Seal the snapshot as partial, and abort the Bulk jobs that the org still works on."""

@@ -34,6 +34,7 @@ Work = Callable[..., dict[str, Any]]
 @click.argument("name", type=ORG)
 @choice_options
 @history_options
+@click.option("--no-files", is_flag=True, help="Leave out the bodies of files.")
 @run_options
 @as_json_option
 @pass_app
@@ -45,6 +46,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
     full: bool,
     sweep: bool,
     refresh: bool,
+    no_files: bool,
     on_pause: OnPause,
     poll_seconds: float | None,
     workers: int | None,
@@ -57,7 +59,12 @@ def backup(  # noqa: PLR0917 - click gives them by name
     job is paused; resume it with `sfnb resume`.
     """
     request = engine.backup(
-        objects=objects, exclude=exclude or (), full=full, sweep=sweep, refresh=refresh
+        objects=objects,
+        exclude=exclude or (),
+        full=full,
+        sweep=sweep,
+        refresh=refresh,
+        files=not no_files,
     )
     options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
     with app.installation.connect(name) as org, _stopped_by_signals() as stop:

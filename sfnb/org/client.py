@@ -152,6 +152,7 @@ class OrgClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
+        any_type: bool = False,
         timeout_s: float | None = None,
         what: str = "",
     ) -> requests.Response:
@@ -164,6 +165,7 @@ class OrgClient:
             path: below the API version (``sobjects/Account/describe``), or from the root
                 (``/services/…``).
             stream: leave the body on the wire; the caller closes the answer.
+            any_type: a good answer may be a web page, because a file may be one.
             timeout_s: how long to wait for the next byte.
             what: names the call in messages; default: its method and path.
 
@@ -202,6 +204,8 @@ class OrgClient:
             raise _strange_address(what, target)
         if response.status_code == 410 and self._take_newer_version():
             raise TransientError(f"{what}: the org no longer serves the API version used so far.")
+        if any_type and response.status_code == 200:
+            return response
         refusal = self._refusal(response, what, stream=stream)
         if refusal is not None:
             response.close()

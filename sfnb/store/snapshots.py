@@ -125,6 +125,11 @@ class Snapshot:
     def __repr__(self) -> str:
         return f"Snapshot({self.id!r})"
 
+    @property
+    def files(self) -> Files:
+        """The org's folder in the store."""
+        return self._files
+
     @cached_property
     def plan(self) -> SnapshotPlan:
         """What was meant to be stored."""

@@ -1,0 +1,75 @@
+"""`sfnb files`: the bodies of files in a snapshot, and one of them written to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sfnb.cli.context import App, pass_app
+from sfnb.cli.names import ORG, SNAPSHOT
+from sfnb.cli.output import as_json_option, print_json, print_table, say
+from sfnb.cli.snapshots import megabytes, other_store
+from sfnb.errors import CallerError
+from sfnb.store.snapshots import LATEST
+
+
+@click.command()
+@click.argument("name", type=ORG)
+@click.option(
+    "--as-of",
+    "snapshot",
+    type=SNAPSHOT,
+    default=LATEST,
+    show_default=True,
+    help="A snapshot's id, or the beginning of one.",
+)
+@click.option("--id", "record_id", metavar="ID", help="The record whose body to write.")
+@click.option("--field", metavar="F", help="Which of its bodies, where it has several.")
+@click.option("--to", "path", type=click.Path(path_type=Path), help="A file that does not exist.")
+@other_store
+@as_json_option
+@pass_app
+def files(
+    app: App,
+    name: str,
+    *,
+    snapshot: str,
+    record_id: str | None,
+    field: str | None,
+    path: Path | None,
+    root: str | None,
+    as_json: bool,
+) -> None:
+    """List the bodies of files in a snapshot, or write one of them to a file."""
+    from sfnb.store.bodies.listing import list_bodies, write_body
+
+    if (record_id is None) != (path is None):
+        raise CallerError("to write one body, give both --id and --to.")
+    found = app.store(name, root).snapshots[snapshot]
+    if record_id is not None and path is not None:
+        listed = [write_body(found, record_id, path, field)]
+        if not as_json:
+            say(f"Wrote {listed[0].size or 0:,} bytes of {record_id} as of {found.id} to {path}.")
+    else:
+        listed = list(list_bodies(found))
+    if as_json:
+        print_json([body.as_json() for body in listed])
+    elif record_id is None:
+        rows = [
+            (
+                b.body.object_name,
+                b.body.id,
+                b.body.field,
+                b.state,
+                megabytes(b.size or 0),
+                b.body.name,
+            )
+            for b in listed
+        ]
+        print_table(("OBJECT", "ID", "FIELD", "STATE", "MB", "NAME"), rows, right=(4,))
+        missing = sum(body.state == "missing" for body in listed)
+        say(f"{len(listed) - missing:,} bodies held, {missing:,} missing.")
+
+
+COMMANDS: list[click.Command] = [files]
