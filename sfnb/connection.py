@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,15 @@ from sfnb.clock import Clock
 from sfnb.memory import State
 from sfnb.model import Api, BudgetStatus
 from sfnb.org.client import OrgClient
+from sfnb.org.ids import to18
 from sfnb.quota.gate import Gate
 from sfnb.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     from simple_salesforce.api import Salesforce
 
+    from sfnb.store.history.diff import Diff
     from sfnb.store.snapshots import Snapshots
     from sfnb.store.tables import OrgStore
 
@@ -68,6 +71,39 @@ class Connection:
     def snapshots(self) -> Snapshots:
         """What backups have stored: ``org.snapshots["latest"].frame("Account")``."""
         return self.store.snapshots
+
+    def diff(
+        self, old: str, new: str, *, objects: Sequence[str] | None = None, stamps: bool = False
+    ) -> Diff:
+        """
+        What became of the records between two snapshots: ``.frame()`` has the counts,
+        ``.changes("Account")`` each change. Costs no API calls.
+
+        Args:
+            old, new: a snapshot's id, the beginning of one, or ``latest``.
+            objects: names to compare; None: all.
+            stamps: compare SystemModstamp, LastModifiedDate and LastModifiedById, too.
+
+        Raises:
+            CallerError: there is no such snapshot or object.
+        """
+        from sfnb.store.history.diff import diff
+
+        return diff(self.snapshots, old, new, objects=objects, stamps=stamps)
+
+    def history(self, object_name: str, record_id: str) -> pd.DataFrame:
+        """
+        One record's versions as a frame (``store.history.record.history_frame``). Costs no API calls.
+
+        Args:
+            record_id: 15 or 18 characters.
+
+        Raises:
+            CallerError: nothing is stored of it.
+        """
+        from sfnb.store.history.record import history_frame, record_history
+
+        return history_frame(record_history(self.snapshots, object_name, to18(record_id)))
 
     def limits(self) -> dict[Api, BudgetStatus]:
         """Where each budget stands after asking the org. Cost: one call."""

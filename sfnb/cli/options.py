@@ -34,10 +34,11 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+objects_option = click.option(
+    "--objects", type=OBJECT, callback=_names, metavar="A,B", help="Only these objects."
+)
 choice_options = _options(
-    click.option(
-        "--objects", type=OBJECT, callback=_names, metavar="A,B", help="Only these objects."
-    ),
+    objects_option,
     click.option(
         "--exclude", type=OBJECT, callback=_names, metavar="A,B", help="All objects but these."
     ),

@@ -10,42 +10,19 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
-import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import jinja2
 import plotly
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from sfnb.charts import TEMPLATES
 from sfnb.report.panels import OrgPanel, panel_of
+from sfnb.report.template import ENVIRONMENT, asset, sha256, trusted
 from sfnb.text import dated_moment, zone_name
 from sfnb.usage.review import Review
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("sfnb.report") / name).read_text("utf-8")
-
-
-# The Jinja environment escapes every value; the template marks nothing as safe but our own three
-# texts.
-_ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.FunctionLoader(_asset),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
-# A name of an org in a style sheet: letters, digits and a few signs, so that no text can end the
-# rule.
-_ENVIRONMENT.filters["css_text"] = lambda text: re.sub(r"[^A-Za-z0-9_. -]", "?", str(text))
 
 
 def html_report(
@@ -59,27 +36,27 @@ def html_report(
             loaded, for a PDF.
     """
     panels = [panel_of(review) for review in reviews]
-    script = _asset("page.js")
+    script = asset("page.js")
     library = get_plotlyjs()
     # A chart that is printed must be there when the page has loaded, so its library is not packed
     # then.
     packed = "" if is_for_print else _packed_library()
-    hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in (script, library))
+    hashes = " ".join(f"'sha256-{sha256(text)}'" for text in (script, library))
     made_at = max((review.history.now for review in reviews), default=None)
     zone = reviews[0].zone if reviews else None
     as_of = f"As of {dated_moment(made_at, zone)} ({zone_name(zone)})" if made_at and zone else ""
-    return _ENVIRONMENT.get_template("page.html").render(
+    return ENVIRONMENT.get_template("page.html").render(
         title=title,
         made_at=as_of,
         panels=panels,
         # Plotly puts style rules in by script; styles can load nothing, since no source is allowed.
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'",
-        style=_trusted(_asset("page.css")),
-        script=_trusted(script),
-        library=_trusted(library if is_for_print else ""),
+        style=trusted(asset("page.css")),
+        script=trusted(script),
+        library=trusted(library if is_for_print else ""),
         packed=packed,
-        data=_trusted(script_json(_data(panels, is_for_print=is_for_print))),
+        data=trusted(script_json(_data(panels, is_for_print=is_for_print))),
         is_for_print=is_for_print,
         plotly_version=plotly.__version__,
     )
@@ -89,7 +66,7 @@ def panel_html(review: Review) -> dict[str, Any]:
     """One org's part for another page: ``html``, ``figures`` by id, ``templates`` by theme."""
     panel = panel_of(review)
     return {
-        "html": str(_ENVIRONMENT.get_template("org.html").module.org(panel, 0)),  # type: ignore[attr-defined]
+        "html": str(ENVIRONMENT.get_template("org.html").module.org(panel, 0)),  # type: ignore[attr-defined]
         **_data([panel], is_for_print=False),
     }
 
@@ -125,19 +102,7 @@ def _data(panels: Sequence[OrgPanel], *, is_for_print: bool) -> dict[str, Any]:
     }
 
 
-def _trusted(text: str) -> Markup:
-    """
-    A text of our own that the template must not escape: style, scripts, and data made by
-    ``script_json``.
-    """
-    return Markup(text)  # noqa: S704
-
-
 @cache
 def _packed_library() -> str:
     # A fixed time, so that the same report is the same file.
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
-
-
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -38,9 +38,13 @@ def new_snapshot_id(at: datetime, newest: str = "") -> str:
     """
     moment = at.astimezone(UTC)
     if newest[:16] >= f"{moment:{STAMP}}":
-        known = datetime.strptime(newest[:16], STAMP).replace(tzinfo=UTC)
-        moment = known + timedelta(seconds=1)
+        moment = moment_of(newest) + timedelta(seconds=1)
     return f"{moment:{STAMP}}-{secrets.token_hex(3)}"
+
+
+def moment_of(snapshot: str) -> datetime:
+    """When a snapshot began, by its id (UTC, whole seconds)."""
+    return datetime.strptime(snapshot[:16], STAMP).replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

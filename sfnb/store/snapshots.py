@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -226,6 +226,13 @@ class Snapshot:
     def batches(self, object_name: str) -> Iterator[pa.RecordBatch]:
         """The records, streamed; in no order to rely on."""
         return self.rows(object_name).batches()
+
+    def record(self, object_name: str, record_id: str) -> tuple[str, Mapping[str, Any]] | None:
+        """
+        One record by its Id: ``upsert`` or ``delete`` (in the recycle bin), and its fields; None: it
+        is not stored.
+        """
+        return self.rows(object_name).one(record_id)
 
     def table(self, object_name: str) -> pa.Table:
         """

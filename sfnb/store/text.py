@@ -40,13 +40,20 @@ def numbers_as_text(numbers: pa.Array) -> pa.Array:
     return pa.array(spelled, pa.string())
 
 
-def _cells(column: pa.Array) -> pa.Array:
-    """A column as CSV cells: text in quotes, everything else bare, absent values empty."""
+def as_text(column: pa.Array) -> pa.Array:
+    """A column's values as they stand in a CSV file, without quotes; absent values stay absent."""
     if pa.types.is_floating(column.type):
         return numbers_as_text(column)
+    if pa.types.is_timestamp(column.type):
+        return moments_as_text(column)
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _cells(column: pa.Array) -> pa.Array:
+    """A column as CSV cells: text in quotes, everything else bare, absent values empty."""
+    text = as_text(column)
     if not (pa.types.is_string(column.type) or pa.types.is_timestamp(column.type)):
-        return column.cast(pa.string())
-    text = moments_as_text(column) if pa.types.is_timestamp(column.type) else column
+        return text
     return pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,22 +94,45 @@ class Rows:
         if len(repeated):
             yield from self._newest(repeated).to_batches()
 
+    def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """These fields of the records that were in the recycle bin."""
+        with translated(f"read {self.name}"):
+            yield from self.dataset.to_batches(
+                columns={name: self._fields[name] for name in fields},
+                filter=pc.field(OP) == "delete",
+                batch_size=BATCH_ROWS,
+                batch_readahead=2,
+                fragment_readahead=1,
+            )
+
+    def one(self, record_id: str) -> tuple[str, dict[str, Any]] | None:
+        """The newest row with an Id: its op and its fields. Row groups without it are skipped."""
+        if "Id" not in self.columns.names:
+            return None
+        found = self._newest_rows(pa.array([record_id]), "Id").to_pylist()
+        if not found:
+            return None
+        return found[0][OP], {name: found[0][name] for name in self.columns.names}
+
     def _newest(self, keys: pa.Array) -> pa.Table:
         """The newest version of each of these records, without the deleted ones."""
+        newest = self._newest_rows(keys, self.key or "")
+        return newest.filter(pc.equal(newest.column(OP), "upsert")).select(self.columns.names)
+
+    def _newest_rows(self, keys: pa.Array, key: str) -> pa.Table:
         with translated(f"read {self.name}"):
             fields = self._fields | {name: pc.field(name) for name in (OP, EXTRACTED_AT)}
-            repeated = self._fields[self.key or ""].isin(keys)
+            repeated = self._fields[key].isin(keys)
             table = self.dataset.to_table(columns=fields, filter=repeated)
         order = [(EXTRACTED_AT, "descending")]
         if "SystemModstamp" in self.columns.names:
             order.insert(0, ("SystemModstamp", "descending"))
         table = table.sort_by(order)
         places = pa.table(
-            {"key": table.column(self.key), "place": pa.array(range(table.num_rows), pa.int64())}
+            {"key": table.column(key), "place": pa.array(range(table.num_rows), pa.int64())}
         )
         first = places.group_by("key").aggregate([("place", "min")]).column("place_min")
-        newest = table.take(first)
-        return newest.filter(pc.equal(newest.column(OP), "upsert")).select(self.columns.names)
+        return table.take(first)
 
 
 def _value_of(source: FieldSource) -> pc.Expression:
@@ -207,12 +230,22 @@ def _add_view(connection: Any, rows: Rows) -> None:
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def export(rows: Rows, path: str | os.PathLike[str], *, overwrite: bool) -> int:
-    """Write the records into a file; see ``Snapshot.export``."""
+@contextmanager
+def whole_file(
+    path: str | os.PathLike[str], endings: Sequence[str], *, overwrite: bool
+) -> Iterator[io.BufferedWriter]:
+    """
+    A file to write that takes its name when the block ends well; otherwise nothing is left.
+
+    Raises:
+        CallerError: the path is a folder, has another ending, or exists and ``overwrite`` is not
+            given.
+        StoreError: it cannot be written.
+    """
     target = Path(path)
     ending = target.suffix.lower()
-    if ending not in (".parquet", ".csv"):
-        raise CallerError(f"{target} must end in .parquet or .csv.")
+    if ending not in endings:
+        raise CallerError(f"{target} must end in {' or '.join(endings)}.")
     if target.is_dir():
         raise CallerError(f"{target} is a folder. Name a file in it.")
     if target.exists() and not overwrite:
@@ -223,7 +256,7 @@ def export(rows: Rows, path: str | os.PathLike[str], *, overwrite: bool) -> int:
     with translated(f"write {target}"):
         try:
             with temporary.open("wb") as file:
-                count = (_write_csv if ending == ".csv" else _write_parquet)(rows, file)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -231,7 +264,13 @@ def export(rows: Rows, path: str | os.PathLike[str], *, overwrite: bool) -> int:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
-    return count
+
+
+def export(rows: Rows, path: str | os.PathLike[str], *, overwrite: bool) -> int:
+    """Write the records into a file; see ``Snapshot.export``."""
+    with whole_file(path, (".parquet", ".csv"), overwrite=overwrite) as file:
+        is_csv = Path(path).suffix.lower() == ".csv"
+        return (_write_csv if is_csv else _write_parquet)(rows, file)
 
 
 def _write_parquet(rows: Rows, file: io.BufferedWriter) -> int:

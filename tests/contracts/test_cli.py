@@ -40,6 +40,8 @@ COMMANDS = (
         "snapshots",
         "show",
         "export",
+        "diff",
+        "history",
         "verify",
         "usage",
     ),
