@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         first_version=given.first_version,
         last_version=given.last_version,
         limits_lag_minutes=given.limits_lag_minutes,
+        record_count_age_minutes=given.record_count_age_minutes,
+        has_conditional_describes=given.conditional_describes,
+        refused_in_composite=tuple(given.refuse_in_composite),
+        replication_days=given.replication_days,
         limit_header=given.limit_header,
         start_at=given.start_at,
     )
@@ -189,6 +193,30 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--last-version", type=int, default=LAST_VERSION, help="newest API version")
     serve.add_argument(
         "--limits-lag-minutes", type=float, default=0.0, help="how old the figures of /limits are"
+    )
+    serve.add_argument(
+        "--record-count-age-minutes",
+        type=float,
+        default=0.0,
+        help="how old the statistics behind /limits/recordCount may be; 0: always true",
+    )
+    serve.add_argument(
+        "--conditional-describes",
+        action=flag,
+        default=True,
+        help="heed If-Modified-Since on describes",
+    )
+    serve.add_argument(
+        "--refuse-in-composite",
+        action="append",
+        default=[],
+        metavar="updated",
+        help="an sObject resource that is refused inside composite calls; may be repeated",
+    )
+    serve.add_argument(
+        "--replication-days",
+        type=float,
+        help="/updated and /deleted reach back so many days before the start only",
     )
     serve.add_argument(
         "--limit-header", choices=HEADER_FORMS, default="short", help="form of Sforce-Limit-Info"

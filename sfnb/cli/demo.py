@@ -238,4 +238,74 @@ def _status(ready: dict[str, Any] | None) -> dict[str, Any]:
     return {"running": ready is not None, **{k: v for k, v in (ready or {}).items() if k in shown}}
 
 
+@demo.command()
+@click.argument("do")
+@click.argument("object_name", metavar="OBJECT")
+@click.argument("options", nargs=-1, metavar="[NAME=VALUE]...")
+@as_json_option
+@pass_app
+def rows(app: App, do: str, object_name: str, options: tuple[str, ...], as_json: bool) -> None:
+    """Write rows as others would: insert, change, touch, delete, undelete, purge, merge, drift …"""
+    _happen(app, "rows", {"do": do, "object": object_name, **_named(options)}, as_json)
+
+
+@demo.command()
+@click.argument("do")
+@click.argument("object_name", metavar="OBJECT")
+@click.argument("options", nargs=-1, metavar="[NAME=VALUE]...")
+@as_json_option
+@pass_app
+def schema(app: App, do: str, object_name: str, options: tuple[str, ...], as_json: bool) -> None:
+    """Change the schema as an admin would: add_field, remove_field, retype_field, add_object …"""
+    _happen(app, "schema", {"do": do, "object": object_name, **_named(options)}, as_json)
+
+
+@demo.command()
+@click.argument("options", nargs=-1, required=True, metavar="NAME=VALUE...")
+@as_json_option
+@pass_app
+def access(app: App, options: tuple[str, ...], as_json: bool) -> None:
+    """Change what a user may see: hide=Contact.Email, show=Lead, permission=ViewAllData has=false."""
+    _happen(app, "access", _named(options), as_json)
+
+
+def _named(options: tuple[str, ...]) -> dict[str, Any]:
+    """``NAME=VALUE`` pairs; a value is JSON where it reads as such, else text."""
+    found: dict[str, Any] = {}
+    for pair in options:
+        name, sign, text = pair.partition("=")
+        if not (name and sign):
+            raise CallerError(f"{pair!r} is not like NAME=VALUE.")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def _happen(app: App, what: str, entry: dict[str, Any], as_json: bool) -> None:
+    """Ask the running demo org to let something happen; its control API refuses what is wrong."""
+    from urllib import request
+    from urllib.error import HTTPError
+
+    ready = _running(app)
+    if ready is None:
+        raise CallerError("the demo org is not running; start it with `sfnb demo start`.")
+    headers = {"X-Demo-Control": ready["control_token"], "Content-Type": "application/json"}
+    body = json.dumps(entry).encode()
+    call = request.Request(f"{ready['url']}/control/{what}", body, headers)  # noqa: S310
+    try:
+        with request.urlopen(call, timeout=START_TIMEOUT_S) as answer:  # noqa: S310
+            done = json.load(answer)["done"]
+    except HTTPError as refused:
+        raise CallerError(f"{json.load(refused)['error']}.") from refused
+    if as_json:
+        print_json({"done": done})
+        return
+    for one in done:
+        about = one.get("object") or one.get("user") or ""
+        many = f": {one['rows']:,} row(s)" if "rows" in one else ""
+        say(f"{one.get('do', what)} {about}{many}")
+
+
 COMMANDS: list[click.Command] = [demo]

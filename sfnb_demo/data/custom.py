@@ -27,7 +27,7 @@ def objects() -> list[ObjectDef]:
         f.date("Due__c", has_extremes=True), f.moment("Kickoff__c", has_extremes=True), f.time("Daily_At__c"), *compounds.location("Site"),
         Field("Secret__c", "encryptedstring", length=175, is_filterable=False, is_sortable=False, fill=fills.numbered("****", 4, nulls=0.5)),
         f.boolean("Is_Internal__c"), f.phone("Hotline__c"), f.email("Mailbox__c"), f.auto_number("Number__c", "PRJ-"),
-        Field("Milestones__c", "double", precision=18, is_createable=False, is_updateable=False),
+        Field("Milestones__c", "double", precision=18, is_createable=False, is_updateable=False, is_rollup=True),
         f.formula("Account_Name__c", "string", "SELECT p.\"Name\" FROM \"Account\" p WHERE p.\"Id\" = {Account__c}"),
         f.formula("Days_Left__c", "double", "CAST(date_diff('day', DATE '2026-01-01', {Due__c}) AS DOUBLE)"),
         rows=300, label="Project",

@@ -18,9 +18,12 @@ from sfnb_demo.data import describe as describing
 from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.changes import Changes
 from sfnb_demo.data.event_logs import EventLogs, Provider
+from sfnb_demo.data.late_commits import LateCommits
 from sfnb_demo.data.organization import organization_of
+from sfnb_demo.data.recycle_bin import RecycleBin
 from sfnb_demo.data.results import QueryResult, run
 from sfnb_demo.data.schema import ObjectDef
+from sfnb_demo.data.schema_dates import SchemaDates
 from sfnb_demo.data.storage import Storage
 from sfnb_demo.data.writes import Writes, external_id_field
 from sfnb_demo.errors import ApiError
@@ -76,7 +79,7 @@ class Database:
         self.catalog = Catalog([*objects, *custom.empty_objects(empty_objects)])
         self.storage = Storage(folder)
         self.changes = 0  # grows with each record written
-        self.rows = generate.planned_rows(self.catalog, SIZES[size], overrides or {})
+        self.rows = dict(generate.planned_rows(self.catalog, SIZES[size], overrides or {}))
         generate.fill(
             self.storage,
             self.catalog,
@@ -85,35 +88,62 @@ class Database:
             rows=self.rows,
             rollups=custom.ROLLUPS,
         )
-        self._writes = Writes(self.catalog, self.storage, clock)
-        self._changes = Changes(self.storage, clock)
+        self.schema_dates = SchemaDates(self._now)
+        self.late = LateCommits()
+        self.recycle_bin = RecycleBin(self.catalog, self.storage)
+        self.writes = Writes(self.catalog, self.storage, self.recycle_bin, self._now)
+        self.replication = Changes(self.storage, self._now, self.late.oldest)
         self._logs = EventLogs(self.storage, self.catalog.objects["EventLogFile"], clock)
-        self._admin_id = ids.make_id("005", ids.FIRST)
+        self.admin_id = ids.make_id("005", ids.FIRST)
+        self._hidden: dict[str, frozenset[tuple[str, str]]] = {}
+        self._seen: dict[str, tuple[Mapping[str, ObjectDef], Catalog]] = {}
         self.organization = organization_of(self.storage)
 
     def close(self) -> None:
         """Delete the org's files."""
         self.storage.close()
 
+    def _now(self) -> datetime:
+        return self.clock()
+
     # --- objects ----------------------------------------------------------------------------------
 
-    def _object(self, name: str) -> ObjectDef:
-        obj = self.catalog.find(name)
+    def catalog_of(self, user_id: str | None) -> Catalog:
+        """The objects and fields that a user may see; None: all that there are."""
+        hidden = self._hidden.get(user_id) if user_id else None
+        if user_id is None or not hidden:
+            return self.catalog
+        made = self._seen.get(user_id)
+        if made is None or made[0] is not self.catalog.objects:
+            made = self._seen[user_id] = self.catalog.objects, self.catalog.without(hidden)
+        return made[1]
+
+    def hide(self, user_id: str, object_name: str, field: str = "", *, is_hidden: bool) -> None:
+        """Hide an object, or one field of it, from a user; or show it again."""
+        entry, hidden = (object_name, field), self._hidden.get(user_id, frozenset())
+        self._seen.pop(user_id, None)
+        self._hidden[user_id] = hidden | {entry} if is_hidden else hidden - {entry}
+        self.schema_dates.touch(object_name)
+
+    def _object(self, name: str, user_id: str | None = None) -> ObjectDef:
+        obj = self.catalog_of(user_id).find(name)
         if obj is None:
             raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
         return obj
 
-    def object_names(self) -> list[str]:
-        return sorted(self.catalog.objects)
+    def object_names(self, user_id: str | None = None) -> list[str]:
+        return sorted(self.catalog_of(user_id).objects)
 
     def global_entry(self, name: str, version: str) -> dict[str, Any]:
         """One entry of the global describe, all keys."""
         return describing.global_entry(self._object(name), version)
 
-    def describe(self, name: str, version: str) -> dict[str, Any]:
-        """The whole describe: all top-level keys, all 57 keys on each field."""
-        obj = self._object(name)
-        return describing.describe(obj, self.catalog, version, self._record_types(obj, version))
+    def describe(self, name: str, version: str, user_id: str | None = None) -> dict[str, Any]:
+        """The whole describe, as a user sees it: all top-level keys, all 57 keys on each field."""
+        obj = self._object(name, user_id)
+        return describing.describe(
+            obj, self.catalog_of(user_id), version, self._record_types(obj, version)
+        )
 
     def _record_types(self, obj: ObjectDef, version: str) -> list[dict[str, Any]]:
         if not obj.has("RecordTypeId"):
@@ -159,25 +189,27 @@ class Database:
         )
         return bool(found and found[0][0])
 
-    def columns(self, soql: str, *, all_rows: bool, version: str) -> dict[str, Any]:
+    def columns(
+        self, soql: str, *, all_rows: bool, version: str, user_id: str | None = None
+    ) -> dict[str, Any]:
         """The columns of a statement, without its rows: the answer to ``columns=true``."""
-        self.plan(soql, all_rows=all_rows, version=version)  # refuses what Salesforce would refuse
-        return describe_columns(self.catalog, parse(soql))
+        # The plan refuses what Salesforce would refuse.
+        self.plan(soql, all_rows=all_rows, version=version, user_id=user_id)
+        return describe_columns(self.catalog_of(user_id), parse(soql))
 
     def _compiler(
         self, all_rows: bool, version: str, flavour: Flavour, user_id: str | None
     ) -> Compiler:
         today = self.clock().astimezone(UTC).date()
-        user = user_id or self._admin_id
-        sees_all = user == self._admin_id or self.has_permission(user, "ViewAllData")
+        user = user_id or self.admin_id
         return Compiler(
-            self.catalog,
+            self.catalog_of(user),
             all_rows=all_rows,
             today=today,
             flavour=flavour,
             version=version,
             user_id=user,
-            sees_all=sees_all,
+            sees_all=self.has_permission(user, "ViewAllData"),
         )
 
     def query(
@@ -204,7 +236,7 @@ class Database:
         """
         plan = self.plan(soql, all_rows=all_rows, version=version, flavour=flavour, user_id=user_id)
         if plan.object.name == "EventLogFile":
-            self._logs.refresh(self._admin_id)
+            self._logs.refresh(self.admin_id)
         return run(plan, self.storage, path=_path(version))
 
     def retrieve(
@@ -214,6 +246,7 @@ class Database:
         fields: Sequence[str] | None = None,
         *,
         version: str = "66.0",
+        user_id: str | None = None,
     ) -> dict[str, Any]:
         """
         One live record.
@@ -224,10 +257,10 @@ class Database:
         Raises:
             ApiError: MALFORMED_ID, NOT_FOUND, ENTITY_IS_DELETED, INVALID_FIELD.
         """
-        obj = self._readable(name)
+        obj = self._readable(name, user_id)
         if obj.name == "EventLogFile":
-            self._logs.refresh(self._admin_id)
-        full = self._writes.alive(obj, record_id)
+            self._logs.refresh(self.admin_id)
+        full = self.writes.alive(obj, record_id)
         for wanted in fields or ():
             if not obj.has(wanted):
                 raise ApiError(
@@ -237,11 +270,14 @@ class Database:
         items = tuple(tree.Item(tree.Path((n,))) for n in names)
         where = tree.Condition(tree.Path(("Id",)), "=", full)
         query = tree.Query(items=items, object=obj.name, text="", where=where)
-        plan = self._compiler(True, version, "json", None).compile(query, is_retrieve=True)
-        return run(plan, self.storage, path=_path(version)).rows()[0]
+        plan = self._compiler(True, version, "json", user_id).compile(query, is_retrieve=True)
+        rows = run(plan, self.storage, path=_path(version)).rows()
+        if not rows:  # it exists, but this user may not see it
+            raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+        return rows[0]
 
-    def _readable(self, name: str) -> ObjectDef:
-        obj = self._object(name)
+    def _readable(self, name: str, user_id: str | None = None) -> ObjectDef:
+        obj = self._object(name, user_id)
         if not obj.is_queryable:
             raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
         return obj
@@ -251,7 +287,7 @@ class Database:
         obj = self._readable(name)
         key = external_id_field(obj, field)
         if key.type == "id":
-            return [self._writes.alive(obj, value)]
+            return [self.writes.alive(obj, value)]
         alive = ' AND NOT "IsDeleted"' if obj.has("IsDeleted") else ""
         sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE lower({quote(key.name)}) = lower(?){alive} ORDER BY "Id"'
         return [i for (i,) in self.storage.rows(sql, [value])]
@@ -268,7 +304,7 @@ class Database:
         found = obj.find(field)
         if found is None or found.type != "base64":
             raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
-        full = self._writes.alive(obj, record_id)
+        full = self.writes.alive(obj, record_id)
         if obj.name == "EventLogFile":
             log = self._logs.body(full)
             if log is None:
@@ -285,36 +321,60 @@ class Database:
 
     # --- what changed -----------------------------------------------------------------------------
 
-    def updated(self, name: str, start: datetime, end: datetime) -> tuple[list[str], datetime]:
-        """Ids of live records written between two moments, and the latest date covered."""
-        return self._changes.updated(self._object(name), start, end)
+    def updated(
+        self, name: str, start: datetime, end: datetime, *, user_id: str | None = None
+    ) -> tuple[list[str], datetime]:
+        """
+        Ids of live records written between two moments, of those that a user sees, and the latest
+        date covered.
+        """
+        obj = self._object(name, user_id)
+        return self.replication.updated(obj, start, end, self._own_rows(obj, user_id))
 
     def deleted(
-        self, name: str, start: datetime, end: datetime
+        self, name: str, start: datetime, end: datetime, *, user_id: str | None = None
     ) -> tuple[list[tuple[str, datetime]], datetime, datetime]:
         """Ids and moments of deletion; earliest date available; latest date covered."""
-        return self._changes.deleted(self._object(name), start, end)
+        obj = self._object(name, user_id)
+        own = self._own_rows(obj, user_id)
+        return self.replication.deleted(obj, start, end, own, user_id if own else None)
+
+    def _own_rows(self, obj: ObjectDef, user_id: str | None) -> str:
+        compiler = self._compiler(True, "66.0", "json", user_id)
+        return "" if compiler.sees_all else compiler.own_rows(obj, "t")
 
     # --- writing ----------------------------------------------------------------------------------
 
     def insert(self, name: str, values: dict[str, Any], *, user_id: str | None = None) -> str:
         """Create a record and return its Id. Base64 fields take base64 text or bytes."""
         self.changes += 1
-        return self._writes.insert(self._object(name), values, user_id=user_id or self._admin_id)
+        seen = self._object(name, user_id)
+        return self.writes.insert(
+            self._object(seen.name), values, user_id=user_id or self.admin_id, seen=seen
+        )
 
     def update(
         self, name: str, record_id: str, values: dict[str, Any], *, user_id: str | None = None
     ) -> None:
         """Change a live record."""
         self.changes += 1
-        self._writes.update(
-            self._object(name), record_id, values, user_id=user_id or self._admin_id
+        seen = self._object(name, user_id)
+        self.writes.update(
+            self._object(seen.name),
+            record_id,
+            values,
+            user_id=user_id or self.admin_id,
+            seen=seen,
         )
 
     def delete(self, name: str, record_id: str, *, user_id: str | None = None) -> None:
         """Put a record and its details into the recycle bin."""
         self.changes += 1
-        self._writes.delete(self._object(name), record_id, user_id=user_id or self._admin_id)
+        self.writes.delete(self._object(name, user_id), record_id, user_id=user_id or self.admin_id)
+
+    def commit_due(self) -> None:
+        """Make visible what transactions wrote that end by now."""
+        self.changes += self.late.commit(self.clock())
 
     def set_event_log(self, provider: Provider) -> None:
         """Ask ``provider(start, end)`` for the EventLogFiles at each query."""
@@ -341,9 +401,10 @@ class Database:
                 raises.
         """
         query = parse(soql)
-        obj = self.catalog.find(query.object)
+        catalog = self.catalog_of(user_id)
+        obj = catalog.find(query.object)
         if obj is not None and obj.is_queryable:
-            export.check_bulk(query, obj, Scope(self.catalog, obj, soql, "t", query.alias))
+            export.check_bulk(query, obj, Scope(catalog, obj, soql, "t", query.alias))
         return self.plan(
             soql, all_rows=all_rows, version=version, flavour="csv", user_id=user_id
         ).object
@@ -371,7 +432,7 @@ class Database:
         Raises:
             ApiError: as ``check_bulk``.
         """
-        self.check_bulk(soql, all_rows=all_rows, version=version)
+        self.check_bulk(soql, all_rows=all_rows, version=version, user_id=user_id)
         plan = self.plan(soql, all_rows=all_rows, version=version, flavour="csv", user_id=user_id)
         folder.mkdir(parents=True, exist_ok=True)
         return export.write(

@@ -55,7 +55,10 @@ def global_entry(obj: ObjectDef, version: str) -> Entry:
         "retrieveable": obj.is_queryable,
         "searchable": has_rows_of_people,
         "triggerable": has_rows_of_people or obj.name.endswith("__e"),
-        "undeletable": obj.is_writable and obj.is_deletable and obj.has("IsDeleted"),
+        "undeletable": obj.is_writable
+        and obj.is_deletable
+        and obj.has_bin
+        and obj.has("IsDeleted"),
         "updateable": obj.is_writable,
         "urls": urls,
     }
@@ -198,7 +201,9 @@ def describe_field(field: Field) -> Entry:
         "namePointing": len(field.refs) > 1,
         "nillable": field.is_nillable,
         "permissionable": field.is_createable and field.is_nillable,
-        "picklistValues": [_picklist_value(v) for v in field.values] if is_picklist else [],
+        "picklistValues": [_picklist_value(v, v not in field.retired) for v in field.values]
+        if is_picklist
+        else [],
         "polymorphicForeignKey": len(field.refs) > 1,
         "precision": field.precision,
         "queryByDistance": kind in COMPOUND_TYPES,
@@ -219,5 +224,11 @@ def describe_field(field: Field) -> Entry:
     }
 
 
-def _picklist_value(value: str) -> Entry:
-    return {"active": True, "defaultValue": False, "label": value, "validFor": None, "value": value}
+def _picklist_value(value: str, is_active: bool) -> Entry:
+    return {
+        "active": is_active,
+        "defaultValue": False,
+        "label": value,
+        "validFor": None,
+        "value": value,
+    }

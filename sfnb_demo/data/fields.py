@@ -240,5 +240,10 @@ def owner(*, children: str | None = None) -> Field:
     return lookup("OwnerId", "User", "Group", nulls=0.0, is_defaulted=True, children=children)
 
 
+def master_record(name: str) -> Field:
+    """The record that this one was merged into."""
+    return lookup("MasterRecordId", name, is_createable=False, is_updateable=False).filled(None)
+
+
 def user_owner() -> Field:
     return lookup("OwnerId", "User", nulls=0.0, is_defaulted=True)

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names come from the catalogue
 """The rows of an org, made in batches of columns from one seed."""
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def fill(
                 storage.create(obj)
                 made = batches(obj, seed=seed, now=start, rows=rows, objects=objects)
                 storage.load(obj, made)
+                if not obj.has_bin:  # what is deleted there is gone
+                    storage.rows(f'DELETE FROM "{obj.name}" WHERE "IsDeleted"')
         storage.load(objects["FieldDefinition"], [field_definitions(objects)])
         for rollup in rollups:
             storage.rows(rollup.sql())

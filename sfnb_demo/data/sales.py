@@ -66,7 +66,7 @@ def share(name: str, prefix: str, parent: str, rows: int) -> ObjectDef:
             Field("LastModifiedDate", "datetime", is_nillable=False, is_createable=False, is_updateable=False, fill=fills.moment(back_days=900, nulls=0)),
             f.lookup("LastModifiedById", "User", nulls=0), system.IS_DELETED,
         ),
-        rows=rows, is_replicateable=False, associate_type="Share", associate_parent=parent,
+        rows=rows, is_replicateable=False, has_bin=False, associate_type="Share", associate_parent=parent,
     )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def objects() -> list[ObjectDef]:
         plural="Accounts",
     )
     contact = system.table(
-        "Contact", "003",
+        "Contact", "003", f.master_record("Contact"),
         f.lookup("AccountId", "Account", children="Contacts", nulls=0.08), *compounds.person_name(), f.picklist("Salutation", "Mr.", "Ms.", "Dr.", "Prof.", nulls=0.3),
         *compounds.address("Mailing"), f.phone("Phone"), f.phone("MobilePhone"), f.lookup("ReportsToId", "Contact", nulls=0.7, relationship="ReportsTo"),
         f.email("Email"), f.text("Title", 128, fill=fills.spiced(fills.pick(pools.TITLES, nulls=0.2))),
@@ -150,7 +150,7 @@ def objects() -> list[ObjectDef]:
         rows=5000,
     )  # fmt: skip
     lead = system.table(
-        "Lead", "00Q",
+        "Lead", "00Q", f.master_record("Lead"),
         *compounds.person_name(), f.text("Company", 255, fill=COMPANY, is_nillable=False), f.text("Title", 128, fill=fills.pick(pools.TITLES, nulls=0.3)),
         *compounds.address(""), f.phone("Phone"), f.email("Email"), f.picklist("LeadSource", *SOURCES), f.picklist("Status", "Open", "Working", "Qualified", "Unqualified", nulls=0),
         f.picklist("Industry", *INDUSTRIES, nulls=0.4), f.currency("AnnualRevenue", 0, 1e8, nulls=0.6), f.integer("NumberOfEmployees", 1, 5000, nulls=0.5),
@@ -189,7 +189,7 @@ def objects() -> list[ObjectDef]:
                 f.picklist("Type", "Conference", "Webinar", "Email"), f.picklist("Status", "Planned", "In Progress", "Completed"), f.date("StartDate"), f.date("EndDate"),
                 f.currency("BudgetedCost"), f.boolean("IsActive"), f.user_owner(), rows=40),
         system.table("CampaignMember", "00v", f.detail("CampaignId", "Campaign", children="CampaignMembers"), f.lookup("ContactId", "Contact", nulls=0.3, children="CampaignMembers"),
-                f.lookup("LeadId", "Lead", nulls=0.6, children="CampaignMembers"), f.picklist("Status", "Sent", "Responded", nulls=0), f.boolean("HasResponded"), rows=800),
+                f.lookup("LeadId", "Lead", nulls=0.6, children="CampaignMembers"), f.picklist("Status", "Sent", "Responded", nulls=0), f.boolean("HasResponded"), rows=800, has_bin=False),
         system.table("Contract", "800", f.lookup("AccountId", "Account", nulls=0, children="Contracts"), f.auto_number("ContractNumber", "", width=8, is_name=True),
                 f.picklist("Status", "Draft", "Activated", nulls=0), f.date("StartDate"), f.integer("ContractTerm", 1, 60, nulls=0.1), *compounds.address("Billing"), f.owner(), rows=200),
         system.table("Order", "801", f.lookup("AccountId", "Account", nulls=0.05, children="Orders"), f.lookup("ContractId", "Contract", nulls=0.6, children="Orders"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -56,6 +56,9 @@ class Field:
         parts: of a compound: key in JSON to field name.
         is_json: stored as JSON text and sent as the value in it: objects, and values of any type.
         has_fractions: described as an int, but holds values such as 12.5.
+        retired: values of ``values`` that an admin has switched off.
+        is_rollup: a roll-up summary: kept in a column, described as calculated.
+        drift: of a formula: how often its results have changed while its definition has not.
         fill: makes the column's values; None: all null.
     """
 
@@ -87,13 +90,19 @@ class Field:
     is_restricted: bool = False
     is_json: bool = False
     has_fractions: bool = False
+    retired: tuple[str, ...] = ()
+    is_rollup: bool = False
+    drift: int = 0
     fill: Callable[[Any], Any] | None = None
 
     @property
     def is_custom(self) -> bool:
         return self.name.endswith(("__c", "__s"))
 
-    def filled(self, fill: Callable[[Any], Any]) -> Field:
+    def changed(self, **changes: Any) -> Field:
+        return replace(self, **changes)
+
+    def filled(self, fill: Callable[[Any], Any] | None) -> Field:
         """The same field with other values."""
         return replace(self, fill=fill)
 
@@ -105,7 +114,7 @@ class Field:
     @property
     def is_calculated(self) -> bool:
         """A formula or a roll-up; the Name of a person is composed, not calculated."""
-        return self.formula is not None and not self.is_name
+        return self.is_rollup or (self.formula is not None and not self.is_name)
 
     @property
     def column_type(self) -> str:
@@ -124,6 +133,9 @@ class ObjectDef:
         shows_latest_only: older versions are hidden from a query that does not name
             IsLatestVersion.
         has_bulk: whether the Bulk API reads it.
+        has_bin: whether deleted rows go to the recycle bin. Recorded describes say
+            ``undeletable: false`` of CampaignMember, OpportunityContactRole, Vote and all shares.
+        concealed: fields that exist, but not for the user whose view this is.
         id_start: first counter of its Ids; different for objects that share a prefix.
     """
 
@@ -147,6 +159,8 @@ class ObjectDef:
     shows_latest_only: bool = False
     associate_type: str | None = None
     associate_parent: str | None = None
+    has_bin: bool = True
+    concealed: tuple[Field, ...] = ()
     id_start: int = ids.FIRST
 
     @cached_property
@@ -159,6 +173,21 @@ class ObjectDef:
 
     def has(self, name: str) -> bool:
         return name.lower() in self.by_lower_name
+
+    def column(self, name: str) -> Field | None:
+        """The field of that name in any case, also one that this user may not see."""
+        concealed = (f for f in self.concealed if f.name.lower() == name.lower())
+        return self.find(name) or next(concealed, None)
+
+    def concealing(self, names: Collection[str]) -> ObjectDef:
+        """The object as a user sees it who may not see these fields."""
+        if not names:
+            return self
+        return replace(
+            self,
+            fields=tuple(f for f in self.fields if f.name not in names),
+            concealed=self.concealed + tuple(f for f in self.fields if f.name in names),
+        )
 
     @property
     def is_custom(self) -> bool:

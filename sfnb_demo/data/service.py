@@ -63,7 +63,7 @@ def objects() -> list[ObjectDef]:
         ObjectDef(
             "Vote", "083",
             (system.ID, system.IS_DELETED, f.detail("ParentId", "Account", children="Votes"), f.picklist("Type", "Up", "Down", nulls=0), *system.created(), system.modstamp_alone()),
-            rows=100, wanted_filters=("ParentId", "Id", "Parent.Type"), refusal=VOTE_REFUSAL, is_replicateable=False,
+            rows=100, wanted_filters=("ParentId", "Id", "Parent.Type"), refusal=VOTE_REFUSAL, is_replicateable=False, has_bin=False,
         ),
         ObjectDef(
             "KnowledgeArticle", "kA0",

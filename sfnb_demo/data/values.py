@@ -55,7 +55,11 @@ def stored_value(field: Field, value: Any) -> Any:  # noqa: PLR0911, PLR0912 - a
         label = field.label or label_of(field.name)
         message = f"{label}: data value too large: {value[:255]} (max length={field.length})"
         raise ApiError("STRING_TOO_LONG", message, fields=[field.name])
-    if field.is_restricted and field.values and value not in field.values:
+    if (
+        field.is_restricted
+        and field.values
+        and (value not in field.values or value in field.retired)
+    ):
         message = f"{field.label or label_of(field.name)}: bad value for restricted picklist field: {value}"
         raise ApiError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, fields=[field.name])
     return value

@@ -11,6 +11,7 @@ from typing import Any
 from sfnb_demo.data import custom, ids
 from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.fields import label_of
+from sfnb_demo.data.recycle_bin import RecycleBin
 from sfnb_demo.data.schema import Field, ObjectDef
 from sfnb_demo.data.storage import Storage
 from sfnb_demo.data.values import check_names, check_required, decoded, stored_value
@@ -28,17 +29,31 @@ class Writes:
     Safe for threads: one write at a time, and readers see all of it or nothing.
     """
 
-    def __init__(self, catalog: Catalog, storage: Storage, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        storage: Storage,
+        recycle_bin: RecycleBin,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._catalog = catalog
         self._storage = storage
         self._clock = clock
+        self._bin = recycle_bin
         self._next: dict[str, int] = {}
         storage.rows("CREATE TABLE _bodies (id VARCHAR, data BLOB)")
 
-    def insert(self, obj: ObjectDef, values: dict[str, Any], *, user_id: str) -> str:
-        """A new record's id."""
+    def insert(
+        self,
+        obj: ObjectDef,
+        values: dict[str, Any],
+        *,
+        user_id: str,
+        seen: ObjectDef | None = None,
+    ) -> str:
+        """A new record's id. ``seen`` is the object as this user sees it."""
         _check_writable(obj, "create")
-        given = check_names(obj, values, is_new=True)
+        given = check_names(seen or obj, values, is_new=True)
         check_required(obj, given)
         row = {f.name: stored_value(f, v) for f, v in given.items() if f.type != "base64"}
         bodies = [decoded(f, v) for f, v in given.items() if f.type == "base64" and v is not None]
@@ -55,11 +70,17 @@ class Writes:
         return record_id
 
     def update(
-        self, obj: ObjectDef, record_id: str, values: dict[str, Any], *, user_id: str
+        self,
+        obj: ObjectDef,
+        record_id: str,
+        values: dict[str, Any],
+        *,
+        user_id: str,
+        seen: ObjectDef | None = None,
     ) -> None:
-        """Change a live record."""
+        """Change a live record. ``seen`` is the object as this user sees it."""
         _check_writable(obj, "update")
-        given = check_names(obj, values, is_new=False)
+        given = check_names(seen or obj, values, is_new=False)
         row = {f.name: stored_value(f, v) for f, v in given.items() if f.type != "base64"}
         empty = [
             f.name
@@ -79,7 +100,7 @@ class Writes:
             self._check_unique(obj, row, found)
             for body in bodies:
                 row |= self._keep_body(obj, found, body)
-            self._set(obj, [found], row | self._touched(obj, user_id))
+            self._set(obj, [found], row | self.touched(obj, user_id))
             self._roll_up(obj, found)
 
     def delete(self, obj: ObjectDef, record_id: str, *, user_id: str) -> None:
@@ -89,7 +110,7 @@ class Writes:
         _check_writable(obj, "delete")
         with self._storage.writing():
             found = self.alive(obj, record_id)
-            self._bury(obj, [found], self._touched(obj, user_id))
+            self._bin.bury(obj, [found], self.stamps(user_id))
             self._roll_up(obj, found)
 
     def alive(self, obj: ObjectDef, record_id: str) -> str:
@@ -119,18 +140,28 @@ class Writes:
     def _now(self) -> datetime:
         return self._clock().astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
-    def _new_id(self, obj: ObjectDef) -> str:
-        if obj.name not in self._next:
-            last = self._storage.rows(f'SELECT max("Id") FROM {quote(obj.name)}')[0][0]
-            self._next[obj.name] = obj.id_start if last is None else ids.number_of(last) + 1
-        number = self._next[obj.name]
-        self._next[obj.name] = number + 1
-        return ids.make_id(obj.prefix or "000", number)
+    def reserve(self, obj: ObjectDef, rows: int) -> int:
+        """The first counter of so many new ids, which nobody else gets."""
+        with self._storage.write_lock:
+            if obj.name not in self._next:
+                known = f'SELECT "Id" FROM {quote(obj.name)} UNION ALL SELECT id FROM _gone WHERE object = ?'
+                ((last,),) = self._storage.rows(f'SELECT max("Id") FROM ({known})', [obj.name])
+                self._next[obj.name] = obj.id_start if last is None else ids.number_of(last) + 1
+            first = self._next[obj.name]
+            self._next[obj.name] = first + rows
+            return first
 
-    def _touched(self, obj: ObjectDef, user_id: str) -> dict[str, Any]:
-        now = self._now()
-        stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
-        return {name: value for name, value in stamps.items() if obj.has(name)}
+    def _new_id(self, obj: ObjectDef) -> str:
+        return ids.make_id(obj.prefix or "000", self.reserve(obj, 1))
+
+    def stamps(self, user_id: str, at: datetime | None = None) -> dict[str, Any]:
+        """What a write leaves in a row; ``at`` is its moment, without a zone; None: now."""
+        now = at or self._now()
+        return {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
+
+    def touched(self, obj: ObjectDef, user_id: str, at: datetime | None = None) -> dict[str, Any]:
+        """The stamps for an object that may lack some."""
+        return {n: value for n, value in self.stamps(user_id, at).items() if obj.has(n)}
 
     def _defaults(
         self, obj: ObjectDef, row: dict[str, Any], record_id: str, user_id: str
@@ -139,7 +170,7 @@ class Writes:
             "Id": record_id,
             "CreatedDate": self._now(),
             "CreatedById": user_id,
-            **self._touched(obj, user_id),
+            **self.touched(obj, user_id),
         }
         if row.get("OwnerId") is None:
             system["OwnerId"] = user_id
@@ -234,7 +265,7 @@ class Writes:
             f'UPDATE {quote(obj.name)} SET "IsLatest" = false WHERE "ContentDocumentId" = ?',
             [document_id],
         )
-        self._set(document, [document_id], facts | self._touched(document, user_id))
+        self._set(document, [document_id], facts | self.touched(document, user_id))
 
     def _link(self, document_id: str, entity_id: str, user_id: str) -> None:
         link = self._catalog.objects["ContentDocumentLink"]
@@ -259,25 +290,6 @@ class Writes:
                 f'UPDATE {quote(obj.name)} SET {changes} WHERE "Id" IN ({among})',
                 list(row.values()),
             )
-
-    def _bury(self, obj: ObjectDef, record_ids: list[str], stamps: dict[str, Any]) -> None:
-        if not record_ids:
-            return
-        among = ", ".join(literal(i) for i in record_ids)
-        for relation in self._catalog.children[obj.name]:
-            child = self._catalog.objects[relation.child]
-            if relation.field.is_detail and child.is_queryable:
-                alive = ' AND NOT "IsDeleted"' if child.has("IsDeleted") else ""
-                found = self._storage.rows(
-                    f'SELECT "Id" FROM {quote(child.name)} WHERE {quote(relation.field.name)} IN ({among}){alive}'
-                )
-                self._bury(
-                    child, [i for (i,) in found], {n: v for n, v in stamps.items() if child.has(n)}
-                )
-        if obj.has("IsDeleted"):
-            self._set(obj, record_ids, {"IsDeleted": True, **stamps})
-        else:
-            self._storage.rows(f'DELETE FROM {quote(obj.name)} WHERE "Id" IN ({among})')
 
     def _roll_up(self, obj: ObjectDef, record_id: str) -> None:
         """

@@ -178,7 +178,9 @@ class Bulk1Jobs:
         all_rows = job.operation == "queryAll"
         try:
             # The Bulk rules (no aggregates, no compounds, no base64) hold for every format.
-            name = database.check_bulk(batch.soql, all_rows=all_rows, version=job.version).name
+            name = database.check_bulk(
+                batch.soql, all_rows=all_rows, version=job.version, user_id=job.user_id
+            ).name
             if name != job.object_name:
                 raise ApiError(
                     "INVALID_TYPE", f"The job is for {job.object_name}, the query reads {name}"

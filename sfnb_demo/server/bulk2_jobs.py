@@ -97,7 +97,9 @@ class Bulk2Jobs:
         org = self._org
         # Salesforce refuses a wrong query at creation: parse it and check the rules of Bulk.
         all_rows = operation == "queryAll"
-        object_name = org.database.check_bulk(soql, all_rows=all_rows, version=request.version).name
+        object_name = org.database.check_bulk(
+            soql, all_rows=all_rows, version=request.version, user_id=request.user.user.user_id
+        ).name
         now_s = org.clock.now_s()
         if org.quota.used("bulk2_kb", now_s) >= org.quota.max("bulk2_kb"):
             most = org.quota.max("bulk2_kb")

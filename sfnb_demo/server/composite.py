@@ -49,7 +49,7 @@ def composite(org: DemoOrg, request: Request) -> Response:
     for sub in subrequests:
         reference = str(sub["referenceId"])
         try:
-            answer = _answer_one(request, sub, by_reference)
+            answer = _answer_one(org, request, sub, by_reference)
         except _Halted as halted:
             answer = _halted(str(halted))
         answer["referenceId"] = reference
@@ -142,11 +142,12 @@ def _check(subrequests: list[Any], version: float) -> None:
 
 
 def _answer_one(
-    request: Request, sub: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
+    org: DemoOrg, request: Request, sub: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     target = _filled(str(sub["url"]), known, is_url=True)
     body = _filled_json(sub.get("body"), known)
-    if not _INSIDE.match(target):
+    resource = target.partition("?")[0].rstrip("/").rpartition("/")[2].lower()
+    if not _INSIDE.match(target) or resource in org.options.refused_in_composite:
         error = {
             "errorCode": "INVALID_INPUT",
             "message": f"The url {target} is not supported in a composite request.",

@@ -17,6 +17,9 @@ GET /control/ledger            the calls received: ``?after=N`` (call number), `
 GET|POST|DELETE                list, add (one rule or a list), clear the fault rules
   /control/faults
 POST /control/sessions         ``{"expire": true}`` ends all sessions; ``{"idle_minutes": n|null}``
+POST /control/rows             rows that others write, delete, merge … (``sfnb_demo.life.rows``)
+POST /control/schema           fields and objects that come, go, change (``sfnb_demo.life.schema``)
+POST /control/access           what users may see (``sfnb_demo.life.access``)
 POST /control/listener         ``{"closed_s": n}``: both ports refuse connections for n real seconds
 POST /control/shutdown         end the server
 =============================  =================================================================
@@ -29,6 +32,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sfnb_demo.errors import ApiError
+from sfnb_demo.server import control_life
 from sfnb_demo.server.calls import ledger_summary
 from sfnb_demo.server.faults import HEADER_FORMS, read_rule
 from sfnb_demo.server.wire import Request, Response, json_answer
@@ -155,6 +159,9 @@ _HANDLERS: dict[tuple[str, str], Callable[[DemoOrg, Request], dict[str, Any]]] =
     ("POST", "faults"): _faults,
     ("DELETE", "faults"): _faults,
     ("POST", "sessions"): _sessions,
+    ("POST", "rows"): control_life.rows,
+    ("POST", "schema"): control_life.schema,
+    ("POST", "access"): control_life.access,
     ("POST", "listener"): _listener,
     ("POST", "shutdown"): _shutdown,
 }

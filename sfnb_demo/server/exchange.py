@@ -65,6 +65,7 @@ class Exchanger:
         if request.path.startswith("/control"):
             return Exchange(control.answer(org, request))
         org.clock.note_call(is_probe=is_probe(request.target))
+        org.database.commit_due()
         request.answer_inner = self._answer_inner
         bill = _Bill(org.calls.next_number(), org.clock.now_s())
         bill.fault = request.fault = org.faults.next(request.method, request.target, request.body)

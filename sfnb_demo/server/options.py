@@ -36,6 +36,13 @@ class Options:
         has_header_wobble: let the age wander, as in recorded answers; False: always the median.
         wide_page_rows: rows to a page of a query that selects many fields (see ``query``).
         limits_lag_minutes: age of the numbers in ``/limits``.
+        record_count_age_minutes: how old the statistics behind ``/limits/recordCount`` may be; 0:
+            always true.
+        has_conditional_describes: describes have a Last-Modified and heed If-Modified-Since.
+        refused_in_composite: sObject resources that are refused inside composite calls, such as
+            ``updated``, ``deleted`` or ``describe``.
+        replication_days: ``/updated`` and ``/deleted`` reach back to so many days before the org's
+            start, as in a young sandbox; None: as far as Salesforce allows.
         limit_header: form of ``Sforce-Limit-Info``: short, gone, extended, garbled.
         negative_remaining: let ``/limits`` show less than 0 in a soft org over its maximum.
         has_event_log: write ApiTotalUsage log files.
@@ -67,6 +74,10 @@ class Options:
     has_header_wobble: bool = True
     wide_page_rows: int = 1000
     limits_lag_minutes: float = 0.0
+    record_count_age_minutes: float = 0.0
+    has_conditional_describes: bool = True
+    refused_in_composite: Sequence[str] = ()
+    replication_days: float | None = None
     limit_header: str = "short"
     negative_remaining: bool = False
     has_event_log: bool = True

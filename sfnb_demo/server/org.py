@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sfnb_demo.data import ids
 from sfnb_demo.data.database import Database
+from sfnb_demo.life.access import Access
+from sfnb_demo.life.rows import RowLife
+from sfnb_demo.life.schema import SchemaLife
 from sfnb_demo.server.bulk1_jobs import Bulk1Jobs
 from sfnb_demo.server.bulk2_jobs import Bulk2Jobs
 from sfnb_demo.server.calls import CallLog
@@ -21,9 +25,10 @@ from sfnb_demo.server.clock import SimulatedClock, Steps
 from sfnb_demo.server.cursors import Cursors
 from sfnb_demo.server.event_log import EventLog
 from sfnb_demo.server.faults import Faults, read_rule
-from sfnb_demo.server.options import LAST_VERSION, Options
+from sfnb_demo.server.options import Options
 from sfnb_demo.server.other_apps import OtherApps
 from sfnb_demo.server.quota import BUDGETS, Quota
+from sfnb_demo.server.record_counts import RecordCounts
 from sfnb_demo.server.sessions import Sessions, random_text
 
 
@@ -51,8 +56,9 @@ class DemoOrg:
         self.database = database or _made_database(options, self.clock)
         # An existing database uses this org's clock from now on.
         self.database.clock = self.clock.now
-        self._names = {name.lower(): name for name in self.database.object_names()}
-        self.catalogue_changed_at = self.clock.now().replace(microsecond=0)
+        if options.replication_days is not None:
+            since = self.clock.now() - timedelta(days=options.replication_days)
+            self.database.replication.replicates_since = since
         self.other_apps = _other_apps(options)
         self.quota = Quota(
             self.other_apps, is_hard=options.is_hard, max_units={"api": options.max_calls}
@@ -65,6 +71,17 @@ class DemoOrg:
             client_id=options.client_id,
             client_secret=options.client_secret,
         )
+        self.rows = RowLife(self.database)
+        self.schema = SchemaLife(self.database, self.rows)
+        self.access = Access(self.database)
+        self.record_counts = RecordCounts(
+            self.database.count,
+            self.database.object_names,
+            now_s=self.clock.now_s,
+            age_s=lambda: options.record_count_age_minutes * 60,
+        )
+        if options.record_count_age_minutes:
+            self.record_counts.take()
         self.calls = CallLog()
         self.cursors = Cursors()
         self.bulk2 = Bulk2Jobs(self)
@@ -95,11 +112,12 @@ class DemoOrg:
         """The org's two addresses, as fault rules name them."""
         return dict(zip(("url", "https_url"), self.base_urls, strict=False))
 
-    def object_name(self, name: str) -> str | None:
+    def object_name(self, name: str, user_id: str | None = None) -> str | None:
         """
-        The exact name of an object from a name in any case; None if the org has no such object.
+        The exact name of an object from a name in any case; None if this user sees no such object.
         """
-        return self._names.get(name.lower())
+        found = self.database.catalog_of(user_id).find(name)
+        return found.name if found else None
 
     def object_of_id(self, record_id: str) -> str | None:
         """
@@ -107,10 +125,8 @@ class DemoOrg:
         """
         if ids.normal(record_id) is None:
             return None
-        for name in self.database.object_names():
-            if self.database.global_entry(name, "66.0")["keyPrefix"] == record_id[:3]:
-                return name
-        return None
+        found = self.database.catalog.by_prefix(record_id)
+        return found[0].name if found else None
 
     def spend_bulk(self, budget: str, units: int, *, is_forced: bool = False) -> bool:
         """Book units of a Bulk budget now; False if not enough are left."""
@@ -136,8 +152,8 @@ class DemoOrg:
         known = self.object_name(name)
         if known is None:
             return frozenset()
-        fields = self.database.describe(known, f"{LAST_VERSION}.0")["fields"]
-        return frozenset(field["name"].lower() for field in fields if field["calculated"])
+        fields = self.database.catalog.objects[known].fields
+        return frozenset(field.name.lower() for field in fields if field.is_calculated)
 
 
 def _made_database(options: Options, clock: SimulatedClock) -> Database:

@@ -56,7 +56,10 @@ def _first_page(org: DemoOrg, request: Request, *, all_rows: bool) -> Response:
     if not soql.strip():
         raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null", 400)
     if params.get("columns", "").lower() == "true":
-        return json_answer(org.database.columns(soql, all_rows=all_rows, version=request.version))
+        columns = org.database.columns(
+            soql, all_rows=all_rows, version=request.version, user_id=request.user.user.user_id
+        )
+        return json_answer(columns)
     result = org.database.query(
         soql, all_rows=all_rows, version=request.version, user_id=request.user.user.user_id
     )

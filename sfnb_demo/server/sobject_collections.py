@@ -16,7 +16,7 @@ def retrieve_many(org: DemoOrg, request: Request) -> Response:
     GET (≤ 800 ids in the URL) or POST (≤ 2,000) /composite/sobjects/{object}: null where nothing
     was found.
     """
-    name = org.object_name(request.args["object"])
+    name = org.object_name(request.args["object"], request.user.user.user_id)
     if name is None:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
     if request.method == "POST":
@@ -41,7 +41,13 @@ def retrieve_many(org: DemoOrg, request: Request) -> Response:
     for record_id in record_ids:
         try:
             rows.append(
-                org.database.retrieve(name, str(record_id), wanted, version=request.version)
+                org.database.retrieve(
+                    name,
+                    str(record_id),
+                    wanted,
+                    version=request.version,
+                    user_id=request.user.user.user_id,
+                )
             )
         except ApiError as err:
             if err.code not in ("NOT_FOUND", "ENTITY_IS_DELETED"):
@@ -95,7 +101,7 @@ def _save_one(org: DemoOrg, request: Request, record: Any) -> dict[str, Any]:
         if not isinstance(record, dict) or not isinstance(record.get("attributes"), dict):
             raise ApiError("INVALID_INPUT", "Each record needs attributes with its type", 400)
         given = str(record["attributes"].get("type", ""))
-        name = org.object_name(given)
+        name = org.object_name(given, request.user.user.user_id)
         if name is None:
             raise ApiError("INVALID_TYPE", f"sObject type '{given}' is not supported.", 400)
         values = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +14,19 @@ from sfnb_demo.server.wire import CSV_TYPE, Request, Response, empty_answer, jso
 if TYPE_CHECKING:
     from sfnb_demo.server.org import DemoOrg
 
-_UPDATED_DAYS, _DELETED_DAYS = 30, 15
-"""How far back ``/updated`` and ``/deleted`` reach (REST guide, Get Updated, Get Deleted)."""
-
 _BASE = "/services/data/v{version}/sobjects"
 
 
 def global_describe(org: DemoOrg, request: Request) -> Response:
-    if _is_unchanged(org, request):
+    changed_at = org.database.schema_dates.latest
+    if _is_unchanged(org, request, changed_at):
         return empty_answer(304)
     entries = [
-        org.database.global_entry(name, request.version) for name in org.database.object_names()
+        org.database.global_entry(name, request.version)
+        for name in org.database.object_names(_user_id(request))
     ]
-    return _dated(org, json_answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries}))
+    answer = json_answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries})
+    return _dated(org, answer, changed_at)
 
 
 def basic_info(org: DemoOrg, request: Request) -> Response:
@@ -38,9 +38,11 @@ def basic_info(org: DemoOrg, request: Request) -> Response:
 
 def describe(org: DemoOrg, request: Request) -> Response:
     name = _object(org, request)
-    if _is_unchanged(org, request):
+    changed_at = org.database.schema_dates.of(name)
+    if _is_unchanged(org, request, changed_at):
         return empty_answer(304)
-    return _dated(org, json_answer(org.database.describe(name, request.version)))
+    answer = org.database.describe(name, request.version, _user_id(request))
+    return _dated(org, json_answer(answer), changed_at)
 
 
 def create(org: DemoOrg, request: Request) -> Response:
@@ -56,7 +58,9 @@ def retrieve(org: DemoOrg, request: Request) -> Response:
     fields = request.params.get("fields")
     wanted = [f.strip() for f in fields.split(",") if f.strip()] if fields else None
     return json_answer(
-        org.database.retrieve(name, request.args["id"], wanted, version=request.version)
+        org.database.retrieve(
+            name, request.args["id"], wanted, version=request.version, user_id=_user_id(request)
+        )
     )
 
 
@@ -79,7 +83,10 @@ def retrieve_external(org: DemoOrg, request: Request) -> Response:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
     if len(matches) > 1:
         return _ambiguous(request, name, matches)
-    return json_answer(org.database.retrieve(name, matches[0], version=request.version))
+    found = org.database.retrieve(
+        name, matches[0], version=request.version, user_id=_user_id(request)
+    )
+    return json_answer(found)
 
 
 def upsert(org: DemoOrg, request: Request) -> Response:
@@ -119,18 +126,14 @@ def delete_external(org: DemoOrg, request: Request) -> Response:
 
 
 def updated(org: DemoOrg, request: Request) -> Response:
-    name, start, end = _span(org, request, _UPDATED_DAYS)
-    found, latest = org.database.updated(name, start, end)
-    if len(found) > 600_000:
-        raise ApiError(
-            "EXCEEDED_ID_LIMIT", "The date range contains too many ids; use a shorter one.", 400
-        )
-    return json_answer({"ids": list(found), "latestDateCovered": rest_time(latest)})
+    name, start, end = _span(org, request)
+    found, latest = org.database.updated(name, start, end, user_id=_user_id(request))
+    return json_answer({"ids": found, "latestDateCovered": rest_time(latest)})
 
 
 def deleted(org: DemoOrg, request: Request) -> Response:
-    name, start, end = _span(org, request, _DELETED_DAYS)
-    found, earliest, latest = org.database.deleted(name, start, end)
+    name, start, end = _span(org, request)
+    found, earliest, latest = org.database.deleted(name, start, end, user_id=_user_id(request))
     return json_answer(
         {
             "deletedRecords": [
@@ -160,7 +163,7 @@ def _object(org: DemoOrg, request: Request) -> str:
     """
     The exact name of the object in the path, which may be in any case; ``NOT_FOUND`` if unknown.
     """
-    found = org.object_name(request.args["object"])
+    found = org.object_name(request.args["object"], _user_id(request))
     if found is None:
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
     request.args["object"] = found
@@ -193,22 +196,8 @@ def _user_id(request: Request) -> str:
     return request.user.user.user_id
 
 
-def _span(org: DemoOrg, request: Request, days: int) -> tuple[str, datetime, datetime]:
-    name = _object(org, request)
-    if not org.database.global_entry(name, request.version)["replicateable"]:
-        raise ApiError(
-            "INVALID_TYPE_FOR_OPERATION", f"object type '{name}' is not replicateable", 400
-        )
-    start, end = _moment(request, "start"), _moment(request, "end")
-    if start >= end:
-        raise ApiError("INVALID_REPLICATION_DATE", "startDate must be before endDate", 400)
-    if start < org.clock.now() - timedelta(days=days):
-        raise ApiError(
-            "INVALID_REPLICATION_DATE",
-            f"startDate before org replication enabled date ({days} days)",
-            400,
-        )
-    return name, start, end
+def _span(org: DemoOrg, request: Request) -> tuple[str, datetime, datetime]:
+    return _object(org, request), _moment(request, "start"), _moment(request, "end")
 
 
 def _moment(request: Request, name: str) -> datetime:
@@ -225,10 +214,10 @@ def _moment(request: Request, name: str) -> datetime:
     return moment.astimezone(UTC).replace(second=0, microsecond=0)
 
 
-def _is_unchanged(org: DemoOrg, request: Request) -> bool:
-    """Whether ``If-Modified-Since`` is at or after the catalogue's last change, the org's start."""
+def _is_unchanged(org: DemoOrg, request: Request, changed_at: datetime) -> bool:
+    """Whether ``If-Modified-Since`` is at or after the last change of what is described."""
     since = request.headers.get("if-modified-since")
-    if since is None:
+    if since is None or not org.options.has_conditional_describes:
         return False
     try:
         moment = parsedate_to_datetime(since)
@@ -236,11 +225,12 @@ def _is_unchanged(org: DemoOrg, request: Request) -> bool:
         raise ApiError(
             "INVALID_HEADER", f"If-Modified-Since is no HTTP date: {since!r}", 400
         ) from err
-    return moment.replace(tzinfo=moment.tzinfo or UTC) >= org.catalogue_changed_at
+    return moment.replace(tzinfo=moment.tzinfo or UTC) >= changed_at
 
 
-def _dated(org: DemoOrg, response: Response) -> Response:
-    response.headers["Last-Modified"] = format_datetime(org.catalogue_changed_at, usegmt=True)
+def _dated(org: DemoOrg, response: Response, changed_at: datetime) -> Response:
+    if org.options.has_conditional_describes:
+        response.headers["Last-Modified"] = format_datetime(changed_at, usegmt=True)
     return response
 
 

@@ -137,19 +137,19 @@ class Compiler:
             parts.append(f'{scope.prefix}."Id" = {literal(row)}')
         if scope.object.shows_latest_only and "islatestversion" not in scope.text.lower():
             parts.append(f'{scope.prefix}."IsLatestVersion"')
-        if not self.sees_all and (own := self._own_rows(scope.object, scope.prefix)):
+        if not self.sees_all and (own := self.own_rows(scope.object, scope.prefix)):
             parts.append(own)
         if query.where is not None:
             parts.append(self._conditions(scope).sql(query.where))
         return " WHERE " + " AND ".join(parts) if parts else ""
 
-    def _own_rows(self, obj: ObjectDef, alias: str) -> str:
+    def own_rows(self, obj: ObjectDef, alias: str) -> str:
         """The rows a user without View All Data sees: own records and their details."""
         if obj.has("OwnerId"):
             return f'{alias}."OwnerId" = {literal(self.user_id or "")}'
         for field in obj.fields:
             master = self.catalog.find(field.refs[0]) if field.is_detail else None
-            inner = self._own_rows(master, alias + "m") if master else ""
+            inner = self.own_rows(master, alias + "m") if master else ""
             if master and inner:
                 source = f"{quote(master.name)} {alias}m"
                 return f'{alias}.{quote(field.name)} IN (SELECT {alias}m."Id" FROM {source} WHERE {inner})'

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from sfnb_demo.data.catalog import POLYMORPHIC, Catalog
-from sfnb_demo.data.schema import Field, ObjectDef
+from sfnb_demo.data.schema import NUMBER_TYPES, Field, ObjectDef
 from sfnb_demo.soql.frame import malformed, no_such_field, no_such_relation
 from sfnb_demo.soql.tree import Path
 
@@ -29,17 +29,30 @@ def expression(obj: ObjectDef, wanted: Field, alias: str) -> str:
     if wanted.formula is not None:
 
         def column(match: re.Match[str]) -> str:
-            inner = obj.find(match[1])
+            inner = obj.column(match[1])
             if inner is None:
                 raise LookupError(
                     f"{obj.name}.{wanted.name} speaks of {match[1]}, which is no field"
                 )
             return expression(obj, inner, alias)
 
-        return "(" + re.sub(r"\{(\w+)\}", column, wanted.formula) + ")"
+        return _drifted(wanted, "(" + re.sub(r"\{(\w+)\}", column, wanted.formula) + ")")
     if wanted.type == "base64":
         return f"('/sobjects/{obj.name}/' || {alias}.\"Id\" || '/{wanted.name}')"
     return f"{alias}.{quote(wanted.name)}"
+
+
+def _drifted(wanted: Field, sql: str) -> str:
+    """A formula's result after what lies behind it has changed so many times."""
+    if not wanted.drift:
+        return sql
+    if wanted.type == "boolean":
+        return f"(NOT {sql})" if wanted.drift % 2 else sql
+    if wanted.type in NUMBER_TYPES or wanted.type == "date":
+        return f"({sql} + {wanted.drift})"
+    if wanted.type == "datetime":
+        return f"({sql} + INTERVAL {wanted.drift} HOUR)"
+    return f"({sql} || ' ({wanted.drift})')"
 
 
 def polymorphic_source(catalog: Catalog, targets: tuple[str, ...]) -> str:
