@@ -28,6 +28,7 @@ class DemoProcess:
 
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         ready_file, self._log = folder / "ready.json", folder / "server.log"
         command = [
             sys.executable,
@@ -107,7 +108,9 @@ def sfnb_command(*arguments: str) -> list[str]:
 def sfnb_home(folder: Path, org: DemoProcess) -> dict[str, str]:
     """The environment of a fresh installation of sfnb that knows the org as ``bench``."""
     environment = {**os.environ, "SFNB_HOME": str(folder), TOKEN_VARIABLE: org.token}
-    for name in ("SFNB_STATE_URL", "SFNB_STORE"):
+    # Byte code is kept between runs, as where sfnb is installed: the first run compiles it.
+    environment["PYTHONPYCACHEPREFIX"] = str(org.folder / "byte_code")
+    for name in ("SFNB_STATE_URL", "SFNB_STORE", "PYTHONDONTWRITEBYTECODE"):
         environment.pop(name, None)
     add = sfnb_command(
         "org", "add", "bench", "--instance-url", org.url, "--access-token-env", TOKEN_VARIABLE

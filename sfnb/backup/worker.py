@@ -8,12 +8,10 @@ own from a ``WorkerSpec``. Both give the same results for the same units.
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from sfnb.backup.fetch import fetch
 from sfnb.backup.unit_context import Opened, UnitContext
@@ -26,6 +24,9 @@ from sfnb.org.opening import reopen_client
 from sfnb.org.session import Session
 from sfnb.quota.policy import RULES, Rules
 from sfnb.settings import OrgConfig
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 ExecutorKind = Literal["threads", "processes"]
 
@@ -131,7 +132,6 @@ class ProcessExecutor:
     def __init__(self, spec: WorkerSpec, slots: int) -> None:
         self.slots = slots
         self._spec = spec
-        self._context = multiprocessing.get_context("spawn")
         self._pool: ProcessPoolExecutor | None = None
 
     def submit(self, unit: Unit, opened: Opened) -> Future[Result]:  # noqa: ARG002 - memory is not shared
@@ -139,16 +139,20 @@ class ProcessExecutor:
         pool = self._pool = self._pool or self._start_pool()
         try:
             inner = pool.submit(_run_here, unit)
-        except BrokenProcessPool:
+        except BrokenExecutor:
             pool = self._pool = self._start_pool()
             inner = pool.submit(_run_here, unit)
         inner.add_done_callback(lambda done: self._hand_on(done, outcome, pool))
         return outcome
 
     def _start_pool(self) -> ProcessPoolExecutor:
+        # Threads, the default, need neither of these: 0.03 s of each start.
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         return ProcessPoolExecutor(
             self.slots,
-            mp_context=self._context,
+            mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_worker,
             initargs=(self._spec,),
         )
@@ -159,7 +163,7 @@ class ProcessExecutor:
         err = done.exception()
         if err is None:
             outcome.set_result(done.result())
-        elif isinstance(err, BrokenProcessPool):
+        elif isinstance(err, BrokenExecutor):
             if self._pool is pool:
                 self._pool = None
             pool.shutdown(wait=False)

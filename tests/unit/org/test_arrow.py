@@ -18,6 +18,7 @@ from sfnb.org.arrow import (
     csv_batches,
     query_page,
 )
+from sfnb.org.arrow import csv as cutting
 from sfnb.org.arrow.csv import MAX_RECORD_BYTES
 
 FIELDS = (
@@ -172,3 +173,18 @@ def test_whole_numbers_may_come_with_a_point() -> None:
         values[3] = text
     assert read(page(rows)).column("Count__c").to_pylist() == [7, 7, 7]
     assert read(page(rows), chunk=40).column("Count__c").to_pylist() == [7, 7, 7]
+
+
+@given(data=st.text('"\n,a', max_size=40), cut=st.integers(0, 40), tail=st.sampled_from([3, 8192]))
+def test_a_csv_is_cut_where_no_quote_is_open(data: str, cut: int, tail: int) -> None:
+    """However a page is cut into chunks, each piece ends after a line end outside of quotes."""
+    page = f'"{data}"\n'.encode() if data.count('"') % 2 == 0 else f"{data}\n".encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutting, "TAIL_BYTES", tail)
+        try:
+            pieces = list(cutting.whole_records(io.BytesIO(page), chunk=max(cut, 1)))
+        except TransientError:
+            assert page.count(b'"') % 2
+            return
+    assert b"".join(pieces) == page
+    assert all(p.endswith(b"\n") and p.count(b'"') % 2 == 0 for p in pieces)
