@@ -35,17 +35,41 @@ def lengths(numbers: fills.Integers) -> fills.Integers:
     return np.where(numbers % 50 == 7, 200_000, numbers * 7919 % 6000) + 1
 
 
+def is_outside(numbers: fills.Integers) -> Any:
+    """Whether the file is kept outside of Salesforce: its size is 0, and it has no checksum."""
+    return numbers % 13 == 5
+
+
+def version_lengths(numbers: fills.Integers) -> fills.Integers:
+    """The sizes of ContentVersions, among them files of no bytes at all."""
+    return np.where(is_outside(numbers) | (numbers % 13 == 6), 0, lengths(numbers))
+
+
 def _length(batch: fills.Batch) -> Any:
     return pa.array(lengths(batch.numbers))
 
 
+def _version_length(batch: fills.Batch) -> Any:
+    return pa.array(version_lengths(batch.numbers))
+
+
 def _checksum(batch: fills.Batch) -> Any:
-    record_ids = batch.columns["Id"].to_pylist()
+    record_ids, sizes = batch.columns["Id"].to_pylist(), version_lengths(batch.numbers)
     sums = [
-        hashlib.md5(body(i, int(n)), usedforsecurity=False).hexdigest()
-        for i, n in zip(record_ids, lengths(batch.numbers), strict=True)
+        None if outside else hashlib.md5(body(i, int(n)), usedforsecurity=False).hexdigest()
+        for i, n, outside in zip(record_ids, sizes, is_outside(batch.numbers), strict=True)
     ]
     return pa.array(sums)
+
+
+def _location(batch: fills.Batch) -> Any:
+    return pa.array(np.where(is_outside(batch.numbers), "E", "S").tolist())
+
+
+def _url(batch: fills.Batch) -> Any:
+    urls = (f"https://files.example/{number}" for number in batch.numbers)
+    outside = is_outside(batch.numbers)
+    return pa.array([u if o else None for u, o in zip(urls, outside, strict=True)], pa.string())
 
 
 def _documents(batch: fills.Batch) -> int:
@@ -79,7 +103,7 @@ def _latest_version(batch: fills.Batch) -> Any:
 
 
 def _latest_length(batch: fills.Batch) -> Any:
-    return pa.array(lengths(_latest(batch)))
+    return pa.array(version_lengths(_latest(batch)))
 
 
 def _extension(column: int, *, of_latest: bool = False) -> fills.Fill:
@@ -129,8 +153,9 @@ def objects() -> list[ObjectDef]:
             "ContentVersion", VERSION_PREFIX, _id_of("ContentDocumentId", "ContentDocument", _version_document, is_detail=True, is_defaulted=True, children="ContentVersions"),
             Field("IsLatest", "boolean", is_nillable=False, fill=_is_latest, **given), Field("VersionNumber", "string", length=20, fill=_version_number, **given),
             f.text("Title", 255, fill=title, is_name=True), f.text("PathOnClient", 500, fill=fills.numbered("C:\\files\\", 5), is_nillable=False), f.area("ReasonForChange", 1000, nulls=0.8),
-            Field("ContentSize", "int", fill=_length, **given), Field("Checksum", "string", length=50, fill=_checksum, **given),
+            Field("ContentSize", "int", fill=_version_length, **given), Field("Checksum", "string", length=50, fill=_checksum, **given),
             f.text("FileType", 20, fill=_extension(1), **given), f.text("FileExtension", 40, fill=_extension(0), **given), f.base64("VersionData"),
+            Field("ContentLocation", "picklist", length=40, values=("S", "E", "L"), is_nillable=False, fill=_location, **given), f.text("ContentUrl", 1300, fill=_url),
             f.lookup("FirstPublishLocationId", "Account", "Case", "User", nulls=0.5), f.user_owner(), rows=240, is_deletable=False,
         ),
         ObjectDef(

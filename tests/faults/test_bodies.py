@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from sfnb import engine
+from sfnb.clock import FakeClock
 from sfnb.connection import Connection
 from sfnb.engine import backup
+from sfnb.errors import StoreError
+from sfnb.store.bodies.content import Contents
 from sfnb.store.bodies.listing import list_bodies, write_body
+from sfnb.store.verify import verify
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector
 
 FILES = ["Attachment", "ContentVersion"]
-COUNT = 26
+COUNT = 25
 """Bodies of a tiny demo org in these objects."""
 
 
@@ -39,28 +47,142 @@ def assert_all_held(org: RunningOrg, connection: Connection, snapshot: str) -> N
         assert len(true) == one.size
 
 
+def files_of(summary: dict[str, Any]) -> dict[str, int]:
+    return {k: summary["files"][k] for k in ("known", "fetched", "missing")}
+
+
 def test_a_body_is_fetched_once(
     fresh_org: Callable[..., RunningOrg], connected: Connector, tmp_path: Path
 ) -> None:
-    """All bodies are held after the first backup; the second one asks for none, since nothing changed."""
+    """
+    All bodies are held after the first backup; the next asks for none. Of a file that is kept
+    outside nobody asks, and one of no bytes is held without a call.
+    """
     org = fresh_org()
     mine = connected(org)
     summary = engine.run(mine, backup(objects=FILES))
     assert summary["state"] == "completed", summary
     listed = list(list_bodies(mine.snapshots[summary["snapshot"]]))
-    sizes = sum(one.size or 0 for one in listed)
-    assert {k: summary["files"][k] for k in ("known", "fetched", "bytes", "missing")} == {
-        "known": COUNT,
-        "fetched": COUNT,
-        "bytes": sizes,
-        "missing": 0,
-    }
+    asked = [one for one in listed if one.size]
+    assert len(asked) == COUNT - 1, "one file has no bytes"
+    assert files_of(summary) == {"known": COUNT, "fetched": COUNT - 1, "missing": 0}
+    assert summary["files"]["bytes"] == sum(one.size or 0 for one in listed)
+    assert bodies_asked(org) == COUNT - 1
     assert_all_held(org, mine, summary["snapshot"])
     mark = org.mark()
     again = engine.run(mine, backup(objects=FILES))
     assert bodies_asked(org, mark) == 0
-    assert again["files"]["known"] == COUNT and again["files"]["fetched"] == 0
+    assert files_of(again) == {"known": COUNT, "fetched": 0, "missing": 0}
     assert_all_held(org, mine, again["snapshot"])
-    one = next(b for b in listed if b.body.object_name == "Attachment")
+    one = asked[0]
     write_body(mine.snapshots["latest"], one.body.id, tmp_path / "out.bin")
     assert hashlib.sha256((tmp_path / "out.bin").read_bytes()).hexdigest() == one.sha256
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "html", "status": 200},
+        {"fault": "status503"},
+        {"fault": "half_body"},
+        {"fault": "rewrite", "replace": [["^.", "!"]]},
+        {"fault": "rewrite", "replace": [["$", "one byte more"]]},
+        {"fault": "error", "code": "NOT_FOUND", "status": 404, "message": "gone"},
+        {"fault": "redirect", "to": "https://strangers.example{target}"},
+    ],
+    ids=lambda fault: f"{fault['fault']}-{fault.get('status', '')}{fault.get('replace', '')}",
+)
+def test_what_is_not_the_file_is_never_taken_for_it(
+    fresh_org: Callable[..., RunningOrg], connected: Connector, fault: dict[str, Any]
+) -> None:
+    """A wrong body is missing, the job ends with errors, and the next backup fetches that one alone."""
+    org = fresh_org()
+    mine = connected(org, clock=FakeClock())
+    record_id = org.get("/services/data/v66.0/query?q=SELECT Id FROM ContentVersion LIMIT 1").json()
+    record_id = record_id["records"][0]["Id"]
+    org.fail(match=f"{record_id}/VersionData", **fault)
+    summary = engine.run(mine, backup(objects=FILES))
+    assert summary["state"] == "completed_with_errors", summary
+    assert files_of(summary) == {"known": COUNT, "fetched": COUNT - 2, "missing": 1}
+    listed = {b.body.id: b for b in list_bodies(mine.snapshots[summary["snapshot"]])}
+    assert listed[record_id].state == "missing" and listed[record_id].reason
+    assert sum(b.state == "missing" for b in listed.values()) == 1
+    org.control("faults", method="DELETE")
+    mark = org.mark()
+    again = engine.run(mine, backup(objects=FILES))
+    assert again["state"] == "completed" and bodies_asked(org, mark) == 1
+    assert_all_held(org, mine, again["snapshot"])
+
+
+def test_a_paused_list_goes_on_where_it_stopped(
+    fresh_org: Callable[..., RunningOrg], connected: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2, P4: bodies that came before a pause are not asked for again, whoever resumes the job."""
+    monkeypatch.setattr("sfnb.backup.bodies.reading.COMMIT_BODIES", 2)
+    org = fresh_org(max_calls=40)
+    mine = connected(org)
+    engine.set_limit(mine, 50)
+    summary = engine.run(mine, backup(objects=FILES), on_pause="exit")
+    assert summary["state"] == "paused" and bodies_asked(org) > 4
+    org.control("clock", {"advance_minutes": 25 * 60})
+    engine.set_limit(mine, 100)
+    summary = engine.resume(connected(org), summary["job_id"], on_pause="exit")
+    assert summary["state"] == "completed" and bodies_asked(org) == COUNT - 1
+    assert files_of(summary) == {"known": COUNT, "fetched": COUNT - 1, "missing": 0}
+    assert_all_held(org, mine, summary["snapshot"])
+
+
+def test_a_run_asks_for_no_more_bodies_than_its_budget(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """The budget of one backup is kept; the others are missing, and the next backup goes on."""
+    org = fresh_org()
+    mine = connected(org)
+    mine.settings = replace(mine.settings, file_calls=10)
+    summary = engine.run(mine, backup(objects=FILES))
+    assert summary["state"] == "completed_with_errors" and bodies_asked(org) == 10
+    assert files_of(summary) == {"known": COUNT, "fetched": 10, "missing": COUNT - 11}
+    mine.settings = replace(mine.settings, file_calls=100)
+    assert engine.run(mine, backup(objects=FILES))["state"] == "completed"
+    assert bodies_asked(org) == COUNT - 1
+
+
+def test_without_files_no_body_is_asked_for(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """`--no-files`: the snapshot says so, and no call goes to a body."""
+    org = fresh_org()
+    mine = connected(org)
+    summary = engine.run(mine, backup(objects=FILES, files=False))
+    assert summary["state"] == "completed" and bodies_asked(org) == 0
+    assert "--no-files" in mine.snapshots["latest"].manifest.notes[0]
+    assert {b.state for b in list_bodies(mine.snapshots["latest"])} == {"missing"}
+
+
+def test_verify_finds_what_happened_to_a_body_and_the_next_backup_heals_it(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """A body that is gone, cut or changed is damage; gone and cut ones are fetched again."""
+    org = fresh_org()
+    mine = connected(org)
+    engine.run(mine, backup(objects=FILES))
+    assert verify(mine.store) == []
+    root = Path(mine.store.root)
+    gone, cut, changed = [b for b in list_bodies(mine.snapshots["latest"]) if b.size][:3]
+    paths = {b.sha256: root / "bodies" / b.sha256[:2] / b.sha256 for b in (gone, cut, changed)}
+    paths[gone.sha256].unlink()
+    paths[cut.sha256].write_bytes(paths[cut.sha256].read_bytes()[:-1])
+    bytes_ = paths[changed.sha256].read_bytes()
+    paths[changed.sha256].write_bytes(bytes([bytes_[0] ^ 1]) + bytes_[1:])
+    found = {Path(f.path).name: f.kind for f in verify(mine.store)}
+    assert found == {gone.sha256: "missing", cut.sha256: "damaged", changed.sha256: "digest"}
+    states = {b.sha256: b.state for b in list_bodies(mine.snapshots["latest"])}
+    assert gone.sha256 not in states and list(states.values()).count("missing") == 1
+    with pytest.raises(StoreError, match="damaged"):
+        write_body(mine.snapshots["latest"], changed.body.id, root.parent / "out")
+    Contents(mine.store.files).set_aside(changed.sha256)  # what `sfnb verify` does with it
+    mark = org.mark()
+    engine.run(mine, backup(objects=FILES))
+    assert bodies_asked(org, mark) == 3
+    assert {f.kind for f in verify(mine.store)} == {"orphan"}
+    assert_all_held(org, mine, "latest")

@@ -26,12 +26,18 @@ from sfnb.store.files import (
 )
 
 FOLDER = "bodies"
+DAMAGED = f"{FOLDER}/damaged"
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
 
 def content_path(sha256: str) -> str:
     """Where a content is, from the org's folder."""
     return f"{FOLDER}/{sha256[:2]}/{sha256}"
+
+
+def is_content(path: str) -> bool:
+    """Whether a path from the org's folder is that of a content."""
+    return path == content_path(path.rpartition("/")[2])
 
 
 def sizes(files: Files) -> Iterator[tuple[str, int]]:
@@ -124,6 +130,13 @@ class Contents:
     def has(self, sha256: str) -> bool:
         """Whether the content is there. Cost: one look at the disk."""
         return self._files.has(content_path(sha256))
+
+    def set_aside(self, sha256: str) -> None:
+        """Move a content that is not what its name says out of the way, so that a backup heals it."""
+        with translated(f"move {self._files.uri(content_path(sha256))}"):
+            if self._files.local is not None:
+                make_folder(self._files.local / DAMAGED)
+            self._files.filesystem.move(content_path(sha256), f"{DAMAGED}/{sha256}")
 
     def write_to(self, sha256: str, target: Path) -> int:
         """

@@ -70,7 +70,8 @@ def listed_body(lookup: Lookup, body: Body) -> ListedBody | None:
     if body.is_outside or (entry is not None and entry.state == "outside"):
         return None
     if entry is None:
-        return ListedBody(body, body.size, "", "it was not fetched yet")
+        why = "it was not fetched yet, or its content is gone from the store"
+        return ListedBody(body, body.size, "", why)
     return ListedBody(body, entry.size, entry.sha256, entry.reason)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sfnb.store.tables import OrgStore
+from sfnb.store.verify.bodies import check_bodies
 from sfnb.store.verify.findings import DAMAGE, Expected, Finding, Kind
 from sfnb.store.verify.snapshots import SnapshotCheck
 from sfnb.store.verify.tables import Table, TableCheck
@@ -50,4 +51,5 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
                 message = f"rows of {name} belong to a snapshot whose folder is missing"
                 records = progress.rows + progress.deleted
                 findings.append(Finding("missing", message, snapshot, name, rows=records))
+    findings += check_bodies(files)
     return findings
