@@ -171,6 +171,30 @@ class ObjectSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class JobWarning:
+    """
+    What a person should know of a job although nothing failed.
+
+    Args:
+        code: for programs, such as ``partial_visibility``.
+        object_name: empty: the whole org.
+        message: a sentence, with what to do.
+    """
+
+    code: str
+    object_name: str
+    message: str
+
+    def as_json(self) -> dict[str, str | None]:
+        return {"code": self.code, "object": self.object_name or None, "message": self.message}
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> JobWarning:
+        """From its JSON."""
+        return cls(str(saved["code"]), str(saved["object"] or ""), str(saved["message"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """One pause of a job, and the reading that caused it. ``resumed_at`` is None while it lasts."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -14,6 +14,7 @@ from sfnb.errors import ObjectError, OrgUnavailable, TransientError
 from sfnb.model import ObjectInfo, ObjectSchema, Price
 from sfnb.org import describe
 from sfnb.org.client import OrgClient
+from sfnb.org.permissions import SEES_ALL, fetch_permissions, visibility_warnings
 from sfnb.org.transport import call_context
 
 T = TypeVar("T")
@@ -38,13 +39,14 @@ class Discovery:
     _infos: dict[str, ObjectInfo] | None = None
     _schemas: dict[str, ObjectSchema | ObjectError] = field(default_factory=dict)
     _counts: dict[str, int] | None = None
+    _permissions: Mapping[str, bool | None] | None = None
 
     def plan(self) -> tuple[Plan, dict[str, ObjectSchema]]:
         """
         The plan, and the schema of each object in it.
 
         Cost: one call for the list of objects (none if they are named), one for 25 describes, one
-            or more for sizes.
+            or more for sizes, one for the user's permissions.
 
         Raises:
             CallerError: an object was named that the org does not have.
@@ -59,7 +61,8 @@ class Discovery:
         counts = self._counts
         gone = ObjectError("it was not described")
         facts = [Facts(infos[n], self._schemas.get(n, gone), counts.get(n)) for n in names]
-        plan = plan_backup(facts, preparation_calls=self.calls)
+        warnings = visibility_warnings(self._may())
+        plan = plan_backup(facts, preparation_calls=self.calls, warnings=warnings)
         schemas = {
             n: s
             for n, s in self._schemas.items()
@@ -93,6 +96,16 @@ class Discovery:
             # They need View Setup and Configuration. Without them the first page of each object
             # tells its size.
             return {}
+
+    def _may(self) -> Mapping[str, bool | None]:
+        if self._permissions is None:
+            try:
+                self._permissions = self._ask(partial(fetch_permissions, self.org, SEES_ALL))
+            except OrgUnavailable:
+                raise
+            except (ObjectError, TransientError):
+                self._permissions = dict.fromkeys(SEES_ALL)
+        return self._permissions
 
     def _describe(self, names: Sequence[str]) -> None:
         missing = [name for name in names if name not in self._schemas]

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from math import ceil
 
 from sfnb.errors import CallerError, ObjectError
-from sfnb.model import Api, BudgetStatus, ObjectInfo, ObjectSchema, Price, ReaderName
+from sfnb.model import (
+    Api,
+    BudgetStatus,
+    JobWarning,
+    ObjectInfo,
+    ObjectSchema,
+    Price,
+    ReaderName,
+)
 from sfnb.org.arrow import readable_fields
 from sfnb.org.ids import is_api_name
 
@@ -124,12 +132,16 @@ class ObjectPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a backup will read and what it leaves out, with the reason."""
+    """
+    What a backup will read and what it leaves out, with the reason; ``warnings``: what its user may
+    not see.
+    """
 
     objects: Mapping[str, ObjectPlan]
     left_out: Mapping[str, str]
     failed: Mapping[str, str]
     preparation_calls: int
+    warnings: Sequence[JobWarning] = ()
 
     def price(self) -> Price:
         """The whole job in each budget's unit, preparation included."""
@@ -274,7 +286,9 @@ def _parent_queries(schema: ObjectSchema, lookup: str, counts: Mapping[str, int 
     return ceil(parents / (1 if schema.name in SINGLE_PARENT else PARENTS_PER_QUERY))
 
 
-def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
+def plan_backup(
+    facts: Iterable[Facts], *, preparation_calls: int, warnings: Sequence[JobWarning] = ()
+) -> Plan:
     """The plan of a full backup of these objects."""
     facts = list(facts)
     counts = {fact.info.name: fact.rows for fact in facts}
@@ -293,7 +307,7 @@ def plan_backup(facts: Iterable[Facts], *, preparation_calls: int) -> Plan:
             left_out[name] = "it has no Id, so its rows cannot be distinguished"
         else:
             objects[name] = plan_object(fact.schema, fact.rows, counts)
-    return Plan(objects, left_out, failed, preparation_calls)
+    return Plan(objects, left_out, failed, preparation_calls, tuple(warnings))
 
 
 def first_pause(price: Price, standing: Mapping[Api, BudgetStatus]) -> list[str]:

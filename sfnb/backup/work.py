@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,14 @@ from sfnb.backup.ending import abandon
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.plan import PARENT_FIELDS
 from sfnb.backup.scheduler import Scheduler
+from sfnb.backup.visibility import far_off
 from sfnb.backup.worker import Executor, ThreadExecutor, Worker
 from sfnb.errors import ObjectError, StoreError
 from sfnb.jobs import events
 from sfnb.jobs.away import is_away
+from sfnb.jobs.summary import job_warnings
 from sfnb.jobs.work import JobContext, Tick
-from sfnb.model import JobState, ObjectSchema, ObjectState, reader_of
+from sfnb.model import JobState, JobWarning, ObjectSchema, ObjectState, reader_of
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
 from sfnb.settings import FILE_CALLS
@@ -74,11 +76,28 @@ class BackupWork:
                 created_at=context.clock.now(),
                 objects={name: o.as_json() for name, o in plan.objects.items()},
                 left_out=dict(plan.left_out),
-                notes=() if job.options.get("files", True) else (NO_BODIES,),
+                notes=(
+                    *(() if job.options.get("files", True) else (NO_BODIES,)),
+                    *(warning.message for warning in plan.warnings),
+                ),
                 api_version=context.client.api_version,
             )
         )
         context.state.jobs.update(job.job_id, snapshot=snapshot)
+        self._warn(plan.warnings)
+
+    def _warn(self, warnings: Iterable[JobWarning]) -> None:
+        """Say and keep what is not known yet."""
+        context, known = self.context, job_warnings(self._job())
+        new = [one for one in warnings if one not in known]
+        for one in new:
+            context.tell(
+                events.JobWarned(
+                    context.job_id, context.clock.now(), one.code, one.object_name, one.message
+                )
+            )
+        kept = [one.as_json() for one in [*known, *new]]
+        context.state.jobs.add_outcome(context.job_id, warnings=kept)
 
     def _job(self) -> Job:
         return self.context.state.jobs.get(self.context.job_id)
@@ -201,6 +220,13 @@ class BackupWork:
         problems = {run.name: run.reason for run in runs if run.state is RunState.FAILED}
         notes = {run.name: run.message for run in runs if run.is_complete and run.message}
         left_out = {run.name: run.reason for run in runs if run.state is RunState.LEFT_OUT}
+        if job_warnings(job):  # it is not known to see all
+            rows = {
+                run.name: run.progress.rows + run.progress.deleted
+                for run in runs
+                if run.is_complete
+            }
+            self._warn(far_off({run.name: run.expected_rows for run in runs}, rows))
         for name, entry in jobs.objects(job.job_id).items():
             if name not in self._runs and entry.message:
                 problems[name] = entry.message  # not even described

@@ -20,6 +20,7 @@ from sfnb.cli.output import Unbroken, as_json_option, print_json, say
 from sfnb.cli.progress import progress_for
 from sfnb.engine import EXIT_CODES, RunOptions
 from sfnb.errors import CallerError, SfnbError
+from sfnb.jobs.summary import warning_lines
 
 if TYPE_CHECKING:
     from sfnb.jobs.loop import OnPause
@@ -157,6 +158,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     for name, entry in objects.items():
         if entry.get("message") and entry["state"] != "complete":
             say(f"  {name}: {entry['message']}")
+    for warning in warning_lines(summary):
+        say(f"  Warning: {warning}", colour="yellow")
     say(
         f"Job {summary['job_id']} {state.replace('_', ' ')}: {complete} of {len(objects)} objects, "
         f"{summary['rows']:,} rows, {summary['calls']['api']:,} calls; "

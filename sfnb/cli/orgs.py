@@ -225,7 +225,7 @@ def check(app: App, name: str, as_json: bool) -> int:
 
 
 def _check_json(report: CheckReport) -> dict[str, Any]:
-    from sfnb.org.check import PERMISSIONS
+    from sfnb.org.permissions import PERMISSIONS, visibility_warnings
 
     return {
         "name": report.name,
@@ -237,6 +237,7 @@ def _check_json(report: CheckReport) -> dict[str, Any]:
         "api_version": report.api_version,
         "permissions": {PERMISSIONS[key][0]: has for key, has in report.permissions.items()},
         "missing": report.missing,
+        "warnings": [one.as_json() for one in visibility_warnings(report.permissions)],
         "limits": {api: {"used": r.used, "max": r.maximum} for api, r in report.limits.items()},
         "clock_skew_s": report.clock_skew_s,
         "calls": report.calls,
@@ -245,7 +246,7 @@ def _check_json(report: CheckReport) -> dict[str, Any]:
 
 
 def _print_check(report: CheckReport) -> None:
-    from sfnb.org.check import PERMISSIONS
+    from sfnb.org.permissions import PERMISSIONS, visibility_warnings
 
     kind = " sandbox" if report.is_sandbox else ""
     edition = report.org_type or "edition unknown"
@@ -257,6 +258,8 @@ def _print_check(report: CheckReport) -> None:
         say(f"  {label:<30} {state}", colour="red" if has is False else None)
     for api, reading in report.limits.items():
         say(f"  {api:<30} {reading.used:,} of {reading.maximum:,} used in 24 hours")
+    for warning in visibility_warnings(report.permissions):
+        say(f"  Warning: {warning.message}", colour="yellow")
     for note in report.notes:
         say(f"  {note}")
     say(f"  (this check cost {report.calls} API calls)")

@@ -86,6 +86,7 @@ def plan_json(name: str, estimate: Estimate) -> dict[str, Any]:
             if budget.is_known
         },
         "pauses": estimate.pauses,
+        "warnings": [warning.as_json() for warning in made.warnings],
     }
 
 
@@ -111,6 +112,8 @@ def _print_objects(estimate: Estimate) -> None:
 
 def _print_verdict(name: str, estimate: Estimate) -> None:
     made, price = estimate.plan, estimate.plan.price()
+    for warning in made.warnings:
+        say(f"\nWarning: {warning.message}", colour="yellow")
     say(
         f"\n{name}: {len(made.objects)} objects, about {price['api']:,} API calls "
         f"({made.preparation_calls} of them spent on this plan), {price['bulk2']:,} Bulk API 2.0 "

@@ -11,17 +11,15 @@ from sfnb import engine
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.places import address
 from sfnb.dashboard.processes import Command
-from sfnb.engine import BackupRequest, Estimate
+from sfnb.engine import BackupRequest
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import JobState
 from sfnb.text import count, zoned_moment
+from sfnb.ui import planned
 from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen
 
 LOOK_S = 0.3
-
-SHOWN = 200
-"""Objects in the plan's table, the largest first."""
 
 
 class BackupForm(Screen):
@@ -37,7 +35,7 @@ class BackupForm(Screen):
         self._org = org
         self._command: Command | None = None
         self._known: set[str] = set()
-        self._estimate: tuple[str, str] = ("", "")
+        self._plan_html = ""
         self._is_planning = False
         self._says = ""
         self._timer = Timer(self._look, LOOK_S)
@@ -46,15 +44,13 @@ class BackupForm(Screen):
         return f"<backup of {self._org.name}>"
 
     def view(self) -> dict[str, Any]:
-        sentence, table = self._estimate
         return {
             "org": self._org.name,
             "last": _last_price(self._org),
             "is_starting": self._command is not None,
             "is_planning": self._is_planning,
             "says": self._says,
-            "plan": sentence,
-            "table": table,
+            "plan": self._plan_html,
         }
 
     def html(self) -> str:
@@ -76,15 +72,15 @@ class BackupForm(Screen):
     def _plan(self, request: BackupRequest) -> None:
         if self._is_planning:
             return
-        self._is_planning, self._estimate = True, ("", "")
+        self._is_planning, self._plan_html = True, ""
         threading.Thread(target=self._make_plan, args=(request,), daemon=True).start()
         self._timer.start()
 
     def _make_plan(self, request: BackupRequest) -> None:
         try:
-            self._estimate = _plan_html(engine.plan(self._org, request))
+            self._plan_html = planned.plan(self._org, request)._repr_html_()
         except (SfnbError, QuotaSignal) as err:
-            self._estimate = (f"A plan cannot be made now: {err} {_last_price(self._org)}", "")
+            self._plan_html = f"<p class='sfnb-problem'>{escape(str(err))}</p>"
         finally:
             self._is_planning = False
 
@@ -106,10 +102,10 @@ class BackupForm(Screen):
 
     def _look(self) -> None:
         """One beat while something is awaited: the plan, or the new job in the state database."""
-        before = (self._estimate, self._is_planning, self._command, self._says)
+        before = (self._plan_html, self._is_planning, self._command, self._says)
         if self._command is not None:
             self._look_for_job(self._command)
-        if before != (self._estimate, self._is_planning, self._command, self._says) or (
+        if before != (self._plan_html, self._is_planning, self._command, self._says) or (
             not self._is_planning
         ):
             self.show()
@@ -165,32 +161,3 @@ def _last_price(org: LocalOrg) -> str:
         f"The last complete backup, {zoned_moment(last.started_at)}, "
         f"needed {count(calls, 'API call')} for {count(last.rows, 'record')}."
     )
-
-
-def _plan_html(estimate: Estimate) -> tuple[str, str]:
-    """The plan: a sentence, and its table."""
-    plan = estimate.plan
-    price = plan.price()
-    rows = sum(o.expected_rows or 0 for o in plan.objects.values())
-    bulk = f" and {count(price['bulk2'], 'Bulk 2 job')}" if price["bulk2"] else ""
-    sentence = (
-        f"{count(len(plan.objects), 'object')}, about {count(rows, 'record')}: "
-        f"about {count(price['api'], 'API call')}{bulk}. "
-        + " ".join(estimate.pauses or ["It fits under the limit as usage stands now."])
-    )
-    ordered = sorted(plan.objects.values(), key=lambda o: (-(o.expected_rows or 0), o.name))
-    body = "".join(
-        f"<tr><th scope='row'>{escape(o.name)}</th><td>{count(o.expected_rows)}</td>"
-        f"<td>{o.calls:,.1f}</td></tr>"
-        for o in ordered[:SHOWN]
-    )
-    more = f"<p>and {len(ordered) - SHOWN:,} more</p>" if len(ordered) > SHOWN else ""
-    failed = "".join(
-        f"<p class='sfnb-problem'>{escape(name)}: {escape(why)}</p>"
-        for name, why in plan.failed.items()
-    )
-    table = (
-        f"{failed}<table><thead><tr><th>object</th><th>records</th><th>calls</th></tr></thead>"
-        f"<tbody>{body}</tbody></table>{more}"
-    )
-    return sentence, table

@@ -26,6 +26,10 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
             return f"failed: {event.message}"
         case events.ObjectLeftOut():
             return f"left out: {event.object_name}: {event.reason}"
+        case events.JobWarned():
+            return (
+                f"warning: {event.object_name + ': ' if event.object_name else ''}{event.message}"
+            )
         case events.JobPaused():
             when = f" Next check at {second(event.next_check_at)}." if event.next_check_at else ""
             return f"paused: {event.pause.reason}{when}"

@@ -65,6 +65,15 @@ class ObjectLeftOut(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class JobWarned(Event):
+    """Something a person should know although nothing failed; the fields of `JobWarning`."""
+
+    code: str
+    object_name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobPaused(Event):
     """
     The job stopped sending; the org is checked again at ``next_check_at`` (None: nobody waits).
@@ -148,6 +157,7 @@ KEPT: tuple[type[Event], ...] = (
     JobStateChanged,
     ObjectFailed,
     ObjectLeftOut,
+    JobWarned,
     JobPaused,
     QuotaChecked,
     JobResumed,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sfnb.jobs import states
 from sfnb.memory import State
+from sfnb.model import JobWarning
+from sfnb.state.jobs import Job
 
 
 def job_summary(state: State, job_id: str) -> dict[str, Any]:
@@ -57,6 +60,24 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
             for pause in state.jobs.pauses(job_id)
         ],
     }
+
+
+def job_warnings(job: Job) -> list[JobWarning]:
+    """What the job warned of."""
+    return [JobWarning.of(one) for one in job.outcome.get("warnings") or ()]
+
+
+SHOWN_WARNINGS = 10
+
+
+def warning_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The warnings of a summary for people: the first ten, then how many more."""
+    lines = [
+        f"{one['object']}: {one['message']}" if one["object"] else str(one["message"])
+        for one in summary.get("warnings") or ()
+    ]
+    more = len(lines) - SHOWN_WARNINGS
+    return lines[:SHOWN_WARNINGS] + ([f"and {more:,} more"] if more > 0 else [])
 
 
 def iso(moment_at: datetime | None) -> str | None:

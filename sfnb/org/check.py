@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote_plus
 
-from sfnb.errors import ObjectError, QuotaSignal, TransientError
+from sfnb.errors import ObjectError, QuotaSignal
 from sfnb.model import Api, Reading
-from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
+from sfnb.org.answers import text_of
 from sfnb.org.client import OrgClient
-from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
+from sfnb.org.composite import SubResponse
+from sfnb.org.permissions import PERMISSIONS, fetch_permissions, first_record, query
 from sfnb.org.secrets import clean
 from sfnb.org.transport import call_context
 
-PERMISSIONS: Mapping[str, tuple[str, str]] = {
-    "ApiEnabled": ("API Enabled", "nothing can be read"),
-    "ViewAllData": ("View All Data", "records of other users are left out"),
-    "QueryAllFiles": ("Query All Files", "files of other users are left out"),
-    "ViewSetup": (
-        "View Setup and Configuration",
-        "the org's limits and record counts cannot be read, so jobs pause",
-    ),
-}
-"""What a backup needs, by Salesforce's name of it: its label, and what happens without it."""
-
 MAX_CLOCK_SKEW_S = 60.0
-
-_MISSING_COLUMN = re.compile(r"No such column '(\w+)'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,53 +134,9 @@ def _limits(org: OrgClient) -> tuple[Mapping[Api, Reading], bool | None]:
 
 def _ask(org: OrgClient, notes: list[str]) -> tuple[Mapping[str, Any], dict[str, bool | None]]:
     """The organization's record and the permissions: both queries ride in one composite call."""
-    found: dict[str, bool | None] = dict.fromkeys(PERMISSIONS)
-    names = list(PERMISSIONS)
-    about: Mapping[str, Any] = {}
-    # A release may lack one of the columns; the refusal names it; the others are queried without
-    # it.
-    for _ in PERMISSIONS:
-        columns = ", ".join(f"Permissions{name}" for name in names)
-        asked = [_query(org, "user", f"SELECT {columns} FROM UserPermissionAccess LIMIT 1")]  # noqa: S608  our own names
-        if not about:
-            asked.append(
-                _query(
-                    org,
-                    "about",
-                    "SELECT Name, InstanceName, IsSandbox, OrganizationType FROM Organization",
-                )
-            )
-        answers = {part.reference: part for part in fetch_composite(org, asked)}
-        if "about" in answers:
-            about = _first_record(answers["about"], "the organization's record", notes)
-        refusal = answers["user"].refusal("the user's permissions")
-        if refusal is None:
-            record = _first_record(answers["user"], "the user's permissions", notes)
-            for name in names:
-                value = record.get(f"Permissions{name}")
-                found[name] = value if isinstance(value, bool) else None
-            return about, found
-        if isinstance(refusal, QuotaSignal | TransientError):
-            raise refusal
-        strange = _MISSING_COLUMN.search(str(refusal))
-        name = strange[1].removeprefix("Permissions") if strange else ""
-        if name not in names or len(names) == 1:
-            notes.append(f"The user's permissions cannot be asked: {refusal}")
-            return about, found
-        names.remove(name)
-    return about, found
-
-
-def _query(org: OrgClient, reference: str, soql: str) -> SubRequest:
-    return SubRequest(reference, org.data_path(f"query?q={quote_plus(soql)}"))
-
-
-def _first_record(part: SubResponse, what: str, notes: list[str]) -> Mapping[str, Any]:
-    refusal = part.refusal(what)
-    if isinstance(refusal, QuotaSignal | TransientError):
-        raise refusal
-    if refusal is not None:
-        notes.append(f"Not readable: {refusal}")
-        return {}
-    answer = mapping_of(json_of(part.body, what=what))
-    return next(iter(mappings_of(answer.get("records"))), {})
+    about: list[SubResponse] = []
+    soql = "SELECT Name, InstanceName, IsSandbox, OrganizationType FROM Organization"
+    permissions = fetch_permissions(
+        org, tuple(PERMISSIONS), notes, beside=[query(org, "about", soql)], answers=about
+    )
+    return first_record(about[0], "the organization's record", notes), permissions

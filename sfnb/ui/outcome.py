@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from sfnb.jobs import states
+from sfnb.jobs.summary import warning_lines
 from sfnb.model import JobState
 from sfnb.state.jobs import Job
 from sfnb.text import count, records, zoned_moment
@@ -77,7 +78,9 @@ class Outcome:
     def lines(self) -> list[str]:
         """The same for a terminal or a log."""
         error = [self.summary["error"]] if self.summary["error"] else []
-        return [self.sentence(), *error, *(f"  {n}: {why}" for n, why in self.attention().items())]
+        warnings = (f"Warning: {text}" for text in warning_lines(self.summary))
+        looks = (f"  {n}: {why}" for n, why in self.attention().items())
+        return [self.sentence(), *error, *warnings, *looks]
 
 
 def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
@@ -92,6 +95,9 @@ def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
     parts = [f"<p class='sfnb-strong'>{escape(outcome.sentence())}</p>"]
     if outcome.summary["error"]:
         parts.append(f"<p class='sfnb-problem'>{escape(outcome.summary['error'])}</p>")
+    parts += [
+        f"<p class='sfnb-problem'>{escape(text)}</p>" for text in warning_lines(outcome.summary)
+    ]
     if looks := outcome.attention():
         items = "".join(f"<li><b>{escape(n)}</b>: {escape(why)}</li>" for n, why in looks.items())
         parts.append(f"<p>Worth a look:</p><ul>{items}</ul>")

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from sfnb.jobs.summary import job_warnings
 from sfnb.memory import State
-from sfnb.model import APIS, Api
+from sfnb.model import APIS, Api, JobWarning
 from sfnb.quota.gate import Gate
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
 from sfnb.usage.store.values import Caller, EventRead, ReportRead, UserDay, minute_number
@@ -106,6 +107,7 @@ class OrgHistory:
         job_objects: API calls by object of the job that spent most in the report's time,
             ``largest_job``.
         user_days: from Salesforce's usage report; ``report_read``: how reading it went.
+        warnings: of the newest job.
         future_samples: how many samples lie after ``now``: a clock has gone back. They are left
             out.
     """
@@ -134,6 +136,7 @@ class OrgHistory:
     user_days: Sequence[UserDay] = ()
     report_read: ReportRead = field(default_factory=ReportRead)
     future_samples: int = 0
+    warnings: Sequence[JobWarning] = ()
 
     @property
     def start_hour(self) -> int:
@@ -207,7 +210,13 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         user_days=state.user_days.days(org_id, since.date()),
         report_read=state.user_days.last_read(org_id),
         future_samples=sum(1 for row in readings if row[1] > end),
+        warnings=_warnings(state, org_id),
     )
+
+
+def _warnings(state: State, org_id: str) -> list[JobWarning]:
+    jobs = state.jobs.find(org_id)
+    return job_warnings(jobs[-1]) if jobs else []
 
 
 def _present(state: State, org_id: str, now: datetime) -> dict[Api, tuple[int, int]]:

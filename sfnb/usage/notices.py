@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sfnb.model import APIS, Api, Price
+from sfnb.model import APIS, Api, JobWarning, Price
 from sfnb.quota import forecast
 from sfnb.quota.forecast import BudgetHistory
 from sfnb.quota.policy import UNITS
@@ -43,7 +43,7 @@ class Notice:
         code: for programs: ``use_high``, ``use_will_be_high``, ``job_will_pause``, ``job_paused``,
             ``app_doubled``; ``no_history``, ``one_reading``, ``max_changed``, ``max_zero``,
             ``over_max``, ``clock_back``, ``stale``, ``no_event_log``, ``difference``,
-            ``uncounted``, ``usage_report``, ``no_usage_report``.
+            ``uncounted``, ``usage_report``, ``no_usage_report``, and the codes of jobs' warnings.
         sentence: one line.
         detail: more, for those who ask; may be empty.
     """
@@ -84,6 +84,7 @@ def notices_of(  # noqa: PLR0917 - what a report knows
     found = [
         *_use(history, budgets, zone),
         *_paused(history, budgets, zone),
+        *_warned(history),
         *_next_job(history, next_job, zone),
         *_doubled(history, callers),
         *_knowledge(history, zone),
@@ -167,6 +168,19 @@ def _paused(
             f"The org had used {pause.used:,} of its {pause.maximum:,} {UNITS[api]} when the job "
             "paused.",
         )  # fmt: skip
+
+
+def _warned(history: OrgHistory) -> Iterable[Notice]:
+    """What the newest job warned of: one notice for each kind of warning."""
+    by_code: dict[str, list[JobWarning]] = {}
+    for warning in history.warnings:
+        by_code.setdefault(warning.code, []).append(warning)
+    for code, found in by_code.items():
+        detail = " ".join(
+            f"{one.object_name}: {one.message}" if one.object_name else one.message for one in found
+        )
+        first, _, rest = detail.partition(". ")
+        yield Notice("warning", code, None, f"The last backup: {first.rstrip('.')}.", rest)
 
 
 def _next_job(history: OrgHistory, next_job: NextJob | None, zone: tzinfo) -> Iterable[Notice]:

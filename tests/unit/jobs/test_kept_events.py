@@ -22,6 +22,7 @@ EVENTS = [
     events.JobStateChanged("j", AT, JobState.PAUSED, "why"),
     events.ObjectFailed("j", AT, "Account", "no access"),
     events.ObjectLeftOut("j", AT, "Vote", "wants a filter"),
+    events.JobWarned("j", AT, "partial_visibility", "", "The user lacks View All Data."),
     events.JobPaused("j", AT, PAUSE, 7_500, AT + timedelta(minutes=30)),
     events.JobPaused("j", AT, PAUSE, 7_500, None),
     events.QuotaChecked("j", AT, "api", 7_600, 15_000, 6_750, AT + timedelta(minutes=30)),

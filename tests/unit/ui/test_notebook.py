@@ -9,8 +9,8 @@ import pytest
 
 from sfnb import notebook
 from sfnb.errors import CallerError
-from sfnb.notebook.plan import LastRun, Planned
 from sfnb.ui.outcome import Outcome, outcome_html
+from sfnb.ui.planned import LastRun, Planned
 
 
 @pytest.mark.parametrize(

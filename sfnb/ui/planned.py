@@ -1,4 +1,4 @@
-"""A backup's plan as a notebook shows it, and what stands in for it where it cannot be made now."""
+"""A backup's plan as the screens show it, and what stands in for it where it cannot be made now."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from sfnb.engine import BackupRequest, Estimate
 from sfnb.errors import QuotaSignal, SfnbError, TransientError
 from sfnb.model import Price
 from sfnb.text import count, moment
+
+PROBLEM = " class='sfnb-problem'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Planned:
             f"{count(price['api'], 'API call')}, "
             f"{count(price['bulk2'], 'Bulk 2.0 job')}, {count(price['bulk2_mb'])} MB.",
             *(self.estimate.pauses or ["No pause expected as usage stands now."]),
+            *(f"Warning: {warning.message}" for warning in self.estimate.plan.warnings),
         ]
 
     @property
@@ -86,7 +89,10 @@ class Planned:
 
     def _repr_html_(self) -> str:
         first, *more = self.sentences
-        parts = [f"<p><b>{escape(first)}</b></p>", *(f"<p>{escape(text)}</p>" for text in more)]
+        parts = [f"<p class='sfnb-strong'><b>{escape(first)}</b></p>"]
+        parts += [
+            f"<p{PROBLEM if text.startswith('Warning') else ''}>{escape(text)}</p>" for text in more
+        ]
         if self.attention:
             rows = "".join(
                 f"<li><b>{escape(n)}</b>: {escape(why)}</li>" for n, why in self.attention.items()
