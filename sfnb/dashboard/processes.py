@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sfnb.errors import JobError
 from sfnb.private import private_file, private_folder
+
+KEPT_LOGS = 50
+"""Logs of commands that stay: what a job did is in the state database, a log tells why one did not begin."""
 
 
 class Command:
@@ -24,8 +28,9 @@ class Command:
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:
         try:
-            number = len(list(private_folder(folder).glob("*.log")))
-            self.log = private_file(folder / f"{number + 1:05}-{arguments[0]}.log")
+            kept = _tidied(private_folder(folder))
+            number = int(kept[-1].name[:5]) + 1 if kept else 1
+            self.log = private_file(folder / f"{number:05}-{arguments[0]}.log")
             with self.log.open("wb") as out:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and command
                     [sys.executable, "-m", "sfnb", *arguments],
@@ -48,6 +53,16 @@ class Command:
         """The sentence with which it ended, without the command's name before it."""
         text = self.log.read_text("utf-8", errors="replace").strip()
         return text.splitlines()[-1].removeprefix("sfnb: ") if text else ""
+
+
+def _tidied(folder: Path) -> list[Path]:
+    """The logs that are kept, oldest first: the newest `KEPT_LOGS`; the others are removed."""
+    logs = sorted(folder.glob("[0-9][0-9][0-9][0-9][0-9]-*.log"))
+    for old in logs[:-KEPT_LOGS]:
+        # Windows keeps a file that a running job still writes; it goes the next time.
+        with suppress(PermissionError):
+            old.unlink(missing_ok=True)
+    return logs[-KEPT_LOGS:]
 
 
 def _detached() -> dict[str, Any]:

@@ -70,6 +70,35 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "strip": {"opening": "Opening …"},
     "picture": {},
+    # The dashboard's own.
+    "page": {
+        "loading": "Loading …",
+        "report": "Download the report",
+        "lost": "The dashboard does not answer. If it was closed, start it again the way you did "
+        "before (“sfnb dashboard”); this page then continues. Jobs go on without it.",
+        "light": "Light",
+        "dark": "Dark",
+    },
+    "backup_form": {
+        "title": "New backup",
+        "all": "All objects",
+        "only": "Only these objects",
+        "except": "All objects except these",
+        "names": "Names of the objects",
+        "names_hint": "Account, Contact",
+        "start": "Start the backup",
+        "plan": "Show the plan",
+        "plan_hint": "Asks the org; costs a few API calls",
+        "starting": "Starting the backup …",
+        "planning": "Asking the org what there is to back up …",
+        "runs_on": "A backup runs in a process of its own: you may close this page. It pauses at "
+        "the limit, and resumes when usage falls.",
+    },
+    "usage": {
+        "read": "Read again",
+        "read_hint": "Asks the org; costs a few API calls",
+        "asking": "Asking the org …",
+    },
 }
 """By script, under the keys that it uses."""
 

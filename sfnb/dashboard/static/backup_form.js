@@ -1,4 +1,4 @@
-const CHOICES = [["all", "All objects"], ["only", "Only these objects"], ["except", "All objects except these"]];
+const CHOICES = [["all", word("all")], ["only", word("only")], ["except", word("except")]];
 
 const render = ({ model, el }) => {
   const root = part_root("backup", "group");
@@ -6,18 +6,18 @@ const render = ({ model, el }) => {
   const { ask, stop } = asker(model);
   const id = fresh_id();
   const last = h("p");
-  const names = h("input", { type: "text", className: "sfnb-reason", placeholder: "Account, Contact",
-    "aria-label": "Names of the objects", autocomplete: "off", spellcheck: false });
+  const names = h("input", { type: "text", className: "sfnb-reason", placeholder: word("names_hint"),
+    "aria-label": word("names"), autocomplete: "off", spellcheck: false });
   const radios = CHOICES.map(([value, label], number) => {
     const input = h("input", { type: "radio", name: id, value, checked: number === 0 });
     return { input, el: h("label", { className: "choice" }, input, ` ${label}`) };
   });
-  const start = h("button", { type: "button", className: "sfnb-primary" }, "Start the backup");
-  const plan = h("button", { type: "button", title: "Asks the org; costs a few API calls" }, "Show the plan");
+  const start = h("button", { type: "button", className: "sfnb-primary" }, word("start"));
+  const plan = h("button", { type: "button", title: word("plan_hint") }, word("plan"));
   const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
-  const sentence = h("p", { className: "sfnb-strong" });
-  const table = h("details", { hidden: true }, h("summary", {}, "Objects of the plan"), h("div", { className: "scroll" }));
+  const plan_shown = h("div", { className: "scroll" });
 
+  let shown = "";
   const choice = () => radios.find(({ input }) => input.checked).input.value;
   const draw = () => {
     const view = model.get("view");
@@ -25,15 +25,10 @@ const render = ({ model, el }) => {
     names.hidden = choice() === "all";
     start.disabled = view.is_starting;
     plan.disabled = view.is_planning;
-    say(sentence, view.plan);
-    table.hidden = !view.table;
-    if (table.lastElementChild.dataset.of !== view.plan) {
-      table.lastElementChild.dataset.of = view.plan;
-      table.lastElementChild.innerHTML = view.table;
-    }
+    if (shown !== view.plan) plan_shown.innerHTML = shown = view.plan;
     root.setAttribute("aria-busy", String(view.is_starting || view.is_planning));
-    if (view.is_starting) say(status, "Starting the backup …");
-    else if (view.is_planning) say(status, "Asking the org what there is to back up …");
+    if (view.is_starting) say(status, word("starting"));
+    else if (view.is_planning) say(status, word("planning"));
     else if (view.says) say(status, view.says);
     else if (status.textContent.endsWith("…")) say(status, "");
   };
@@ -46,13 +41,13 @@ const render = ({ model, el }) => {
   plan.addEventListener("click", tell("plan"));
   radios.forEach(({ input }) => input.addEventListener("change", () => { draw(); if (!names.hidden) names.focus(); }));
   model.on("change:view", draw);
-  root.setAttribute("aria-label", "New backup");
-  root.append(h("h3", {}, "New backup"), last, h("div", { className: "sfnb-row" }, ...radios.map((one) => one.el)), names,
-    h("div", { className: "sfnb-row" }, start, plan), status, sentence, table,
-    h("p", { className: "sfnb-quiet" }, "A backup runs in a process of its own: you may close this page. It pauses at the limit, and resumes when usage falls."));
+  root.setAttribute("aria-label", word("title"));
+  root.append(h("h3", {}, word("title")), last, h("div", { className: "sfnb-row" }, ...radios.map((one) => one.el)), names,
+    h("div", { className: "sfnb-row" }, start, plan), status, plan_shown,
+    h("p", { className: "sfnb-quiet" }, word("runs_on")));
   draw();
   el.append(root);
   return () => { stop(); stop_theme(); model.off("change:view", draw); };
 };
 
-export default { render };
+export default { render, keeps: true };

@@ -4,8 +4,11 @@ const RETRY_MS = 1500;
 const at = (id) => document.getElementById(id);
 const main = at("main");
 const fronts = new Map(); // name of a front end -> its module
-const parts = new Map(); // number of a part -> { slot, model, end }
+const parts = new Map(); // number of a part -> { number, slot, name, model, end }
 const slots = new Map(); // name of a slot that waits for its part's number -> element
+let order = []; // the place's own parts, in their order
+let folds = []; // its buttons that open parts in place
+let is_back = false; // the connection was lost and has come back
 let socket = null;
 let shown_path = "";
 
@@ -15,12 +18,12 @@ const front = (name) => {
 };
 
 const tell = (message) => {
-  if (!socket || socket.readyState !== WebSocket.OPEN) throw new Error("not connected");
+  if (!socket || socket.readyState !== WebSocket.OPEN) throw new Error("offline");
   socket.send(JSON.stringify(message));
 };
 
 // What a front end takes for its widget.
-const model_of = (number, view) => {
+const model_of = (part, view) => {
   const listeners = { "change:view": new Set(), "msg:custom": new Set() };
   const call = (name, ...values) => [...listeners[name]].forEach((listener) => listener(...values));
   let shown = view;
@@ -28,35 +31,35 @@ const model_of = (number, view) => {
     get: () => shown,
     on: (name, listener) => listeners[name].add(listener),
     off: (name, listener) => listeners[name].delete(listener),
-    send: (message) => tell({ part: number, message }),
+    send: (message) => tell({ part: part.number, message }),
     show: (news) => { shown = news; call("change:view"); },
     hear: (message) => call("msg:custom", message),
   };
 };
 
-const loading = () => h("div", { className: "loading", role: "status" }, "Loading …");
+const loading = () => h("div", { className: "loading", role: "status" }, word("loading"));
 const sentence = (text) => h("p", { className: "sentence", role: "alert" }, text);
 
-const slot_for = (number) => {
-  const slot = h("div", { className: "slot" }, loading());
-  parts.set(number, { slot, model: null, end: null });
-  return slot;
+const fresh_part = (number) => {
+  const part = { number, slot: h("div", { className: "slot" }, loading()), name: "", model: null, end: null };
+  parts.set(number, part);
+  return part;
 };
 
-const end_part = (number) => {
-  const part = parts.get(number);
-  if (!part) return;
-  parts.delete(number);
+const end_part = (part) => {
+  parts.delete(part.number);
   if (part.end) part.end();
   part.slot.remove();
 };
 
-const draw = async (number, name, view) => {
-  const part = parts.get(number);
-  if (!part) return;
-  part.model = model_of(number, view);
-  const { render } = await front(name);
-  if (parts.get(number) !== part) return;
+const draw = async (part, name, view) => {
+  const { render, keeps } = await front(name);
+  if (parts.get(part.number) !== part) return;
+  // What a person has typed and not sent yet stays when the connection was lost and has come back.
+  if (keeps && part.name === name) { part.model.show(view); return; }
+  if (part.end) part.end();
+  part.name = name;
+  part.model = model_of(part, view);
   part.slot.replaceChildren();
   part.end = render({ model: part.model, el: part.slot });
 };
@@ -65,31 +68,38 @@ const draw = async (number, name, view) => {
 const fold = ({ label, kind }, index) => {
   const place = h("div", { className: "fold", id: `fold-${index}`, hidden: true });
   const button = h("button", { type: "button", "aria-expanded": "false", "aria-controls": place.id }, label);
-  let number = null;
+  let part = null;
   const set = (open) => {
     button.setAttribute("aria-expanded", String(open));
     place.hidden = !open;
   };
   const close = () => {
-    if (number !== null) {
-      try { tell({ part: number, close: true }); } catch { /* the connection is gone, and the part with it */ }
-      end_part(number);
+    if (part !== null) {
+      try { tell({ part: part.number, close: true }); } catch { /* the connection is gone, and the part with it */ }
+      end_part(part);
     }
-    number = null;
+    part = null;
     place.replaceChildren();
     set(false);
+  };
+  // `taken` gets the number that the server gives the part.
+  const mount = (taken) => {
+    const name = `fold-${index}-${Date.now()}`;
+    slots.set(name, taken);
+    try { tell({ mount: kind, slot: name }); } catch { close(); }
+  };
+  const again = () => {
+    if (part !== null) mount((number) => { part.number = number; parts.set(number, part); });
   };
   button.addEventListener("click", () => {
     if (!place.hidden) { close(); return; }
     set(true);
     say(at("says"), "");
-    const name = `fold-${index}-${Date.now()}`;
-    slots.set(name, (given) => { number = given; place.replaceChildren(slot_for(given)); });
     place.replaceChildren(loading());
-    try { tell({ mount: kind, slot: name }); } catch { close(); }
+    mount((number) => { part = fresh_part(number); place.replaceChildren(part.slot); });
   });
   place.addEventListener("sfnb-close", (event) => { close(); button.focus(); say(at("says"), event.detail); });
-  return { button, place };
+  return { button, place, again };
 };
 
 const link = ({ title, name, path }, here) =>
@@ -107,21 +117,33 @@ const navigate = (place) => {
 };
 
 const put = ({ place, parts: numbers = [], problem = "" }) => {
-  [...parts.keys()].forEach(end_part);
-  slots.clear();
+  const is_same = is_back && place.path === shown_path && numbers.length === order.length && !problem;
+  is_back = false;
   navigate(place);
-  const folds = place.folds.map(fold);
+  if (is_same) { take_over(numbers); return; }
+  [...parts.values()].forEach(end_part);
+  slots.clear();
+  order = numbers.map(fresh_part);
+  folds = place.folds.map(fold);
   const heading = h("h1", { tabIndex: -1 }, place.title);
   main.replaceChildren(
     h("div", { className: "heading" }, heading, ...folds.map((one) => one.button),
-      place.report ? h("a", { href: place.report, download: "", className: "button" }, "Download the report") : null),
+      place.report ? h("a", { href: place.report, download: "", className: "button" }, word("report")) : null),
     h("p", { id: "says", className: "says", role: "status" }),
     ...folds.map((one) => one.place),
     ...(problem ? [sentence(problem)] : []),
-    ...numbers.map(slot_for));
+    ...order.map((part) => part.slot));
   // Who came by a link hears where they are; who has just loaded the page is left at its beginning.
   if (shown_path && shown_path !== place.path) heading.focus();
   shown_path = place.path;
+};
+
+// The server has made the parts of this place anew, under new numbers: what stands here goes on with them.
+const take_over = (numbers) => {
+  parts.clear();
+  slots.clear();
+  order.forEach((part, n) => { part.number = numbers[n]; parts.set(part.number, part); });
+  folds.forEach((one) => one.again());
 };
 
 const hear = (message) => {
@@ -135,7 +157,7 @@ const hear = (message) => {
   const part = parts.get(message.part);
   if (!part) return;
   if (message.problem) part.slot.replaceChildren(sentence(message.problem));
-  else if (message.script) draw(message.part, message.script, message.view);
+  else if (message.script) draw(part, message.script, message.view);
   else if (message.view && part.model) part.model.show(message.view);
   else if (message.message && message.message.go) go(message.message.go);
   else if (message.message && part.model) part.model.hear(message.message);
@@ -161,7 +183,8 @@ const connect = () => {
   socket.addEventListener("open", () => { at("lost").hidden = true; open(); });
   socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
   socket.addEventListener("close", () => {
-    say(at("lost"), "The dashboard does not answer. Start it again with “sfnb dashboard” if it was ended. Jobs go on without it.");
+    is_back = true;
+    say(at("lost"), word("lost"));
     at("lost").hidden = false;
     setTimeout(connect, RETRY_MS);
   });
@@ -185,7 +208,7 @@ const dress = () => {
   document.documentElement.dataset.theme = now;
   document.body.dataset.jpThemeLight = String(now === "light"); // what the parts watch
   at("theme").setAttribute("aria-pressed", String(now === "dark"));
-  say(at("theme"), now === "dark" ? "Light" : "Dark");
+  say(at("theme"), now === "dark" ? word("light") : word("dark"));
 };
 at("theme").addEventListener("click", () => {
   localStorage.setItem("sfnb-theme", theme() === "dark" ? "light" : "dark");

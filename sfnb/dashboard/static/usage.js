@@ -5,7 +5,7 @@ const plotly = () => {
   library = library || new Promise((resolve, reject) => {
     const script = h("script", { src: "/static/plotly.js" });
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => { library = null; reject(new Error("not loaded")); };
+    script.onerror = () => { library = null; reject(new Error("missing")); };
     document.head.append(script);
   });
   return library;
@@ -14,7 +14,7 @@ const plotly = () => {
 const render = ({ model, el }) => {
   const root = h("div", { className: "usage" });
   const { ask, stop } = asker(model);
-  const read = h("button", { type: "button", title: "Asks the org; costs a few API calls" }, "Read again");
+  const read = h("button", { type: "button", title: word("read_hint") }, word("read"));
   const asking = h("span", { className: "asking", role: "status" });
   read.addEventListener("click", () => ask({ kind: "read" }));
   let drawn = "";
@@ -38,7 +38,7 @@ const render = ({ model, el }) => {
   const take = () => {
     const view = model.get();
     read.disabled = view.is_asking;
-    say(asking, view.is_asking ? "Asking the org …" : "");
+    say(asking, view.is_asking ? word("asking") : "");
     if (view.html !== drawn) {
       drawn = view.html;
       // Charts that are still there are kept and redrawn: a new limit moves a line, nothing flickers.

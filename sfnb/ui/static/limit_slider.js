@@ -197,4 +197,4 @@ const render = ({ model, el }) => {
   return () => { stop(); stop_theme(); model.off("change:view", changed); };
 };
 
-export default { render };
+export default { render, keeps: true };

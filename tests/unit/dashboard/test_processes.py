@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sfnb.dashboard.processes import Command
+from sfnb.dashboard.processes import KEPT_LOGS, Command
 
 WAIT_S = 60
 
@@ -40,3 +40,17 @@ def test_the_last_words_say_why_it_did_not_start(
     assert command.exit_code == 2
     assert "gone" in command.last_words
     assert not command.last_words.startswith("sfnb:")
+
+
+def test_old_logs_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest logs stay, and a new one never takes the name of one that is there."""
+    monkeypatch.setenv("SFNB_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    for number in range(7, 7 + KEPT_LOGS + 5):
+        (folder / f"{number:05}-backup.log").touch()
+    command = Command(["jobs"], folder)
+    assert ended(command) == 0
+    names = sorted(path.name for path in folder.iterdir())
+    assert names[0] == "00012-backup.log" and len(names) == KEPT_LOGS + 1
+    assert command.log.name == f"{7 + KEPT_LOGS + 5:05}-jobs.log" == names[-1]
