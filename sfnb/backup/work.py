@@ -197,7 +197,7 @@ class BackupWork:
         context, now = self.context, self.context.clock.now()
         job_id, calls = context.job_id, self._calls.get(run.name, 0)
         context.state.jobs.set_object(
-            job_id, run.name, run.stored, run.progress.rows, calls, run.message
+            job_id, run.name, run.stored, run.progress.rows, calls, run.message, _found(run)
         )
         if run.state is RunState.FAILED:
             context.tell(events.ObjectFailed(job_id, now, run.name, run.reason))
@@ -232,6 +232,7 @@ class BackupWork:
                 problems[name] = entry.message  # not even described
         self.store.reopen(job.snapshot or "").seal(problems=problems | notes, left_out=left_out)
         jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
+        jobs.add_outcome(job.job_id, in_bin=sum(run.progress.deleted for run in runs))
         is_missing = False
         if self._bodies is not None:
             jobs.add_outcome(job.job_id, files=self._bodies.as_json())
@@ -241,6 +242,13 @@ class BackupWork:
     def abandon(self) -> str:
         """Seal the snapshot as partial, and abort the Bulk jobs that the org still works on."""
         return abandon(self.store, self._job(), lambda: self.context.client)
+
+
+def _found(run: ObjectRun) -> dict[str, Any]:
+    """What a job's JSON says of an object besides its state."""
+    if run.state is RunState.LEFT_OUT:
+        return {"left_out": True}
+    return {"our_count": run.progress.rows + run.progress.deleted}
 
 
 def object_run(

@@ -20,7 +20,8 @@ from sfnb.cli.output import Unbroken, as_json_option, print_json, say
 from sfnb.cli.progress import progress_for
 from sfnb.engine import EXIT_CODES, RunOptions
 from sfnb.errors import CallerError, SfnbError
-from sfnb.jobs.summary import warning_lines
+from sfnb.jobs.summary import counts_of, warning_lines
+from sfnb.text import count, records
 
 if TYPE_CHECKING:
     from sfnb.jobs.loop import OnPause
@@ -154,15 +155,16 @@ def _report(summary: dict[str, Any], *, as_json: bool) -> None:
 
 def _print_summary(summary: dict[str, Any]) -> None:
     objects, state = summary["objects"], summary["state"]
-    complete = sum(entry["state"] == "complete" for entry in objects.values())
+    counts = counts_of(summary)
     for name, entry in objects.items():
-        if entry.get("message") and entry["state"] != "complete":
+        if entry.get("message") and entry["state"] != "complete" and not entry.get("left_out"):
             say(f"  {name}: {entry['message']}")
     for warning in warning_lines(summary):
         say(f"  Warning: {warning}", colour="yellow")
     say(
-        f"Job {summary['job_id']} {state.replace('_', ' ')}: {complete} of {len(objects)} objects, "
-        f"{summary['rows']:,} rows, {summary['calls']['api']:,} calls; "
+        f"Job {summary['job_id']} {state.replace('_', ' ')}: {counts.complete:,} of "
+        f"{count(counts.objects, 'object')}, {records(counts.records, counts.in_bin)}, "
+        f"{count(summary['calls']['api'], 'API call')}; "
         f"snapshot {summary['snapshot']}.",
         colour=COLOURS.get(state, "yellow"),
     )

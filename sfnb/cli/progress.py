@@ -49,6 +49,8 @@ class Bars:
             case events.ObjectFailed():
                 # One that cannot even be described is in no plan; the outcome counts it all the same.
                 self._objects.add(event.object_name)
+            case events.ObjectLeftOut():
+                self._objects.discard(event.object_name)
             case events.ObjectProgress():
                 self._complete += event.state == ObjectState.COMPLETE
                 self._bar.update(event.rows - self._rows.get(event.object_name, 0))

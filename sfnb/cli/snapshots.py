@@ -16,6 +16,7 @@ from sfnb.errors import CallerError, StoreError
 from sfnb.model import JobState, ObjectState
 from sfnb.store.manifest import Manifest
 from sfnb.store.snapshots import LATEST
+from sfnb.text import records
 
 if TYPE_CHECKING:
     from sfnb.store.tables import OrgStore
@@ -152,6 +153,7 @@ def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) ->
         click.echo(_as_json(manifest.as_json()))
         return
     complete, planned = _counts(manifest)
+    in_bin = sum(entry.deleted for entry in manifest.objects.values())
     seal = (
         f"sealed {manifest.sealed_at:%Y-%m-%d %H:%M:%SZ}"
         if manifest.sealed_at
@@ -159,7 +161,8 @@ def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) ->
     )
     click.echo(f"{manifest.snapshot}  {manifest.org} ({manifest.org_id})  {manifest.state}, {seal}")
     click.echo(
-        f"{complete} of {planned} objects complete, {manifest.rows:,} rows, {megabytes(manifest.bytes)} MB"
+        f"{complete} of {planned} objects complete, {records(manifest.rows + in_bin, in_bin)}, "
+        f"{megabytes(manifest.bytes)} MB"
     )
     rows = [
         (
@@ -177,7 +180,7 @@ def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) ->
         )
         for object_name, entry in manifest.objects.items()
     ]
-    counts = ("ROWS", "DELETED", "ORG COUNT", "OUR COUNT", "PROOF")
+    counts = ("LIVE", "IN BIN", "ORG COUNT", "OUR COUNT", "PROOF")
     heads = ("OBJECT", "STATE", *counts, "PARTS", "MB", "WATERMARK", "MESSAGE")
     click.echo("\n" + aligned(heads, rows, right=(2, 3, 4, 5, 7, 8)))
     if manifest.left_out:

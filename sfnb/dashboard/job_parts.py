@@ -8,6 +8,7 @@ from sfnb import engine
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.places import address
 from sfnb.dashboard.processes import Command
+from sfnb.jobs import states
 from sfnb.jobs.summary import job_summary
 from sfnb.model import JobState
 from sfnb.state.jobs import Job
@@ -85,9 +86,11 @@ def _jobs_html(org: LocalOrg) -> str:
 
 def _row(org: LocalOrg, job: Job) -> str:
     link = escape(address(org.name, "backup", job.job_id))
+    shown = states.shown(job.state, is_held=job.is_held)
     return (
         f"<tr><td>{escape(zoned_moment(job.started_at))}</td>"
         f"<th scope='row'><a href='{link}'>{escape(job.kind)} {escape(job.job_id)}</a></th>"
-        f"<td><span class='sfnb-badge' data-state='{escape(str(job.state))}'>{BADGES[job.state]}"
-        f"</span></td><td>{count(job.rows)}</td><td>{escape(job.error or '')}</td></tr>"
+        f"<td><span class='sfnb-badge' data-state='{shown}'>{BADGES[shown]}"
+        f"</span></td><td>{count(job.rows + (job.outcome.get('in_bin') or 0))}</td>"
+        f"<td>{escape(job.error or '')}</td></tr>"
     )

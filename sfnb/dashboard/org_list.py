@@ -8,6 +8,7 @@ from html import escape
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.places import address
 from sfnb.errors import SfnbError
+from sfnb.jobs import states
 from sfnb.text import count, percent, zoned_moment
 from sfnb.ui.job_view import BADGES
 
@@ -65,9 +66,8 @@ def _lines(org: LocalOrg) -> list[str]:
         lines.append(f"No usage reading yet; jobs stop at {here.limit_percent} %.")
     if jobs:
         last = jobs[-1]
-        lines.append(
-            f"Last job: {last.kind}, {zoned_moment(last.started_at)}: {BADGES[last.state]}"
-        )
+        badge = BADGES[states.shown(last.state, is_held=last.is_held)]
+        lines.append(f"Last job: {last.kind}, {zoned_moment(last.started_at)}: {badge}")
     else:
         lines.append("No backup yet.")
     return lines

@@ -17,6 +17,9 @@ LOOK_S = 1.0
 RENEW_S = 60.0
 """The report is made anew after so long, or when a limit was changed or a job changed its state."""
 
+MOVED_S, BUSY = 5.0, 10
+"""Use that moved is shown after so many seconds, and after so many times what making the report takes."""
+
 DAYS = 7
 
 
@@ -28,7 +31,9 @@ class UsagePart(Screen):
     def __init__(self, org: LocalOrg) -> None:
         self._org = org
         self._made_s = float("-inf")
+        self._took_s = 0.0
         self._seen: object = None
+        self._seen_use: object = None
         self._shown: dict[str, Any] = {}
         self._make()
         self._timer = Timer(self._look, LOOK_S)
@@ -50,10 +55,16 @@ class UsagePart(Screen):
         return {"ok": True}
 
     def _look(self) -> None:
-        is_old = self._org.clock.monotonic() - self._made_s > RENEW_S
-        if is_old or self._state() != self._seen:
+        age_s = self._org.clock.monotonic() - self._made_s
+        # Use moves with each call of a running job; the report follows it within seconds, so that
+        # it and the slider in the same page say the same.
+        has_moved = age_s > max(MOVED_S, BUSY * self._took_s) and self._use() != self._seen_use
+        if age_s > RENEW_S or has_moved or self._state() != self._seen:
             self._make()
             self.show()
+
+    def _use(self) -> object:
+        return {api: budget.used for api, budget in self._org.budgets().items()}
 
     def _state(self) -> object:
         """What makes the report a different one: a limit, a job's state, what was asked of the org."""
@@ -66,8 +77,10 @@ class UsagePart(Screen):
         from sfnb.report.page import panel_html
 
         org = self._org
-        self._seen, self._made_s = self._state(), org.clock.monotonic()
+        self._seen, self._seen_use, began_s = self._state(), self._use(), org.clock.monotonic()
         self._shown = {**panel_html(review(org)), "org": org.name, "is_asking": org.is_asking}
+        self._made_s = org.clock.monotonic()
+        self._took_s = self._made_s - began_s
 
 
 def review(org: LocalOrg) -> Review:

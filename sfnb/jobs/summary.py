@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,6 +66,33 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
 def job_warnings(job: Job) -> list[JobWarning]:
     """What the job warned of."""
     return [JobWarning.of(one) for one in job.outcome.get("warnings") or ()]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """
+    A job's numbers as people read them, the same in every front end.
+
+    Args:
+        complete, objects: of the objects that can be queried; those left out are in neither.
+        records: all that are stored, those in the recycle bin included.
+        in_bin: how many of them are in the recycle bin.
+    """
+
+    complete: int
+    objects: int
+    records: int
+    in_bin: int
+
+
+def counts_of(summary: Mapping[str, Any]) -> Counts:
+    """The numbers of a summary."""
+    entries = [one for one in summary["objects"].values() if not one.get("left_out")]
+    rows = sum(one["rows"] for one in entries)
+    # Rows are live records; `our_count` has those in the recycle bin, too.
+    total = sum(max(one["rows"], one.get("our_count") or 0) for one in entries)
+    complete = sum(one["state"] == "complete" for one in entries)
+    return Counts(complete, len(entries), total, total - rows)
 
 
 SHOWN_WARNINGS = 10

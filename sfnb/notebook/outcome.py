@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sfnb.errors import SfnbError
 from sfnb.jobs import events
+from sfnb.jobs.summary import counts_of
+from sfnb.text import records
 from sfnb.ui.outcome import Outcome, outcome_html
 
 if TYPE_CHECKING:
@@ -44,18 +45,10 @@ def outcome_of(run: Run) -> Outcome:
     for kept in org.state.jobs.events(run.job_id):
         event = events.parse_payload(run.job_id, kept.at, kept.kind, kept.payload)
         planned = event if isinstance(event, events.JobPlanned) else planned
-    deleted = 0
-    if summary["snapshot"]:
-        try:
-            manifest = org.snapshots[summary["snapshot"]].manifest
-            deleted = sum(entry.deleted for entry in manifest.objects.values())
-        except SfnbError:
-            deleted = 0  # the snapshot was pruned meanwhile; the job's own numbers are good
     return Outcome(
         summary,
         expected=dict(planned.objects) if planned else {},
         left_out=dict(planned.left_out) if planned else {},
-        deleted=deleted,
     )
 
 
@@ -63,5 +56,9 @@ def record_outcome(summary: Mapping[str, Any]) -> None:
     """Keep the job's summary in the notebook, so that `sfnb run` ends with the job's exit code."""
     from IPython.display import display
 
-    text = f"{summary['state'].replace('_', ' ')}: {summary['rows']:,} rows, snapshot {summary['snapshot']}"
+    counts = counts_of(summary)
+    text = (
+        f"{summary['state'].replace('_', ' ')}: {records(counts.records, counts.in_bin)}, "
+        f"snapshot {summary['snapshot']}"
+    )
     display({OUTCOME_TYPE: dict(summary), "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]

@@ -373,7 +373,9 @@ def progress_of(
         shown = known.objects.get(entry.object_name)
         if entry.message and entry.state is not ObjectState.COMPLETE:
             if shown is None or shown.status not in ("failed", "left_out"):
-                found.append(events.ObjectFailed(job.job_id, at, entry.object_name, entry.message))
+                is_left_out = entry.outcome.get("left_out")
+                kind = events.ObjectLeftOut if is_left_out else events.ObjectFailed
+                found.append(kind(job.job_id, at, entry.object_name, entry.message))
             continue
         expected = shown.expected if shown else None
         states_by_status = {"complete": ObjectState.COMPLETE, "running": ObjectState.PARTIAL}
@@ -382,14 +384,16 @@ def progress_of(
             if shown
             else None
         )
-        if seen != (entry.state, entry.rows, entry.calls):
+        # Those in the recycle bin are counted, as in the events of a running job.
+        rows = max(entry.rows, entry.outcome.get("our_count") or 0)
+        if seen != (entry.state, rows, entry.calls):
             found.append(
                 events.ObjectProgress(
                     job.job_id,
                     at,
                     entry.object_name,
                     entry.state,
-                    entry.rows,
+                    rows,
                     expected,
                     entry.calls,
                 )

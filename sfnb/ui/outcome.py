@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from sfnb.jobs import states
-from sfnb.jobs.summary import warning_lines
+from sfnb.jobs.summary import counts_of, warning_lines
 from sfnb.model import JobState
 from sfnb.state.jobs import Job
 from sfnb.text import count, records, zoned_moment
@@ -31,14 +31,12 @@ class Outcome:
         summary: as `sfnb backup --json` prints it.
         expected: rows by object, as the org estimated them; None: it has no statistic.
         left_out: objects on which Salesforce allows no query, with the reason.
-        deleted: records in the recycle bin, among the rows.
         is_left: whether nobody waits in its pause, so that this is how it ended for now.
     """
 
     summary: Mapping[str, Any]
     expected: Mapping[str, int | None] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
-    deleted: int = 0
     is_left: bool = False
 
     @property
@@ -47,11 +45,10 @@ class Outcome:
 
     def sentence(self) -> str:
         """The job in one sentence."""
-        objects = self.summary["objects"]
-        complete = sum(entry["state"] == "complete" for entry in objects.values())
+        counts = counts_of(self.summary)
         return (
-            f"{BADGES[self.state]}: {complete:,} of {count(len(objects), 'object')}, "
-            f"{records(self.summary['rows'], self.deleted)}, "
+            f"{BADGES[self.state]}: {counts.complete:,} of {count(counts.objects, 'object')}, "
+            f"{records(counts.records, counts.in_bin)}, "
             f"{count(self.summary['calls']['api'], 'API call')}, "
             f"{'snapshot ' + self.summary['snapshot'] if self.summary['snapshot'] else 'no snapshot'}."
         )
@@ -62,6 +59,8 @@ class Outcome:
         """
         found = {}
         for name, entry in sorted(self.summary["objects"].items()):
+            if entry.get("left_out"):
+                continue
             if entry["state"] != "complete":
                 word = "failed" if entry["message"] else str(entry["state"])
                 found[name] = f"{word}: {entry['message'] or records(entry['rows'], 0) + ' so far'}"

@@ -110,7 +110,7 @@ def test_without_json_the_backup_speaks_in_plain_lines(home: CommandLine) -> Non
     """Not on a terminal, progress is a line for each step and the last line is the outcome."""
     done = home("backup", "x", "--objects", "Account", "--full", "--workers", 1)
     assert done.code == 0 and done.err == ""
-    assert "1 of 1 objects" in done.out.splitlines()[-1] and "\r" not in done.out
+    assert "1 of 1 object," in done.out.splitlines()[-1] and "\r" not in done.out
 
 
 def test_objects_may_be_named_in_any_case(home: CommandLine) -> None:

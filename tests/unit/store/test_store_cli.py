@@ -68,7 +68,7 @@ def test_show_prints_the_manifest(tmp_path: Path, store: OrgStore) -> None:
     writer.seal("complete", {"Contact": "no permission"}, {"Vote": "wants a filter"})
     text = run(tmp_path, "show", "demo", "latest").output
     assert "partial, sealed 2026-11-02" in text
-    assert "1 of 2 objects complete, 4 rows" in text
+    assert "1 of 2 objects complete, 5 records, 1 in the recycle bin" in text
     assert "no permission" in text
     assert "wants a filter" in text
     assert "Bodies of files are not in this snapshot." in text

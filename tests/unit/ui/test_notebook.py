@@ -64,8 +64,9 @@ def test_a_plan_that_cannot_be_made_says_why_and_what_it_estimates_from() -> Non
     assert "no completed backup to estimate from" in repr(Planned(None, "Away.", None))
 
 
-def entry(state: str, rows: int, message: str | None = None) -> dict[str, Any]:
-    return {"state": state, "rows": rows, "calls": 1, "message": message}
+def entry(state: str, rows: int, message: str | None = None, in_bin: int = 0) -> dict[str, Any]:
+    counted = {"our_count": rows + in_bin}
+    return {"state": state, "rows": rows, "calls": 1, "message": message} | counted
 
 
 def test_an_outcome_is_a_sentence_and_what_deserves_a_look() -> None:
@@ -76,13 +77,13 @@ def test_an_outcome_is_a_sentence_and_what_deserves_a_look() -> None:
             "job_id": "ab12", "state": "completed_with_errors", "rows": 84_841, "error": None,
             "calls": {"api": 1120}, "snapshot": "20261103T130509Z-1a2b3c",
             "objects": {
-                "Account": entry("complete", 83_000), "Case": entry("untouched", 0, message),
+                "Account": entry("complete", 82_061, in_bin=927), "Case": entry("untouched", 0, message),
                 "Lead": entry("complete", 1_841), "Task": entry("partial", 12),
+                "Tag": {**entry("untouched", 0, "nobody may query it"), "left_out": True},
             },
         },
         expected={"Account": 82_900, "Lead": 400},
         left_out={"Vote": "wants a filter"},
-        deleted=927,
     )  # fmt: skip
     assert (
         "2 of 4 objects, 84,841 records, 927 in the recycle bin, 1,120 API calls"
