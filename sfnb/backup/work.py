@@ -245,7 +245,7 @@ class BackupWork:
 
 
 def _found(run: ObjectRun) -> dict[str, Any]:
-    """What a job's JSON says of an object besides its state."""
+    """What a job's JSON also says of an object."""
     if run.state is RunState.LEFT_OUT:
         return {"left_out": True}
     return {"our_count": run.progress.rows + run.progress.deleted}
