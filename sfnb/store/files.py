@@ -211,17 +211,23 @@ class Files:
         return None if text is None else decode(text, self.uri(path))
 
     def names(self, path: str, *, folders: bool = False) -> list[str]:
-        """Names of the files (or folders) in a folder, sorted; none if the folder is not there."""
+        """
+        Names of the files (or folders) in a folder, sorted; none if the folder is not there.
+
+        Unfinished files are not among them.
+        """
         with translated(f"list {self.uri(path)}"):
             if self.local:
                 try:
                     with os.scandir(self.local / path) as entries:
-                        return sorted(e.name for e in entries if e.is_dir() == folders)
+                        found = [e.name for e in entries if e.is_dir() == folders]
                 except FileNotFoundError:
                     return []
-            wanted = pafs.FileType.Directory if folders else pafs.FileType.File
-            infos = self._fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-            return sorted(i.base_name for i in infos if i.type == wanted)
+            else:
+                wanted = pafs.FileType.Directory if folders else pafs.FileType.File
+                infos = self._fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+                found = [i.base_name for i in infos if i.type == wanted]
+            return sorted(name for name in found if not name.startswith(TEMPORARY))
 
     def walk(self, path: str) -> dict[str, int]:
         """Every file below a folder: its path from the root, and its size in bytes."""

@@ -63,6 +63,8 @@ def test_an_interrupt_leaves_orphans_and_no_damage(tmp_path: Path) -> None:
     killed = Path(store.root, "snapshots") / "20261102T100001Z-abcdef"
     killed.mkdir()
     (killed / ".tmp-abc-plan.json").write_bytes(b"{")
+    schemas = Path(store.root, "snapshots", writer.snapshot, "schema")
+    (schemas / ".tmp-abc-Contact.json").write_bytes((schemas / "Account.json").read_bytes())
     again = store.reopen(writer.snapshot)
     part = again.write_part("Account", [rows(0, 10)])
     assert part.path != lost.path
@@ -74,6 +76,7 @@ def test_an_interrupt_leaves_orphans_and_no_damage(tmp_path: Path) -> None:
         [
             Path(lost.path).name,
             ".tmp-abc-Account.parquet",
+            ".tmp-abc-Contact.json",
             ".tmp-abc-manifest.json",
             ".tmp-abc-plan.json",
         ]
