@@ -25,7 +25,8 @@ from sfnb_demo.data.results import QueryResult, run
 from sfnb_demo.data.schema import ObjectDef
 from sfnb_demo.data.schema_dates import SchemaDates
 from sfnb_demo.data.storage import Storage
-from sfnb_demo.data.writes import Writes, external_id_field
+from sfnb_demo.data.writing.incoming import Saved, WriteOptions
+from sfnb_demo.data.writing.saver import Saver, external_id_field
 from sfnb_demo.errors import ApiError
 from sfnb_demo.soql import tree
 from sfnb_demo.soql.columns import describe_columns
@@ -91,10 +92,10 @@ class Database:
         self.schema_dates = SchemaDates(self._now)
         self.late = LateCommits()
         self.recycle_bin = RecycleBin(self.catalog, self.storage)
-        self.writes = Writes(self.catalog, self.storage, self.recycle_bin, self._now)
+        self.admin_id = ids.make_id("005", ids.FIRST)
+        self.saver = Saver(self.catalog, self.storage, self.recycle_bin, self._now, self.admin_id)
         self.replication = Changes(self.storage, self._now, self.late.oldest)
         self._logs = EventLogs(self.storage, self.catalog.objects["EventLogFile"], clock)
-        self.admin_id = ids.make_id("005", ids.FIRST)
         self._hidden: dict[str, frozenset[tuple[str, str]]] = {}
         self._seen: dict[str, tuple[Mapping[str, ObjectDef], Catalog]] = {}
         self.organization = organization_of(self.storage)
@@ -260,7 +261,7 @@ class Database:
         obj = self._readable(name, user_id)
         if obj.name == "EventLogFile":
             self._logs.refresh(self.admin_id)
-        full = self.writes.alive(obj, record_id)
+        full = self.saver.alive(obj, record_id)
         for wanted in fields or ():
             if not obj.has(wanted):
                 raise ApiError(
@@ -287,7 +288,7 @@ class Database:
         obj = self._readable(name)
         key = external_id_field(obj, field)
         if key.type == "id":
-            return [self.writes.alive(obj, value)]
+            return [self.saver.alive(obj, value)]
         alive = ' AND NOT "IsDeleted"' if obj.has("IsDeleted") else ""
         sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE lower({quote(key.name)}) = lower(?){alive} ORDER BY "Id"'
         return [i for (i,) in self.storage.rows(sql, [value])]
@@ -304,7 +305,7 @@ class Database:
         found = obj.find(field)
         if found is None or found.type != "base64":
             raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
-        full = self.writes.alive(obj, record_id)
+        full = self.saver.alive(obj, record_id)
         if obj.name == "EventLogFile":
             log = self._logs.body(full)
             if log is None:
@@ -347,30 +348,76 @@ class Database:
 
     def insert(self, name: str, values: dict[str, Any], *, user_id: str | None = None) -> str:
         """Create a record and return its Id. Base64 fields take base64 text or bytes."""
-        self.changes += 1
-        seen = self._object(name, user_id)
-        return self.writes.insert(
-            self._object(seen.name), values, user_id=user_id or self.admin_id, seen=seen
-        )
+        (saved,) = self.insert_many(name, [values], self._options(user_id))
+        return _good(saved)
 
     def update(
         self, name: str, record_id: str, values: dict[str, Any], *, user_id: str | None = None
     ) -> None:
         """Change a live record."""
-        self.changes += 1
-        seen = self._object(name, user_id)
-        self.writes.update(
-            self._object(seen.name),
-            record_id,
-            values,
-            user_id=user_id or self.admin_id,
-            seen=seen,
-        )
+        (saved,) = self.update_many(name, [(record_id, values)], self._options(user_id))
+        _good(saved)
 
     def delete(self, name: str, record_id: str, *, user_id: str | None = None) -> None:
         """Put a record and its details into the recycle bin."""
+        (saved,) = self.delete_many(name, [record_id], self._options(user_id))
+        _good(saved)
+
+    def insert_many(
+        self, name: str, records: Sequence[dict[str, Any]], options: WriteOptions
+    ) -> list[Saved]:
+        """Create records; what became of each."""
         self.changes += 1
-        self.writes.delete(self._object(name, user_id), record_id, user_id=user_id or self.admin_id)
+        seen = self._object(name, options.user_id)
+        return self.saver.insert(self._object(seen.name), records, options, seen)
+
+    def update_many(
+        self, name: str, records: Sequence[tuple[str, dict[str, Any]]], options: WriteOptions
+    ) -> list[Saved]:
+        """Change records, each named by its Id."""
+        self.changes += 1
+        seen = self._object(name, options.user_id)
+        return self.saver.update(self._object(seen.name), records, options, seen)
+
+    def upsert_many(
+        self, name: str, key: str, records: Sequence[dict[str, Any]], options: WriteOptions
+    ) -> list[Saved]:
+        """
+        Change the records that have these values of an external id, create the others.
+
+        Raises:
+            ApiError: NOT_FOUND when ``key`` is no external id.
+        """
+        self.changes += 1
+        seen = self._object(name, options.user_id)
+        field = external_id_field(seen, key)
+        return self.saver.upsert(self._object(seen.name), field, records, options, seen)
+
+    def delete_many(
+        self,
+        name: str,
+        record_ids: Sequence[str],
+        options: WriteOptions,
+        *,
+        is_hard: bool = False,
+    ) -> list[Saved]:
+        """Delete records with their details: into the recycle bin, or for good."""
+        self.changes += 1
+        obj = self._object(self._object(name, options.user_id).name)
+        return self.saver.delete(obj, record_ids, options, is_hard=is_hard)
+
+    def undelete(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
+        """Bring records of any objects back from the recycle bin."""
+        self.changes += 1
+        return self.saver.undelete(record_ids, options)
+
+    def empty_bin(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
+        """Take records of any objects out of the recycle bin for good."""
+        self.changes += 1
+        return self.saver.empty_bin(record_ids, options)
+
+    def _options(self, user_id: str | None) -> WriteOptions:
+        return WriteOptions(user_id or self.admin_id)
 
     def commit_due(self) -> None:
         """Make visible what transactions wrote that end by now."""
@@ -444,6 +491,12 @@ class Database:
             rows_per_chunk=rows_per_chunk,
             is_sorted=float(version.removeprefix("v")) < 50,
         )
+
+
+def _good(saved: Saved) -> str:
+    if saved.errors:
+        raise saved.errors[0]
+    return saved.record_id
 
 
 def _path(version: str) -> str:

@@ -105,6 +105,15 @@ class Storage:
             self.rows(f"DELETE FROM {quote(obj.name)}")
             self.load(obj, [table])
 
+    def join(self, table: Any, sql: str) -> None:
+        """Run a statement that reads an Arrow table; ``{}`` stands for its name."""
+        name = f"_given_{threading.get_ident()}"
+        self.cursor.register(name, table)
+        try:
+            self.cursor.execute(sql.format(name))
+        finally:
+            self.cursor.unregister(name)
+
     def rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         return self.cursor.execute(sql, parameters or []).fetchall()
 

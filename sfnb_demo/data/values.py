@@ -10,7 +10,7 @@ from typing import Any
 
 from sfnb_demo.data import ids
 from sfnb_demo.data.fields import label_of
-from sfnb_demo.data.schema import COMPOUND_TYPES, ID_TYPES, NUMBER_TYPES, Field, ObjectDef
+from sfnb_demo.data.schema import ID_TYPES, NUMBER_TYPES, Field
 from sfnb_demo.errors import ApiError
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
@@ -106,57 +106,3 @@ def _unreadable(kind: str, value: Any) -> ApiError:
         "at [line:1, column:2]"
     )
     return ApiError("JSON_PARSER_ERROR", message)
-
-
-def check_names(obj: ObjectDef, values: dict[str, Any], *, is_new: bool) -> dict[Field, Any]:
-    """
-    The fields that a caller sets.
-
-    Raises:
-        ApiError: INVALID_FIELD for an unknown one, INVALID_FIELD_FOR_INSERT_UPDATE for one that
-            cannot be set.
-    """
-    found: dict[Field, Any] = {}
-    closed = []
-    for name, value in values.items():
-        if name.lower() == "attributes":
-            continue
-        field = obj.find(name)
-        if field is None:
-            raise ApiError(
-                "INVALID_FIELD", f"No such column '{name}' on sobject of type {obj.name}"
-            )
-        is_open = field.is_createable if is_new else field.is_updateable
-        if not is_open or field.is_calculated or field.type in COMPOUND_TYPES:
-            closed.append(field.name)
-        found[field] = value
-    if closed:
-        message = (
-            f"Unable to create/update fields: {', '.join(closed)}. Please check the security settings of this field "
-            "and verify that it is read/write for your profile or permission set."
-        )
-        raise ApiError("INVALID_FIELD_FOR_INSERT_UPDATE", message, fields=closed)
-    return found
-
-
-def check_required(obj: ObjectDef, given: dict[Field, Any]) -> None:
-    """
-    Raises:
-        ApiError: REQUIRED_FIELD_MISSING, naming all of them.
-    """
-    missing = [
-        f.name
-        for f in obj.fields
-        if not f.is_nillable
-        and f.is_createable
-        and not f.is_defaulted
-        and not f.is_calculated
-        and f.type != "boolean"
-        and given.get(f) in (None, "")
-    ]
-    if missing:
-        raise ApiError(
-            "REQUIRED_FIELD_MISSING",
-            f"Required fields are missing: [{', '.join(missing)}]",
-            fields=missing,
-        )

@@ -33,7 +33,7 @@ def make(database: Database, obj: ObjectDef, rows: int, stamp: datetime) -> Any:
     """
     if is_special(obj) or not obj.is_queryable:
         raise ValueError(f"rows of {obj.name} cannot be made so; create them by the REST API")
-    first = database.writes.reserve(obj, rows) - obj.id_start
+    first = database.saver.storing.reserve(obj, rows) - obj.id_start
     rng = np.random.default_rng([first, rows])
     start = stamp.replace(hour=0, minute=0, second=0)
     batch = fills.Batch(obj, first, rows, rng, start, database.rows, database.catalog.objects)
@@ -42,7 +42,7 @@ def make(database: Database, obj: ObjectDef, rows: int, stamp: datetime) -> Any:
         "IsDeleted": False,
         "CreatedDate": stamp,
         "CreatedById": database.admin_id,
-        **database.writes.touched(obj, database.admin_id, stamp),
+        **database.saver.storing.touched(obj, database.admin_id, stamp),
     }
     for field in obj.stored:
         kind = arrow_type(field)

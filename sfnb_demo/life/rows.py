@@ -150,7 +150,7 @@ class RowLife:
 
         def write(stamp: datetime) -> None:
             living = self._ids(obj, f'"Id" {AMONG} AND {_alive(obj)}', [ids])
-            stamps = self._database.writes.stamps(self._database.admin_id, stamp)
+            stamps = self._database.saver.storing.stamps(self._database.admin_id, stamp)
             self._database.recycle_bin.bury(obj, living, stamps)
             self._roll_up(obj, stamp)
 
@@ -161,7 +161,7 @@ class RowLife:
         ids = self._chosen(obj, given, f'"IsDeleted" AND "Id" NOT IN ({went})')
 
         def write(stamp: datetime) -> None:
-            stamps = self._database.writes.stamps(self._database.admin_id, stamp)
+            stamps = self._database.saver.storing.stamps(self._database.admin_id, stamp)
             self._database.recycle_bin.bring_back(obj, ids, stamps)
             self._roll_up(obj, stamp)
 
@@ -270,7 +270,7 @@ class RowLife:
         return "NULL" if value is None else f"CAST({literal(str(value))} AS {field.column_type})"
 
     def _stamps(self, obj: ObjectDef, stamp: datetime) -> list[tuple[str, str]]:
-        touched = self._database.writes.touched(obj, self._database.admin_id, stamp)
+        touched = self._database.saver.storing.touched(obj, self._database.admin_id, stamp)
         return [
             (n, literal(v) if isinstance(v, str) else f"TIMESTAMP '{v}'")
             for n, v in touched.items()

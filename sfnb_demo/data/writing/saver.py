@@ -1,0 +1,394 @@
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values are parameters
+"""FACE of writing: records created, changed, deleted and brought back, a batch at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sfnb_demo.data import ids
+from sfnb_demo.data.catalog import Catalog
+from sfnb_demo.data.fields import label_of
+from sfnb_demo.data.recycle_bin import AMONG, RecycleBin
+from sfnb_demo.data.schema import Field, ObjectDef
+from sfnb_demo.data.storage import Storage
+from sfnb_demo.data.writing import standard_objects
+from sfnb_demo.data.writing.files import Files
+from sfnb_demo.data.writing.hindrances import TRIGGER_ROWS, Hindrances
+from sfnb_demo.data.writing.incoming import Batch, Incoming, Saved, WriteOptions, good
+from sfnb_demo.data.writing.intake import AUDIT_FIELDS, Intake
+from sfnb_demo.data.writing.references import References
+from sfnb_demo.data.writing.rules import Rules
+from sfnb_demo.data.writing.storing import Storing
+from sfnb_demo.data.writing.unique import check_unique
+from sfnb_demo.errors import ApiError
+from sfnb_demo.soql.names import quote
+
+NOT_FOUND = "The requested resource does not exist"
+ROLLED_BACK = "Record rolled back because not all records were valid and the request was using AllOrNone header"
+Values = dict[str, Any]
+
+
+class _Undo(Exception):
+    """One record of an all-or-none batch was refused."""
+
+
+class Saver:
+    """
+    Writes records. Every write sets SystemModstamp to the clock's time, to the second.
+
+    Safe for threads: one batch at a time, and readers see all of it or nothing.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        storage: Storage,
+        recycle_bin: RecycleBin,
+        clock: Callable[[], datetime],
+        admin_id: str,
+    ) -> None:
+        self._catalog = catalog
+        self._storage = storage
+        self._bin = recycle_bin
+        self.storing = Storing(catalog, storage, clock, admin_id)
+        self.intake = Intake()
+        self.rules = Rules(storage)
+        self.hindrances = Hindrances()
+        self._references = References(catalog, storage)
+        self._files = Files(catalog, storage, self.storing.new_row, self.storing.touch)
+
+    # --- batches ----------------------------------------------------------------------------------
+
+    def insert(
+        self,
+        obj: ObjectDef,
+        records: Sequence[Values],
+        options: WriteOptions,
+        seen: ObjectDef | None = None,
+    ) -> list[Saved]:
+        """
+        Create records.
+
+        Args:
+            records: as they were sent, by field name.
+            seen: the object as this user sees it.
+
+        Returns:
+            What became of each, in the same order.
+        """
+        batch = [Incoming(dict(values), is_new=True) for values in records]
+        return self._save(obj, batch, options, seen or obj)
+
+    def update(
+        self,
+        obj: ObjectDef,
+        records: Sequence[tuple[str, Values]],
+        options: WriteOptions,
+        seen: ObjectDef | None = None,
+    ) -> list[Saved]:
+        """Change living records, each named by its Id."""
+        batch = [Incoming(dict(values), record_id) for record_id, values in records]
+        return self._save(obj, batch, options, seen or obj)
+
+    def upsert(
+        self,
+        obj: ObjectDef,
+        key: Field,
+        records: Sequence[Values],
+        options: WriteOptions,
+        seen: ObjectDef | None = None,
+    ) -> list[Saved]:
+        """Change the records that have these values of an external id, create the others."""
+        options = WriteOptions(
+            options.user_id,
+            True,
+            options.allows_duplicates,
+            options.has_assignment,
+            options.all_or_none,
+        )
+        batch = self._matched(obj, key, records)
+        return self._save(obj, batch, options, seen or obj)
+
+    def delete(
+        self,
+        obj: ObjectDef,
+        record_ids: Sequence[str],
+        options: WriteOptions,
+        *,
+        is_hard: bool = False,
+    ) -> list[Saved]:
+        """
+        Put records and their details into the recycle bin; those of objects without one, and all
+        with ``is_hard``, are gone.
+        """
+        batch = [Incoming({}, record_id) for record_id in record_ids]
+
+        def write() -> None:
+            self._check_open(obj, batch, "delete")
+            self._find(obj, batch)
+            if obj.name == "OrderItem":
+                standard_objects.check_standard(self._storage, obj, batch)
+            self.hindrances.check(obj, batch)
+            found = [i.record_id for i in good(batch)]
+            if is_hard:
+                self._bin.remove(obj, found, self.storing.now())
+            else:
+                self._bin.bury(obj, found, self.storing.stamps(options.user_id))
+            self.storing.roll_up(obj, batch)
+
+        return self._in_one(batch, options, write)
+
+    def undelete(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
+        """Bring records back from the recycle bin, with the details that went with them."""
+        batch = [Incoming({}, ids.normal(i) or i) for i in record_ids]
+
+        def write() -> None:
+            by_object: dict[str, list[Incoming]] = defaultdict(list)
+            for incoming in batch:
+                obj = self.object_of(incoming.record_id)
+                if obj is None or not obj.has_bin or not obj.is_deletable:
+                    incoming.refuse("INVALID_ID_FIELD", f"bad id {incoming.record_id}", "Id")
+                else:
+                    by_object[obj.name].append(incoming)
+            for name, records in by_object.items():
+                self._bring_back(self._catalog.objects[name], records, options)
+
+        return self._in_one(batch, options, write)
+
+    def empty_bin(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
+        """Take records out of the recycle bin for good."""
+        batch = [Incoming({}, ids.normal(i) or i) for i in record_ids]
+
+        def write() -> None:
+            for incoming in batch:
+                obj = self.object_of(incoming.record_id)
+                try:
+                    if obj is None:
+                        raise ApiError("INVALID_ID_FIELD", f"bad id {incoming.record_id}")
+                    self._bin.check_can_return(obj, incoming.record_id)
+                    self._bin.remove(obj, [incoming.record_id], self.storing.now())
+                except ApiError as err:
+                    incoming.errors.append(
+                        ApiError("INVALID_ID_FIELD", "Entity is not in the recycle bin")
+                        if err.code == "UNDELETE_FAILED"
+                        else err
+                    )
+
+        return self._in_one(batch, options, write)
+
+    # --- one record -------------------------------------------------------------------------------
+
+    def alive(self, obj: ObjectDef, record_id: str) -> str:
+        """
+        The full id of a record that exists and is not deleted.
+
+        Raises:
+            ApiError: MALFORMED_ID, NOT_FOUND or ENTITY_IS_DELETED.
+        """
+        incoming = Incoming({}, record_id)
+        self._find(obj, [incoming])
+        if incoming.errors:
+            raise incoming.errors[0]
+        return incoming.record_id
+
+    def object_of(self, record_id: str) -> ObjectDef | None:
+        """The object that has a row of this Id; several may share the prefix."""
+        found = self._catalog.by_prefix(record_id)
+        for obj in found:
+            sql = f'SELECT 1 FROM {quote(obj.name)} WHERE "Id" = ?'
+            if obj.is_queryable and self._storage.rows(sql, [record_id]):
+                return obj
+        return found[0] if found else None
+
+    # --- the steps of a batch; the caller holds the lock -----------------------------------------
+
+    def _save(
+        self, obj: ObjectDef, batch: list[Incoming], options: WriteOptions, seen: ObjectDef
+    ) -> list[Saved]:
+        def write() -> None:
+            self._check_open(obj, batch, "create" if all(i.is_new for i in batch) else "update")
+            for incoming in good(batch):
+                self.intake.read(seen, incoming, options)
+            self._find(obj, [i for i in good(batch) if not i.is_new])
+            self._references.resolve(batch)
+            self._references.check(obj, batch)
+            self.rules.before(obj, batch, options)
+            check_unique(self._storage, obj, batch)
+            standard_objects.check_standard(self._storage, obj, batch)
+            self.hindrances.check(obj, batch)
+            self.rules.assign(obj, batch, options)
+            self._store(obj, list(good(batch)), options)
+            self._follow_up(obj, batch, options)
+
+        return self._in_one(batch, options, write)
+
+    def _in_one(
+        self, batch: Batch, options: WriteOptions, write: Callable[[], None]
+    ) -> list[Saved]:
+        """Do it in one transaction; all or none of it where the caller wants that."""
+        try:
+            with self._storage.writing():
+                write()
+                if options.all_or_none and any(i.errors for i in batch):
+                    raise _Undo
+        except _Undo:
+            for incoming in good(batch):
+                incoming.refuse("ALL_OR_NONE_OPERATION_ROLLED_BACK", ROLLED_BACK)
+        return [Saved(i.record_id, i.is_new and not i.errors, tuple(i.errors)) for i in batch]
+
+    def _check_open(self, obj: ObjectDef, batch: Batch, verb: str) -> None:
+        if not obj.is_writable or (verb == "delete" and not obj.is_deletable):
+            for incoming in batch:
+                incoming.refuse(
+                    "INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support {verb}"
+                )
+
+    def _matched(self, obj: ObjectDef, key: Field, records: Sequence[Values]) -> list[Incoming]:
+        """Each record with the Id of the one that has its key; one without a match is new."""
+        found: dict[str, list[str]] = defaultdict(list)
+        named = [_taken(values, key.name) for values in records]
+        texts = [str(value).lower() for value, _ in named]
+        alive = ' AND NOT "IsDeleted"' if obj.has("IsDeleted") else ""
+        column = f"lower({quote(key.name)})"
+        sql = f'SELECT {column}, "Id" FROM {quote(obj.name)} WHERE {column} {AMONG}{alive} ORDER BY "Id"'
+        for value, record_id in self._storage.rows(sql, [texts]):
+            found[value].append(record_id)
+        batch, earlier = [], dict[str, int]()
+        for place, ((value, rest), text) in enumerate(zip(named, texts, strict=True)):
+            matches = found[text] if value not in (None, "") else []
+            is_id = key.type == "id"
+            incoming = Incoming(rest, matches[0] if matches else "", is_new=not matches)
+            if value in (None, "") and not is_id:
+                incoming.refuse("MISSING_ARGUMENT", f"{key.name} not specified", key.name)
+            elif is_id and value not in (None, "") and not matches:
+                incoming.refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "Id")
+            elif len(matches) > 1:
+                said = f"{key.name}: more than one record found for external id field: {matches}"
+                incoming.refuse("DUPLICATE_EXTERNAL_ID", said)
+            elif value not in (None, "") and earlier.get(text) == place // TRIGGER_ROWS:
+                incoming.refuse(
+                    "DUPLICATE_VALUE", f"Duplicate external id specified: {value}", key.name
+                )
+            if incoming.is_new and not is_id:
+                incoming.values[key.name] = value
+            earlier[text] = place // TRIGGER_ROWS
+            batch.append(incoming)
+        return batch
+
+    def _find(self, obj: ObjectDef, batch: Batch) -> None:
+        """Put the full Id and the old row into each record; refuse what is not there or deleted."""
+        for incoming in good(batch):
+            full = ids.normal(incoming.record_id)
+            if full is None or (obj.prefix is not None and full[:3] != obj.prefix):
+                said = f"{label_of(obj.name)} ID: id value of incorrect type: {incoming.record_id}"
+                incoming.refuse("MALFORMED_ID", said, "Id")
+            else:
+                incoming.record_id = full
+        wanted = [i.record_id for i in good(batch)]
+        if not wanted:
+            return
+        columns = ", ".join(quote(f.name) for f in obj.stored)
+        sql = f'SELECT {columns} FROM {quote(obj.name)} WHERE "Id" {AMONG}'
+        rows = {row["Id"]: row for row in self._storage.arrow(sql, [wanted]).to_pylist()}
+        places: dict[str, int] = {}
+        for place, incoming in enumerate(batch):
+            if incoming.errors:
+                continue
+            old = rows.get(incoming.record_id)
+            if old is None:
+                incoming.refuse("NOT_FOUND", NOT_FOUND, status=404)
+            elif old.get("IsDeleted"):
+                incoming.refuse("ENTITY_IS_DELETED", "entity is deleted", status=404)
+            elif places.get(incoming.record_id) == place // TRIGGER_ROWS:
+                incoming.refuse(
+                    "DUPLICATE_VALUE", f"duplicate id specified: {incoming.record_id}", "Id"
+                )
+            else:
+                incoming.old = old
+                places[incoming.record_id] = place // TRIGGER_ROWS
+
+    def _store(self, obj: ObjectDef, records: list[Incoming], options: WriteOptions) -> None:
+        new = [i for i in records if i.is_new]
+        first = self.storing.reserve(obj, len(new)) if new else 0
+        for number, incoming in enumerate(new):
+            incoming.record_id = ids.make_id(obj.prefix or "000", first + number)
+            audit = {n: v for n, v in incoming.row.items() if n in AUDIT_FIELDS and v is not None}
+            incoming.row |= self.storing.defaults(
+                obj, incoming.row, incoming.record_id, options.user_id
+            )
+            incoming.row |= audit
+        for incoming in records:
+            if not incoming.is_new:
+                incoming.row |= self.storing.touched(obj, options.user_id)
+            for body in incoming.bodies:
+                incoming.row |= self._files.keep(obj, incoming.record_id, body)
+            if incoming.is_new and obj.name == "ContentVersion":
+                self._files.complete(incoming.row)
+                self.storing.load(obj, [incoming.row])
+        if obj.name != "ContentVersion":
+            self.storing.load(obj, [i.row for i in new])
+        self.storing.change(obj, [i for i in records if not i.is_new])
+
+    def _follow_up(self, obj: ObjectDef, batch: Batch, options: WriteOptions) -> None:
+        """What the org makes by itself after a write."""
+        self.storing.roll_up(obj, batch)
+        relation = self._catalog.find("AccountContactRelation")
+        if obj.name == "Contact" and relation is not None:
+            for incoming in standard_objects.direct_relations(batch):
+                row = {
+                    "AccountId": incoming.row["AccountId"],
+                    "ContactId": incoming.record_id,
+                    "IsActive": True,
+                    "IsDirect": True,
+                }
+                self.storing.new_row(relation, row, options.user_id)
+        made: dict[str, list[Values]] = defaultdict(list)
+        for name, values in self.rules.made(obj, batch):
+            made[name].append(values)
+        for name, records in made.items():
+            self.insert(self._catalog.objects[name], records, WriteOptions(options.user_id))
+
+    def _bring_back(self, obj: ObjectDef, records: list[Incoming], options: WriteOptions) -> None:
+        for incoming in records:
+            try:
+                self._bin.check_can_return(obj, incoming.record_id)
+            except ApiError as err:
+                incoming.errors.append(err)
+        sql = f'SELECT * FROM {quote(obj.name)} WHERE "Id" {AMONG}'
+        wanted = [i.record_id for i in good(records)]
+        rows = {row["Id"]: row for row in self._storage.arrow(sql, [wanted]).to_pylist()}
+        for incoming in good(records):
+            row = rows[incoming.record_id]
+            incoming.row = {f.name: row[f.name] for f in obj.stored if f.is_unique or f.is_detail}
+        check_unique(self._storage, obj, records)
+        self._references.check_masters(obj, records)
+        found = [i.record_id for i in good(records)]
+        self._bin.bring_back(obj, found, self.storing.stamps(options.user_id))
+        self.storing.roll_up(obj, records)
+
+
+def _taken(values: Values, name: str) -> tuple[Any, Values]:
+    """One value, and the others."""
+    key = next((k for k in values if k.lower() == name.lower()), None)
+    rest = {k: v for k, v in values.items() if k != key}
+    return (values[key] if key is not None else None), rest
+
+
+def external_id_field(obj: ObjectDef, name: str) -> Field:
+    """
+    The field by which a record may be addressed.
+
+    Raises:
+        ApiError: NOT_FOUND when it is no external id.
+    """
+    field = obj.find(name)
+    if field is None or not (field.is_external_id or field.type == "id"):
+        raise ApiError(
+            "NOT_FOUND",
+            f"Provided external ID field does not exist or is not accessible: {name}",
+            404,
+        )
+    return field
