@@ -19,7 +19,7 @@ from sfnb.org.arrow import (
     query_page,
 )
 from sfnb.org.arrow import csv as cutting
-from sfnb.org.arrow.csv import MAX_RECORD_BYTES
+from sfnb.org.arrow.csv import CHUNK_BYTES, MAX_RECORD_BYTES
 
 FIELDS = (
     FieldInfo("Id", "id", 18),
@@ -163,7 +163,7 @@ def test_a_line_without_an_end_is_refused_early() -> None:
     stream = Endless()
     with pytest.raises(ObjectError, match="longer than 16 MB"):
         list(csv_batches(stream, SCHEMA))
-    assert stream.given <= MAX_RECORD_BYTES + 2 * (1 << 18)
+    assert stream.given <= MAX_RECORD_BYTES + 2 * CHUNK_BYTES
 
 
 def test_whole_numbers_may_come_with_a_point() -> None:
