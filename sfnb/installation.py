@@ -48,9 +48,12 @@ class Installation:
 
         return open_store(self.settings.store_root).org(org_id)
 
-    def open_client(self, name: str) -> OrgClient:
+    def open_client(self, name: str, *, may_be_away: bool = False) -> OrgClient:
         """
         The org's API, logged in; closed with the installation, or earlier by its own ``close``.
+
+        Args:
+            may_be_away: an org that answers nobody now is opened too; its first call logs in.
 
         Raises:
             CallerError: no org has that name.
@@ -58,21 +61,27 @@ class Installation:
         """
         from sfnb.org.opening import open_client
 
-        client = open_client(self.settings, name, state=self.state, clock=self.clock)
+        client = open_client(
+            self.settings, name, state=self.state, clock=self.clock, may_be_away=may_be_away
+        )
         self._open.callback(client.close)
         return client
 
-    def connect(self, name: str) -> Connection:
+    def connect(self, name: str, *, may_be_away: bool = True) -> Connection:
         """
         The org as people hold it; closed with the installation, or earlier by its own ``close``.
 
+        An org that answers nobody now is connected too, unless ``may_be_away`` is False: what is
+        stored can be read, and a job waits for it.
+
         Raises:
             CallerError: no org has that name.
-            LoginError: the org refused the login or could not be reached.
+            LoginError: the org refused the login. Without ``may_be_away``, or where no login has
+                succeeded yet, also: it could not be reached.
         """
         from sfnb.connection import Connection
 
-        client = self.open_client(name)
+        client = self.open_client(name, may_be_away=may_be_away)
         return Connection(client, settings=self.settings, state=self.state, clock=self.clock)
 
     def close(self) -> None:
@@ -95,9 +104,11 @@ def connect(
     """
     The org registered as ``name`` (`sfnb org add`), logged in, in an installation of its own.
 
+    An org that answers nobody now is connected too: a job waits for it in the state ``paused``.
+
     Raises:
         CallerError: no org has that name.
-        LoginError: the org refused the login or could not be reached.
+        LoginError: the org refused the login.
     """
     with ExitStack() as undo:
         installation = undo.enter_context(Installation(settings, clock))

@@ -20,7 +20,7 @@ from sfnb.org.answers import json_of
 from sfnb.org.http import http_session, redirect_target
 from sfnb.org.limits import parse_limits
 from sfnb.org.refusals import parse_error, refusal_of
-from sfnb.org.retry import retry
+from sfnb.org.retry import StillUnavailable, retry
 from sfnb.org.secrets import clean
 from sfnb.org.session import Access, Session
 from sfnb.org.transport import current_context, never_left
@@ -62,13 +62,15 @@ class OrgClient:
     """
     One org, connected. Safe for threads. Close it to give back its connections.
 
+    With a closed session the first call logs in: a job waits for an org that is away.
+
     Its repr shows name, id and address, never the session.
 
     Attributes:
         name: as registered.
         org_id: 18 characters.
         instance_url: where the API is, without a trailing slash.
-        api_version: such as ``66.0``.
+        api_version: such as ``66.0``; empty until a closed session is opened, where it is unknown.
         session: a ``requests.Session`` whose calls to the org are signed and pass the gate.
         gate: decides which calls may be sent.
     """
@@ -113,7 +115,7 @@ class OrgClient:
         from simple_salesforce.api import Salesforce
 
         # Access replaces the session id in each call, so this stands for a renewed one too.
-        token = self._access.session.token
+        token = self._opened().token
         return Salesforce(
             session=self.session,
             instance_url=self.instance_url,
@@ -192,7 +194,7 @@ class OrgClient:
             except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as err:
                 raise self._not_answered(err, what) from err
 
-        used = self._access.session
+        used = self._opened()
         response = send()
         if response.status_code == 401:
             self._renew(used, response)
@@ -287,6 +289,20 @@ class OrgClient:
             return TransientError(f"{what}: the connection broke ({kind}).")
         return ObjectError(f"{what}: the call cannot be sent ({kind}).", code="NOT_SENT")
 
+    def _opened(self) -> Session:
+        """
+        The present session; a closed one is opened first.
+
+        Raises:
+            StillUnavailable: nobody answers the login. Asking again is up to the job.
+        """
+        if not (session := self._access.session).is_open:
+            try:
+                self._log_in_again(session)
+            except OrgUnavailable as err:
+                raise StillUnavailable(str(err)) from err
+        return self._access.session
+
     def _renew(self, used: Session, refused: requests.Response) -> None:
         """Log in again, once for all threads whose calls were refused with the same session."""
         code, message = parse_error(refused.content)
@@ -304,9 +320,11 @@ class OrgClient:
             if opened.org_id and opened.org_id != self.org_id:
                 raise wrong_org(self.name, self.org_id, opened.org_id)
             opened = replace(opened, org_id=self.org_id)
+            if not self.api_version:
+                self.api_version = self._renewal.newest_version(opened.instance_url)
             if opened.instance_url == self.instance_url:
                 self._access.session = opened
-                log.info("org %s: the session had ended; logged in again", self.name)
+                log.info("org %s: logged in again", self.name)
                 return
             # The same org at another address: its instance or its My Domain has changed.
             self._access.move(opened)

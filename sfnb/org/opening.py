@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 
 from sfnb.clock import Clock
-from sfnb.errors import LoginError, ObjectError, SfnbError, TransientError
+from sfnb.errors import LoginError, ObjectError, OrgUnavailable, SfnbError, TransientError
 from sfnb.memory import State
 from sfnb.org.answers import json_of, mappings_of, text_of
 from sfnb.org.client import OrgClient, wrong_org
@@ -18,7 +18,8 @@ from sfnb.org.credentials import Credentials, RefreshCredentials, credentials_of
 from sfnb.org.http import http_session
 from sfnb.org.ids import to18
 from sfnb.org.login import login
-from sfnb.org.retry import TriesSpent, retry
+from sfnb.org.login.replies import unreachable
+from sfnb.org.retry import retry
 from sfnb.org.secrets import mask, store_secret
 from sfnb.org.session import Session
 from sfnb.org.transport import current_context
@@ -78,14 +79,23 @@ class Opener:
 
         Raises:
             LoginError: the org does not list its versions, or all are newer than sfnb.
+            OrgUnavailable: it does not answer now.
         """
         config = self.config
         with http_session(instance_url, self._clock, ca_file=config.ca_file) as http:
+            status = 0
             try:
                 answer = http.get(f"{instance_url}/services/data", timeout=60)
+                status = answer.status_code
                 served = parse_versions(json_of(answer.content, what="/services/data"))
-            except (requests.RequestException, TransientError, ObjectError):
+            except requests.RequestException as err:
+                raise unreachable(instance_url, err) from err
+            except (TransientError, ObjectError):
                 served = []
+        if not served and status >= 500:
+            raise OrgUnavailable(
+                f"{instance_url} does not list its API versions now (HTTP {status})."
+            )
         if not served:
             raise LoginError(
                 f"org {config.name}: {instance_url} does not list its API versions as a Salesforce "
@@ -135,11 +145,17 @@ class Opener:
         self._credentials = replace(credentials, refresh_token=opened.refresh_token)
 
 
-def open_client(settings: Settings, name: str, *, state: State, clock: Clock) -> OrgClient:
+def open_client(
+    settings: Settings, name: str, *, state: State, clock: Clock, may_be_away: bool = False
+) -> OrgClient:
     """
     The registered org, logged in.
 
     Cost: no API calls, except 1 when no answer of the login names the Organization Id.
+
+    Args:
+        may_be_away: an org that answers nobody now, and that has been logged in to before, is
+            opened with a closed session, for a job that waits for it.
 
     Raises:
         CallerError: no org has that name.
@@ -147,11 +163,15 @@ def open_client(settings: Settings, name: str, *, state: State, clock: Clock) ->
     """
     config = settings.org(name)
     opener = Opener(settings, config, clock)
+    is_known = bool(config.org_id and config.instance_url)
     try:
         opened = retry(clock, current_context().stop, opener.open, tries=LOGIN_TRIES)
-    except TriesSpent as err:
-        raise LoginError(f"org {name}: {err}") from err
-    version = config.api_version or opener.newest_version(opened.instance_url)
+        version = config.api_version or opener.newest_version(opened.instance_url)
+    except TransientError as err:
+        if not (may_be_away and is_known and isinstance(err, OrgUnavailable)):
+            raise LoginError(f"org {name}: {err}") from err
+        log.warning("org %s: %s", name, err)
+        opened, version = Session.closed(config.instance_url, config.org_id), config.api_version
     if not opened.org_id:
         opened = _with_org_id(opener, opened, version, state.ledger, clock)
     if config.org_id and opened.org_id != config.org_id:

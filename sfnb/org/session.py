@@ -23,6 +23,7 @@ class Session:
         instance_url: where the org's API is.
         org_id: 18 characters; empty when no answer told it.
         refresh_token: a new one, when the org handed one out.
+        is_open: False where nobody has answered the login yet; see ``closed``.
 
     Raises:
         LoginError: the token has a line end, a space or a letter beyond ASCII: it cannot be sent.
@@ -33,6 +34,12 @@ class Session:
     org_id: str = ""
     user_id: str = ""
     refresh_token: str = field(default="", repr=False)
+    is_open: bool = True
+
+    @classmethod
+    def closed(cls, instance_url: str, org_id: str) -> Session:
+        """Stands in until the org answers: no call is sent with it, the first one logs in."""
+        return cls(instance_url, "closed", org_id, is_open=False)
 
     def __post_init__(self) -> None:
         # The libraries would refuse such a header with the token in their message (P7).

@@ -79,7 +79,11 @@ class OrgTabs:
     def _make(self, number: int) -> list[Screen]:
         chosen = self._orgs[number]
         try:
-            org = chosen if isinstance(chosen, Connection) else self._installation.connect(chosen)
+            org = (
+                chosen
+                if isinstance(chosen, Connection)
+                else self._installation.connect(chosen, may_be_away=False)
+            )
         except (SfnbError, QuotaSignal) as err:
             return self._without_login(str(chosen), str(err))
         # pandas is heavy, and a page of tabs loads without it.
