@@ -253,6 +253,8 @@ class OrgClient:
 
     def data_path(self, path: str) -> str:
         """``/services/data/v66.0/…``, as subrequests of a composite call name it."""
+        if not self.api_version:
+            self._opened()
         return f"/services/data/v{self.api_version}/{path}"
 
     def retrying(self, fn: Callable[[], T]) -> T:
