@@ -324,16 +324,15 @@ class Scheduler:
                     self._end(run, RunState.FAILED, why)
 
     def _commit(self, run: ObjectRun, step: Commit) -> None:
-        proof = None
         if step.is_done:
-            proof = self.writer.prove(run.name, step.parts, org_count=step.org_count)
-            if proof.problem:
-                self._doubt(run, step, proof.problem)
+            ended = self.writer.settle(run.name, step.parts, step.cursor, org_count=step.org_count)
+            if ended.proof.problem:
+                self._doubt(run, step, ended.proof.problem)
                 return
-            run.note(*proof_notes(proof))
-        run.progress = self.writer.commit(
-            run.name, step.parts, step.cursor, is_done=step.is_done, proof=proof
-        )
+            run.note(*proof_notes(ended.proof))
+            run.progress = ended.progress
+        else:
+            run.progress = self.writer.commit(run.name, step.parts, step.cursor, is_done=False)
         run.failures = 0
         if step.is_done:
             self._end(run, RunState.COMPLETE)

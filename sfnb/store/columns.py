@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
 from sfnb.errors import StoreError
 
-OP, EXTRACTED_AT, SNAPSHOT = "_sfnb_op", "_sfnb_extracted_at", "_sfnb_snapshot"
-OWN_COLUMNS = (OP, EXTRACTED_AT, SNAPSHOT)
+OP, EXTRACTED_AT = "_sfnb_op", "_sfnb_extracted_at"
+FROM, UNTIL, GENERATION = "_sfnb_from", "_sfnb_until", "_sfnb_generation"
+SNAPSHOT = "_sfnb_snapshot"
+"""The partition of formats 1 and 2."""
+
+OWN_COLUMNS = (OP, EXTRACTED_AT, FROM, UNTIL, GENERATION, SNAPSHOT)
+
+UPSERT, DELETE, HARD_DELETE = "upsert", "delete", "hard_delete"
+"""Values of ``_sfnb_op``: alive, in the recycle bin, gone."""
+
+NEW = "new"
+"""The generation of the parts that readings write."""
+
+COLUMNS_ONLY = "columns"
+"""
+The generation of parts that hold some fields only, between two steps of a refresh. Their rows end
+with the snapshot that brought them, so they are no record's version at any time.
+"""
 
 MOMENT = pa.timestamp("us", "UTC")
 """Delta knows no other timestamp."""
@@ -70,14 +86,14 @@ def stored_columns(schema: pa.Schema, object_name: str) -> pa.Schema:
     return pa.schema(fields)
 
 
-def table_schema(columns: pa.Schema) -> pa.Schema:
-    """The schema of a new Delta table for these columns."""
-    own = [
-        pa.field(OP, pa.string()),
-        pa.field(EXTRACTED_AT, MOMENT),
-        pa.field(SNAPSHOT, pa.string()),
-    ]
-    return pa.schema([*columns, *own])
+def own_fields(names: Iterable[str]) -> list[pa.Field]:
+    """sfnb's own columns, with their types."""
+    return [pa.field(n, MOMENT if n == EXTRACTED_AT else pa.string()) for n in names]
+
+
+def table_schema(columns: pa.Schema, own: Iterable[str]) -> pa.Schema:
+    """The schema of a new Delta table for these columns and sfnb's own."""
+    return pa.schema([*columns, *own_fields(own)])
 
 
 def columns_as_json(columns: pa.Schema) -> dict[str, str]:

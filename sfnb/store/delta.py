@@ -1,15 +1,24 @@
-"""Rules of an object's Delta table: its properties, and the columns it must have."""
+"""An object's Delta table: its properties, the columns it must have, and appending to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from sfnb.errors import StoreError
-from sfnb.store.columns import LOSSLESS, TYPES
-from sfnb.store.layout import Known, StoredField
+from sfnb.store.columns import LOSSLESS, TYPES, table_schema
+from sfnb.store.files import Files, make_folder, translated
+from sfnb.store.layout import Known, Layout, StoredField, columns_of, known_columns
+from sfnb.store.log import LOG, log_path, newest_version
+from sfnb.store.parts import Part
+from sfnb.store.place import Place
 
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """
@@ -27,6 +36,155 @@ TABLE_PROPERTIES: Mapping[str, str | None] = {
     "delta.checkpointInterval": str(CHECKPOINT_EVERY),
     **NO_STATISTICS,
 }
+
+
+ATTEMPTS = 20
+"""
+Tries of one change of a table while others write to it. A commit is built upon the one before it,
+so Delta must not repeat it by itself.
+"""
+
+
+class Table:
+    """
+    One table, opened when it is needed. For one thread at a time.
+
+    Args:
+        files: the table's folder.
+    """
+
+    def __init__(self, files: Files, name: str, place: Place) -> None:
+        self.files = files
+        self.name = name
+        self.place = place
+        self._table: DeltaTable | None = None
+
+    def open(self) -> DeltaTable | None:
+        """The table as it is now, or None if it does not exist yet: its first commit creates it."""
+        if self._table is not None:
+            self._table.update_incremental()
+        elif newest_version(self.files) >= 0:
+            self._table = DeltaTable(self._uri)
+        return self._table
+
+    def forget(self) -> None:
+        """Somebody else has changed the table: open it anew."""
+        self._table = None
+
+    @property
+    def _uri(self) -> str:
+        return self.files.uri("").rstrip("/\\")
+
+    def known(self) -> Known:
+        """Its columns."""
+        with translated(f"open the table of {self.name}"):
+            table = self.open()
+            return known_columns(columns_of(pa.schema(table.schema().to_arrow())) if table else ())
+
+    def fit(self, layout: Iterable[StoredField]) -> None:
+        """
+        Add to the table, if it exists, the columns that it lacks for these fields.
+
+        Raises:
+            StoreError: the table has such a column with another type, because another backup was
+                faster.
+        """
+        wanted = {stored.column: stored.kind for stored in layout}
+        with translated(f"open the table of {self.name}"):
+            for attempt in range(ATTEMPTS):
+                table = self.open()
+                if table is None:
+                    return
+                missing = missing_columns(wanted, self.known(), self.name)
+                is_readable = NO_STATISTICS.items() <= table.metadata().configuration.items()
+                if not missing and is_readable:
+                    return
+                try:
+                    if not is_readable:  # made by sfnb 0.1
+                        table.alter.set_table_properties(NO_STATISTICS)
+                    else:
+                        table.alter.add_columns(list(DeltaSchema.from_arrow(missing).fields))
+                except DeltaError:
+                    # Another snapshot has changed the table meanwhile, most likely by the same
+                    # columns: try again.
+                    if attempt == ATTEMPTS - 1:
+                        raise
+                self.forget()
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def append(
+        self,
+        adds: Sequence[Part],
+        removes: Sequence[Part],
+        layout: Layout,
+        properties: CommitProperties,
+        *,
+        at_ms: int,
+        is_change: bool = True,
+    ) -> None:
+        """
+        One commit upon the version that is open. It is on disk, and private, when this returns.
+
+        Args:
+            layout: the columns of the table that this commit creates, if there is none yet.
+            at_ms: now, for Delta's remove actions.
+            is_change: the rows are others than before; not so for compaction.
+
+        Raises:
+            DeltaError: another process was faster, or the answer was lost.
+        """
+        added = [
+            AddAction(
+                part.path,
+                part.size_bytes,
+                _partition_of(part, self.place),
+                0,
+                is_change,
+                json.dumps(part.delta_stats()),
+            )
+            for part in adds
+        ]
+        removed = [
+            RemoveAction(p.path, is_change, at_ms, p.size_bytes, _partition_of(p, self.place))
+            for p in removes
+        ]
+        table = self._table
+        before = -1 if table is None else table.version()
+        if table is None:
+            self._create(added, layout, properties)
+        else:
+            table.create_write_transaction(
+                [*added, *removed],
+                mode="append",
+                schema=table.schema(),
+                partition_by=[self.place.column],
+                commit_properties=properties,
+            )
+        versions = range(before + 1, newest_version(self.files) + 1)
+        self.files.sync([log_path(version) for version in versions])
+        if any(version % CHECKPOINT_EVERY == 0 for version in versions):
+            self.files.make_private(LOG)
+
+    def _create(self, adds: list[AddAction], layout: Layout, properties: CommitProperties) -> None:
+        """The table and its first commit in one, which halves the cost of an empty object."""
+        columns = {stored.column: TYPES[stored.kind] for stored in layout}
+        if self.files.local:
+            make_folder(self.files.local / LOG)
+        create_table_with_add_actions(
+            self._uri,
+            DeltaSchema.from_arrow(table_schema(pa.schema(columns), self.place.own)),
+            adds,
+            mode="error",
+            partition_by=[self.place.column],
+            name=self.name,
+            configuration=TABLE_PROPERTIES,
+            commit_properties=properties,
+        )
+
+
+def _partition_of(part: Part, place: Place) -> dict[str, str | None]:
+    value = part.path.partition("/")[0].removeprefix(f"{place.column}=")
+    return {place.column: value}
 
 
 def missing_columns(wanted: Mapping[str, str], known: Known, object_name: str) -> pa.Schema:

@@ -9,12 +9,15 @@ from typing import Any
 
 from sfnb.errors import StoreError
 
-FORMAT = 2
+FORMAT = 3
 """
 What this sfnb writes. A change begins in docs/format.md, and every older number stays readable.
 """
 
-READABLE = frozenset({1, 2})
+OLDER = 2
+"""What a snapshot goes on in that was begun in format 1 or 2: its rows are in ``tables/``."""
+
+READABLE = frozenset({1, 2, 3})
 
 
 class NewerFormat(StoreError):

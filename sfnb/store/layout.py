@@ -143,6 +143,44 @@ def sources_of(layouts: Sequence[Iterable[StoredField]]) -> list[FieldSource]:
     ]
 
 
+def with_older(
+    own: Sequence[FieldSource], older: Sequence[FieldSource], *, is_same_kind: bool = False
+) -> list[FieldSource]:
+    """
+    Fields with the columns that held them before; the type of each holds the values of all of them.
+
+    Args:
+        is_same_kind: only columns of the field's own kind: both numbers, or of one type.
+    """
+    before = {source.field.lower(): source for source in older}
+    found = []
+    for source in own:
+        columns = dict(source.columns)
+        was = before.get(source.field.lower())
+        for column, kind in was.columns if was else ():
+            if not is_same_kind or _is_same(kind, source.kind):
+                columns.setdefault(column, kind)
+        widest = _widest(set(columns.values()))
+        found.append(FieldSource(source.field, widest, tuple(columns.items())))
+    return found
+
+
+def _is_same(kind: str, other: str) -> bool:
+    return kind == other or {kind, other} == {"int64", "double"}
+
+
+def with_columns(
+    sources: Sequence[FieldSource], columns: Mapping[str, Sequence[Sequence[str]]]
+) -> list[FieldSource]:
+    """Fields with the columns that hold them in a state, where those are not the snapshot's own."""
+    return [
+        FieldSource(s.field, _widest({kind for _, kind in held}), tuple((c, k) for c, k in held))
+        if (held := columns.get(s.field))
+        else s
+        for s in sources
+    ]
+
+
 def _widest(kinds: set[str]) -> str:
     if len(kinds) == 1:
         return next(iter(kinds))

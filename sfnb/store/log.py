@@ -10,19 +10,25 @@ commits without one (new columns, other tools) carry no rows of ours and are ski
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sfnb.errors import StoreError
-from sfnb.store.actions import agree, read_actions
+from sfnb.store.actions import Actions, agree, read_actions
 from sfnb.store.files import Files, decode
 from sfnb.store.formats import FORMAT, check_format
+from sfnb.store.held import Held
 from sfnb.store.parts import Part
+from sfnb.store.place import RECORDS_FORMAT, place_of
 from sfnb.store.proof import Proof
 
 LOG = "_delta_log"
+
+READ, COMPACT, ERASE = "read", "compact", "erase"
+KINDS = (READ, COMPACT, ERASE)
+"""What a commit does: bring what a reading found, rewrite versions, take Ids out of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,9 @@ class Progress:
     How far the reading of one object has come in one snapshot.
 
     Args:
-        parts, rows, deleted, size_bytes: committed; ``rows`` are records alive, ``deleted`` the
-            others.
+        parts, size_bytes: what this snapshot has stored of the object.
+        rows, deleted: records alive and in the recycle bin: those read so far; once the reading has
+            ended, those of the object's state.
         cursor: what the last commit carried; None before the first.
         is_done: the object is complete.
         max_modstamp: newest SystemModstamp committed (ISO, UTC).
@@ -42,6 +49,8 @@ class Progress:
         proof: what is known of its completeness; None before ``is_done``, and in commits of format
             1.
         file_sha256: of the last commit's file.
+        held: what the snapshot holds of the object, once its reading has ended. None before, and in
+            formats 1 and 2.
     """
 
     parts: int = 0
@@ -56,9 +65,38 @@ class Progress:
     version: int = -1
     proof: Proof | None = None
     file_sha256: str = ""
+    held: Held | None = None
 
 
 NOTHING = Progress()
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The sums of a snapshot's live parts in one table."""
+
+    parts: int
+    rows: int
+    deleted: int
+    size_bytes: int
+    max_modstamp: str | None
+    gone: int = 0
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Total:
+        return cls(
+            parts=len(parts),
+            rows=sum(p.rows for p in parts),
+            deleted=sum(p.deleted for p in parts),
+            size_bytes=sum(p.size_bytes for p in parts),
+            max_modstamp=newest_moment(p.max_modstamp for p in parts),
+            gone=sum(p.gone for p in parts),
+        )
+
+
+def newest_moment(moments: Iterable[str | None]) -> str | None:
+    """The newest of some ISO moments; None without any."""
+    return max((m for m in moments if m), key=datetime.fromisoformat, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +105,9 @@ class Commit:
     One commit of sfnb's, as the log has it.
 
     Args:
-        removed: paths that a restart removed.
+        kind: ``read``, ``compact`` or ``erase``. The last two belong to no snapshot.
+        total: of the snapshot's live parts after it.
+        removed: paths that it removed.
         object_name: the object; empty in format 1.
         schema: checksum of the object's schema file in the snapshot; empty in format 1.
         base: the version that this commit was built upon; -1: it created the table. None in format
@@ -84,6 +124,9 @@ class Commit:
     schema: str = ""
     base: int | None = None
     base_sha256: str = ""
+    kind: str = READ
+    format: int = FORMAT
+    total: Total | None = None
 
 
 def advanced(
@@ -95,7 +138,6 @@ def advanced(
     proof: Proof | None,
 ) -> Progress:
     """The progress after a commit of these parts."""
-    stamps = [before.max_modstamp, *(p.max_modstamp for p in parts)]
     return Progress(
         parts=before.parts + len(parts),
         rows=before.rows + sum(p.rows for p in parts),
@@ -103,10 +145,35 @@ def advanced(
         cursor=None if cursor is None else dict(cursor),
         is_done=is_done,
         size_bytes=before.size_bytes + sum(p.size_bytes for p in parts),
-        max_modstamp=max((s for s in stamps if s), key=datetime.fromisoformat, default=None),
+        max_modstamp=newest_moment([before.max_modstamp, *(p.max_modstamp for p in parts)]),
         number=before.number + 1,
         since=before.since,
         proof=proof if is_done else None,
+    )
+
+
+def settled(
+    before: Progress,
+    live: Sequence[Part],
+    cursor: Mapping[str, Any] | None,
+    *,
+    proof: Proof,
+    held: Held,
+) -> Progress:
+    """The progress after the last commit of a reading, which leaves these parts of the snapshot."""
+    total = Total.of(live)
+    return Progress(
+        parts=total.parts,
+        rows=held.rows,
+        deleted=held.deleted,
+        cursor=None if cursor is None else dict(cursor),
+        is_done=True,
+        size_bytes=total.size_bytes,
+        max_modstamp=newest_moment([before.max_modstamp, total.max_modstamp]),
+        number=before.number + 1,
+        since=before.since,
+        proof=proof,
+        held=held,
     )
 
 
@@ -122,11 +189,13 @@ def newest_version(table: Files) -> int:
     return int(names[-1][:20]) if names else -1
 
 
-def metadata(commit: Commit) -> dict[str, Any]:
-    """The entry ``sfnb`` of a commit; it gets its checksum when it is encoded."""
+def metadata(commit: Commit, total: Total) -> dict[str, Any]:
+    """The entry ``sfnb`` of a reading's commit; it gets its checksum when it is encoded."""
     progress = commit.progress
-    return {
-        "format": FORMAT,
+    entry: dict[str, Any] = {"format": commit.format}
+    if commit.format >= RECORDS_FORMAT:
+        entry["kind"] = commit.kind
+    entry |= {
         "snapshot": commit.snapshot,
         "object": commit.object_name,
         "number": progress.number,
@@ -136,16 +205,21 @@ def metadata(commit: Commit) -> dict[str, Any]:
         "proof": progress.proof.as_json() if progress.proof else None,
         "parts": [part.as_json() for part in commit.parts],
         "total": {
-            "parts": progress.parts,
-            "rows": progress.rows,
-            "deleted": progress.deleted,
-            "size_bytes": progress.size_bytes,
-            "max_modstamp": progress.max_modstamp,
+            "parts": total.parts,
+            "rows": total.rows,
+            "deleted": total.deleted,
+            "size_bytes": total.size_bytes,
+            "max_modstamp": total.max_modstamp,
         },
         "schema": commit.schema,
         "base": commit.base,
         "base_sha256": commit.base_sha256,
     }
+    if commit.format >= RECORDS_FORMAT:
+        entry["total"]["gone"] = total.gone
+        entry["removed"] = sorted(commit.removed)
+        entry["held"] = progress.held.as_json() if progress.held else None
+    return entry
 
 
 def parse_commit(text: bytes, version: int, what: str) -> Commit | None:
@@ -163,33 +237,16 @@ def parse_commit(text: bytes, version: int, what: str) -> Commit | None:
             return None
         entry = decode(info["sfnb"], what)
         check_format(entry, what)
-        progress = Progress(
-            cursor=entry["cursor"],
-            is_done=entry["is_done"],
-            proof=Proof.from_json(entry["proof"]) if entry.get("proof") else None,
-            number=entry["number"],
-            since=entry["since"],
-            version=version,
-            file_sha256=hashlib.sha256(text).hexdigest(),
-            **entry["total"],
-        )
-        commit = Commit(
-            snapshot=entry["snapshot"],
-            progress=progress,
-            parts=tuple(Part.from_json(part) for part in entry["parts"]),
-            removed=frozenset(remove["path"] for remove in actions.get("remove", [])),
-            object_name=entry.get("object", ""),
-            schema=entry.get("schema", ""),
-            base=entry.get("base"),
-            base_sha256=entry.get("base_sha256", ""),
-        )
+        commit = _commit(entry, actions, version, text)
         is_whole = agree(
             actions,
             version=version,
+            place=place_of(commit.object_name, commit.snapshot, commit.format),
             snapshot=commit.snapshot,
-            number=progress.number,
+            number=commit.progress.number,
             parts=commit.parts,
-            is_restart=progress.number == progress.since > 1,
+            removed=_may_be_removed(commit),
+            is_read=commit.kind == READ,
         )
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as err:
         raise StoreError(f"{what} is damaged: it is not a Delta commit.") from err
@@ -198,6 +255,51 @@ def parse_commit(text: bytes, version: int, what: str) -> Commit | None:
             f"{what} is damaged: the files it names are not those that sfnb committed."
         )
     return commit
+
+
+def _commit(entry: Mapping[str, Any], actions: Actions, version: int, text: bytes) -> Commit:
+    total = Total(**entry["total"])
+    held = Held.from_json(entry["held"]) if entry.get("held") else None
+    progress = Progress(
+        parts=total.parts,
+        rows=held.rows if held else total.rows,
+        deleted=held.deleted if held else total.deleted,
+        cursor=entry["cursor"],
+        is_done=entry["is_done"],
+        size_bytes=total.size_bytes,
+        max_modstamp=total.max_modstamp,
+        number=entry["number"],
+        since=entry["since"],
+        version=version,
+        proof=Proof.from_json(entry["proof"]) if entry.get("proof") else None,
+        file_sha256=hashlib.sha256(text).hexdigest(),
+        held=held,
+    )
+    removes = frozenset(remove["path"] for remove in actions.get("remove", []))
+    kind = entry.get("kind", READ)
+    if kind not in KINDS:
+        raise ValueError(kind)
+    return Commit(
+        snapshot=entry["snapshot"],
+        progress=progress,
+        parts=tuple(Part.from_json(part) for part in entry["parts"]),
+        removed=frozenset(entry.get("removed", removes)),
+        object_name=entry.get("object", ""),
+        schema=entry.get("schema", ""),
+        base=entry.get("base"),
+        base_sha256=entry.get("base_sha256", ""),
+        kind=kind,
+        format=entry["format"],
+        total=total,
+    )
+
+
+def _may_be_removed(commit: Commit) -> frozenset[str]:
+    """Formats 1 and 2 do not say what a restart removes; nothing else removes anything there."""
+    is_restart = commit.progress.number == commit.progress.since > 1
+    if commit.format >= RECORDS_FORMAT or is_restart:
+        return commit.removed
+    return frozenset()
 
 
 def read_commits(
@@ -222,11 +324,51 @@ def read_commits(
                 f"{table.uri(path)} is missing: the rows that it named can no longer be found."
             )
         commit = parse_commit(text, version, table.uri(path))
-        if commit is not None and commit.snapshot == snapshot:
+        if commit is not None and commit.kind == READ and commit.snapshot == snapshot:
             yield commit
             if commit.progress.number <= commit.progress.since:
                 return
         version -= 1
+
+
+def _readings(table: Files, newest: int) -> Iterator[Commit]:
+    """The readings' commits of all snapshots, newest first."""
+    for version in range(newest, -1, -1):
+        path = log_path(version)
+        text = table.read(path)
+        if text is None:
+            raise StoreError(
+                f"{table.uri(path)} is missing: the rows that it named can no longer be found."
+            )
+        commit = parse_commit(text, version, table.uri(path))
+        if commit is not None and commit.kind == READ:
+            yield commit
+
+
+def newest_reading(table: Files, newest: int) -> str:
+    """The newest snapshot that has committed to a table; empty: none."""
+    return next((commit.snapshot for commit in _readings(table, newest)), "")
+
+
+def last_settled(table: Files, snapshot: str) -> Commit | None:
+    """The commit that ended the newest reading of a snapshot older than this one."""
+    for commit in _readings(table, newest_version(table)):
+        if commit.snapshot < snapshot and commit.progress.held is not None:
+            return commit
+    return None
+
+
+def live_parts(commits: Iterable[Commit]) -> list[Part]:
+    """
+    The parts that count after some commits of one snapshot, newest first, in the order of their
+    commits.
+    """
+    found: dict[str, Part] = {}
+    for commit in reversed(list(commits)):
+        for path in commit.removed:
+            found.pop(path, None)
+        found |= {part.path: part for part in commit.parts}
+    return list(found.values())
 
 
 def read_parts(
@@ -234,6 +376,4 @@ def read_parts(
 ) -> tuple[Progress, list[Part]]:
     """How far a snapshot has come in a table, and its live parts in the order of their commits."""
     commits = list(read_commits(table, snapshot, after=after, newest=newest))
-    if not commits:
-        return NOTHING, []
-    return commits[0].progress, [part for commit in reversed(commits) for part in commit.parts]
+    return (commits[0].progress, live_parts(commits)) if commits else (NOTHING, [])

@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
-from sfnb.store.files import Files
-from sfnb.store.formats import FORMAT, check_format
+from sfnb.store.files import TEMPORARY, Files
+from sfnb.store.formats import FORMAT, OLDER, check_format
+from sfnb.store.held import Mode
 from sfnb.store.log import NOTHING, Progress, read_parts
 from sfnb.store.parts import Part
-from sfnb.store.paths import manifest_path, plan_path, schema_folder, table_path
+from sfnb.store.paths import manifest_path, plan_path, schema_folder, unchanged_folder
+from sfnb.store.place import RECORDS_FORMAT, place_of
 from sfnb.store.schema import committed_after
 from sfnb.version import __version__
 
@@ -144,6 +146,8 @@ class ObjectEntry:
             format 1.
         commit_sha256: of the file of its last commit, which vouches for the one before it. Empty in
             format 1.
+        unchanged_since: nothing has changed since this snapshot, whose commit and schema it has.
+        mode, before, added, changed, ended, full_at, sweep_at, refreshed_at: see ``Held``.
     """
 
     state: ObjectState
@@ -161,12 +165,30 @@ class ObjectEntry:
     ids_digest: str = ""
     proof: str = ""
     commit_sha256: str = ""
+    unchanged_since: str | None = None
+    mode: Mode | None = None
+    before: str | None = None
+    added: int = 0
+    changed: int = 0
+    ended: int = 0
+    full_at: str = ""
+    sweep_at: str | None = None
+    refreshed_at: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         entry = asdict(self)
         if self.message is None:
             del entry["message"]
+        if self.unchanged_since is None:
+            del entry["unchanged_since"]
+        if self.mode is None:
+            for name in HELD:
+                del entry[name]
         return entry
+
+
+HELD = ("mode", "before", "added", "changed", "ended", "full_at", "sweep_at", "refreshed_at")
+"""What an entry has of ``Held`` beside its counts, once the reading has ended; not in formats 1 and 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +281,9 @@ def object_entry(progress: Progress, parts: Sequence[Part], message: str | None)
         message=message,
         commit_sha256=progress.file_sha256,
     )
+    if (held := progress.held) is not None:
+        known = {name: getattr(held, name) for name in HELD}
+        entry = replace(entry, watermark=held.watermark, **known)
     if proof is None:
         return entry
     return replace(
@@ -272,15 +297,71 @@ def object_entry(progress: Progress, parts: Sequence[Part], message: str | None)
     )
 
 
-def read_committed(files: Files, snapshot: str, object_name: str) -> tuple[Progress, list[Part]]:
+def read_committed(
+    files: Files, plan: SnapshotPlan, object_name: str
+) -> tuple[Progress, list[Part]]:
     """
     How far an unsealed snapshot has come with an object, and its parts. Cost: schema file and the
     commits.
     """
-    after = committed_after(files, snapshot, object_name)
+    after = committed_after(files, plan.snapshot, object_name)
     if after is None:
         return NOTHING, []
-    return read_parts(files.below(table_path(object_name)), snapshot, after=after)
+    place = place_of(object_name, plan.snapshot, plan.format)
+    return read_parts(files.below(place.folder), plan.snapshot, after=after)
+
+
+def progress_of(entry: ObjectEntry) -> Progress:
+    """The progress of an object that has not changed."""
+    return Progress(
+        rows=entry.rows,
+        deleted=entry.deleted,
+        is_done=True,
+        number=1,
+        version=entry.version,
+        file_sha256=entry.commit_sha256,
+    )
+
+
+def entry_from_json(content: Mapping[str, Any]) -> ObjectEntry:
+    return ObjectEntry(**{**content, "state": ObjectState(content["state"])})
+
+
+def put_unchanged(files: Files, snapshot: str, entries: Mapping[str, ObjectEntry]) -> None:
+    """Note objects that have not changed: one file for all of them, whole or not at all."""
+    folder = unchanged_folder(snapshot)
+    number = int(max(files.names(folder), default="00000000")[:8]) + 1
+    content = {
+        "format": FORMAT,
+        "snapshot": snapshot,
+        "objects": {name: entry.as_json() for name, entry in entries.items()},
+    }
+    files.put_json(f"{folder}/{number:08d}.json", content)
+
+
+def read_unchanged(files: Files, plan: SnapshotPlan) -> dict[str, ObjectEntry]:
+    """
+    The objects of an unsealed snapshot that were found not to have changed.
+
+    Raises:
+        StoreError: a file is damaged.
+    """
+    found: dict[str, ObjectEntry] = {}
+    if plan.format < RECORDS_FORMAT:
+        return found
+    folder = unchanged_folder(plan.snapshot)
+    for file in files.names(folder):
+        path = f"{folder}/{file}"
+        if file.startswith(TEMPORARY) or (content := files.read_json(path)) is None:
+            continue
+        check_format(content, files.uri(path))
+        _check_place(content.get("snapshot", ""), plan.snapshot, files.uri(path))
+        try:
+            objects = content["objects"].items()
+            found |= {name: entry_from_json(entry) for name, entry in objects}
+        except (TypeError, ValueError, KeyError, AttributeError) as err:
+            raise StoreError(f"{files.uri(path)} is damaged: it is no list of objects.") from err
+    return found
 
 
 def compute_manifest(
@@ -302,8 +383,13 @@ def compute_manifest(
     reasons = dict(problems or {})
     out = {**plan.left_out, **(left_out or {})}
     objects = {}
+    unchanged = read_unchanged(files, plan)
     for name in plan.objects:
-        progress, parts = read_committed(files, plan.snapshot, name)
+        if name in unchanged:
+            objects[name] = unchanged[name]
+            reasons.pop(name, None)
+            continue
+        progress, parts = read_committed(files, plan, name)
         if name in out and not parts:
             continue
         objects[name] = object_entry(progress, parts, reasons.pop(name, None))
@@ -327,6 +413,7 @@ def compute_manifest(
         notes=tuple(plan.notes),
         api_version=plan.api_version,
         sfnb=plan.sfnb,
+        format=max(plan.format, OLDER),
         schemas=[n.removesuffix(".json") for n in files.names(schema_folder(plan.snapshot))],
     )
 
@@ -349,8 +436,7 @@ def read_manifest(files: Files, snapshot: str) -> Manifest | None:
         values["notes"] = tuple(values["notes"])
         values["sealed_at"] = datetime.fromisoformat(values["sealed_at"])
         values["objects"] = {
-            name: ObjectEntry(**{**entry, "state": ObjectState(entry["state"])})
-            for name, entry in values["objects"].items()
+            name: entry_from_json(entry) for name, entry in values["objects"].items()
         }
         manifest = Manifest(**values)
     except (TypeError, ValueError, KeyError, AttributeError) as err:

@@ -2,62 +2,50 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake import Schema as DeltaSchema
+from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from sfnb.clock import Clock
-from sfnb.errors import StoreError
-from sfnb.store.columns import SNAPSHOT, TYPES, stored_columns, table_schema
-from sfnb.store.delta import (
-    CHECKPOINT_EVERY,
-    NO_STATISTICS,
-    TABLE_PROPERTIES,
-    as_in_table,
-    missing_columns,
-)
-from sfnb.store.files import Files, encode, make_folder, translated
-from sfnb.store.formats import NewerFormat
-from sfnb.store.layout import (
-    Known,
-    Layout,
-    StoredField,
-    columns_of,
-    known_columns,
-    layout_for,
-)
+from sfnb.errors import ObjectError, StoreError
+from sfnb.store.columns import stored_columns
+from sfnb.store.delta import ATTEMPTS, Table, as_in_table
+from sfnb.store.files import Files, encode, translated
+from sfnb.store.formats import OLDER, NewerFormat
+from sfnb.store.layout import Layout, layout_for, sources_of, with_columns
 from sfnb.store.log import (
-    LOG,
     NOTHING,
     Commit,
     Progress,
+    Total,
     advanced,
+    last_settled,
     log_path,
     metadata,
+    newest_reading,
     newest_version,
     parse_commit,
     read_commits,
+    settled,
 )
 from sfnb.store.manifest import SnapshotPlan, read_committed
 from sfnb.store.part_writer import PartTarget, PartWriter
 from sfnb.store.parts import Part, alive_ids
-from sfnb.store.paths import table_path
+from sfnb.store.place import RECORDS_FORMAT, place_of
 from sfnb.store.proof import Proof, prove
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
+from sfnb.store.settling.outcome import Settled
+from sfnb.store.settling.settle import Asked, Before, Reading
+from sfnb.store.states.files import live_files
 
-ATTEMPTS = 5
-"""
-Tries of one commit while other snapshots write to the table; Delta itself repeats those that do not
-conflict.
-"""
+
+class ReadByNewer(ObjectError):
+    """A newer snapshot has committed to this table: an older one may add nothing any more."""
 
 
 class OtherWriter(StoreError):
@@ -72,17 +60,19 @@ class ObjectWriter:
     can do so at once.
     """
 
-    def __init__(self, files: Files, plan: SnapshotPlan, name: str) -> None:
+    def __init__(self, files: Files, plan: SnapshotPlan, name: str, clock: Clock) -> None:
+        self._place = place_of(name, plan.snapshot, plan.format)
         self._root = files
-        self._files = files.below(table_path(name))
+        self._files = files.below(self._place.folder)
         self._plan = plan
         self._snapshot = plan.snapshot
         self._name = name
+        self._clock = clock
         self._lock = threading.RLock()
         self._schema: ObjectColumns | None = None
         self._columns: pa.Schema | None = None
         self._target: PartTarget | None = None
-        self._table: DeltaTable | None = None
+        self._table = Table(self._files, name, self._place)
         self._last: Commit | None = None
         self._is_read = False
         self._parts: list[Part] | None = None
@@ -109,8 +99,8 @@ class ObjectWriter:
             columns = stored_columns(schema, self._name)
             after = newest_version(self._files)
             self._refuse_newer(after)
-            layout = layout_for(columns, self._known_in_table())
-            self._fit(layout)
+            layout = layout_for(columns, self._table.known())
+            self._table.fit(layout)
             stored = ObjectColumns(self._snapshot, self._name, columns, describe, layout, after)
             self._schema = put_schema(self._root, stored)
             self._columns = columns
@@ -130,54 +120,6 @@ class ObjectWriter:
             raise
         except StoreError:
             return  # `verify` names this damage; Delta decides whether the table can still be written
-
-    def _known_in_table(self) -> Known:
-        with translated(f"open the table of {self._name}"):
-            table = self._open()
-            return known_columns(columns_of(pa.schema(table.schema().to_arrow())) if table else ())
-
-    def _fit(self, layout: Iterable[StoredField]) -> None:
-        """
-        Add to the table, if it exists, the columns that it lacks for these fields.
-
-        Raises:
-            StoreError: the table has such a column with another type, because another backup was
-                faster.
-        """
-        wanted = {stored.column: stored.kind for stored in layout}
-        with translated(f"open the table of {self._name}"):
-            for attempt in range(ATTEMPTS):
-                table = self._open()
-                if table is None:
-                    return
-                missing = missing_columns(wanted, self._known_in_table(), self._name)
-                is_readable = NO_STATISTICS.items() <= table.metadata().configuration.items()
-                if not missing and is_readable:
-                    return
-                try:
-                    if not is_readable:  # made by sfnb 0.1
-                        table.alter.set_table_properties(NO_STATISTICS)
-                    else:
-                        table.alter.add_columns(list(DeltaSchema.from_arrow(missing).fields))
-                except DeltaError:
-                    # Another snapshot has changed the table meanwhile, most likely by the same
-                    # columns: try again.
-                    if attempt == ATTEMPTS - 1:
-                        raise
-                self._table = None
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _open(self) -> DeltaTable | None:
-        """The table as it is now, or None if it does not exist yet: its first commit creates it."""
-        if self._table is not None:
-            self._table.update_incremental()
-        elif newest_version(self._files) >= 0:
-            self._table = DeltaTable(self._uri)
-        return self._table
-
-    @property
-    def _uri(self) -> str:
-        return self._files.uri("").rstrip("/\\")
 
     def _known_layout(self) -> Layout:
         self.columns()
@@ -208,7 +150,7 @@ class ObjectWriter:
     def _live_parts(self) -> list[Part]:
         """The parts committed since the last restart."""
         if self._parts is None:
-            _, self._parts = read_committed(self._root, self._snapshot, self._name)
+            _, self._parts = read_committed(self._root, self._plan, self._name)
         return self._parts
 
     def prove(self, parts: Sequence[Part], org_count: int | None) -> Proof:
@@ -223,7 +165,7 @@ class ObjectWriter:
 
     def ids(self) -> list[str]:
         """See ``Writer.ids``."""
-        _, parts = read_committed(self._root, self._snapshot, self._name)
+        _, parts = read_committed(self._root, self._plan, self._name)
         found: list[str] = []
         for part in parts:
             with (
@@ -237,19 +179,19 @@ class ObjectWriter:
         """See ``Writer.target``."""
         with self._lock:
             if self._target is None:
-                known = self._known_in_table()
+                known = self._table.known()
                 layout = tuple(as_in_table(stored, known) for stored in self._known_layout())
-                self._fit(layout)
+                self._table.fit(layout)
                 own = {stored.column for stored in layout}
                 others = tuple(column for column in known.values() if column[0] not in own)
                 self._target = PartTarget(
-                    self._root.root, self._snapshot, self._name, layout, others
+                    self._root.root, self._snapshot, self._name, self._place, layout, others
                 )
             return self._target
 
-    def write_parts(self, batches: Iterable[pa.RecordBatch], clock: Clock) -> list[Part]:
+    def write_parts(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
         """See ``Writer.write_parts``."""
-        return PartWriter(self.target(), clock, files=self._root).write(batches)
+        return PartWriter(self.target(), self._clock, files=self._root).write(batches)
 
     def commit(
         self,
@@ -265,16 +207,85 @@ class ObjectWriter:
             before = self.progress()
             if written and self._last is not None and list(self._last.parts) == written:
                 return before
+            if is_done and self._plan.format >= RECORDS_FORMAT:
+                ended = self.settle(written, cursor, Asked("full", (), _count(proof)))
+                if not ended.proof.problem:
+                    return ended.progress
+                proof = ended.proof
             if is_done and proof is None:
                 proof = self.prove(written, None)
             after = advanced(before, written, cursor, is_done=is_done, proof=proof)
             return self._put(after, written)
 
-    def restart(self, cursor: Mapping[str, Any] | None, clock: Clock) -> Progress:
+    def settle(
+        self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, asked: Asked
+    ) -> Settled:
+        """See ``Writer.settle``."""
+        with self._lock:
+            before = self.progress()
+            if before.held is not None and before.proof is not None:
+                return Settled.of(before, before.proof, before.held)
+            committed = self._live_parts()
+            names = {part.path for part in committed}
+            added = [part for part in parts if part.path and part.path not in names]
+            if self._plan.format < RECORDS_FORMAT:
+                return self._end(added, cursor, asked)
+            outcome = Reading(
+                self._files,
+                self._place,
+                self._snapshot,
+                self._name,
+                self._known_layout(),
+                committed,
+                added,
+                self._before(),
+                str((cursor or {}).get("started_at") or self._clock.now().isoformat()),
+                self._clock,
+            ).settle(asked)
+            if outcome.held is None:
+                return Settled.of(before, outcome.proof, None)
+            removed = {part.path for part in outcome.removes}
+            live = [part for part in committed if part.path not in removed] + outcome.adds
+            after = settled(before, live, cursor, proof=outcome.proof, held=outcome.held)
+            progress = self._put(after, outcome.adds, outcome.removes)
+            for path in outcome.orphans:
+                self._files.delete(path)
+            return Settled.of(progress, outcome.proof, outcome.held)
+
+    def _end(
+        self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, asked: Asked
+    ) -> Settled:
+        """The end of a reading that began in format 1 or 2: nothing is compared."""
+        proof = self.prove(parts, asked.org_count)
+        if proof.problem:
+            return Settled.of(self.progress(), proof, None)
+        progress = self.commit(parts, cursor, is_done=True, proof=proof)
+        return Settled.of(progress, proof, None)
+
+    def _before(self) -> Before:
+        """The state of the object before this snapshot."""
+        with translated(f"open the table of {self._name}"):
+            files = live_files(self._table.open())
+        older = [file for file in files if file.snapshot < self._snapshot]
+        last = last_settled(self._files, self._snapshot) if older else None
+        if last is None:
+            return Before(older)
+        schema = read_schema(self._root, last.snapshot, self._name)
+        proof, held = last.progress.proof, last.progress.held
+        sources = sources_of([schema.layout]) if schema else []
+        return Before(
+            older,
+            last.snapshot,
+            proof.key if proof else None,
+            held,
+            with_columns(sources, held.columns if held else {}),
+        )
+
+    def restart(self, cursor: Mapping[str, Any] | None) -> Progress:
         """See ``Writer.restart``."""
         with self._lock:
             self._read_last()
-            before, alive = read_committed(self._root, self._snapshot, self._name)
+            before, alive = read_committed(self._root, self._plan, self._name)
             number = before.number + 1
             after = replace(
                 NOTHING,
@@ -282,112 +293,91 @@ class ObjectWriter:
                 number=number,
                 since=number,
             )
-            now_ms = int(clock.now().timestamp() * 1000)
-            removes = [
-                RemoveAction(p.path, True, now_ms, p.size_bytes, {SNAPSHOT: self._snapshot})
-                for p in alive
-            ]
-            return self._put(after, [], removes)
+            return self._put(after, [], alive)
 
     def _put(
-        self, after: Progress, parts: Sequence[Part], removes: Sequence[RemoveAction] = ()
+        self, after: Progress, parts: Sequence[Part], removes: Sequence[Part] = ()
     ) -> Progress:
         """One Delta commit, whose number in this snapshot is ``after.number``."""
-        adds = [
-            AddAction(
-                p.path,
-                p.size_bytes,
-                {SNAPSHOT: self._snapshot},
-                0,
-                True,
-                json.dumps(p.delta_stats()),
-            )
-            for p in parts
-        ]
-        layout = {*self._known_layout(), *(f for part in parts for f in part.widened)}
-        if any(part.widened for part in parts):
-            self._fit(layout)
+        widened = [field for part in parts for field in part.widened]
+        layout = tuple(dict.fromkeys([*self._known_layout(), *widened]))
+        if widened:
+            self._table.fit(layout)
         with translated(f"commit rows of {self._name}"):
             for attempt in range(ATTEMPTS):
-                table = self._open()
+                table = self._table.open()
                 there = table.transaction_version(self._snapshot) if table is not None else None
                 if there is not None and there >= after.number:
-                    return self._settled(after, parts)
+                    return self._settled(after, parts, removes)
                 if (there or 0) != after.number - 1:
                     raise StoreError(
                         f"{self._name}: the table has lost commits of {self._snapshot}. Run `sfnb verify`."
                     )
                 before = -1 if table is None else table.version()
-                properties = self._entry(after, parts, before)
+                self._refuse_late(before)
+                properties = self._entry(after, parts, removes, before)
                 try:
-                    if table is None:
-                        self._create(adds, properties, parts)
-                    else:
-                        table.create_write_transaction(
-                            [*adds, *removes],
-                            mode="append",
-                            schema=table.schema(),
-                            partition_by=[SNAPSHOT],
-                            commit_properties=properties,
-                        )
+                    self._table.append(
+                        parts, removes, layout, properties, at_ms=_milliseconds(self._clock)
+                    )
                 except DeltaError:
                     # Another snapshot has changed or created the table meanwhile, or this very
                     # commit worked and its answer was lost: open the table again, and decide again.
-                    self._table = None
+                    self._table.forget()
                     if attempt == ATTEMPTS - 1:
                         raise
                     # It may lack our columns.
-                    self._fit(layout)
+                    self._table.fit(layout)
                     continue
-                settled = self._settled(after, parts)
-                versions = range(before + 1, settled.version + 1)
-                self._files.sync([log_path(version) for version in versions])
-                if any(version % CHECKPOINT_EVERY == 0 for version in versions):
-                    self._files.make_private(LOG)
-                return settled
+                return self._settled(after, parts, removes)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _entry(self, after: Progress, parts: Sequence[Part], base: int) -> CommitProperties:
+    def _refuse_late(self, newest: int) -> None:
+        """
+        Snapshots commit to a table in the order of their ids, so that no older state changes.
+
+        Raises:
+            ReadByNewer: a newer snapshot has committed.
+        """
+        if self._plan.format < RECORDS_FORMAT or (
+            self._last and self._last.progress.version == newest
+        ):
+            return
+        other = newest_reading(self._files, newest)
+        if other > self._snapshot:
+            raise ReadByNewer(f"{self._name}: a newer backup ({other}) has read it.")
+
+    def _entry(
+        self, after: Progress, parts: Sequence[Part], removes: Sequence[Part], base: int
+    ) -> CommitProperties:
         """What goes into the commit beside Delta's own actions."""
         base_sha256 = ""
         if self._last is not None and self._last.progress.version == base:
             base_sha256 = self._last.progress.file_sha256
         elif base >= 0:
             _, base_sha256 = self._files.digest(log_path(base)) or (0, "")
+        gone = {part.path for part in removes}
+        live = [part for part in self._live_parts() if part.path not in gone]
         commit = Commit(
             snapshot=self._snapshot,
             progress=after,
             parts=tuple(parts),
+            removed=frozenset(gone),
             object_name=self._name,
             schema=self._schema.checksum if self._schema else "",
             base=base,
             base_sha256=base_sha256,
+            format=max(self._plan.format, OLDER),
         )
+        entry = metadata(commit, Total.of([*live, *parts]))
+        is_strict = commit.format >= RECORDS_FORMAT
         return CommitProperties(
-            custom_metadata={"sfnb": encode(metadata(commit)).decode()},
+            custom_metadata={"sfnb": encode(entry).decode()},
             app_transactions=[Transaction(self._snapshot, after.number)],
+            max_commit_retries=0 if is_strict else None,
         )
 
-    def _create(
-        self, adds: list[AddAction], properties: CommitProperties, parts: Sequence[Part]
-    ) -> None:
-        """The table and its first commit in one, which halves the cost of an empty object."""
-        layout = [*self._known_layout(), *(f for part in parts for f in part.widened)]
-        columns = {stored.column: TYPES[stored.kind] for stored in layout}
-        if self._files.local:
-            make_folder(self._files.local / LOG)
-        create_table_with_add_actions(
-            self._uri,
-            DeltaSchema.from_arrow(table_schema(pa.schema(columns))),
-            adds,
-            mode="error",
-            partition_by=[SNAPSHOT],
-            name=self._name,
-            configuration=TABLE_PROPERTIES,
-            commit_properties=properties,
-        )
-
-    def _settled(self, after: Progress, parts: Sequence[Part]) -> Progress:
+    def _settled(self, after: Progress, parts: Sequence[Part], removes: Sequence[Part]) -> Progress:
         """The progress as the log has it now, provided that the log has this commit."""
         last = self._read_last()
         if last is None or last.progress.number != after.number or list(last.parts) != list(parts):
@@ -396,7 +386,14 @@ class ObjectWriter:
                 "End one of them and resume."
             )
         if self._parts is not None:
-            self._parts = [] if after.since == after.number else self._parts
-            if self._parts[-len(parts) :] != list(parts):
-                self._parts += parts
+            gone = {part.path for part in removes} | {part.path for part in parts}
+            self._parts = [part for part in self._parts if part.path not in gone] + list(parts)
         return last.progress
+
+
+def _count(proof: Proof | None) -> int | None:
+    return proof.org_count if proof else None
+
+
+def _milliseconds(clock: Clock) -> int:
+    return int(clock.now().timestamp() * 1000)

@@ -36,7 +36,8 @@ def stored_orgs(files: Files) -> list[StoredOrg]:
     for org_id in files.names("", folders=True):
         org = files.below(org_id)
         ids = [n for n in org.names("snapshots", folders=True) if SNAPSHOT_ID.fullmatch(n)]
-        if not ids and not org.names("tables", folders=True):
+        rooms = ("records", "tables")
+        if not ids and not any(org.names(room, folders=True) for room in rooms):
             continue  # some other folder
         names = [name for snapshot in reversed(ids) if (name := _name_in(org, snapshot))]
         found.append(StoredOrg(org_id, tuple(dict.fromkeys(names)), len(ids), max(ids, default="")))

@@ -15,11 +15,20 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from sfnb.clock import Clock
-from sfnb.store.columns import SNAPSHOT
 from sfnb.store.files import Files
 from sfnb.store.layout import Known, Layout, fitted, known_columns
 from sfnb.store.parts import Part, RowGroupWriter, regrouped
-from sfnb.store.paths import table_path
+from sfnb.store.place import Place
+
+
+def part_path(place: Place, object_name: str, snapshot: str) -> str:
+    """
+    A new part's path from the table's folder.
+
+    Random, because no worker knows what the others write, or what a killed one has left.
+    """
+    folder = f"{place.column}={place.value}/" if place.column else ""
+    return f"{folder}{object_name}-{snapshot}-{secrets.token_hex(8)}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,7 @@ class PartTarget:
 
     Args:
         root: the org's folder in the store, or its address.
+        place: the folder, and what the rows have beside the object's fields.
         layout: the object's fields and the columns that hold them.
         others: the table's other columns, name and type: among them those of fields that were
             retyped.
@@ -39,6 +49,7 @@ class PartTarget:
     root: str
     snapshot: str
     object_name: str
+    place: Place
     layout: Layout
     others: tuple[tuple[str, str], ...] = ()
 
@@ -53,7 +64,7 @@ class PartWriter:
 
     def __init__(self, target: PartTarget, clock: Clock, *, files: Files | None = None) -> None:
         self._target = target
-        self._files = (files or Files(target.root)).below(table_path(target.object_name))
+        self._files = (files or Files(target.root)).below(target.place.folder)
         own = ((stored.column, stored.kind) for stored in target.layout)
         self._known = known_columns((*own, *target.others))
         self._clock = clock
@@ -89,6 +100,7 @@ class PartWriter:
                 layout,
                 object_name=self._target.object_name,
                 extracted_at=self._clock.now(),
+                constants=self._target.place.constants,
             )
             try:
                 while tables.table is not None and tables.layout == layout:
@@ -102,10 +114,8 @@ class PartWriter:
         return replace(writer.part(path), widened=tuple(f for f in layout if f not in base))
 
     def _new_path(self) -> str:
-        # Random, because no worker knows what the others write, or what a killed one has left.
         target = self._target
-        name = f"{target.object_name}-{target.snapshot}-{secrets.token_hex(8)}.parquet"
-        return f"{SNAPSHOT}={target.snapshot}/{name}"
+        return part_path(target.place, target.object_name, target.snapshot)
 
 
 class _Tables:

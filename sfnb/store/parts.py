@@ -1,17 +1,18 @@
 """
 Parts: pieces of an object's rows as Parquet, streamed from Arrow batches.
 
-A part holds the object's fields, ``_sfnb_op`` (``delete`` where IsDeleted is true, else ``upsert``)
-and ``_sfnb_extracted_at`` (UTC, the moment the part was begun). ``_sfnb_snapshot`` is in the path,
-as Delta's partition.
+A part holds the object's fields, ``_sfnb_op`` (``delete`` where IsDeleted is true, else ``upsert``),
+``_sfnb_extracted_at`` (UTC, the moment its rows were read) and the constants of its place. The
+partition is in the path.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
-from sfnb.store.columns import EXTRACTED_AT, MOMENT, OP, TYPES
+from sfnb.store.columns import DELETE, EXTRACTED_AT, HARD_DELETE, MOMENT, OP, TYPES, UPSERT
 from sfnb.store.files import HashingSink
 from sfnb.store.keys import KeyDigest
 from sfnb.store.layout import Layout, StoredField
@@ -38,13 +39,22 @@ A column with more distinct values than this share of a sample is written plain:
 not pay.
 """
 
+
 # Arrow's array(), scalar() and repeat() load pandas (50 MB) to recognise its values, so a writer's
 # own columns are made of bare buffers.
-OPS = pa.Array.from_buffers(
-    pa.string(),
-    2,
-    [None, pa.py_buffer(struct.pack("<3i", 0, 6, 12)), pa.py_buffer(b"upsertdelete")],
-)
+
+
+def text_array(texts: Sequence[str]) -> pa.Array:
+    """Texts as Arrow has them."""
+    raw = [text.encode() for text in texts]
+    places = struct.pack(f"<{len(raw) + 1}i", 0, *accumulate(map(len, raw)))
+    buffers = [None, pa.py_buffer(places), pa.py_buffer(b"".join(raw))]
+    return pa.Array.from_buffers(pa.string(), len(raw), buffers)
+
+
+OPS = text_array([UPSERT, DELETE, HARD_DELETE])
+IS_UPSERT, IS_DELETE, IS_HARD_DELETE = range(3)
+"""Their places in ``OPS``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,8 @@ class Part:
         deleted: records in the recycle bin.
         size_bytes, sha256: of the file.
         min_id, max_id: of all its records; None without rows or without an Id column.
-        ids_digest: of the Ids of all its records, see ``keys``. None in parts of format 1.
+        gone: keys of records that are gone for good.
+        ids_digest: of the Ids of all its rows, see ``keys``. None in parts of format 1.
         is_ordered: their Ids rise from row to row. None in parts of format 1.
         widened: fields whose values did not fit their column, and the columns that hold them in
             this part.
@@ -78,9 +89,18 @@ class Part:
     ids_digest: str | None = None
     is_ordered: bool | None = None
     widened: Layout = ()
+    gone: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        content = asdict(self)
+        if not self.gone:
+            del content["gone"]
+        return content
+
+    @property
+    def records(self) -> int:
+        """Rows of the file, of every kind."""
+        return self.rows + self.deleted + self.gone
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Part:
@@ -92,7 +112,7 @@ class Part:
         low = {"Id": self.min_id, "SystemModstamp": self.min_modstamp}
         high = {"Id": self.max_id, "SystemModstamp": self.max_modstamp}
         return {
-            "numRecords": self.rows + self.deleted,
+            "numRecords": self.records,
             "minValues": {k: v for k, v in low.items() if v is not None},
             "maxValues": {k: v for k, v in high.items() if v is not None},
             "nullCount": {},
@@ -111,10 +131,17 @@ def iso(moment: datetime) -> str:
     )
 
 
-def part_schema(columns: pa.Schema) -> pa.Schema:
+CODED = pa.dictionary(pa.int8(), pa.string())
+
+
+def part_schema(columns: pa.Schema, constants: Sequence[tuple[str, str]] = ()) -> pa.Schema:
     """The schema of a part's file for these columns."""
-    own = [pa.field(OP, pa.dictionary(pa.int8(), pa.string())), pa.field(EXTRACTED_AT, MOMENT)]
-    return pa.schema([*columns, *own])
+    own = [pa.field(OP, CODED), pa.field(EXTRACTED_AT, MOMENT)]
+    return pa.schema([*columns, *own, *(pa.field(name, CODED) for name, _ in constants)])
+
+
+def _codes(code: int, count: int) -> pa.Array:
+    return pa.Array.from_buffers(pa.int8(), count, [None, pa.py_buffer(bytes([code]) * count)])
 
 
 def regrouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -206,30 +233,50 @@ def _is_text(kind: pa.DataType) -> bool:
 class RowGroupWriter:
     """
     Writes one part into a sink, row group by row group. For one thread: each part has its own.
+
+    Args:
+        constants: text columns of sfnb's and the value that all rows have in them.
+        op: of all rows, by its place in ``OPS``; None: as IsDeleted says.
     """
 
     def __init__(
-        self, sink: HashingSink, layout: Layout, *, object_name: str, extracted_at: datetime
+        self,
+        sink: HashingSink,
+        layout: Layout,
+        *,
+        object_name: str,
+        extracted_at: datetime,
+        constants: Sequence[tuple[str, str]] = (),
+        op: int | None = None,
     ) -> None:
         self._sink = sink
         self._columns = pa.schema([pa.field(f.field, TYPES[f.kind]) for f in layout])
         self._names = [f.column for f in layout]
         self._object = object_name
         self._extracted_at = struct.pack("<q", (extracted_at - EPOCH) // timedelta(microseconds=1))
-        self._schema = part_schema(pa.schema([pa.field(f.column, TYPES[f.kind]) for f in layout]))
+        self._constants = constants
+        self._op = op
+        physical = pa.schema([pa.field(f.column, TYPES[f.kind]) for f in layout])
+        self._schema = part_schema(physical, constants)
         self._writer: pq.ParquetWriter | None = None
         self.records = 0
         self.deleted = 0
+        self.gone = 0
         self._ids = _Range()
         self._keys = KeyDigest()
         self._modstamps = _Range()
 
-    def write(self, table: pa.Table) -> None:
-        """One row group (more, if the table is very large)."""
+    def write(self, table: pa.Table, extracted: pa.ChunkedArray | None = None) -> None:
+        """
+        One row group (more, if the table is very large).
+
+        Args:
+            extracted: when each row was read; None: when the part was begun.
+        """
         rows = conformed(table, self._columns, self._object)
         count = rows.num_rows
         group_rows = count if count <= 2 * ROW_GROUP_ROWS else ROW_GROUP_ROWS
-        stored = self._with_own_columns(rows)
+        stored = self._with_own_columns(rows, extracted)
         self._open(rows.rename_columns(self._names)).write_table(stored, row_group_size=group_rows)
         self.records += count
         self._ids.widen(rows, "Id")
@@ -257,22 +304,32 @@ class RowGroupWriter:
             )
         return self._writer
 
-    def _with_own_columns(self, rows: pa.Table) -> pa.Table:
+    def _with_own_columns(self, rows: pa.Table, extracted: pa.ChunkedArray | None) -> pa.Table:
         count = rows.num_rows
-        codes = pa.Array.from_buffers(pa.int8(), count, [None, pa.py_buffer(bytes(count))])
+        if extracted is None:
+            extracted = pa.Array.from_buffers(
+                MOMENT, count, [None, pa.py_buffer(self._extracted_at * count)]
+            )
+        own = [pa.DictionaryArray.from_arrays(self._ops(rows), OPS), extracted]
+        for _, value in self._constants:
+            own.append(pa.DictionaryArray.from_arrays(_codes(0, count), text_array([value])))
+        return pa.Table.from_arrays([*rows.columns, *own], schema=self._schema)
+
+    def _ops(self, rows: pa.Table) -> pa.Array:
+        count = rows.num_rows
+        if self._op is not None:
+            self.deleted += count * (self._op == IS_DELETE)
+            self.gone += count * (self._op == IS_HARD_DELETE)
+            return _codes(self._op, count)
         if "IsDeleted" in rows.column_names and pa.types.is_boolean(
             rows.schema.field("IsDeleted").type
         ):
             flags = rows.column("IsDeleted")
             is_deleted = pc.and_kleene(flags, pc.is_valid(flags))  # null is false
             if deleted := pc.sum(is_deleted).as_py():
-                codes = is_deleted.combine_chunks().cast(pa.int8())
                 self.deleted += deleted
-        ops = pa.DictionaryArray.from_arrays(codes, OPS)
-        moments = pa.Array.from_buffers(
-            MOMENT, count, [None, pa.py_buffer(self._extracted_at * count)]
-        )
-        return pa.Table.from_arrays([*rows.columns, ops, moments], schema=self._schema)
+                return is_deleted.combine_chunks().cast(pa.int8())
+        return _codes(IS_UPSERT, count)
 
     def close(self) -> None:
         """Write Parquet's footer; after an error, release the file."""
@@ -286,8 +343,9 @@ class RowGroupWriter:
         low, high = self._modstamps.low, self._modstamps.high
         return Part(
             path=path,
-            rows=self.records - self.deleted,
+            rows=self.records - self.deleted - self.gone,
             deleted=self.deleted,
+            gone=self.gone,
             size_bytes=self._sink.size_bytes,
             sha256=self._sink.sha256,
             min_id=self._ids.low,

@@ -23,5 +23,18 @@ def schema_path(snapshot: str, object_name: str) -> str:
     return f"{schema_folder(snapshot)}/{object_name}.json"
 
 
+def unchanged_folder(snapshot: str) -> str:
+    return f"snapshots/{snapshot}/unchanged"
+
+
+def sweeps_folder(snapshot: str, object_name: str) -> str:
+    return f"snapshots/{snapshot}/sweeps/{object_name}"
+
+
+def records_path(object_name: str) -> str:
+    return f"records/{object_name}"
+
+
 def table_path(object_name: str) -> str:
+    """An object's table in formats 1 and 2."""
     return f"tables/{object_name}"

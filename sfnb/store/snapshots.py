@@ -12,9 +12,8 @@ import pyarrow as pa
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store import views
-from sfnb.store.columns import EXTRACTED_AT, MOMENT, OP, TYPES
-from sfnb.store.files import Files, translated
-from sfnb.store.layout import FieldSource, sources_of
+from sfnb.store.files import Files
+from sfnb.store.layout import FieldSource, sources_of, with_columns
 from sfnb.store.log import NOTHING, Progress, read_parts
 from sfnb.store.manifest import (
     SNAPSHOT_ID,
@@ -25,11 +24,15 @@ from sfnb.store.manifest import (
     read_committed,
     read_manifest,
     read_plan,
+    read_unchanged,
 )
+from sfnb.store.older.rows import rows_of as older_rows
 from sfnb.store.parts import Part
-from sfnb.store.paths import manifest_path, plan_path, schema_path, table_path
-from sfnb.store.proof import DURABLE_ID, ID
+from sfnb.store.paths import manifest_path, plan_path, schema_path
+from sfnb.store.place import RECORDS_FORMAT, place_of
 from sfnb.store.schema import read_schema
+from sfnb.store.states.reading import sources_before, state_at
+from sfnb.store.states.records import columns_of_sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,6 +167,8 @@ class Snapshot:
             return None
         if sealed := self._seal():
             return sealed.objects[name].state
+        if name in read_unchanged(self._files, self.plan):
+            return ObjectState.COMPLETE
         return object_entry(*self._committed(name), None).state
 
     @property
@@ -179,19 +184,25 @@ class Snapshot:
         """
         The object's fields in this snapshot, in describe's order, with types that hold every value.
         """
-        name = self._spelled(object_name)
-        return _columns(self._sources(name, self._committed(name)[1]))
+        return columns_of_sources(self._sources(self._spelled(object_name)))
 
-    def _sources(self, object_name: str, parts: list[Part]) -> list[FieldSource]:
-        stored = read_schema(self._files, self.id, object_name)
+    def _sources(self, name: str) -> list[FieldSource]:
+        snapshot, progress, parts = self._reading(name)
+        stored = read_schema(self._files, snapshot, name)
         if stored is None:
-            path = self._files.uri(schema_path(self.id, object_name))
-            raise StoreError(f"{path} is missing: the fields of {object_name} are no longer known.")
-        return sources_of([stored.layout, *(part.widened for part in parts)])
+            path = self._files.uri(schema_path(snapshot, name))
+            raise StoreError(f"{path} is missing: the fields of {name} are no longer known.")
+        if progress.held is not None:
+            return with_columns(sources_of([stored.layout]), progress.held.columns)
+        sources = sources_of([stored.layout, *(part.widened for part in parts)])
+        if self._format < RECORDS_FORMAT:
+            return sources
+        return sources_before(self._files, snapshot, name, sources)
 
     def describe(self, object_name: str) -> Mapping[str, object]:
         """Salesforce's describe answer, as it was when the backup read it."""
-        stored = read_schema(self._files, self.id, self._spelled(object_name))
+        name = self._spelled(object_name)
+        stored = read_schema(self._files, self._reading(name)[0], name)
         return dict(stored.describe) if stored else {}
 
     def parts(self, object_name: str) -> list[Part]:
@@ -201,27 +212,15 @@ class Snapshot:
     def rows(self, object_name: str) -> views.Rows:
         """The object's records, not yet read."""
         name = self._spelled(object_name)
-        import pyarrow.dataset as pads  # loads pandas, which a backup does without
-
-        progress, parts = self._committed(name)
+        snapshot, progress, parts = self._reading(name)
         if progress.number == 0:
             raise CallerError(
                 f"snapshot {self.id} has nothing of {name} yet; `sfnb show` lists what it has."
             )
-        sources = self._sources(name, parts)
-        columns = _columns(sources)
-        table = self._files.below(table_path(name))
-        held = {column: TYPES[kind] for source in sources for column, kind in source.columns}
-        physical = pa.schema({**held, OP: pa.string(), EXTRACTED_AT: MOMENT})
-        with translated(f"open {name} of snapshot {self.id}"):
-            dataset = pads.dataset(
-                [part.path for part in parts],
-                schema=physical,
-                format="parquet",
-                filesystem=table.filesystem,
-            )
-        key = _key_to_compare(progress, columns)
-        return views.Rows(name, columns, dataset, key, tuple(sources))
+        sources = self._sources(name)
+        if self._format < RECORDS_FORMAT:
+            return older_rows(self._files, self.id, name, sources, (progress, parts))
+        return state_at(self._files, snapshot, name, sources, progress)
 
     def batches(self, object_name: str) -> Iterator[pa.RecordBatch]:
         """The records, streamed; in no order to rely on."""
@@ -309,25 +308,27 @@ class Snapshot:
             f"snapshot {self.id} has no object {object_name}; `sfnb show` lists them."
         )
 
-    def _committed(self, name: str) -> tuple[Progress, list[Part]]:
+    @cached_property
+    def _format(self) -> int:
+        """The format that the snapshot was begun in."""
+        sealed = self._seal()
+        return sealed.format if sealed else self.plan.format
+
+    def _reading(self, name: str) -> tuple[str, Progress, list[Part]]:
+        """The snapshot that read the object, how far it came, and the parts it brought."""
         sealed = self._seal()
         if sealed is None:
-            return read_committed(self._files, self.id, name)
-        entry = sealed.objects[name]
+            entry = read_unchanged(self._files, self.plan).get(name)
+            if entry is None:
+                return self.id, *read_committed(self._files, self.plan, name)
+        else:
+            entry = sealed.objects[name]
         if entry.state is ObjectState.UNTOUCHED:
-            return NOTHING, []
-        return read_parts(self._files.below(table_path(name)), self.id, newest=entry.version)
+            return self.id, NOTHING, []
+        snapshot = entry.unchanged_since or self.id
+        folder = place_of(name, snapshot, self._format).folder
+        return snapshot, *read_parts(self._files.below(folder), snapshot, newest=entry.version)
 
-
-def _columns(sources: list[FieldSource]) -> pa.Schema:
-    return pa.schema([pa.field(source.field, TYPES[source.kind]) for source in sources])
-
-
-def _key_to_compare(progress: Progress, columns: pa.Schema) -> str | None:
-    """
-    The field by which rows may be versions of one record; None where they are proven not to be.
-    """
-    proof = progress.proof
-    if proof is None:  # unfinished, or of format 1
-        return DURABLE_ID if DURABLE_ID in columns.names else ID
-    return proof.key if proof.distinct < proof.rows else None
+    def _committed(self, name: str) -> tuple[Progress, list[Part]]:
+        _, progress, parts = self._reading(name)
+        return progress, parts

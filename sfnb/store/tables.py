@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +16,32 @@ from sfnb.clock import Clock, SystemClock
 from sfnb.errors import CallerError, ResultsGone, StoreError
 from sfnb.store.files import Files
 from sfnb.store.formats import FORMAT, NewerFormat
+from sfnb.store.held import Mode
 from sfnb.store.log import Progress
 from sfnb.store.manifest import (
     SNAPSHOT_ID,
     Manifest,
+    ObjectEntry,
     SnapshotPlan,
     SnapshotState,
     compute_manifest,
     new_snapshot_id,
+    progress_of,
+    put_unchanged,
     read_manifest,
     read_plan,
+    read_unchanged,
 )
 from sfnb.store.objects import ObjectWriter, OtherWriter
 from sfnb.store.orgs import StoredOrg, find_org, stored_orgs
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
-from sfnb.store.paths import manifest_path, owners_folder, plan_path
+from sfnb.store.paths import manifest_path, owners_folder, plan_path, unchanged_folder
 from sfnb.store.proof import Proof
+from sfnb.store.schema import ObjectColumns, read_schema
+from sfnb.store.settling.base import Base, Bases, Unchanged, unchanged_entry
+from sfnb.store.settling.outcome import Settled
+from sfnb.store.settling.settle import Asked
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshots
@@ -164,6 +174,8 @@ class Writer:
         self._clock = clock
         self._lock = threading.Lock()
         self._objects: dict[str, ObjectWriter] = {}
+        self._bases: Bases | None = None
+        self._unchanged: Mapping[str, ObjectEntry] | None = None
         self._owner = ""
 
     @property
@@ -215,8 +227,17 @@ class Writer:
         return self._object(object_name).columns()
 
     def progress(self, object_name: str) -> Progress:
-        """How far an object has come, from the Delta log alone."""
+        """How far an object has come, from the store alone."""
+        if (entry := self._noted().get(object_name)) is not None:
+            return progress_of(entry)
         return self._object(object_name).progress()
+
+    def _noted(self) -> Mapping[str, ObjectEntry]:
+        """The objects that were found not to have changed."""
+        with self._lock:
+            if self._unchanged is None:
+                self._unchanged = read_unchanged(self._files, self.plan)
+            return self._unchanged
 
     def describe(self, object_name: str) -> dict[str, Any]:
         """The describe answer given to ``put_schema``, from disk; empty before ``put_schema``."""
@@ -237,7 +258,7 @@ class Writer:
 
     def write_parts(self, object_name: str, batches: Iterable[pa.RecordBatch]) -> list[Part]:
         """Write parts in this process; see ``PartWriter.write``."""
-        return self._object(object_name).write_parts(batches, self._clock)
+        return self._object(object_name).write_parts(batches)
 
     def write_part(self, object_name: str, batches: Iterable[pa.RecordBatch]) -> Part:
         """
@@ -271,8 +292,13 @@ class Writer:
             StoreError: nothing was committed; or another writer has this snapshot; or it is sealed.
         """
         self._refuse()
-        try:
+        with self._only_one_writes(object_name):
             return self._object(object_name).commit(parts, cursor, is_done=is_done, proof=proof)
+
+    @contextmanager
+    def _only_one_writes(self, object_name: str) -> Iterator[None]:
+        try:
+            yield
         except OtherWriter as err:
             self._refuse()
             if not self._owner:
@@ -299,10 +325,92 @@ class Writer:
         """
         return self._object(object_name).prove(parts, org_count)
 
+    def base(self, object_name: str) -> Base | None:
+        """
+        What the store has complete of an object before this snapshot, where an incremental reading
+        starts; None: read it in full.
+
+        Cost: no calls; the manifest of the newest older snapshot, once for all objects.
+        """
+        with self._lock:
+            return self._the_bases().get(object_name)
+
+    def _the_bases(self) -> Bases:
+        if self._bases is None:
+            self._bases = Bases(self._files, self.snapshot)
+        return self._bases
+
+    def base_schema(self, object_name: str) -> ObjectColumns | None:
+        """The columns and the describe answer that the base was stored under; None: no base."""
+        base = self.base(object_name)
+        return read_schema(self._files, base.schema, object_name) if base else None
+
+    def settle(
+        self,
+        object_name: str,
+        parts: Sequence[Part],
+        cursor: Mapping[str, Any] | None,
+        *,
+        mode: Mode = "full",
+        gone: Sequence[str] = (),
+        org_count: int | None = None,
+        org_digest: str | None = None,
+        watermark: str | None = None,
+        swept: bool = False,
+    ) -> Settled:
+        """
+        End an object's reading: compare with the state before, keep the net change, in one commit.
+
+        Rows whose content is stored already get no new version; SystemModstamp alone is no content.
+        When ``Settled.proof`` has a problem, nothing was committed.
+
+        Args:
+            parts: those of the last step, not committed yet.
+            mode: ``full``: all rows were read, so those that are missing are gone. ``changes``:
+                those that were not read are as they were.
+            gone: Ids that are gone for good, by proof.
+            org_count: how many rows the org said there are, recycle bin included; None: it gave no
+                number.
+            org_digest: of the Ids that the org has, by a sweep; see ``Settled.ids_match``.
+            watermark: what the org has changed since then is not known; None: the newest stamp
+                that was read, but not later than the cursor's ``started_at``.
+            swept: all Ids were compared.
+
+        Raises:
+            StoreError: as ``commit``.
+            CallerError: ``changes`` of an object of which nothing is complete, or without Ids.
+            ReadByNewer: a newer snapshot has read the object already.
+        """
+        self._refuse()
+        asked = Asked(mode, gone, org_count, org_digest, watermark, swept)
+        with self._only_one_writes(object_name):
+            return self._object(object_name).settle(parts, cursor, asked)
+
+    def unchanged(self, objects: Mapping[str, Unchanged]) -> None:
+        """
+        Note that objects have not changed since their base: one small file for all of them.
+
+        Raises:
+            CallerError: an object has no base, or was read in this snapshot.
+            StoreError: as ``commit``.
+        """
+        self._refuse()
+        entries = {}
+        for name, said in objects.items():
+            with self._lock:
+                found = self._the_bases().entry(name)
+            if found is None:
+                raise CallerError(f"{name}: no snapshot has it complete. Read it in full.")
+            entries[name] = unchanged_entry(*found, said)
+        put_unchanged(self._files, self.snapshot, entries)
+        noted = self._noted()
+        with self._lock:
+            self._unchanged = {**noted, **entries}
+
     def restart(self, object_name: str, cursor: Mapping[str, Any] | None = None) -> Progress:
         """Remove this snapshot's parts of an object and set its cursor, in one Delta commit."""
         self._refuse()
-        return self._object(object_name).restart(cursor, self._clock)
+        return self._object(object_name).restart(cursor)
 
     def seal(
         self,
@@ -336,9 +444,10 @@ class Writer:
             if self._is_stale():
                 raise StaleWriter(STALE)
             self._files.put_json(manifest_path(self.snapshot), manifest.as_json(), indent=1)
-            # What is sealed takes no commit from anybody.
-            for owner in self._files.names(owners_folder(self.snapshot)):
-                self._files.delete(f"{owners_folder(self.snapshot)}/{owner}")
+            # What is sealed takes no commit from anybody, and the manifest has every line.
+            for folder in (owners_folder(self.snapshot), unchanged_folder(self.snapshot)):
+                for name in self._files.names(folder):
+                    self._files.delete(f"{folder}/{name}")
             return manifest
 
     def _refuse(self) -> None:
@@ -354,5 +463,5 @@ class Writer:
                     raise CallerError(
                         f"{name} is not among the objects of snapshot {self.snapshot}."
                     )
-                self._objects[name] = ObjectWriter(self._files, self.plan, name)
+                self._objects[name] = ObjectWriter(self._files, self.plan, name, self._clock)
             return self._objects[name]

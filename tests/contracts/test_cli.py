@@ -285,7 +285,7 @@ def test_a_damaged_part_is_found_and_named(tmp_path: Path, demo_org: RunningOrg)
     home = CommandLine.with_org(tmp_path / "home", demo_org)
     assert home("backup", "x", "--objects", "Account,Case").code == 0
     assert home("verify", "x").code == 0
-    part = next((home.home / "store").rglob("tables/Account/**/*.parquet"))
+    part = next((home.home / "store").rglob("records/Account/**/*.parquet"))
     body = bytearray(part.read_bytes())
     body[len(body) // 2] ^= 0xFF
     part.chmod(0o644)

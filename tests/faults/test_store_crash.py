@@ -57,7 +57,7 @@ def what_is_stored(store: OrgStore) -> dict[str, Any]:
         "state": manifest.state,
         "tables": {name: snapshot.table(name).sort_by("Id") for name in OBJECTS},
         "all": {
-            name: DeltaTable(Path(store.root, "tables", name))
+            name: DeltaTable(Path(store.root, "records", name))
             .to_pyarrow_table()
             .select(SCHEMA.names)
             .sort_by("Id")

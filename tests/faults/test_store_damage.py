@@ -148,7 +148,7 @@ def test_every_exchange_is_found(harmed: Harmed) -> None:
 def test_every_swap_of_two_commits_is_found(harmed: Harmed) -> None:
     """Two commits of one log that have changed places."""
     unseen = []
-    for log in sorted(Path(harmed.store.root).glob("tables/*/_delta_log")):
+    for log in sorted(Path(harmed.store.root).glob("records/*/_delta_log")):
         commits = sorted(log.glob("*.json"))
         for first in commits:
             for second in commits:
@@ -165,7 +165,7 @@ def test_every_swap_of_two_commits_is_found(harmed: Harmed) -> None:
 def test_every_action_of_a_commit_counts(harmed: Harmed) -> None:
     """Each line of each commit doubled, dropped, or put into every other commit of its table."""
     unseen = []
-    for log in sorted(Path(harmed.store.root).glob("tables/*/_delta_log")):
+    for log in sorted(Path(harmed.store.root).glob("records/*/_delta_log")):
         commits = {path: path.read_text().splitlines() for path in sorted(log.glob("*.json"))}
         lines = [line for text in commits.values() for line in text]
         for path, text in commits.items():
@@ -218,7 +218,7 @@ def test_the_newest_commits_of_a_paused_job_are_missed(tmp_path: Path) -> None:
     state = [Expected(writer.snapshot, False, {"Contact": 5}, {"Account": 30})]
     assert [f.kind for f in verify(store, state)] == ["note"]
     for name in ("Account", "Contact"):
-        log = sorted(Path(store.root, "tables", name, "_delta_log").glob("*.json"))[-1]
+        log = sorted(Path(store.root, "records", name, "_delta_log").glob("*.json"))[-1]
         content = log.read_bytes()
         log.unlink()
         found = verify(store, state)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sfnb.store.paths import records_path, table_path
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify.bodies import check_bodies
 from sfnb.store.verify.findings import DAMAGE, Expected, Finding, Kind
@@ -37,15 +38,17 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
     by_snapshot = {e.snapshot: e for e in expected}
     findings: list[Finding] = []
     tables: dict[str, Table] = {}
-    for name in files.names("tables", folders=True):
-        check = TableCheck(files, name)
-        tables[name] = check.run()
-        findings += check.findings
+    for room in (table_path, records_path):
+        for name in files.names(room("").rstrip("/"), folders=True):
+            check = TableCheck(files, name, room(name))
+            tables[room(name)] = check.run()
+            findings += check.findings
     present = files.names("snapshots", folders=True)
     for snapshot in sorted({*present, *by_snapshot}):
         known = by_snapshot.get(snapshot)
         findings += SnapshotCheck(files, store.org_id, snapshot, tables, known).run()
-    for name, table in tables.items():
+    for folder, table in tables.items():
+        name = folder.rpartition("/")[2]
         for snapshot, progress in table.progress.items():
             if snapshot not in present and snapshot not in by_snapshot:
                 message = f"rows of {name} belong to a snapshot whose folder is missing"

@@ -11,17 +11,27 @@ from dataclasses import replace
 from sfnb.errors import StoreError
 from sfnb.model import ObjectState
 from sfnb.store.files import TEMPORARY, Files, is_as_encoded
-from sfnb.store.formats import NewerFormat
-from sfnb.store.log import NOTHING
+from sfnb.store.formats import FORMAT, NewerFormat
+from sfnb.store.log import NOTHING, Progress
 from sfnb.store.manifest import (
     Manifest,
     ObjectEntry,
     SnapshotPlan,
     object_entry,
+    progress_of,
     read_manifest,
     read_plan,
+    read_unchanged,
 )
-from sfnb.store.paths import manifest_path, owners_folder, plan_path, schema_path, table_path
+from sfnb.store.paths import (
+    manifest_path,
+    owners_folder,
+    plan_path,
+    schema_path,
+    sweeps_folder,
+    unchanged_folder,
+)
+from sfnb.store.place import place_of
 from sfnb.store.schema import read_schema
 from sfnb.store.verify.findings import Expected, Finding, Kind
 from sfnb.store.verify.tables import Table
@@ -51,18 +61,24 @@ class SnapshotCheck:
         self._expected = expected
         self._present = set(files.walk(f"snapshots/{snapshot}"))
         self._known = {plan_path(snapshot), manifest_path(snapshot)}
-        self._touched = {name for name, t in tables.items() if snapshot in t.progress}
+        self._format = 0
+        self._touched = {
+            folder.rpartition("/")[2] for folder, t in tables.items() if snapshot in t.progress
+        }
+        self._unchanged_entries: Mapping[str, ObjectEntry] = {}
         self.findings: list[Finding] = []
 
     def run(self) -> list[Finding]:
         """What is wrong with it."""
         plan = self._plan()
         manifest = self._manifest(self._must_be_sealed(plan))
+        self._format = plan.format if plan else manifest.format if manifest else FORMAT
         listed = (manifest.schemas or ()) if manifest else ()
         for name in sorted({*(plan.objects if plan else ()), *self._touched, *listed}):
             self._schema(name, is_needed=name in self._touched or name in listed)
         if plan and manifest:
             self._compare(plan, manifest)
+        self._unchanged_entries = self._entries_unchanged(plan, manifest)
         if manifest:
             for name, entry in manifest.objects.items():
                 self._entry(name, entry)
@@ -71,12 +87,19 @@ class SnapshotCheck:
         if self._expected:
             self._against_state(self._expected)
         if not manifest:
-            owners = f"{owners_folder(self._snapshot)}/"
-            self._known |= {path for path in self._present if path.startswith(owners)}
+            s = self._snapshot
+            open_ones = (f"{owners_folder(s)}/", f"{unchanged_folder(s)}/", sweeps_folder(s, ""))
+            self._known |= {path for path in self._present if path.startswith(open_ones)}
         why = "a file that nothing names, left by an interrupted backup"
         for path in sorted(self._present - self._known):
             self.findings.append(Finding("orphan", why, self._snapshot, "", path))
         return self.findings
+
+    def _folder(self, name: str) -> str:
+        return place_of(name, self._snapshot, self._format).folder
+
+    def _table(self, name: str) -> Table:
+        return self._tables.get(self._folder(name), Table())
 
     def _damage(
         self, kind: Kind, message: str, path: str, object_name: str = "", rows: int = 0
@@ -110,6 +133,17 @@ class SnapshotCheck:
             self._damage("damaged", f"this plan belongs to the org {plan.org_id}", path)
         return plan
 
+    def _entries_unchanged(
+        self, plan: SnapshotPlan | None, manifest: Manifest | None
+    ) -> Mapping[str, ObjectEntry]:
+        if manifest is not None:
+            return {n: e for n, e in manifest.objects.items() if e.unchanged_since is not None}
+        try:
+            return read_unchanged(self._files, plan) if plan else {}
+        except StoreError as err:
+            self._unreadable(err, unchanged_folder(self._snapshot))
+            return {}
+
     def _must_be_sealed(self, plan: SnapshotPlan | None) -> bool:
         expected = self._expected
         if expected is None or not expected.is_sealed:
@@ -142,13 +176,15 @@ class SnapshotCheck:
                 self._damage("missing", f"the fields of {name} are no longer known", path, name)
             return
         self._spelling(path, name)
-        table = self._tables.get(name, Table())
+        table = self._table(name)
         if table.schemas.get(self._snapshot, {stored.checksum}) != {stored.checksum}:
             self._damage("damaged", "the commits were made with another schema", path, name)
         columns = {f.column for f in stored.layout}
         if table.columns is not None and not columns <= table.columns:
             lost = ", ".join(sorted(columns - table.columns))
-            self._damage("missing", f"the table has lost the fields {lost}", table_path(name), name)
+            self._damage(
+                "missing", f"the table has lost the fields {lost}", self._folder(name), name
+            )
 
     def _spelling(self, path: str, object_name: str = "") -> None:
         """
@@ -171,17 +207,20 @@ class SnapshotCheck:
             self._damage("missing", f"the manifest lacks {', '.join(lost)}", path)
 
     def _entry(self, name: str, entry: ObjectEntry) -> None:
-        table = self._tables.get(name, Table())
+        table = self._table(name)
         progress = table.progress.get(self._snapshot, NOTHING)
-        parts = list(table.alive.get(self._snapshot, {}).values())
+        parts = list(table.parts.get(self._snapshot, {}).values())
         stored = object_entry(progress, parts, entry.message)
         if not entry.commit_sha256:  # format 1
             stored = replace(stored, commit_sha256="")
+        if entry.unchanged_since is not None:
+            self._unchanged(name, entry, table)
+            return
         if stored == entry:
             return
         path, count = manifest_path(self._snapshot), entry.rows + entry.deleted
         if replace(stored, commit_sha256=entry.commit_sha256) == entry:
-            log = f"{table_path(name)}/_delta_log/{entry.version:020d}.json"
+            log = f"{self._folder(name)}/_delta_log/{entry.version:020d}.json"
             self._damage("digest", "this commit has changed since the seal (SHA-256)", log, name)
         elif entry.state is ObjectState.UNTOUCHED:
             self._damage(
@@ -194,21 +233,43 @@ class SnapshotCheck:
             )
             self._damage("count", message, path, name, count)
 
+    def _unchanged(self, name: str, entry: ObjectEntry, table: Table) -> None:
+        """An object that has not changed has the state of the snapshot that read it last."""
+        since = entry.unchanged_since or ""
+        progress = table.progress.get(since, NOTHING)
+        parts = list(table.parts.get(since, {}).values())
+        stored = object_entry(progress, parts, None)
+        if _state_of(stored) != _state_of(entry):
+            message = f"it has {name} as of {since}, where the Delta log has something else"
+            count = entry.rows + entry.deleted
+            self._damage("count", message, manifest_path(self._snapshot), name, count)
+
+    def _progress(self, name: str) -> Progress:
+        """How far the snapshot has come with an object, whether it was read or has not changed."""
+        if (entry := self._unchanged_entries.get(name)) is not None:
+            return progress_of(entry)
+        return self._table(name).progress.get(self._snapshot, NOTHING)
+
     def _against_state(self, expected: Expected) -> None:
         """
         Rows that the state saw committed and the log no longer has: its newest commits are cut off.
         """
         for name, rows in expected.complete.items():
-            progress = self._tables.get(name, Table()).progress.get(self._snapshot, NOTHING)
+            progress = self._progress(name)
             if not progress.is_done or progress.rows != rows:
                 message = f"the state has {rows:,} rows of {name}, complete; the log has {progress.rows:,}"
-                self._damage("missing", message, table_path(name), name, rows)
+                self._damage("missing", message, self._folder(name), name, rows)
         for name, rows in expected.partial.items():
-            progress = self._tables.get(name, Table()).progress.get(self._snapshot, NOTHING)
+            progress = self._progress(name)
             # The state follows the log, so it may be behind; ahead only just after a restart.
             if progress.rows < rows and progress.since <= 1:
                 message = f"the state has {rows:,} rows of {name}, the log has {progress.rows:,}"
-                self._damage("missing", message, table_path(name), name, rows - progress.rows)
+                self._damage("missing", message, self._folder(name), name, rows - progress.rows)
+
+
+def _state_of(entry: ObjectEntry) -> tuple[object, ...]:
+    """What an entry says of an object's records."""
+    return entry.rows, entry.deleted, entry.key, entry.ids_digest, entry.digest, entry.version
 
 
 def _origin(of: SnapshotPlan | Manifest) -> tuple[object, ...]:

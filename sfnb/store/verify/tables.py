@@ -17,9 +17,19 @@ from sfnb.store.actions import changes_rows, read_actions
 from sfnb.store.files import TEMPORARY, Files, translated
 from sfnb.store.formats import NewerFormat
 from sfnb.store.keys import KeyDigest
-from sfnb.store.log import LOG, NOTHING, Commit, Progress, log_path, newest_version, parse_commit
+from sfnb.store.log import (
+    LOG,
+    NOTHING,
+    READ,
+    Commit,
+    Progress,
+    Total,
+    log_path,
+    newest_version,
+    parse_commit,
+)
 from sfnb.store.parts import Part
-from sfnb.store.paths import table_path
+from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.proof import column
 from sfnb.store.verify.findings import Finding, Kind, Wrong
 
@@ -30,16 +40,20 @@ class Table:
     What is known of one object's table after reading it.
 
     Args:
+        folder: from the org's folder.
         progress: of each snapshot, after its last commit.
-        alive: by snapshot and path, the parts that count.
+        parts: by snapshot and path, the parts that count after its last commit.
+        live: by path, the parts that the table has now.
         schemas: by snapshot, the checksums of the schema files that its commits name.
-        removed: paths that restarts removed.
+        removed: paths that commits took out.
         log: SHA-256 of each version's file.
         columns: of the table, as Delta sees it; None where it cannot be opened.
     """
 
+    folder: str = ""
     progress: dict[str, Progress] = field(default_factory=dict)
-    alive: dict[str, dict[str, Part]] = field(default_factory=lambda: defaultdict(dict))
+    parts: dict[str, dict[str, Part]] = field(default_factory=lambda: defaultdict(dict))
+    live: dict[str, Part] = field(default_factory=dict)
     schemas: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     removed: set[str] = field(default_factory=set)
     log: dict[int, str] = field(default_factory=dict)
@@ -47,12 +61,17 @@ class Table:
 
 
 class TableCheck:
-    """The check of one object's table."""
+    """
+    The check of one object's table.
 
-    def __init__(self, files: Files, name: str) -> None:
+    Args:
+        folder: of the table, from the org's folder.
+    """
+
+    def __init__(self, files: Files, name: str, folder: str) -> None:
         self._name = name
-        self._folder = files.below(table_path(name))
-        self.table = Table()
+        self._folder = files.below(folder)
+        self.table = Table(folder)
         self.findings: list[Finding] = []
 
     def run(self) -> Table:
@@ -66,10 +85,10 @@ class TableCheck:
                 raise
             except StoreError as err:
                 self._damage("damaged", str(err), log_path(version))
-        for snapshot, parts in table.alive.items():
-            for part in parts.values():
-                if wrong := _verify_part(folder, part):
-                    self._damage(*wrong, part.path, snapshot, part.rows + part.deleted)
+        whose = {path: snapshot for snapshot, parts in table.parts.items() for path in parts}
+        for part in table.live.values():
+            if wrong := _verify_part(folder, part):
+                self._damage(*wrong, part.path, whose.get(part.path, ""), part.records)
         is_damaged = bool(self.findings)
         message = _verify_delta(folder, table) if newest >= 0 else ""
         if message and not is_damaged:
@@ -80,7 +99,7 @@ class TableCheck:
     def _damage(
         self, kind: Kind, message: str, path: str, snapshot: str = "", rows: int = 0
     ) -> None:
-        where = f"{table_path(self._name)}/{path}"
+        where = f"{self.table.folder}/{path}"
         self.findings.append(Finding(kind, message, snapshot, self._name, where, rows))
 
     def _read_version(self, version: int) -> None:
@@ -104,10 +123,9 @@ class TableCheck:
         present = self._folder.walk("")
         if newest < 0 and present:
             self._damage("missing", "the Delta log has lost all its commits", LOG)
-        named = {path for parts in self.table.alive.values() for path in parts}
-        for path in sorted(set(present) - named):
+        for path in sorted(set(present) - set(self.table.live)):
             if why := _orphan(path, self.table, newest):
-                where = f"{table_path(self._name)}/{path}"
+                where = f"{self.table.folder}/{path}"
                 self.findings.append(Finding("orphan", why, "", self._name, where))
 
 
@@ -118,7 +136,10 @@ def _base_changed(table: Table, commit: Commit, version: int) -> Wrong:
     """
     if commit.base is None:
         return None
-    if commit.base >= version or (commit.base < 0) != (version == 0):
+    is_strict = commit.format >= RECORDS_FORMAT
+    if (commit.base != version - 1 and is_strict) or commit.base >= version:
+        return "damaged", "this commit does not stand where it was written"
+    if (commit.base < 0) != (version == 0):
         return "damaged", "this commit does not stand where it was written"
     if table.log.get(commit.base, commit.base_sha256) != commit.base_sha256:
         return "digest", "this commit has changed since the next one was written (SHA-256)"
@@ -129,33 +150,47 @@ def _follow(table: Table, commit: Commit, name: str) -> Wrong:
     """Apply one commit, oldest first; what does not follow from those before it."""
     if commit.object_name not in ("", name):
         return "damaged", f"this commit belongs to the table of {commit.object_name}"
+    wrong = _follow_reading(table, commit) if commit.kind == READ else None
+    if not commit.removed <= set(table.live):
+        wrong = wrong or ("damaged", "this commit took out other files than those that were there")
+    for path in commit.removed:
+        table.live.pop(path, None)
+    table.removed |= commit.removed
+    table.live |= {part.path: part for part in commit.parts}
+    return wrong
+
+
+def _follow_reading(table: Table, commit: Commit) -> Wrong:
     now, before = commit.progress, table.progress.get(commit.snapshot, NOTHING)
-    alive = table.alive[commit.snapshot]
+    newest = max(table.progress, default="")
+    mine = table.parts[commit.snapshot]
     wrong: Wrong = None
     if now.number != before.number + 1:
         span = f"commits {before.number + 1} to {now.number - 1} of the snapshot"
         wrong = ("missing", f"{span} are missing before this one")
+    elif commit.format >= RECORDS_FORMAT and commit.snapshot < newest:
+        wrong = ("damaged", f"this commit came after those of the newer snapshot {newest}")
     if commit.schema:
         table.schemas[commit.snapshot].add(commit.schema)
-    if now.since == now.number:
-        if now.number > 1 and commit.removed != set(alive) and not wrong:
-            wrong = ("damaged", "this restart removed other files than those that were there")
-        table.removed |= set(alive)
-        alive.clear()
-    alive.update({part.path: part for part in commit.parts})
+    is_restart = now.number == now.since > 1
+    is_allowed = commit.removed == set(mine) if is_restart else commit.removed <= set(mine)
+    if not is_allowed and not wrong:
+        wrong = ("damaged", "this commit took out other files than those of its snapshot")
+    for path in commit.removed:
+        mine.pop(path, None)
+    mine |= {part.path: part for part in commit.parts}
     table.progress[commit.snapshot] = now
-    counted = (
-        len(alive),
-        sum(p.rows for p in alive.values()),
-        sum(p.deleted for p in alive.values()),
-    )
-    if counted != (now.parts, now.rows, now.deleted) and not wrong:
+    if commit.total and _sums(Total.of(list(mine.values()))) != _sums(commit.total) and not wrong:
         wrong = ("count", "its totals are not the sum of its parts")
     return wrong
 
 
+def _sums(total: Total) -> tuple[int, ...]:
+    return total.parts, total.rows, total.deleted, total.gone, total.size_bytes
+
+
 def _verify_part(folder: Files, part: Part) -> Wrong:
-    records = part.rows + part.deleted
+    records = part.records
     try:
         found = folder.digest(part.path)
         if found is None:
@@ -176,8 +211,8 @@ def _verify_rows(folder: Files, part: Part) -> Wrong:
     """
     with translated(f"open {folder.uri(part.path)}"), folder.open_input(part.path) as source:
         rows = pq.ParquetFile(source).metadata.num_rows
-    if rows != part.rows + part.deleted:
-        return "count", f"this part has {rows:,} rows instead of {part.rows + part.deleted:,}"
+    if rows != part.records:
+        return "count", f"this part has {rows:,} rows instead of {part.records:,}"
     if part.ids_digest is not None and _ids_digest(folder, part) != part.ids_digest:
         return "digest", "the Ids of this part are not those that were written"
     return None
@@ -200,8 +235,11 @@ def _verify_delta(folder: Files, table: Table) -> str:
             table.columns = frozenset(field.name for field in delta.schema().fields)
     except StoreError as err:
         return str(err)
-    named = {path for parts in table.alive.values() for path in parts}
-    return "" if seen == named else "the checkpoint of this log names other files than its commits"
+    return (
+        ""
+        if seen == set(table.live)
+        else "the checkpoint of this log names other files than its commits"
+    )
 
 
 def _orphan(path: str, table: Table, newest: int) -> str:
@@ -211,5 +249,5 @@ def _orphan(path: str, table: Table, newest: int) -> str:
         is_delta = (name[:20].isdigit() and int(name[:20]) <= newest) or name == "_last_checkpoint"
         return "" if is_delta and TEMPORARY not in path else "an unfinished Delta file"
     if path in table.removed:
-        return "a part that a restart of its object removed"
+        return "a part that a later commit took out"
     return "a file that no commit names, left by an interrupted backup"

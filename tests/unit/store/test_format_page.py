@@ -26,7 +26,7 @@ def test_other_tools_read_the_records_alive(tmp_path: Path, tool: str) -> None:
     store = a_store(tmp_path)
     snapshot = a_snapshot(store, number=1)
     a_snapshot(store, number=2, parts=3)
-    known = {"path": str(Path(store.root, "tables", "Account")), "snapshot": snapshot}
+    known = {"path": str(Path(store.root, "records", "Account")), "snapshot": snapshot}
     exec(EXAMPLES[tool], known)  # noqa: S102 (our own page)
     found = known["frame"]["Id"]
     assert sorted(found) == [record_id(n) for n in range(20) if n not in (0, 10)]  # type: ignore[call-overload]
@@ -61,7 +61,7 @@ def named(text: str) -> set[str]:
 
 
 def files_of(root: Path) -> dict[str, dict[str, object]]:
-    commit = sorted(root.glob("tables/Account/_delta_log/*.json"))[-1]
+    commit = sorted(root.glob("records/Account/_delta_log/*.json"))[-1]
     info = json.loads(commit.read_text().splitlines()[0])["commitInfo"]
     texts = {
         "plan.json": next(root.glob("snapshots/*/plan.json")).read_text(),

@@ -42,7 +42,7 @@ def newer_commit(path: Path) -> None:
 
 
 def last_commit(store: OrgStore) -> Path:
-    return sorted(Path(store.root).glob("tables/Account/_delta_log/*.json"))[-1]
+    return sorted(Path(store.root).glob("records/Account/_delta_log/*.json"))[-1]
 
 
 def the(name: str) -> Callable[[OrgStore], Path]:

@@ -45,7 +45,7 @@ def test_number_to_text_and_back(tmp_path: Path) -> None:
     assert records(store, first) == [{"Id": "a", "N__c": 1.5}]
     assert records(store, second) == [{"Id": "a", "N__c": "one and a half"}]
     assert records(store, third) == [{"Id": "a", "N__c": 2.5}]
-    columns = DeltaTable(Path(store.root, "tables", "Account")).to_pyarrow_table()
+    columns = DeltaTable(Path(store.root, "records", "Account")).to_pyarrow_table()
     assert {n for n in columns.column_names if n.startswith("N__c")} == {"N__c", "N__c__2"}
     assert columns.schema.field("N__c__2").type == pa.string()
     assert verify(store) == []
@@ -58,7 +58,7 @@ def test_a_third_type_gets_a_third_column(tmp_path: Path) -> None:
     ids = [backed_up(store, n, page(["a"], v)) for n, v in enumerate(values, 1)]
     told = [records(store, snapshot)[0]["N__c"] for snapshot in ids]
     assert told == [1.5, "x", True, "y"]
-    table = DeltaTable(Path(store.root, "tables", "Account")).to_pyarrow_table()
+    table = DeltaTable(Path(store.root, "records", "Account")).to_pyarrow_table()
     assert [n for n in table.column_names if n.startswith("N__c")] == ["N__c", "N__c__2", "N__c__3"]
 
 
@@ -132,5 +132,5 @@ def test_a_name_in_other_letters_is_the_same_field(tmp_path: Path, there: str) -
     backed_up(store, 1, pa.record_batch({"Id": ["a"], there: ["x"]}))
     second = backed_up(store, 2, page(["b"], pa.array(["y"])))
     assert records(store, second) == [{"Id": "b", "N__c": "y"}]
-    table = DeltaTable(Path(store.root, "tables", "Account")).to_pyarrow_table()
+    table = DeltaTable(Path(store.root, "records", "Account")).to_pyarrow_table()
     assert sorted(table.column(there).to_pylist()) == ["x", "y"]

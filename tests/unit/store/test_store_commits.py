@@ -154,7 +154,7 @@ def test_restart_takes_the_parts_out_again(tmp_path: Path) -> None:
     writer.restart("Account")
     put(writer, 100, 5, is_done=True)
     assert ids(store, writer.snapshot) == [record_id(n) for n in range(100, 105)]
-    delta = DeltaTable(Path(store.root, "tables", "Account")).to_pyarrow_table()
+    delta = DeltaTable(Path(store.root, "records", "Account")).to_pyarrow_table()
     assert sorted(delta.column("Id").to_pylist()) == [record_id(n) for n in range(100, 105)]
     assert store.snapshots["latest"].manifest.objects["Account"].rows == 5
 
@@ -172,7 +172,7 @@ def test_two_hundred_commits_keep_their_cursors(tmp_path: Path) -> None:
             {"k": k},
             is_done=False,
         )
-    log = Path(store.root, "tables", "Account", "_delta_log")
+    log = Path(store.root, "records", "Account", "_delta_log")
     assert list(log.glob("*.checkpoint.parquet"))
     assert len(list(log.glob("*.json"))) == 131
     assert store.reopen(writer.snapshot).progress("Account").cursor == {"k": 129}
@@ -204,7 +204,7 @@ def test_fields_come_and_go(tmp_path: Path) -> None:
     assert store.snapshots[second].table("Account").to_pylist() == [
         {"Id": "b", "New__c": 1.5, "Count__c": 7}
     ]
-    table = DeltaTable(Path(store.root, "tables", "Account")).to_pyarrow_table().sort_by("Id")
+    table = DeltaTable(Path(store.root, "records", "Account")).to_pyarrow_table().sort_by("Id")
     assert table.select(["Id", "Old__c", "New__c"]).to_pylist() == [
         {"Id": "a", "Old__c": "x", "New__c": None},
         {"Id": "b", "Old__c": None, "New__c": 1.5},

@@ -28,7 +28,7 @@ def test_a_part_says_what_is_in_its_file(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     writer = a_writer(store)
     part = writer.write_part("Account", [rows(0, 10, deleted=[3, 4]), rows(10, 10, deleted=[19])])
-    file = Path(store.root, "tables", "Account", part.path)
+    file = Path(store.root, "records", "Account", part.path)
     assert (part.rows, part.deleted) == (17, 3)
     assert (part.min_id, part.max_id) == (record_id(0), record_id(19))
     assert (part.min_modstamp, part.max_modstamp) == (
@@ -71,7 +71,7 @@ def test_a_huge_batch_is_cut_into_row_groups(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     writer = a_writer(store)
     part = writer.write_part("Account", [rows(0, 3 * ROW_GROUP_ROWS)])
-    meta = pq.ParquetFile(Path(store.root, "tables", "Account", part.path)).metadata
+    meta = pq.ParquetFile(Path(store.root, "records", "Account", part.path)).metadata
     assert max(meta.row_group(i).num_rows for i in range(meta.num_row_groups)) == ROW_GROUP_ROWS
     assert meta.num_rows == 3 * ROW_GROUP_ROWS
 

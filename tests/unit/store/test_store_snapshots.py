@@ -259,7 +259,7 @@ def test_an_export_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(StoreError, match="could not write"):
         snapshot.export("Account", tmp_path / "nowhere" / "out.csv")
     part = snapshot.parts("Account")[1]
-    Path(store.root, "tables", "Account", part.path).write_bytes(b"damaged")
+    Path(store.root, "records", "Account", part.path).write_bytes(b"damaged")
     with pytest.raises(StoreError, match="could not read Account"):
         snapshot.export("Account", target, overwrite=True)
     assert target.read_text() == "mine"
@@ -283,7 +283,7 @@ def test_other_tools_read_the_tables_without_us(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     first = a_snapshot(store, number=1, parts=1)
     a_snapshot(store, number=2, parts=2)
-    path = Path(store.root, "tables", "Account")
+    path = Path(store.root, "records", "Account")
     table = DeltaTable(path)
     frame = table.to_pandas()
     polars_frame = pl.read_delta(str(path))

@@ -56,7 +56,7 @@ def test_an_interrupt_leaves_orphans_and_no_damage(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     writer = a_writer(store)
     lost = writer.write_part("Account", [rows(0, 10)])
-    table = Path(store.root, "tables", "Account")
+    table = Path(store.root, "records", "Account")
     (table / lost.path).with_name(".tmp-abc-Account.parquet").write_bytes(b"PAR1half")
     (Path(store.root, "snapshots", writer.snapshot) / ".tmp-abc-manifest.json").write_bytes(b"{")
     (Path(store.root, "snapshots") / "20261102T100000Z-abcdef").mkdir()
@@ -104,9 +104,9 @@ def empty(path: Path) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "tables/Account/*/*.parquet",
-        "tables/Account/_delta_log/*0.json",
-        "tables/Account/_delta_log/*1.json",
+        "records/Account/*/*.parquet",
+        "records/Account/_delta_log/*0.json",
+        "records/Account/_delta_log/*1.json",
         "snapshots/*/plan.json",
         "snapshots/*/manifest.json",
         "snapshots/*/schema/Account.json",
@@ -130,7 +130,7 @@ def test_the_last_commit_cannot_go_unseen(tmp_path: Path) -> None:
     """A log that lost its newest commit is still a log; the manifest knows better."""
     store = a_store(tmp_path)
     a_snapshot(store)
-    sorted(Path(store.root).glob("tables/Account/_delta_log/*.json"))[-1].unlink()
+    sorted(Path(store.root).glob("records/Account/_delta_log/*.json"))[-1].unlink()
     assert any("the manifest has 18 rows of Account" in f.message for f in damage(store))
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_checkpoint_is_found(tmp_path: Path) -> None:
         )
     writer.seal()
     assert verify(store) == []
-    garble(file_of(store, "tables/Account/_delta_log/*.checkpoint.parquet"))
+    garble(file_of(store, "records/Account/_delta_log/*.checkpoint.parquet"))
     assert damage(store)
     assert len(store.snapshots["latest"].frame("Account")) == 2
 
@@ -156,7 +156,7 @@ def test_a_table_that_lost_a_field_is_found(tmp_path: Path) -> None:
     """A field renamed in Delta's own schema would be null to every other tool: damage."""
     store = a_store(tmp_path)
     a_snapshot(store)
-    log = file_of(store, "tables/Account/_delta_log/*0.json")
+    log = file_of(store, "records/Account/_delta_log/*0.json")
     lines = log.read_bytes().splitlines()
     log.write_bytes(
         b"\n".join(

@@ -1,0 +1,141 @@
+"""
+Whether two rows say the same: a 64-bit hash of a row's values, whatever columns and types hold
+them. Pure.
+
+A number is the same as int and as double, absent text the same as empty text (Bulk CSV cannot tell
+them apart), and text is never the same as a number. The hash is compared between two versions of
+one record only, so two different contents are taken for equal once in 2^57 comparisons at most. It
+is kept nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sfnb.store.keys import FACTOR, MASK, SHIFT, Words, _bytes
+from sfnb.store.layout import FieldSource
+
+Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+NOTHING = np.uint64(0x6A09E667F3BCC909)
+"""The hash of an absent value."""
+
+NUMBER, TEXT, FLAG, DATE, MOMENT = range(5)
+KIND_OF: Mapping[str, int] = {
+    "string": TEXT,
+    "double": NUMBER,
+    "int64": NUMBER,
+    "bool": FLAG,
+    "date": DATE,
+    "timestamp": MOMENT,
+}
+
+EXACT = 1 << 53
+"""Ints up to this are exact as doubles."""
+
+TEXT_BYTES = 1 << 21
+"""Text that is hashed at a time: numpy needs about forty bytes for each."""
+
+
+def row_hashes(batch: pa.RecordBatch, sources: Sequence[FieldSource]) -> Words:
+    """
+    A hash of each row's values of these fields. Columns that the batch lacks are absent values.
+    """
+    found = np.full(batch.num_rows, NOTHING, np.uint64)
+    for source in sources:
+        values = np.full(batch.num_rows, NOTHING, np.uint64)
+        for column, kind in source.columns:
+            if (at := batch.schema.get_field_index(column)) >= 0:
+                _put_hashes(values, batch.column(at), kind)
+        found ^= values
+        found = mixed(found)
+    return found
+
+
+def mixed(words: Words) -> Words:
+    """Each word spread over all its bits."""
+    spread: Words = words * np.uint64(FACTOR)
+    spread ^= spread >> SHIFT
+    spread *= np.uint64(FACTOR)
+    spread ^= spread >> SHIFT
+    return spread
+
+
+def _put_hashes(values: Words, column: pa.Array, kind: str) -> None:
+    is_valid = _validity(column)
+    if not is_valid.any():
+        return
+    salt = np.uint64((KIND_OF[kind] + 1) * 0x9E3779B97F4A7C15 & MASK)
+    if kind == "string":
+        hashes, has_text = text_hashes(column)
+        is_valid &= has_text
+    else:
+        hashes = _words(column, kind)
+    np.copyto(values, mixed(hashes ^ salt), where=is_valid)
+
+
+def _validity(column: pa.Array) -> Flags:
+    buffer = column.buffers()[0]
+    if buffer is None or not column.null_count:
+        return np.ones(len(column), bool)
+    bits = np.frombuffer(buffer, np.uint8)
+    return np.unpackbits(bits, bitorder="little")[column.offset :][: len(column)].astype(bool)
+
+
+def _words(column: pa.Array, kind: str) -> Words:
+    """Values of a fixed width as words; what is absent may be anything."""
+    count, data = len(column), column.buffers()[1]
+    if kind == "bool":
+        bits = np.frombuffer(data, np.uint8)
+        flags = np.unpackbits(bits, bitorder="little")[column.offset :][:count]
+        return flags.astype(np.uint64)
+    if kind == "date":
+        return np.frombuffer(data, np.int32, count, column.offset * 4).astype(np.uint64)
+    if kind == "double":
+        numbers = np.frombuffer(data, np.float64, count, column.offset * 8)
+        return (numbers + 0.0).view(np.uint64)  # zero has two signs
+    words = np.frombuffer(data, np.int64, count, column.offset * 8)
+    if kind == "timestamp":
+        return words.view(np.uint64)
+    is_exact = np.abs(words) <= EXACT
+    return np.where(is_exact, words.astype(np.float64).view(np.uint64), words.view(np.uint64))
+
+
+def text_hashes(column: pa.Array) -> tuple[Words, Flags]:
+    """A hash of each text, and which texts are not empty."""
+    text = _bytes(column)
+    count = len(text)
+    found = np.zeros(count, np.uint64)
+    _, places, data = text.buffers()
+    if not count or places is None:
+        return found, np.zeros(count, bool)
+    offsets = np.frombuffer(places, np.int32, count + 1, text.offset * 4).astype(np.int64)
+    lengths = np.diff(offsets)
+    if text.null_count:
+        lengths = np.where(_validity(text), lengths, 0)
+    content = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+    filled = np.flatnonzero(lengths)
+    ends = np.cumsum(lengths[filled])
+    first = 0
+    while first < len(filled):
+        base = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, base + TEXT_BYTES, side="right")))
+        some = filled[first:last]
+        found[some] = _sums(content, offsets[some], lengths[some])
+        first = last
+    return found, lengths > 0
+
+
+def _sums(content: np.ndarray, begins: np.ndarray, lengths: np.ndarray) -> Words:
+    """Of each text the sum of its bytes, each times a random word that belongs to its place."""
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    within = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
+    places = np.repeat(begins, lengths) + within
+    longest = int(lengths.max())
+    factors = mixed(np.arange(1, longest + 1, dtype=np.uint64) * np.uint64(FACTOR)) | np.uint64(1)
+    products = (content[places].astype(np.uint64) + np.uint64(1)) * factors[within]
+    sums: Words = np.add.reduceat(products, starts)
+    return sums ^ mixed(lengths.astype(np.uint64))

@@ -1,0 +1,130 @@
+"""Which files hold an object's versions, and reading them row group by row group."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from sfnb.store.columns import COLUMNS_ONLY, FROM, GENERATION, NEW, OP, UNTIL
+from sfnb.store.files import Files, translated
+
+BATCH_ROWS = 1 << 15
+
+_BROUGHT_BY = re.compile(r"-(\d{8}T\d{6}Z-[0-9a-f]{6})-[0-9a-f]+\.parquet$")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFile:
+    """
+    A live file of a table.
+
+    Args:
+        path: from the table's folder.
+        generation: ``new``, ``columns``, or that of a compaction.
+        snapshot: the one that brought all of its rows; empty where rows of several are in it.
+    """
+
+    path: str
+    generation: str
+    snapshot: str
+
+
+def version_file(path: str) -> VersionFile:
+    """The file at a path of the table."""
+    generation = path.partition("/")[0].removeprefix(f"{GENERATION}=")
+    found = _BROUGHT_BY.search(path)
+    is_new = generation in (NEW, COLUMNS_ONLY)
+    return VersionFile(path, generation, found[1] if is_new and found else "")
+
+
+def live_files(table: DeltaTable | None) -> list[VersionFile]:
+    """
+    The files that hold versions now: those of several snapshots first, then by snapshot, in the
+    order of their commits.
+    """
+    if table is None:
+        return []
+    uris = [uri.replace("\\", "/") for uri in table.file_uris()]
+    files = [version_file(uri[uri.rindex(f"{GENERATION}=") :]) for uri in uris]
+    return sorted((f for f in files if f.generation != COLUMNS_ONLY), key=lambda f: f.snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of a file, from a row number on."""
+
+    first: int
+    batch: pa.RecordBatch
+
+
+def read_pieces(
+    table: Files, path: str, columns: Collection[str], *, groups: Sequence[int] | None = None
+) -> Iterator[Piece]:
+    """
+    Columns of a file that it has, piece by piece.
+
+    Args:
+        groups: the row groups to read; None: all.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    with (
+        translated(f"read {table.uri(path)}"),
+        table.open_input(path) as source,
+        _opened(source) as file,
+    ):
+        have = [name for name in file.schema_arrow.names if name in columns]
+        starts = _starts(file)
+        for number in range(len(starts)) if groups is None else groups:
+            first = starts[number]
+            for batch in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=have):
+                yield Piece(first, batch)
+                first += batch.num_rows
+
+
+def _opened(source: pa.NativeFile) -> pq.ParquetFile:
+    """A part's file; sfnb's own text columns come as dictionaries."""
+    metadata = pq.read_metadata(source)
+    coded = [name for name in (OP, FROM, UNTIL) if name in metadata.schema.names]
+    return pq.ParquetFile(source, metadata=metadata, read_dictionary=coded)
+
+
+def group_starts(table: Files, path: str) -> list[int]:
+    """The number of each row group's first row, and the number of rows."""
+    with (
+        translated(f"read {table.uri(path)}"),
+        table.open_input(path) as source,
+        pq.ParquetFile(source) as file,
+    ):
+        return [*_starts(file), file.metadata.num_rows]
+
+
+def groups_with(table: Files, path: str, column: str, value: str) -> list[int]:
+    """The row groups of a file that may have a value in a column, by their least and greatest."""
+    with (
+        translated(f"read {table.uri(path)}"),
+        table.open_input(path) as source,
+        pq.ParquetFile(source) as file,
+    ):
+        at = file.schema_arrow.names.index(column)
+        return [
+            number
+            for number in range(file.metadata.num_row_groups)
+            if (found := file.metadata.row_group(number).column(at).statistics) is None
+            or not found.has_min_max
+            or found.min <= value <= found.max
+        ]
+
+
+def _starts(file: pq.ParquetFile) -> list[int]:
+    starts, rows = [], 0
+    for number in range(file.metadata.num_row_groups):
+        starts.append(rows)
+        rows += file.metadata.row_group(number).num_rows
+    return starts

@@ -1,0 +1,92 @@
+"""An object's state at a snapshot as people read it: batches, and a view for SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sfnb.store.columns import HARD_DELETE, OP, TYPES
+from sfnb.store.files import Files
+from sfnb.store.layout import FieldSource
+from sfnb.store.parts import IS_UPSERT
+from sfnb.store.states.files import VersionFile
+from sfnb.store.states.versions import Places, Span, Versions, newest
+
+
+class Records:
+    """
+    The records alive at a snapshot, read lazily, a few batches in memory at a time.
+
+    Args:
+        table: the table's folder.
+        files: its live files.
+        key: the field that tells records apart; None: each row is a record of its own.
+        sources: the fields, and the columns that hold them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        table: Files,
+        files: Sequence[VersionFile],
+        *,
+        key: str | None,
+        span: Span,
+        sources: Sequence[FieldSource],
+    ) -> None:
+        self.name = name
+        self.columns = columns_of_sources(sources)
+        self._sources = sources
+        self._key = key
+        self._versions = Versions(table, files, key, span)
+
+    @cached_property
+    def _state(self) -> tuple[Places, Places]:
+        """Where the records alive are, and those in the recycle bin, in the order of the files."""
+        alive, deleted = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for keys in self._versions.in_shares():
+            now = keys if self._key is None else newest(keys)
+            alive.append(now.places[now.ops == IS_UPSERT])
+            deleted.append(now.places[now.ops == IS_DELETE])
+        return np.sort(np.concatenate(alive)), np.sort(np.concatenate(deleted))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The records alive; in no order to rely on."""
+        columns = {column for source in self._sources for column, _ in source.columns}
+        for batch in self._versions.batches(self._places, columns):
+            arrays = [value_of(batch, source) for source in self._sources]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.columns)
+
+    def add_view(self, connection: Any, quoted: str) -> None:
+        """Make the records known to a DuckDB connection under a name."""
+        source = f"_sfnb_rows_of_{self.name}"
+        connection.register(source, pa.Table.from_batches(self.batches(), schema=self.columns))
+        connection.execute(f'create view {quoted} as from "{source}"')
+
+
+def _columns(sources: Sequence[FieldSource]) -> set[str]:
+    return {column for source in sources for column, _ in source.columns}
+
+
+def columns_of_sources(sources: Sequence[FieldSource]) -> pa.Schema:
+    """The fields with types that hold every value."""
+    return pa.schema([pa.field(s.field, TYPES[s.kind]) for s in sources])
+
+
+def value_of(batch: pa.RecordBatch, source: FieldSource) -> pa.Array:
+    """A field from the columns that hold it; absent where the file had no such column yet."""
+    kind = TYPES[source.kind]
+    held = [
+        column if column.type == kind else column.cast(kind, safe=False)
+        for name, _ in source.columns
+        if (at := batch.schema.get_field_index(name)) >= 0
+        for column in (batch.column(at),)
+    ]
+    if not held:
+        return pa.nulls(batch.num_rows, kind)
+    return held[0] if len(held) == 1 else pc.coalesce(*held)
