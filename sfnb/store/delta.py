@@ -67,6 +67,11 @@ class Table:
             self._table = DeltaTable(self._uri)
         return self._table
 
+    @property
+    def version(self) -> int:
+        """The version that is open; -1: there is no table."""
+        return -1 if self._table is None else self._table.version()
+
     def forget(self) -> None:
         """Somebody else has changed the table: open it anew."""
         self._table = None

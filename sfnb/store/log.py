@@ -350,6 +350,19 @@ def newest_reading(table: Files, newest: int) -> str:
     return next((commit.snapshot for commit in _readings(table, newest)), "")
 
 
+def live_paths(table: Files) -> list[str]:
+    """The files of a table by its commits alone, in their order."""
+    found: dict[str, None] = {}
+    for version in range(newest_version(table) + 1):
+        text = table.read(log_path(version))
+        commit = parse_commit(text, version, table.uri(log_path(version))) if text else None
+        if commit is not None:
+            for path in commit.removed:
+                found.pop(path, None)
+            found |= dict.fromkeys(part.path for part in commit.parts)
+    return list(found)
+
+
 def last_settled(table: Files, snapshot: str) -> Commit | None:
     """The commit that ended the newest reading of a snapshot older than this one."""
     for commit in _readings(table, newest_version(table)):

@@ -48,6 +48,10 @@ class ReadByNewer(ObjectError):
     """A newer snapshot has committed to this table: an older one may add nothing any more."""
 
 
+class TableMoved(StoreError):
+    """Somebody has committed since the state before was read: compare again."""
+
+
 class OtherWriter(StoreError):
     """The log has a commit of this snapshot that this writer has not made."""
 
@@ -230,27 +234,44 @@ class ObjectWriter:
             added = [part for part in parts if part.path and part.path not in names]
             if self._plan.format < RECORDS_FORMAT:
                 return self._end(added, cursor, asked)
-            outcome = Reading(
-                self._files,
-                self._place,
-                self._snapshot,
-                self._name,
-                self._known_layout(),
-                committed,
-                added,
-                self._before(),
-                str((cursor or {}).get("started_at") or self._clock.now().isoformat()),
-                self._clock,
-            ).settle(asked)
-            if outcome.held is None:
-                return Settled.of(before, outcome.proof, None)
-            removed = {part.path for part in outcome.removes}
-            live = [part for part in committed if part.path not in removed] + outcome.adds
-            after = settled(before, live, cursor, proof=outcome.proof, held=outcome.held)
-            progress = self._put(after, outcome.adds, outcome.removes)
-            for path in outcome.orphans:
-                self._files.delete(path)
-            return Settled.of(progress, outcome.proof, outcome.held)
+            self._table.fit(self._layout_of(added))
+            for _ in range(ATTEMPTS):
+                reading = Reading(
+                    self._files,
+                    self._place,
+                    self._snapshot,
+                    self._name,
+                    self._known_layout(),
+                    committed,
+                    added,
+                    self._before(),
+                    str((cursor or {}).get("started_at") or ""),
+                    self._clock,
+                )
+                try:
+                    return self._settle(reading, cursor, asked)
+                except TableMoved:
+                    continue
+            raise StoreError(f"{self._name}: other backups write to its table without end.")
+
+    def _settle(self, reading: Reading, cursor: Mapping[str, Any] | None, asked: Asked) -> Settled:
+        seen = self._table.version
+        outcome = reading.settle(asked)
+        if outcome.held is None:
+            return Settled.of(self.progress(), outcome.proof, None)
+        removed = {part.path for part in outcome.removes}
+        live = [part for part in reading.committed if part.path not in removed] + outcome.adds
+        after = settled(self.progress(), live, cursor, proof=outcome.proof, held=outcome.held)
+        try:
+            progress = self._put(after, outcome.adds, outcome.removes, seen=seen)
+        except TableMoved:
+            for part in outcome.adds:
+                if part not in reading.parts:
+                    self._files.delete(part.path)
+            raise
+        for path in outcome.orphans:
+            self._files.delete(path)
+        return Settled.of(progress, outcome.proof, outcome.held)
 
     def _end(
         self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, asked: Asked
@@ -265,7 +286,8 @@ class ObjectWriter:
     def _before(self) -> Before:
         """The state of the object before this snapshot."""
         with translated(f"open the table of {self._name}"):
-            files = live_files(self._table.open())
+            table = self._table.open()
+            files = live_files(table.file_uris() if table is not None else ())
         older = [file for file in files if file.snapshot < self._snapshot]
         last = last_settled(self._files, self._snapshot) if older else None
         if last is None:
@@ -296,12 +318,21 @@ class ObjectWriter:
             return self._put(after, [], alive)
 
     def _put(
-        self, after: Progress, parts: Sequence[Part], removes: Sequence[Part] = ()
+        self,
+        after: Progress,
+        parts: Sequence[Part],
+        removes: Sequence[Part] = (),
+        *,
+        seen: int | None = None,
     ) -> Progress:
-        """One Delta commit, whose number in this snapshot is ``after.number``."""
-        widened = [field for part in parts for field in part.widened]
-        layout = tuple(dict.fromkeys([*self._known_layout(), *widened]))
-        if widened:
+        """
+        One Delta commit, whose number in this snapshot is ``after.number``.
+
+        Args:
+            seen: the version of the table that it must be built upon; None: whatever is there.
+        """
+        layout = self._layout_of(parts)
+        if layout != self._known_layout():
             self._table.fit(layout)
         with translated(f"commit rows of {self._name}"):
             for attempt in range(ATTEMPTS):
@@ -315,6 +346,8 @@ class ObjectWriter:
                     )
                 before = -1 if table is None else table.version()
                 self._refuse_late(before)
+                if seen is not None and before != seen:
+                    raise TableMoved(f"{self._name}: its table has changed meanwhile.")
                 properties = self._entry(after, parts, removes, before)
                 try:
                     self._table.append(
@@ -331,6 +364,11 @@ class ObjectWriter:
                     continue
                 return self._settled(after, parts, removes)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _layout_of(self, parts: Iterable[Part]) -> Layout:
+        """The object's columns, with those that some parts have beside them."""
+        widened = [field for part in parts for field in part.widened]
+        return tuple(dict.fromkeys([*self._known_layout(), *widened]))
 
     def _refuse_late(self, newest: int) -> None:
         """

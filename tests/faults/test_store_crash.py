@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from sfnb.store import objects
+from sfnb.store import delta
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
 from tests.store_samples import SCHEMA, a_plan, a_store, rows
@@ -82,7 +82,7 @@ class Guillotine:
             (Path, "replace"),
             (Path, "unlink"),
             (os, "fsync"),
-            (objects, "create_table_with_add_actions"),
+            (delta, "create_table_with_add_actions"),
             (DeltaTable, "create_write_transaction"),
         ):
             patch.setattr(owner, name, self._guarded(getattr(owner, name)))

@@ -23,6 +23,7 @@ class Difference:
         rows, deleted: the state afterwards: records alive, and in the recycle bin.
         sums: the digest of all keys of that state, one sum for each lane.
         gone: places of records in the state before that are gone now.
+        retained: places of versions before that are the newest still.
     """
 
     kept: Flags
@@ -34,6 +35,7 @@ class Difference:
     deleted: int = 0
     sums: list[int] = field(default_factory=lambda: [0, 0])
     gone: list[Places] = field(default_factory=list)
+    retained: list[Places] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
@@ -84,6 +86,10 @@ def compare(
         lost = _lost(then, at[is_known], is_full, gone)
         found.gone.append(lost.places)
         found.ended += int(np.count_nonzero(lost.ops == IS_UPSERT))
+        is_retained = np.ones(len(then), bool)
+        is_retained[at[is_known][~is_equal]] = False
+        is_retained[np.isin(then.places, lost.places)] = False
+        found.retained.append(then.places[is_retained])
         found.count(now)
         if not is_full:
             found.count(then)

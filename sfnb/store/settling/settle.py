@@ -18,18 +18,19 @@ from sfnb.store.keys import Words
 from sfnb.store.layout import FieldSource, Layout, sources_of, with_older
 from sfnb.store.log import newest_moment
 from sfnb.store.part_writer import part_path
-from sfnb.store.parts import IS_HARD_DELETE, Part, RowGroupWriter, regrouped
+from sfnb.store.parts import IS_HARD_DELETE, Part, RowGroupWriter, iso, regrouped
 from sfnb.store.place import Place
-from sfnb.store.proof import ID, Proof, prove
+from sfnb.store.proof import ID, STAMP, Proof, prove
 from sfnb.store.settling.compare import Difference, compare
 from sfnb.store.states.contents import Flags
 from sfnb.store.states.files import VersionFile, version_file
-from sfnb.store.states.versions import Span, Versions
+from sfnb.store.states.records import stamp_column
+from sfnb.store.states.versions import Places, Span, Versions
 
-STAMP = "SystemModstamp"
+NO_CONTENT = STAMP
 """
-Not content: it moves for millions of rows although no value does, when a roll-up is made or a
-picklist is edited. A version has the one under which its content was read first.
+Its value alone makes no new version: it moves for millions of rows although no value does, when a
+roll-up is made or a picklist is edited. A version has the one under which it was read first.
 """
 
 SMALL_ROWS = 1 << 16
@@ -94,7 +95,7 @@ class Reading:
         committed: parts of this snapshot in the table. ``added``: those of the last step, which are
             not.
         layout: the object's fields in this snapshot, and their columns.
-        started_at: when the reading began (ISO).
+        began_at: when the reading began (ISO); empty: not known.
     """
 
     table: Files
@@ -105,7 +106,7 @@ class Reading:
     committed: Sequence[Part]
     added: Sequence[Part]
     before: Before
-    started_at: str
+    began_at: str
     clock: Clock
 
     @property
@@ -151,7 +152,8 @@ class Reading:
 
     def _read(self, key: str) -> Versions:
         files = [version_file(part.path) for part in self.parts]
-        return Versions(self.table, files, key, Span(self.snapshot))
+        stamp = stamp_column(sources_of([self.layout]))
+        return Versions(self.table, files, key, Span(self.snapshot), stamp)
 
     def _before(self, key: str) -> Versions:
         starts_with = (self.before.held.starts_with if self.before.held else None) or ""
@@ -169,11 +171,11 @@ class Reading:
         return with_older(own, self.before.sources, is_same_kind=is_full)
 
     def _content(self) -> list[FieldSource]:
-        return [source for source in self._sources() if source.field != STAMP]
+        return [source for source in self._sources() if source.field != NO_CONTENT]
 
     def _held(self, asked: Asked, proof: Proof, found: Difference | None = None) -> Held:
         """What the snapshot holds; without a difference, all that was read and nothing else."""
-        now, was = self.started_at, self.before.held
+        now, was = self.began_at or iso(self.clock.now()), self.before.held
         alive = sum(part.rows for part in self.parts)
         deleted = sum(part.deleted for part in self.parts)
         is_full = asked.mode == "full"
@@ -192,13 +194,46 @@ class Reading:
             full_at=now if is_full or was is None else was.full_at,
             sweep_at=now if is_full or asked.is_swept or was is None else was.sweep_at,
             refreshed_at=now if is_full or was is None else was.refreshed_at,
-            columns={
-                source.field: [list(column) for column in source.columns]
-                for source in self._sources(is_full=is_full)
-                if not source.is_plain
-            },
+            columns=self._columns(found.retained if found else (), is_full=is_full),
             ids_match=None if digest is None else digest == proof.digest,
         )
+
+    def _columns(
+        self, retained: Sequence[Places], *, is_full: bool
+    ) -> dict[str, list[tuple[str, str]]]:
+        """
+        The columns of fields that are not in one column of their own name.
+
+        Args:
+            retained: places of older versions that are the newest still.
+        """
+        own = sources_of([self.layout, *(part.widened for part in self.parts)])
+        found = self._sources(is_full=is_full)
+        older = {
+            column
+            for mine, all_of_it in zip(own, found, strict=True)
+            for column, _ in all_of_it.columns
+            if column not in dict(mine.columns)
+        }
+        empty = older - self._filled(retained, older)
+        filled = {s.field: [c for c in s.columns if c[0] not in empty] for s in found}
+        is_named = {s.field for mine, s in zip(own, found, strict=True) if not mine.is_plain}
+        return {
+            field: columns
+            for field, columns in filled.items()
+            if field in is_named or len(columns) > 1
+        }
+
+    def _filled(self, places: Sequence[Places], columns: set[str]) -> set[str]:
+        """Which of these columns have a value in older versions that are the newest still."""
+        if not columns or not places:
+            return set()
+        at = np.sort(np.concatenate(places))
+        filled: set[str] = set()
+        for batch in self._before(ID).batches(at, columns):
+            names = batch.schema.names
+            filled |= {n for n in names if batch.column(n).null_count < batch.num_rows}
+        return filled
 
     def _watermark(self) -> str | None:
         """
@@ -208,9 +243,9 @@ class Reading:
         was = self.before.held.watermark if self.before.held else None
         stamps = [part.max_modstamp for part in self.parts]
         newest = newest_moment([was, *stamps])
-        if newest is None:
-            return None
-        return min(newest, self.started_at, key=datetime.fromisoformat)
+        if newest is None or not self.began_at:
+            return newest
+        return min(newest, self.began_at, key=datetime.fromisoformat)
 
     def _first(self, asked: Asked, proof: Proof) -> Outcome:
         """There is nothing to compare with: everything stays as it was written."""

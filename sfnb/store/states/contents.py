@@ -73,7 +73,7 @@ def _put_hashes(values: Words, column: pa.Array, kind: str) -> None:
         hashes, has_text = text_hashes(column)
         is_valid &= has_text
     else:
-        hashes = _words(column, kind)
+        hashes = words_of(column, kind)
     np.copyto(values, mixed(hashes ^ salt), where=is_valid)
 
 
@@ -85,7 +85,7 @@ def _validity(column: pa.Array) -> Flags:
     return np.unpackbits(bits, bitorder="little")[column.offset :][: len(column)].astype(bool)
 
 
-def _words(column: pa.Array, kind: str) -> Words:
+def words_of(column: pa.Array, kind: str) -> Words:
     """Values of a fixed width as words; what is absent may be anything."""
     count, data = len(column), column.buffers()[1]
     if kind == "bool":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
 
 from sfnb.store.columns import COLUMNS_ONLY, FROM, GENERATION, NEW, OP, UNTIL
 from sfnb.store.files import Files, translated
@@ -42,14 +41,12 @@ def version_file(path: str) -> VersionFile:
     return VersionFile(path, generation, found[1] if is_new and found else "")
 
 
-def live_files(table: DeltaTable | None) -> list[VersionFile]:
+def live_files(uris: Iterable[str]) -> list[VersionFile]:
     """
-    The files that hold versions now: those of several snapshots first, then by snapshot, in the
-    order of their commits.
+    The files that hold versions, of all files of a table: those of several snapshots first, then by
+    snapshot.
     """
-    if table is None:
-        return []
-    uris = [uri.replace("\\", "/") for uri in table.file_uris()]
+    uris = [uri.replace("\\", "/") for uri in uris]
     files = [version_file(uri[uri.rindex(f"{GENERATION}=") :]) for uri in uris]
     return sorted((f for f in files if f.generation != COLUMNS_ONLY), key=lambda f: f.snapshot)
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from deltalake import DeltaTable
 
+from sfnb.errors import StoreError
 from sfnb.store.files import Files, translated
 from sfnb.store.layout import FieldSource, sources_of, with_columns, with_older
-from sfnb.store.log import Progress, last_settled
+from sfnb.store.log import Progress, last_settled, live_paths
 from sfnb.store.paths import records_path
 from sfnb.store.proof import DURABLE_ID, ID
 from sfnb.store.schema import read_schema
@@ -20,8 +21,12 @@ from sfnb.store.states.versions import Span
 def files_of(files: Files, name: str) -> list[VersionFile]:
     """The live files of an object's table. Cost: opens the table."""
     table = files.below(records_path(name))
-    with translated(f"open the table of {name}"):
-        return live_files(DeltaTable(table.uri("").rstrip("/\\")))
+    try:
+        with translated(f"open the table of {name}"):
+            return live_files(DeltaTable(table.uri("").rstrip("/\\")).file_uris())
+    except StoreError:
+        # A damaged checkpoint: the commits say the same, file by file.
+        return live_files(live_paths(table))
 
 
 def state_at(
@@ -47,7 +52,15 @@ def state_at(
             key = None
     span = Span(snapshot, starts_with=starts_with)
     table = files.below(records_path(name))
-    return Records(name, table, files_of(files, name), key=key, span=span, sources=sources)
+    return Records(
+        name,
+        table,
+        files_of(files, name),
+        key=key,
+        span=span,
+        sources=sources,
+        is_settled=held is not None,
+    )
 
 
 def sources_before(

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfnb.store.columns import HARD_DELETE, OP, TYPES
-from sfnb.store.files import Files
+from sfnb.store.columns import TYPES
+from sfnb.store.files import Files, translated
 from sfnb.store.layout import FieldSource
-from sfnb.store.parts import IS_UPSERT
+from sfnb.store.parts import IS_DELETE, IS_UPSERT
+from sfnb.store.proof import STAMP
 from sfnb.store.states.files import VersionFile
 from sfnb.store.states.versions import Places, Span, Versions, newest
 
@@ -27,6 +28,7 @@ class Records:
         files: its live files.
         key: the field that tells records apart; None: each row is a record of its own.
         sources: the fields, and the columns that hold them.
+        is_settled: no record is there twice in the newest snapshot's rows.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Records:
         key: str | None,
         span: Span,
         sources: Sequence[FieldSource],
+        is_settled: bool,
     ) -> None:
         self.name = name
         self.columns = columns_of_sources(sources)
         self._sources = sources
         self._key = key
-        self._versions = Versions(table, files, key, span)
+        stamp = "" if is_settled or key is None else stamp_column(sources)
+        self._versions = Versions(table, files, key, span, stamp)
 
     @cached_property
     def _state(self) -> tuple[Places, Places]:
@@ -58,9 +62,10 @@ class Records:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The records alive; in no order to rely on."""
         columns = {column for source in self._sources for column, _ in source.columns}
-        for batch in self._versions.batches(self._places, columns):
-            arrays = [value_of(batch, source) for source in self._sources]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.columns)
+        with translated(f"read {self.name}"):
+            for batch in self._versions.batches(self._places, columns):
+                arrays = [value_of(batch, source) for source in self._sources]
+                yield pa.RecordBatch.from_arrays(arrays, schema=self.columns)
 
     def add_view(self, connection: Any, quoted: str) -> None:
         """Make the records known to a DuckDB connection under a name."""
@@ -76,6 +81,14 @@ def _columns(sources: Sequence[FieldSource]) -> set[str]:
 def columns_of_sources(sources: Sequence[FieldSource]) -> pa.Schema:
     """The fields with types that hold every value."""
     return pa.schema([pa.field(s.field, TYPES[s.kind]) for s in sources])
+
+
+def stamp_column(sources: Sequence[FieldSource]) -> str:
+    """The column of SystemModstamp; empty where there is none of moments."""
+    for source in sources:
+        if source.field == STAMP and source.kind == "timestamp" and len(source.columns) == 1:
+            return source.columns[0][0]
+    return ""
 
 
 def value_of(batch: pa.RecordBatch, source: FieldSource) -> pa.Array:

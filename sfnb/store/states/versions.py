@@ -15,7 +15,7 @@ from sfnb.store.files import Files
 from sfnb.store.keys import Words, key_hashes
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import IS_DELETE, IS_HARD_DELETE, IS_UPSERT, text_array
-from sfnb.store.states.contents import Flags, row_hashes
+from sfnb.store.states.contents import Flags, row_hashes, words_of
 from sfnb.store.states.files import VersionFile, group_starts, groups_with, read_pieces
 
 Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -56,18 +56,33 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Rows by their keys: where each row is, two hashes of its key, and what it says of the record."""
+    """
+    Rows by their keys.
+
+    Args:
+        places: where each row is.
+        hashes, others: two hashes of its key.
+        ops: what it says of the record, by its place in ``OPS``.
+        stamps: its SystemModstamp where a record may have been read twice, else 0.
+    """
 
     places: Places
     hashes: Words
     others: Words
     ops: Codes
+    stamps: Places
 
     def __len__(self) -> int:
         return len(self.places)
 
     def take(self, which: Flags | Places) -> Keys:
-        return Keys(self.places[which], self.hashes[which], self.others[which], self.ops[which])
+        return Keys(
+            self.places[which],
+            self.hashes[which],
+            self.others[which],
+            self.ops[which],
+            self.stamps[which],
+        )
 
     @classmethod
     def of(cls, pieces: Sequence[Keys]) -> Keys:
@@ -76,16 +91,19 @@ class Keys:
             np.concatenate([np.empty(0, np.uint64), *(p.hashes for p in pieces)]),
             np.concatenate([np.empty(0, np.uint64), *(p.others for p in pieces)]),
             np.concatenate([np.empty(0, np.uint8), *(p.ops for p in pieces)]),
+            np.concatenate([np.empty(0, np.int64), *(p.stamps for p in pieces)]),
         )
 
 
 def newest(keys: Keys) -> Keys:
-    """Of each key the last row, in the order of the keys' hashes."""
+    """Of each key the last row, or that with the greatest stamp, in the order of the keys' hashes."""
     order = np.argsort(keys.hashes, kind="stable")
+    if len(keys.stamps) and keys.stamps.any():
+        order = np.lexsort((keys.stamps, keys.hashes))
     is_same = _same(keys.hashes[order])
     if (is_same & ~_same(keys.others[order])).any():
         # Two keys share one hash, which happens once in a thousand billion keys.
-        order = np.lexsort((keys.others, keys.hashes))
+        order = np.lexsort((keys.stamps, keys.others, keys.hashes))
         is_same = _same(keys.hashes[order]) & _same(keys.others[order])
     is_last = np.append(~is_same, np.ones(min(1, len(order)), bool))
     return keys.take(order[is_last])
@@ -103,14 +121,21 @@ class Versions:
         table: the table's folder.
         files: those whose versions may count, oldest first.
         key: the field that tells records apart; None: none does, and all keys are the same.
+        stamp: the column of SystemModstamp, if the newest snapshot may have a record twice.
     """
 
     def __init__(
-        self, table: Files, files: Sequence[VersionFile], key: str | None, span: Span
+        self,
+        table: Files,
+        files: Sequence[VersionFile],
+        key: str | None,
+        span: Span,
+        stamp: str = "",
     ) -> None:
         self._table = table
         self._key = key
         self._span = span
+        self._stamp = stamp
         self.files = [f for f in files if not f.snapshot or span.has(f.snapshot)]
 
     @cached_property
@@ -139,11 +164,16 @@ class Versions:
 
     def _keys(self, share: int, shares: int) -> Iterator[Keys]:
         for file, starts in zip(self.files, self.groups, strict=True):
-            for piece in read_pieces(self._table, file.path, {self._key or OP, OP, FROM, UNTIL}):
+            has_stamps = self._stamp and file.snapshot == self._span.at
+            columns = {self._key or OP, OP, FROM, UNTIL} | ({self._stamp} if has_stamps else set())
+            for piece in read_pieces(self._table, file.path, columns):
                 batch = piece.batch
                 places = np.arange(batch.num_rows, dtype=np.int64) + (starts[0] + piece.first)
                 ops = _coded(batch.column(OP), OP_CODES, IS_UPSERT)
-                found = Keys(places, *self._hashes(batch), ops)
+                stamps: Places = np.zeros(len(places), np.int64)
+                if has_stamps:
+                    stamps = words_of(batch.column(self._stamp), "timestamp").view(np.int64) + 1
+                found = Keys(places, *self._hashes(batch), ops, stamps)
                 counts = np.ones(len(found), bool)
                 if not file.snapshot:
                     counts &= self._counts(batch)

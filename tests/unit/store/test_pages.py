@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sfnb.errors import CallerError
+from sfnb.store.older.rows import Rows
 from sfnb.store.pages import CELL_CHARS, Pages
-from sfnb.store.views import Rows
 
 COLUMNS = pa.schema(
     [

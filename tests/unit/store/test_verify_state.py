@@ -50,7 +50,7 @@ def test_an_old_store_is_whole(org: Path) -> None:
         (lambda org: shutil.rmtree(org / "snapshots" / SEALED), "missing"),
         (lambda org: shutil.rmtree(org / "snapshots" / PAUSED), "missing"),
         (lambda org: shutil.rmtree(org / "snapshots"), "missing"),
-        (lambda org: shutil.rmtree(org / "records" / "Account"), "missing"),
+        (lambda org: shutil.rmtree(org / "tables" / "Account"), "missing"),
         (shutil.rmtree, "missing"),
         (lambda org: shutil.rmtree(org.parent), "missing"),
         (lambda org: swap(org, "manifest.json", "plan.json"), "damaged"),
