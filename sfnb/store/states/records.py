@@ -61,11 +61,33 @@ class Records:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The records alive; in no order to rely on."""
-        columns = {column for source in self._sources for column, _ in source.columns}
+        return self._read(self._state[0], self._sources)
+
+    def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """These fields of the records in the recycle bin."""
+        by_name = {source.field: source for source in self._sources}
+        return self._read(self._state[1], [by_name[name] for name in fields])
+
+    def one(self, record_id: str) -> tuple[str, dict[str, Any]] | None:
+        """The record with an Id: ``upsert`` or ``delete``, and its fields; None: it is not there."""
+        if ID not in self.columns.names:
+            return None
         with translated(f"read {self.name}"):
-            for batch in self._versions.batches(self._places, columns):
-                arrays = [value_of(batch, source) for source in self._sources]
-                yield pa.RecordBatch.from_arrays(arrays, schema=self.columns)
+            found = list(self._versions.of_key(ID, record_id, {*_columns(self._sources), OP}))
+        op = found[-1].column(OP)[0].as_py() if found else HARD_DELETE
+        if op == HARD_DELETE:
+            return None
+        (row,) = self._fields(found[-1], self._sources).to_pylist()
+        return op, row
+
+    def _read(self, places: Places, sources: Sequence[FieldSource]) -> Iterator[pa.RecordBatch]:
+        with translated(f"read {self.name}"):
+            for batch in self._versions.batches(places, _columns(sources)):
+                yield self._fields(batch, sources)
+
+    def _fields(self, batch: pa.RecordBatch, sources: Sequence[FieldSource]) -> pa.RecordBatch:
+        arrays = [value_of(batch, source) for source in sources]
+        return pa.RecordBatch.from_arrays(arrays, schema=columns_of_sources(sources))
 
     def add_view(self, connection: Any, quoted: str) -> None:
         """Make the records known to a DuckDB connection under a name."""
