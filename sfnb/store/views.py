@@ -33,8 +33,8 @@ class Rows(Protocol):
     def columns(self) -> pa.Schema:
         """The fields, in describe's order."""
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The records, streamed; in no order to rely on."""
+    def batches(self, fields: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The records, streamed, with some fields or all; in no order to rely on."""
 
     def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """These fields of the records that were in the recycle bin."""

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from sfnb.errors import CallerError
 from sfnb.store.bodies.fields import Body, BodyField, body_fields, body_of
-from sfnb.store.columns import OP
-from sfnb.store.files import translated
-from sfnb.store.paths import table_path
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshot
@@ -35,15 +30,10 @@ def live_records(
 ) -> Iterator[Mapping[str, Any]]:
     """These fields of the live records."""
     try:
-        parts = snapshot.parts(object_name)
+        rows = snapshot.rows(object_name)
     except CallerError:
         return
-    files = snapshot.files.below(table_path(object_name))
-    for part in parts:
-        with translated(f"read {object_name}"), files.open_input(part.path) as source:
-            file = pq.ParquetFile(source)
-            there = [c for c in columns if c in file.schema_arrow.names]
-            for batch in file.iter_batches(BATCH_ROWS, columns=[*there, OP]):
-                for record in batch.to_pylist():
-                    if record.pop(OP) == "upsert":
-                        yield record
+    there = [name for name in columns if name in rows.columns.names]
+    for batch in rows.batches(there):
+        for first in range(0, batch.num_rows, BATCH_ROWS):
+            yield from batch.slice(first, BATCH_ROWS).to_pylist()

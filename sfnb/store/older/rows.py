@@ -69,22 +69,23 @@ class Rows:
                 pc.invert(pc.is_in(repeated.cast(pa.string()), value_set=pa.array(EMPTY)))
             )
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self, fields: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The live records: of each key the newest version, unless that one is deleted."""
         live = pc.field(OP) == "upsert"
+        names = list(self.columns.names if fields is None else fields)
         repeated = self.repeated_keys
         if len(repeated):
             live = live & ~self._fields[self.key or ""].isin(repeated)
         with translated(f"read {self.name}"):
             yield from self.dataset.to_batches(
-                columns=self._fields,
+                columns={name: self._fields[name] for name in names},
                 filter=live,
                 batch_size=BATCH_ROWS,
                 batch_readahead=2,
                 fragment_readahead=1,
             )
         if len(repeated):
-            yield from self._newest(repeated).to_batches()
+            yield from self._newest(repeated).select(names).to_batches()
 
     def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """These fields of the records that were in the recycle bin."""

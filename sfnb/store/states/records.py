@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfnb.store.columns import TYPES
+from sfnb.store.columns import HARD_DELETE, OP, TYPES
 from sfnb.store.files import Files, translated
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import IS_DELETE, IS_UPSERT
-from sfnb.store.proof import STAMP
+from sfnb.store.proof import ID, STAMP
 from sfnb.store.states.files import VersionFile
 from sfnb.store.states.versions import Places, Span, Versions, newest
 
@@ -59,14 +59,17 @@ class Records:
             deleted.append(now.places[now.ops == IS_DELETE])
         return np.sort(np.concatenate(alive)), np.sort(np.concatenate(deleted))
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The records alive; in no order to rely on."""
-        return self._read(self._state[0], self._sources)
+    def batches(self, fields: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The records alive, with some fields or all; in no order to rely on."""
+        return self._read(self._state[0], self._named(fields))
 
     def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """These fields of the records in the recycle bin."""
+        return self._read(self._state[1], self._named(fields))
+
+    def _named(self, fields: Sequence[str] | None) -> Sequence[FieldSource]:
         by_name = {source.field: source for source in self._sources}
-        return self._read(self._state[1], [by_name[name] for name in fields])
+        return self._sources if fields is None else [by_name[name] for name in fields]
 
     def one(self, record_id: str) -> tuple[str, dict[str, Any]] | None:
         """The record with an Id: ``upsert`` or ``delete``, and its fields; None: it is not there."""
