@@ -21,12 +21,17 @@ from sfnb.backup.units import Query
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import BudgetStatus, FieldInfo, ObjectInfo, ObjectSchema
 from sfnb.store.part_writer import PartTarget
+from sfnb.store.place import place_of
+
+SNAPSHOT = "20261122T043812Z-1a2b3c"
 
 ID = FieldInfo("Id", "id")
 
 
 def soql_of(asked: ObjectSchema) -> str:
-    return Query.of(asked, PartTarget("store", "20261122T043812Z-1a2b3c", asked.name, ())).soql()
+    return Query.of(
+        asked, PartTarget("store", SNAPSHOT, asked.name, place_of(asked.name, SNAPSHOT, 3), ())
+    ).soql()
 
 
 def schema(name: str = "Account", *fields: FieldInfo) -> ObjectSchema:

@@ -24,6 +24,9 @@ from sfnb.model import FieldInfo, ObjectSchema, ReaderName
 from sfnb.org.bulk2 import QueryJob
 from sfnb.store.log import Progress
 from sfnb.store.part_writer import PartTarget
+from sfnb.store.place import place_of
+
+SNAPSHOT = "20261122T043812Z-1a2b3c"
 
 SCHEMA = ObjectSchema(
     "Lead", (FieldInfo("Id", "id"), *(FieldInfo(f"F{n}__c", "string") for n in range(9)))
@@ -34,7 +37,9 @@ def object_run(
     reader: ReaderName, cursor: dict[str, Any] | None = None, rows: int = 0
 ) -> ObjectRun:
     run = ObjectRun(SCHEMA, reader, None, 1.0, None, Progress(cursor=cursor, rows=rows, parts=1))
-    run.query = Query.of(SCHEMA, PartTarget("store", "20261122T043812Z-1a2b3c", "Lead", ()))
+    run.query = Query.of(
+        SCHEMA, PartTarget("store", SNAPSHOT, "Lead", place_of("Lead", SNAPSHOT, 3), ())
+    )
     return run
 
 

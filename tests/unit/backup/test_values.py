@@ -16,11 +16,15 @@ from sfnb.errors import ObjectError, QuotaSignal, ResultsGone, StopSignal, Trans
 from sfnb.model import FieldInfo
 from sfnb.org.retry import GaugeUnreadable, StillUnavailable, TriesSpent
 from sfnb.store.part_writer import PartTarget
+from sfnb.store.place import place_of
+
+SNAPSHOT = "20261122T043812Z-1a2b3c"
+PLACE = place_of("Account", SNAPSHOT, 3)
 
 QUERY = Query(
     "Account",
     (FieldInfo("Id", "id"), FieldInfo("Name", "string", 255)),
-    PartTarget("store/00D", "20261122T043812Z-1a2b3c", "Account", (("Id", "string"),)),
+    PartTarget("store/00D", SNAPSHOT, "Account", PLACE, (("Id", "string"),)),
     "SystemModstamp > 2026-11-01T00:00:00Z",
 )
 UNITS: list[units.Unit] = [
