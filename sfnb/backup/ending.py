@@ -19,6 +19,7 @@ from sfnb.state.jobs import Job
 if TYPE_CHECKING:
     from sfnb.connection import Connection
     from sfnb.org.client import OrgClient
+    from sfnb.store.log import Progress
     from sfnb.store.tables import OrgStore
 
 
@@ -54,14 +55,14 @@ def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
     if not job.snapshot:
         return ""
     writer = store.reopen(job.snapshot)
-    open_jobs = {}
-    for name in writer.plan.objects:
-        progress = writer.progress(name)
-        if not progress.is_done and (bulk_job := (progress.cursor or {}).get("job")):
-            open_jobs[name] = str(bulk_job)
+    open_jobs = [
+        (name, bulk_job)
+        for name in writer.plan.objects
+        for bulk_job in _open_jobs(writer.progress(name))
+    ]
     writer.seal("partial")
     left = [
-        name for name, it in open_jobs.items() if not _is_aborted(connect, job.job_id, name, it)
+        name for name, bulk_job in open_jobs if not _is_aborted(connect, job.job_id, name, bulk_job)
     ]
     if not left:
         return ""
@@ -69,6 +70,13 @@ def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
         f"The Bulk jobs of {', '.join(left)} could not be aborted now; "
         "Salesforce deletes them after seven days."
     )
+
+
+def _open_jobs(progress: Progress) -> list[str]:
+    """The Bulk jobs of an object that the org may still work on."""
+    cursor = progress.cursor or {}
+    reading = cursor.get("job") if not progress.is_done else None
+    return [str(job) for job in (*cursor.get("leftovers", ()), reading) if job]
 
 
 def _is_aborted(connect: Callable[[], OrgClient], job_id: str, name: str, bulk_job: str) -> bool:

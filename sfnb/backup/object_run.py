@@ -46,6 +46,7 @@ class ObjectRun:
         generation: grows with each restart and change of reader; what was asked for before belongs
             to nothing.
         query: what is asked of it; the scheduler sets it before the first unit.
+        leftovers: its Bulk jobs that the org is still to be asked to abort; the cursor keeps them.
         not_before_s: before that it is not tried again after a failure.
         wake_at_s: when the reader wants to be asked for units again (the clock's monotonic
             seconds); None: when
@@ -72,8 +73,10 @@ class ObjectRun:
     is_single: bool = False
     way: Way = field(default_factory=Way)
     query: Query | None = None
+    leftovers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.leftovers += self.cursor.get("leftovers", ())
         self.started_at = str(self.cursor.get("started_at") or "")
         self.way = Way.of(self.schema, self.cursor)
         self.note(*self.way.notes())
@@ -129,6 +132,11 @@ class ObjectRun:
     def message(self) -> str | None:
         """Why it is not complete, or what is to be said although it is."""
         return " ".join([self.reason, *self.notes]).strip() or None
+
+    def stay_left_out(self, reason: str) -> None:
+        """The job found out before its pause that nobody can query it: it is not asked again."""
+        self.end(RunState.LEFT_OUT, reason)
+        self.leftovers += [job] if (job := self.cursor.get("job")) else []
 
     def end(self, state: RunState, reason: str = "") -> None:
         """The end of this run."""

@@ -35,6 +35,9 @@ class ReadyQueue:
                 # What has begun is finished first, so that a pause leaves few objects partial.
                 has_begun = any(page.after for page in unit.pages)
                 (self._pages.appendleft if has_begun else self._pages.append)(unit)
+            elif isinstance(unit, AbortJob):
+                # Before pages of the same object: once those have a cursor, the job has none.
+                self._bulk.appendleft(unit)
             elif isinstance(unit, CreateJob | PollJob | ResultPage):
                 self._bulk.append(unit)
             else:

@@ -31,6 +31,7 @@ from sfnb.backup.readers.steps import (
     Step,
     Switch,
     answer_to,
+    moment_cursor,
 )
 from sfnb.backup.ready import ReadyQueue
 from sfnb.backup.units import Query, Unit
@@ -114,6 +115,8 @@ class Scheduler:
                 committed, nothing is in flight.
             JobError: the job cannot go on, likewise.
         """
+        for run in self.runs.values():
+            self._ready.push(units.AbortJob(run.name, job) for job in run.leftovers)
         largest_first = sorted(self.runs.values(), key=lambda run: -(run.expected_rows or 0))
         self._ask(run for run in largest_first if run.is_open)
         try:
@@ -235,13 +238,21 @@ class Scheduler:
     def _settle(self, flight: Flight, result: units.Result) -> None:
         self.counted(result.calls)
         if isinstance(flight.unit, units.AbortJob):
-            return  # nobody waits for it; an org that does not abort it forgets it in a week
+            self._aborted(flight.unit, result.error)
+            return
         runs = self._current(flight)
         if result.error is not None:
             self._unit_failed(runs, result.error)
         for run in runs if result.error is None else ():
             self._object_came(run, flight.unit, result.outcomes[run.name])
         self._ask(runs)
+
+    def _aborted(self, unit: units.AbortJob, err: BaseException | None) -> None:
+        """Nobody waits for it. Where the call did not get through, the next run of the job asks again."""
+        run = self.runs[unit.object_name]
+        got_through = err is None or isinstance(err, ObjectError)
+        if got_through and unit.job in run.leftovers:
+            run.leftovers.remove(unit.job)
 
     def _object_came(self, run: ObjectRun, unit: Unit, outcome: units.Outcome | SfnbError) -> None:
         try:
@@ -376,6 +387,7 @@ class Scheduler:
         reader.forget(run)
         self._ready.drop(run.name)
         self._ready.push(leftovers)
+        run.leftovers += [unit.job for unit in leftovers]
 
     def _begin_again(self, run: ObjectRun, *, is_restart: bool = False) -> None:
         """What is queued or in flight for the object belongs to nothing from now on."""
@@ -383,8 +395,7 @@ class Scheduler:
         run.generation += 1
         if is_restart:
             run.started_at = ""
-            way = run.way.as_json()
-            cursor = {"reader": run.reader} | ({"way": way} if way else {})
+            cursor = moment_cursor(run, run.reader)
             run.progress = self.writer.restart(run.name, cursor)
 
     def _end(self, run: ObjectRun, state: RunState, reason: str = "") -> None:

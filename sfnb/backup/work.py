@@ -134,6 +134,9 @@ class BackupWork:
         context.tell(events.JobPlanned(job.job_id, now, writer.snapshot, expected, left_out))
         for run in self._runs.values():
             entry = known.get(run.name)
+            if entry is not None and entry.outcome.get("left_out") and run.is_open:
+                run.stay_left_out(entry.message or "")
+                continue
             if entry is None or (entry.state, entry.rows) != (run.stored, run.progress.rows):
                 self._changed(run)
         self._read(writer, tick)

@@ -181,3 +181,77 @@ def test_a_reading_that_leaves_its_bulk_job_aborts_it(
     summary = engine.run(there, backup(objects=OBJECTS))
     assert summary["state"] == "completed" and summary["objects"][BIG]["rows"] > 11_000
     assert [call["status"] for call in aborts(org)] == [200]
+
+
+REFUSED_POLL = {
+    "fault": "error",
+    "match": r"^GET .*/jobs/query/\w+$",
+    "code": "FEATURENOTENABLED",
+    "message": "No polls here.",
+    "status": 400,
+}
+
+
+def pause_at_rows(there: Connection) -> events.Sink:
+    def ask(event: events.Event) -> None:
+        if isinstance(event, events.ObjectProgress) and event.object_name == BIG and event.rows:
+            engine.control(there).pause(event.job_id)
+
+    return ask
+
+
+def test_a_reading_that_goes_another_way_aborts_its_bulk_job_before_it_pauses(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """The org does not go on working for it, though the job pauses after the first page of the other way."""
+    there = connected(org, clock=SharedClock(org))
+    org.fail(**REFUSED_POLL)
+    emit = pause_at_rows(there)
+    summary = engine.run(there, backup(objects=[BIG]), on_pause="exit", workers=1, emit=emit)
+    assert summary["state"] == "paused" and summary["objects"][BIG]["state"] == "partial"
+    assert [abort["status"] for abort in aborts(org)] == [200]
+
+
+@pytest.mark.parametrize("then", ["resume", "cancel"])
+def test_an_abort_that_did_not_get_through_is_sent_after_the_pause(
+    org: RunningOrg, connected: Connector, then: str
+) -> None:
+    """Whoever resumes or cancels the job asks the org again to abort what nobody reads any more."""
+    there = connected(org, clock=SharedClock(org))
+    org.fail(**REFUSED_POLL)
+    org.fail(fault="error", match="^PATCH ", code="SERVER_UNAVAILABLE", message="Busy.", status=500)
+    emit = pause_at_rows(there)
+    summary = engine.run(there, backup(objects=[BIG]), on_pause="exit", workers=2, emit=emit)
+    assert summary["state"] == "paused" and aborts(org)[-1]["status"] == 500
+    org.control("faults", method="DELETE")
+    mark = org.mark()
+    if then == "cancel":
+        engine.control(there).cancel(summary["job_id"])
+    else:
+        assert engine.resume(there, summary["job_id"])["state"] == "completed"
+    after = org.ledger(after=mark, calls=True)["calls"]
+    assert [call["status"] for call in after if call["method"] == "PATCH"] == [200]
+
+
+def test_an_object_left_out_is_not_asked_again_after_a_pause(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """What the job has found out that nobody can query costs no call at the resume."""
+    there = connected(org, clock=SharedClock(org))
+    org.fail(
+        fault="error",
+        object="Account",
+        code="INVALID_TYPE_FOR_OPERATION",
+        message="entity type Account does not support query",
+        status=400,
+    )
+    summary = paused(org, there)
+    assert summary["objects"]["Account"]["left_out"]
+    mark = org.mark()
+    done = engine.resume(there, summary["job_id"])
+    assert done["state"] == "completed" and done["objects"]["Account"]["left_out"]
+    said = done["objects"]["Account"]["message"]
+    assert said == summary["objects"]["Account"]["message"] and "does not support query" in said
+    asked = [c["target"] for c in org.ledger(after=mark, calls=True)["calls"]]
+    assert not [target for target in asked if "Account" in target], asked
+    assert "Account" in there.snapshots[done["snapshot"]].manifest.left_out

@@ -231,7 +231,7 @@ class Bulk2Reader:
     def forget(self, run: ObjectRun) -> None:
         self._readings.pop(run.name, None)
 
-    def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
+    def leftovers(self, run: ObjectRun) -> Sequence[AbortJob]:
         """
         A job that the org still works on is aborted, or it would use up the org's query time for
         nothing.

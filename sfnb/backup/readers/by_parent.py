@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL, is_filter_refusal
 from sfnb.backup.readers.steps import Commit, Step, Switch, give_up, moment_cursor
-from sfnb.backup.units import IdsRead, Outcome, ParentIds, ParentsPage, RowsRead, Unit
+from sfnb.backup.units import AbortJob, IdsRead, Outcome, ParentIds, ParentsPage, RowsRead, Unit
 from sfnb.errors import ObjectError
 
 
@@ -98,5 +98,5 @@ class ByParentReader:
     def forget(self, run: ObjectRun) -> None:
         """Nothing is kept by object that the cursor does not have."""
 
-    def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
+    def leftovers(self, run: ObjectRun) -> Sequence[AbortJob]:
         return ()

@@ -19,6 +19,7 @@ from sfnb.backup.readers.steps import (
     moment_cursor,
 )
 from sfnb.backup.units import (
+    AbortJob,
     Counted,
     CountRows,
     KeysetPage,
@@ -127,5 +128,5 @@ class KeysetReader:
     def forget(self, run: ObjectRun) -> None:
         self._in_doubt.pop(run.name, None)
 
-    def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
+    def leftovers(self, run: ObjectRun) -> Sequence[AbortJob]:
         return ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.readers.steps import Commit, Restart, Step, give_up, moment_cursor
-from sfnb.backup.units import Counted, CountRows, LocatorPage, Outcome, RowsRead, Unit
+from sfnb.backup.units import AbortJob, Counted, CountRows, LocatorPage, Outcome, RowsRead, Unit
 from sfnb.errors import ObjectError, ResultsGone
 
 
@@ -71,5 +71,5 @@ class LocatorReader:
         self._in_doubt.pop(run.name, None)
         self._seen.pop(run.name, None)
 
-    def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
+    def leftovers(self, run: ObjectRun) -> Sequence[AbortJob]:
         return ()

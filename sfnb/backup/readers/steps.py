@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.plan import is_structural_refusal
-from sfnb.backup.units import Outcome, Unit
+from sfnb.backup.units import AbortJob, Outcome, Unit
 from sfnb.backup.ways import Way, another_way
 from sfnb.errors import ObjectError
 from sfnb.model import ReaderName
@@ -110,7 +110,7 @@ class Reader(Protocol):
         """Drop what is known of the object's reading: it goes on from its cursor."""
         ...
 
-    def leftovers(self, run: ObjectRun) -> Sequence[Unit]:
+    def leftovers(self, run: ObjectRun) -> Sequence[AbortJob]:
         """
         What is to be tidied up in the org when nobody will go on from the cursor. Ask before
         ``forget``.
@@ -140,5 +140,6 @@ def give_up(err: ObjectError) -> Step:
 
 def moment_cursor(run: ObjectRun, reader: ReaderName, **more: Any) -> dict[str, Any]:
     """A cursor; ``started_at`` is when the reading began: changes since then may be missing."""
-    way = run.way.as_json()
-    return {"reader": reader, **more, **({"way": way} if way else {}), "started_at": run.started_at}
+    kept: dict[str, Any] = {"way": run.way.as_json(), "leftovers": list(run.leftovers)}
+    kept = {name: value for name, value in kept.items() if value}
+    return {"reader": reader, **more, **kept, "started_at": run.started_at}
