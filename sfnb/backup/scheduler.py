@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from sfnb.backup import units
 from sfnb.backup.flights import Broken, Died, Flight, Flights, Landed, Opened
 from sfnb.backup.object_run import ObjectRun, RunState
+from sfnb.backup.patience import FAILURES_LIMIT, RESTARTS_LIMIT, RETRY_AFTER_S
 from sfnb.backup.proving import proof_notes
 from sfnb.backup.readers.bulk2 import Bulk2Reader
 from sfnb.backup.readers.by_parent import ByParentReader
@@ -50,18 +51,6 @@ from sfnb.errors import (
 from sfnb.model import ReaderName
 from sfnb.org.retry import TriesSpent
 from sfnb.store.tables import Writer
-
-FAILURES_LIMIT = 2
-"""
-Failures in a row that one object is forgiven; a call that was repeated until its tries were spent
-counts twice.
-"""
-
-RETRY_AFTER_S = 5.0
-"""Before an object is tried again, for each failure."""
-
-RESTARTS_LIMIT = 2
-"""How often one object starts again because its results are gone or its rows do not agree."""
 
 TICK_S = 0.5
 """At least so often the loop looks whether somebody wants the job to pause or end."""
