@@ -134,7 +134,7 @@ class ObjectRun:
         return " ".join([self.reason, *self.notes]).strip() or None
 
     def stay_left_out(self, reason: str) -> None:
-        """The job found out before its pause that nobody can query it: it is not asked again."""
+        """The job found out before its pause that nobody can query it: no call is spent on it."""
         self.end(RunState.LEFT_OUT, reason)
         self.leftovers += [job] if (job := self.cursor.get("job")) else []
 
