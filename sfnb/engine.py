@@ -83,6 +83,7 @@ class BackupRequest:
         sweep: compare all Ids with the org now, not only when the policy asks for it.
         refresh: read the computed columns (formulas, roll-ups) of all rows again now.
         files: the bodies of their files, too.
+        metadata: the org's metadata, too; None: where all objects are backed up.
     """
 
     objects: tuple[str, ...] | None = None
@@ -91,6 +92,7 @@ class BackupRequest:
     sweep: bool = False
     refresh: bool = False
     files: bool = True
+    metadata: bool | None = None
 
 
 def backup(
@@ -101,6 +103,7 @@ def backup(
     sweep: bool = False,
     refresh: bool = False,
     files: bool = True,
+    metadata: bool | None = None,
 ) -> BackupRequest:
     """
     A backup of these objects, or of all but ``exclude``: what changed since the last snapshot that
@@ -109,7 +112,7 @@ def backup(
     if objects is not None and not objects:
         raise CallerError("the list of objects is empty; leave it out to back up all of them.")
     names = tuple(objects) if objects is not None else None
-    return BackupRequest(names, tuple(exclude), full, sweep, refresh, files)
+    return BackupRequest(names, tuple(exclude), full, sweep, refresh, files, metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +291,8 @@ def _create(org: Connection, request: BackupRequest) -> str:
         "refresh": request.refresh,
         "files": request.files,
         "file_calls": org.settings.file_calls,
+        "metadata": request.objects is None if request.metadata is None else request.metadata,
+        "metadata_days": org.settings.metadata_days,
     }
     job = org.state.jobs.create(
         kind="backup", org=org.name, org_id=org.org_id, options=options, objects=request.objects

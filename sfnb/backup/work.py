@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfnb.backup.bodies.reading import BodyReading, BodyTotals
 from sfnb.backup.discovery import Discovery
 from sfnb.backup.ending import abandon
+from sfnb.backup.files_and_metadata import NO_BODIES, FilesAndMetadata
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.plan import PARENT_FIELDS
 from sfnb.backup.scheduler import Scheduler
@@ -23,12 +23,9 @@ from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobState, JobWarning, ObjectSchema, ObjectState, reader_of
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
-from sfnb.settings import FILE_CALLS
 from sfnb.state.jobs import Job
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, Writer
-
-NO_BODIES = "Bodies of files were left out of this backup (--no-files)."
 
 MakeExecutor = Callable[[JobContext, threading.Event], Executor]
 """Makes where the units of a job run; the event is set when they should end at once."""
@@ -54,7 +51,7 @@ class BackupWork:
     _discovery: Discovery | None = None
     _runs: dict[str, ObjectRun] = field(default_factory=dict)
     _calls: dict[str, int] = field(default_factory=dict)
-    _bodies: BodyTotals | None = None
+    _more: FilesAndMetadata | None = None
 
     # preparing
 
@@ -140,16 +137,8 @@ class BackupWork:
             if entry is None or (entry.state, entry.rows) != (run.stored, run.progress.rows):
                 self._changed(run)
         self._read(writer, tick)
-        if job.options.get("files", True):
-            self._read_bodies(job, tick)
-
-    def _read_bodies(self, job: Job, tick: Tick) -> None:
-        """The bodies of the files that the snapshot's complete objects name."""
-        self._bodies = BodyTotals()
-        complete = [run.name for run in self._runs.values() if run.is_complete]
-        budget = int(job.options.get("file_calls", FILE_CALLS))
-        snapshot = self.store.snapshots[job.snapshot or ""]
-        BodyReading(self.context, snapshot, complete, budget, self._bodies).run(tick)
+        self._more = FilesAndMetadata(context, self.store)
+        self._more.run(job, [run.name for run in self._runs.values() if run.is_complete], tick)
 
     def _read(self, writer: Writer, tick: Tick) -> None:
         stop = threading.Event()
@@ -237,9 +226,10 @@ class BackupWork:
         jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
         jobs.add_outcome(job.job_id, in_bin=sum(run.progress.deleted for run in runs))
         is_missing = False
-        if self._bodies is not None:
-            jobs.add_outcome(job.job_id, files=self._bodies.as_json())
-            is_missing = self._bodies.missing > 0
+        if self._more is not None:
+            jobs.add_outcome(job.job_id, **self._more.outcome)
+            self._warn(self._more.warnings)
+            is_missing = self._more.is_missing
         return JobState.COMPLETED_WITH_ERRORS if problems or is_missing else JobState.COMPLETED
 
     def abandon(self) -> str:

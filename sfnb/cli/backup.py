@@ -37,6 +37,11 @@ Work = Callable[..., dict[str, Any]]
 @choice_options
 @history_options
 @click.option("--no-files", is_flag=True, help="Leave out the bodies of files.")
+@click.option(
+    "--metadata/--no-metadata",
+    default=None,
+    help="With or without the org's metadata; default: with, unless --objects names some.",
+)
 @run_options
 @as_json_option
 @pass_app
@@ -49,6 +54,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
     sweep: bool,
     refresh: bool,
     no_files: bool,
+    metadata: bool | None,
     on_pause: OnPause,
     poll_seconds: float | None,
     workers: int | None,
@@ -67,6 +73,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
         sweep=sweep,
         refresh=refresh,
         files=not no_files,
+        metadata=metadata,
     )
     options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
     with app.installation.connect(name) as org, _stopped_by_signals() as stop:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import requests
+
 from sfnb.errors import TransientError
 from sfnb.org.bodies import BodyStream
 from sfnb.org.client import OrgClient
+from sfnb.org.refusals import refusal_of
 
 MAX_BODY_BYTES = 2 << 30
 """The largest file that Salesforce takes (REST guide, Insert or Update Blob Data)."""
@@ -24,6 +27,13 @@ def image_path(object_name: str, record_id: str, field: str, refid: str) -> str:
     return f"sobjects/{object_name}/{record_id}/richTextImageFields/{field}/{refid}"
 
 
+def _judge(response: requests.Response, what: str) -> BaseException | None:
+    """A good answer may be a web page, because a file may be one."""
+    if response.status_code == 200:
+        return None
+    return refusal_of(response.status_code, response.headers, response.content, what=what)
+
+
 def fetch_blob(org: OrgClient, path: str, sink: Any, *, size: int | None) -> None:
     """
     Stream a body into ``sink``, tried once. What came is not compared with anything here.
@@ -38,7 +48,7 @@ def fetch_blob(org: OrgClient, path: str, sink: Any, *, size: int | None) -> Non
         ObjectError: the org refuses: the record is gone, or the user may not read it.
     """
     what = path.rpartition("sobjects/")[2]
-    response = org.request("GET", path, stream=True, any_type=True, what=what)
+    response = org.request("GET", path, stream=True, judge=_judge, what=what)
     with response:
         # Salesforce sends any file as application/octet-stream; a page comes from elsewhere.
         if size is None and response.headers.get("Content-Type", "").startswith("text/html"):

@@ -40,6 +40,9 @@ CUT = (
 )
 """What the libraries raise when a connection is refused, cut, stalled or ends within an answer."""
 
+Judge = Callable[[requests.Response, str], BaseException | None]
+"""The error that an answer means, given what the call is named in messages; None: it is good."""
+
 log = logging.getLogger("sfnb.org")
 
 
@@ -128,7 +131,7 @@ class OrgClient:
         """
         The present session, token included, for worker processes of this job; it goes nowhere else.
         """
-        return self._access.session
+        return self._opened()
 
     def limits(self) -> dict[Api, Reading]:
         """
@@ -154,7 +157,7 @@ class OrgClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
-        any_type: bool = False,
+        judge: Judge | None = None,
         timeout_s: float | None = None,
         what: str = "",
     ) -> requests.Response:
@@ -167,7 +170,7 @@ class OrgClient:
             path: below the API version (``sobjects/Account/describe``), or from the root
                 (``/services/…``).
             stream: leave the body on the wire; the caller closes the answer.
-            any_type: a good answer may be a web page, because a file may be one.
+            judge: says what an answer means, where that is not as for REST.
             timeout_s: how long to wait for the next byte.
             what: names the call in messages; default: its method and path.
 
@@ -206,9 +209,7 @@ class OrgClient:
             raise _strange_address(what, target)
         if response.status_code == 410 and self._take_newer_version():
             raise TransientError(f"{what}: the org no longer serves the API version used so far.")
-        if any_type and response.status_code == 200:
-            return response
-        refusal = self._refusal(response, what, stream=stream)
+        refusal = judge(response, what) if judge else self._refusal(response, what, stream=stream)
         if refusal is not None:
             response.close()
             raise refusal
@@ -300,7 +301,7 @@ class OrgClient:
         """
         if not (session := self._access.session).is_open:
             try:
-                self._log_in_again(session)
+                self.log_in_again(session)
             except OrgUnavailable as err:
                 raise StillUnavailable(str(err)) from err
         return self._access.session
@@ -312,9 +313,15 @@ class OrgClient:
             raise LoginError(
                 f"org {self.name}: {message} ({code}). Add the OAuth scope api to the app."
             )
-        self._log_in_again(used)
+        self.log_in_again(used)
 
-    def _log_in_again(self, used: Session) -> None:
+    def log_in_again(self, used: Session) -> None:
+        """
+        Replace a session that has ended, once for all threads that found it so.
+
+        Raises:
+            LoginError: the org lets nobody in, or the login leads into another org.
+        """
         with self._login_lock:
             if self._access.session is not used:
                 return
@@ -349,7 +356,7 @@ class OrgClient:
         if host in self._strange_hosts:
             raise _strange_address(what, target)
         try:
-            self._log_in_again(used)
+            self.log_in_again(used)
         except LoginError as err:
             raise _strange_address(what, target) from err
         if self.instance_url == used.instance_url:

@@ -20,6 +20,7 @@ POST /control/sessions         ``{"expire": true}`` ends all sessions; ``{"idle_
 POST /control/rows             rows that others write, delete, merge … (``sfnb_demo.life.rows``)
 POST /control/schema           fields and objects that come, go, change (``sfnb_demo.life.schema``)
 POST /control/access           what users may see (``sfnb_demo.life.access``)
+POST /control/metadata         components that change, retrieves that fail (``metadata_org``)
 POST /control/listener         ``{"closed_s": n}``: both ports refuse connections for n real seconds
 POST /control/shutdown         end the server
 =============================  =================================================================
@@ -144,6 +145,10 @@ def _listener(org: DemoOrg, request: Request) -> dict[str, Any]:
     return {"closed_s": seconds}
 
 
+def _metadata(org: DemoOrg, request: Request) -> dict[str, Any]:
+    return org.metadata.change(request.json_object())
+
+
 def _shutdown(org: DemoOrg, _request: Request) -> dict[str, Any]:
     org.stopping.set()
     return {"stopping": True}
@@ -162,6 +167,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[DemoOrg, Request], dict[str, Any]]] =
     ("POST", "rows"): control_life.rows,
     ("POST", "schema"): control_life.schema,
     ("POST", "access"): control_life.access,
+    ("POST", "metadata"): _metadata,
     ("POST", "listener"): _listener,
     ("POST", "shutdown"): _shutdown,
 }

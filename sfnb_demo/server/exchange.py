@@ -264,6 +264,8 @@ def _logged_family(found: Route | None, path: str) -> str:
 
 def _token(request: Request) -> str:
     """The session id of a call. Bulk API 1 has a header of its own, and takes Bearer too."""
+    if request.path.lower().startswith("/services/soap/"):
+        return soap.session_id(request.body)  # the Metadata API takes it from the message alone
     own = request.headers.get("x-sfdc-session")
     if own:
         return own

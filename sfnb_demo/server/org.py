@@ -25,6 +25,7 @@ from sfnb_demo.server.clock import SimulatedClock, Steps
 from sfnb_demo.server.cursors import Cursors
 from sfnb_demo.server.event_log import EventLog
 from sfnb_demo.server.faults import Faults, read_rule
+from sfnb_demo.server.metadata_org import MetadataOrg
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.other_apps import OtherApps
 from sfnb_demo.server.quota import BUDGETS, Quota
@@ -82,6 +83,7 @@ class DemoOrg:
         )
         if options.record_count_age_minutes:
             self.record_counts.take()
+        self.metadata = MetadataOrg(self._describes)
         self.calls = CallLog()
         self.cursors = Cursors()
         self.bulk2 = Bulk2Jobs(self)
@@ -146,6 +148,11 @@ class DemoOrg:
                 for budget in BUDGETS
             },
         }
+
+    def _describes(self) -> list[dict[str, Any]]:
+        """Each object's describe answer, for its metadata."""
+        version = str(self.options.last_version)
+        return [self.database.describe(name, version) for name in self.database.object_names()]
 
     def _formulas(self, name: str) -> frozenset[str]:
         """The formula fields of an object, in lower case."""

@@ -13,7 +13,7 @@ from sfnb_demo.server.wire import Request, Response, route
 if TYPE_CHECKING:
     from sfnb_demo.server.org import DemoOrg
 
-_SOAP_TYPE = "text/xml;charset=UTF-8"
+SOAP_TYPE = "text/xml;charset=UTF-8"
 _LAST_LOGIN_VERSION = 64.0
 """``login()`` is absent from API version 65.0 on (Salesforce help, SOAP login retirement)."""
 
@@ -43,7 +43,7 @@ def call(org: DemoOrg, request: Request) -> Response:
             "INVALID_LOGIN", "Invalid username, password, security token; or user locked out.", 500
         )  # fmt: skip
     session = org.sessions.open(user, org.sessions.soap_app)
-    return Response(200, _login_result(org, request, session).encode(), _SOAP_TYPE)
+    return Response(200, _login_result(org, request, session).encode(), SOAP_TYPE)
 
 
 def fault(err: ApiError) -> Response:
@@ -59,31 +59,43 @@ def fault(err: ApiError) -> Response:
         f"<sf:exceptionMessage>{message}</sf:exceptionMessage></sf:LoginFault></detail>"
         "</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
     )
-    return Response(500, body.encode(), _SOAP_TYPE)
+    return Response(500, body.encode(), SOAP_TYPE)
 
 
 def _read(body: bytes) -> tuple[dict[str, str], str]:
+    """The operation's arguments and its name. Prefixes are ignored: each client picks its own."""
+    operation = soap_body(body)
+    return {local(child.tag): child.text or "" for child in operation}, local(operation.tag)
+
+
+def soap_body(body: bytes) -> ElementTree.Element:
     """
-    The operation's arguments and its name. Prefixes are ignored: each client picks its own.
+    The operation of a SOAP message.
 
     A document type is refused, so that no entity can be expanded.
     """
-    if b"<!DOCTYPE" in body:
-        raise ApiError("INVALID_XML", "A document type is not allowed in a SOAP message.", 500)
-    try:
-        root = ElementTree.fromstring(body)  # noqa: S314 - no document type, so no entities
-    except ElementTree.ParseError as err:
-        raise ApiError("INVALID_XML", f"The SOAP message cannot be parsed: {err}", 500) from err
-    for element in root.iter():
-        if _local(element.tag) == "Body" and len(element):
-            operation = element[0]
-            return {_local(child.tag): child.text or "" for child in operation}, _local(
-                operation.tag
-            )
+    for element in _message(body).iter():
+        if local(element.tag) == "Body" and len(element):
+            return element[0]
     raise ApiError("INVALID_XML", "The SOAP message has no body.", 500)
 
 
-def _local(tag: str) -> str:
+def session_id(body: bytes) -> str:
+    """The session of a SOAP message's header; empty: it has none."""
+    found = (e.text or "" for e in _message(body).iter() if local(e.tag) == "sessionId")
+    return next(found, "").strip()
+
+
+def _message(body: bytes) -> ElementTree.Element:
+    if b"<!DOCTYPE" in body:
+        raise ApiError("INVALID_XML", "A document type is not allowed in a SOAP message.", 500)
+    try:
+        return ElementTree.fromstring(body)  # noqa: S314 - no document type, so no entities
+    except ElementTree.ParseError as err:
+        raise ApiError("INVALID_XML", f"The SOAP message cannot be parsed: {err}", 500) from err
+
+
+def local(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 

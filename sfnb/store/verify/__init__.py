@@ -15,6 +15,7 @@ from sfnb.store.paths import records_path, table_path
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify.bodies import check_bodies
 from sfnb.store.verify.findings import DAMAGE, Expected, Finding, Kind
+from sfnb.store.verify.metadata import check_metadata
 from sfnb.store.verify.snapshots import SnapshotCheck
 from sfnb.store.verify.tables import Table, TableCheck
 
@@ -55,4 +56,5 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
                 records = progress.rows + progress.deleted
                 findings.append(Finding("missing", message, snapshot, name, rows=records))
     findings += check_bodies(files)
+    findings += check_metadata(files, present)
     return findings

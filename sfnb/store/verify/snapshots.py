@@ -34,6 +34,7 @@ from sfnb.store.paths import (
 from sfnb.store.place import place_of
 from sfnb.store.schema import read_schema
 from sfnb.store.verify.findings import Expected, Finding, Kind
+from sfnb.store.verify.metadata import metadata_paths
 from sfnb.store.verify.tables import Table
 
 
@@ -61,6 +62,7 @@ class SnapshotCheck:
         self._expected = expected
         self._present = set(files.walk(f"snapshots/{snapshot}"))
         self._known = {plan_path(snapshot), manifest_path(snapshot)}
+        self._known |= metadata_paths(files, snapshot)
         self._format = 0
         self._touched = {
             folder.rpartition("/")[2] for folder, t in tables.items() if snapshot in t.progress
