@@ -27,6 +27,12 @@ The generation of parts that hold some fields only, between two steps of a refre
 with the snapshot that brought them, so they are no record's version at any time.
 """
 
+STAMPS = "stamps"
+"""
+The generation of parts that say which stamps moved although the content stayed. Their rows end with
+the snapshot that brought them, too.
+"""
+
 MOMENT = pa.timestamp("us", "UTC")
 """Delta knows no other timestamp."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -149,6 +149,19 @@ def advanced(
         number=before.number + 1,
         since=before.since,
         proof=proof if is_done else None,
+    )
+
+
+def refreshing(
+    before: Progress, parts: Sequence[Part], cursor: Mapping[str, Any] | None
+) -> Progress:
+    """The progress after a commit of staged parts to an object whose reading has ended."""
+    return replace(
+        before,
+        parts=before.parts + len(parts),
+        size_bytes=before.size_bytes + sum(p.size_bytes for p in parts),
+        cursor=None if cursor is None else dict(cursor),
+        number=before.number + 1,
     )
 
 

@@ -12,8 +12,8 @@ from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import DeltaError
 
 from sfnb.clock import Clock
-from sfnb.errors import ObjectError, StoreError
-from sfnb.store.columns import stored_columns
+from sfnb.errors import CallerError, ObjectError, StoreError
+from sfnb.store.columns import COLUMNS_ONLY, stored_columns
 from sfnb.store.delta import ATTEMPTS, Table, as_in_table
 from sfnb.store.files import Files, encode, translated
 from sfnb.store.formats import OLDER, NewerFormat
@@ -31,17 +31,21 @@ from sfnb.store.log import (
     newest_version,
     parse_commit,
     read_commits,
+    refreshing,
     settled,
 )
 from sfnb.store.manifest import SnapshotPlan, read_committed
 from sfnb.store.part_writer import PartTarget, PartWriter
 from sfnb.store.parts import Part, alive_ids
-from sfnb.store.place import RECORDS_FORMAT, place_of
-from sfnb.store.proof import Proof, prove
+from sfnb.store.paths import sweeps_folder
+from sfnb.store.place import RECORDS_FORMAT, Place, aside_place, place_of
+from sfnb.store.proof import ID, Proof, prove
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
 from sfnb.store.settling.outcome import Settled
-from sfnb.store.settling.settle import Asked, Before, Reading
-from sfnb.store.states.files import live_files
+from sfnb.store.settling.reading import Asked, Before, Reading, is_staged
+from sfnb.store.settling.settle import settle
+from sfnb.store.settling.sweeps import SWEPT, IdDifference, compare_ids
+from sfnb.store.states.files import live_files, stamp_files
 
 
 class ReadByNewer(ObjectError):
@@ -179,7 +183,7 @@ class ObjectWriter:
                 found += alive_ids(source)
         return found
 
-    def target(self) -> PartTarget:
+    def target(self, fields: Sequence[str] | None = None) -> PartTarget:
         """See ``Writer.target``."""
         with self._lock:
             if self._target is None:
@@ -191,7 +195,25 @@ class ObjectWriter:
                 self._target = PartTarget(
                     self._root.root, self._snapshot, self._name, self._place, layout, others
                 )
-            return self._target
+            if fields is None:
+                return self._target
+            if unknown := sorted(set(fields) - {f.field for f in self._target.layout}):
+                raise CallerError(f"{self._name} has no field {', '.join(unknown)}.")
+            some = tuple(f for f in self._target.layout if f.field in {ID, *fields})
+            place = aside_place(self._name, self._snapshot, COLUMNS_ONLY)
+            return replace(self._target, layout=some, place=place)
+
+    def sweep_target(self) -> PartTarget:
+        """See ``Writer.sweep_target``."""
+        layout = tuple(f for f in self._known_layout() if f.field in SWEPT)
+        place = Place(sweeps_folder(self._snapshot, self._name), "", "")
+        return PartTarget(self._root.root, self._snapshot, self._name, place, layout)
+
+    def compare_ids(self, parts: Sequence[Part]) -> IdDifference:
+        """See ``Writer.compare_ids``."""
+        with self._lock:
+            swept = self._root.below(sweeps_folder(self._snapshot, self._name))
+            return compare_ids(swept, parts, self._reading((), None))
 
     def write_parts(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
         """See ``Writer.write_parts``."""
@@ -219,6 +241,9 @@ class ObjectWriter:
             if is_done and proof is None:
                 proof = self.prove(written, None)
             after = advanced(before, written, cursor, is_done=is_done, proof=proof)
+            if before.held is not None:
+                # A refresh begins after the reading: what the snapshot holds stays complete.
+                after = refreshing(before, written, cursor)
             return self._put(after, written)
 
     def settle(
@@ -227,36 +252,40 @@ class ObjectWriter:
         """See ``Writer.settle``."""
         with self._lock:
             before = self.progress()
-            if before.held is not None and before.proof is not None:
-                return Settled.of(before, before.proof, before.held)
             committed = self._live_parts()
             names = {part.path for part in committed}
             added = [part for part in parts if part.path and part.path not in names]
+            is_refresh = any(is_staged(part) for part in (*committed, *added))
+            if before.held is not None and before.proof is not None and not is_refresh:
+                return Settled.of(before, before.proof, before.held)
             if self._plan.format < RECORDS_FORMAT:
                 return self._end(added, cursor, asked)
             self._table.fit(self._layout_of(added))
             for _ in range(ATTEMPTS):
-                reading = Reading(
-                    self._files,
-                    self._place,
-                    self._snapshot,
-                    self._name,
-                    self._known_layout(),
-                    committed,
-                    added,
-                    self._before(),
-                    str((cursor or {}).get("started_at") or ""),
-                    self._clock,
-                )
                 try:
-                    return self._settle(reading, cursor, asked)
+                    return self._settle(self._reading(added, cursor), cursor, asked)
                 except TableMoved:
                     continue
             raise StoreError(f"{self._name}: other backups write to its table without end.")
 
+    def _reading(self, added: Sequence[Part], cursor: Mapping[str, Any] | None) -> Reading:
+        now = self.progress()
+        return Reading(
+            self._root,
+            self._files,
+            self.target(),
+            self._live_parts(),
+            added,
+            self._before(),
+            str((cursor or {}).get("started_at") or ""),
+            self._clock,
+            now.held,
+            now.proof,
+        )
+
     def _settle(self, reading: Reading, cursor: Mapping[str, Any] | None, asked: Asked) -> Settled:
         seen = self._table.version
-        outcome = reading.settle(asked)
+        outcome = settle(reading, asked)
         if outcome.held is None:
             return Settled.of(self.progress(), outcome.proof, None)
         removed = {part.path for part in outcome.removes}
@@ -266,7 +295,7 @@ class ObjectWriter:
             progress = self._put(after, outcome.adds, outcome.removes, seen=seen)
         except TableMoved:
             for part in outcome.adds:
-                if part not in reading.parts:
+                if part not in reading.added:
                     self._files.delete(part.path)
             raise
         for path in outcome.orphans:
@@ -287,8 +316,9 @@ class ObjectWriter:
         """The state of the object before this snapshot."""
         with translated(f"open the table of {self._name}"):
             table = self._table.open()
-            files = live_files(table.file_uris() if table is not None else ())
-        older = [file for file in files if file.snapshot < self._snapshot]
+            uris = table.file_uris() if table is not None else []
+        older = [file for file in live_files(uris) if file.snapshot < self._snapshot]
+        stamps = [file for file in stamp_files(uris) if file.snapshot < self._snapshot]
         last = last_settled(self._files, self._snapshot) if older else None
         if last is None:
             return Before(older)
@@ -301,6 +331,7 @@ class ObjectWriter:
             proof.key if proof else None,
             held,
             with_columns(sources, held.columns if held else {}),
+            stamps,
         )
 
     def restart(self, cursor: Mapping[str, Any] | None) -> Progress:

@@ -31,6 +31,12 @@ def sweeps_folder(snapshot: str, object_name: str) -> str:
     return f"snapshots/{snapshot}/sweeps/{object_name}"
 
 
+def unsealed_folders(snapshot: str) -> tuple[str, ...]:
+    """Folders of a snapshot that only a growing one has."""
+    sweeps = f"snapshots/{snapshot}/sweeps"
+    return owners_folder(snapshot), unchanged_folder(snapshot), sweeps
+
+
 def records_path(object_name: str) -> str:
     return f"records/{object_name}"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sfnb.store.columns import (
-    COLUMNS_ONLY,
     EXTRACTED_AT,
     FROM,
     GENERATION,
@@ -51,7 +50,7 @@ def place_of(object_name: str, snapshot: str, number: int) -> Place:
     return Place(records_path(object_name), GENERATION, NEW, ((FROM, snapshot),))
 
 
-def columns_place(object_name: str, snapshot: str) -> Place:
-    """The place of parts that hold some fields only."""
+def aside_place(object_name: str, snapshot: str, generation: str) -> Place:
+    """The place of parts that hold some fields only, and are in no state."""
     constants = ((FROM, snapshot), (UNTIL, snapshot))
-    return Place(records_path(object_name), GENERATION, COLUMNS_ONLY, constants)
+    return Place(records_path(object_name), GENERATION, generation, constants)

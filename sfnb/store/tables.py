@@ -36,12 +36,13 @@ from sfnb.store.objects import ObjectWriter, OtherWriter
 from sfnb.store.orgs import StoredOrg, find_org, stored_orgs
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
-from sfnb.store.paths import manifest_path, owners_folder, plan_path, unchanged_folder
+from sfnb.store.paths import manifest_path, owners_folder, plan_path, unsealed_folders
 from sfnb.store.proof import Proof
 from sfnb.store.schema import ObjectColumns, read_schema
 from sfnb.store.settling.base import Base, Bases, Unchanged, unchanged_entry
 from sfnb.store.settling.outcome import Settled
-from sfnb.store.settling.settle import Asked
+from sfnb.store.settling.reading import Asked
+from sfnb.store.settling.sweeps import IdDifference
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshots
@@ -247,14 +248,18 @@ class Writer:
         """Ids of the live records committed so far, in no particular order."""
         return self._object(object_name).ids()
 
-    def target(self, object_name: str) -> PartTarget:
+    def target(self, object_name: str, fields: Sequence[str] | None = None) -> PartTarget:
         """
         Where workers put the parts of an object: a plain value for ``part_writer.PartWriter``, in
         any process.
 
+        Args:
+            fields: of a refresh: the parts have only these and the Id. They are in no state until
+                ``settle`` with ``columns`` puts them together with the other fields.
+
         Cost: the object's schema file once; a table that lacks a column gets it.
         """
-        return self._object(object_name).target()
+        return self._object(object_name).target(fields)
 
     def write_parts(self, object_name: str, batches: Iterable[pa.RecordBatch]) -> list[Part]:
         """Write parts in this process; see ``PartWriter.write``."""
@@ -352,6 +357,7 @@ class Writer:
         cursor: Mapping[str, Any] | None,
         *,
         mode: Mode = "full",
+        fields: Sequence[str] = (),
         gone: Sequence[str] = (),
         org_count: int | None = None,
         org_digest: str | None = None,
@@ -367,7 +373,9 @@ class Writer:
         Args:
             parts: those of the last step, not committed yet.
             mode: ``full``: all rows were read, so those that are missing are gone. ``changes``:
-                those that were not read are as they were.
+                those that were not read are as they were. ``columns``: the parts of ``target`` with
+                ``fields`` have all records; after another ``settle`` of this snapshot, or alone.
+            fields: of ``columns``.
             gone: Ids that are gone for good, by proof.
             org_count: how many rows the org said there are, recycle bin included; None: it gave no
                 number.
@@ -382,7 +390,7 @@ class Writer:
             ReadByNewer: a newer snapshot has read the object already.
         """
         self._refuse()
-        asked = Asked(mode, gone, org_count, org_digest, watermark, swept)
+        asked = Asked(mode, gone, org_count, org_digest, watermark, swept, fields)
         with self._only_one_writes(object_name):
             return self._object(object_name).settle(parts, cursor, asked)
 
@@ -406,6 +414,22 @@ class Writer:
         noted = self._noted()
         with self._lock:
             self._unchanged = {**noted, **entries}
+
+    def sweep_target(self, object_name: str) -> PartTarget:
+        """
+        Where workers put what a sweep reads: Id, SystemModstamp and IsDeleted, as far as the object
+        has them. Never part of the table; gone with the seal.
+        """
+        return self._object(object_name).sweep_target()
+
+    def compare_ids(self, object_name: str, sweep_parts: Sequence[Part]) -> IdDifference:
+        """
+        The Ids that the org has against those of the state now, with what this snapshot has
+        committed. Decides nothing.
+
+        Cost: no calls; reads the Ids, stamps and marks of both.
+        """
+        return self._object(object_name).compare_ids(sweep_parts)
 
     def restart(self, object_name: str, cursor: Mapping[str, Any] | None = None) -> Progress:
         """Remove this snapshot's parts of an object and set its cursor, in one Delta commit."""
@@ -445,9 +469,9 @@ class Writer:
                 raise StaleWriter(STALE)
             self._files.put_json(manifest_path(self.snapshot), manifest.as_json(), indent=1)
             # What is sealed takes no commit from anybody, and the manifest has every line.
-            for folder in (owners_folder(self.snapshot), unchanged_folder(self.snapshot)):
-                for name in self._files.names(folder):
-                    self._files.delete(f"{folder}/{name}")
+            for folder in unsealed_folders(self.snapshot):
+                for path in self._files.walk(folder):
+                    self._files.delete(path)
             return manifest
 
     def _refuse(self) -> None:

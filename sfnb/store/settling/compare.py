@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +56,7 @@ def compare(
     *,
     is_full: bool,
     gone: Sequence[str] = (),
+    same: Callable[[Keys, Keys], None] | None = None,
 ) -> Difference:
     """
     Compare what was read with the state before.
@@ -64,13 +65,14 @@ def compare(
         sources: the fields that make the content of a record.
         is_full: all records were read, so those that are missing are gone. Otherwise only those
             named in ``gone`` are.
+        same: told of rows whose content is equal, as they were read and as they are stored.
     """
     found = Difference(np.zeros(read.rows, bool))
     shares = max(1, -(-max(read.rows, before.rows) // KEYS_AT_ONCE))
     for share in range(shares):
         now, then = newest(read.keys(share, shares)), newest(before.keys(share, shares))
         then = then.take(then.ops != IS_HARD_DELETE)
-        at, is_known = _places_in(then, now.hashes, now.others)
+        at, is_known = places_in(then, now.hashes, now.others)
         known = now.take(is_known)
         old = then.take(at[is_known])
         is_equal = known.ops == old.ops
@@ -78,6 +80,8 @@ def compare(
         is_equal[is_equal] = contents == before.contents(old.places[is_equal], sources)
         found.kept[now.places[~is_known]] = True
         found.kept[known.places[~is_equal]] = True
+        if same is not None:
+            same(known.take(is_equal), old.take(is_equal))
         is_alive, was_alive = known.ops == IS_UPSERT, old.ops == IS_UPSERT
         found.added += int(np.count_nonzero(now.ops[~is_known] == IS_UPSERT))
         found.changed += int(np.count_nonzero(~is_equal & is_alive))
@@ -98,7 +102,7 @@ def compare(
     return found
 
 
-def _places_in(keys: Keys, hashes: Words, others: Words) -> tuple[Places, Flags]:
+def places_in(keys: Keys, hashes: Words, others: Words) -> tuple[Places, Flags]:
     """Where each key is among some, which are in the order of their hashes, and whether it is."""
     if not len(keys):
         return np.zeros(len(hashes), np.int64), np.zeros(len(hashes), bool)
@@ -112,7 +116,7 @@ def _lost(then: Keys, seen: Places, is_full: bool, gone: Sequence[str]) -> Keys:
     is_lost = np.ones(len(then), bool)
     if not is_full:
         named = text_array(gone)
-        at, is_there = _places_in(then, key_hashes(named, 0), key_hashes(named, 1))
+        at, is_there = places_in(then, key_hashes(named, 0), key_hashes(named, 1))
         is_lost[:] = False
         is_lost[at[is_there]] = True
     is_lost[seen] = False

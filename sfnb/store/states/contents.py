@@ -104,6 +104,11 @@ def words_of(column: pa.Array, kind: str) -> Words:
     return np.where(is_exact, words.astype(np.float64).view(np.uint64), words.view(np.uint64))
 
 
+def moments_of(column: pa.Array) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Moments in microseconds; 0 where one is absent."""
+    return np.where(_validity(column), words_of(column, "timestamp").view(np.int64), 0)
+
+
 def text_hashes(column: pa.Array) -> tuple[Words, Flags]:
     """A hash of each text, and which texts are not empty."""
     text = _bytes(column)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sfnb.store.columns import COLUMNS_ONLY, FROM, GENERATION, NEW, OP, UNTIL
+from sfnb.store.columns import COLUMNS_ONLY, FROM, GENERATION, NEW, OP, STAMPS, UNTIL
 from sfnb.store.files import Files, translated
 
 BATCH_ROWS = 1 << 15
@@ -24,7 +24,7 @@ class VersionFile:
 
     Args:
         path: from the table's folder.
-        generation: ``new``, ``columns``, or that of a compaction.
+        generation: ``new``, ``columns``, ``stamps``, or that of a compaction.
         snapshot: the one that brought all of its rows; empty where rows of several are in it.
     """
 
@@ -37,7 +37,7 @@ def version_file(path: str) -> VersionFile:
     """The file at a path of the table."""
     generation = path.partition("/")[0].removeprefix(f"{GENERATION}=")
     found = _BROUGHT_BY.search(path)
-    is_new = generation in (NEW, COLUMNS_ONLY)
+    is_new = generation in (NEW, COLUMNS_ONLY, STAMPS)
     return VersionFile(path, generation, found[1] if is_new and found else "")
 
 
@@ -46,9 +46,18 @@ def live_files(uris: Iterable[str]) -> list[VersionFile]:
     The files that hold versions, of all files of a table: those of several snapshots first, then by
     snapshot.
     """
-    uris = [uri.replace("\\", "/") for uri in uris]
-    files = [version_file(uri[uri.rindex(f"{GENERATION}=") :]) for uri in uris]
-    return sorted((f for f in files if f.generation != COLUMNS_ONLY), key=lambda f: f.snapshot)
+    return [f for f in _files(uris) if f.generation not in (COLUMNS_ONLY, STAMPS)]
+
+
+def stamp_files(uris: Iterable[str]) -> list[VersionFile]:
+    """The files that say which stamps moved although the content stayed, by snapshot."""
+    return [file for file in _files(uris) if file.generation == STAMPS]
+
+
+def _files(uris: Iterable[str]) -> list[VersionFile]:
+    paths = [uri.replace("\\", "/") for uri in uris]
+    files = [version_file(path[path.rindex(f"{GENERATION}=") :]) for path in paths]
+    return sorted(files, key=lambda file: file.snapshot)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sfnb.store.files import Files
 from sfnb.store.keys import Words, key_hashes
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import IS_DELETE, IS_HARD_DELETE, IS_UPSERT, text_array
-from sfnb.store.states.contents import Flags, row_hashes, words_of
+from sfnb.store.states.contents import Flags, moments_of, row_hashes
 from sfnb.store.states.files import VersionFile, group_starts, groups_with, read_pieces
 
 Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -172,7 +172,7 @@ class Versions:
                 ops = _coded(batch.column(OP), OP_CODES, IS_UPSERT)
                 stamps: Places = np.zeros(len(places), np.int64)
                 if has_stamps:
-                    stamps = words_of(batch.column(self._stamp), "timestamp").view(np.int64) + 1
+                    stamps = moments_of(batch.column(self._stamp))
                 found = Keys(places, *self._hashes(batch), ops, stamps)
                 counts = np.ones(len(found), bool)
                 if not file.snapshot:
@@ -217,7 +217,7 @@ class Versions:
                     row = piece.batch.slice(int(at), 1)
                     stamp = 0
                     if self._stamp and file.snapshot == self._span.at:
-                        stamp = int(words_of(row.column(self._stamp), "timestamp")[0])
+                        stamp = int(moments_of(row.column(self._stamp))[0])
                     found.append((row.column(FROM)[0].as_py(), stamp, row))
         yield from (row for _, _, row in sorted(found, key=lambda each: each[:2]))
 
@@ -230,6 +230,18 @@ class Versions:
         for batch in self.batches(places[order], columns):
             count = batch.num_rows
             found[order[done : done + count]] = row_hashes(batch, sources)
+            done += count
+        return found
+
+    def stamps(self, places: Places, column: str) -> Places:
+        """A moment of each of these rows, in microseconds; 0 where it is absent."""
+        order = np.argsort(places, kind="stable")
+        found = np.zeros(len(places), np.int64)
+        done = 0
+        for batch in self.batches(places[order], {column}):
+            count = batch.num_rows
+            if column in batch.schema.names:
+                found[order[done : done + count]] = moments_of(batch.column(column))
             done += count
         return found
 

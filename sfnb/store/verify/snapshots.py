@@ -25,11 +25,10 @@ from sfnb.store.manifest import (
 )
 from sfnb.store.paths import (
     manifest_path,
-    owners_folder,
     plan_path,
     schema_path,
-    sweeps_folder,
     unchanged_folder,
+    unsealed_folders,
 )
 from sfnb.store.place import place_of
 from sfnb.store.schema import read_schema
@@ -89,9 +88,8 @@ class SnapshotCheck:
         if self._expected:
             self._against_state(self._expected)
         if not manifest:
-            s = self._snapshot
-            open_ones = (f"{owners_folder(s)}/", f"{unchanged_folder(s)}/", sweeps_folder(s, ""))
-            self._known |= {path for path in self._present if path.startswith(open_ones)}
+            growing = tuple(f"{folder}/" for folder in unsealed_folders(self._snapshot))
+            self._known |= {path for path in self._present if path.startswith(growing)}
         why = "a file that nothing names, left by an interrupted backup"
         for path in sorted(self._present - self._known):
             self.findings.append(Finding("orphan", why, self._snapshot, "", path))
