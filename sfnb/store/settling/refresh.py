@@ -25,7 +25,8 @@ ROWS_AT_ONCE = 1 << 16
 
 def refreshed(reading: Reading, fields: Sequence[str], outcome: Outcome) -> int:
     """
-    Put new versions of the records whose fields have other values into the outcome; how many.
+    Put new versions of the records whose fields have other values into the outcome; how many
+    records changed so that this snapshot had no version of before.
 
     Rows that have no version yet are passed over: the reading of changes brings them.
 
@@ -44,7 +45,7 @@ def refreshed(reading: Reading, fields: Sequence[str], outcome: Outcome) -> int:
     outcome.adds += parts
     for part in reading.staged:
         drop(reading, part, outcome)
-    return merge.count
+    return merge.count - len(merge.replaced)
 
 
 class Merge:
