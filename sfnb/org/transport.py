@@ -281,9 +281,11 @@ class GateAdapter(HTTPAdapter):
         gate, context = self._the_gate(), current_context()
         sent_at = self._clock.now()
         was_sent = True
+        is_silent = False
         readings: list[Reading] = []
         try:
             response = send()
+            is_silent = _never_tells(response)
             # The header first: it holds even when the body breaks off.
             readings = self._header_readings(response, sent_at)
             self._read(response, is_streamed=is_streamed)
@@ -293,7 +295,7 @@ class GateAdapter(HTTPAdapter):
             was_sent = not never_left(err)
             raise
         finally:
-            gate.settle(ticket, readings, was_sent=was_sent)
+            gate.settle(ticket, readings, was_sent=was_sent, is_silent=is_silent)
             if was_sent and context.on_call is not None:
                 context.on_call(price)
 
@@ -355,6 +357,15 @@ def _is_limits(request: requests.PreparedRequest) -> bool:
         and path.startswith("/services/data/v")
         and path.lower().endswith("/limits")
     )
+
+
+def _never_tells(response: requests.Response) -> bool:
+    """
+    Whether the answer has no limit header by nature: the Metadata API's have none, good or bad.
+
+    Bulk API 1 has none either (recorded answers), but only analysts use it here.
+    """
+    return urlsplit(response.url or "").path.lower().startswith("/services/soap/m/")
 
 
 def never_left(err: Exception) -> bool:

@@ -80,7 +80,12 @@ class Gate:
         raise _signal(answer)
 
     def settle(
-        self, ticket: Ticket, readings: Iterable[Reading] = (), *, was_sent: bool = True
+        self,
+        ticket: Ticket,
+        readings: Iterable[Reading] = (),
+        *,
+        was_sent: bool = True,
+        is_silent: bool = False,
     ) -> None:
         """
         Give the ticket back after the call.
@@ -89,8 +94,12 @@ class Gate:
             readings: what the answer told; none when its header was missing or garbled, or no answer came.
                 Then the call counts as spent, and the gauge of ``api`` is unknown until it is read again.
             was_sent: False only if the call surely never left this machine.
+            is_silent: such an answer never has a header, so its lack says nothing: a reading of the
+                last two minutes, which is how old a header may be, stays good.
         """
-        self._ledger.settle_ticket(ticket, readings, was_sent=was_sent, rules=self.rules)
+        self._ledger.settle_ticket(
+            ticket, readings, was_sent=was_sent, is_silent=is_silent, rules=self.rules
+        )
 
     def claim_probe(self, min_interval_s: float, *, price: Price | None = None) -> bool:
         """

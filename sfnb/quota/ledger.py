@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from sfnb.errors import CallerError
-from sfnb.model import APIS, Api, Price, Reading
+from sfnb.model import APIS, HEADER_LAG_S, Api, Price, Reading
 from sfnb.quota import policy, rows
 from sfnb.quota.policy import RULES, Decision, Gauge, Rules
 from sfnb.quota.rows import QuotaState, Ticket, budgets_of
@@ -204,6 +204,7 @@ class Ledger:
         readings: Iterable[Reading],
         *,
         was_sent: bool,
+        is_silent: bool = False,
         rules: Rules = RULES,
     ) -> None:
         """
@@ -226,7 +227,8 @@ class Ledger:
             if ticket.number % TIDY_EVERY == 0 or policy.is_ahead(before, now):
                 rows.tidy_recent(self._database, connection, ticket.org_id, now)
             spent = dict(ticket.price) if was_there else {}
-            after = self._spend(connection, ticket, spent, readings, before, now)
+            stays = is_silent and policy.is_recent(before["api"].read_at, now, HEADER_LAG_S)
+            after = self._spend(connection, ticket, spent, readings, before, now, stays=stays)
             for reading in readings:
                 after[reading.api] = self._fold(
                     connection, ticket, after, reading, spent, now, rules
@@ -249,6 +251,8 @@ class Ledger:
         readings: Iterable[Reading],
         gauges: Mapping[Api, Gauge],
         now: datetime,
+        *,
+        stays: bool,
     ) -> dict[Api, Gauge]:
         """The gauges after the call, before its readings; what both say is kept in ``recent``."""
         reported = {reading.api: reading.used for reading in readings}
@@ -261,7 +265,7 @@ class Ledger:
             self._count(connection, ticket, now)
         for api in budgets_of(spent):
             # Each answer's header reports `api`. Without it, nobody knows how much the others spent.
-            is_known = False if api == "api" and api not in exact else None
+            is_known = False if api == "api" and api not in exact and not stays else None
             after[api] = policy.spend(after[api], spent[api], is_known=is_known)
         return after
 

@@ -131,6 +131,23 @@ def test_a_lost_header_counts_and_makes_the_gauge_unknown(caller: Caller) -> Non
     assert caller.gate.standing()["api"].believed == 12
 
 
+def test_answers_that_never_tell_rest_on_a_reading_of_the_last_two_minutes(caller: Caller) -> None:
+    """P1: they are counted, and for as long as a header may be old the others' calls are not known."""
+    caller.read_limits(api=10)
+    for spent in range(1, 5):
+        caller.gate.settle(caller.gate.ask(ONE), is_silent=True)
+        assert caller.gate.standing()["api"].believed == 10 + spent
+    caller.clock.advance(121)
+    caller.gate.settle(caller.gate.ask(ONE), is_silent=True)
+    with pytest.raises(GaugeUnknown):
+        caller.gate.ask(ONE)
+    caller.read_limits(api=48)
+    caller.gate.settle(caller.gate.ask(ONE), is_silent=True)
+    caller.gate.settle(caller.gate.ask(ONE), is_silent=True)
+    with pytest.raises(QuotaSignal):
+        caller.gate.ask(ONE)
+
+
 def test_a_call_that_never_left_costs_nothing(caller: Caller) -> None:
     """A refused connection is not counted, and the gauge stays known."""
     caller.read_limits(api=10)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -186,3 +188,25 @@ def test_verify_finds_what_happened_to_a_body_and_the_next_backup_heals_it(
     assert bodies_asked(org, mark) == 3
     assert {f.kind for f in verify(mine.store)} == {"orphan"}
     assert_all_held(org, mine, "latest")
+
+
+READ = """
+import sys
+from sfnb.store.bodies.listing import list_bodies
+from sfnb.store.tables import open_store
+bodies = list(list_bodies(open_store(sys.argv[1]).org(sys.argv[2]).snapshots["latest"]))
+print(len(bodies), sorted({"pandas", "duckdb"} & set(sys.modules)))
+"""
+
+
+def test_looking_for_bodies_loads_no_pandas(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """A backup lists the bodies of its records in little memory, moments included."""
+    org = fresh_org()
+    mine = connected(org)
+    engine.run(mine, backup(objects=FILES, files=False))
+    root = Path(mine.store.root)
+    command = [sys.executable, "-c", READ, str(root.parent), root.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split(" ", 1) == [str(COUNT), "[]\n"]

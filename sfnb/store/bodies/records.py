@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from sfnb.errors import CallerError
 from sfnb.store.bodies.fields import Body, BodyField, body_fields, body_of
+from sfnb.store.parts import EPOCH
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshot
@@ -36,4 +40,21 @@ def live_records(
     there = [name for name in columns if name in rows.columns.names]
     for batch in rows.batches(there):
         for first in range(0, batch.num_rows, BATCH_ROWS):
-            yield from batch.slice(first, BATCH_ROWS).to_pylist()
+            yield from _records(batch.slice(first, BATCH_ROWS))
+
+
+def _records(batch: pa.RecordBatch) -> Iterator[Mapping[str, Any]]:
+    """
+    One dict a row. Moments are made here: Arrow would load pandas (50 MB) to make them.
+    """
+    moments = {f.name for f in batch.schema if pa.types.is_timestamp(f.type)}
+    columns = {
+        name: (column.cast(pa.int64()) if name in moments else column).to_pylist()
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    for name in moments:
+        columns[name] = [
+            None if us is None else EPOCH + timedelta(microseconds=us) for us in columns[name]
+        ]
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
