@@ -37,6 +37,7 @@ from sfnb.store.orgs import StoredOrg, find_org, stored_orgs
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
 from sfnb.store.paths import manifest_path, owners_folder, plan_path, unsealed_folders
+from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.proof import Proof
 from sfnb.store.schema import ObjectColumns, read_schema
 from sfnb.store.settling.base import Base, Bases, Unchanged, unchanged_entry
@@ -245,8 +246,16 @@ class Writer:
         return self._object(object_name).describe()
 
     def ids(self, object_name: str) -> list[str]:
-        """Ids of the live records committed so far, in no particular order."""
-        return self._object(object_name).ids()
+        """
+        Ids of the live records at this snapshot, as far as it has been read, in no particular order.
+        """
+        if self.plan.format < RECORDS_FORMAT:
+            return self._object(object_name).ids()
+        from sfnb.store.snapshots import Snapshot
+
+        # A settled reading keeps only what changed: the state has the others, too.
+        rows = Snapshot(self._files, self.snapshot).rows(object_name)
+        return [one for batch in rows.batches(["Id"]) for one in batch.column(0).to_pylist()]
 
     def target(self, object_name: str, fields: Sequence[str] | None = None) -> PartTarget:
         """
