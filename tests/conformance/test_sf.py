@@ -325,3 +325,31 @@ def test_sfnb_takes_the_login_of_sf(
     assert files
     for file in files:
         assert living_org.access_token.encode() not in file.read_bytes(), f"the token is in {file}"
+
+
+def test_project_retrieve_start_takes_the_metadata_apart(sf: SfCli) -> None:
+    """
+    ``project retrieve start`` lists, retrieves, polls and unpacks: objects by name with their
+    fields, classes with their bytes, and what cannot be found is told.
+    """
+    (sf.home / "force-app").mkdir()
+    project = {"packageDirectories": [{"path": "force-app", "default": True}]}
+    (sf.home / "sfdx-project.json").write_text(json.dumps(project | {"sourceApiVersion": "66.0"}))
+    wanted = (
+        "ApexClass:Invoices1",
+        "CustomObject:Invoice__c",
+        "Layout",
+        "StandardValueSet:Industry",
+    )
+    flags = [flag for name in (*wanted, "ApexClass:Nobody") for flag in ("--metadata", name)]
+    found = sf.ask("project", "retrieve", "start", *flags)
+    names = {(file["type"], file["fullName"]) for file in found["files"]}
+    assert {("ApexClass", "Invoices1"), ("CustomObject", "Invoice__c")} <= names
+    assert ("StandardValueSet", "Industry") in names
+    assert any("Nobody" in message["problem"] for message in found["messages"])
+    classes = sf.home / "force-app" / "main" / "default" / "classes"
+    assert "größer" in (classes / "Invoices1.cls").read_text(encoding="utf-8")
+    types = sf.ask("org", "list", "metadata-types")
+    assert "CustomObject" in {entry["xmlName"] for entry in types["metadataObjects"]}
+    reports = sf.ask("org", "list", "metadata", "--metadata-type", "Report", "--folder", "Sales")
+    assert [entry["fullName"] for entry in reports] == ["Sales/Open_Deals"]
