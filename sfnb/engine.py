@@ -141,8 +141,19 @@ def plan(org: Connection, request: BackupRequest) -> Estimate:
         QuotaSignal: not even these calls fit under the limit now.
     """
     from sfnb.backup.discovery import Discovery
+    from sfnb.backup.history import History
+    from sfnb.backup.policy import Wishes
 
-    discovery = Discovery(org.client, "", threading.Event(), request.objects, request.exclude)
+    history = History(org.store, org.state, org.store.new_snapshot_id(org.clock.now()))
+    discovery = Discovery(
+        org.client,
+        "",
+        threading.Event(),
+        history,
+        request.objects,
+        request.exclude,
+        Wishes(request.full, request.sweep, request.refresh),
+    )
     planned, _ = discovery.plan()
     return Estimate(planned, org.client.gate.standing())
 
@@ -305,6 +316,7 @@ def _handle(org: Connection, job_id: str, options: RunOptions) -> JobHandle:
 
 
 def _loop(org: Connection, options: RunOptions) -> JobLoop:
+    from sfnb.backup.alerts import ChangeLimits
     from sfnb.backup.work import BackupWork
     from sfnb.jobs.loop import JobLoop
 
@@ -312,7 +324,8 @@ def _loop(org: Connection, options: RunOptions) -> JobLoop:
     make_executor = _executors(org)[options.get("executor", "threads")]
 
     def make_work(context: JobContext) -> Work:
-        return BackupWork(context, org.store, make_executor)
+        limits = ChangeLimits(org.settings.mass_change_pct, org.settings.mass_change)
+        return BackupWork(context, org.store, make_executor, limits)
 
     return JobLoop(
         org.client,

@@ -152,10 +152,11 @@ class FieldInfo:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One object of the global describe."""
+    """One object of the global describe; ``prefix`` are the first characters of its Ids."""
 
     name: str
     is_queryable: bool
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

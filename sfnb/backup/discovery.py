@@ -5,11 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sfnb.backup import plan as planning
+from sfnb.backup.history import History, catalogue_json
 from sfnb.backup.plan import Facts, Plan, choose_names, plan_backup, reason_not_read
+from sfnb.backup.plan_changes import plan_changes
+from sfnb.backup.policy import (
+    Choice,
+    News,
+    Wishes,
+    choose,
+    describes_wanted,
+)
+from sfnb.backup.schema_changes import SchemaChange, catalogue_changes, with_renames
 from sfnb.errors import ObjectError, OrgUnavailable, TransientError
 from sfnb.model import ObjectInfo, ObjectSchema, Price
 from sfnb.org import describe
@@ -18,6 +30,9 @@ from sfnb.org.permissions import SEES_ALL, fetch_permissions, visibility_warning
 from sfnb.org.transport import call_context
 
 T = TypeVar("T")
+
+MARGIN = timedelta(minutes=1)
+"""Dates have whole seconds: what was asked for just before a change is asked for again."""
 
 
 @dataclass
@@ -28,15 +43,22 @@ class Discovery:
     Args:
         objects: the objects wanted; None: all.
         exclude: objects not wanted.
+        history: what earlier snapshots know.
+        wishes: what the backup was asked for.
     """
 
     org: OrgClient
     job_id: str
     stop: threading.Event
+    history: History
     objects: Sequence[str] | None = None
     exclude: Sequence[str] = ()
+    wishes: Wishes = field(default_factory=Wishes)
     calls: int = 0
+    schema_changes: list[SchemaChange] = field(default_factory=list)
+    catalogue: dict[str, Any] = field(default_factory=dict)
     _infos: dict[str, ObjectInfo] | None = None
+    _news: News = "unknown"
     _schemas: dict[str, ObjectSchema | ObjectError] = field(default_factory=dict)
     _counts: dict[str, int] | None = None
     _permissions: Mapping[str, bool | None] | None = None
@@ -46,7 +68,9 @@ class Discovery:
         The plan, and the schema of each object in it.
 
         Cost: one call for the list of objects (none if they are named), one for 25 describes, one
-            or more for sizes, one for the user's permissions.
+            or more for sizes, one for the user's permissions. Describes are kept with the
+            snapshots and asked for again only where the org says, or may hide, that they have
+            changed.
 
         Raises:
             CallerError: an object was named that the org does not have.
@@ -55,25 +79,56 @@ class Discovery:
         infos = self._objects()
         names = choose_names(infos, objects=self.objects, exclude=self.exclude)
         readable = [name for name in names if reason_not_read(infos[name]) is None]
-        self._describe(readable)
+        known = self.history.known(readable)
+        now = self.org.org_now()
+        wanted = describes_wanted(readable, known, self._news, wishes=self.wishes, now=now)
+        self._describe(wanted)
+        self._take_from_history(readable)
         if self._counts is None:
             self._counts = self._sizes(readable)
         counts = self._counts
         gone = ObjectError("it was not described")
         facts = [Facts(infos[n], self._schemas.get(n, gone), counts.get(n)) for n in names]
         warnings = visibility_warnings(self._may())
+        choices = self._choices(readable, now)
+        schemas = {n: s for n, s in self._schemas.items() if isinstance(s, ObjectSchema)}
         plan = plan_backup(facts, preparation_calls=self.calls, warnings=warnings)
-        schemas = {
-            n: s
-            for n, s in self._schemas.items()
-            if n in plan.objects and isinstance(s, ObjectSchema)
-        }
-        return plan, schemas
+        plan = plan_changes(plan, choices, known, schemas)
+        return plan, {name: schemas[name] for name in plan.objects}
+
+    def _choices(self, names: Sequence[str], now: datetime) -> dict[str, Choice]:
+        """How each object is read; what has changed of the schema is noted."""
+        known = self.history.known(names)
+        choices = {}
+        changes = list(self._catalogue_changes())
+        for name in names:
+            schema = self._schemas.get(name)
+            if isinstance(schema, ObjectSchema):
+                choices[name] = choose(schema, known.get(name), now, self.wishes)
+                changes += choices[name].changes
+        self.schema_changes = changes
+        return choices
+
+    def _catalogue_changes(self) -> list[SchemaChange]:
+        """Objects that came, went or got another name since the last backup of the whole org."""
+        before = {info.name: info for info in self.history.objects()}
+        if not before or self.objects or self._infos is None:
+            return []
+        changes = catalogue_changes(before, self._infos)
+        prefixes = {name: info.prefix for name, info in self._infos.items()}
+        return with_renames(changes, prefixes, {n: i.prefix for n, i in before.items()})
 
     def schemas(self, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
         """The describes of some objects. Cost: one call for 25 of them."""
         self._describe(names)
+        self._take_from_history(names)
         return {name: self._schemas[name] for name in names}
+
+    def _take_from_history(self, names: Sequence[str]) -> None:
+        """What was not asked for is as it was stored."""
+        missing = [name for name in names if name not in self._schemas]
+        for name, known in self.history.known(missing).items():
+            self._schemas[name] = describe.parse_schema(name, known.describe)
 
     def _objects(self) -> dict[str, ObjectInfo]:
         if self._infos is None and self.objects:
@@ -82,10 +137,31 @@ class Discovery:
             if len(described) == len(self._schemas):
                 self._infos = {s.name: describe.parse_object(s.raw) for s in described}
                 self._schemas = {s.name: s for s in described}
+                self.catalogue = dict(self.history.catalogue) | self.catalogue
         if self._infos is None:
-            infos = self._ask(lambda: describe.fetch_objects(self.org))
-            self._infos = {info.name: info for info in infos}
+            self._infos = self._all_objects()
         return self._infos
+
+    def _all_objects(self) -> dict[str, ObjectInfo]:
+        """The org's list of objects; where it says that nothing has changed, the one that is kept."""
+        kept = self.history.catalogue
+        before = self.history.objects()
+        modified, asked_at = str(kept.get("last_modified") or ""), str(kept.get("asked_at") or "")
+        since = modified or (_earlier(asked_at) if asked_at else "")
+        asking_at = format_datetime(self.org.org_now(), usegmt=True)
+        told = self._ask(partial(describe.fetch_catalogue, self.org, since=since if before else ""))
+        infos = before if told.objects is None else told.objects
+        if told.objects is None or (modified and told.last_modified == modified):
+            self._news = "same"
+        elif before and ((modified and told.last_modified) or kept.get("knows_304")):
+            self._news = "changed"
+        self.catalogue |= catalogue_json(
+            infos,
+            asked_at=asking_at,
+            modified=told.last_modified or modified,
+            knows_304=told.objects is None or bool(kept.get("knows_304")),
+        )
+        return {info.name: info for info in infos}
 
     def _sizes(self, names: Sequence[str]) -> dict[str, int]:
         try:
@@ -109,9 +185,21 @@ class Discovery:
 
     def _describe(self, names: Sequence[str]) -> None:
         missing = [name for name in names if name not in self._schemas]
+        described = self.catalogue.setdefault(
+            "described", dict(self.history.catalogue.get("described") or {})
+        )
         for start in range(0, len(missing), planning.DESCRIBES_PER_CALL):
             some = missing[start : start + planning.DESCRIBES_PER_CALL]
-            self._schemas.update(self._ask(partial(describe.fetch_schemas, self.org, some)))
+            known = self.history.known(some)
+            since = {n: _earlier(described[n]) for n in some if n in known and n in described}
+            asking_at = format_datetime(self.org.org_now(), usegmt=True)
+            found = self._ask(partial(describe.fetch_schemas, self.org, some, since))
+            for name, schema in found.items():
+                if schema is not None:
+                    self._schemas[name] = schema
+                if not isinstance(schema, ObjectError):
+                    described[name] = asking_at
+        self._take_from_history(missing)
 
     def _ask(self, fn: Callable[[], T]) -> T:
         with call_context(job_id=self.job_id, object_name="", on_call=self._count, stop=self.stop):
@@ -119,3 +207,11 @@ class Discovery:
 
     def _count(self, price: Price) -> None:
         self.calls += price.get("api", 0)
+
+
+def _earlier(date: str) -> str:
+    """An HTTP date, a minute earlier; empty where it is none."""
+    try:
+        return format_datetime(parsedate_to_datetime(date) - MARGIN, usegmt=True)
+    except (ValueError, TypeError):
+        return ""

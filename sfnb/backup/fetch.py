@@ -13,19 +13,23 @@ from functools import singledispatch
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfnb.backup.plan import QUERIES_PER_CALL
+from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL
 from sfnb.backup.proving import check_last, check_page
 from sfnb.backup.unit_context import Body, UnitContext
 from sfnb.backup.units import (
     AbortJob,
+    ChangeLists,
     Counted,
     CountRows,
     CreateJob,
+    FindIds,
+    IdsFound,
     IdsRead,
     JobAborted,
     JobCreated,
     KeysetPage,
     KeysetPages,
+    ListsRead,
     LocatorPage,
     Outcome,
     ParentIds,
@@ -70,7 +74,11 @@ def _(unit: KeysetPages, context: UnitContext) -> Outcomes:
     outcomes: Outcomes = {}
     for page, body in zip(unit.pages, bodies, strict=True):
         try:
-            outcomes[page.object_name] = _keyset_rows(context, page, body)
+            outcomes[page.object_name] = (
+                _counted(page.object_name, body)
+                if isinstance(page, CountRows)
+                else _keyset_rows(context, page, body)
+            )
         except (ObjectError, TransientError) as err:
             outcomes[page.object_name] = err
     return outcomes
@@ -190,16 +198,15 @@ def _(unit: LocatorPage, context: UnitContext) -> Outcomes:
 
 @fetch.register
 def _(unit: CountRows, context: UnitContext) -> Outcomes:
-    bounds = [
-        f"Id > '{unit.after}'" if unit.after else "",
-        f"Id <= '{unit.upto}'" if unit.upto else "",
-    ]
-    where = " AND ".join(bound for bound in (unit.query.where, *bounds) if bound)
-    soql = f"SELECT COUNT() FROM {unit.object_name}" + (f" WHERE {where}" if where else "")  # noqa: S608 - SOQL
-    page = query_page(_good(context.query([(unit.object_name, soql)])[0]), _NO_COLUMNS)
+    name = unit.object_name
+    return {name: _counted(name, context.query([(name, unit.soql())])[0])}
+
+
+def _counted(name: str, body: Body) -> Counted:
+    page = query_page(_good(body), _NO_COLUMNS)
     if page.total is None:
-        raise ObjectError(f"{unit.object_name}: the org gives no count.", code="NO_COUNT")
-    return {unit.object_name: Counted(page.total)}
+        raise ObjectError(f"{name}: the org gives no count.", code="NO_COUNT")
+    return Counted(page.total)
 
 
 @fetch.register
@@ -255,6 +262,37 @@ def _(unit: ParentIds, context: UnitContext) -> Outcomes:
         check_last(unit.parent, page.batch.num_rows, page.total)
     ids = tuple(page.batch.column("Id").to_pylist())
     return {unit.object_name: IdsRead(ids, page.is_done)}
+
+
+# -------------------------------------------------------------------------------------------------------
+# changes
+
+
+@fetch.register
+def _(unit: ChangeLists, context: UnitContext) -> Outcomes:
+    answers = context.call(unit.names[0], lambda: context.lists.fetch(unit.queries))
+    by_place = {(query.object_name, query.resource): answers[query] for query in answers}
+    return {
+        name: ListsRead(by_place.get((name, "updated")), by_place.get((name, "deleted")))
+        for name in unit.names
+    }
+
+
+@fetch.register
+def _(unit: FindIds, context: UnitContext) -> Outcomes:
+    name = unit.object_name
+    slices = [
+        unit.ids[start : start + PARENTS_PER_QUERY]
+        for start in range(0, len(unit.ids), PARENTS_PER_QUERY)
+    ]
+    soql = [f"SELECT Id FROM {name} WHERE {_in('Id', ids)}" for ids in slices]  # noqa: S608 - SOQL
+    found: set[str] = set()
+    for body in context.query([(name, text) for text in soql]):
+        page = query_page(_good(body), pa.schema([pa.field("Id", pa.string())]))
+        check_page(name, page)
+        check_last(name, page.batch.num_rows, page.total)
+        found |= set(page.batch.column("Id").to_pylist())
+    return {name: IdsFound(frozenset(found))}
 
 
 # -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from enum import Enum
 from math import ceil
 from typing import Any
 
+from sfnb.backup.change_run import ChangeRun
 from sfnb.backup.plan import BULK_PAGE_ROWS
 from sfnb.backup.units import Query
 from sfnb.backup.ways import Way
@@ -47,6 +48,11 @@ class ObjectRun:
             to nothing.
         query: what is asked of it; the scheduler sets it before the first unit.
         leftovers: its Bulk jobs that the org is still to be asked to abort; the cursor keeps them.
+        change: what is known of its changes; None: all its rows are read.
+        record_count: the org's statistic of live records; None: it has none.
+        warnings: what a person should look at, by code.
+        is_full_after_all: it began with its changes only, which turned out not to be enough.
+        outcome: what is told of it in the job's JSON.
         not_before_s: before that it is not tried again after a failure.
         wake_at_s: when the reader wants to be asked for units again (the clock's monotonic
             seconds); None: when
@@ -74,6 +80,11 @@ class ObjectRun:
     way: Way = field(default_factory=Way)
     query: Query | None = None
     leftovers: list[str] = field(default_factory=list)
+    change: ChangeRun | None = None
+    is_full_after_all: bool = False
+    record_count: int | None = None
+    warnings: dict[str, str] = field(default_factory=dict)
+    outcome: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.leftovers += self.cursor.get("leftovers", ())

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Literal
 
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import (
@@ -47,10 +48,11 @@ BULK_PAGE_ROWS = 250_000
 Rows asked for with each Bulk result page: large, since each page is a call; it is read as a stream.
 """
 
-BULK_POLLS = 4
+BULK_POLLS = 1.2
 """
-Polls that a job is planned with; polling slows down with the job's age, so calls grow with its
-logarithm.
+Polls that a job is planned with. Most jobs are ready at the first; polling slows down with the
+job's age, so calls grow with its logarithm. Planned with 4 polls, a backup of ten large objects
+took 50 calls where 79 had been announced.
 """
 
 MAX_URL_CHARS = 12_000
@@ -105,11 +107,22 @@ class Facts:
     rows: int | None
 
 
+Mode = Literal["full", "incremental"]
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectPlan:
     """
-    How one object will be read. ``calls`` is its share of the shared calls, so it may be a
-    fraction.
+    How one object will be read.
+
+    Args:
+        expected_rows: rows to read; None: not known.
+        calls: its share of the shared calls, so it may be a fraction.
+        mode: all its rows, or what has changed. ``why`` all of them.
+        since: changed rows are those with a stamp from then on (ISO).
+        is_counted: a query counts them; otherwise ``/updated`` tells of them.
+        record_count: the org's statistic of live records.
+        has_new_schema: its describe differs from the one that is stored.
     """
 
     name: str
@@ -119,14 +132,26 @@ class ObjectPlan:
     bulk2_jobs: int
     mb: float
     parent_field: str | None = None
+    mode: Mode = "full"
+    why: str = ""
+    since: str = ""
+    is_counted: bool = False
+    record_count: int | None = None
+    has_new_schema: bool = False
 
     def as_json(self) -> dict[str, object]:
         return {
+            "mode": self.mode,
             "reader": self.reader,
             "expected_rows": self.expected_rows,
             "calls": round(self.calls, 1),
             "mb": round(self.mb, 1),
             "parent_field": self.parent_field,
+            "why": self.why,
+            "since": self.since,
+            "is_counted": self.is_counted,
+            "record_count": self.record_count,
+            "has_new_schema": self.has_new_schema,
         }
 
 
@@ -143,10 +168,16 @@ class Plan:
     preparation_calls: int
     warnings: Sequence[JobWarning] = ()
 
+    @property
+    def kind(self) -> str:
+        """``incremental`` as soon as one object is read by its changes only, else ``full``."""
+        is_some = any(o.mode == "incremental" for o in self.objects.values())
+        return "incremental" if is_some else "full"
+
     def price(self) -> Price:
         """The whole job in each budget's unit, preparation included."""
         calls = self.preparation_calls + ceil(sum(o.calls for o in self.objects.values()))
-        bulk_mb = sum(o.mb for o in self.objects.values() if o.reader == "bulk2")
+        bulk_mb = sum(o.mb for o in self.objects.values() if o.bulk2_jobs)
         return {
             "api": calls,
             "bulk": 0,

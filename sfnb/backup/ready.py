@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from sfnb.backup.plan import QUERIES_PER_CALL
-from sfnb.backup.units import AbortJob, CreateJob, KeysetPages, PollJob, ResultPage, Unit
+from sfnb.backup.plan import DESCRIBES_PER_CALL, QUERIES_PER_CALL
+from sfnb.backup.units import (
+    AbortJob,
+    ChangeLists,
+    CreateJob,
+    KeysetPages,
+    PollJob,
+    ResultPage,
+    Unit,
+)
+from sfnb.org.changes import ChangeQuery
 
 
 class ReadyQueue:
@@ -17,11 +26,12 @@ class ReadyQueue:
 
     def __init__(self) -> None:
         self._bulk: deque[Unit] = deque()
+        self._lists: deque[ChangeLists] = deque()
         self._pages: deque[KeysetPages] = deque()
         self._others: deque[Unit] = deque()
 
     def __len__(self) -> int:
-        return len(self._bulk) + len(self._pages) + len(self._others)
+        return len(self._bulk) + len(self._lists) + len(self._pages) + len(self._others)
 
     def push(self, units: Iterable[Unit], *, is_alone: bool = False) -> None:
         """
@@ -38,6 +48,8 @@ class ReadyQueue:
             elif isinstance(unit, AbortJob):
                 # Before pages of the same object: once those have a cursor, the job has none.
                 self._bulk.appendleft(unit)
+            elif isinstance(unit, ChangeLists):
+                self._lists.append(unit)
             elif isinstance(unit, CreateJob | PollJob | ResultPage):
                 self._bulk.append(unit)
             else:
@@ -52,6 +64,9 @@ class ReadyQueue:
         pages = [unit for unit in self._pages if name not in unit.names]
         self._pages.clear()
         self._pages.extend(pages)
+        lists = [unit for unit in self._lists if name not in unit.names]
+        self._lists.clear()
+        self._lists.extend(lists)
 
     def take(self, pages_in_flight: Callable[[], int]) -> Unit | None:
         """
@@ -63,8 +78,21 @@ class ReadyQueue:
         """
         if self._bulk:
             return self._bulk.popleft()
+        if self._lists:
+            return self._taken_lists()
         if len(self._pages) >= QUERIES_PER_CALL or (self._pages and not pages_in_flight()):
             count = min(QUERIES_PER_CALL, len(self._pages))
             taken = [self._pages.popleft() for _ in range(count)]
             return KeysetPages(tuple(page for unit in taken for page in unit.pages))
         return self._others.popleft() if self._others else None
+
+    def _taken_lists(self) -> ChangeLists:
+        """The change lists of as many objects as fit into one call."""
+        queries: tuple[ChangeQuery, ...] = ()
+        for unit in list(self._lists):
+            if len(queries) + len(unit.queries) <= DESCRIBES_PER_CALL:
+                queries += unit.queries
+                self._lists.remove(unit)
+            if len(queries) == DESCRIBES_PER_CALL:
+                break
+        return ChangeLists(queries)

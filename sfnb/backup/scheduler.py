@@ -11,30 +11,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from sfnb.backup import units
 from sfnb.backup.flights import Broken, Died, Flight, Flights, Landed, Opened
-from sfnb.backup.object_run import ObjectRun, RunState
-from sfnb.backup.patience import FAILURES_LIMIT, RESTARTS_LIMIT, RETRY_AFTER_S
-from sfnb.backup.proving import proof_notes
+from sfnb.backup.object_run import ObjectRun
+from sfnb.backup.patience import FAILURES_LIMIT, RETRY_AFTER_S
 from sfnb.backup.readers.bulk2 import Bulk2Reader
 from sfnb.backup.readers.by_parent import ByParentReader
+from sfnb.backup.readers.incremental import IncrementalReader
 from sfnb.backup.readers.keyset import KeysetReader
 from sfnb.backup.readers.locator import LocatorReader
 from sfnb.backup.readers.steps import (
-    Ask,
-    Commit,
     Fail,
-    LeaveOut,
     Reader,
     Restart,
-    Step,
-    Switch,
     answer_to,
-    moment_cursor,
 )
 from sfnb.backup.ready import ReadyQueue
+from sfnb.backup.step_taker import StepTaker
 from sfnb.backup.units import Query, Unit
 from sfnb.backup.worker import Executor
 from sfnb.clock import Clock
@@ -69,6 +65,7 @@ class Scheduler:
             not answer.
         tick: called every half second; raises StopSignal when somebody wants the job to stop.
         hurry: called when units in flight should end at once.
+        org_now: the org's time, as its answers tell it.
     """
 
     writer: Writer
@@ -80,9 +77,12 @@ class Scheduler:
     is_away: Callable[[], bool]
     tick: Callable[[], None]
     hurry: Callable[[], None]
+    org_now: Callable[[], datetime]
     _readers: Mapping[ReaderName, Reader] = field(init=False)
     _ready: ReadyQueue = field(default_factory=ReadyQueue)
     _flights: Flights = field(init=False)
+    _incremental: IncrementalReader = field(init=False)
+    _steps: StepTaker = field(init=False)
     _waiting: set[str] = field(default_factory=set)
     _stopped_by: BaseException | None = None
 
@@ -94,6 +94,21 @@ class Scheduler:
             "by_parent": ByParentReader(self.runs, self.writer.ids),
             "locator": LocatorReader(),
         }
+        self._incremental = IncrementalReader(self._readers, self.writer, self.org_now)
+        self._steps = StepTaker(
+            self.writer,
+            self._ready,
+            self._reader,
+            self.changed,
+            self._ask_waiting,
+        )
+
+    def _ask_waiting(self) -> None:
+        """Objects may wait for one that ended: for its place among the Bulk jobs, or for its Ids."""
+        self._ask([self.runs[name] for name in self._waiting if self.runs[name].wake_at_s is None])
+
+    def _reader(self, run: ObjectRun) -> Reader:
+        return self._readers[run.reader] if run.change is None else self._incremental
 
     def run(self) -> None:
         """
@@ -143,10 +158,11 @@ class Scheduler:
             run.wake_at_s = run.not_before_s
             return ()
         run.wake_at_s = None
-        run.begin(self.clock.now())
+        run.begin(self.org_now())
         try:
-            run.query = run.query or Query.of(run.schema, self.writer.target(run.name), run.way)
-            return self._readers[run.reader].next_units(run)
+            if run.change is None and run.query is None:
+                run.query = Query.of(run.schema, self.writer.target(run.name), run.way)
+            return self._reader(run).next_units(run)
         except SfnbError as err:
             self._unit_failed([run], err)
             run.wake_at_s = now_s
@@ -234,6 +250,7 @@ class Scheduler:
             self._unit_failed(runs, result.error)
         for run in runs if result.error is None else ():
             self._object_came(run, flight.unit, result.outcomes[run.name])
+        self._steps.flush()
         self._ask(runs)
 
     def _aborted(self, unit: units.AbortJob, err: BaseException | None) -> None:
@@ -249,7 +266,7 @@ class Scheduler:
                 raise outcome
             if isinstance(outcome, units.RowsRead | units.ResultRead):
                 run.note(*outcome.notes)
-            self._take(run, self._readers[run.reader].outcome(run, unit, outcome))
+            self._steps.take(run, self._reader(run).outcome(run, unit, outcome))
         except (SfnbError, QuotaSignal) as err:
             self._unit_failed([run], err)
 
@@ -263,10 +280,10 @@ class Scheduler:
                 self._over(runs, err)
             case ResultsGone():
                 for run in runs:
-                    self._take(run, [Restart(str(err))])
+                    self._steps.take(run, [Restart(str(err))])
             case ObjectError():
                 for run in runs:
-                    self._take(run, [answer_to(run, self._readers[run.reader], err)])
+                    self._steps.take(run, [answer_to(run, self._reader(run), err)])
             case OrgUnavailable() if self._stopped_by is None and self.is_away():
                 self._stopped_by = err
             case TransientError():
@@ -289,8 +306,8 @@ class Scheduler:
         """The org answers, but not for these objects. One object's trouble is its own (P9)."""
         is_shared = len(runs) > 1
         for run in runs:
-            self._readers[run.reader].forget(run)
-            self._begin_again(run)
+            self._reader(run).forget(run)
+            self._steps.begin_again(run)
             run.is_alone = True
             if is_shared:
                 continue  # each alone shows whose trouble it is
@@ -299,99 +316,4 @@ class Scheduler:
             run.failures += 2 if isinstance(err, TriesSpent) else 1
             run.not_before_s = self.clock.monotonic() + RETRY_AFTER_S * run.failures
             if run.failures > FAILURES_LIMIT:
-                self._take(run, [Fail(f"{err} It was tried again.")])
-
-    # taking steps
-
-    def _take(self, run: ObjectRun, steps: Iterable[Step]) -> None:
-        for step in steps:
-            match step:
-                case Commit():
-                    self._commit(run, step)
-                case Switch():
-                    self._leave_reader(run)
-                    run.reader = step.reader
-                    self._begin_again(run, is_restart=step.is_restart)
-                case Restart():
-                    self._restart(run, step.why)
-                case Ask():
-                    self._ask_anew(run, step)
-                case LeaveOut():
-                    self._end(run, RunState.LEFT_OUT, step.reason.removeprefix(f"{run.name}: "))
-                case Fail():
-                    why = step.reason
-                    why = why if why.startswith(run.name) else f"{run.name}: {why}"
-                    self._end(run, RunState.FAILED, why)
-
-    def _commit(self, run: ObjectRun, step: Commit) -> None:
-        if step.is_done:
-            ended = self.writer.settle(run.name, step.parts, step.cursor, org_count=step.org_count)
-            if ended.proof.problem:
-                self._doubt(run, step, ended.proof.problem)
-                return
-            run.note(*proof_notes(ended.proof))
-            run.progress = ended.progress
-        else:
-            run.progress = self.writer.commit(run.name, step.parts, step.cursor, is_done=False)
-        run.failures = 0
-        if step.is_done:
-            self._end(run, RunState.COMPLETE)
-        else:
-            self.changed(run)
-
-    def _doubt(self, run: ObjectRun, step: Commit, problem: str) -> None:
-        """
-        What is stored is not what the org has: read it again, at last keep it as it is and say so.
-        """
-        if run.restarts >= RESTARTS_LIMIT:
-            run.progress = self.writer.commit(run.name, step.parts, step.cursor, is_done=False)
-        self._restart(run, f"{run.name}: {problem}.")
-
-    def _restart(self, run: ObjectRun, why: str) -> None:
-        run.restarts += 1
-        if run.restarts > RESTARTS_LIMIT:
-            self._take(run, [Fail(f"{why} Started again {RESTARTS_LIMIT} times.")])
-            return
-        self._leave_reader(run)
-        self._begin_again(run, is_restart=True)
-        self.changed(run)
-
-    def _ask_anew(self, run: ObjectRun, step: Ask) -> None:
-        is_same_query = replace(step.way, wider=run.way.wider) == run.way
-        # The store takes wider values beside the others, but a Bulk job has its query for good.
-        is_restart = not is_same_query and bool(run.cursor.get("job"))
-        if is_same_query:
-            self._readers[run.reader].forget(run)
-        else:
-            self._leave_reader(run)
-        run.way, run.query = step.way, None
-        run.reader = step.reader or run.reader
-        run.note(*step.way.notes())
-        self._begin_again(run, is_restart=is_restart)
-
-    def _leave_reader(self, run: ObjectRun) -> None:
-        """The object does not go on from its cursor: what is left of it in the org is tidied up."""
-        reader = self._readers[run.reader]
-        leftovers = reader.leftovers(run)
-        reader.forget(run)
-        self._ready.drop(run.name)
-        self._ready.push(leftovers)
-        run.leftovers += [unit.job for unit in leftovers]
-
-    def _begin_again(self, run: ObjectRun, *, is_restart: bool = False) -> None:
-        """What is queued or in flight for the object belongs to nothing from now on."""
-        self._ready.drop(run.name)
-        run.generation += 1
-        if is_restart:
-            run.started_at = ""
-            cursor = moment_cursor(run, run.reader)
-            run.progress = self.writer.restart(run.name, cursor)
-
-    def _end(self, run: ObjectRun, state: RunState, reason: str = "") -> None:
-        self._leave_reader(run)
-        run.generation += 1
-        run.is_alone = False
-        run.end(state, reason)
-        self.changed(run)
-        # Objects may wait for this one: for its place among the Bulk jobs, or for its Ids.
-        self._ask([self.runs[name] for name in self._waiting if self.runs[name].wake_at_s is None])
+                self._steps.take(run, [Fail(f"{err} It was tried again.")])

@@ -14,6 +14,7 @@ from sfnb.backup.units import Query, query_path
 from sfnb.errors import ObjectError, TransientError
 from sfnb.model import Price
 from sfnb.org.arrow import arrow_schema, wider_schema
+from sfnb.org.changes import ChangeReader
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, fetch_composite
 from sfnb.org.transport import call_context
@@ -41,6 +42,7 @@ class UnitContext:
         opened: takes the next locator early, where the worker shares memory with who decides; None
             elsewhere.
         composite_refused: set when this org does not take composite calls.
+        lists: asks for change lists, and remembers how this org wants to be asked.
         calls: API calls spent so far, by object.
     """
 
@@ -48,6 +50,7 @@ class UnitContext:
     job_id: str
     stop: threading.Event
     composite_refused: threading.Event
+    lists: ChangeReader
     opened: Opened | None = None
     calls: dict[str, int] = field(default_factory=dict)
 

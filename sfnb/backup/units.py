@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from sfnb.backup.ways import Way
-from sfnb.errors import QuotaSignal, SfnbError, StopSignal
+from sfnb.errors import ObjectError, QuotaSignal, SfnbError, StopSignal
 from sfnb.model import FieldInfo, ObjectSchema
 from sfnb.org.arrow.columns import Wider
 from sfnb.org.bulk2 import QueryJob
+from sfnb.org.changes import ChangeList, ChangeQuery
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import Part
 
@@ -49,6 +50,11 @@ class Query:
         return cls(
             schema.name, way.fields(schema), target, way.where, tuple(sorted(way.wider.items()))
         )
+
+    @staticmethod
+    def both(one: str, other: str) -> str:
+        """The condition that both conditions make; an empty one is none."""
+        return f"({one}) AND ({other})" if one and other else one or other
 
     @property
     def schema(self) -> ObjectSchema:
@@ -106,9 +112,9 @@ class KeysetPage:
 
 @dataclass(frozen=True, slots=True)
 class KeysetPages:
-    """Pages of up to five objects, in one call."""
+    """Pages and counts of up to five objects, in one call."""
 
-    pages: tuple[KeysetPage, ...]
+    pages: tuple[KeysetPage | CountRows, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -152,11 +158,41 @@ class LocatorPage(OneObject):
 
 @dataclass(frozen=True, slots=True)
 class CountRows(OneObject):
-    """How many rows there are from one Id (not included) to another (included); empty: no bound."""
+    """
+    How many rows meet a condition, from one Id (not included) to another (included); empty: no
+    bound.
+    """
 
-    query: Query
+    where: str = ""
     after: str = ""
     upto: str = ""
+
+    def soql(self) -> str:
+        bounds = [
+            f"Id > '{self.after}'" if self.after else "",
+            f"Id <= '{self.upto}'" if self.upto else "",
+        ]
+        conditions = [self.where and f"({self.where})", *bounds]
+        where = " AND ".join(condition for condition in conditions if condition)
+        return f"SELECT COUNT() FROM {self.object_name}" + (f" WHERE {where}" if where else "")  # noqa: S608 - SOQL
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLists:
+    """The change lists of some objects, up to 25 of them in one call."""
+
+    queries: tuple[ChangeQuery, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(query.object_name for query in self.queries))
+
+
+@dataclass(frozen=True, slots=True)
+class FindIds(OneObject):
+    """Which of some Ids the org still has, alive or in the recycle bin."""
+
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +254,8 @@ Unit = (
     | SplitPage
     | LocatorPage
     | CountRows
+    | ChangeLists
+    | FindIds
     | ParentsPage
     | ParentIds
     | CreateJob
@@ -269,6 +307,24 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class ListsRead:
+    """
+    What ``/updated`` and ``/deleted`` told of one object; an error where the org refused a list,
+    None where it was not asked for.
+    """
+
+    updated: ChangeList | ObjectError | None = None
+    deleted: ChangeList | ObjectError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdsFound:
+    """Those of the Ids asked for that the org has."""
+
+    ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class IdsRead:
     """Ids of a parent object, in their order."""
 
@@ -298,7 +354,18 @@ class JobAborted:
     """The org was asked to stop working on the job."""
 
 
-Outcome = TooLarge | RowsRead | Counted | IdsRead | JobCreated | QueryJob | ResultRead | JobAborted
+Outcome = (
+    TooLarge
+    | RowsRead
+    | Counted
+    | ListsRead
+    | IdsFound
+    | IdsRead
+    | JobCreated
+    | QueryJob
+    | ResultRead
+    | JobAborted
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from sfnb.backup.alerts import ChangeLimits
+from sfnb.backup.change_run import ChangeRun
 from sfnb.backup.discovery import Discovery
 from sfnb.backup.ending import abandon
 from sfnb.backup.files_and_metadata import NO_BODIES, FilesAndMetadata
+from sfnb.backup.history import History
+from sfnb.backup.marks import choose_mark
 from sfnb.backup.object_run import ObjectRun, RunState
+from sfnb.backup.outcome import job_warnings_of
 from sfnb.backup.plan import PARENT_FIELDS
+from sfnb.backup.policy import Wishes
 from sfnb.backup.scheduler import Scheduler
 from sfnb.backup.visibility import far_off
 from sfnb.backup.worker import Executor, ThreadExecutor, Worker
@@ -24,6 +31,7 @@ from sfnb.model import JobState, JobWarning, ObjectSchema, ObjectState, reader_o
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
 from sfnb.state.jobs import Job
+from sfnb.store.log import Progress
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, Writer
 
@@ -43,11 +51,13 @@ class BackupWork:
 
     Args:
         make_executor: where units run; threads by default.
+        limits: from which share of changed records on a person is warned.
     """
 
     context: JobContext
     store: OrgStore
     make_executor: MakeExecutor = thread_executor
+    limits: ChangeLimits = field(default_factory=ChangeLimits)
     _discovery: Discovery | None = None
     _runs: dict[str, ObjectRun] = field(default_factory=dict)
     _calls: dict[str, int] = field(default_factory=dict)
@@ -60,8 +70,11 @@ class BackupWork:
         context, job = self.context, self._job()
         if job.snapshot:
             return
-        plan, _ = self._the_discovery(job).plan()
-        snapshot = self.store.new_snapshot_id(context.clock.now())
+        discovery = self._the_discovery(job)
+        plan, _ = discovery.plan()
+        snapshot = discovery.history.snapshot
+        changes = [change.as_json() for change in discovery.schema_changes]
+        context.state.jobs.add_outcome(job.job_id, schema=changes)
         for name, message in plan.failed.items():
             context.state.jobs.set_object(job.job_id, name, ObjectState.UNTOUCHED, 0, 0, message)
         self.store.begin(
@@ -77,6 +90,8 @@ class BackupWork:
                     *(() if job.options.get("files", True) else (NO_BODIES,)),
                     *(warning.message for warning in plan.warnings),
                 ),
+                kind=plan.kind,
+                catalogue=discovery.catalogue,
                 api_version=context.client.api_version,
             )
         )
@@ -106,8 +121,14 @@ class BackupWork:
                 context.client,
                 job.job_id,
                 context.stop,
+                History(
+                    self.store,
+                    context.state,
+                    self.store.new_snapshot_id(context.clock.now()),
+                ),
                 options.get("objects"),
                 options.get("exclude") or (),
+                Wishes(*(bool(options.get(name)) for name in ("full", "sweep", "refresh"))),
             )
         return self._discovery
 
@@ -154,6 +175,7 @@ class BackupWork:
                 lambda: is_away(self.context.client),
                 tick,
                 stop.set,
+                self._org_now,
             ).run()
         finally:
             executor.close()
@@ -163,15 +185,18 @@ class BackupWork:
         Each planned object's fields: from the snapshot, or where a kill came before they were
         written, asked.
         """
-        described = self.store.snapshots[writer.snapshot]
         found: dict[str, ObjectSchema | ObjectError] = {}
         unknown = []
-        for name in writer.plan.objects:
-            if writer.schema(name) is None:
-                unknown.append(name)
+        discovery = self._the_discovery(job)
+        for name, planned in writer.plan.objects.items():
+            is_changes = planned.get("mode") == "incremental" and not planned["has_new_schema"]
+            if writer.schema(name) is not None:
+                found[name] = parse_schema(name, writer.describe(name))
+            elif is_changes and (kept := writer.base_schema(name)) is not None:
+                found[name] = parse_schema(name, kept.describe)
             else:
-                found[name] = parse_schema(name, described.describe(name))
-        for name, schema in self._the_discovery(job).schemas(unknown).items():
+                unknown.append(name)
+        for name, schema in discovery.schemas(unknown).items():
             found[name] = schema
             if isinstance(schema, ObjectSchema):
                 try:
@@ -179,6 +204,13 @@ class BackupWork:
                 except StoreError as err:
                     found[name] = ObjectError(str(err))
         return found
+
+    def _org_now(self) -> datetime:
+        """The org's time; ours, less an hour, where the org does not tell it."""
+        try:
+            return self.context.client.org_now()
+        except ObjectError:
+            return self.context.clock.now() - timedelta(hours=1)
 
     def _counted(self, calls: Mapping[str, int]) -> None:
         for name, count in calls.items():
@@ -218,11 +250,16 @@ class BackupWork:
                 for run in runs
                 if run.is_complete
             }
-            self._warn(far_off({run.name: run.expected_rows for run in runs}, rows))
+            self._warn(far_off({run.name: run.record_count for run in runs}, rows))
+        writer = self.store.reopen(job.snapshot or "")
+        bases = {run.name: writer.base(run.name) for run in runs if run.is_complete}
+        before = {name: base.rows for name, base in bases.items() if base is not None}
+        schema = job.outcome.get("schema") or ()
+        self._warn(job_warnings_of(list(runs), schema, before, self.limits))
         for name, entry in jobs.objects(job.job_id).items():
             if name not in self._runs and entry.message:
                 problems[name] = entry.message  # not even described
-        self.store.reopen(job.snapshot or "").seal(problems=problems | notes, left_out=left_out)
+        writer.seal(problems=problems | notes, left_out=left_out)
         jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
         jobs.add_outcome(job.job_id, in_bin=sum(run.progress.deleted for run in runs))
         is_missing = False
@@ -241,7 +278,7 @@ def _found(run: ObjectRun) -> dict[str, Any]:
     """What a job's JSON also says of an object."""
     if run.state is RunState.LEFT_OUT:
         return {"left_out": True}
-    return {"our_count": run.progress.rows + run.progress.deleted}
+    return {"our_count": run.progress.rows + run.progress.deleted, **run.outcome}
 
 
 def object_run(
@@ -263,6 +300,7 @@ def object_run(
         # sfnb 0.1 did not keep a lookup that only a refusal had named: the refusal will name it
         # again.
         reader, progress = "keyset", writer.restart(name, {"reader": "keyset"})
+    is_full_after_all = cursor.get("mode") == "full" and planned.get("mode") == "incremental"
     return ObjectRun(
         schema,
         reader,
@@ -271,4 +309,31 @@ def object_run(
         parent_field,
         progress,
         is_single=cursor.get("single", False),
+        change=None if is_full_after_all else change_run(writer, name, schema, planned, progress),
+        is_full_after_all=is_full_after_all,
+        record_count=planned.get("record_count"),
+    )
+
+
+def change_run(
+    writer: Writer,
+    name: str,
+    schema: ObjectSchema,
+    planned: Mapping[str, Any],
+    progress: Progress,
+) -> ChangeRun | None:
+    """What is known of an object's changes when its reading begins or goes on; None: read all."""
+    cursor = progress.cursor or {}
+    base = writer.base(name) if planned.get("mode") == "incremental" else None
+    if base is None:
+        return None
+    return ChangeRun(
+        base.rows,
+        base.deleted,
+        choose_mark(schema),
+        datetime.fromisoformat(planned["since"]),
+        is_asked_first=planned["is_counted"],
+        has_new_schema=planned["has_new_schema"],
+        rows_done=bool(cursor.get("rows_done")),
+        rows_read=progress.rows + progress.deleted,
     )

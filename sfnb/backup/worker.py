@@ -19,6 +19,7 @@ from sfnb.backup.units import Result, Unit
 from sfnb.clock import SystemClock
 from sfnb.errors import QuotaSignal, SfnbError, StopSignal
 from sfnb.memory import open_state
+from sfnb.org.changes import ChangeReader
 from sfnb.org.client import OrgClient
 from sfnb.org.opening import reopen_client
 from sfnb.org.session import Session
@@ -46,6 +47,7 @@ class Worker:
         self._job_id = job_id
         self._stop = stop
         self._composite_refused = threading.Event()
+        self._lists = ChangeReader(client)
 
     def run(self, unit: Unit, opened: Opened | None = None) -> Result:
         """
@@ -56,7 +58,7 @@ class Worker:
             opened: a side channel for a result page's next locator, where memory is shared.
         """
         context = UnitContext(
-            self._client, self._job_id, self._stop, self._composite_refused, opened
+            self._client, self._job_id, self._stop, self._composite_refused, self._lists, opened
         )
         try:
             return Result(fetch(unit, context), context.calls)

@@ -85,6 +85,14 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
 
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """The server's time in an answer's ``Date``, in whole seconds, UTC; None without one."""
+    try:
+        return _moment(headers.get("Date", "")).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
 def _moment(text: str) -> datetime:
     moment = parsedate_to_datetime(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ import urllib3
 from sfnb.clock import Clock
 from sfnb.errors import LoginError, ObjectError, OrgUnavailable, TransientError
 from sfnb.model import Api, Reading
-from sfnb.org.answers import json_of
+from sfnb.org.answers import date_of, json_of
 from sfnb.org.http import http_session, redirect_target
 from sfnb.org.limits import parse_limits
 from sfnb.org.refusals import parse_error, refusal_of
@@ -100,6 +101,7 @@ class OrgClient:
         self._login_lock = threading.Lock()
         self._strange_hosts: set[str] = set()
         self._gone_versions: list[str] = []
+        self._org_now: datetime | None = None
         self.session = http_session(
             opened.instance_url, clock, gate=gate, access=self._access, ca_file=ca_file
         )
@@ -209,6 +211,7 @@ class OrgClient:
             raise _strange_address(what, target)
         if response.status_code == 410 and self._take_newer_version():
             raise TransientError(f"{what}: the org no longer serves the API version used so far.")
+        self._note_time(response)
         refusal = judge(response, what) if judge else self._refusal(response, what, stream=stream)
         if refusal is not None:
             response.close()
@@ -261,6 +264,28 @@ class OrgClient:
     def retrying(self, fn: Callable[[], T]) -> T:
         """What ``fn`` returns, repeated while it fails for a moment. Each try is a counted call."""
         return retry(self.clock, current_context().stop, fn)
+
+    def org_now(self) -> datetime:
+        """
+        The org's time as its last answers told it (``Date``), so never later than it is.
+
+        Cost: none; before the first answer one call that Salesforce does not count.
+
+        Raises:
+            ObjectError: its answers have no ``Date``.
+        """
+        if self._org_now is None:
+            self.retrying(lambda: self.request("GET", "/services/data", timeout_s=60))
+        if self._org_now is None:
+            raise ObjectError(
+                f"org {self.name}: its answers do not tell the time (header Date).", code="NO_DATE"
+            )
+        return self._org_now
+
+    def _note_time(self, response: requests.Response) -> None:
+        told_at = date_of(response.headers)
+        if told_at is not None:
+            self._org_now = max(told_at, self._org_now or told_at)
 
     def close(self) -> None:
         """Give back the connections. The session stays open in the org for other processes."""

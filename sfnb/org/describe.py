@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sfnb.errors import ObjectError, OrgUnavailable, QuotaSignal, SfnbError, TransientError
@@ -19,9 +20,49 @@ Of object names in an address. Salesforce refuses address and headers of over 16
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """
+    The org's objects, as the user sees them.
+
+    Args:
+        objects: queryable or not, in the org's order; None: the org says that nothing has changed
+            since.
+        last_modified: when the org's schema last changed, as it says (HTTP date); empty: it does
+            not say.
+    """
+
+    objects: list[ObjectInfo] | None
+    last_modified: str = ""
+
+
+def fetch_catalogue(org: OrgClient, *, since: str = "") -> Catalogue:
+    """
+    All objects that the user may see.
+
+    Args:
+        since: an HTTP date of the org; it may answer that nothing has changed since (REST guide,
+            Describe Global: If-Modified-Since).
+
+    Cost: 1 API call.
+    """
+
+    def once() -> Catalogue:
+        headers = {"If-Modified-Since": since} if since else None
+        response = org.request("GET", "sobjects", headers=headers)
+        modified = text_of(response.headers.get("Last-Modified"))[:60]
+        if response.status_code == 304:
+            return Catalogue(None, modified)
+        return Catalogue(
+            parse_objects(json_of(response.content, what="sobjects"), org.name), modified
+        )
+
+    return org.retrying(once)
+
+
 def fetch_objects(org: OrgClient) -> list[ObjectInfo]:
     """All objects that the user may see, queryable or not, in the org's order. Cost: 1 API call."""
-    return parse_objects(org.fetch_json("GET", "sobjects"), org.name)
+    return fetch_catalogue(org).objects or []
 
 
 def parse_objects(answer: object, org_name: str) -> list[ObjectInfo]:
@@ -42,26 +83,45 @@ def parse_objects(answer: object, org_name: str) -> list[ObjectInfo]:
 
 def parse_object(entry: Mapping[str, Any]) -> ObjectInfo:
     """One entry of the global describe, or an object's own describe; its name may be anything."""
-    return ObjectInfo(text_of(entry.get("name")), entry.get("queryable") is True)
+    prefix = entry.get("keyPrefix")
+    return ObjectInfo(
+        text_of(entry.get("name")), entry.get("queryable") is True, text_of(prefix)[:3]
+    )
 
 
-def fetch_schemas(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
+Described = ObjectSchema | ObjectError | None
+"""An object's describe, why there is none, or None: it has not changed since."""
+
+
+def fetch_schemas(
+    org: OrgClient, names: Sequence[str], since: Mapping[str, str] | None = None
+) -> dict[str, Described]:
     """
     The describe of each object; a refused object has its error as value.
+
+    Args:
+        since: by object, an HTTP date of the org. Where nothing has changed since, the value may be
+            None: the org saves itself and us the answer (REST guide, sObject Describe).
 
     Cost: 1 API call for 25 objects. Where the org refuses a composite call as a whole, 1 for each
         of
     its objects.
     """
-    found: dict[str, ObjectSchema | ObjectError] = {}
+    found: dict[str, Described] = {}
     for start in range(0, len(names), MAX_SUBREQUESTS):
-        found.update(_describe_group(org, names[start : start + MAX_SUBREQUESTS]))
+        found.update(_describe_group(org, names[start : start + MAX_SUBREQUESTS], since or {}))
     return found
 
 
-def _describe_group(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSchema | ObjectError]:
+def _describe_group(
+    org: OrgClient, names: Sequence[str], since: Mapping[str, str]
+) -> dict[str, Described]:
     subrequests = [
-        SubRequest(f"d{n}", org.data_path(f"sobjects/{name}/describe"))
+        SubRequest(
+            f"d{n}",
+            org.data_path(f"sobjects/{name}/describe"),
+            headers={"If-Modified-Since": since[name]} if since.get(name) else {},
+        )
         for n, name in enumerate(names)
     ]
     try:
@@ -71,7 +131,7 @@ def _describe_group(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSch
     except (ObjectError, TransientError):
         # Composite itself is refused, or one describe makes all of it fail: ask one by one.
         parts = [None] * len(names)
-    found: dict[str, ObjectSchema | ObjectError] = {}
+    found: dict[str, Described] = {}
     for name, part in zip(names, parts, strict=True):
         refusal = part.refusal(f"describe of {name}") if part else None
         if isinstance(refusal, QuotaSignal):
@@ -82,6 +142,8 @@ def _describe_group(org: OrgClient, names: Sequence[str]) -> dict[str, ObjectSch
             found[name] = _describe_one(org, name)
         elif isinstance(refusal, SfnbError):
             raise refusal
+        elif part.status == 304:
+            found[name] = None
         else:
             found[name] = _schema_of(name, part)
     return found

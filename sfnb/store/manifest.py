@@ -59,6 +59,7 @@ class SnapshotPlan:
         objects: by object, at least ``reader`` and ``expected_rows`` (None: unknown).
         left_out: by object, why it is not read.
         notes: sentences about the whole snapshot, such as that it has no bodies of files.
+        catalogue: the org's objects and when it told of them, for the next backup; empty: not kept.
     """
 
     snapshot: str
@@ -71,6 +72,7 @@ class SnapshotPlan:
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     api_version: str = ""
+    catalogue: Mapping[str, Any] = field(default_factory=dict)
     sfnb: str = __version__
     format: int = FORMAT
 

@@ -45,8 +45,10 @@ class Listener(ThreadingHTTPServer):
         tls: ssl.SSLContext,
         *,
         has_gzip: bool,
+        now_s: Callable[[], float],
     ) -> None:
         self.answer = answer
+        self.now_s = now_s
         self.has_gzip = has_gzip
         self.tls = tls
         self._open: set[socket.socket] = set()
@@ -206,6 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection,
             can_chunk=self.request_version != "HTTP/1.0",
             is_head=self.command == "HEAD",
+            now_s=self.server.now_s(),
         )
 
 

@@ -31,9 +31,13 @@ class Sender:
         can_chunk: the client speaks HTTP/1.1. Salesforce sends every body chunked, without a length
             (all recorded answers that have a body).
         is_head: send the head alone.
+        now_s: the org's time, which every answer tells in its ``Date``.
     """
 
-    def __init__(self, connection: socket.socket, *, can_chunk: bool, is_head: bool) -> None:
+    def __init__(
+        self, connection: socket.socket, *, can_chunk: bool, is_head: bool, now_s: float
+    ) -> None:
+        self._now_s = now_s
         self._connection = connection
         self._can_chunk = can_chunk
         self._is_head = is_head
@@ -58,10 +62,10 @@ class Sender:
         body = whole_body(response.body)
         half = body[: len(body) // 2]
         if self._can_chunk:
-            head = _head(response, {**response.headers, "Transfer-Encoding": "chunked"})
+            head = self._head(response, {**response.headers, "Transfer-Encoding": "chunked"})
             self._connection.sendall(head + _chunk_start(len(body)) + half)
         else:
-            head = _head(response, {**response.headers, "Content-Length": str(len(body))})
+            head = self._head(response, {**response.headers, "Content-Length": str(len(body))})
             self._connection.sendall(head + half)
 
     def cut(self, *, is_rude: bool = True) -> None:
@@ -80,7 +84,7 @@ class Sender:
             headers["Transfer-Encoding"] = "chunked"
         elif not is_bodiless:
             headers["Content-Length"] = str(length)
-        head = _head(response, headers)
+        head = self._head(response, headers)
         if is_bodiless or self._is_head:
             self._connection.sendall(head)
             return
@@ -108,11 +112,21 @@ class Sender:
             waiting = after
         self._connection.sendall(waiting + (b"0\r\n\r\n" if is_chunked else b""))
 
+    def _head(self, response: Response, headers: dict[str, str]) -> bytes:
+        known = response.status in HTTPStatus._value2member_map_
+        reason = HTTPStatus(response.status).phrase if known else ""
+        date = formatdate(self._now_s, usegmt=True)
+        lines = [f"HTTP/1.1 {response.status} {reason}", f"Date: {date}", "Server: sfdcedge"]
+        if response.content_type:
+            lines.append(f"Content-Type: {response.content_type}")
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
     def _send_stream(
         self, response: Response, headers: dict[str, str], blocks: Iterator[bytes]
     ) -> None:
         """A body whose length is not known before it has been sent."""
-        head = _head(response, headers | {"Transfer-Encoding": "chunked"})
+        head = self._head(response, headers | {"Transfer-Encoding": "chunked"})
         if self._is_head:
             self._connection.sendall(head)
             return
@@ -121,17 +135,6 @@ class Sender:
             self._connection.sendall(waiting + _chunk_start(len(block)) + block)
             waiting = b"\r\n"
         self._connection.sendall(waiting + b"0\r\n\r\n")
-
-
-def _head(response: Response, headers: dict[str, str]) -> bytes:
-    known = response.status in HTTPStatus._value2member_map_
-    reason = HTTPStatus(response.status).phrase if known else ""
-    date = formatdate(usegmt=True)
-    lines = [f"HTTP/1.1 {response.status} {reason}", f"Date: {date}", "Server: sfdcedge"]
-    if response.content_type:
-        lines.append(f"Content-Type: {response.content_type}")
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
 def _chunk_start(length: int) -> bytes:

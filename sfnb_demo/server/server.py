@@ -94,7 +94,11 @@ class DemoServer:
 
     def _listener(self, port: int) -> Listener:
         return Listener(
-            self._exchanger.exchange, port, self._tls, has_gzip=self.org.options.has_gzip
+            self._exchanger.exchange,
+            port,
+            self._tls,
+            has_gzip=self.org.options.has_gzip,
+            now_s=self.org.clock.now_s,
         )
 
     def _serving(self) -> list[threading.Thread]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sfnb.backup import plan as planning
 from sfnb.backup.object_run import ObjectRun
-from sfnb.backup.readers.steps import Commit, Step, Switch, moment_cursor
+from sfnb.backup.readers.steps import Commit, GoOn, Step, Switch, moment_cursor
 from sfnb.backup.units import (
     AbortJob,
     CreateJob,
@@ -46,6 +46,11 @@ PAGES_AT_ONCE = 2
 """Result pages of one job in flight at a time: one is downloaded while another is parsed."""
 
 
+def _is_not_ready(err: ObjectError) -> bool:
+    """Results are refused as long as a job works, and when it has failed."""
+    return err.code == "INVALIDJOBSTATE"
+
+
 @dataclass
 class _Page:
     """One result page that was asked for."""
@@ -63,6 +68,7 @@ class _Reading:
         job: its id; empty until it is created.
         poll_at_s: when to ask for its state.
         locator: the page to read next; empty: the first; None: not known yet, or there is none.
+        is_tried: its results were requested before its state was; ``is_trying``: and may be there.
         pages: asked for and not committed, in their order.
     """
 
@@ -72,6 +78,8 @@ class _Reading:
     is_asked: bool = False
     is_over: bool = False
     is_second: bool = False
+    is_tried: bool = False
+    is_trying: bool = False
     locator: str | None = ""
     job_rows: int | None = None
     seen: set[str] = field(default_factory=set)
@@ -127,6 +135,12 @@ class Bulk2Reader:
         if not reading.is_asked and self._clock.monotonic() < reading.poll_at_s:
             run.wake_at_s = reading.poll_at_s
             return ()
+        if run.change is not None and not reading.is_tried and not reading.is_asked:
+            # Results of a job that is ready cost no poll; one that is not refuses them, which costs
+            # no more. All rows of an object need the state's count as proof; changes are counted.
+            reading.is_tried = reading.is_trying = True
+        if reading.is_trying:
+            return self._pages(run, reading)
         return self._once(reading, PollJob(run.name, reading.job))
 
     def _pages(self, run: ObjectRun, reading: _Reading) -> Sequence[Unit]:
@@ -193,6 +207,7 @@ class Bulk2Reader:
         self.opened(run, unit, read.next_locator)  # where no side channel has said so before
         page = next(page for page in reading.pages if page.locator == unit.locator)
         page.read = read
+        reading.is_over, reading.is_trying = True, False
         return self._commits(run, reading)
 
     def _commits(self, run: ObjectRun, reading: _Reading) -> list[Step]:
@@ -225,6 +240,14 @@ class Bulk2Reader:
         Lists of what Bulk allows are out of date by release, so any refusal is a reason to try
         pages.
         """
+        reading = self._readings.get(run.name)
+        if reading is not None and reading.job_rows is None and _is_not_ready(err):
+            # Not ready yet, or failed: from now on its state is asked for.
+            reading.is_trying, reading.locator = False, ""
+            reading.pages.clear()
+            reading.seen.clear()
+            reading.poll_later(self._clock.monotonic())
+            return GoOn()
         run.bulk_refusal = str(err)
         return Switch("keyset", is_restart=bool(run.progress.parts))
 

@@ -58,7 +58,7 @@ class KeysetReader:
     def next_units(self, run: ObjectRun) -> Sequence[Unit]:
         cursor = run.cursor
         if run.name in self._in_doubt:
-            return [CountRows(run.name, run.asks, cursor.get("from", ""), cursor["after"])]
+            return [CountRows(run.name, run.asks.where, cursor.get("from", ""), cursor["after"])]
         if run.way.groups > 1:
             groups = run.way.spread(run.asks.fields)
             return [SplitPage(run.name, run.asks, cursor.get("after", ""), groups)]

@@ -24,7 +24,7 @@ class LocatorReader:
 
     def next_units(self, run: ObjectRun) -> Sequence[Unit]:
         if run.name in self._in_doubt:
-            return [CountRows(run.name, run.asks)]
+            return [CountRows(run.name, run.asks.where)]
         return [LocatorPage(run.name, run.asks, run.cursor.get("next", ""))]
 
     def outcome(self, run: ObjectRun, unit: Unit, outcome: Outcome) -> Sequence[Step]:

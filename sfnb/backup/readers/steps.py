@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sfnb.backup.change_run import Stage
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.plan import is_structural_refusal
 from sfnb.backup.units import AbortJob, Outcome, Unit
@@ -75,7 +76,43 @@ class Fail:
     reason: str
 
 
-Step = Commit | Switch | Restart | Ask | LeaveOut | Fail
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """
+    The changes of an object are read: keep what differs from the state before, and end.
+
+    Args:
+        gone: Ids of records that are proven gone.
+        org_count: rows as the org counts them, recycle bin included; None: no number.
+        watermark: up to when the object is covered (ISO).
+    """
+
+    gone: tuple[str, ...]
+    org_count: int | None
+    watermark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing of the object has changed: a line in the manifest, no commit."""
+
+    watermark: str
+    org_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInFull:
+    """Its changes cannot be told, or do not add up: read all rows after all."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Nothing to do but to ask for the next units."""
+
+
+Step = Commit | Switch | Restart | Ask | LeaveOut | Fail | Settle | Unchanged | ReadInFull | GoOn
 
 
 class Reader(Protocol):
@@ -120,7 +157,8 @@ class Reader(Protocol):
 
 def answer_to(run: ObjectRun, reader: Reader, err: ObjectError) -> Step:
     """What to do when the org refuses an object: another query if that may help, else what its reader knows."""
-    way = another_way(run.way, run.schema, err)
+    is_of_rows = run.change is None or run.change.stage is Stage.ROWS
+    way = another_way(run.way, run.schema, err) if is_of_rows else None
     if way is None:
         return reader.refused(run, err)
     if way.groups > run.way.groups:
@@ -140,6 +178,10 @@ def give_up(err: ObjectError) -> Step:
 
 def moment_cursor(run: ObjectRun, reader: ReaderName, **more: Any) -> dict[str, Any]:
     """A cursor; ``started_at`` is when the reading began: changes since then may be missing."""
-    kept: dict[str, Any] = {"way": run.way.as_json(), "leftovers": list(run.leftovers)}
+    kept: dict[str, Any] = {
+        "way": run.way.as_json(),
+        "leftovers": list(run.leftovers),
+        "mode": "full" if run.is_full_after_all else "",
+    }
     kept = {name: value for name, value in kept.items() if value}
     return {"reader": reader, **more, **kept, "started_at": run.started_at}

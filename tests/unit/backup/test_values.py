@@ -31,7 +31,7 @@ UNITS: list[units.Unit] = [
     units.KeysetPages((units.KeysetPage(QUERY, "001A", 10_000),)),
     units.SplitPage("Account", QUERY, "001A", ((FieldInfo("Id", "id"),),)),
     units.LocatorPage("Account", QUERY, "/services/data/v66.0/query/01g-2000"),
-    units.CountRows("Account", QUERY, "001A", "001B"),
+    units.CountRows("Account", QUERY.where, "001A", "001B"),
     units.ParentsPage("Account", QUERY, "ParentId", (("001A", "001B"), ("001C",))),
     units.ParentIds("Vote", "Idea", "087A"),
     units.CreateJob("Account", QUERY),

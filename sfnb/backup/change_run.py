@@ -1,0 +1,157 @@
+"""What is known of one object's changes while they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from sfnb.backup.marks import OVERLAP, ChangeMark, window_where
+from sfnb.backup.units import ListsRead
+from sfnb.errors import ObjectError
+from sfnb.org.changes import ChangeList, ChangeQuery, window_since
+
+
+class Stage(Enum):
+    """Where the reading of changes stands. Each stage is passed once, in this order."""
+
+    LISTS = "lists"
+    """``/updated`` and ``/deleted`` are asked for."""
+    TOUCHED = "touched"
+    """Rows whose stamp lies in the window are counted."""
+    ROWS = "rows"
+    """Rows whose stamp lies in the window are read."""
+    GONE = "gone"
+    """Ids that ``/deleted`` names are looked for."""
+    COUNT = "count"
+    """The org counts its rows."""
+    END = "end"
+
+
+SMALL_SHARE = 0.02
+"""A full reading that ends more than this share of the records needs a second witness."""
+
+FEW = 20
+"""So many may end in any case: shares of a small object say nothing."""
+
+
+@dataclass
+class ChangeRun:
+    """
+    One object's changes. Only the deciding thread touches it.
+
+    Args:
+        base: rows, alive and in the recycle bin, that the store had before.
+        since: the watermark of the store, less the overlap.
+        is_asked_first: changed rows are counted by a query, which sees the present minute too;
+            otherwise ``/updated`` says whether there are any.
+        has_new_schema: the snapshot has to store its schema anew, whatever its rows.
+        wants_sweep: why all Ids have to be compared, by a full reading; empty: they have not.
+        lists: what the change lists told; None before they were asked for.
+        touched: how many rows the window has, as far as that is known; ``announced`` by a query.
+        gone: Ids that are proven gone. ``unproven``: named by ``/deleted`` and not looked for yet.
+        org_count: rows as the org counts them, recycle bin included; None: not asked, or no answer.
+    """
+
+    alive: int
+    binned: int
+    mark: ChangeMark
+    since: datetime
+    is_asked_first: bool = False
+    wants_sweep: str = ""
+    has_new_schema: bool = False
+    stage: Stage = Stage.LISTS
+    lists: ListsRead | None = None
+    touched: int | None = None
+    announced: int | None = None
+    rows_done: bool = False
+    rows_read: int = 0
+    unproven: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    org_count: int | None = None
+    is_counted: bool = False
+
+    @property
+    def where(self) -> str:
+        """The condition that changed rows meet; empty where no query can have one."""
+        return window_where(self.mark.field, self.since) if self.mark.field else ""
+
+    def queries(self, name: str, now: datetime) -> tuple[ChangeQuery, ...]:
+        """The change lists to ask for; none where the object has none."""
+        if not self.mark.has_lists:
+            return ()
+        deleted = ChangeQuery(name, "deleted", window_since(self.since, now, "deleted"))
+        if self.is_asked_first:
+            return (deleted,)
+        return ChangeQuery(name, "updated", window_since(self.since, now, "updated")), deleted
+
+    def take_lists(self, lists: ListsRead) -> None:
+        """What they told. What they leave open has to be read or swept."""
+        self.lists = lists
+        if isinstance(lists.deleted, ChangeList):
+            self.unproven = list(lists.deleted.ids)
+            if not lists.deleted.is_whole:
+                self.wants_sweep = self.wants_sweep or "the org keeps no list of older deletions"
+        if isinstance(lists.updated, ChangeList) and lists.updated.is_whole:
+            self.touched = len(lists.updated.ids) + len(self.unproven)
+
+    @property
+    def must_ask_touched(self) -> bool:
+        """Whether only a query tells how many rows have changed."""
+        updated = self.lists.updated if self.lists else None
+        is_told = isinstance(updated, ChangeList) and updated.is_whole
+        return self.touched is None and bool(self.mark.field) and not is_told
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether rows have to be read, as far as is known."""
+        return self.touched is None or self.touched > 0
+
+    def must_count(self, record_count: int | None) -> bool:
+        """
+        Whether the org's own count is needed: rows changed, or its statistic of live records
+        (``/limits/recordCount``) disagrees.
+        """
+        return bool(
+            self.rows_read
+            or self.unproven
+            or self.gone
+            or self.wants_sweep
+            or (record_count is not None and record_count != self.alive)
+        )
+
+    def covered_at(self, began: datetime) -> datetime:
+        """Up to when the object is covered if nothing was found."""
+        moments = [began]
+        if self.lists is not None:
+            if isinstance(self.lists.updated, ChangeList) and not self.rows_done:
+                moments.append(self.lists.updated.covered_at)
+            if isinstance(self.lists.deleted, ChangeList):
+                # The next window begins earlier by the overlap.
+                moments.append(self.lists.deleted.covered_at + OVERLAP)
+        return min(moments)
+
+    def start_again(self) -> None:
+        """The rows are read again from the first one; what the org told stays."""
+        self.stage, self.rows_done, self.rows_read = Stage.LISTS, False, 0
+        self.is_counted, self.org_count = False, None
+
+
+def is_small(ended: int, alive: int) -> bool:
+    """Whether so many ended records need no second witness."""
+    return ended <= max(FEW, int(alive * SMALL_SHARE))
+
+
+def is_witnessed(ended: int, alive: int, count: int | None) -> bool:
+    """
+    Whether the org's statistic of records agrees that so many are gone.
+
+    It lags and leaves out archived records, so half of them is enough. It does not depend on what
+    this user may see.
+    """
+    return count is not None and count <= alive - ended // 2
+
+
+def refusals(lists: ListsRead) -> list[ObjectError]:
+    """The refused lists."""
+    return [one for one in (lists.updated, lists.deleted) if isinstance(one, ObjectError)]

@@ -1,0 +1,111 @@
+"""The end of an object's reading: settled against the state before it, or noted as unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sfnb.backup.change_run import is_small, is_witnessed
+from sfnb.backup.object_run import ObjectRun
+from sfnb.backup.proving import proof_notes
+from sfnb.backup.readers.steps import Commit, Settle, Unchanged
+from sfnb.store.log import NOTHING
+from sfnb.store.settling.base import Unchanged as Said
+from sfnb.store.settling.outcome import Settled
+from sfnb.store.tables import Writer
+
+
+class Ends:
+    """Ends objects in the store. Only the deciding thread calls it."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._unchanged: dict[str, Said] = {}
+
+    def full(self, run: ObjectRun, step: Commit) -> str:
+        """
+        All rows are read: why they cannot be what the org has, or empty when the object is complete.
+        """
+        if problem := self._vanished(run, step):
+            return problem
+        settled = self._writer.settle(
+            run.name,
+            step.parts,
+            step.cursor,
+            mode="full",
+            org_count=step.org_count,
+            watermark=run.started_at or None,
+        )
+        return self._settled(run, settled, "full")
+
+    def _vanished(self, run: ObjectRun, step: Commit) -> str:
+        """
+        Absence is no deletion: where far fewer rows are left than before, and the org's statistic
+        does not say so, this user may have lost the right to see them.
+        """
+        base = self._writer.base(run.name)
+        if base is None:
+            return ""
+        alive = run.progress.rows + sum(part.rows for part in step.parts)
+        binned = run.progress.deleted + sum(part.deleted for part in step.parts)
+        lost = base.rows + base.deleted - alive - binned
+        if is_small(lost, base.rows) or is_witnessed(lost, base.rows, run.record_count):
+            return ""
+        run.warnings["partial_visibility"] = (
+            f"{lost:,} of {base.rows:,} records are not visible any more, and the org's statistic "
+            "does not say that they were deleted. Check the permissions of the backup user "
+            "(View All Data)"
+        )
+        return run.warnings["partial_visibility"]
+
+    def changes(self, run: ObjectRun, step: Settle) -> str:
+        """The changes are read: what does not agree, or empty when the object is complete."""
+        settled = self._writer.settle(
+            run.name,
+            (),
+            run.progress.cursor,
+            mode="changes",
+            gone=step.gone,
+            org_count=step.org_count,
+            watermark=step.watermark,
+        )
+        return self._settled(run, settled, "incremental")
+
+    def _settled(self, run: ObjectRun, settled: Settled, mode: str) -> str:
+        if settled.proof.problem:
+            return settled.proof.problem
+        run.progress = settled.progress
+        run.warnings.pop("count_mismatch", None)
+        run.note(*proof_notes(settled.proof))
+        run.outcome = {
+            "mode": mode,
+            "added": settled.added,
+            "changed": settled.changed,
+            "deleted": settled.deleted,
+            "org_count": settled.proof.org_count,
+            "our_count": settled.progress.rows + settled.progress.deleted,
+            # A full reading compares all Ids with those that were stored, and has the org's count.
+            "ids_match": True if mode == "full" else settled.ids_match,
+        }
+        return ""
+
+    def unchanged(self, run: ObjectRun, step: Unchanged) -> None:
+        """Nothing has changed. Call ``flush`` before anybody may rely on it."""
+        change = run.change
+        assert change is not None  # noqa: S101 - only changes can be none
+        self._unchanged[run.name] = Said(step.watermark, step.org_count)
+        run.progress = replace(NOTHING, rows=change.alive, deleted=change.binned, is_done=True)
+        run.outcome = {
+            "mode": "incremental",
+            "added": 0,
+            "changed": 0,
+            "deleted": 0,
+            "org_count": step.org_count,
+            "our_count": change.alive + change.binned,
+            "ids_match": None,
+        }
+
+    def flush(self) -> None:
+        """Write down what is unchanged: one file for all objects since the last time."""
+        if self._unchanged:
+            self._writer.unchanged(self._unchanged)
+            self._unchanged = {}

@@ -1,0 +1,129 @@
+"""What earlier snapshots and jobs know of an org: where an incremental backup starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sfnb.backup.policy import Known
+from sfnb.errors import StoreError
+from sfnb.memory import State
+from sfnb.model import JobState, ObjectInfo
+from sfnb.store.manifest import SnapshotPlan, read_plan
+from sfnb.store.schema import read_schema
+from sfnb.store.settling.base import Base, Bases
+from sfnb.store.tables import OrgStore
+
+RUNS = 7
+"""So many of the last backups tell the pace of changes."""
+
+
+@dataclass
+class History:
+    """
+    The past of one org, read as it is needed.
+
+    Args:
+        snapshot: the one that is begun: only older ones count.
+    """
+
+    store: OrgStore
+    state: State
+    snapshot: str
+    _known: dict[str, Known | None] = field(default_factory=dict)
+
+    @cached_property
+    def _bases(self) -> Bases:
+        return Bases(self.store.files, self.snapshot)
+
+    def base(self, name: str) -> Base | None:
+        """What the store has complete of an object."""
+        return self._bases.get(name)
+
+    def known(self, names: Iterable[str]) -> dict[str, Known]:
+        """What is known of these objects; one that is not known is missing."""
+        for name in names:
+            if name not in self._known:
+                self._known[name] = self._read(name)
+        return {name: known for name in names if (known := self._known[name]) is not None}
+
+    def _read(self, name: str) -> Known | None:
+        base = self.base(name)
+        if base is None:
+            return None
+        try:
+            schema = read_schema(self.store.files, base.schema, name)
+        except StoreError:
+            schema = None  # `verify` names this damage; the object is read in full
+        if schema is None:
+            return None
+        return Known(
+            rows=base.rows,
+            deleted=base.deleted,
+            key=base.key,
+            watermark=base.watermark,
+            sweep_at=base.sweep_at,
+            refreshed_at=base.refreshed_at,
+            describe=schema.describe,
+            described_at=self._described_at(name),
+            touched=self.pace.get(name, ()),
+        )
+
+    def _described_at(self, name: str) -> str:
+        planned = self._plan.objects.get(name, {}) if self._plan else {}
+        return str(planned.get("described_at") or "")
+
+    @cached_property
+    def _plan(self) -> SnapshotPlan | None:
+        """The plan of the newest older snapshot that can be read."""
+        for snapshot in reversed(self.store.files.names("snapshots", folders=True)):
+            if snapshot < self.snapshot:
+                try:
+                    return read_plan(self.store.files, snapshot)
+                except StoreError:
+                    continue  # `verify` names this damage
+        return None
+
+    @cached_property
+    def catalogue(self) -> Mapping[str, Any]:
+        """What the newest snapshot of the whole org knows of the org's objects; empty: nothing."""
+        return dict(self._plan.catalogue) if self._plan else {}
+
+    def objects(self) -> list[ObjectInfo]:
+        """The objects of the catalogue."""
+        listed = self.catalogue.get("objects") or {}
+        return [ObjectInfo(name, bool(said[1]), said[0]) for name, said in listed.items()]
+
+    @cached_property
+    def pace(self) -> dict[str, list[int]]:
+        """Rows of each object that changed in each of the last incremental backups, newest first."""
+        done = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
+        jobs = [
+            job
+            for job in self.state.jobs.find(self.store.org_id)
+            if job.kind == "backup" and job.state in done
+        ]
+        found: dict[str, list[int]] = {}
+        for job in reversed(jobs[-RUNS:]):
+            for name, entry in self.state.jobs.objects(job.job_id).items():
+                said = entry.outcome
+                if said.get("mode") == "incremental":
+                    touched = sum(
+                        int(said.get(key) or 0) for key in ("added", "changed", "deleted")
+                    )
+                    found.setdefault(name, []).append(touched)
+        return found
+
+
+def catalogue_json(
+    infos: Iterable[ObjectInfo], *, asked_at: str, modified: str, knows_304: bool
+) -> dict[str, Any]:
+    """What a snapshot's plan keeps of the org's objects."""
+    return {
+        "asked_at": asked_at,
+        "last_modified": modified,
+        "knows_304": knows_304,
+        "objects": {info.name: [info.prefix, info.is_queryable] for info in infos},
+    }

@@ -1,0 +1,45 @@
+"""What a finished backup tells people beyond its counts: warnings, those of mass changes first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sfnb.backup.alerts import ChangeLimits, ObjectChanges, mass_changes
+from sfnb.backup.object_run import ObjectRun
+from sfnb.model import JobWarning
+
+HIDDEN = {
+    "field_hidden": "The field {field} is gone or hidden from this user. Older snapshots keep its values.",
+    "object_hidden": "The object is gone or hidden from this user. Older snapshots keep its records.",
+}
+"""Changes of the schema that are warnings, too: describe cannot tell a removed field from a hidden one."""
+
+
+def job_warnings_of(
+    runs: Iterable[ObjectRun],
+    schema: Sequence[Mapping[str, Any]],
+    before: Mapping[str, int],
+    limits: ChangeLimits,
+) -> list[JobWarning]:
+    """
+    The warnings of a backup.
+
+    Args:
+        schema: changes of the schema, see `SchemaChange`.
+        before: by object, live records of the snapshot before; missing: there is none.
+        limits: from which share on a change is a mass change.
+    """
+    counts = {
+        run.name: ObjectChanges(before[run.name], run.outcome["changed"], run.outcome["deleted"])
+        for run in runs
+        if run.name in before and "changed" in run.outcome
+    }
+    found = [JobWarning.of(one) for one in mass_changes(counts, limits)]
+    for change in schema:
+        if text := HIDDEN.get(str(change["change"])):
+            message = text.format(field=change["field"])
+            found.append(JobWarning(str(change["change"]), str(change["object"]), message))
+    for run in runs:
+        found += [JobWarning(code, run.name, text) for code, text in run.warnings.items()]
+    return found

@@ -1,0 +1,81 @@
+"""The plan of an incremental backup: which objects are read by their changes, and the price. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from math import ceil
+
+from sfnb.backup.marks import OVERLAP, choose_mark
+from sfnb.backup.plan import (
+    DESCRIBES_PER_CALL,
+    QUERIES_PER_CALL,
+    ObjectPlan,
+    Plan,
+    plan_object,
+)
+from sfnb.backup.policy import Choice, Known, counted_first
+from sfnb.model import ObjectSchema
+
+
+def plan_changes(
+    plan: Plan,
+    choices: Mapping[str, Choice],
+    known: Mapping[str, Known],
+    schemas: Mapping[str, ObjectSchema],
+) -> Plan:
+    """
+    The plan of a full backup, with those objects read by their changes that allow it.
+
+    The price of changes is that of asking, of the rows that changed in the last runs, and of their
+    count. Where no run tells, an object is taken to be unchanged.
+    """
+    told = [n for n, o in plan.objects.items() if n in choices and not choices[n].why_full]
+    markable = [name for name in told if choose_mark(schemas[name]).field]
+    counted = counted_first(markable, known)
+    objects = {}
+    for name, planned in plan.objects.items():
+        choice = choices.get(name)
+        if choice is None or choice.why_full or name not in known:
+            why = choice.why_full if choice else ""
+            objects[name] = replace(planned, why=why, record_count=planned.expected_rows)
+        else:
+            objects[name] = _changes(
+                planned, schemas[name], known[name], choice, is_counted=name in counted
+            )
+    return replace(plan, objects=objects)
+
+
+def _changes(
+    planned: ObjectPlan, schema: ObjectSchema, known: Known, choice: Choice, *, is_counted: bool
+) -> ObjectPlan:
+    since = datetime.fromisoformat(known.watermark or "") - OVERLAP
+    lists = 1 if is_counted else 2
+    has_lists = choose_mark(schema).has_lists
+    calls = lists / DESCRIBES_PER_CALL if has_lists else 0.0
+    calls += 1 / QUERIES_PER_CALL if is_counted or not has_lists else 0.0
+    rows = expected_rows(known)
+    reading = plan_object(schema, rows)
+    mb, jobs = 0.0, 0
+    if rows:
+        calls += reading.calls + 1 / QUERIES_PER_CALL
+        mb, jobs = reading.mb, reading.bulk2_jobs
+    return replace(
+        planned,
+        reader=reading.reader,
+        expected_rows=rows,
+        calls=calls,
+        bulk2_jobs=jobs,
+        mb=mb,
+        mode="incremental",
+        since=since.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        is_counted=is_counted,
+        record_count=planned.expected_rows,
+        has_new_schema=bool(choice.changes),
+    )
+
+
+def expected_rows(known: Known) -> int:
+    """Rows that will have changed, as far as the last runs tell: their mean."""
+    return ceil(sum(known.touched) / len(known.touched)) if known.touched else 0

@@ -1,0 +1,191 @@
+"""
+Which objects of a backup are read in full, which by their changes, and what is asked anew. Pure.
+
+Every choice has a reason in words: the plan and the outcome say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Any, Literal
+
+from sfnb.backup.marks import choose_mark, computed_fields
+from sfnb.backup.plan import DESCRIBES_PER_CALL, QUERIES_PER_CALL
+from sfnb.backup.schema_changes import SchemaChange, object_changes
+from sfnb.model import ObjectSchema
+
+SWEEP_EVERY = timedelta(days=7)
+"""All Ids of an object are compared with the org's at least so often."""
+
+REFRESH_EVERY = timedelta(days=7)
+"""Computed columns of an object are read again for all rows at least so often."""
+
+DESCRIBE_EVERY_RUNS = 7
+"""Where an org does not tell whether its schema changed, each object is described every so many runs."""
+
+FEWEST_DESCRIBES = 100
+"""So many objects are described in any case then: four calls."""
+
+MORE_CALLS = 40
+"""
+Changed rows are counted by queries, which see the present minute too, as long as that costs no more
+calls than this, or three percent above what the change lists cost.
+"""
+
+MOST_COUNTED = 100
+"""At most so many objects are counted by queries; the others go by ``/updated``."""
+
+News = Literal["same", "changed", "unknown"]
+"""What the org says of its schema as a whole since the last backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a backup was asked for, see ``BackupRequest``."""
+
+    full: bool = False
+    sweep: bool = False
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    What the store has complete of one object.
+
+    Args:
+        rows, deleted: records alive, and in the recycle bin.
+        watermark: what the org has changed since then is not known (ISO); None: it has no stamps.
+        describe: the answer that it was stored under.
+        described_at: when the org last gave or confirmed it (HTTP date); empty: not known.
+        touched: rows that were read of it in each of the last runs, newest first.
+    """
+
+    rows: int
+    deleted: int
+    key: str | None
+    watermark: str | None
+    sweep_at: str | None
+    refreshed_at: str | None
+    describe: Mapping[str, Any] = field(repr=False)
+    described_at: str = ""
+    touched: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """
+    How one object is read.
+
+    Args:
+        why_full: why all rows are read; empty: only its changes are.
+        changes: of its schema since the snapshot before.
+    """
+
+    why_full: str
+    changes: tuple[SchemaChange, ...] = ()
+
+
+def choose(schema: ObjectSchema, known: Known | None, now: datetime, wishes: Wishes) -> Choice:
+    """
+    How an object is read.
+
+    Args:
+        now: the org's time.
+    """
+    if known is None:
+        return Choice("no snapshot has it complete")
+    changes = tuple(object_changes(schema.name, known.describe, schema.raw))
+    return Choice(_why_full(schema, known, now, wishes) or _why_schema(changes), changes)
+
+
+def _why_full(  # noqa: PLR0911 - one for each reason
+    schema: ObjectSchema, known: Known, now: datetime, wishes: Wishes
+) -> str:
+    if wishes.full:
+        return "asked for"
+    if known.key != "Id":
+        return "nothing but a full reading tells its rows apart"
+    if known.watermark is None:
+        return "it has no watermark"
+    if datetime.fromisoformat(known.watermark) > now:
+        return "its watermark is later than the org's time"
+    if not choose_mark(schema).is_known:
+        return "it has no change mark"
+    if wishes.sweep or _age(known.sweep_at, now) >= SWEEP_EVERY:
+        # Reading Ids alone costs as many calls as reading all columns.
+        return "all Ids are compared"
+    if computed_fields(schema.raw):
+        if wishes.refresh:
+            return "its computed columns are refreshed, as asked for"
+        if _age(known.refreshed_at, now) >= REFRESH_EVERY:
+            return "its computed columns are refreshed"
+    return ""
+
+
+def _why_schema(changes: Iterable[SchemaChange]) -> str:
+    """A field that is new to the store is read for all rows; so is one whose values may differ."""
+    for change in changes:
+        if change.change in ("field_added", "field_retyped", "formula_changed"):
+            return f"{change.change.replace('_', ' ')}: {change.field}"
+    return ""
+
+
+def _age(moment: str | None, now: datetime) -> timedelta:
+    """How old a moment is; for ever, where there is none."""
+    return now - datetime.fromisoformat(moment) if moment else timedelta.max
+
+
+def describes_wanted(
+    names: Sequence[str], known: Mapping[str, Known], news: News, *, wishes: Wishes, now: datetime
+) -> list[str]:
+    """
+    The objects whose describe is asked for: those that are not known; all, where the schema changed
+    or is due; else, where the org does not tell, those that were not described for longest.
+    """
+    if wishes.full or wishes.sweep or news == "changed":
+        return list(names)
+    due = {n for n in names if n not in known or _age(known[n].sweep_at, now) >= SWEEP_EVERY}
+    if news == "unknown":
+        most = max(FEWEST_DESCRIBES, ceil(len(names) / DESCRIBE_EVERY_RUNS)) - len(due)
+        most = ceil((len(due) + max(most, 0)) / DESCRIBES_PER_CALL) * DESCRIBES_PER_CALL - len(due)
+        others = [name for name in names if name not in due]
+        due |= set(sorted(others, key=lambda n: _described_at(known[n]))[: max(most, 0)])
+    return [name for name in names if name in due]
+
+
+def _described_at(known: Known) -> datetime:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(known.described_at)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def counted_first(names: Sequence[str], known: Mapping[str, Known]) -> set[str]:
+    """
+    Those whose changed rows are counted by a query instead of going by ``/updated``.
+
+    A query sees what was changed in the present minute, which the lists leave out; but five ride in
+    a call, not 25. Objects that changed lately come first, then those with most rows.
+    """
+    least = lists_calls(len(names), 0)
+    most = max(MORE_CALLS, int(least * 1.03))
+    count = min(len(names), MOST_COUNTED)
+    while count and lists_calls(len(names), count) > most:
+        count -= 1
+
+    def rank(name: str) -> tuple[int, int]:
+        return -sum(known[name].touched), -known[name].rows
+
+    return set(sorted(names, key=rank)[:count])
+
+
+def lists_calls(objects: int, counted: int) -> int:
+    """Calls that it takes to learn which of so many objects have changed, some counted by queries."""
+    lists = 2 * (objects - counted) + counted
+    return ceil(counted / QUERIES_PER_CALL) + ceil(lists / DESCRIBES_PER_CALL)

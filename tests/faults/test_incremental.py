@@ -1,0 +1,233 @@
+"""The second backup and the next ones: what changed, and nothing else, whatever the org does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from sfnb import engine
+from sfnb.connection import Connection
+from sfnb.engine import backup
+from tests.conftest import RunningOrg
+from tests.faults.conftest import Connector
+
+V = "/services/data/v66.0"
+BORN = datetime(2026, 11, 2, 8, 0, 20, tzinfo=UTC)
+OBJECTS = ["Account", "Contact", "Opportunity", "Task"]
+
+
+@pytest.fixture
+def org(fresh_org: Callable[..., RunningOrg]) -> RunningOrg:
+    return fresh_org(start_at=BORN)
+
+
+def life(org: RunningOrg, do: str, name: str, **more: Any) -> dict[str, Any]:
+    done: dict[str, Any] = org.control("rows", {"do": do, "object": name, **more})["done"][0]
+    return done
+
+
+def pass_minutes(org: RunningOrg, minutes: float) -> None:
+    org.control("clock", {"advance_minutes": minutes})
+
+
+def run(there: Connection, objects: list[str] | None = None, **options: Any) -> dict[str, Any]:
+    return engine.run(there, backup(objects=objects or OBJECTS, files=False, **options))
+
+
+def truth(org: RunningOrg, name: str) -> dict[str, dict[str, Any]]:
+    """The org's live records as its API gives them, without the stamp, which is no content."""
+    described = org.get(f"{V}/sobjects/{name}/describe").json()["fields"]
+    fields = [f["name"] for f in described if f["type"] not in ("address", "location", "base64")]
+    path = f"{V}/queryAll?q=" + quote(f"SELECT {','.join(fields)} FROM {name}")
+    found: dict[str, dict[str, Any]] = {}
+    while path:
+        answer = org.get(path).json()
+        for record in answer["records"]:
+            if not record.get("IsDeleted"):
+                found[record["Id"]] = plain(record)
+        path = answer.get("nextRecordsUrl") or ""
+    return found
+
+
+def plain(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value(one)
+        for name, one in record.items()
+        if name not in ("attributes", "SystemModstamp")
+    }
+
+
+def value(one: Any) -> Any:
+    if isinstance(one, datetime):
+        return one.astimezone(UTC).isoformat(timespec="milliseconds")
+    if isinstance(one, bool) or one is None:
+        return one
+    if isinstance(one, int | float):
+        return float(one)
+    text = str(one)
+    try:
+        return (
+            datetime.fromisoformat(text).isoformat(timespec="milliseconds") if "T" in text else text
+        )
+    except ValueError:
+        return text
+
+
+def stored(there: Connection, snapshot: str, name: str) -> dict[str, dict[str, Any]]:
+    rows = there.snapshots[snapshot].table(name).to_pylist()
+    return {row["Id"]: plain(row) for row in rows}
+
+
+def counts(summary: dict[str, Any], name: str) -> tuple[str, int, int, int]:
+    entry = summary["objects"][name]
+    return entry["mode"], entry["added"], entry["changed"], entry["deleted"]
+
+
+def test_the_second_backup_has_what_changed_and_no_more(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """Added, changed, deleted, restored and purged records are found; others cost their list only."""
+    there = connected(org)
+    first = run(there)
+    assert {counts(first, name)[0] for name in OBJECTS} == {"full"}
+    before = {name: stored(there, first["snapshot"], name) for name in OBJECTS}
+    pass_minutes(org, 60)
+    life(org, "insert", "Account", rows=3)
+    life(org, "change", "Account", rows=5, field="Description")
+    life(org, "delete", "Contact", rows=2)
+    life(org, "hard_delete", "Opportunity", rows=1)
+    pass_minutes(org, 2)
+    mark = org.mark()
+    second = run(there)
+    assert second["state"] == "completed"
+    assert counts(second, "Account") == ("incremental", 3, 5, 0)
+    assert counts(second, "Contact")[3] >= 2
+    assert counts(second, "Opportunity")[3] >= 1
+    assert (
+        counts(second, "Task") == ("incremental", 0, 0, 0)
+        or counts(second, "Task")[0] == "incremental"
+    )
+    for name in OBJECTS:
+        assert stored(there, second["snapshot"], name) == truth(org, name), name
+        assert stored(there, first["snapshot"], name) == before[name], name
+        entry = second["objects"][name]
+        assert entry["org_count"] == entry["our_count"]
+    print(org.ledger(after=mark))
+
+
+def changes_of(summary: dict[str, Any]) -> set[tuple[str, str, str]]:
+    return {(c["object"], c["field"], c["change"]) for c in summary["schema"]}
+
+
+def agrees(there: Connection, org: RunningOrg, summary: dict[str, Any]) -> None:
+    """The snapshot has the org's records, and the counts say so."""
+    assert summary["state"] == "completed", summary["objects"]
+    for name, entry in summary["objects"].items():
+        assert stored(there, summary["snapshot"], name) == truth(org, name), name
+        assert entry["org_count"] in (None, entry["our_count"]), (name, entry)
+
+
+def test_late_commits_and_equal_stamps_are_found_by_the_next_backup(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """A row whose transaction ends ten minutes after the backup has a stamp from before it."""
+    there = connected(org)
+    run(there, ["Account"])
+    pass_minutes(org, 60)
+    life(org, "change", "Account", rows=30, field="Description", late_s=590)
+    life(org, "insert", "Account", rows=3)
+    second = run(there, ["Account"])
+    assert counts(second, "Account") == ("incremental", 3, 0, 0)
+    pass_minutes(org, 10)
+    third = run(there, ["Account"])
+    assert counts(third, "Account") == ("incremental", 0, 30, 0)
+    agrees(there, org, third)
+    assert counts(run(there, ["Account"]), "Account") == ("incremental", 0, 0, 0)
+
+
+def test_the_present_minute_is_seen_although_the_lists_leave_it_out(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """Rows are counted by their stamps; a record that is gone is missed by the org's statistic."""
+    there = connected(org)
+    run(there)
+    life(org, "insert", "Account", rows=1)
+    life(org, "hard_delete", "Case", rows=1)
+    agrees(there, org, run(there, ["Account", "Contact", "Task", "Case"]))
+
+
+def test_changes_of_the_schema_are_named_and_new_fields_read_for_all_rows(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """Old snapshots keep the field that is hidden now; a picklist and a new object are named."""
+    there = connected(org)
+    first = run(there, None)
+    old = stored(there, first["snapshot"], "Contact")
+    pass_minutes(org, 5)
+    org.control(
+        "schema",
+        [
+            {
+                "do": "add_field",
+                "object": "Account",
+                "field": "Sfnb_Zone__c",
+                "type": "string",
+                "value": "EMEA",
+            },
+            {"do": "picklist", "object": "Task", "field": "Priority", "add": ["Someday"]},
+        ],
+    )
+    org.control("access", {"hide": "Contact.Description"})
+    pass_minutes(org, 5)
+    second = run(there, None)
+    assert changes_of(second) == {
+        ("Account", "Sfnb_Zone__c", "field_added"),
+        ("Contact", "Description", "field_hidden"),
+        ("Task", "Priority", "picklist_changed"),
+    }
+    assert {w["code"] for w in second["warnings"]} >= {"field_hidden"}
+    assert second["objects"]["Account"]["mode"] == "full"
+    agrees(there, org, second)
+    assert stored(there, first["snapshot"], "Contact") == old
+    third = run(there, None)
+    assert third["schema"] == [] and third["objects"]["Account"]["mode"] == "incremental"
+
+
+def test_half_of_the_records_out_of_sight_are_not_deleted(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """Rule 2: the user lost View All Data. Nothing is stored as deleted; the job says why."""
+    there = connected(org)
+    first = run(there, ["Account", "Lead"])
+    pass_minutes(org, 5)
+    org.control("access", {"permission": "ViewAllData", "has": False})
+    for options in ({"full": True}, {"sweep": True}, {}):
+        found = run(there, ["Account", "Lead"], **options)
+        assert found["state"] == "completed_with_errors" or not options
+        assert "partial_visibility" in {w["code"] for w in found["warnings"]}
+        assert all(entry.get("deleted", 0) == 0 for entry in found["objects"].values())
+    org.control("access", {"permission": "ViewAllData", "has": True})
+    agrees(there, org, run(there, ["Account", "Lead"]))
+    assert first["snapshot"]
+
+
+def test_an_unchanged_org_costs_its_lists_and_no_commit(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """No object is read; a file says which are unchanged. Where composite refuses lists, it works too."""
+    for refused in ((), ("updated", "deleted")):
+        org = fresh_org(start_at=BORN, refused_in_composite=refused, empty_objects=30)
+        there = connected(org, home=f"home-{len(refused)}")
+        engine.run(there, backup(files=False))
+        pass_minutes(org, 60)
+        mark = org.mark()
+        second = engine.run(there, backup(files=False))
+        assert second["state"] == "completed"
+        incremental = [e for e in second["objects"].values() if e.get("mode") == "incremental"]
+        assert len(incremental) > 60 and not any(e["added"] or e["changed"] for e in incremental)
+        spent = org.ledger(after=mark)
+        assert spent["spent"]["api"] <= (80 if refused else 45), spent

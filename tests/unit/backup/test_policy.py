@@ -1,0 +1,156 @@
+"""Which objects are read by their changes, what is described anew, and what that costs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfnb.backup.marks import OVERLAP
+from sfnb.backup.plan import Facts, plan_backup
+from sfnb.backup.plan_changes import plan_changes
+from sfnb.backup.policy import (
+    Known,
+    Wishes,
+    choose,
+    counted_first,
+    describes_wanted,
+    lists_calls,
+)
+from sfnb.model import ObjectInfo, ObjectSchema
+from sfnb.org.describe import parse_schema
+
+NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+A_DAY_AGO = (NOW - timedelta(days=1)).isoformat()
+
+
+def schema_of(name: str, *fields: dict[str, Any], **flags: Any) -> ObjectSchema:
+    usual = [
+        {"name": "Id", "type": "id"},
+        {"name": "SystemModstamp", "type": "datetime"},
+        {"name": "IsDeleted", "type": "boolean"},
+    ]
+    answer = {"name": name, "fields": [*usual, *fields], "replicateable": True} | flags
+    schema = parse_schema(name, answer)
+    assert isinstance(schema, ObjectSchema)
+    return schema
+
+
+PLAIN = schema_of("X__c")
+FORMULA = schema_of("X__c", {"name": "F__c", "type": "double", "calculated": True})
+
+
+def known(schema: ObjectSchema = PLAIN, rows: int = 100, touched: Sequence[int] = ()) -> Known:
+    return Known(
+        rows=rows,
+        deleted=0,
+        key="Id",
+        watermark=A_DAY_AGO,
+        sweep_at=A_DAY_AGO,
+        refreshed_at=A_DAY_AGO,
+        describe=schema.raw,
+        described_at="Wed, 25 Nov 2026 12:00:00 GMT",
+        touched=touched,
+    )
+
+
+def test_an_object_is_read_by_its_changes_only_where_that_is_sound() -> None:
+    """Each reason for a full reading is said; without one, changes are enough."""
+    no = Wishes()
+    assert choose(PLAIN, known(), NOW, no).why_full == ""
+    assert choose(PLAIN, None, NOW, no).why_full
+    assert choose(PLAIN, known(), NOW, Wishes(full=True)).why_full
+    assert choose(PLAIN, replace(known(), key=None), NOW, no).why_full
+    assert choose(PLAIN, replace(known(), watermark=None), NOW, no).why_full
+    later = (NOW + timedelta(seconds=1)).isoformat()
+    assert (
+        "later than the org's time"
+        in choose(PLAIN, replace(known(), watermark=later), NOW, no).why_full
+    )
+    markless = schema_of("X__c", replicateable=False)
+    stampless = parse_schema("X__c", {"name": "X__c", "fields": [{"name": "Id", "type": "id"}]})
+    assert isinstance(stampless, ObjectSchema)
+    assert choose(markless, known(markless), NOW, no).why_full == ""
+    assert choose(stampless, known(stampless), NOW, no).why_full
+
+
+def test_computed_columns_are_refreshed_when_due_or_asked_for() -> None:
+    """Every seven days, and with --refresh; an object without formulas never for that."""
+    old = replace(known(FORMULA), refreshed_at=(NOW - timedelta(days=7)).isoformat())
+    assert choose(FORMULA, known(FORMULA), NOW, Wishes()).why_full == ""
+    assert "refreshed" in choose(FORMULA, old, NOW, Wishes()).why_full
+    assert "refreshed" in choose(FORMULA, known(FORMULA), NOW, Wishes(refresh=True)).why_full
+    assert choose(PLAIN, known(), NOW, Wishes(refresh=True)).why_full == ""
+
+
+def test_ids_are_compared_when_due_or_asked_for() -> None:
+    """Every seven days, and with --sweep: by a full reading, which costs no more calls."""
+    old = replace(known(), sweep_at=(NOW - timedelta(days=7)).isoformat())
+    assert "Ids" in choose(PLAIN, old, NOW, Wishes()).why_full
+    assert "Ids" in choose(PLAIN, known(), NOW, Wishes(sweep=True)).why_full
+
+
+def test_a_field_that_is_new_to_the_store_is_read_for_all_rows() -> None:
+    """Null and "not known" are different; a field that is gone costs nothing."""
+    wider = schema_of("X__c", {"name": "New__c", "type": "string"})
+    choice = choose(wider, known(), NOW, Wishes())
+    assert "New__c" in choice.why_full and [c.change for c in choice.changes] == ["field_added"]
+    choice = choose(PLAIN, known(wider), NOW, Wishes())
+    assert not choice.why_full and [c.change for c in choice.changes] == ["field_hidden"]
+
+
+NAMES = [f"O{n}__c" for n in range(860)]
+
+
+def test_describes_are_asked_for_only_where_something_says_so() -> None:
+    """Nothing where the org says so; all where it says that something changed; else a share."""
+    there = dict.fromkeys(NAMES, known())
+    options: dict[str, Any] = {"wishes": Wishes(), "now": NOW}
+    assert describes_wanted(NAMES, there, "same", **options) == []
+    assert describes_wanted(NAMES, there, "changed", **options) == NAMES
+    assert len(describes_wanted(NAMES, there, "unknown", **options)) == 125
+    assert describes_wanted(NAMES[:90], there, "unknown", **options) == NAMES[:90]
+    assert describes_wanted(["new__c", *NAMES], there, "same", **options) == ["new__c"]
+    assert describes_wanted(NAMES, there, "same", wishes=Wishes(sweep=True), now=NOW) == NAMES
+    described = {n: replace(known(), described_at="") for n in NAMES[400:450]}
+    stale = describes_wanted(NAMES, there | described, "unknown", **options)
+    assert set(described) <= set(stale)
+
+
+@given(st.integers(0, 1200))
+def test_asking_what_changed_stays_cheap(count: int) -> None:
+    """At most 40 calls, or three percent above what the lists alone cost; 860 objects: at most 71."""
+    names = [f"O{n}__c" for n in range(count)]
+    counted = counted_first(names, dict.fromkeys(names, known()))
+    calls = lists_calls(count, len(counted))
+    assert calls <= max(40, lists_calls(count, 0) * 1.03)
+    assert count > 100 or len(counted) == count
+    assert count != 860 or calls <= 71
+
+
+def test_objects_that_changed_lately_are_counted_first() -> None:
+    """Their changes of the present minute are seen, whatever the size of the org."""
+    there = {name: known(rows=n) for n, name in enumerate(NAMES)}
+    there[NAMES[3]] = known(touched=[5, 0])
+    assert NAMES[3] in counted_first(NAMES, there)
+    assert NAMES[859] in counted_first(NAMES, there)
+    assert NAMES[4] not in counted_first(NAMES, there)
+
+
+def test_the_plan_of_changes_has_the_pace_of_the_last_runs() -> None:
+    """Rows: their mean. The window begins before the watermark by the overlap."""
+    schemas = {"A__c": schema_of("A__c"), "B__c": schema_of("B__c")}
+    there = {"A__c": known(touched=[10, 20, 0]), "B__c": known()}
+    facts = [Facts(ObjectInfo(name, True), schema, 100) for name, schema in schemas.items()]
+    choices = {name: choose(s, there[name], NOW, Wishes()) for name, s in schemas.items()}
+    plan = plan_changes(plan_backup(facts, preparation_calls=3), choices, there, schemas)
+    assert plan.kind == "incremental"
+    assert [o.expected_rows for o in plan.objects.values()] == [10, 0]
+    assert plan.objects["A__c"].since == (NOW - timedelta(days=1) - OVERLAP).isoformat().replace(
+        "+00:00", "Z"
+    )
+    assert plan.price()["api"] == 3 + 1
