@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from datetime import UTC, datetime
 from typing import get_args
 
 import pytest
@@ -14,6 +15,7 @@ from sfnb.backup.units import Query
 from sfnb.backup.ways import Way
 from sfnb.errors import ObjectError, QuotaSignal, ResultsGone, StopSignal, TransientError
 from sfnb.model import FieldInfo
+from sfnb.org.changes import ChangeQuery, Window
 from sfnb.org.retry import GaugeUnreadable, StillUnavailable, TriesSpent
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.place import place_of
@@ -27,11 +29,14 @@ QUERY = Query(
     PartTarget("store/00D", SNAPSHOT, "Account", PLACE, (("Id", "string"),)),
     "SystemModstamp > 2026-11-01T00:00:00Z",
 )
+AT = datetime(2026, 11, 26, tzinfo=UTC)
 UNITS: list[units.Unit] = [
     units.KeysetPages((units.KeysetPage(QUERY, "001A", 10_000),)),
     units.SplitPage("Account", QUERY, "001A", ((FieldInfo("Id", "id"),),)),
     units.LocatorPage("Account", QUERY, "/services/data/v66.0/query/01g-2000"),
     units.CountRows("Account", QUERY.where, "001A", "001B"),
+    units.ChangeLists((ChangeQuery("Account", "deleted", Window(AT, AT)),)),
+    units.FindIds("Account", ("001A",)),
     units.ParentsPage("Account", QUERY, "ParentId", (("001A", "001B"), ("001C",))),
     units.ParentIds("Vote", "Idea", "087A"),
     units.CreateJob("Account", QUERY),
