@@ -99,8 +99,8 @@ class ChangeRun:
     def must_ask_touched(self) -> bool:
         """Whether only a query tells how many rows have changed."""
         updated = self.lists.updated if self.lists else None
-        is_told = isinstance(updated, ChangeList) and updated.is_whole
-        return self.touched is None and bool(self.mark.field) and not is_told
+        is_known = isinstance(updated, ChangeList) and updated.is_whole
+        return self.touched is None and bool(self.mark.field) and not is_known
 
     @property
     def has_changes(self) -> bool:

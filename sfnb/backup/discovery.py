@@ -32,7 +32,7 @@ from sfnb.org.transport import call_context
 T = TypeVar("T")
 
 MARGIN = timedelta(minutes=1)
-"""Dates have whole seconds: what was asked for just before a change is asked for again."""
+"""Dates have whole seconds: what was read just before a change is read again."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Discovery:
 
         Cost: one call for the list of objects (none if they are named), one for 25 describes, one
             or more for sizes, one for the user's permissions. Describes are kept with the
-            snapshots and asked for again only where the org says, or may hide, that they have
+            snapshots and requested again only where the org says, or may hide, that they have
             changed.
 
         Raises:
@@ -149,17 +149,19 @@ class Discovery:
         modified, asked_at = str(kept.get("last_modified") or ""), str(kept.get("asked_at") or "")
         since = modified or (_earlier(asked_at) if asked_at else "")
         asking_at = format_datetime(self.org.org_now(), usegmt=True)
-        told = self._ask(partial(describe.fetch_catalogue, self.org, since=since if before else ""))
-        infos = before if told.objects is None else told.objects
-        if told.objects is None or (modified and told.last_modified == modified):
+        answer = self._ask(
+            partial(describe.fetch_catalogue, self.org, since=since if before else "")
+        )
+        infos = before if answer.objects is None else answer.objects
+        if answer.objects is None or (modified and answer.last_modified == modified):
             self._news = "same"
-        elif before and ((modified and told.last_modified) or kept.get("knows_304")):
+        elif before and ((modified and answer.last_modified) or kept.get("knows_304")):
             self._news = "changed"
         self.catalogue |= catalogue_json(
             infos,
             asked_at=asking_at,
-            modified=told.last_modified or modified,
-            knows_304=told.objects is None or bool(kept.get("knows_304")),
+            modified=answer.last_modified or modified,
+            knows_304=answer.objects is None or bool(kept.get("knows_304")),
         )
         return {info.name: info for info in infos}
 

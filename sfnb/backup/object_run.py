@@ -52,7 +52,7 @@ class ObjectRun:
         record_count: the org's statistic of live records; None: it has none.
         warnings: what a person should look at, by code.
         is_full_after_all: it began with its changes only, which turned out not to be enough.
-        outcome: what is told of it in the job's JSON.
+        outcome: what is shown of it in the job's JSON.
         not_before_s: before that it is not tried again after a failure.
         wake_at_s: when the reader wants to be asked for units again (the clock's monotonic
             seconds); None: when

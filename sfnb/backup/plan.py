@@ -120,7 +120,7 @@ class ObjectPlan:
         calls: its share of the shared calls, so it may be a fraction.
         mode: all its rows, or what has changed. ``why`` all of them.
         since: changed rows are those with a stamp from then on (ISO).
-        is_counted: a query counts them; otherwise ``/updated`` tells of them.
+        is_counted: a query counts them; otherwise ``/updated`` names them.
         record_count: the org's statistic of live records.
         has_new_schema: its describe differs from the one that is stored.
     """

@@ -31,8 +31,8 @@ def plan_changes(
     The price of changes is that of asking, of the rows that changed in the last runs, and of their
     count. Where no run tells, an object is taken to be unchanged.
     """
-    told = [n for n, o in plan.objects.items() if n in choices and not choices[n].why_full]
-    markable = [name for name in told if choose_mark(schemas[name]).field]
+    by_changes = [n for n, o in plan.objects.items() if n in choices and not choices[n].why_full]
+    markable = [name for name in by_changes if choose_mark(schemas[name]).field]
     counted = counted_first(markable, known)
     objects = {}
     for name, planned in plan.objects.items():

@@ -143,7 +143,7 @@ def describes_wanted(
     names: Sequence[str], known: Mapping[str, Known], news: News, *, wishes: Wishes, now: datetime
 ) -> list[str]:
     """
-    The objects whose describe is asked for: those that are not known; all, where the schema changed
+    The objects whose describe is requested: those that are not known; all, where the schema changed
     or is due; else, where the org does not tell, those that were not described for longest.
     """
     if wishes.full or wishes.sweep or news == "changed":

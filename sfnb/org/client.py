@@ -267,7 +267,7 @@ class OrgClient:
 
     def org_now(self) -> datetime:
         """
-        The org's time as its last answers told it (``Date``), so never later than it is.
+        The org's time as its last answers gave it (``Date``), so never later than it is.
 
         Cost: none; before the first answer one call that Salesforce does not count.
 
@@ -283,9 +283,9 @@ class OrgClient:
         return self._org_now
 
     def _note_time(self, response: requests.Response) -> None:
-        told_at = date_of(response.headers)
-        if told_at is not None:
-            self._org_now = max(told_at, self._org_now or told_at)
+        date_at = date_of(response.headers)
+        if date_at is not None:
+            self._org_now = max(date_at, self._org_now or date_at)
 
     def close(self) -> None:
         """Give back the connections. The session stays open in the org for other processes."""

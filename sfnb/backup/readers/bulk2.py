@@ -242,7 +242,7 @@ class Bulk2Reader:
         """
         reading = self._readings.get(run.name)
         if reading is not None and reading.job_rows is None and _is_not_ready(err):
-            # Not ready yet, or failed: from now on its state is asked for.
+            # Not ready yet, or failed: from now on its state is requested.
             reading.is_trying, reading.locator = False, ""
             reading.pages.clear()
             reading.seen.clear()
