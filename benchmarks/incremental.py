@@ -58,7 +58,9 @@ def measured(options: list[str], changes: list[dict[str, Any]], extra: list[str]
 
             def backup(number: int) -> Any:
                 took = measure(
-                    sfnb_command("backup", "bench", "--no-files", "--json", *extra),
+                    sfnb_command(
+                        "backup", "bench", "--no-files", "--no-metadata", "--json", *extra
+                    ),
                     environment=environment,
                     folder=work / f"run-{number}",
                 )

@@ -148,10 +148,10 @@ class Discovery:
         before = self.history.objects()
         modified, asked_at = str(kept.get("last_modified") or ""), str(kept.get("asked_at") or "")
         since = modified or (_earlier(asked_at) if asked_at else "")
-        asking_at = format_datetime(self.org.org_now(), usegmt=True)
         answer = self._ask(
             partial(describe.fetch_catalogue, self.org, since=since if before else "")
         )
+        asked_at = self._now()
         infos = before if answer.objects is None else answer.objects
         if answer.objects is None or (modified and answer.last_modified == modified):
             self._news = "same"
@@ -159,7 +159,7 @@ class Discovery:
             self._news = "changed"
         self.catalogue |= catalogue_json(
             infos,
-            asked_at=asking_at,
+            asked_at=asked_at,
             modified=answer.last_modified or modified,
             knows_304=answer.objects is None or bool(kept.get("knows_304")),
         )
@@ -194,14 +194,17 @@ class Discovery:
             some = missing[start : start + planning.DESCRIBES_PER_CALL]
             known = self.history.known(some)
             since = {n: _earlier(described[n]) for n in some if n in known and n in described}
-            asking_at = format_datetime(self.org.org_now(), usegmt=True)
             found = self._ask(partial(describe.fetch_schemas, self.org, some, since))
             for name, schema in found.items():
                 if schema is not None:
                     self._schemas[name] = schema
                 if not isinstance(schema, ObjectError):
-                    described[name] = asking_at
+                    described[name] = self._now()
         self._take_from_history(missing)
+
+    def _now(self) -> str:
+        """The org's time as an HTTP date: that of its last answer, which the margin makes up for."""
+        return format_datetime(self.org.org_now(), usegmt=True)
 
     def _ask(self, fn: Callable[[], T]) -> T:
         with call_context(job_id=self.job_id, object_name="", on_call=self._count, stop=self.stop):

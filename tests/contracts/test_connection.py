@@ -294,7 +294,8 @@ def test_a_check_of_the_demo_org_finds_nothing_missing(demo_org: RunningOrg, ben
     assert report.missing == []
     assert set(report.permissions.values()) == {True}
     assert report.calls == 2
-    assert report.notes == ()
+    # The demo's clock runs sixty times as fast as ours, and its answers say so.
+    assert [note for note in report.notes if "clock" not in note] == []
 
 
 def test_the_commands_register_list_check_and_forget(

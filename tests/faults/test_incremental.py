@@ -35,7 +35,9 @@ def pass_minutes(org: RunningOrg, minutes: float) -> None:
 
 
 def run(there: Connection, objects: list[str] | None = None, **options: Any) -> dict[str, Any]:
-    return engine.run(there, backup(objects=objects or OBJECTS, files=False, **options))
+    return engine.run(
+        there, backup(objects=objects or OBJECTS, files=False, metadata=False, **options)
+    )
 
 
 def truth(org: RunningOrg, name: str) -> dict[str, dict[str, Any]]:
@@ -222,10 +224,10 @@ def test_an_unchanged_org_costs_its_lists_and_no_commit(
     for refused in ((), ("updated", "deleted")):
         org = fresh_org(start_at=BORN, refused_in_composite=refused, empty_objects=30)
         there = connected(org, home=f"home-{len(refused)}")
-        engine.run(there, backup(files=False))
+        engine.run(there, backup(files=False, metadata=False))
         pass_minutes(org, 60)
         mark = org.mark()
-        second = engine.run(there, backup(files=False))
+        second = engine.run(there, backup(files=False, metadata=False))
         assert second["state"] == "completed"
         incremental = [e for e in second["objects"].values() if e.get("mode") == "incremental"]
         assert len(incremental) > 60 and not any(e["added"] or e["changed"] for e in incremental)

@@ -149,13 +149,13 @@ class OrgLife(RuleBasedStateMachine):
 
     @rule(sweep=st.booleans(), full=st.booleans())
     def run(self, sweep: bool = False, full: bool = False) -> None:
-        wish = backup(objects=OBJECTS, files=False, sweep=sweep, full=full)
+        wish = backup(objects=OBJECTS, files=False, metadata=False, sweep=sweep, full=full)
         self.ended(engine.run(self.there, wish))
 
     @rule(number=st.integers(1, 12))
     def run_and_be_killed(self, number: int) -> None:
         with killed_at(number), suppress(Killed):
-            engine.run(self.there, backup(objects=OBJECTS, files=False))
+            engine.run(self.there, backup(objects=OBJECTS, files=False, metadata=False))
         job = self.there.state.jobs.find()[-1]
         if not job.state.is_final:
             self.ended(engine.resume(self.there, job.job_id))
