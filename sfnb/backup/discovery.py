@@ -80,7 +80,7 @@ class Discovery:
         names = choose_names(infos, objects=self.objects, exclude=self.exclude)
         readable = [name for name in names if reason_not_read(infos[name]) is None]
         known = self.history.known(readable)
-        now = self.org.org_now()
+        now = self._time()
         wanted = describes_wanted(readable, known, self._news, wishes=self.wishes, now=now)
         self._describe(wanted)
         self._take_from_history(readable)
@@ -204,7 +204,14 @@ class Discovery:
 
     def _now(self) -> str:
         """The org's time as an HTTP date: that of its last answer, which the margin makes up for."""
-        return format_datetime(self.org.org_now(), usegmt=True)
+        return format_datetime(self._time(), usegmt=True)
+
+    def _time(self) -> datetime:
+        """The org's time; ours, less an hour, where its answers do not have it."""
+        try:
+            return self.org.org_now()
+        except ObjectError:
+            return self.org.clock.now() - timedelta(hours=1)
 
     def _ask(self, fn: Callable[[], T]) -> T:
         with call_context(job_id=self.job_id, object_name="", on_call=self._count, stop=self.stop):

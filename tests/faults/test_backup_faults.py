@@ -588,7 +588,7 @@ def test_an_org_that_stays_away_pauses_the_job(
     snapshot.
     """
     there = connected(org)
-    org.fail(fault="status503", nth=4)
+    org.fail(fault="status503", nth=5)
     mark = org.mark()
     paused = engine.run(there, backup(objects=OBJECTS), on_pause="exit")
     reason = paused["pauses"][-1]["reason"]
@@ -610,7 +610,7 @@ def test_an_org_that_tells_nothing_any_more_pauses_the_job(
     resumed.
     """
     there = connected(org)
-    org.fail(fault=fault, nth=4)
+    org.fail(fault=fault, nth=5)
     mark = org.mark()
     paused = engine.run(there, backup(objects=OBJECTS), on_pause="exit")
     assert paused["state"] == "paused"
