@@ -103,7 +103,9 @@ class Connection:
         """
         from sfnb.store.history.record import history_frame, record_history
 
-        return history_frame(record_history(self.snapshots, object_name, to18(record_id)))
+        return history_frame(
+            record_history(self.store.files, self.snapshots, object_name, to18(record_id))
+        )
 
     def limits(self) -> dict[Api, BudgetStatus]:
         """Where each budget stands after asking the org. Cost: one call."""

@@ -129,7 +129,7 @@ def history(
     from sfnb.store.history.record import record_history
 
     store = app.store(name, root)
-    versions = record_history(store.snapshots, object_name, to18(record_id))
+    versions = record_history(store.files, store.snapshots, object_name, to18(record_id))
     if as_json:
         print_json([version.as_json() for version in versions])
         return

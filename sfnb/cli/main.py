@@ -34,6 +34,7 @@ COMMANDS = {
     "diff": ("history", "Show what changed between two snapshots."),
     "history": ("history", "Show the versions of one record."),
     "metadata": ("metadata", "Write the org's metadata as of a snapshot to a folder."),
+    "store": ("store", "Compact what is stored, or rewrite what an older sfnb stored."),
     "verify": ("snapshots", "Check that everything stored is as it was written."),
     "usage": ("usage", "Show who used an org's API allowance, by day and app."),
     "report": ("usage", "Write an HTML page or PDF on the API use of orgs."),

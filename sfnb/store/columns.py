@@ -21,6 +21,9 @@ UPSERT, DELETE, HARD_DELETE = "upsert", "delete", "hard_delete"
 NEW = "new"
 """The generation of the parts that readings write."""
 
+CURRENT = "current"
+"""The generation of compacted versions that nothing has replaced."""
+
 COLUMNS_ONLY = "columns"
 """
 The generation of parts that hold some fields only, between two steps of a refresh. Their rows end

@@ -117,6 +117,13 @@ class Table:
                 self.forget()
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def create(self, layout: Sequence[StoredField]) -> None:
+        """An empty table with these columns, if there is none."""
+        with translated(f"create the table of {self.name}"):
+            if self.open() is None:
+                self._create([], tuple(layout), CommitProperties())
+                self.files.sync([log_path(0)])
+
     def append(
         self,
         adds: Sequence[Part],

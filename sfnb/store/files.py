@@ -308,6 +308,11 @@ class Files:
         with translated(f"delete {self.uri(path)}"), suppress(FileNotFoundError):
             self._fs.delete_file(path)
 
+    def delete_folder(self, path: str) -> None:
+        """Delete a folder with all that is in it, if it is there."""
+        with translated(f"delete {self.uri(path)}"), suppress(FileNotFoundError):
+            self._fs.delete_dir(path)
+
     @contextmanager
     def _upload(self, path: str) -> Iterator[pa.NativeFile]:
         """A stream into a file system of Arrow's; the file is deleted when the block ends badly."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -100,6 +100,28 @@ def newest_moment(moments: Iterable[str | None]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """
+    A reading of an older format that an upgrade has written anew, below what was there.
+
+    Args:
+        newest: the newest snapshot that had committed to the table itself; empty: none.
+        is_last: the newest reading of an older format: with it the replay is whole.
+    """
+
+    newest: str
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VersionCount:
+    """Versions in some files: how many, and a digest of their Ids and of who brought them."""
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """
     One commit of sfnb's, as the log has it.
@@ -114,6 +136,8 @@ class Commit:
             1.
         base_sha256: of that version's file: each commit vouches for the one before, the manifest
             for the last.
+        versions: of a compaction: those in its parts, which are those in the parts it removed.
+        replay: of a reading that an upgrade has written anew.
     """
 
     snapshot: str
@@ -127,6 +151,8 @@ class Commit:
     kind: str = READ
     format: int = FORMAT
     total: Total | None = None
+    versions: VersionCount | None = None
+    replay: Replay | None = None
 
 
 def advanced(
@@ -231,6 +257,8 @@ def metadata(commit: Commit, total: Total) -> dict[str, Any]:
     if commit.format >= RECORDS_FORMAT:
         entry["total"]["gone"] = total.gone
         entry["removed"] = sorted(commit.removed)
+        if commit.replay is not None:
+            entry["replay"] = asdict(commit.replay)
         entry["held"] = progress.held.as_json() if progress.held else None
     return entry
 
@@ -270,7 +298,44 @@ def parse_commit(text: bytes, version: int, what: str) -> Commit | None:
     return commit
 
 
+def compact_entry(
+    object_name: str,
+    parts: Sequence[Part],
+    *,
+    removed: Sequence[str],
+    versions: VersionCount,
+    base: int,
+    base_sha256: str,
+) -> dict[str, Any]:
+    """The entry ``sfnb`` of a compaction's commit; it gets its checksum when it is encoded."""
+    return {
+        "format": FORMAT,
+        "kind": COMPACT,
+        "object": object_name,
+        "parts": [part.as_json() for part in parts],
+        "removed": list(removed),
+        "versions": asdict(versions),
+        "base": base,
+        "base_sha256": base_sha256,
+    }
+
+
 def _commit(entry: Mapping[str, Any], actions: Actions, version: int, text: bytes) -> Commit:
+    if entry.get("kind", READ) == COMPACT:
+        return Commit(
+            snapshot="",
+            progress=replace(
+                NOTHING, version=version, file_sha256=hashlib.sha256(text).hexdigest()
+            ),
+            parts=tuple(Part.from_json(part) for part in entry["parts"]),
+            removed=frozenset(entry["removed"]),
+            object_name=entry["object"],
+            base=entry["base"],
+            base_sha256=entry["base_sha256"],
+            kind=COMPACT,
+            format=entry["format"],
+            versions=VersionCount(**entry["versions"]),
+        )
     total = Total(**entry["total"])
     held = Held.from_json(entry["held"]) if entry.get("held") else None
     progress = Progress(
@@ -304,6 +369,7 @@ def _commit(entry: Mapping[str, Any], actions: Actions, version: int, text: byte
         kind=kind,
         format=entry["format"],
         total=total,
+        replay=Replay(**entry["replay"]) if entry.get("replay") else None,
     )
 
 
@@ -342,46 +408,6 @@ def read_commits(
             if commit.progress.number <= commit.progress.since:
                 return
         version -= 1
-
-
-def _readings(table: Files, newest: int) -> Iterator[Commit]:
-    """The readings' commits of all snapshots, newest first."""
-    for version in range(newest, -1, -1):
-        path = log_path(version)
-        text = table.read(path)
-        if text is None:
-            raise StoreError(
-                f"{table.uri(path)} is missing: the rows that it named can no longer be found."
-            )
-        commit = parse_commit(text, version, table.uri(path))
-        if commit is not None and commit.kind == READ:
-            yield commit
-
-
-def newest_reading(table: Files, newest: int) -> str:
-    """The newest snapshot that has committed to a table; empty: none."""
-    return next((commit.snapshot for commit in _readings(table, newest)), "")
-
-
-def live_paths(table: Files) -> list[str]:
-    """The files of a table by its commits alone, in their order."""
-    found: dict[str, None] = {}
-    for version in range(newest_version(table) + 1):
-        text = table.read(log_path(version))
-        commit = parse_commit(text, version, table.uri(log_path(version))) if text else None
-        if commit is not None:
-            for path in commit.removed:
-                found.pop(path, None)
-            found |= dict.fromkeys(part.path for part in commit.parts)
-    return list(found)
-
-
-def last_settled(table: Files, snapshot: str) -> Commit | None:
-    """The commit that ended the newest reading of a snapshot older than this one."""
-    for commit in _readings(table, newest_version(table)):
-        if commit.snapshot < snapshot and commit.progress.held is not None:
-            return commit
-    return None
 
 
 def live_parts(commits: Iterable[Commit]) -> list[Part]:

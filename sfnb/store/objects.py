@@ -22,12 +22,11 @@ from sfnb.store.log import (
     NOTHING,
     Commit,
     Progress,
+    Replay,
     Total,
     advanced,
-    last_settled,
     log_path,
     metadata,
-    newest_reading,
     newest_version,
     parse_commit,
     read_commits,
@@ -40,6 +39,7 @@ from sfnb.store.parts import Part, alive_ids
 from sfnb.store.paths import sweeps_folder
 from sfnb.store.place import RECORDS_FORMAT, Place, aside_place, place_of
 from sfnb.store.proof import ID, Proof, prove
+from sfnb.store.readings import is_replay_open, last_settled, newest_reading
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
 from sfnb.store.settling.outcome import Settled
 from sfnb.store.settling.reading import Asked, Before, Reading, is_staged
@@ -67,6 +67,9 @@ class ObjectWriter:
     ``_lock`` guards everything that changes. Parts are written outside of it, so several threads
     can do so at once.
     """
+
+    replay: Replay | None = None
+    """Set by an upgrade that writes a reading of an older format anew."""
 
     def __init__(self, files: Files, plan: SnapshotPlan, name: str, clock: Clock) -> None:
         self._place = place_of(name, plan.snapshot, plan.format)
@@ -319,9 +322,10 @@ class ObjectWriter:
             uris = table.file_uris() if table is not None else []
         older = [file for file in live_files(uris) if file.snapshot < self._snapshot]
         stamps = [file for file in stamp_files(uris) if file.snapshot < self._snapshot]
-        last = last_settled(self._files, self._snapshot) if older else None
+        last = self._last_settled() if older else None
         if last is None:
-            return Before(older)
+            # What an upgrade has not finished is no state yet.
+            return Before(() if is_replay_open(self._files) and not self.replay else older)
         schema = read_schema(self._root, last.snapshot, self._name)
         proof, held = last.progress.proof, last.progress.held
         sources = sources_of([schema.layout]) if schema else []
@@ -333,6 +337,9 @@ class ObjectWriter:
             with_columns(sources, held.columns if held else {}),
             stamps,
         )
+
+    def _last_settled(self) -> Commit | None:
+        return last_settled(self._files, self._snapshot)
 
     def restart(self, cursor: Mapping[str, Any] | None) -> Progress:
         """See ``Writer.restart``."""
@@ -437,6 +444,7 @@ class ObjectWriter:
             base=base,
             base_sha256=base_sha256,
             format=max(self._plan.format, OLDER),
+            replay=self.replay,
         )
         entry = metadata(commit, Total.of([*live, *parts]))
         is_strict = commit.format >= RECORDS_FORMAT

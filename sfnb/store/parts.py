@@ -262,9 +262,9 @@ class RowGroupWriter:
         self.records = 0
         self.deleted = 0
         self.gone = 0
-        self._ids = _Range()
+        self._ids = Range()
         self._keys = KeyDigest()
-        self._modstamps = _Range()
+        self._modstamps = Range()
 
     def write(self, table: pa.Table, extracted: pa.ChunkedArray | None = None) -> None:
         """
@@ -357,7 +357,7 @@ class RowGroupWriter:
         )
 
 
-class _Range:
+class Range:
     """Smallest and largest value of a column so far."""
 
     def __init__(self) -> None:

@@ -186,6 +186,10 @@ class Snapshot:
         """
         return columns_of_sources(self._sources(self._spelled(object_name)))
 
+    def sources(self, object_name: str) -> list[FieldSource]:
+        """The object's fields, and the columns that hold them."""
+        return self._sources(self._spelled(object_name))
+
     def _sources(self, name: str) -> list[FieldSource]:
         snapshot, progress, parts = self._reading(name)
         stored = read_schema(self._files, snapshot, name)
@@ -195,7 +199,7 @@ class Snapshot:
         if progress.held is not None:
             return with_columns(sources_of([stored.layout]), progress.held.columns)
         sources = sources_of([stored.layout, *(part.widened for part in parts)])
-        if self._format < RECORDS_FORMAT:
+        if self.format < RECORDS_FORMAT:
             return sources
         return sources_before(self._files, snapshot, name, sources)
 
@@ -218,7 +222,7 @@ class Snapshot:
                 f"snapshot {self.id} has nothing of {name} yet; `sfnb show` lists what it has."
             )
         sources = self._sources(name)
-        if self._format < RECORDS_FORMAT:
+        if self.format < RECORDS_FORMAT:
             return older_rows(self._files, self.id, name, sources, (progress, parts))
         return state_at(self._files, snapshot, name, sources, progress)
 
@@ -309,7 +313,7 @@ class Snapshot:
         )
 
     @cached_property
-    def _format(self) -> int:
+    def format(self) -> int:
         """The format that the snapshot was begun in."""
         sealed = self._seal()
         return sealed.format if sealed else self.plan.format
@@ -326,7 +330,7 @@ class Snapshot:
         if entry.state is ObjectState.UNTOUCHED:
             return self.id, NOTHING, []
         snapshot = entry.unchanged_since or self.id
-        folder = place_of(name, snapshot, self._format).folder
+        folder = place_of(name, snapshot, self.format).folder
         return snapshot, *read_parts(self._files.below(folder), snapshot, newest=entry.version)
 
     def _committed(self, name: str) -> tuple[Progress, list[Part]]:

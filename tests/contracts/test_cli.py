@@ -42,6 +42,8 @@ COMMANDS = (
         "export",
         "diff",
         "history",
+        "store compact",
+        "store upgrade",
         "verify",
         "usage",
     ),

@@ -11,32 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sfnb.errors import CallerError
-from sfnb.model import ObjectState
+from sfnb.store.columns import DELETE, HARD_DELETE
+from sfnb.store.files import Files
+from sfnb.store.history.sightings import ABSENT, Sighting, sightings
 from sfnb.store.manifest import moment_of
 from sfnb.store.parts import iso
-from sfnb.store.snapshots import Snapshot, Snapshots
+from sfnb.store.snapshots import Snapshots
 from sfnb.store.views import as_frame
 
 if TYPE_CHECKING:
     import pandas as pd
-
-UPSERT, DELETE, HARD_DELETE = "upsert", "delete", "hard_delete"
-ABSENT: Mapping[str, Any] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """
-    What one snapshot says of a record.
-
-    Args:
-        op: ``upsert``, ``delete`` (in the recycle bin) or ``hard_delete`` (gone, by proof).
-        values: its fields; empty when it is gone.
-    """
-
-    snapshot: str
-    op: str
-    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,36 +125,24 @@ def text_of(value: Any) -> str:
     return str(plain(value))
 
 
-def record_history(snapshots: Snapshots, object_name: str, record_id: str) -> list[RecordVersion]:
+def record_history(
+    files: Files, snapshots: Snapshots, object_name: str, record_id: str
+) -> list[RecordVersion]:
     """
     All versions of a record, oldest first. Costs no API calls.
 
+    Args:
+        files: the org's folder.
+
     Raises:
-        CallerError: no snapshot has the object, or none has the record.
+        CallerError: no snapshot has the record.
     """
-    known = [
-        s
-        for s in snapshots.values()
-        if s.state_of(object_name) not in (None, ObjectState.UNTOUCHED)
-    ]
-    if not known:
-        raise CallerError(f"no snapshot has any {object_name}; `sfnb snapshots` lists them.")
-    seen = (s for snapshot in known if (s := _seen_in(snapshot, object_name, record_id)))
-    found = list(versions_of(seen))
+    found = list(versions_of(sightings(files, snapshots, object_name, record_id)))
     if not found:
         raise CallerError(
             f"no snapshot has a record {record_id} of {object_name}. Check the Id and the object."
         )
     return found
-
-
-def _seen_in(snapshot: Snapshot, object_name: str, record_id: str) -> Sighting | None:
-    """What a snapshot says of a record; None: nothing, because it was not read to the end."""
-    found = snapshot.record(object_name, record_id)
-    if found is not None:
-        return Sighting(snapshot.id, *found)
-    # Absence proves something only where everything was read.
-    return Sighting(snapshot.id, HARD_DELETE, ABSENT) if snapshot.is_complete(object_name) else None
 
 
 def history_frame(versions: Iterable[RecordVersion]) -> pd.DataFrame:

@@ -69,6 +69,21 @@ class Rows:
                 pc.invert(pc.is_in(repeated.cast(pa.string()), value_set=pa.array(EMPTY)))
             )
 
+    def everything(self) -> Iterator[pa.RecordBatch]:
+        """The newest version of each record, those in the recycle bin included."""
+        repeated = self.repeated_keys
+        with translated(f"read {self.name}"):
+            yield from self.dataset.to_batches(
+                columns=self._fields,
+                filter=~self._fields[self.key or ""].isin(repeated) if len(repeated) else None,
+                batch_size=BATCH_ROWS,
+                batch_readahead=2,
+                fragment_readahead=1,
+            )
+        if len(repeated):
+            newest = self._newest_rows(repeated, self.key or "")
+            yield from newest.select(self.columns.names).to_batches()
+
     def batches(self, fields: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The live records: of each key the newest version, unless that one is deleted."""
         live = pc.field(OP) == "upsert"

@@ -56,7 +56,12 @@ class Before:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a caller says of a reading that ends; see ``Writer.settle``."""
+    """
+    What a caller says of a reading that ends; see ``Writer.settle``.
+
+    Args:
+        is_exact: SystemModstamp is content, too.
+    """
 
     mode: Mode
     gone: Sequence[str] = ()
@@ -65,6 +70,7 @@ class Asked:
     watermark: str | None = None
     is_swept: bool = False
     fields: Sequence[str] = ()
+    is_exact: bool = False
 
 
 @dataclass
@@ -159,9 +165,16 @@ class Reading:
         """
         return with_older(self.own_sources(), self.before.sources, is_same_kind=is_full)
 
-    def content(self) -> list[FieldSource]:
+    def content(self, *, is_exact: bool = False) -> list[FieldSource]:
         """The fields that make a record's content."""
-        return [source for source in self.sources() if source.field != NO_CONTENT]
+        return [s for s in self.sources() if is_exact or s.field != NO_CONTENT]
+
+    def beginning(self) -> str:
+        """
+        The oldest snapshot whose versions count from a first reading on: an upgrade may put older
+        ones below.
+        """
+        return min((f.snapshot for f in self.before.files if f.snapshot), default=self.snapshot)
 
     def columns(
         self, retained: Sequence[Places], *, is_full: bool

@@ -52,7 +52,8 @@ def _settle_full(reading: Reading, asked: Asked) -> Outcome:
         return _from_now_on(reading, asked, proof)
     read, before = reading.read(proof.key), reading.versions_before(proof.key)
     moved = Moved(reading, read, before)
-    found = compare(read, before, reading.content(), is_full=True, same=moved.note)
+    content = reading.content(is_exact=asked.is_exact)
+    found = compare(read, before, content, is_full=True, same=moved.note)
     return _kept(reading, asked, proof, found, moved)
 
 
@@ -108,7 +109,7 @@ def _held(reading: Reading, asked: Asked, proof: Proof, found: Difference | None
         changed=found.changed if found else 0,
         ended=found.ended if found else 0,
         equal=found.equal if found else 0,
-        starts_with=was.starts_with if found and was else None,
+        starts_with=was.starts_with if found and was else reading.beginning(),
         watermark=asked.watermark or reading.watermark(),
         full_at=now if is_full or was is None else was.full_at,
         sweep_at=now if is_full or asked.is_swept or was is None else was.sweep_at,

@@ -73,7 +73,8 @@ class SnapshotCheck:
         """What is wrong with it."""
         plan = self._plan()
         manifest = self._manifest(self._must_be_sealed(plan))
-        self._format = plan.format if plan else manifest.format if manifest else FORMAT
+        # An upgrade changes the manifest first.
+        self._format = manifest.format if manifest else plan.format if plan else FORMAT
         listed = (manifest.schemas or ()) if manifest else ()
         for name in sorted({*(plan.objects if plan else ()), *self._touched, *listed}):
             self._schema(name, is_needed=name in self._touched or name in listed)

@@ -14,10 +14,12 @@ from deltalake import DeltaTable
 
 from sfnb.errors import StoreError
 from sfnb.store.actions import changes_rows, read_actions
+from sfnb.store.compaction.count import count_versions
 from sfnb.store.files import TEMPORARY, Files, translated
 from sfnb.store.formats import NewerFormat
-from sfnb.store.keys import KeyDigest
+from sfnb.store.keys import NO_KEYS, KeyDigest, add_digests
 from sfnb.store.log import (
+    COMPACT,
     LOG,
     NOTHING,
     READ,
@@ -48,6 +50,7 @@ class Table:
         removed: paths that commits took out.
         log: SHA-256 of each version's file.
         columns: of the table, as Delta sees it; None where it cannot be opened.
+        compacted: the newest compaction.
     """
 
     folder: str = ""
@@ -58,6 +61,7 @@ class Table:
     removed: set[str] = field(default_factory=set)
     log: dict[int, str] = field(default_factory=dict)
     columns: frozenset[str] | None = None
+    compacted: Commit | None = None
 
 
 class TableCheck:
@@ -90,6 +94,8 @@ class TableCheck:
             if wrong := _verify_part(folder, part):
                 self._damage(*wrong, part.path, whose.get(part.path, ""), part.records)
         is_damaged = bool(self.findings)
+        if table.compacted and not is_damaged:
+            self._count(table.compacted)
         message = _verify_delta(folder, table) if newest >= 0 else ""
         if message and not is_damaged:
             self._damage("damaged", message, LOG)
@@ -118,6 +124,13 @@ class TableCheck:
             self._damage(*wrong, log_path(commit.base or 0), commit.snapshot)
         if wrong := _follow(table, commit, self._name):
             self._damage(*wrong, path, commit.snapshot)
+
+    def _count(self, compaction: Commit) -> None:
+        """Whether the newest compaction's files have the versions, Id by Id, that it took out."""
+        paths = [part.path for part in compaction.parts]
+        if count_versions(self._folder, paths) != compaction.versions:
+            message = "these versions are not those that this compaction took out"
+            self._damage("digest", message, log_path(compaction.progress.version))
 
     def _look_around(self, newest: int) -> None:
         present = self._folder.walk("")
@@ -151,6 +164,8 @@ def _follow(table: Table, commit: Commit, name: str) -> Wrong:
     if commit.object_name not in ("", name):
         return "damaged", f"this commit belongs to the table of {commit.object_name}"
     wrong = _follow_reading(table, commit) if commit.kind == READ else None
+    if commit.kind == COMPACT:
+        wrong = _follow_compaction(table, commit)
     if not commit.removed <= set(table.live):
         wrong = wrong or ("damaged", "this commit took out other files than those that were there")
     for path in commit.removed:
@@ -158,6 +173,20 @@ def _follow(table: Table, commit: Commit, name: str) -> Wrong:
     table.removed |= commit.removed
     table.live |= {part.path: part for part in commit.parts}
     return wrong
+
+
+def _follow_compaction(table: Table, commit: Commit) -> Wrong:
+    """Whether the versions that a compaction wrote are those that it took out."""
+    out = [table.live[path] for path in commit.removed if path in table.live]
+    count = (sum(p.records for p in out), add_digests(p.ids_digest or NO_KEYS for p in out))
+    own = (
+        sum(p.records for p in commit.parts),
+        add_digests(p.ids_digest or NO_KEYS for p in commit.parts),
+    )
+    if own != count or commit.versions is None or commit.versions.rows != own[0]:
+        return "count", "this compaction wrote other versions than it took out"
+    table.compacted = commit
+    return None
 
 
 def _follow_reading(table: Table, commit: Commit) -> Wrong:
@@ -168,7 +197,7 @@ def _follow_reading(table: Table, commit: Commit) -> Wrong:
     if now.number != before.number + 1:
         span = f"commits {before.number + 1} to {now.number - 1} of the snapshot"
         wrong = ("missing", f"{span} are missing before this one")
-    elif commit.format >= RECORDS_FORMAT and commit.snapshot < newest:
+    elif commit.format >= RECORDS_FORMAT and commit.snapshot < newest and not commit.replay:
         wrong = ("damaged", f"this commit came after those of the newer snapshot {newest}")
     if commit.schema:
         table.schemas[commit.snapshot].add(commit.schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from sfnb.errors import CallerError
+from sfnb.store.formats import FORMAT
 from sfnb.store.history.diff import Diff, diff
 from sfnb.store.tables import OrgStore
 from tests.store_samples import BEGAN, a_plan, a_store, record_id
@@ -45,9 +47,10 @@ def a_state(
     fields: Mapping[str, pa.DataType] = FIELDS,
     describe: Sequence[Mapping[str, Any]] = (),
     is_done: bool = True,
+    number_of_format: int = FORMAT,
 ) -> str:
     """A sealed snapshot that has exactly these records of one object; its id."""
-    writer = store.begin(a_plan(name, number=number))
+    writer = store.begin(replace(a_plan(name, number=number), format=number_of_format))
     writer.put_schema(name, pa.schema(list(fields.items())), {"name": name, "fields": describe})
     rows = [{field: r.get(field) for field in fields} for r in records]
     batch = pa.RecordBatch.from_pylist(rows, pa.schema(list(fields.items())))

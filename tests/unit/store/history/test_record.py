@@ -19,7 +19,7 @@ def test_a_snapshot_that_says_the_same_brings_no_version(tmp_path: Path) -> None
     first = a_state(store, 1, [record(1), record(2)])
     a_state(store, 2, [record(1), record(2, Name="other")])
     third = a_state(store, 3, [record(1, Name="New", Amount=None), record(2)])
-    versions = record_history(store.snapshots, "account", record_id(1))
+    versions = record_history(store.files, store.snapshots, "account", record_id(1))
     assert [(v.snapshot, v.op) for v in versions] == [(first, "upsert"), (third, "upsert")]
     assert set(versions[0].fields) == set(FIELDS)
     assert versions[0].as_json()["fields"]["SystemModstamp"] == "2026-11-02T08:00:00.000Z"
@@ -38,7 +38,7 @@ def test_the_bin_a_merge_and_the_end_are_versions(tmp_path: Path) -> None:
     a_state(store, 4, [other], is_done=False)
     a_state(store, 5, [record(1, IsDeleted=True, MasterRecordId=record_id(9)), other])
     a_state(store, 6, [other])
-    versions = record_history(store.snapshots, "Account", record_id(1))
+    versions = record_history(store.files, store.snapshots, "Account", record_id(1))
     assert [v.op for v in versions] == ["upsert", "delete", "upsert", "delete", "hard_delete"]
     assert versions[3].merged_into == record_id(9)
     assert versions[1].fields == {"IsDeleted": True}
@@ -56,7 +56,7 @@ def test_fields_that_came_went_and_changed_their_type(tmp_path: Path) -> None:
     a_state(store, 1, [record(1, Num__c=12.0, Gone__c="g", cAse__c="x")], fields=before)
     a_state(store, 2, [record(1, Num__c="12", Case__c="x")], fields=after)
     last = a_state(store, 3, [record(1, Num__c="13", Case__c="x", New__c="n")], fields=after)
-    versions = record_history(store.snapshots, "Account", record_id(1))
+    versions = record_history(store.files, store.snapshots, "Account", record_id(1))
     assert len(versions) == 2 and versions[1].snapshot == last
     assert versions[1].fields == {"Num__c": "13", "New__c": "n"}
 
@@ -66,7 +66,7 @@ def test_what_nobody_stored_is_said(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     a_state(store, 1, [record(1)])
     with pytest.raises(CallerError, match="no snapshot has a record"):
-        record_history(store.snapshots, "Account", record_id(2))
-    with pytest.raises(CallerError, match="no snapshot has any Contact"):
-        record_history(store.snapshots, "Contact", record_id(1))
+        record_history(store.files, store.snapshots, "Account", record_id(2))
+    with pytest.raises(CallerError, match="no snapshot has a record"):
+        record_history(store.files, store.snapshots, "Contact", record_id(1))
     assert BEGAN

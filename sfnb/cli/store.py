@@ -1,0 +1,104 @@
+"""`sfnb store`: what keeps a store small and up to date."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from sfnb.cli.context import App, Group, pass_app
+from sfnb.cli.names import ORG
+from sfnb.cli.options import objects_option
+from sfnb.cli.output import as_json_option, print_json, print_table, say
+from sfnb.cli.snapshots import megabytes, other_store
+from sfnb.model import JobState
+from sfnb.text import count
+
+
+@click.group(cls=Group)
+def store() -> None:
+    """Compact what is stored, or rewrite what an older sfnb stored."""
+
+
+@store.command()
+@click.argument("name", type=ORG)
+@objects_option
+@other_store
+@as_json_option
+@pass_app
+def compact(
+    app: App, name: str, objects: list[str] | None, root: str | None, as_json: bool
+) -> None:
+    """
+    Rewrite many small files as few large ones.
+
+    Every snapshot reads as before. Backups do this by themselves when it is worth it; this command
+    does it now. It may be killed at any moment. No call to the org.
+    """
+    from sfnb.store.compaction.org import compact_org
+
+    found = app.store(name, root)
+    done = []
+    for one in compact_org(found.files, app.clock, objects=objects, force=True):
+        done.append(one)
+        say(f"{one.object_name}: {count(one.versions, 'version')} compacted", err=True)
+    if as_json:
+        rows = [asdict(one) for one in done]
+        print_json([{"object": row.pop("object_name"), **row} for row in rows])
+    elif not done:
+        say(f"Nothing to compact in {name}.")
+    else:
+        titles = ("OBJECT", "VERSIONS", "FILES BEFORE", "AFTER", "MB BEFORE", "AFTER")
+        print_table(
+            titles,
+            [
+                (
+                    one.object_name,
+                    f"{one.versions:,}",
+                    one.files_before,
+                    one.files_after,
+                    megabytes(one.bytes_before),
+                    megabytes(one.bytes_after),
+                )
+                for one in done
+            ],
+            right=range(1, 6),
+        )
+
+
+@store.command()
+@click.argument("name", type=ORG)
+@other_store
+@as_json_option
+@pass_app
+def upgrade(app: App, name: str, root: str | None, as_json: bool) -> None:
+    """
+    Rewrite what an older sfnb stored in the present format.
+
+    Every snapshot reads as before, at any moment; killed, it continues where it stopped. It needs
+    room for the rewritten records beside the old ones. No call to the org.
+    """
+    from sfnb.store.upgrade.upgrade import upgrade as run
+
+    # A failed job can still be resumed.
+    over = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.CANCELLED)
+    ended = {job.job_id for job in app.state.jobs.find() if job.state in over}
+    done = run(
+        app.store(name, root),
+        app.clock,
+        has_ended=lambda job_id: job_id in ended,
+        said=lambda text: say(text, err=True),
+    )
+    if as_json:
+        print_json({"org": name, **done.as_json()})
+    elif not done.snapshots:
+        say(f"{name} has no snapshot of an older format.")
+    else:
+        say(
+            f"Upgraded {count(done.snapshots, 'snapshot')} and {count(done.objects, 'object')} of "
+            f"{name}: {megabytes(done.bytes_before)} MB before, "
+            f"{megabytes(done.bytes_after)} MB after."
+        )
+
+
+COMMANDS: list[click.Command] = [store]
