@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sfnb.store.history.compare import ObjectDiff
     from sfnb.store.history.diff import Diff
     from sfnb.store.history.record import RecordVersion
+    from sfnb.store.metadata.diff import MetadataDiff
 
 SHOWN_CHARS = 60
 """Signs of a value in a line of `sfnb history`."""
@@ -36,6 +37,7 @@ SHOWN_CHARS = 60
     is_flag=True,
     help="Compare SystemModstamp, LastModifiedDate and LastModifiedById, too.",
 )
+@click.option("--metadata", is_flag=True, help="Compare the org's metadata, too.")
 @other_store
 @as_json_option
 @pass_app
@@ -49,6 +51,7 @@ def diff(
     path: Path | None,
     force: bool,
     stamps: bool,
+    metadata: bool,
     root: str | None,
     as_json: bool,
 ) -> None:
@@ -58,13 +61,19 @@ def diff(
     OLD and NEW are ids, the beginnings of such, or `latest`. No call to the org.
     """
     from sfnb.store.history.diff import diff as find
+    from sfnb.store.metadata.diff import diff_of
 
-    found = find(app.store(name, root).snapshots, old, new, objects=objects, stamps=stamps)
+    snapshots = app.store(name, root).snapshots
+    found = find(snapshots, old, new, objects=objects, stamps=stamps)
+    other = diff_of(snapshots, old, new) if metadata else None
     counts = _write(found, path, overwrite=force) if path else None
     if as_json:
-        print_json(found.as_json(counts))
+        more = {} if other is None else {"metadata": other.as_json()}
+        print_json(found.as_json(counts) | more)
         return
     _print(found, counts if counts is not None else dict(found.counts))
+    if other is not None:
+        _print_metadata(other)
     if path:
         say(f"Wrote each change to {path}.", err=True)
 
@@ -99,6 +108,16 @@ def _print(found: Diff, counts: dict[str, ObjectDiff]) -> None:
     for one in counts.values():
         for text in (*one.notes, *(change.sentence for change in one.schema)):
             say(f"{one.name}: {text}")
+
+
+def _print_metadata(found: MetadataDiff) -> None:
+    rows = [(one.type, one.name, one.change, ", ".join(one.paths)) for one in found.changes]
+    if rows:
+        print_table(("TYPE", "COMPONENT", "CHANGE", "FILES"), rows)
+    else:
+        say("The metadata is the same.")
+    for note in found.notes:
+        say(note)
 
 
 def _fields(one: ObjectDiff) -> str:
