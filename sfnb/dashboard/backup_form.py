@@ -11,6 +11,7 @@ from sfnb import engine
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.places import address
 from sfnb.dashboard.processes import Command
+from sfnb.dashboard.wording import in_page
 from sfnb.engine import BackupRequest
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import JobState
@@ -49,8 +50,8 @@ class BackupForm(Screen):
             "last": _last_price(self._org),
             "is_starting": self._command is not None,
             "is_planning": self._is_planning,
-            "says": self._says,
-            "plan": self._plan_html,
+            "says": in_page(self._says),
+            "plan": in_page(self._plan_html),
         }
 
     def html(self) -> str:
@@ -95,6 +96,10 @@ class BackupForm(Screen):
             arguments += ["--objects", ",".join(request.objects)]
         if request.exclude:
             arguments += ["--exclude", ",".join(request.exclude)]
+        arguments += [
+            f"--{name}" for name in ("full", "sweep", "refresh") if getattr(request, name)
+        ]
+        arguments += [] if request.files else ["--no-files"]
         self._known = {job.job_id for job in self._org.state.jobs.find(self._org.name)}
         self._says = ""
         self._command = Command(arguments, self._org.settings.home / "dashboard" / "jobs")
@@ -131,14 +136,18 @@ def _request(message: dict[str, Any]) -> BackupRequest:
         CallerError: it names no object.
     """
     names = _names(str(message.get("names", "")))
+    said = message.get("how", {})
+    how: dict[str, Any] = {
+        name: bool(said[name]) for name in ("full", "sweep", "refresh", "files") if name in said
+    }
     match message.get("choice"):
         case "only" if not names:
             raise CallerError("Name at least one object, such as Account, Contact.")
         case "only":
-            return engine.backup(objects=names)
+            return engine.backup(objects=names, **how)
         case "except":
-            return engine.backup(exclude=names)
-    return engine.backup()
+            return engine.backup(exclude=names, **how)
+    return engine.backup(**how)
 
 
 def _names(text: str) -> Sequence[str]:

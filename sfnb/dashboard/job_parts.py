@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from sfnb import engine
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.places import address
 from sfnb.dashboard.processes import Command
+from sfnb.dashboard.wording import in_page
 from sfnb.jobs import states
 from sfnb.jobs.summary import job_summary
 from sfnb.model import JobState
@@ -34,6 +36,13 @@ class AttachedPanel(JobPanel):
         self._home = org.settings.home
         self._command: Command | None = None
         self._watch = Timer(self._watch_command, LOOK_S)
+
+    def view(self) -> dict[str, Any]:
+        shown: dict[str, Any] = in_page(super().view())
+        return shown
+
+    def send(self, message: dict[str, Any]) -> None:
+        super().send(in_page(message))
 
     def _resume(self) -> str:
         answer = engine.control(self._org).resume(self.job_id)
@@ -62,7 +71,7 @@ def outcome_part(job_id: str, org: LocalOrg) -> Picture:
 
     def make() -> str:
         summary = job_summary(org.state, job_id)
-        return outcome_html(summary) if org.state.jobs.get(job_id).state.is_final else ""
+        return in_page(outcome_html(summary)) if org.state.jobs.get(job_id).state.is_final else ""
 
     return Picture("Outcome", make, every_s=1.0)
 

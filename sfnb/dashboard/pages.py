@@ -11,6 +11,7 @@ from tornado.ioloop import IOLoop
 
 from sfnb.dashboard.parts import PartMaker
 from sfnb.dashboard.places import Place, place_at
+from sfnb.dashboard.wording import in_page
 from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.ui import kernel
 from sfnb.ui.screen import Screen
@@ -77,7 +78,7 @@ class Part:
             screen.outlet = self
             self._send({"part": self._number, "script": screen.script, "view": screen.view()})
         except (SfnbError, QuotaSignal) as err:
-            self._send({"part": self._number, "problem": str(err)})
+            self._send({"part": self._number, "problem": in_page(str(err))})
             return False
         except Exception:
             LOG.exception("a part of the page could not be made")
@@ -107,6 +108,8 @@ class Part:
 
     def send(self, content: dict[str, Any]) -> None:
         """Tell the browser's side of the screen something."""
+        if "says" in content:
+            content = {**content, "says": in_page(content["says"])}
         self._send({"part": self._number, "message": content})
 
 
@@ -151,7 +154,12 @@ class Page:
             orgs = self._makes.org_names()
             place = place_at(path, orgs)
         except SfnbError as err:
-            self._send({"place": Place(path, parts=()).as_json(self._names()), "problem": str(err)})
+            self._send(
+                {
+                    "place": Place(path, parts=()).as_json(self._names()),
+                    "problem": in_page(str(err)),
+                }
+            )
             return
         self._place = place
         # The place goes first, with the numbers of its parts; each part follows when it is made.

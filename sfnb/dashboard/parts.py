@@ -13,6 +13,7 @@ from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.org_list import orgs_html
 from sfnb.dashboard.places import Place
 from sfnb.dashboard.usage_part import UsagePart, review
+from sfnb.dashboard.wording import in_page
 from sfnb.errors import CallerError
 from sfnb.installation import Installation
 from sfnb.model import Api
@@ -47,7 +48,7 @@ class Slider(LimitSlider):
         if self._closes:
             # Who pressed the button wants to see these budgets, used or not.
             view["budgets"] = [{**budget, "is_folded": False} for budget in view["budgets"]]
-        return {**view, "closes": self._closes}
+        return {**in_page(view), "closes": self._closes}
 
 
 class Browser(SnapshotBrowser):
@@ -115,7 +116,7 @@ def _notice(org: LocalOrg, _: str) -> Screen:
         if not org.problem:
             return ""
         below = "<p>What is stored of this org is shown below.</p>" if org.is_known else ""
-        return f"<p class='sfnb-problem'>{escape(org.problem)}</p>{below}"
+        return f"<p class='sfnb-problem'>{escape(in_page(org.problem))}</p>{below}"
 
     return Picture(f"State of {org.name}", make, every_s=1.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sfnb.dashboard.local_org import LocalOrg
+from sfnb.dashboard.wording import in_page
 from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen
 
@@ -78,7 +79,13 @@ class UsagePart(Screen):
 
         org = self._org
         self._seen, self._seen_use, began_s = self._state(), self._use(), org.clock.monotonic()
-        self._shown = {**panel_html(review(org)), "org": org.name, "is_asking": org.is_asking}
+        made = panel_html(review(org))
+        self._shown = {
+            **made,
+            "html": in_page(made["html"]),
+            "org": org.name,
+            "is_asking": org.is_asking,
+        }
         self._made_s = org.clock.monotonic()
         self._took_s = self._made_s - began_s
 

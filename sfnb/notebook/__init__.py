@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from sfnb.notebook.files import find_notebook, folder
 from sfnb.notebook.outcome import OUTCOME_TYPE, outcome, record_outcome
-from sfnb.notebook.parameters import names, run_options
+from sfnb.notebook.parameters import names, request, run_options
 from sfnb.notebook.running import Run, run
 from sfnb.notebook.tables import orgs_frame, outcome_frame, plan_frame
 from sfnb.ui.planned import Planned, plan
@@ -31,6 +31,7 @@ __all__ = [
     "plan",
     "plan_frame",
     "record_outcome",
+    "request",
     "run",
     "run_options",
 ]

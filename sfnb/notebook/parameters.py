@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from sfnb import engine
+from sfnb.engine import BackupRequest
 from sfnb.errors import CallerError
 from sfnb.jobs.loop import OnPause
 from sfnb.text import span
@@ -34,6 +36,26 @@ def names(value: str | Sequence[str] | None) -> list[str] | None:
     if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
         return list(value)
     raise CallerError(f'{value!r} is not a list of names. Write it as "Account,Contact".')
+
+
+def request(*, objects: object = None, exclude: object = None, **switches: object) -> BackupRequest:
+    """
+    What to back up, and how.
+
+    Args:
+        objects, exclude: as `names` takes them.
+        switches: ``full``, ``sweep``, ``refresh``, ``files``: true or false, as in `engine.backup`.
+
+    Raises:
+        CallerError: one of them is not what `sfnb backup` would take.
+    """
+    checked: dict[str, bool] = {}
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise CallerError(f"{name} must be True or False, not {value!r}.")
+        checked[name] = value
+    wanted, unwanted = names(objects), names(exclude)  # type: ignore[arg-type]
+    return engine.backup(objects=wanted, exclude=unwanted or (), **checked)
 
 
 def run_options(

@@ -53,6 +53,29 @@ class Outcome:
             f"{'snapshot ' + self.summary['snapshot'] if self.summary['snapshot'] else 'no snapshot'}."
         )
 
+    def found(self) -> list[str]:
+        """What changed since the last backup, and what came with the rows; empty: nothing to say."""
+        entries = self.summary["objects"].values()
+        compared = [one for one in entries if any(one.get(key) is not None for key in CHANGES)]
+        said = []
+        if compared:
+            sums = {key: sum(one.get(key) or 0 for one in compared) for key in CHANGES}
+            moved = sum(any(one.get(key) for key in CHANGES) for one in compared)
+            numbers = ", ".join(f"{number:,} {key}" for key, number in sums.items())
+            said.append(f"Since the backup before: {numbers}, in {count(moved, 'object')}.")
+        if files := self.summary.get("files"):
+            missing = f", {files['missing']:,} missing" if files.get("missing") else ""
+            said.append(
+                f"Files: {files['known']:,} known, {files['fetched']:,} fetched now "
+                f"({files['bytes'] / 1e6:,.1f} MB){missing}."
+            )
+        if metadata := self.summary.get("metadata"):
+            said.append(
+                f"Metadata: {count(metadata['components'], 'component')}, "
+                f"{count(metadata['calls'], 'API call')}."
+            )
+        return said
+
     def attention(self) -> dict[str, str]:
         """
         Objects that deserve a look, with the whole message: failed, partial, far from the estimate.
@@ -79,7 +102,7 @@ class Outcome:
         error = [self.summary["error"]] if self.summary["error"] else []
         warnings = (f"Warning: {text}" for text in warning_lines(self.summary))
         looks = (f"  {n}: {why}" for n, why in self.attention().items())
-        return [self.sentence(), *error, *warnings, *looks]
+        return [*warnings, self.sentence(), *error, *self.found(), *looks]
 
 
 def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
@@ -91,43 +114,84 @@ def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
     if outcome.state not in ENDED and not outcome.is_left:
         job_id = escape(outcome.summary["job_id"])
         return f"<p>Job {job_id} is {BADGES[outcome.state]}; its outcome appears here when it has ended.</p>"
-    parts = [f"<p class='sfnb-strong'>{escape(outcome.sentence())}</p>"]
-    if outcome.summary["error"]:
-        parts.append(f"<p class='sfnb-problem'>{escape(outcome.summary['error'])}</p>")
-    parts += [
+    parts = [
         f"<p class='sfnb-problem'>{escape(text)}</p>" for text in warning_lines(outcome.summary)
     ]
+    parts.append(f"<p class='sfnb-strong'>{escape(outcome.sentence())}</p>")
+    if outcome.summary["error"]:
+        parts.append(f"<p class='sfnb-problem'>{escape(outcome.summary['error'])}</p>")
+    parts += [f"<p>{escape(text)}</p>" for text in outcome.found()]
     if looks := outcome.attention():
         items = "".join(f"<li><b>{escape(n)}</b>: {escape(why)}</li>" for n, why in looks.items())
         parts.append(f"<p>Worth a look:</p><ul>{items}</ul>")
-    return "".join([*parts, _objects(outcome), _left_out(outcome)])
+    return "".join([*parts, _objects(outcome), _schema(outcome), _left_out(outcome)])
+
+
+CHANGES = ("added", "changed", "deleted")
 
 
 def _objects(outcome: Outcome) -> str:
-    objects = outcome.summary["objects"]
-    rows = "".join(
-        "<tr><th "
-        f"scope='row'>{escape(name)}</th><td>{escape(e['state'])}</td><td>{e['rows']:,}</td>"
-        f"<td>{e['calls']:,}</td><td>{escape(e['message'] or '')}</td></tr>"
-        for name, e in sorted(objects.items(), key=lambda item: (-item[1]["rows"], item[0]))
+    entries = {n: e for n, e in outcome.summary["objects"].items() if not e.get("left_out")}
+    # The columns of what changed stand there only where an earlier backup is the measure.
+    counted = [name for name in CHANGES if any(name in e for e in entries.values())]
+    heads = ["object", "state", "records", "in the bin", *counted, "calls", "message"]
+    lines = [
+        [
+            name,
+            e["state"],
+            count(max(e["rows"], e.get("our_count") or 0)),
+            count(max(0, (e.get("our_count") or 0) - e["rows"])),
+            *(count(e[key]) if e.get(key) is not None else "" for key in counted),
+            count(e["calls"]),
+            e["message"] or "",
+        ]
+        for name, e in sorted(entries.items(), key=_most_changed)
+    ]
+    return folded(f"All {count(len(entries), 'object')}", heads, lines)
+
+
+def _most_changed(item: tuple[str, Mapping[str, Any]]) -> tuple[int, int, str]:
+    name, entry = item
+    return (-sum(entry.get(key) or 0 for key in CHANGES), -entry["rows"], name)
+
+
+def _schema(outcome: Outcome) -> str:
+    changes = outcome.summary.get("schema") or ()
+    if not changes:
+        return ""
+    lines = [
+        [
+            str(one["object"]),
+            str(one.get("field") or ""),
+            str(one["change"]).replace("_", " "),
+            str(one.get("old") or ""),
+            str(one.get("new") or ""),
+        ]
+        for one in changes
+    ]
+    title = f"{count(len(lines), 'change')} of objects and fields"
+    return folded(title, ["object", "field", "change", "before", "now"], lines)
+
+
+def folded(title: str, heads: Iterable[str], lines: Iterable[Iterable[str]], note: str = "") -> str:
+    """A table of texts behind its title."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    body = "".join(
+        f"<tr><th scope='row'>{escape(first)}</th>"
+        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in lines
     )
-    return (
-        "<details><summary>All "
-        f"{count(len(objects), 'object')}</summary><table><thead><tr><th>object</th>"
-        "<th>state</th><th>rows</th><th>calls</th><th>message</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></details>"
-    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    below = f"<p>{escape(note)}</p>" if note else ""
+    return f"<details><summary>{escape(title)}</summary>{table}{below}</details>"
 
 
 def _left_out(outcome: Outcome) -> str:
     if not outcome.left_out:
         return ""
-    rows = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(why)}</td></tr>"
-        for name, why in sorted(outcome.left_out.items())
-    )
     title = f"{count(len(outcome.left_out), 'object')} left out: Salesforce allows no query on them"
-    return f"<details><summary>{title}</summary><table><tbody>{rows}</tbody></table></details>"
+    return folded(title, ["object", "reason"], sorted(outcome.left_out.items()))
 
 
 def jobs_html(jobs: Iterable[Job]) -> str:

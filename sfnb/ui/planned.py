@@ -13,6 +13,7 @@ from sfnb.engine import BackupRequest, Estimate
 from sfnb.errors import QuotaSignal, SfnbError, TransientError
 from sfnb.model import Price
 from sfnb.text import count, moment
+from sfnb.ui.outcome import folded
 
 PROBLEM = " class='sfnb-problem'"
 
@@ -115,21 +116,12 @@ class Planned:
                 else ""
             )
             heads = ["object", "rows", "reader", "calls", "MB"]
-            return _folded(f"All {count(len(lines), 'object')}", heads, lines, note)
+            return folded(f"All {count(len(lines), 'object')}", heads, lines, note)
         if self.last is not None:
             rows = sorted(self.last.rows.items(), key=lambda item: -item[1])
             lines = [[name, count(number)] for name, number in rows]
-            return _folded("Objects of the last backup", ["object", "rows"], lines, "")
+            return folded("Objects of the last backup", ["object", "rows"], lines, "")
         return ""
-
-
-def _folded(title: str, heads: list[str], lines: list[list[str]], note: str) -> str:
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
-    )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<details><summary>{title}</summary>{table}<p>{note}</p></details>"
 
 
 def plan(org: Connection, request: BackupRequest) -> Planned:

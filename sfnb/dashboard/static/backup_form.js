@@ -1,4 +1,6 @@
 const CHOICES = [["all", word("all")], ["only", word("only")], ["except", word("except")]];
+const SWITCHES = [["full", word("full"), false], ["sweep", word("sweep"), false], ["refresh", word("refresh"), false],
+  ["files", word("files"), true]];
 
 const render = ({ model, el }) => {
   const root = part_root("backup", "group");
@@ -12,6 +14,11 @@ const render = ({ model, el }) => {
     const input = h("input", { type: "radio", name: id, value, checked: number === 0 });
     return { input, el: h("label", { className: "choice" }, input, ` ${label}`) };
   });
+  const switches = SWITCHES.map(([name, label, checked]) => {
+    const input = h("input", { type: "checkbox", checked });
+    return { name, input, el: h("p", {}, h("label", { className: "choice" }, input, ` ${label}`)) };
+  });
+  const more = h("details", {}, h("summary", {}, word("options")), ...switches.map((one) => one.el));
   const start = h("button", { type: "button", className: "sfnb-primary" }, word("start"));
   const plan = h("button", { type: "button", title: word("plan_hint") }, word("plan"));
   const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
@@ -34,7 +41,8 @@ const render = ({ model, el }) => {
   };
   const tell = (kind) => async () => {
     say(status, "");
-    const answer = await ask({ kind, choice: choice(), names: names.value }, 30000);
+    const how = Object.fromEntries(switches.map(({ name, input }) => [name, input.checked]));
+    const answer = await ask({ kind, choice: choice(), names: names.value, how }, 30000);
     if (!answer || !answer.ok) say(status, answer ? answer.says : word("silent"));
   };
   start.addEventListener("click", tell("start"));
@@ -42,7 +50,7 @@ const render = ({ model, el }) => {
   radios.forEach(({ input }) => input.addEventListener("change", () => { draw(); if (!names.hidden) names.focus(); }));
   model.on("change:view", draw);
   root.setAttribute("aria-label", word("title"));
-  root.append(h("h3", {}, word("title")), last, h("div", { className: "sfnb-row" }, ...radios.map((one) => one.el)), names,
+  root.append(h("h3", {}, word("title")), last, h("div", { className: "sfnb-row" }, ...radios.map((one) => one.el)), names, more,
     h("div", { className: "sfnb-row" }, start, plan), status, plan_shown,
     h("p", { className: "sfnb-quiet" }, word("runs_on")));
   draw();

@@ -33,6 +33,19 @@ def test_a_wrong_parameter_is_refused(wrong: dict[str, Any]) -> None:
         notebook.run_options(**wrong)
 
 
+def test_switches_are_true_or_false() -> None:
+    """The parameters of a backup become its request; a word in place of true or false is refused."""
+    asked = notebook.request(objects="Account", full=True, files=False)
+    assert (asked.objects, asked.full, asked.sweep, asked.files) == (
+        ("Account",),
+        True,
+        False,
+        False,
+    )
+    with pytest.raises(CallerError, match=r"^full must be True or False"):
+        notebook.request(full="yes")
+
+
 def test_checks_in_seconds_are_allowed_and_their_cost_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -95,3 +108,40 @@ def test_an_outcome_is_a_sentence_and_what_deserves_a_look() -> None:
     shown, _, folded = html.partition("<details>")
     assert "Vote" not in shown and "Account" not in shown and "Vote" in folded
     assert "&lt;Case&gt;" in shown and "<Case>" not in html
+
+
+def test_an_outcome_says_what_changed_with_the_alerts_on_top() -> None:
+    """Of an incremental backup: alerts, then how many records were added, changed, deleted, in all and by object."""
+    account = entry("complete", 900) | {
+        "added": 40,
+        "changed": 3,
+        "deleted": 1,
+        "mode": "incremental",
+    }
+    idle = entry("complete", 12_000) | {
+        "added": 0,
+        "changed": 0,
+        "deleted": 0,
+        "mode": "incremental",
+    }
+    alert = {"code": "mass_change", "object": "Account", "message": "Account: 3 of 900 <b> records"}
+    found = Outcome(
+        {
+            "job_id": "ab12", "state": "completed", "rows": 12_900, "error": None,
+            "calls": {"api": 74}, "snapshot": "20261103T130509Z-1a2b3c",
+            "objects": {"Contact": idle, "Account": account},
+            "schema": [
+                {"object": "Lead", "field": "N__c", "change": "field_retyped", "old": "int", "new": "text"}
+            ],
+            "warnings": [alert],
+            "files": {"known": 5, "fetched": 2, "bytes": 3_400_000, "missing": 1},
+        }
+    )  # fmt: skip
+    html = outcome_html(found)
+    assert html.startswith("<p class='sfnb-problem'>Account: 3 of 900 &lt;b&gt; records</p>")
+    shown, _, folded = html.partition("<details>")
+    assert "40 added, 3 changed, 1 deleted, in 1 object." in shown
+    assert "2 fetched now (3.4 MB), 1 missing" in shown
+    assert folded.index("Account") < folded.index("Contact")
+    assert "<td>40</td><td>3</td><td>1</td>" in folded and "<td>field retyped</td>" in folded
+    assert found.lines()[0] == "Warning: Account: 3 of 900 <b> records"
