@@ -12,12 +12,10 @@ from sfnb.jobs import states
 from sfnb.text import count, percent, zoned_moment
 from sfnb.ui.job_view import BADGES
 
-NONE = """
-<p>No org is registered yet.</p>
-<p>In a terminal, <code>sfnb org add NAME</code> registers a Salesforce org; it asks how to log in.
-<code>sfnb demo start</code> starts a demo org to try things on.</p>
-<p>An org appears here as soon as it is registered.</p>
-"""
+NONE = (
+    "<p>No org is registered yet. Add one below, or start the demo org, a Salesforce-like org on "
+    "this machine to try things on.</p>"
+)
 
 
 def orgs_html(orgs: Callable[[], list[LocalOrg]]) -> str:

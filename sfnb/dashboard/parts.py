@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
+from sfnb.dashboard.add_org import AddOrg
 from sfnb.dashboard.backup_form import BackupForm
 from sfnb.dashboard.job_parts import AttachedPanel, jobs_part, outcome_part
 from sfnb.dashboard.local_org import LocalOrg
@@ -79,6 +80,8 @@ class PartMaker:
         Raises:
             SfnbError: it cannot be shown; a sentence for its place.
         """
+        if kind == "add_org":
+            return AddOrg(self._installation)
         if not place.org:
             return Picture("Orgs", lambda: orgs_html(self._all), every_s=2.0)
         org = self.org(place.org)

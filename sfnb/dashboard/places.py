@@ -13,6 +13,9 @@ from sfnb.errors import CallerError
 TITLES = {"usage": "Usage", "limits": "Limits", "backup": "Backup", "snapshots": "Snapshots"}
 """The places of an org, in the order of the page's navigation."""
 
+ORGS = "/orgs"
+"""The address of the list of orgs, however many there are."""
+
 _ADDRESS = re.compile(
     rf"/org/(?P<org>[^/]+)(?:/(?P<place>{'|'.join(TITLES)})(?:/(?P<detail>[^/]+))?)?/?"
 )
@@ -44,7 +47,7 @@ class Place:
     org: str = ""
     name: str = ""
     detail: str = ""
-    parts: Sequence[str] = ("orgs",)
+    parts: Sequence[str] = ("orgs", "add_org")
     folds: Sequence[Fold] = ()
 
     @property
@@ -59,7 +62,10 @@ class Place:
             "org": self.org,
             "name": self.name,
             "title": self.title,
-            "orgs": [{"name": org, "path": address(org, self.name or "usage")} for org in orgs],
+            "orgs": [
+                *({"name": org, "path": address(org, self.name or "usage")} for org in orgs),
+                {"name": "All orgs, add one …", "path": ORGS},
+            ],
             "places": [
                 {"name": name, "title": title, "path": address(self.org, name)}
                 for name, title in TITLES.items()
@@ -93,8 +99,10 @@ def place_at(path: str, orgs: Sequence[str]) -> Place:
     Raises:
         CallerError: nothing is there; the sentence says what to do.
     """
-    if path in ("", "/"):
-        return place_at(address(orgs[0], "usage"), orgs) if len(orgs) == 1 else Place("/")
+    if path in ("", "/") and len(orgs) == 1:
+        return place_at(address(orgs[0], "usage"), orgs)
+    if path in ("", "/", ORGS):
+        return Place(path or "/")
     found = _ADDRESS.fullmatch(path)
     if found is None:
         raise CallerError("There is nothing at this address. Choose a place above.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,12 @@ class Command:
     Args:
         arguments: of `sfnb`; none of them a secret.
         folder: where its output is kept, one file for each command.
+        secrets: variables for the command alone.
     """
 
-    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, arguments: Sequence[str], folder: Path, secrets: Mapping[str, str] | None = None
+    ) -> None:
         try:
             kept = _tidied(private_folder(folder))
             number = int(kept[-1].name[:5]) + 1 if kept else 1
@@ -37,7 +40,7 @@ class Command:
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
-                    env=os.environ | {"PYTHONUTF8": "1"},
+                    env=os.environ | {"PYTHONUTF8": "1"} | dict(secrets or {}),
                     **_detached(),
                 )
         except OSError as err:

@@ -158,9 +158,9 @@ def _file(name: str) -> tuple[bytes, str, str] | None:
     if name == "style.css":
         text = _report_style() + screen.styles() + (STATIC / "page.css").read_text("utf-8")
     elif name == "plotly.js":
-        from plotly.offline import get_plotlyjs
+        from sfnb.report.library import packed_library
 
-        text = get_plotlyjs()
+        return packed_library(), kind, hashlib.sha256(packed_library()).hexdigest()[:20]
     elif found := re.fullmatch(r"([a-z_]+)\.js", name):
         own, shared = STATIC / name, screen.STATIC / name
         if own.is_file():
@@ -230,7 +230,7 @@ async def serve(makes: PartMaker, *, port: int, ready: Callable[[str], None]) ->
             (r"/static/([a-z_]+\.(?:js|css))", FileHandler, options),
             (r"/socket", Socket, options),
             (r"/org/([^/]+)/report\.html", ReportHandler, options),
-            (r"/(?:org/.*)?", PageHandler, options),
+            (r"/(?:orgs|org/.*)?", PageHandler, options),
         ],
         websocket_max_message_size=MESSAGE_BYTES,
         websocket_ping_interval=20,

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  let data = null; // figures, templates, and whether this page is printed
   const root = document.documentElement;
   const themeButton = document.getElementById("theme");
   const panels = [...document.querySelectorAll(".org")];
@@ -86,16 +86,20 @@
     setTheme(isDark ? "dark" : "light");
     root.dataset.ready = "true";
   };
-  const packed = document.getElementById("library");
-  if (!packed) {
+  const text = (id) => document.getElementById(id).textContent.trim();
+  if (!document.getElementById("library")) {
+    data = JSON.parse(text("data"));
     start();
     return;
   }
+  const unpacked = (id) => {
+    const bytes = Uint8Array.from(atob(text(id)), (sign) => sign.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
   const unpack = async () => {
-    const bytes = Uint8Array.from(atob(packed.textContent.trim()), (sign) => sign.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    data = JSON.parse(await unpacked("data"));
     const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
+    script.textContent = await unpacked("library");
     document.head.append(script);
   };
   unpack().then(start).catch((error) => {

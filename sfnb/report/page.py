@@ -2,8 +2,9 @@
 The HTML page: one file, no request to anywhere, and no text of the org can run as script (P8).
 
 Three walls stand between an app called ``<script>…`` and its running: the template escapes all
-texts, the figures' data is JSON in a block that no browser executes, and a content security policy
-lets only our own scripts run, by their hash.
+texts, the figures' data is JSON in a block that no browser executes (packed on a screen's page,
+escaped on a printed one), and a content security policy lets only our own scripts run, by their
+hash.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import plotly
-from plotly.offline import get_plotlyjs
 
 from sfnb.charts import TEMPLATES
+from sfnb.report.library import library, packed_library
 from sfnb.report.panels import OrgPanel, panel_of
 from sfnb.report.template import ENVIRONMENT, asset, sha256, trusted
 from sfnb.text import dated_moment, zone_name
@@ -29,7 +29,7 @@ def html_report(
     reviews: Sequence[Review], *, title: str = "API usage", is_for_print: bool = False
 ) -> str:
     """
-    One HTML page with a tab for each org; about 2 MB, most of it Plotly, packed.
+    One HTML page with a tab for each org; under 1 MB, most of it Plotly, packed.
 
     Args:
         is_for_print: all orgs below each other and everything drawn before the page counts as
@@ -37,11 +37,8 @@ def html_report(
     """
     panels = [panel_of(review) for review in reviews]
     script = asset("page.js")
-    library = get_plotlyjs()
-    # A chart that is printed must be there when the page has loaded, so its library is not packed
-    # then.
-    packed = "" if is_for_print else _packed_library()
-    hashes = " ".join(f"'sha256-{sha256(text)}'" for text in (script, library))
+    hashes = " ".join(f"'sha256-{sha256(text)}'" for text in (script, library()))
+    data = script_json(_data(panels, is_for_print=is_for_print))
     made_at = max((review.history.now for review in reviews), default=None)
     zone = reviews[0].zone if reviews else None
     as_of = f"As of {dated_moment(made_at, zone)} ({zone_name(zone)})" if made_at and zone else ""
@@ -54,9 +51,10 @@ def html_report(
         "base-uri 'none'; form-action 'none'",
         style=trusted(asset("page.css")),
         script=trusted(script),
-        library=trusted(library if is_for_print else ""),
-        packed=packed,
-        data=trusted(script_json(_data(panels, is_for_print=is_for_print))),
+        # A chart that is printed must be there when the page has loaded: nothing is packed then.
+        library=trusted(library() if is_for_print else ""),
+        packed="" if is_for_print else base64.b64encode(packed_library()).decode(),
+        data=trusted(data) if is_for_print else _packed(data),
         is_for_print=is_for_print,
         plotly_version=plotly.__version__,
     )
@@ -102,7 +100,6 @@ def _data(panels: Sequence[OrgPanel], *, is_for_print: bool) -> dict[str, Any]:
     }
 
 
-@cache
-def _packed_library() -> str:
+def _packed(text: str) -> str:
     # A fixed time, so that the same report is the same file.
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()

@@ -99,6 +99,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "runs_on": "A backup runs in a process of its own: you may close this page. It pauses at "
         "the limit, and resumes when usage falls.",
     },
+    "add_org": {
+        "title": "Add an org",
+        "name": "Name of the org here",
+        "name_hint": "acme",
+        "way": "How sfnb logs in",
+        "add": "Add this org",
+        "demo": "Start a demo org instead",
+        "trying": "Trying the login …",
+        "kept": "Use a separate Salesforce user with the permissions API Enabled, View All Data, Query All Files and "
+        "View Setup and Configuration. Secrets go to this machine's keyring, nowhere else.",
+    },
     "usage": {
         "read": "Read again",
         "read_hint": "Asks the org; costs a few API calls",

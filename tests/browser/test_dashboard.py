@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,31 @@ from tests.browser.test_accessibility import axe
 PLACES = ("usage", "limits", "backup", "snapshots")
 
 NewPage = Callable[..., Page]
+
+
+RING = """
+import json, os, pathlib
+import keyring.backend
+
+class Ring(keyring.backend.KeyringBackend):
+    priority = 1
+    path = pathlib.Path(__file__).with_name("ring.json")
+
+    def _held(self):
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def get_password(self, service, username):
+        return self._held().get(f"{service} {username}")
+
+    def set_password(self, service, username, password):
+        self.path.write_text(json.dumps(self._held() | {f"{service} {username}": password}))
+
+    def delete_password(self, service, username):
+        held = self._held()
+        held.pop(f"{service} {username}", None)
+        self.path.write_text(json.dumps(held))
+"""
+"""A keyring in a file, for a machine that has none."""
 
 
 def start_dashboard(home: Home, folder: Path) -> Server:
@@ -234,3 +260,88 @@ def test_several_orgs(home: Home, open_place: Callable[..., Page]) -> None:
         expect(page.get_by_role("slider").first).to_be_visible()
     finally:
         config.write_text(before, "utf-8")
+
+
+def test_what_is_typed_outlives_a_lost_connection(
+    home: Home, dashboard: Server, open_page: NewPage
+) -> None:
+    """The connection drops and comes back: what was typed and not saved is still there, and Save then saves it."""
+    page = open_page()
+    routes: list[Any] = []
+
+    def through(route: Any) -> None:
+        routes.append((route, route.connect_to_server()))
+
+    page.route_web_socket(re.compile("/socket$"), through)
+    page.goto(f"{dashboard.url}/org/demo/usage?token={dashboard.token}")
+    loaded(page)
+    page.get_by_role("button", name="Configure limit").click()
+    page.locator(".fold .sfnb-percent").fill("64")
+    page.get_by_label("Reason").fill("typed before")
+
+    def drop() -> None:
+        before = len(routes)
+        for side in routes[-1]:
+            side.close()
+        expect(page.locator("#lost")).to_be_visible()
+        expect(page.locator("#lost")).to_be_hidden()
+        assert len(routes) > before
+
+    drop()
+    expect(page.locator(".fold .sfnb-percent")).to_have_value("64")
+    expect(page.get_by_label("Reason")).to_have_value("typed before")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#says")).to_contain_text("64 %")
+    expect(page.locator(".verdict")).to_contain_text("64 %")
+    page.get_by_role("link", name="Backup").click()
+    page.get_by_label("Only these objects").check()
+    page.get_by_label("Names of the objects").fill("Account")
+    drop()
+    expect(page.get_by_label("Names of the objects")).to_have_value("Account")
+    page.get_by_role("button", name="Show the plan").click()
+    expect(page.locator(".sfnb-backup .sfnb-strong")).to_contain_text("1 object,")
+    home.sfnb("limit", "demo", "50")
+
+
+def test_from_nothing_to_a_report_without_a_terminal(
+    home: Home, open_place: Callable[..., Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home without orgs: the page registers one under another name, backs it up, and gives its report as a file."""
+    (tmp_path / "filering.py").write_text(RING, "utf-8")
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    )
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "filering.Ring")
+    ready = json.loads((home.folder / "demo" / "ready.json").read_text("utf-8"))
+    empty = Home(tmp_path / "empty")
+    empty.folder.mkdir()
+    server = start_dashboard(empty, tmp_path / "dashboard")
+    try:
+        page = open_place(server=server)
+        expect(page.get_by_text("No org is registered yet")).to_be_visible()
+        page.get_by_label("Name of the org here").fill("acme")
+        page.get_by_label("Address of the org").fill(ready["url"])
+        page.get_by_label("User name", exact=True).fill(ready["username"])
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Add this org").click()
+        expect(page.locator(".sfnb-add .sfnb-status")).to_contain_text("password", timeout=60_000)
+        page.get_by_label("Password").fill(ready["password"])
+        page.get_by_role("button", name="Add this org").click()
+        expect(page).to_have_url(re.compile("/org/acme/usage$"), timeout=60_000)
+        assert ready["password"] not in (empty.folder / "sfnb.toml").read_text("utf-8")
+        for log in (empty.folder / "dashboard" / "jobs").iterdir():
+            assert ready["password"] not in log.read_text("utf-8")
+        page.get_by_role("link", name="Backup").click()
+        page.get_by_label("Only these objects").check()
+        page.get_by_label("Names of the objects").fill("Account, Contact")
+        page.get_by_role("button", name="Start the backup").click()
+        expect(page.locator(".sfnb-panel .sfnb-badge")).to_contain_text("completed", timeout=90_000)
+        expect(page.get_by_label("Outcome")).to_contain_text("2 of 2 objects")
+        page.get_by_role("link", name="Usage").click()
+        loaded(page)
+        with page.expect_download() as coming:
+            page.get_by_role("link", name="Download the report").click()
+        report = Path(coming.value.path()).read_text("utf-8")
+        assert coming.value.suggested_filename == "usage-acme.html" and "acme" in report
+    finally:
+        end(server)

@@ -98,9 +98,9 @@ def open_report(browser: Browser, tmp_path: Path) -> Any:
 
 
 def test_the_report_stands_alone(open_report: Callable[..., Any], artefacts: Path) -> None:
-    """P8: three orgs in under 6 MB; from disk, offline: no request but the file's own, no error; tabs, legends work."""
+    """P8: three orgs in under 1 MB; from disk, offline: no request but the file's own, no error; tabs, legends work."""
     reviews = [week("acme"), week("globex"), week("initech")]
-    assert len(html_report(reviews).encode()) < 6_000_000
+    assert len(html_report(reviews).encode()) < 1_000_000
     page, requests, errors = open_report(reviews)
     expect(page.locator("#org0-usage-api .trace.bars").last).to_be_visible()
     page.get_by_role("tab", name="globex").click()

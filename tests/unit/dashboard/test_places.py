@@ -23,7 +23,8 @@ def test_the_only_org_is_chosen_by_itself() -> None:
     """With one org nobody has to choose; with none or several the list of orgs is shown."""
     assert place_at("/", ["acme"]).path == "/org/acme/usage"
     assert place_at("/", ORGS).org == ""
-    assert place_at("/", []).parts == ("orgs",)
+    assert place_at("/", []).parts == ("orgs", "add_org")
+    assert place_at("/orgs", ["acme"]).parts == ("orgs", "add_org")
 
 
 @pytest.mark.parametrize("path", ["/org/gone/usage", "/org/acme/nothing", "/nothing", "/org/"])

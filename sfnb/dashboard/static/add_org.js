@@ -1,0 +1,50 @@
+const render = ({ model, el }) => {
+  const root = part_root("add", "group");
+  const stop_theme = follow_theme(root);
+  const { ask, stop } = asker(model);
+  const view = model.get("view");
+  const entry = (label, attributes) => {
+    const input = h("input", { autocomplete: "off", spellcheck: false, ...attributes });
+    return { input, el: h("label", { className: "entry" }, h("span", {}, label), input) };
+  };
+  const name = entry(word("name"), { type: "text", placeholder: word("name_hint") });
+  const way = h("select", {}, ...view.ways.map(({ key, label }) => h("option", { value: key }, label)));
+  const place = h("div");
+  const add = h("button", { type: "button", className: "sfnb-primary" }, word("add"));
+  const demo = h("button", { type: "button" }, word("demo"));
+  const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
+  let entries = [];
+
+  const choose = () => {
+    entries = view.ways.find(({ key }) => key === way.value).fields.map((field) => ({ field,
+      ...entry(field.label, { type: field.is_secret ? "password" : "text", placeholder: field.hint }) }));
+    place.replaceChildren(...entries.map((one) => one.el));
+  };
+  const draw = () => {
+    const now = model.get("view");
+    add.disabled = demo.disabled = now.is_busy;
+    root.setAttribute("aria-busy", String(now.is_busy));
+    if (now.is_busy) say(status, word("trying"));
+    else if (now.says) say(status, now.says);
+    else if (status.textContent === word("trying")) say(status, "");
+  };
+  const tell = (message) => async () => {
+    say(status, "");
+    const answer = await ask(message());
+    if (!answer || !answer.ok) say(status, answer ? answer.says : word("silent"));
+  };
+  add.addEventListener("click", tell(() => ({ kind: "add", name: name.input.value, way: way.value,
+    fields: Object.fromEntries(entries.map(({ field, input }) => [field.name, input.value])) })));
+  demo.addEventListener("click", tell(() => ({ kind: "demo" })));
+  way.addEventListener("change", choose);
+  model.on("change:view", draw);
+  root.setAttribute("aria-label", word("title"));
+  root.append(h("h3", {}, word("title")), name.el, h("label", { className: "entry" }, h("span", {}, word("way")), way), place,
+    h("div", { className: "sfnb-row" }, add, demo), status, h("p", { className: "sfnb-quiet" }, word("kept")));
+  choose();
+  draw();
+  el.append(root);
+  return () => { stop(); stop_theme(); model.off("change:view", draw); };
+};
+
+export default { render, keeps: true };
