@@ -198,6 +198,54 @@ def pictures(
                 yield from _widths(page, shot.name, theme, folder, widths)
                 page.context.close()
     yield from _reports(world, folder, only, widths)
+    yield from _notebooks(world, folder, only, widths)
+
+
+NOTEBOOKS = {
+    "welcome": ".jp-OutputArea-output table",
+    "orgs": ".sfnb-slider",
+    "usage_report": ".sfnb-slider",
+    "run_backup": ".sfnb-panel",
+    "snapshots": ".sfnb-browser",
+}
+"""The notebooks, and what is there once all their cells have run."""
+
+
+def _notebooks(
+    world: World, folder: Path, only: list[str], widths: list[int]
+) -> Iterator[tuple[str, Path]]:
+    """Each in JupyterLab, all cells run, on a window so high that nothing has to be scrolled."""
+    wanted = [name for name in NOTEBOOKS if not only or any(w in f"lab-{name}" for w in only)]
+    if not wanted:
+        return
+    world.home.quiet_lab()
+    lab = browser.start_lab(world.home, world.folder / "lab")
+    try:
+        for name in wanted:
+            source = (ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8")
+            (lab.folder / f"{name}.ipynb").write_text(
+                source.replace('\\"demo\\"', '\\"acme\\"'), "utf-8"
+            )
+            for theme in THEMES:
+                page = world.page(widths[0], theme)
+                page.goto(
+                    f"{lab.url}/lab/workspaces/{name}-{theme}/tree/{name}.ipynb?token={lab.token}"
+                )
+                browser.wait_for_kernel(page)
+                look = "JupyterLab Dark" if theme == "dark" else "JupyterLab Light"
+                browser.command(page, "apputils:change-theme", {"theme": look})
+                browser.command(page, "notebook:run-all-cells")
+                page.locator(NOTEBOOKS[name]).first.wait_for(timeout=120_000)
+                page.wait_for_timeout(3000)
+                for width in [w for w in widths if w > 400]:
+                    page.set_viewport_size({"width": width, "height": 4200})
+                    page.wait_for_timeout(1500)
+                    path = folder / f"lab-{name}-{width}-{theme}.png"
+                    page.screenshot(path=path)
+                    yield f"lab-{name} {width} {theme}", path
+                page.context.close()
+    finally:
+        browser.end(lab)
 
 
 def _five(world: World) -> list[Shot]:
