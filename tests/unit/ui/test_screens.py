@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,12 @@ from sfnb.errors import CallerError
 from sfnb.installation import connect
 from sfnb.jobs import events
 from sfnb.model import JobState, ObjectState, Pause
+from sfnb.report.cards import verdict_of
 from sfnb.settings import OrgConfig, Settings
+from sfnb.text import percent
 from sfnb.ui.chart import Hour, usage_svg
+from sfnb.usage.history import load_history
+from sfnb.usage.review import review_of
 from tests.conftest import RunningOrg
 
 
@@ -66,6 +70,19 @@ def test_saving_needs_a_fresh_ticket(org: Connection) -> None:
     assert not told["ok"] and "to 60 % meanwhile" in told["says"]
     assert org.state.ledger.limit_percents(org.org_id)["bulk2"] == 50
     assert "API calls: 60 % used" in slider.html()
+
+
+def test_slider_and_report_say_the_same_percent(org: Connection) -> None:
+    """Between two readings of `/limits` both count our own calls as the gate does: one number in one minute."""
+    slider = widgets.limit_slider(org)
+    engine.run(org, engine.backup(objects=["Account", "Contact"]))
+    slider.refresh()
+    history = load_history(org.state, org.name, org.org_id, days=7, now=org.clock.now())
+    verdict = verdict_of(review_of(history, UTC)).sentence
+    used, maximum = org.budgets()["api"].used, org.budgets()["api"].maximum
+    said = percent(used, maximum)
+    assert used > 0 and f"{used:,} of {maximum:,} ({said})" in slider.view()["budgets"][0]["used"]
+    assert verdict.startswith(f"{said} of the API calls are used; jobs stop at 50 %.")
 
 
 def test_the_slider_knows_what_the_last_backup_cost(org: Connection) -> None:
