@@ -85,7 +85,7 @@ class World:
         self.chromium, self.folder = chromium, folder
         self.home = browser.Home(folder / "home")
         self.home.folder.mkdir()
-        self.home.sfnb("demo", "start", "--size", "small")
+        self.home.sfnb("demo", "start", "--size", "small", "--max-calls", "1000")
         stack.callback(self.home.sfnb, "demo", "stop", check=False)
         ready = json.loads((self.home.folder / "demo" / "ready.json").read_text("utf-8"))
         os.environ["PICTURES_PASSWORD"] = ready["password"]
@@ -100,7 +100,9 @@ class World:
         """A complete backup and one that pauses at its limit; the paused one's id."""
         self.home.sfnb("usage", "acme")
         self.home.sfnb("backup", "acme", "--objects", "Account,Contact,Opportunity,Case,Task")
-        self.home.sfnb("limit", "acme", "1", "--reason", "a pause to look at")
+        shown = json.loads(self.home.sfnb("limit", "acme", "--json"))
+        percent = 100 * shown["limits"][0]["used"] // 1000 + 4
+        self.home.sfnb("limit", "acme", str(percent), "--reason", "a pause to look at")
         self.home.sfnb("backup", "acme", "--on-pause", "exit", check=False)
         return str(json.loads(self.home.sfnb("jobs", "--json"))[-1]["job_id"])
 

@@ -14,6 +14,7 @@ from sfnb.dashboard.processes import Command
 from sfnb.dashboard.wording import in_page
 from sfnb.engine import BackupRequest
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
+from sfnb.jobs.summary import job_records
 from sfnb.model import JobState
 from sfnb.text import count, zoned_moment
 from sfnb.ui import planned
@@ -168,5 +169,5 @@ def _last_price(org: LocalOrg) -> str:
     calls = org.state.usage.job_calls(last.job_id)["api"]
     return (
         f"The last complete backup, {zoned_moment(last.started_at)}, "
-        f"needed {count(calls, 'API call')} for {count(last.rows, 'record')}."
+        f"needed {count(calls, 'API call')} for {job_records(last)}."
     )

@@ -156,7 +156,7 @@ def _file(name: str) -> tuple[bytes, str, str] | None:
     """One of our files, packed; its kind; its digest."""
     kind = "text/css" if name.endswith(".css") else "text/javascript"
     if name == "style.css":
-        text = _report_style() + screen.styles() + (STATIC / "page.css").read_text("utf-8")
+        text = _of_report("page.css") + screen.styles() + (STATIC / "page.css").read_text("utf-8")
     elif name == "plotly.js":
         from sfnb.report.library import packed_library
 
@@ -164,7 +164,8 @@ def _file(name: str) -> tuple[bytes, str, str] | None:
     elif found := re.fullmatch(r"([a-z_]+)\.js", name):
         own, shared = STATIC / name, screen.STATIC / name
         if own.is_file():
-            text = screen.module(found[1], own.read_text("utf-8"))
+            charts = _of_report("chart.js") if found[1] == "usage" else ""
+            text = screen.module(found[1], charts + own.read_text("utf-8"))
         elif shared.is_file():
             text = screen.script(found[1])
         else:
@@ -175,8 +176,9 @@ def _file(name: str) -> tuple[bytes, str, str] | None:
     return packed, kind, hashlib.sha256(packed).hexdigest()[:20]
 
 
-def _report_style() -> str:
-    return (files("sfnb.report") / "page.css").read_text("utf-8")
+def _of_report(name: str) -> str:
+    """A file that the dashboard shares with the report."""
+    return (files("sfnb.report") / name).read_text("utf-8")
 
 
 class Socket(Guarded, WebSocketHandler):

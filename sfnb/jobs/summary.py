@@ -11,6 +11,7 @@ from sfnb.jobs import states
 from sfnb.memory import State
 from sfnb.model import JobWarning
 from sfnb.state.jobs import Job
+from sfnb.text import records
 
 
 def job_summary(state: State, job_id: str) -> dict[str, Any]:
@@ -93,6 +94,12 @@ def counts_of(summary: Mapping[str, Any]) -> Counts:
     total = sum(max(one["rows"], one.get("our_count") or 0) for one in entries)
     complete = sum(one["state"] == "complete" for one in entries)
     return Counts(complete, len(entries), total, total - rows)
+
+
+def job_records(job: Job) -> str:
+    """The records of an ended job, in words."""
+    in_bin = int(job.outcome.get("in_bin") or 0)
+    return records(job.rows + in_bin, in_bin)
 
 
 SHOWN_WARNINGS = 10

@@ -5,21 +5,14 @@
   const themeButton = document.getElementById("theme");
   const panels = [...document.querySelectorAll(".org")];
   const tabs = [...document.querySelectorAll('[role="tab"]')];
-  const drawn = new Map(); // plot id -> theme it was drawn in
+  const drawn = new Map(); // plot id -> theme and width it was drawn in
 
   const draw = (plot) => {
     const figure = data.figures[plot.id];
-    const theme = root.dataset.theme;
-    if (!figure || drawn.get(plot.id) === theme) return;
-    const layout = { ...figure.layout, template: data.templates[theme] };
-    if (data.print) { layout.width = plot.clientWidth; layout.height = Math.min(layout.height || 420, 215); }
-    else if (window.innerWidth < 760) layout.margin = { l: 40, r: 10, t: 12, b: 40 };
-    Plotly.react(plot, figure.data, layout, {
-      responsive: !data.print, displaylogo: false, displayModeBar: data.print ? false : undefined, showTips: false,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], staticPlot: data.print,
-    });
-    plot.removeAttribute("role"); // the chart now speaks for itself
-    drawn.set(plot.id, theme);
+    const look = `${root.dataset.theme} ${is_narrow(plot)}`;
+    if (!figure || drawn.get(plot.id) === look) return;
+    draw_chart(plot, figure, data.templates[root.dataset.theme], data.print);
+    drawn.set(plot.id, look);
   };
   // A chart in a folded part has no width to be drawn for: it is drawn when its part is unfolded.
   const drawPanel = (panel) => panel.querySelectorAll(".plot").forEach((plot) => {
@@ -31,6 +24,9 @@
   document.querySelectorAll("details.more").forEach((part) => part.addEventListener("toggle", () => {
     if (part.open && window.Plotly) part.querySelectorAll(".plot").forEach(draw);
   }));
+
+  // A window made as narrow as a telephone shows charts for one.
+  window.addEventListener("resize", () => { if (window.Plotly) drawShown(); });
 
   const setTheme = (theme) => {
     root.dataset.theme = theme;

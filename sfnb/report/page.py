@@ -36,7 +36,7 @@ def html_report(
             loaded, for a PDF.
     """
     panels = [panel_of(review) for review in reviews]
-    script = asset("page.js")
+    script = asset("chart.js") + asset("page.js")
     hashes = " ".join(f"'sha256-{sha256(text)}'" for text in (script, library()))
     data = script_json(_data(panels, is_for_print=is_for_print))
     made_at = max((review.history.now for review in reviews), default=None)

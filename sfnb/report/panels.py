@@ -151,23 +151,38 @@ def _week(review: Review) -> list[Shown]:
     return [Shown("week", "Hour by weekday", charts.week_figure(review.week))]
 
 
+BULK: tuple[Api, ...] = ("bulk", "bulk2", "bulk2_mb")
+
+VISIBLE_PCT = 1.0
+"""A budget of which less was used than this would be an empty chart."""
+
+
 def _used_budgets(review: Review) -> list[Api]:
     usage = review.usage
-    others: tuple[Api, ...] = ("bulk", "bulk2", "bulk2_mb")
-    return [api for api in others if bool((usage["used"][usage["api"] == api] > 0).any())]
+    return [
+        api for api in BULK if bool((usage["used_pct"][usage["api"] == api] >= VISIBLE_PCT).any())
+    ]
 
 
 def _unused(review: Review) -> list[Shown]:
-    """One line for all budgets that were not used."""
-    used, usage = _used_budgets(review), review.usage
-    idle = [
-        UNITS[api]
-        for api in ("bulk", "bulk2", "bulk2_mb")
-        if api not in used and (usage["api"] == api).any()
-    ]
-    if not idle:
-        return []
-    return [Shown("unused", "Not used", sentence=f"Not used in these days: {', '.join(idle)}.")]
+    """One line for all budgets that were not used, or hardly."""
+    drawn, usage = _used_budgets(review), review.usage
+    hardly, idle = [], []
+    for api in BULK:
+        rows = usage[usage["api"] == api]
+        if api in drawn or rows.empty:
+            continue
+        most = rows.loc[rows["used"].idxmax()]
+        if most["used"] > 0:
+            hardly.append(f"at most {most['used']:,} of {most['max']:,} {UNITS[api]}")
+        else:
+            idle.append(UNITS[api])
+    said = []
+    if hardly:
+        said.append(f"Used in these days: {', '.join(hardly)}.")
+    if idle:
+        said.append(f"Not used in these days: {', '.join(idle)}.")
+    return [Shown("unused", "Hardly used", sentence=" ".join(said))] if said else []
 
 
 def _hours(review: Review) -> list[Shown]:

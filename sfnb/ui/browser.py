@@ -14,7 +14,7 @@ from sfnb.connection import Connection
 from sfnb.errors import CallerError, SfnbError
 from sfnb.store.pages import Pages
 from sfnb.store.snapshots import Snapshot
-from sfnb.text import count, dated_moment
+from sfnb.text import count, dated_moment, records
 from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen, picture
 
@@ -142,12 +142,13 @@ class SnapshotBrowser(Screen):
             {
                 "name": name,
                 "rows": entry.rows,
-                "label": f"{name}: {count(entry.rows, 'record')}, {entry.state}",
+                "label": f"{name}: {records(entry.rows + entry.deleted, entry.deleted)}, {entry.state}",
             }
             for name, entry in sorted(manifest.objects.items())
         ]
-        total = sum(entry.rows for entry in manifest.objects.values())
-        about = f"{manifest.state}: {count(len(objects), 'object')}, {count(total, 'record')}"
+        in_bin = sum(entry.deleted for entry in manifest.objects.values())
+        stored = records(manifest.rows + in_bin, in_bin)
+        about = f"{manifest.state}: {count(len(objects), 'object')}, {stored}"
         return {"about": about, "objects": objects}
 
     def open(self, object_name: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Planned:
         price, objects = self.estimate.plan.price(), self.estimate.plan.objects
         rows = sum(planned.expected_rows or 0 for planned in objects.values())
         return [
-            f"{count(len(objects), 'object')}, about {count(rows, 'row')}: about "
+            f"{count(len(objects), 'object')}, about {count(rows, 'record')}: about "
             f"{count(price['api'], 'API call')}, "
             f"{count(price['bulk2'], 'Bulk 2.0 job')}, {count(price['bulk2_mb'])} MB.",
             *(self.estimate.pauses or ["No pause expected as usage stands now."]),
@@ -80,7 +80,7 @@ class Planned:
         return (
             f"Estimated from the backup of {moment(self.last.started_at)} (job "
             f"{self.last.job_id}): "
-            f"{count(len(self.last.rows), 'object')}, {count(rows, 'row')}, "
+            f"{count(len(self.last.rows), 'object')}, {count(rows, 'record')}, "
             f"{count(self.last.price.get('api', 0), 'API call')}. "
             "The job starts paused and resumes automatically once usage is below the limit."
         )
@@ -115,12 +115,12 @@ class Planned:
                 if idle
                 else ""
             )
-            heads = ["object", "rows", "reader", "calls", "MB"]
+            heads = ["object", "records", "reader", "calls", "MB"]
             return folded(f"All {count(len(lines), 'object')}", heads, lines, note)
         if self.last is not None:
             rows = sorted(self.last.rows.items(), key=lambda item: -item[1])
             lines = [[name, count(number)] for name, number in rows]
-            return folded("Objects of the last backup", ["object", "rows"], lines, "")
+            return folded("Objects of the last backup", ["object", "records"], lines, "")
         return ""
 
 
@@ -149,7 +149,11 @@ def _last_run(org: Connection) -> LastRun | None:
     if not done:
         return None
     job = done[-1]
-    rows = {name: entry.rows for name, entry in org.state.jobs.objects(job.job_id).items()}
+    rows = {
+        name: max(entry.rows, entry.outcome.get("our_count") or 0)
+        for name, entry in org.state.jobs.objects(job.job_id).items()
+        if not entry.outcome.get("left_out")
+    }
     try:
         left_out = dict(org.snapshots[job.snapshot or ""].manifest.left_out)
     except SfnbError:

@@ -23,16 +23,12 @@ const render = ({ model, el }) => {
   const opened = new Set(); // the folded parts that a person has opened
   const draw = async () => {
     const view = model.get();
-    const { Plotly } = window.Plotly ? window : { Plotly: await plotly() };
+    if (!window.Plotly) await plotly();
     if (stopped) return;
     root.querySelectorAll(".plot").forEach((plot) => {
       const figure = view.figures[plot.id];
       if (!figure || plot.closest("details:not([open])")) return;
-      const layout = { ...figure.layout, template: view.templates[theme()] };
-      if (root.clientWidth < 760) layout.margin = { l: 40, r: 10, t: 12, b: 40 };
-      Plotly.react(plot, figure.data, layout, { responsive: true, displaylogo: false, showTips: false,
-        modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
-      plot.removeAttribute("role"); // the chart now speaks for itself
+      draw_chart(plot, figure, view.templates[theme()], false);
     });
   };
   const take = () => {
@@ -58,6 +54,13 @@ const render = ({ model, el }) => {
     draw();
   };
   const watch = new MutationObserver(draw);
+  let was_narrow = false;
+  const resized = () => {
+    const narrow = root.clientWidth < NARROW;
+    if (narrow !== was_narrow) draw();
+    was_narrow = narrow;
+  };
+  window.addEventListener("resize", resized);
   watch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   model.on("change:view", take);
   el.append(h("div", { className: "reading" }, read, asking), root);
@@ -66,6 +69,7 @@ const render = ({ model, el }) => {
     stopped = true;
     stop();
     watch.disconnect();
+    window.removeEventListener("resize", resized);
     model.off("change:view", take);
     if (window.Plotly) root.querySelectorAll(".plot").forEach((plot) => window.Plotly.purge(plot));
   };
