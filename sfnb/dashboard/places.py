@@ -62,10 +62,8 @@ class Place:
             "org": self.org,
             "name": self.name,
             "title": self.title,
-            "orgs": [
-                *({"name": org, "path": address(org, self.name or "usage")} for org in orgs),
-                {"name": "All orgs, add one …", "path": ORGS},
-            ],
+            "orgs": [{"name": org, "path": address(org, self.name or "usage")} for org in orgs],
+            "all": {"name": "All orgs, add one …", "path": ORGS},
             "places": [
                 {"name": name, "title": title, "path": address(self.org, name)}
                 for name, title in TITLES.items()

@@ -111,7 +111,7 @@ const navigate = (place) => {
   at("places").hidden = place.places.length === 0;
   const chooser = at("org");
   chooser.parentElement.hidden = place.orgs.length === 0 || !place.org;
-  chooser.replaceChildren(...place.orgs.map((org) =>
+  chooser.replaceChildren(...[...place.orgs, place.all].map((org) =>
     h("option", { value: org.path, selected: org.name === place.org }, org.name)));
   if (place.path !== location.pathname) history.replaceState(null, "", place.path);
 };
