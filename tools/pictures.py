@@ -210,7 +210,7 @@ NOTEBOOKS = {
     "run_backup": ".sfnb-panel",
     "snapshots": ".sfnb-browser",
 }
-"""The notebooks, and what is there once all their cells have run."""
+"""The notebooks, and what shows once all their cells have run."""
 
 
 def _notebooks(
