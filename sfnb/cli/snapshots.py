@@ -119,7 +119,7 @@ def snapshots(app: App, name: str | None, root: str | None, as_json: bool) -> in
             for s in summaries
         ]
         click.echo(
-            aligned(("SNAPSHOT", "STATE", "OBJECTS", "ROWS", "MB", "JOB"), rows, right=(2, 3, 4))
+            aligned(("SNAPSHOT", "STATE", "OBJECTS", "LIVE", "MB", "JOB"), rows, right=(2, 3, 4))
         )
     return 1 if is_damaged else 0
 

@@ -45,10 +45,12 @@ def outcome_of(run: Run) -> Outcome:
     for kept in org.state.jobs.events(run.job_id):
         event = events.parse_payload(run.job_id, kept.at, kept.kind, kept.payload)
         planned = event if isinstance(event, events.JobPlanned) else planned
+    # What the plan could not know: the org refused it when it was read.
+    refused = {n: e["message"] or "" for n, e in summary["objects"].items() if e.get("left_out")}
     return Outcome(
         summary,
         expected=dict(planned.objects) if planned else {},
-        left_out=dict(planned.left_out) if planned else {},
+        left_out=(dict(planned.left_out) if planned else {}) | refused,
     )
 
 

@@ -55,7 +55,7 @@ def test_snapshots_lists_what_there_is(tmp_path: Path, store: OrgStore) -> None:
         (writer.snapshot, "partial", 5, 0),
     ]
     lines = run(tmp_path, "snapshots", "demo").output.splitlines()
-    assert lines[0].split() == ["SNAPSHOT", "STATE", "OBJECTS", "ROWS", "MB", "JOB"]
+    assert lines[0].split() == ["SNAPSHOT", "STATE", "OBJECTS", "LIVE", "MB", "JOB"]
     assert "partial, not sealed" in lines[2]
 
 
