@@ -23,6 +23,9 @@ from sfnb.ui.screen import Screen
 
 LOOK_S = 0.3
 
+SWITCHES = ("full", "sweep", "refresh", "files", "metadata")
+"""How a backup is made, each yes or no; see `engine.backup`."""
+
 
 class BackupForm(Screen):
     """
@@ -100,7 +103,9 @@ class BackupForm(Screen):
         arguments += [
             f"--{name}" for name in ("full", "sweep", "refresh") if getattr(request, name)
         ]
-        arguments += [] if request.files else ["--no-files"]
+        arguments += [
+            f"--no-{name}" for name in ("files", "metadata") if not getattr(request, name)
+        ]
         self._known = {job.job_id for job in self._org.state.jobs.find(self._org.name)}
         self._says = ""
         self._command = Command(arguments, self._org.settings.home / "dashboard" / "jobs")
@@ -138,9 +143,7 @@ def _request(message: dict[str, Any]) -> BackupRequest:
     """
     names = _names(str(message.get("names", "")))
     said = message.get("how", {})
-    how: dict[str, Any] = {
-        name: bool(said[name]) for name in ("full", "sweep", "refresh", "files") if name in said
-    }
+    how: dict[str, Any] = {name: bool(said[name]) for name in SWITCHES if name in said}
     match message.get("choice"):
         case "only" if not names:
             raise CallerError("Name at least one object, such as Account, Contact.")

@@ -44,14 +44,14 @@ def request(*, objects: object = None, exclude: object = None, **switches: objec
 
     Args:
         objects, exclude: as `names` takes them.
-        switches: ``full``, ``sweep``, ``refresh``, ``files``: true or false, as in `engine.backup`.
+        switches: ``full``, ``sweep``, ``refresh``, ``files``, ``metadata``: true or false, as in `engine.backup`; ``metadata`` may be None, too.
 
     Raises:
         CallerError: one of them is not what `sfnb backup` would take.
     """
-    checked: dict[str, bool] = {}
+    checked: dict[str, Any] = {}
     for name, value in switches.items():
-        if not isinstance(value, bool):
+        if not isinstance(value, bool) and not (name == "metadata" and value is None):
             raise CallerError(f"{name} must be True or False, not {value!r}.")
         checked[name] = value
     wanted, unwanted = names(objects), names(exclude)  # type: ignore[arg-type]

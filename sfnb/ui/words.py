@@ -91,6 +91,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "sweep": "Compare all Ids with the org now, to find what was deleted for good",
         "refresh": "Read formula and roll-up columns of all records again now",
         "files": "The bodies of files, too",
+        "metadata": "Metadata (objects, fields, triggers, flows …), too, when it is due",
         "start": "Start the backup",
         "plan": "Show the plan",
         "plan_hint": "Asks the org; costs a few API calls",

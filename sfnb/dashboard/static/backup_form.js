@@ -1,6 +1,6 @@
 const CHOICES = [["all", word("all")], ["only", word("only")], ["except", word("except")]];
 const SWITCHES = [["full", word("full"), false], ["sweep", word("sweep"), false], ["refresh", word("refresh"), false],
-  ["files", word("files"), true]];
+  ["files", word("files"), true], ["metadata", word("metadata"), true]];
 
 const render = ({ model, el }) => {
   const root = part_root("backup", "group");
