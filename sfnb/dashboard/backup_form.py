@@ -103,9 +103,8 @@ class BackupForm(Screen):
         arguments += [
             f"--{name}" for name in ("full", "sweep", "refresh") if getattr(request, name)
         ]
-        arguments += [
-            f"--no-{name}" for name in ("files", "metadata") if not getattr(request, name)
-        ]
+        off = [name for name in ("files", "metadata") if getattr(request, name) is False]
+        arguments += [f"--no-{name}" for name in off]
         self._known = {job.job_id for job in self._org.state.jobs.find(self._org.name)}
         self._says = ""
         self._command = Command(arguments, self._org.settings.home / "dashboard" / "jobs")
@@ -144,6 +143,8 @@ def _request(message: dict[str, Any]) -> BackupRequest:
     names = _names(str(message.get("names", "")))
     said = message.get("how", {})
     how: dict[str, Any] = {name: bool(said[name]) for name in SWITCHES if name in said}
+    if how.get("metadata"):
+        del how["metadata"]  # the default: with it, unless only some objects are backed up
     match message.get("choice"):
         case "only" if not names:
             raise CallerError("Name at least one object, such as Account, Contact.")

@@ -44,7 +44,8 @@ def request(*, objects: object = None, exclude: object = None, **switches: objec
 
     Args:
         objects, exclude: as `names` takes them.
-        switches: ``full``, ``sweep``, ``refresh``, ``files``, ``metadata``: true or false, as in `engine.backup`; ``metadata`` may be None, too.
+        switches: ``full``, ``sweep``, ``refresh``, ``files``, ``metadata``: true or false, as in
+            `engine.backup`; ``metadata`` may be None, too.
 
     Raises:
         CallerError: one of them is not what `sfnb backup` would take.
