@@ -36,5 +36,5 @@ const draw_chart = (plot, figure, template, print) => {
     responsive: !print, displaylogo: false, displayModeBar: print ? false : undefined, showTips: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], staticPlot: print,
   });
-  plot.removeAttribute("role"); // the chart now speaks for itself
+  plot.setAttribute("role", "group"); // no picture any more: its buttons and texts can be reached
 };
