@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from sfnb_demo.data import ids
+from sfnb_demo.data import content, ids
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.clock import rest_time
 from sfnb_demo.server.wire import CSV_TYPE, Request, Response, empty_answer, json_answer, route
@@ -156,6 +156,17 @@ def body(org: DemoOrg, request: Request) -> Response:
     )
 
 
+def rich_text_image(org: DemoOrg, request: Request) -> Response:
+    """An image that the HTML of a rich-text field shows (REST guide, Rich Text Image Retrieval)."""
+    name, field, refid = _object(org, request), request.args["field"], request.args["refid"]
+    record = org.database.retrieve(
+        name, request.args["id"], [field], version=request.version, user_id=_user_id(request)
+    )
+    if f"refid={refid}" not in str(record.get(field) or ""):
+        raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+    return Response(200, content.body(refid, 700), "image/png")
+
+
 # -- shared by the handlers ------------------------------------------------------------------------
 
 
@@ -247,6 +258,7 @@ ROUTES = [
     route("PATCH", _BASE + "/{object}/{id}", update),
     route("DELETE", _BASE + "/{object}/{id}", delete),
     route("GET", _BASE + "/{object}/{id}/" + _BODIES, body),
+    route("GET", _BASE + "/{object}/{id}/richTextImageFields/{field}/{refid}", rich_text_image),
     route("GET", _BASE + "/{object}/{field}/{value}", retrieve_external),
     route("PATCH", _BASE + "/{object}/{field}/{value}", upsert),
     route("DELETE", _BASE + "/{object}/{field}/{value}", delete_external),

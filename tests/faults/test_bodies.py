@@ -16,10 +16,12 @@ from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.connection import Connection
 from sfnb.engine import backup
-from sfnb.errors import StoreError
+from sfnb.errors import CallerError, StoreError
+from sfnb.jobs import events
 from sfnb.store.bodies.content import Contents
 from sfnb.store.bodies.listing import list_bodies, write_body
 from sfnb.store.verify import verify
+from sfnb_demo.data import content
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector
 
@@ -188,6 +190,67 @@ def test_verify_finds_what_happened_to_a_body_and_the_next_backup_heals_it(
     assert bodies_asked(org, mark) == 3
     assert {f.kind for f in verify(mine.store)} == {"orphan"}
     assert_all_held(org, mine, "latest")
+
+
+def test_images_in_rich_text_are_kept_once(
+    fresh_org: Callable[..., RunningOrg], connected: Connector, tmp_path: Path
+) -> None:
+    """
+    An image pasted into a text is fetched once, also when the text around it changes; each image of
+    a record can be written out.
+    """
+    org = fresh_org(own_data=True)
+    mine = connected(org)
+    path = "/services/data/v66.0/query?q=SELECT Id FROM Project__c LIMIT 1"
+    record_id = org.get(path).json()["records"][0]["Id"]
+    images = ["0EM7Q000000AbCd", "0EM7Q000000AbCe"]
+    shown = "".join(
+        f'<img src="https://x.example/servlet/rtaImage?eid={record_id}&amp;feoid=00N&amp;refid={i}">'
+        for i in images
+    )
+
+    def put(text: str) -> None:
+        where = f"/services/data/v66.0/sobjects/Project__c/{record_id}"
+        assert org.send("PATCH", where, json={"Rich_Notes__c": text}).ok
+
+    put(f"<p>{shown}{shown}</p>")
+    first = engine.run(mine, backup(objects=["Project__c"]))
+    assert files_of(first) == {"known": 2, "fetched": 2, "missing": 0}
+    put(f"<p>changed {shown}</p>")
+    second = engine.run(mine, backup(objects=["Project__c"]))
+    assert files_of(second) == {"known": 2, "fetched": 0, "missing": 0}
+    found = mine.snapshots["latest"]
+    assert {b.body.field for b in list_bodies(found)} == {f"Rich_Notes__c/{i}" for i in images}
+    with pytest.raises(CallerError, match="--field"):
+        write_body(found, record_id, tmp_path / "out")
+    write_body(found, record_id, tmp_path / "out", f"Rich_Notes__c/{images[0]}")
+    assert (tmp_path / "out").read_bytes() == content.body(images[0], 700)
+
+
+def test_a_record_that_changes_while_its_body_is_fetched_is_noticed(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """A body without a checksum counts only if its record is still the one that was read."""
+    org = fresh_org(own_data=True)
+    mine = connected(org)
+    path = "/services/data/v66.0/query?q=SELECT Id FROM Attachment LIMIT 1"
+    record_id = org.get(path).json()["records"][0]["Id"]
+
+    def change(event: events.Event) -> None:
+        is_read = isinstance(event, events.ObjectProgress) and event.object_name == "Attachment"
+        if is_read and event.state == "complete":
+            org.control("clock", {"advance_minutes": 1})
+            where = f"/services/data/v66.0/sobjects/Attachment/{record_id}"
+            assert org.send("PATCH", where, json={"Description": "another"}).ok
+
+    summary = engine.run(mine, backup(objects=["Attachment"]), emit=change)
+    assert summary["state"] == "completed_with_errors" and summary["files"]["missing"] == 1
+    assert "changed while" in summary["files"]["reasons"][0]
+    states = {b.body.id: b.state for b in list_bodies(mine.snapshots["latest"])}
+    assert states.pop(record_id) == "missing" and set(states.values()) == {"held"}
+    mark = org.mark()
+    again = engine.run(mine, backup(objects=["Attachment"]))
+    assert again["state"] == "completed" and bodies_asked(org, mark) == 1
 
 
 READ = """

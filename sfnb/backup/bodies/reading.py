@@ -8,10 +8,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sfnb.backup.bodies.confirming import changed_meanwhile
 from sfnb.backup.bodies.receiving import Received, receive
 from sfnb.errors import OrgUnavailable, QuotaSignal, SfnbError, StopSignal
 from sfnb.jobs.away import is_away
 from sfnb.jobs.work import JobContext, Tick
+from sfnb.model import Price
+from sfnb.org.transport import call_context
 from sfnb.store.bodies.content import EMPTY_SHA256, Contents
 from sfnb.store.bodies.fields import Body
 from sfnb.store.bodies.index import Entry, IndexWriter, Lookup, snapshot_entries
@@ -116,7 +119,29 @@ class BodyReading:
             self._commit()
         if self._stopped_by is not None:
             raise self._stopped_by
+        self._confirm()
         self._index.close()
+
+    def _confirm(self) -> None:
+        """Bodies without a checksum are those of their records only if these have not changed since."""
+        context = self.context
+        asked = [
+            entry
+            for entry in snapshot_entries(self.snapshot.files, self.snapshot.id)
+            if entry.is_asked and entry.state == "held" and not entry.md5
+        ]
+        fields = {
+            (f.object_name, f.field): f for n in self.objects for f in fields_of(self.snapshot, n)
+        }
+        spent: list[Price] = []
+        with call_context(
+            job_id=context.job_id, object_name="", on_call=spent.append, stop=context.stop
+        ):
+            changed = changed_meanwhile(context.client, asked, fields)
+        self.totals.calls += sum(price.get("api", 0) for price in spent)
+        self.totals.missing += len(changed)
+        self.totals.reasons += [entry.reason for entry in changed][:20]
+        self._index.add(changed)
 
     def _count_earlier(self) -> None:
         """What this job had asked for before it paused or was killed."""
@@ -133,8 +158,7 @@ class BodyReading:
 
     def _bodies(self) -> Iterator[Body]:
         for name in self.objects:
-            for of in fields_of(self.snapshot, name):
-                yield from bodies_of(self.snapshot, of)
+            yield from bodies_of(self.snapshot, name)
 
     def _submit_all(self, pool: ThreadPoolExecutor, stop: threading.Event, tick: Tick) -> None:
         contents, context = Contents(self.snapshot.files), self.context
@@ -161,11 +185,13 @@ class BodyReading:
 
     def _is_settled(self, body: Body) -> bool:
         """Whether nothing has to be asked: there is no body, or the store holds it."""
+        found = self._lookup.entry(body)
         if body.is_outside:
+            if found is None or found.state != "outside":
+                self._keep(Entry.of(body, "outside"))
             return True
         self.totals.known += 1
-        found = self._lookup.entry(body)
-        if found is not None and found.state != "missing":
+        if found is not None and found.state == "held":
             return True
         if sha256 := self._lookup.same_content(body):
             self._keep(Entry.of(body, "held", sha256=sha256))

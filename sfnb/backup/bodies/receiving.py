@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sfnb.errors import ObjectError, OrgUnavailable, StopSignal, TransientError
 from sfnb.model import Price
-from sfnb.org.blobs import blob_path, fetch_blob
+from sfnb.org.blobs import blob_path, fetch_blob, image_path
 from sfnb.org.client import OrgClient
 from sfnb.org.retry import retry
 from sfnb.org.transport import call_context
@@ -62,7 +62,12 @@ def receive(
         JobError: the login is refused, or the store cannot be written.
     """
     calls: list[Price] = []
-    path = blob_path(body.object_name, body.id, body.field)
+    field, _, refid = body.field.partition("/")
+    path = (
+        image_path(body.object_name, body.id, field, refid)
+        if refid
+        else blob_path(body.object_name, body.id, field)
+    )
 
     def once() -> ReceivedBody:
         with contents.receive() as sink:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +62,7 @@ class Body:
     A body as its record describes it.
 
     Args:
+        field: the base64 field; of an image its rich-text field, a slash and its ``refid``.
         version: what tells this body of the record from the next one; see the package.
         size: in bytes; None: the record does not say.
         md5: hex, lower case; empty: the record does not say.
@@ -101,6 +104,26 @@ def body_fields(object_name: str, describe: Mapping[str, Any]) -> list[BodyField
         for field, kind in types.items()
         if kind == "base64"
     ]
+
+
+IMAGES = re.compile(r"/servlet/rtaImage\?[^\s\"'<>]*?refid=(0EM[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?)")
+"""
+The address of an image that was pasted into a rich-text field. The org serves it to browsers only;
+its ``refid`` is what the REST resource takes (REST guide, Rich Text Image Retrieval).
+"""
+
+
+def image_fields(describe: Mapping[str, Any]) -> tuple[str, ...]:
+    """The rich-text fields in a describe answer: their HTML may name images."""
+    listed = describe.get("fields")
+    entries = [e for e in listed if isinstance(e, Mapping)] if isinstance(listed, Sequence) else []
+    return tuple(str(e["name"]) for e in entries if e.get("extraTypeInfo") == "richtextarea")
+
+
+def images_of(object_name: str, record_id: str, field: str, text: str) -> Iterator[Body]:
+    """The images that a rich text shows, each once. Addresses in it are HTML (``&amp;``)."""
+    for refid in dict.fromkeys(IMAGES.findall(html.unescape(text))):
+        yield Body(object_name, record_id, f"{field}/{refid}", refid, None, "", refid)
 
 
 def body_of(of: BodyField, record: Mapping[str, Any]) -> Body:

@@ -25,7 +25,7 @@ from sfnb.store.formats import FORMAT, NewerFormat, check_format
 
 INDEX = f"{FOLDER}/index"
 
-EntryState = Literal["held", "outside", "missing"]
+EntryState = Literal["held", "outside", "missing", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Entry:
     Args:
         sha256: of the content; empty unless it is held.
         state: ``outside``: there is no body by nature; ``missing``: it was not obtained, and
-            ``reason`` says why.
+            ``reason`` says why; ``changed``: what was taken for it belongs to a later version of
+            the record.
         is_asked: the org was asked for it. Otherwise the store had its content already.
     """
 

@@ -11,7 +11,7 @@ from sfnb.errors import CallerError
 from sfnb.store.bodies.content import Contents
 from sfnb.store.bodies.fields import Body
 from sfnb.store.bodies.index import Lookup
-from sfnb.store.bodies.records import bodies_of, fields_of
+from sfnb.store.bodies.records import bodies_of
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshot
@@ -57,11 +57,10 @@ def list_bodies(snapshot: Snapshot) -> Iterator[ListedBody]:
     with Lookup(snapshot.files) as lookup:
         lookup.look_at_contents()
         for name in snapshot.objects:
-            for field in fields_of(snapshot, name):
-                for body in bodies_of(snapshot, field):
-                    listed = listed_body(lookup, body)
-                    if listed is not None:
-                        yield listed
+            for body in bodies_of(snapshot, name):
+                listed = listed_body(lookup, body)
+                if listed is not None:
+                    yield listed
 
 
 def listed_body(lookup: Lookup, body: Body) -> ListedBody | None:
