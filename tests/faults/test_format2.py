@@ -1,0 +1,48 @@
+"""A store and a state of the second format: its paused job is resumed by today's sfnb."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sfnb import engine
+from sfnb.engine import backup
+from sfnb.store.verify import verify
+from tests.conftest import RunningOrg
+from tests.faults.conftest import Connector
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "format2.zip"
+PAUSED = "4618a816"
+COMPLETE = "20261127T105819Z-940e48"
+
+
+def test_the_paused_job_of_the_second_format_ends_equal_to_an_undisturbed_backup(
+    fresh_org: Callable[..., RunningOrg], connected: Connector, tmp_path: Path
+) -> None:
+    """
+    P2: the snapshot goes on in the tables that it began in, each record exactly once. The next backup
+    is of today's format and reads everything; then old and new snapshots read as they were made.
+    """
+    org = fresh_org(size="small", start_at=datetime(2026, 11, 27, 6, 3, tzinfo=UTC))
+    with zipfile.ZipFile(FIXTURE) as archive:
+        archive.extractall(tmp_path / "old")
+    there = connected(org, home="old")
+    job = there.state.jobs.get(PAUSED)
+    assert job.state == "paused" and org.org_id == job.org_id
+    before = there.snapshots[COMPLETE].table("Account").sort_by("Id")
+    assert before.num_rows > 0
+    summary = engine.resume(there, PAUSED)
+    assert summary["state"] == "completed" and summary["snapshot"] == job.snapshot
+    assert not Path(there.store.root, "records").exists()
+    new = there.snapshots[engine.run(there, backup(objects=job.objects))["snapshot"]]
+    assert Path(there.store.root, "records", "Account").is_dir()
+    found = there.snapshots[summary["snapshot"]]
+    for name in job.objects or ():
+        rows, others = found.table(name).sort_by("Id"), new.table(name).sort_by("Id")
+        # The org of today has fields that it had not when the fixture was made.
+        assert rows.equals(others.select(rows.column_names)), name
+        assert len(set(rows.column("Id").to_pylist())) == rows.num_rows > 0, name
+    assert there.snapshots[COMPLETE].table("Account").sort_by("Id").equals(before)
+    assert [finding for finding in verify(there.store) if finding.kind != "note"] == []
