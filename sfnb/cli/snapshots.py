@@ -14,7 +14,7 @@ from sfnb.cli.names import OBJECT, ORG, SNAPSHOT
 from sfnb.cli.output import as_json_option, print_json
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import JobState, ObjectState
-from sfnb.store.manifest import Manifest
+from sfnb.store.manifest import Summary
 from sfnb.store.snapshots import LATEST
 from sfnb.text import records
 
@@ -43,24 +43,18 @@ def megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:,.1f}"
 
 
-def _counts(manifest: Manifest) -> tuple[int, int]:
-    complete = sum(entry.state is ObjectState.COMPLETE for entry in manifest.objects.values())
-    return complete, len(manifest.objects)
-
-
-def _summary(manifest: Manifest) -> dict[str, Any]:
-    complete, planned = _counts(manifest)
+def _summary(found: Summary) -> dict[str, Any]:
     return {
-        "snapshot": manifest.snapshot,
-        "state": manifest.state,
-        "kind": manifest.kind,
-        "job_id": manifest.job_id,
-        "created_at": manifest.created_at.isoformat(),
-        "sealed_at": manifest.sealed_at.isoformat() if manifest.sealed_at else None,
-        "objects": planned,
-        "objects_complete": complete,
-        "rows": manifest.rows,
-        "bytes": manifest.bytes,
+        "snapshot": found.snapshot,
+        "state": found.state,
+        "kind": found.kind,
+        "job_id": found.job_id,
+        "created_at": found.created_at.isoformat(),
+        "sealed_at": found.sealed_at.isoformat() if found.sealed_at else None,
+        "objects": found.objects,
+        "objects_complete": found.objects_complete,
+        "rows": found.rows,
+        "bytes": found.bytes,
     }
 
 
@@ -95,7 +89,7 @@ def snapshots(app: App, name: str | None, root: str | None, as_json: bool) -> in
     for snapshot in app.store(name, root).snapshots.values():
         # One snapshot that cannot be read must not hide the others.
         try:
-            summaries.append(_summary(snapshot.manifest))
+            summaries.append(_summary(snapshot.summary))
         except StoreError as err:
             is_damaged = True
             summaries.append({"snapshot": snapshot.id, "state": "damaged", "message": str(err)})
@@ -152,8 +146,7 @@ def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) ->
     if as_json:
         click.echo(_as_json(manifest.as_json()))
         return
-    complete, planned = _counts(manifest)
-    in_bin = sum(entry.deleted for entry in manifest.objects.values())
+    found = manifest.summary
     seal = (
         f"sealed {manifest.sealed_at:%Y-%m-%d %H:%M:%SZ}"
         if manifest.sealed_at
@@ -161,7 +154,8 @@ def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) ->
     )
     click.echo(f"{manifest.snapshot}  {manifest.org} ({manifest.org_id})  {manifest.state}, {seal}")
     click.echo(
-        f"{complete} of {planned} objects complete, {records(manifest.rows + in_bin, in_bin)}, "
+        f"{found.objects_complete} of {found.objects} objects complete, "
+        f"{records(found.rows + found.deleted, found.deleted)}, "
         f"{megabytes(manifest.bytes)} MB"
     )
     rows = [

@@ -1,196 +1,103 @@
-"""The plan of a snapshot (what it is meant to hold) and its manifest (what it holds)."""
+"""
+The manifest of a snapshot: what it holds. Written last; it is the seal. Beside it a summary of a few
+numbers, so that a list of a year's snapshots need not read the lines of every object.
+
+Plans, lines and the files of unchanged objects are had from here, too.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal
 
-from sfnb.errors import CallerError, StoreError
+from sfnb.errors import StoreError
 from sfnb.model import ObjectState
-from sfnb.store.files import TEMPORARY, Files
+from sfnb.store.entries import (
+    ObjectEntry,
+    digest,
+    entry_from_json,
+    object_entry,
+    progress_of,
+    watermark,
+)
+from sfnb.store.files import Files
 from sfnb.store.formats import FORMAT, OLDER, check_format
-from sfnb.store.held import Mode
 from sfnb.store.log import NOTHING, Progress, read_parts
 from sfnb.store.parts import Part
-from sfnb.store.paths import manifest_path, plan_path, schema_folder, unchanged_folder
-from sfnb.store.place import RECORDS_FORMAT, place_of
+from sfnb.store.paths import manifest_path, schema_folder, summary_path
+from sfnb.store.place import place_of
+from sfnb.store.plan import (
+    OBJECT_NAME,
+    SNAPSHOT_ID,
+    SnapshotPlan,
+    check_place,
+    moment_of,
+    new_snapshot_id,
+    read_plan,
+    without_checksum,
+)
 from sfnb.store.schema import committed_after
-from sfnb.version import __version__
+from sfnb.store.unchanged import put_unchanged, read_unchanged
+
+__all__ = [
+    "OBJECT_NAME",
+    "SNAPSHOT_ID",
+    "Manifest",
+    "ObjectEntry",
+    "SnapshotPlan",
+    "SnapshotState",
+    "Summary",
+    "compute_manifest",
+    "digest",
+    "entry_from_json",
+    "moment_of",
+    "new_snapshot_id",
+    "object_entry",
+    "progress_of",
+    "put_manifest",
+    "put_unchanged",
+    "read_committed",
+    "read_manifest",
+    "read_plan",
+    "read_summary",
+    "read_unchanged",
+    "watermark",
+]
 
 SnapshotState = Literal["partial", "complete"]
 
-SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
-OBJECT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
-
-
-STAMP = "%Y%m%dT%H%M%SZ"
-
-
-def new_snapshot_id(at: datetime, newest: str = "") -> str:
-    """
-    ``20261122T043812Z-1a2b3c``: ids sort by creation, also after a clock was put back.
-
-    Args:
-        newest: the newest id so far; the new one sorts after it.
-    """
-    moment = at.astimezone(UTC)
-    if newest[:16] >= f"{moment:{STAMP}}":
-        moment = moment_of(newest) + timedelta(seconds=1)
-    return f"{moment:{STAMP}}-{secrets.token_hex(3)}"
-
-
-def moment_of(snapshot: str) -> datetime:
-    """When a snapshot began, by its id (UTC, whole seconds)."""
-    return datetime.strptime(snapshot[:16], STAMP).replace(tzinfo=UTC)
-
 
 @dataclass(frozen=True, slots=True)
-class SnapshotPlan:
+class Summary:
     """
-    What a backup job is meant to store, and what it leaves out. Written first, never changed.
+    A manifest without its lines.
 
     Args:
-        snapshot: see ``new_snapshot_id``.
-        objects: by object, at least ``reader`` and ``expected_rows`` (None: unknown).
-        left_out: by object, why it is not read.
-        notes: sentences about the whole snapshot, such as that it has no bodies of files.
-        catalogue: the org's objects and when it told of them, for the next backup; empty: not kept.
+        objects, objects_complete: how many objects it has a line of, and how many are complete.
+        rows, deleted: records alive, and in the recycle bin.
+        bytes: what the snapshot has stored itself.
     """
 
     snapshot: str
     org: str
     org_id: str
     job_id: str
+    kind: str
+    state: SnapshotState
     created_at: datetime
-    objects: Mapping[str, Mapping[str, Any]]
-    kind: str = "full"
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    notes: Sequence[str] = ()
-    api_version: str = ""
-    catalogue: Mapping[str, Any] = field(default_factory=dict)
-    sfnb: str = __version__
-    format: int = FORMAT
-
-    def __post_init__(self) -> None:
-        if not SNAPSHOT_ID.fullmatch(self.snapshot):
-            raise CallerError(
-                f"{self.snapshot!r} is not a snapshot id; they look like 20261122T043812Z-1a2b3c."
-            )
-        # Names become folders.
-        for name in self.objects:
-            if not OBJECT_NAME.fullmatch(name):
-                raise CallerError(f"{name!r} cannot be the name of a Salesforce object.")
+    sealed_at: datetime | None
+    objects: int
+    objects_complete: int
+    rows: int
+    deleted: int
+    bytes: int
 
     def as_json(self) -> dict[str, Any]:
-        content = asdict(self)
-        content["created_at"] = self.created_at.isoformat()
-        content["notes"] = list(self.notes)
-        return content
-
-
-def _without_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in content.items() if key != "checksum"}
-
-
-def read_plan(files: Files, snapshot: str) -> SnapshotPlan:
-    """
-    The plan of a snapshot.
-
-    Raises:
-        StoreError: it is missing, damaged, or of a newer sfnb.
-    """
-    path = plan_path(snapshot)
-    content = files.read_json(path)
-    if content is None:
-        raise StoreError(
-            f"{files.uri(path)} is missing: what the snapshot was meant to hold is no longer known."
-        )
-    check_format(content, files.uri(path))
-    try:
-        values = _without_checksum(content)
-        values["created_at"] = datetime.fromisoformat(values["created_at"])
-        values["notes"] = tuple(values["notes"])
-        plan = SnapshotPlan(**values)
-    except (TypeError, ValueError, KeyError, CallerError) as err:
-        raise StoreError(f"{files.uri(path)} is damaged: it is not a plan.") from err
-    _check_place(plan.snapshot, snapshot, files.uri(path))
-    return plan
-
-
-def _check_place(named: str, snapshot: str, what: str) -> None:
-    """A file of another snapshot is whole, and wrong."""
-    if named != snapshot:
-        raise StoreError(f"{what} is damaged: it belongs to snapshot {named}.")
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectEntry:
-    """
-    What a snapshot has of one object.
-
-    Args:
-        rows, deleted: live records, and those in the recycle bin.
-        watermark: the SystemModstamp up to which a complete object is covered (ISO, UTC); None if
-            it has no rows.
-        digest: SHA-256 over the sorted SHA-256s of its parts.
-        version: Delta version of its last commit; -1 before the first.
-        message: why it is not complete, where that is known.
-        org_count, our_count: rows as the org counts them (None: it gave no number) and as stored,
-            recycle bin included.
-        key: the field that tells its rows apart; None: no field does.
-        ids_digest: of its Ids, whatever their order; see ``keys``.
-        proof: how completeness was proven; empty while it is not complete, and in snapshots of
-            format 1.
-        commit_sha256: of the file of its last commit, which vouches for the one before it. Empty in
-            format 1.
-        unchanged_since: nothing has changed since this snapshot, whose commit and schema it has.
-        mode, before, added, changed, ended, full_at, sweep_at, refreshed_at: see ``Held``.
-    """
-
-    state: ObjectState
-    rows: int = 0
-    deleted: int = 0
-    parts: int = 0
-    bytes: int = 0
-    watermark: str | None = None
-    digest: str = ""
-    version: int = -1
-    message: str | None = None
-    org_count: int | None = None
-    our_count: int | None = None
-    key: str | None = None
-    ids_digest: str = ""
-    proof: str = ""
-    commit_sha256: str = ""
-    unchanged_since: str | None = None
-    mode: Mode | None = None
-    before: str | None = None
-    added: int = 0
-    changed: int = 0
-    ended: int = 0
-    full_at: str = ""
-    sweep_at: str | None = None
-    refreshed_at: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        entry = asdict(self)
-        if self.message is None:
-            del entry["message"]
-        if self.unchanged_since is None:
-            del entry["unchanged_since"]
-        if self.mode is None:
-            for name in HELD:
-                del entry[name]
-        return entry
-
-
-HELD = ("mode", "before", "added", "changed", "ended", "full_at", "sweep_at", "refreshed_at")
-"""What an entry has of ``Held`` beside its counts, once the reading has ended; not in formats 1 and 2."""
+        sealed_at = self.sealed_at.isoformat() if self.sealed_at else None
+        content = asdict(self) | {"created_at": self.created_at.isoformat()}
+        return {"format": FORMAT, **content, "sealed_at": sealed_at}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +127,37 @@ class Manifest:
     schemas: Sequence[str] | None = None
 
     @property
+    def summary(self) -> Summary:
+        """The manifest without its lines."""
+        entries = self.objects.values()
+        return Summary(
+            self.snapshot,
+            self.org,
+            self.org_id,
+            self.job_id,
+            self.kind,
+            self.state,
+            self.created_at,
+            self.sealed_at,
+            objects=len(entries),
+            objects_complete=sum(e.state is ObjectState.COMPLETE for e in entries),
+            rows=self.rows,
+            deleted=sum(entry.deleted for entry in entries),
+            bytes=self.bytes,
+        )
+
+    @property
     def rows(self) -> int:
         return sum(entry.rows for entry in self.objects.values())
 
     @property
     def bytes(self) -> int:
         return sum(entry.bytes for entry in self.objects.values())
+
+    def as_stored(self) -> dict[str, Any]:
+        """As it is on disk."""
+        lines = {name: entry.as_line() for name, entry in self.objects.items()}
+        return self.as_json() | {"objects": lines}
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -247,58 +179,6 @@ class Manifest:
         }
 
 
-def digest(parts: Sequence[Part]) -> str:
-    """
-    SHA-256 over the sorted digests of the parts; the same rows in the same files give the same, in
-    any order.
-    """
-    return hashlib.sha256("\n".join(sorted(part.sha256 for part in parts)).encode()).hexdigest()
-
-
-def watermark(progress: Progress) -> str | None:
-    """
-    The newest SystemModstamp stored, but not later than the moment the object's reading began: a
-    record that changed while it was read may have been stored in its older version.
-    """
-    began = (progress.cursor or {}).get("started_at")
-    stamps = [stamp for stamp in (progress.max_modstamp, began) if stamp]
-    return min(stamps, key=datetime.fromisoformat) if progress.max_modstamp else None
-
-
-def object_entry(progress: Progress, parts: Sequence[Part], message: str | None) -> ObjectEntry:
-    """One line of a manifest. Pure."""
-    if progress.number == 0:
-        return ObjectEntry(ObjectState.UNTOUCHED, message=message)
-    proof = progress.proof
-    is_complete = progress.is_done and not (proof and proof.problem)
-    entry = ObjectEntry(
-        state=ObjectState.COMPLETE if is_complete else ObjectState.PARTIAL,
-        rows=progress.rows,
-        deleted=progress.deleted,
-        parts=progress.parts,
-        bytes=progress.size_bytes,
-        watermark=watermark(progress) if is_complete else None,
-        digest=digest(parts),
-        version=progress.version,
-        message=message,
-        commit_sha256=progress.file_sha256,
-    )
-    if (held := progress.held) is not None:
-        known = {name: getattr(held, name) for name in HELD}
-        entry = replace(entry, watermark=held.watermark, **known)
-    if proof is None:
-        return entry
-    return replace(
-        entry,
-        message=message or proof.problem or None,
-        org_count=proof.org_count,
-        our_count=proof.rows,
-        key=proof.key,
-        ids_digest=proof.digest,
-        proof=proof.basis if is_complete else "",
-    )
-
-
 def read_committed(
     files: Files, plan: SnapshotPlan, object_name: str
 ) -> tuple[Progress, list[Part]]:
@@ -311,59 +191,6 @@ def read_committed(
         return NOTHING, []
     place = place_of(object_name, plan.snapshot, plan.format)
     return read_parts(files.below(place.folder), plan.snapshot, after=after)
-
-
-def progress_of(entry: ObjectEntry) -> Progress:
-    """The progress of an object that has not changed."""
-    return Progress(
-        rows=entry.rows,
-        deleted=entry.deleted,
-        is_done=True,
-        number=1,
-        version=entry.version,
-        file_sha256=entry.commit_sha256,
-    )
-
-
-def entry_from_json(content: Mapping[str, Any]) -> ObjectEntry:
-    return ObjectEntry(**{**content, "state": ObjectState(content["state"])})
-
-
-def put_unchanged(files: Files, snapshot: str, entries: Mapping[str, ObjectEntry]) -> None:
-    """Note objects that have not changed: one file for all of them, whole or not at all."""
-    folder = unchanged_folder(snapshot)
-    number = int(max(files.names(folder), default="00000000")[:8]) + 1
-    content = {
-        "format": FORMAT,
-        "snapshot": snapshot,
-        "objects": {name: entry.as_json() for name, entry in entries.items()},
-    }
-    files.put_json(f"{folder}/{number:08d}.json", content)
-
-
-def read_unchanged(files: Files, plan: SnapshotPlan) -> dict[str, ObjectEntry]:
-    """
-    The objects of an unsealed snapshot that were found not to have changed.
-
-    Raises:
-        StoreError: a file is damaged.
-    """
-    found: dict[str, ObjectEntry] = {}
-    if plan.format < RECORDS_FORMAT:
-        return found
-    folder = unchanged_folder(plan.snapshot)
-    for file in files.names(folder):
-        path = f"{folder}/{file}"
-        if file.startswith(TEMPORARY) or (content := files.read_json(path)) is None:
-            continue
-        check_format(content, files.uri(path))
-        _check_place(content.get("snapshot", ""), plan.snapshot, files.uri(path))
-        try:
-            objects = content["objects"].items()
-            found |= {name: entry_from_json(entry) for name, entry in objects}
-        except (TypeError, ValueError, KeyError, AttributeError) as err:
-            raise StoreError(f"{files.uri(path)} is damaged: it is no list of objects.") from err
-    return found
 
 
 def compute_manifest(
@@ -433,7 +260,7 @@ def read_manifest(files: Files, snapshot: str) -> Manifest | None:
         return None
     check_format(content, files.uri(path))
     try:
-        values = _without_checksum(content)
+        values = without_checksum(content)
         values["created_at"] = datetime.fromisoformat(values["created_at"])
         values["notes"] = tuple(values["notes"])
         values["sealed_at"] = datetime.fromisoformat(values["sealed_at"])
@@ -443,5 +270,35 @@ def read_manifest(files: Files, snapshot: str) -> Manifest | None:
         manifest = Manifest(**values)
     except (TypeError, ValueError, KeyError, AttributeError) as err:
         raise StoreError(f"{files.uri(path)} is damaged: it is not a manifest.") from err
-    _check_place(manifest.snapshot, snapshot, files.uri(path))
+    check_place(manifest.snapshot, snapshot, files.uri(path))
     return manifest
+
+
+def put_manifest(files: Files, manifest: Manifest) -> None:
+    """
+    Write a seal, and its summary after it. A kill in between leaves no summary, which is then taken
+    from the seal.
+    """
+    path = summary_path(manifest.snapshot)
+    files.delete(path)
+    files.put_json(manifest_path(manifest.snapshot), manifest.as_stored())
+    files.put_json(path, manifest.summary.as_json())
+
+
+def read_summary(files: Files, snapshot: str) -> Summary | None:
+    """
+    What a sealed snapshot's summary says; None: it has none, or it cannot be read, which `verify`
+    names.
+    """
+    path = summary_path(snapshot)
+    try:
+        content = files.read_json(path)
+        if content is None:
+            return None
+        check_format(content, files.uri(path))
+        values = {k: v for k, v in without_checksum(content).items() if k != "format"}
+        for name in ("created_at", "sealed_at"):
+            values[name] = datetime.fromisoformat(values[name])
+        return Summary(**values)
+    except (StoreError, TypeError, ValueError, KeyError):
+        return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.files import Files
-from sfnb.store.manifest import SNAPSHOT_ID, read_manifest, read_plan
+from sfnb.store.manifest import SNAPSHOT_ID, read_manifest, read_plan, read_summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ def stored_orgs(files: Files) -> list[StoredOrg]:
 
 def _name_in(org: Files, snapshot: str) -> str:
     """The org's name in a snapshot; empty where neither plan nor manifest can be read."""
+    if (summary := read_summary(org, snapshot)) is not None:
+        return summary.org
     try:
         return read_plan(org, snapshot).org
     except StoreError:  # `verify` names this damage

@@ -15,6 +15,10 @@ def manifest_path(snapshot: str) -> str:
     return f"snapshots/{snapshot}/manifest.json"
 
 
+def summary_path(snapshot: str) -> str:
+    return f"snapshots/{snapshot}/summary.json"
+
+
 def schema_folder(snapshot: str) -> str:
     return f"snapshots/{snapshot}/schema"
 

@@ -19,11 +19,13 @@ from sfnb.store.manifest import (
     SNAPSHOT_ID,
     Manifest,
     SnapshotPlan,
+    Summary,
     compute_manifest,
     object_entry,
     read_committed,
     read_manifest,
     read_plan,
+    read_summary,
     read_unchanged,
 )
 from sfnb.store.older.rows import rows_of as older_rows
@@ -56,11 +58,12 @@ class Snapshots(Mapping[str, "Snapshot"]):
 
     def __iter__(self) -> Iterator[str]:
         for name in self._files.names("snapshots", folders=True):
-            # A folder without a plan is what a kill before the plan leaves.
-            if SNAPSHOT_ID.fullmatch(name) and (
-                self._files.has(plan_path(name)) or self._files.has(manifest_path(name))
-            ):
+            if SNAPSHOT_ID.fullmatch(name) and self._is_there(name):
                 yield name
+
+    def _is_there(self, name: str) -> bool:
+        """A folder without a plan is what a kill before the plan leaves."""
+        return self._files.has(plan_path(name)) or self._files.has(manifest_path(name))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -91,6 +94,8 @@ class Snapshots(Mapping[str, "Snapshot"]):
             CallerError: nothing, or more than one snapshot, is meant; the message lists what there
                 is.
         """
+        if SNAPSHOT_ID.fullmatch(key) and self._is_there(key):
+            return Snapshot(self._files, key)
         ids = list(self)
         if key == LATEST:
             for found in reversed(ids):
@@ -142,6 +147,12 @@ class Snapshot:
     def manifest(self) -> Manifest:
         """The sealed manifest; before the seal, what plan and Delta logs say now."""
         return self._seal() or compute_manifest(self._files, self.plan)
+
+    @property
+    def summary(self) -> Summary:
+        """The manifest without its lines. Cost: a small file, once the snapshot is sealed."""
+        found = read_summary(self._files, self.id) if self.is_sealed else None
+        return found or self.manifest.summary
 
     def _seal(self) -> Manifest | None:
         if self._sealed is None:

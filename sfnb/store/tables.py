@@ -27,6 +27,7 @@ from sfnb.store.manifest import (
     compute_manifest,
     new_snapshot_id,
     progress_of,
+    put_manifest,
     put_unchanged,
     read_manifest,
     read_plan,
@@ -476,7 +477,7 @@ class Writer:
             )
             if self._is_stale():
                 raise StaleWriter(STALE)
-            self._files.put_json(manifest_path(self.snapshot), manifest.as_json(), indent=1)
+            put_manifest(self._files, manifest)
             # What is sealed takes no commit from anybody, and the manifest has every line.
             for folder in unsealed_folders(self.snapshot):
                 for path in self._files.walk(folder):

@@ -21,12 +21,14 @@ from sfnb.store.manifest import (
     progress_of,
     read_manifest,
     read_plan,
+    read_summary,
     read_unchanged,
 )
 from sfnb.store.paths import (
     manifest_path,
     plan_path,
     schema_path,
+    summary_path,
     unchanged_folder,
     unsealed_folders,
 )
@@ -80,6 +82,8 @@ class SnapshotCheck:
             self._schema(name, is_needed=name in self._touched or name in listed)
         if plan and manifest:
             self._compare(plan, manifest)
+        if manifest:
+            self._summary(manifest)
         self._unchanged_entries = self._entries_unchanged(plan, manifest)
         if manifest:
             for name, entry in manifest.objects.items():
@@ -163,6 +167,13 @@ class SnapshotCheck:
         elif must_be:
             self._damage("missing", "the manifest is missing, though the backup has ended", path)
         return manifest
+
+    def _summary(self, manifest: Manifest) -> None:
+        """A kill may have left none; one that says something else would be believed by lists."""
+        path = summary_path(self._snapshot)
+        self._known.add(path)
+        if path in self._present and read_summary(self._files, self._snapshot) != manifest.summary:
+            self._damage("count", "the summary does not say what the manifest says", path)
 
     def _schema(self, name: str, *, is_needed: bool) -> None:
         path = schema_path(self._snapshot, name)

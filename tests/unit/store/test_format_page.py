@@ -70,19 +70,21 @@ def files_of(root: Path) -> dict[str, dict[str, object]]:
         ).read_text(),
         "manifest.json": next(root.glob("snapshots/*/manifest.json")).read_text(),
         "Commits": info["sfnb"],
+        "summary.json": next(root.glob("snapshots/*/summary.json")).read_text(),
     }
     return {name: json.loads(text) for name, text in texts.items()}
 
 
 @pytest.mark.parametrize(
-    "name", ["plan.json", "schema/&lt;Object&gt;.json", "manifest.json", "Commits"]
+    "name", ["plan.json", "schema/&lt;Object&gt;.json", "manifest.json", "Commits", "summary.json"]
 )
 def test_every_key_is_on_the_page(tmp_path: Path, name: str) -> None:
     """No key is on disk that its section does not name; format and checksum are named once for all."""
     store = a_store(tmp_path)
     a_snapshot(store)
     content = files_of(Path(store.root))[name]
-    known = named(section(name)) | named(section("Checksums and format numbers"))
+    where = "manifest.json" if name == "summary.json" else name
+    known = named(section(where)) | named(section("Checksums and format numbers"))
     if name == "manifest.json":
         known |= named(section("plan.json"))
         objects = content["objects"]

@@ -127,7 +127,7 @@ def test_unchanged_is_a_line(tmp_path: Path) -> None:
         assert table_of(store, writer.snapshot) == table_of(store, first)
         assert seen.describe(NAME) == {"name": NAME, "fields": []}
         there = Path(store.root, "snapshots", writer.snapshot).rglob("*.json")
-        assert sorted(path.name for path in there) == ["manifest.json", "plan.json"]
+        assert sorted(path.name for path in there) == ["manifest.json", "plan.json", "summary.json"]
     assert sorted(Path(store.root, "records", NAME, "_delta_log").iterdir()) == log
     base = a_writer(store, number=4).base(NAME)
     assert base is not None

@@ -149,7 +149,8 @@ def test_verify_exits_1_on_damage(tmp_path: Path, store: OrgStore) -> None:
 def test_one_damaged_snapshot_does_not_hide_the_others(tmp_path: Path, store: OrgStore) -> None:
     """`snapshots` lists what can be read, names what cannot, and exits 1."""
     first, second = a_snapshot(store, number=1), a_snapshot(store, number=2)
-    Path(store.root, "snapshots", first, "manifest.json").write_text("{")
+    for file in ("summary.json", "manifest.json"):
+        Path(store.root, "snapshots", first, file).write_text("{")
     result = run(tmp_path, "snapshots", "demo")
     assert code(result) == 1
     assert second in result.output

@@ -109,10 +109,12 @@ def test_a_name_that_is_not_there_lists_what_is(tmp_path: Path, run: Run) -> Non
 
 
 def test_a_damaged_plan_does_not_hide_the_org(tmp_path: Path) -> None:
-    """The org's name is in each plan and manifest: one that can be read is enough."""
+    """The org's name is in each plan, manifest and summary: one that can be read is enough."""
     store = backed_up(tmp_path, "prod", ORG_ID, 1)
     next(tmp_path.rglob("plan.json")).write_text("{")
     assert [o.names for o in store.orgs()] == [("prod",)]
     next(tmp_path.rglob("manifest.json")).write_text("{")
+    assert [o.names for o in store.orgs()] == [("prod",)]
+    next(tmp_path.rglob("summary.json")).write_text("{")
     assert [(o.org_id, o.names) for o in store.orgs()] == [(ORG_ID, ())]
     assert store.find(ORG_ID).org_id == ORG_ID
