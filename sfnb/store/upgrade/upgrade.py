@@ -13,8 +13,8 @@ from sfnb.errors import CallerError, JobError
 from sfnb.file_lock import file_lock
 from sfnb.model import ObjectState
 from sfnb.store.formats import FORMAT
-from sfnb.store.manifest import ObjectEntry
-from sfnb.store.paths import manifest_path, plan_path, schema_folder
+from sfnb.store.manifest import ObjectEntry, put_manifest
+from sfnb.store.paths import plan_path, schema_folder
 from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.snapshots import Snapshot
 from sfnb.store.tables import OrgStore
@@ -132,7 +132,7 @@ def _switch(store: OrgStore, snapshot: Snapshot, replayers: Mapping[str, Replaye
         entries[name] = replayers[name].entry(snapshot) if is_stored else entry
     schemas = [n.removesuffix(".json") for n in store.files.names(schema_folder(snapshot.id))]
     switched = replace(manifest, objects=entries, schemas=schemas, format=FORMAT)
-    store.files.put_json(manifest_path(snapshot.id), switched.as_json(), indent=1)
+    put_manifest(store.files, switched)
 
 
 def _follow(store: OrgStore) -> None:
