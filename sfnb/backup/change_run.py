@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from sfnb.backup.marks import OVERLAP, ChangeMark, window_where
 from sfnb.backup.units import ListsRead
 from sfnb.errors import ObjectError
 from sfnb.org.changes import ChangeList, ChangeQuery, window_since
+
+if TYPE_CHECKING:
+    from sfnb.backup.object_run import ObjectRun
+    from sfnb.store.parts import Part
 
 
 class Stage(Enum):
@@ -25,11 +30,15 @@ class Stage(Enum):
     """Ids that ``/deleted`` names are looked for."""
     COUNT = "count"
     """The org counts its rows."""
+    SWEEP = "sweep"
+    """All Ids are read."""
+    REPAIR = "repair"
+    """Rows that the sweep found missing or stale are read by Id."""
     END = "end"
 
 
 SMALL_SHARE = 0.02
-"""A full reading that ends more than this share of the records needs a second witness."""
+"""A sweep or a full reading that ends more than this share of the records needs a second witness."""
 
 FEW = 20
 """So many may end in any case: shares of a small object say nothing."""
@@ -46,7 +55,10 @@ class ChangeRun:
         is_asked_first: changed rows are counted by a query, which sees the present minute too;
             otherwise ``/updated`` says whether there are any.
         has_new_schema: the snapshot has to store its schema anew, whatever its rows.
-        wants_sweep: why all Ids have to be compared, by a full reading; empty: they have not.
+        wants_sweep: why all Ids have to be compared; empty: they have not.
+        sweep: the reading of all Ids, once it has begun; ``sweep_parts``: what it has brought.
+        digest: of the Ids that the org has, once they were compared.
+        repairs: Ids that have to be read again.
         lists: what the change lists told; None before they were asked for.
         touched: how many rows the window has, as far as that is known; ``announced`` by a query.
         gone: Ids that are proven gone. ``unproven``: named by ``/deleted`` and not looked for yet.
@@ -70,6 +82,10 @@ class ChangeRun:
     gone: list[str] = field(default_factory=list)
     org_count: int | None = None
     is_counted: bool = False
+    sweep: ObjectRun | None = None
+    sweep_parts: list[Part] = field(default_factory=list)
+    digest: str | None = None
+    repairs: list[str] = field(default_factory=list)
 
     @property
     def where(self) -> str:
@@ -131,10 +147,20 @@ class ChangeRun:
                 moments.append(self.lists.deleted.covered_at + OVERLAP)
         return min(moments)
 
+    @property
+    def is_swept(self) -> bool:
+        """Whether all Ids were compared."""
+        return self.digest is not None
+
     def start_again(self) -> None:
         """The rows are read again from the first one; what the org told stays."""
+        self.forget_sweep()
         self.stage, self.rows_done, self.rows_read = Stage.LISTS, False, 0
         self.is_counted, self.org_count = False, None
+
+    def forget_sweep(self) -> None:
+        """The sweep starts again from its first page."""
+        self.sweep, self.sweep_parts, self.digest, self.repairs = None, [], None, []
 
 
 def is_small(ended: int, alive: int) -> bool:
@@ -155,3 +181,11 @@ def is_witnessed(ended: int, alive: int, count: int | None) -> bool:
 def refusals(lists: ListsRead) -> list[ObjectError]:
     """The refused lists."""
     return [one for one in (lists.updated, lists.deleted) if isinstance(one, ObjectError)]
+
+
+def out_of_sight(ended: int, alive: int) -> str:
+    """Why records that are missing are not taken for deleted."""
+    return (
+        f"{ended:,} of {alive:,} records are not visible any more, and the org's statistic does not "
+        "say that they were deleted. Check the permissions of the backup user (View All Data)."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sfnb.backup.change_run import is_small, is_witnessed
+from sfnb.backup.change_run import is_small, is_witnessed, out_of_sight
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.proving import proof_notes
 from sfnb.backup.readers.steps import Commit, Settle, Unchanged
@@ -50,11 +50,7 @@ class Ends:
         lost = base.rows + base.deleted - alive - binned
         if is_small(lost, base.rows) or is_witnessed(lost, base.rows, run.record_count):
             return ""
-        run.warnings["partial_visibility"] = (
-            f"{lost:,} of {base.rows:,} records are not visible any more, and the org's statistic "
-            "does not say that they were deleted. Check the permissions of the backup user "
-            "(View All Data)"
-        )
+        run.warnings["partial_visibility"] = out_of_sight(lost, base.rows)
         return run.warnings["partial_visibility"]
 
     def changes(self, run: ObjectRun, step: Settle) -> str:
@@ -67,6 +63,8 @@ class Ends:
             gone=step.gone,
             org_count=step.org_count,
             watermark=step.watermark,
+            org_digest=step.org_digest,
+            swept=step.org_digest is not None,
         )
         return self._settled(run, settled, "incremental")
 

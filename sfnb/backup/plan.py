@@ -121,6 +121,7 @@ class ObjectPlan:
         mode: all its rows, or what has changed. ``why`` all of them.
         since: changed rows are those with a stamp from then on (ISO).
         is_counted: a query counts them; otherwise ``/updated`` names them.
+        wants_sweep: why all Ids are compared; empty: they are not.
         record_count: the org's statistic of live records.
         has_new_schema: its describe differs from the one that is stored.
     """
@@ -136,6 +137,7 @@ class ObjectPlan:
     why: str = ""
     since: str = ""
     is_counted: bool = False
+    wants_sweep: str = ""
     record_count: int | None = None
     has_new_schema: bool = False
 
@@ -150,6 +152,7 @@ class ObjectPlan:
             "why": self.why,
             "since": self.since,
             "is_counted": self.is_counted,
+            "wants_sweep": self.wants_sweep,
             "record_count": self.record_count,
             "has_new_schema": self.has_new_schema,
         }

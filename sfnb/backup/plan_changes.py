@@ -61,6 +61,9 @@ def _changes(
     if rows:
         calls += reading.calls + 1 / QUERIES_PER_CALL
         mb, jobs = reading.mb, reading.bulk2_jobs
+    if choice.wants_sweep:
+        sweep = plan_object(schema, known.rows + known.deleted)
+        calls, jobs = calls + sweep.calls, jobs + sweep.bulk2_jobs
     return replace(
         planned,
         reader=reading.reader,
@@ -71,6 +74,7 @@ def _changes(
         mode="incremental",
         since=since.isoformat(timespec="seconds").replace("+00:00", "Z"),
         is_counted=is_counted,
+        wants_sweep=choice.wants_sweep,
         record_count=planned.expected_rows,
         has_new_schema=bool(choice.changes),
     )

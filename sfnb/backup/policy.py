@@ -83,10 +83,12 @@ class Choice:
     Args:
         why_full: why all rows are read; empty: only its changes are.
         changes: of its schema since the snapshot before.
+        wants_sweep: why all Ids are compared; empty: they are not.
     """
 
     why_full: str
     changes: tuple[SchemaChange, ...] = ()
+    wants_sweep: str = ""
 
 
 def choose(schema: ObjectSchema, known: Known | None, now: datetime, wishes: Wishes) -> Choice:
@@ -99,7 +101,11 @@ def choose(schema: ObjectSchema, known: Known | None, now: datetime, wishes: Wis
     if known is None:
         return Choice("no snapshot has it complete")
     changes = tuple(object_changes(schema.name, known.describe, schema.raw))
-    return Choice(_why_full(schema, known, now, wishes) or _why_schema(changes), changes)
+    if why := _why_full(schema, known, now, wishes) or _why_schema(changes):
+        return Choice(why, changes)
+    if wishes.sweep:
+        return Choice("", changes, "asked for")
+    return Choice("", changes, "due" if _age(known.sweep_at, now) >= SWEEP_EVERY else "")
 
 
 def _why_full(  # noqa: PLR0911 - one for each reason
@@ -115,9 +121,6 @@ def _why_full(  # noqa: PLR0911 - one for each reason
         return "its watermark is later than the org's time"
     if not choose_mark(schema).is_known:
         return "it has no change mark"
-    if wishes.sweep or _age(known.sweep_at, now) >= SWEEP_EVERY:
-        # Reading Ids alone costs as many calls as reading all columns.
-        return "all Ids are compared"
     if computed_fields(schema.raw):
         if wishes.refresh:
             return "its computed columns are refreshed, as asked for"

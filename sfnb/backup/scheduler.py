@@ -99,6 +99,7 @@ class Scheduler:
             self.writer,
             self._ready,
             self._reader,
+            self._incremental,
             self.changed,
             self._ask_waiting,
         )
@@ -129,6 +130,7 @@ class Scheduler:
                 self._start_units()
                 self._receive(self._timeout_s())
                 self._wake()
+                self._steps.flush()
         except (StopSignal, KeyboardInterrupt) as stop:
             self._stopped_by = stop
             if isinstance(stop, KeyboardInterrupt) or stop.wanted != "pause":

@@ -9,6 +9,7 @@ from sfnb.backup.ends import Ends
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.patience import RESTARTS_LIMIT
 from sfnb.backup.plan import choose_reader
+from sfnb.backup.readers.incremental import IncrementalReader
 from sfnb.backup.readers.steps import (
     Ask,
     Commit,
@@ -39,24 +40,30 @@ class StepTaker:
         ended: called after an object has ended: others may wait for it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what it takes steps with
         self,
         writer: Writer,
         ready: ReadyQueue,
         reader_of: Callable[[ObjectRun], Reader],
+        incremental: IncrementalReader,
         changed: Callable[[ObjectRun], None],
         ended: Callable[[], None],
     ) -> None:
         self._writer = writer
         self._ready = ready
         self._reader_of = reader_of
+        self._incremental = incremental
         self._changed = changed
         self._ended = ended
         self._ends = Ends(writer)
+        self._unchanged: list[ObjectRun] = []
 
     def flush(self) -> None:
-        """Write down what turned out to be unchanged since the last time."""
+        """Write down what turned out to be unchanged since the last time; only then it has ended."""
         self._ends.flush()
+        runs, self._unchanged = self._unchanged, []
+        for run in runs:
+            self._end(run, RunState.COMPLETE)
 
     def take(self, run: ObjectRun, steps: Iterable[Step]) -> None:
         for step in steps:
@@ -77,7 +84,7 @@ class StepTaker:
                     self._settle_changes(run, step)
                 case Unchanged():
                     self._ends.unchanged(run, step)
-                    self._end(run, RunState.COMPLETE)
+                    self._unchanged.append(run)
                 case ReadInFull():
                     self._read_in_full(run, step.why)
                 case GoOn():
@@ -100,7 +107,7 @@ class StepTaker:
 
     def _settle_changes(self, run: ObjectRun, step: Settle) -> None:
         if problem := self._ends.changes(run, step):
-            self._read_in_full(run, problem)
+            self.take(run, [self._incremental.mismatch(run, problem)])
         else:
             self._end(run, RunState.COMPLETE)
 

@@ -333,6 +333,7 @@ def change_run(
         choose_mark(schema),
         datetime.fromisoformat(planned["since"]),
         is_asked_first=planned["is_counted"],
+        wants_sweep=planned.get("wants_sweep", ""),
         has_new_schema=planned["has_new_schema"],
         rows_done=bool(cursor.get("rows_done")),
         rows_read=progress.rows + progress.deleted,

@@ -233,3 +233,23 @@ def test_an_unchanged_org_costs_its_lists_and_no_commit(
         assert len(incremental) > 60 and not any(e["added"] or e["changed"] for e in incremental)
         spent = org.ledger(after=mark)
         assert spent["spent"]["api"] <= (80 if refused else 45), spent
+
+
+def test_a_sweep_finds_what_no_stamp_and_no_list_tells(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """Records that vanished while the log of deletions was emptied; all Ids are compared, and agree."""
+    there = connected(org)
+    run(there, ["Account", "CampaignMember"])
+    pass_minutes(org, 60)
+    life(org, "hard_delete", "CampaignMember", rows=5)
+    life(org, "insert", "Account", rows=2)
+    pass_minutes(org, 60)
+    life(org, "forget", "CampaignMember")
+    org.server.org.options.record_count_age_minutes = 10_000.0  # type: ignore[union-attr]
+    swept = run(there, ["Account", "CampaignMember"], sweep=True)
+    assert counts(swept, "Account") == ("incremental", 2, 0, 0)
+    mode, _, _, deleted = counts(swept, "CampaignMember")
+    assert mode == "incremental" and deleted >= 5
+    assert all(entry["ids_match"] is True for entry in swept["objects"].values())
+    agrees(there, org, swept)

@@ -7,10 +7,8 @@ snapshot equals the org, and every older one equals what it was.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -73,6 +71,7 @@ class OrgLife(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
+        self.fields = 0
         self.kept: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
 
     @initialize()
@@ -141,6 +140,14 @@ class OrgLife(RuleBasedStateMachine):
     def late(self, name: str, rows: int, late_s: int) -> None:
         self.life("change", name, rows=rows, late_s=late_s)
 
+    @rule(name=NAMES, kind=st.sampled_from(["string", "double", "boolean"]))
+    def add_field(self, name: str, kind: str) -> None:
+        self.fields += 1
+        field = f"Machine{self.fields}__c"
+        given = {"string": "x", "double": 2.5, "boolean": True}[kind]
+        change = {"do": "add_field", "object": name, "field": field, "type": kind, "value": given}
+        self.org.control("schema", change)
+
     @rule(minutes=st.sampled_from([0.2, 2, 11, 60, 1440, 6 * 1440]))
     def time_passes(self, minutes: float) -> None:
         self.org.control("clock", {"advance_minutes": minutes})
@@ -186,4 +193,3 @@ OrgLife.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestOrgLife = OrgLife.TestCase
-_ = (threading, datetime, UTC)

@@ -85,11 +85,13 @@ class Settle:
         gone: Ids of records that are proven gone.
         org_count: rows as the org counts them, recycle bin included; None: no number.
         watermark: up to when the object is covered (ISO).
+        org_digest: of all Ids that the org has; None: they were not compared.
     """
 
     gone: tuple[str, ...]
     org_count: int | None
     watermark: str
+    org_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,11 +87,13 @@ def test_computed_columns_are_refreshed_when_due_or_asked_for() -> None:
     assert choose(PLAIN, known(), NOW, Wishes(refresh=True)).why_full == ""
 
 
-def test_ids_are_compared_when_due_or_asked_for() -> None:
-    """Every seven days, and with --sweep: by a full reading, which costs no more calls."""
+def test_ids_are_swept_when_due_or_asked_for() -> None:
+    """Every seven days, and with --sweep."""
     old = replace(known(), sweep_at=(NOW - timedelta(days=7)).isoformat())
-    assert "Ids" in choose(PLAIN, old, NOW, Wishes()).why_full
-    assert "Ids" in choose(PLAIN, known(), NOW, Wishes(sweep=True)).why_full
+    assert choose(PLAIN, known(), NOW, Wishes()).wants_sweep == ""
+    assert choose(PLAIN, old, NOW, Wishes()).wants_sweep
+    assert choose(PLAIN, known(), NOW, Wishes(sweep=True)).wants_sweep
+    assert choose(PLAIN, old, NOW, Wishes(sweep=True)).why_full == ""
 
 
 def test_a_field_that_is_new_to_the_store_is_read_for_all_rows() -> None:
