@@ -41,18 +41,24 @@ def files(
     root: str | None,
     as_json: bool,
 ) -> None:
-    """List the bodies of files in a snapshot, or write one of them to a file."""
-    from sfnb.store.bodies.listing import list_bodies, write_body
+    """
+    List the bodies of files in a snapshot, or write one of them to a file.
+
+    Without --as-of, each object as of the newest snapshot that has it.
+    """
+    from sfnb.store.bodies.listing import list_bodies, list_latest, write_body
 
     if (record_id is None) != (path is None):
         raise CallerError("to write one body, give both --id and --to.")
-    found = app.store(name, root).snapshots[snapshot]
+    store = app.store(name, root)
+    is_latest = snapshot == LATEST
+    found = list_latest(store.snapshots) if is_latest else list_bodies(store.snapshots[snapshot])
     if record_id is not None and path is not None:
-        listed = [write_body(found, record_id, path, field)]
+        listed = [write_body(store.files, found, record_id, path, field)]
         if not as_json:
-            say(f"Wrote {listed[0].size or 0:,} bytes of {record_id} as of {found.id} to {path}.")
+            say(f"Wrote {listed[0].size or 0:,} bytes of {record_id} to {path}.")
     else:
-        listed = list(list_bodies(found))
+        listed = list(found)
     if as_json:
         print_json([body.as_json() for body in listed])
     elif record_id is None:

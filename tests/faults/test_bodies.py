@@ -19,7 +19,7 @@ from sfnb.engine import backup
 from sfnb.errors import CallerError, StoreError
 from sfnb.jobs import events
 from sfnb.store.bodies.content import Contents
-from sfnb.store.bodies.listing import list_bodies, write_body
+from sfnb.store.bodies.listing import list_bodies, list_latest, write_body
 from sfnb.store.verify import verify
 from sfnb_demo.data import content
 from tests.conftest import RunningOrg
@@ -51,6 +51,10 @@ def assert_all_held(org: RunningOrg, connection: Connection, snapshot: str) -> N
         assert len(true) == one.size
 
 
+def write(mine: Connection, record_id: str, target: Path, field: str | None = None) -> None:
+    write_body(mine.store.files, list_latest(mine.snapshots), record_id, target, field)
+
+
 def files_of(summary: dict[str, Any]) -> dict[str, int]:
     return {k: summary["files"][k] for k in ("known", "fetched", "missing")}
 
@@ -78,8 +82,11 @@ def test_a_body_is_fetched_once(
     assert bodies_asked(org, mark) == 0
     assert files_of(again) == {"known": COUNT, "fetched": 0, "missing": 0}
     assert_all_held(org, mine, again["snapshot"])
+    engine.run(mine, backup(objects=["Vote"]))
+    assert not list(list_bodies(mine.snapshots["latest"])), "it has other objects"
+    assert len(list(list_latest(mine.snapshots))) == COUNT
     one = asked[0]
-    write_body(mine.snapshots["latest"], one.body.id, tmp_path / "out.bin")
+    write(mine, one.body.id, tmp_path / "out.bin")
     assert hashlib.sha256((tmp_path / "out.bin").read_bytes()).hexdigest() == one.sha256
 
 
@@ -183,7 +190,7 @@ def test_verify_finds_what_happened_to_a_body_and_the_next_backup_heals_it(
     states = {b.sha256: b.state for b in list_bodies(mine.snapshots["latest"])}
     assert gone.sha256 not in states and list(states.values()).count("missing") == 1
     with pytest.raises(StoreError, match="damaged"):
-        write_body(mine.snapshots["latest"], changed.body.id, root.parent / "out")
+        write(mine, changed.body.id, root.parent / "out")
     Contents(mine.store.files).set_aside(changed.sha256)  # what `sfnb verify` does with it
     mark = org.mark()
     engine.run(mine, backup(objects=FILES))
@@ -222,8 +229,8 @@ def test_images_in_rich_text_are_kept_once(
     found = mine.snapshots["latest"]
     assert {b.body.field for b in list_bodies(found)} == {f"Rich_Notes__c/{i}" for i in images}
     with pytest.raises(CallerError, match="--field"):
-        write_body(found, record_id, tmp_path / "out")
-    write_body(found, record_id, tmp_path / "out", f"Rich_Notes__c/{images[0]}")
+        write(mine, record_id, tmp_path / "out")
+    write(mine, record_id, tmp_path / "out", f"Rich_Notes__c/{images[0]}")
     assert (tmp_path / "out").read_bytes() == content.body(images[0], 700)
 
 

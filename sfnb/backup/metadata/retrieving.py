@@ -14,7 +14,6 @@ from sfnb.jobs.work import JobContext
 from sfnb.org.client import OrgClient
 from sfnb.org.metadata.api import (
     Component,
-    RetrieveGone,
     RetrieveStatus,
     check_retrieve,
     start_retrieve,
@@ -24,9 +23,6 @@ FIRST_POLL_S, MOST_POLL_S = 2.0, 20.0
 POLL_GROWTH = 1.5
 LONGEST_S = 3600.0
 """A retrieve that takes longer is given up; its pieces may be quicker."""
-
-STARTS = 3
-"""How often a retrieve whose result got lost is started."""
 
 TICK_S = 0.5
 
@@ -57,20 +53,14 @@ def retrieve(context: JobContext, members: Sequence[Member], tick: Callable[[], 
         QuotaSignal, StopSignal, OrgUnavailable: the job has to pause. A retrieve in flight
             is forgotten: its result can be fetched once only, and may be lost with this process.
     """
-    package = package_of(members)
-    for start in range(1, STARTS + 1):
-        try:
-            return _once(context, package, tick)
-        except OrgUnavailable:
-            raise
-        except RetrieveGone as err:
-            if start == STARTS:
-                return Brought(("INVALID_LOCATOR", str(err)))
-        except TransientError as err:
-            return Brought(("NO_ANSWER", str(err)))
-        except ObjectError as err:
-            return Brought((err.code or "REFUSED", str(err)))
-    raise AssertionError("unreachable: the last start returns or raises")
+    try:
+        return _once(context, package_of(members), tick)
+    except OrgUnavailable:
+        raise
+    except TransientError as err:
+        return Brought(("NO_ANSWER", str(err)))
+    except ObjectError as err:  # its result may be gone, too: another retrieve is the answer
+        return Brought((err.code or "REFUSED", str(err)))
 
 
 def _once(context: JobContext, package: dict[str, list[str]], tick: Callable[[], None]) -> Brought:

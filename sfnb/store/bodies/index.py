@@ -189,11 +189,13 @@ class Lookup:
 
     Attributes:
         damage: what cannot be read of the index, in sentences.
+        objects: those that have bodies in it.
     """
 
     def __init__(self, files: Files) -> None:
         self._files = files
         self.damage: list[str] = []
+        self.objects: set[str] = set()
         self._looks = False
         self._folder = tempfile.TemporaryDirectory(prefix="sfnb-bodies-")
         self._database = sqlite3.connect(Path(self._folder.name) / "index.db", isolation_level=None)
@@ -229,6 +231,7 @@ class Lookup:
     def add(self, entries: Iterable[Entry]) -> None:
         """More entries. What is held stays held, whatever a later try brought."""
         for e in entries:
+            self.objects.add(e.object_name)
             key = _key(e.object_name, e.id, e.field, e.version)
             self._database.execute(
                 "insert into entries values (?, ?, ?, ?, ?) on conflict do update set "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,11 @@ from sfnb.store.bodies.content import Contents
 from sfnb.store.bodies.fields import Body
 from sfnb.store.bodies.index import Lookup
 from sfnb.store.bodies.records import bodies_of
+from sfnb.store.files import Files
+from sfnb.store.snapshots import LATEST
 
 if TYPE_CHECKING:
-    from sfnb.store.snapshots import Snapshot
+    from sfnb.store.snapshots import Snapshot, Snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,29 @@ def list_bodies(snapshot: Snapshot) -> Iterator[ListedBody]:
     with Lookup(snapshot.files) as lookup:
         lookup.look_at_contents()
         for name in snapshot.objects:
-            for body in bodies_of(snapshot, name):
-                listed = listed_body(lookup, body)
-                if listed is not None:
-                    yield listed
+            yield from _listed(lookup, snapshot, name)
+
+
+def list_latest(snapshots: Snapshots) -> Iterator[ListedBody]:
+    """
+    The bodies of each object's live records, as of the newest snapshot that has the object.
+
+    Raises:
+        CallerError: there is no snapshot with data.
+    """
+    newest = snapshots[LATEST]
+    with Lookup(newest.files) as lookup:
+        lookup.look_at_contents()
+        here = {name for name in newest.objects if newest.is_complete(name)}
+        for name in sorted(here | lookup.objects):
+            yield from _listed(lookup, newest if name in here else snapshots.latest(name), name)
+
+
+def _listed(lookup: Lookup, snapshot: Snapshot, name: str) -> Iterator[ListedBody]:
+    for body in bodies_of(snapshot, name):
+        listed = listed_body(lookup, body)
+        if listed is not None:
+            yield listed
 
 
 def listed_body(lookup: Lookup, body: Body) -> ListedBody | None:
@@ -75,38 +96,39 @@ def listed_body(lookup: Lookup, body: Body) -> ListedBody | None:
 
 
 def write_body(
-    snapshot: Snapshot, record_id: str, target: Path, field: str | None = None
+    files: Files,
+    listed: Iterable[ListedBody],
+    record_id: str,
+    target: Path,
+    field: str | None = None,
 ) -> ListedBody:
     """
-    Write one body of a snapshot to a new file.
+    Write one of the listed bodies to a new file.
 
     Args:
+        files: the org's folder in the store.
         field: which of the record's bodies, where it has several.
 
     Raises:
-        CallerError: the snapshot has no body of that record; it has several; it is missing; or the
-            file exists.
+        CallerError: that record has no body, or several; it is missing; or the file exists.
         StoreError: the content is damaged or gone.
     """
     found = [
-        listed
-        for listed in list_bodies(snapshot)
-        if listed.body.id[:15] == record_id[:15]
-        and (field is None or listed.body.field.lower() == field.lower())
+        one
+        for one in listed
+        if one.body.id[:15] == record_id[:15]
+        and (field is None or one.body.field.lower() == field.lower())
     ]
     if not found:
         raise CallerError(
-            f"snapshot {snapshot.id} has no body of {record_id}"
+            f"there is no body of {record_id}"
             + (f" in the field {field}" if field else "")
-            + "; `sfnb files` lists what it has."
+            + "; `sfnb files` lists what there is."
         )
     if len(found) > 1:
-        fields = ", ".join(listed.body.field for listed in found)
+        fields = ", ".join(one.body.field for one in found)
         raise CallerError(f"{record_id} has several bodies. Choose one with --field: {fields}.")
-    (listed,) = found
-    if not listed.sha256:
-        raise CallerError(
-            f"the body of {record_id} is missing: {listed.reason}. Make a new backup."
-        )
-    Contents(snapshot.files).write_to(listed.sha256, target)
-    return listed
+    if not found[0].sha256:
+        raise CallerError(f"the body of {record_id} is missing: {found[0].reason}. Make a backup.")
+    Contents(files).write_to(found[0].sha256, target)
+    return found[0]
