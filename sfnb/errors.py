@@ -12,7 +12,9 @@ Everything that can go wrong, sorted by what the catcher does about it.
         ├── LoginError     the org did not let us in
         ├── ObjectError    one object cannot be read; the others can
         │   └── ResultsGone    a Bulk job's results or a query cursor are gone: start again
+        ├── LeaseLost      another process runs this job now; this one writes nothing more
         └── StoreError     the store is damaged, unwritable or full
+            └── StateUnavailable   the state database does not answer: a job waits for it
 
     QuotaSignal, StopSignal    no errors: a job pauses or stops at a bookmark, in ``jobs/loop.py``
 
@@ -82,6 +84,17 @@ class ResultsGone(ObjectError):
 
 class StoreError(JobError):
     """The store cannot be read or written: damage, no permission, a full disk."""
+
+
+class StateUnavailable(StoreError):
+    """
+    The state database is locked, gone, read-only or not answering. It may be back soon: a job that
+    runs waits for it, and neither sends nor counts anything meanwhile.
+    """
+
+
+class LeaseLost(JobError):
+    """Another process has taken the job over. Who meets this stops and writes nothing more."""
 
 
 class QuotaSignal(BaseException):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sfnb.quota.ledger import Ledger
     from sfnb.state.audit import AuditLog
     from sfnb.state.jobs import Jobs
+    from sfnb.state.lease import Lease
     from sfnb.usage.store.event_log import EventLogBook
     from sfnb.usage.store.spending import UsageBook
     from sfnb.usage.store.user_days import UserDayBook
@@ -72,6 +73,12 @@ class State:
         from sfnb.usage.store.user_days import UserDayBook
 
         return UserDayBook(self.database)
+
+    def under(self, lease: Lease) -> State:
+        """The same state for the process that runs a job: it writes jobs only while it holds the lease."""
+        fenced = State(self.database)
+        fenced.__dict__["jobs"] = self.jobs.under(lease)
+        return fenced
 
     def close(self) -> None:
         self.database.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.installation import Installation
 from sfnb.jobs.control import Control
-from sfnb.state.jobs import Job
+from sfnb.state.job_values import Job
 
 if TYPE_CHECKING:
     from sfnb.connection import Connection

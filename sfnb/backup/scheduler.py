@@ -36,11 +36,13 @@ from sfnb.backup.worker import Executor
 from sfnb.clock import Clock
 from sfnb.errors import (
     JobError,
+    LeaseLost,
     ObjectError,
     OrgUnavailable,
     QuotaSignal,
     ResultsGone,
     SfnbError,
+    StateUnavailable,
     StopSignal,
     TransientError,
 )
@@ -116,8 +118,8 @@ class Scheduler:
         Read until every object is complete, failed or left out.
 
         Raises:
-            QuotaSignal, StopSignal, OrgUnavailable: the job has to pause or stop. What was read is
-                committed, nothing is in flight.
+            QuotaSignal, StopSignal, OrgUnavailable, StateUnavailable: the job has to pause or stop.
+                What was read is committed, nothing is in flight.
             JobError: the job cannot go on, likewise.
         """
         for run in self.runs.values():
@@ -135,8 +137,10 @@ class Scheduler:
             self._stopped_by = stop
             if isinstance(stop, KeyboardInterrupt) or stop.wanted != "pause":
                 self.hurry()
+        except (StateUnavailable, LeaseLost) as err:
+            self._stopped_by = err
         while self._flights:
-            with contextlib.suppress(KeyboardInterrupt):
+            with contextlib.suppress(KeyboardInterrupt, StateUnavailable, LeaseLost):
                 self._receive(None)
         if self._stopped_by is not None:
             raise self._stopped_by
@@ -294,10 +298,7 @@ class Scheduler:
                 self._stopped_by = self._stopped_by or err
 
     def _over(self, runs: list[ObjectRun], signal: QuotaSignal) -> None:
-        """
-        The gate is closed. But an org that has no such Bulk budget at all gives nothing to wait
-        for.
-        """
+        """The gate is closed. An org without such a Bulk budget gives nothing to wait for."""
         is_bulk = signal.api in ("bulk2", "bulk2_mb") and signal.maximum < 0
         if is_bulk and runs and all(run.reader == "bulk2" for run in runs):
             self._unit_failed(runs, ObjectError(signal.reason, code="NO_BUDGET"))

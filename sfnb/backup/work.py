@@ -30,7 +30,7 @@ from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobState, JobWarning, ObjectSchema, ObjectState, reader_of
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
-from sfnb.state.jobs import Job
+from sfnb.state.job_values import Job
 from sfnb.store.log import Progress
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, Writer

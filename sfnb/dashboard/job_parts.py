@@ -13,7 +13,7 @@ from sfnb.dashboard.wording import in_page
 from sfnb.jobs import states
 from sfnb.jobs.summary import job_summary
 from sfnb.model import JobState
-from sfnb.state.jobs import Job
+from sfnb.state.job_values import Job
 from sfnb.text import count, zoned_moment
 from sfnb.ui.elements import Picture
 from sfnb.ui.job_view import BADGES

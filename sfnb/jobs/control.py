@@ -17,7 +17,7 @@ from sfnb.errors import CallerError
 from sfnb.jobs import events, states
 from sfnb.memory import State
 from sfnb.model import JobState
-from sfnb.state.jobs import Job
+from sfnb.state.job_values import Job
 
 Abandon = Callable[[Job], str]
 """Seals what a job has done; what it could not tidy up in the org, as a sentence."""

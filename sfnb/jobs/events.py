@@ -149,6 +149,9 @@ class EventFan:
 ORG = "org"
 """In place of a budget: the pause of a job whose org is away."""
 
+STATE = "state"
+"""In place of a budget: the pause of a job whose state database does not answer."""
+
 CANCELLED = "cancelled by a person; what was read can be read"
 """Why a job is ``cancelled``, in its last event."""
 

@@ -20,9 +20,11 @@ from typing import Any, Literal
 from sfnb.clock import Clock
 from sfnb.errors import (
     JobError,
+    LeaseLost,
     ObjectError,
     QuotaSignal,
     SfnbError,
+    StateUnavailable,
     StopSignal,
     TransientError,
 )
@@ -94,21 +96,27 @@ class JobLoop:
         Raises:
             CallerError: another process runs this job, or its request cannot be fulfilled.
             JobError: it failed. That is recorded, and it can be resumed.
+            LeaseLost: another process has taken it over; this one has stopped.
+            StateUnavailable: the state database does not answer, and ``on_pause`` is ``exit``.
             KeyboardInterrupt: the user stopped it; it is paused.
         """
         self._job_id = job_id
         with self.state.jobs.lease(job_id) as self._lease:
+            self.state = self.state.under(self._lease)
             try:
                 is_new = self.state.jobs.get(job_id).state is JobState.QUEUED
                 self._set_state(JobState.RUNNING)
                 self._first_look(is_new=is_new)
                 work = self.make_work(self._context())
-                while not self._advance(work):
+                while not self._step(work):
                     pass
             except KeyboardInterrupt:
                 says = f"stopped by the user; resume with `sfnb resume {job_id}`"
-                self._set_state(JobState.PAUSED, says)
+                with suppress(StateUnavailable):
+                    self._set_state(JobState.PAUSED, says)
                 raise
+            except (LeaseLost, StateUnavailable):
+                raise  # what became of the job is written by its new process, or when it is resumed
             except SfnbError as err:
                 raise self._failed(err) from err
             except Exception as err:
@@ -145,6 +153,13 @@ class JobLoop:
         cleared = {"error": None} if state is JobState.RUNNING else {}
         self.state.jobs.update(self._job_id, state=state, **cleared)
         self._tell(events.JobStateChanged(self._job_id, now, state, message))
+
+    def _step(self, work: Work) -> bool:
+        try:
+            return self._advance(work)
+        except StateUnavailable as err:
+            self._wait_for_state(err)
+            return False
 
     def _advance(self, work: Work) -> bool:
         """Work until the job ends (True), or has paused and may go on (False)."""
@@ -245,6 +260,27 @@ class JobLoop:
         done = replace(pause, resumed_at=resumed_at)
         self._tell(events.JobResumed(self._job_id, resumed_at, done, self._why_resumed(pause)))
         return False
+
+    def _wait_for_state(self, err: StateUnavailable) -> None:
+        """
+        Nothing can be counted or kept, so nothing is sent: wait until the state database answers.
+
+        The pause is kept afterwards; meanwhile only this process's own screens hear of it.
+        """
+        job_id, at = self._job_id, self.clock.now()
+        pause = Pause(events.STATE, at, None, -1, -1, str(err))
+        self.emit(events.JobStateChanged(job_id, at, JobState.PAUSED, ""))
+        self.emit(events.JobPaused(job_id, at, pause, -1, None))
+        if self.on_pause == "exit":
+            raise err
+        while self._lease and not self._lease.is_renewed():
+            if self.clock.wait(LOOK_S, self.stop):
+                raise KeyboardInterrupt from err
+        done = replace(pause, resumed_at=self.clock.now())
+        self.state.jobs.add_pause(job_id, done)
+        self.emit(events.JobStateChanged(job_id, self.clock.now(), JobState.RUNNING, ""))
+        self._tell(events.JobPaused(job_id, at, pause, -1, None))
+        self._tell(events.JobResumed(job_id, self.clock.now(), done, "the state database answers"))
 
     def _why_resumed(self, pause: Pause) -> str:
         if pause.api == events.ORG:

@@ -10,7 +10,7 @@ from typing import Any
 from sfnb.jobs import states
 from sfnb.memory import State
 from sfnb.model import JobWarning
-from sfnb.state.jobs import Job
+from sfnb.state.job_values import Job
 from sfnb.text import records
 
 

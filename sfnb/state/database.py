@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from sfnb.clock import Clock
-from sfnb.errors import StoreError
+from sfnb.errors import StateUnavailable, StoreError
 
 BUSY_WAIT_S = 60
 """How long a transaction waits for another process's; the gate's take about a millisecond each."""
@@ -52,6 +53,7 @@ class Database:
         )
         # SQLite lets one writer in and makes the others sleep and try again. Threads queue here instead, which is fair.
         self._turn = threading.Lock()
+        self._file: tuple[int, int] | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -63,10 +65,11 @@ class Database:
         A transaction that sees one moment and changes nothing; a statement that would is refused.
 
         Raises:
-            StoreError: the database cannot be read.
+            StateUnavailable: the database cannot be read.
         """
         with (
             self._translated(),
+            self._same_file(),
             self._reader.connect() as connection,
             _query_only(connection, is_on=self.is_sqlite),
             connection.begin(),
@@ -92,6 +95,7 @@ class Database:
         with (
             self._translated(patience_s),
             self._my_turn(patience_s),
+            self._same_file(),
             self._engine.connect() as connection,
         ):
             connection.execution_options(sfnb_begin="BEGIN IMMEDIATE")
@@ -106,6 +110,28 @@ class Database:
             yield
         finally:
             self._turn.release()
+
+    @contextmanager
+    def _same_file(self) -> Iterator[None]:
+        """
+        Refuse a SQLite file that is no longer at its place.
+
+        The operating system would let us write on into a deleted file, and all of it would be lost.
+        """
+        here = self._identity()
+        self._file = self._file or here
+        if here != self._file:
+            raise sqlite3.OperationalError("the file was moved, deleted or replaced")
+        yield
+
+    def _identity(self) -> tuple[int, int] | None:
+        if not self.is_sqlite or self.url.database in (None, "", ":memory:"):
+            return None
+        try:
+            found = Path(self.url.database or "").stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     @property
     def dialect(self) -> str:
@@ -139,11 +165,11 @@ class Database:
         except (DBAPIError, sqlite3.Error) as err:
             origin = (err.orig or err) if isinstance(err, DBAPIError) else err
             cause = next(iter(str(origin).strip().splitlines()), type(origin).__name__)
-            raise StoreError(
+            raise StateUnavailable(
                 f"The state database {self} cannot be used: {cause}. {_advice(cause, patience_s)}"
             ) from err
         except SQLAlchemyError as err:
-            raise StoreError(f"The state database {self} cannot be used: {err}.") from err
+            raise StateUnavailable(f"The state database {self} cannot be used: {err}.") from err
 
     def __str__(self) -> str:
         return (
@@ -271,6 +297,8 @@ def _advice(cause: str, patience_s: float) -> str:
         return f"Another process has held it for over {patience_s:g} seconds; try again, or look for one that hangs."
     if "readonly" in said or "unable to open" in said or "permission" in said:
         return "Check that the file and its folder are yours to write, or choose another SFNB_HOME."
+    if "moved, deleted" in said:
+        return "Put it back where it was, or start sfnb again with another one."
     if "full" in said:
         return "Make room on the disk; nothing that was stored is lost."
     if "malformed" in said or "not a database" in said:

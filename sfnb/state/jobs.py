@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, text, update
 
@@ -15,10 +15,10 @@ from sfnb.jobs.states import check_change
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state import lease, schema
 from sfnb.state.database import Database
+from sfnb.state.job_values import Job, JobObject, SavedEvent, Wanted, job_of
 from sfnb.state.lease import Lease
+from sfnb.state.overlap import refuse_overlap
 from sfnb.state.owner import this_process
-
-Wanted = Literal["pause", "cancel"]
 
 CHANGEABLE = frozenset(
     {"state", "snapshot", "objects", "options", "started_at", "ended_at", "rows", "error"}
@@ -26,72 +26,24 @@ CHANGEABLE = frozenset(
 """What ``Jobs.update`` may change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """
-    One backup, restore or archive of one org.
-
-    Args:
-        objects: names of the objects it works on; None: all.
-        rows: as the runner last told; per object see ``Jobs.objects``.
-        wanted: what a person asked of it and it has not done yet.
-        is_held: whether a living process runs it (or has just created it).
-        outcome: what it found out, see ``Jobs.add_outcome``.
-    """
-
-    job_id: str
-    kind: str
-    org: str
-    org_id: str
-    state: JobState
-    snapshot: str | None
-    objects: tuple[str, ...] | None
-    options: Mapping[str, Any]
-    started_at: datetime
-    ended_at: datetime | None
-    rows: int
-    error: str | None
-    wanted: Wanted | None
-    is_held: bool = field(compare=False)
-    outcome: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class JobObject:
-    """
-    One object of a job.
-
-    Args:
-        calls: API calls.
-        message: why it is not complete, if so.
-        outcome: what a backup counted: ``mode, added, changed, deleted, org_count, our_count,
-            ids_match``.
-    """
-
-    object_name: str
-    state: ObjectState
-    rows: int
-    calls: int
-    message: str | None
-    outcome: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SavedEvent:
-    """Something that happened to a job, as it is kept. ``number`` grows with time; ``payload`` has JSON values."""
-
-    number: int
-    at: datetime
-    kind: str
-    payload: Mapping[str, Any]
-
-
 class Jobs:
     """All jobs of all orgs. Safe for threads and processes; what a job has spent is in ``Ledger.job_calls``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lease: Lease | None = None) -> None:
         self._database = database
         self._clock = database.clock
+        self._lease = lease
+
+    def under(self, lease: Lease) -> Jobs:
+        """The jobs for the process that holds this lease: what it writes fails once the lease is lost."""
+        return Jobs(self._database, lease)
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._database.write() as connection:
+            if self._lease is not None:
+                self._lease.check(connection)
+            yield connection
 
     # ------------------------------------------------------------------------------------------------------- jobs
 
@@ -118,7 +70,7 @@ class Jobs:
         now = self._clock.now()
         with self._database.write() as connection:
             self._lock_jobs(connection)
-            _refuse_overlap(connection, org, org_id, names, now)
+            refuse_overlap(connection, org, org_id, names, now)
             row = {
                 "job_id": _new_id(connection),
                 "kind": kind,
@@ -133,7 +85,7 @@ class Jobs:
                 **lease.new_columns(now, is_running=False),
             }
             connection.execute(insert(schema.jobs), row)
-            return _job(_row(connection, str(row["job_id"])), now)
+            return job_of(_row(connection, str(row["job_id"])), now)
 
     def get(self, job_id: str) -> Job:
         """
@@ -143,7 +95,7 @@ class Jobs:
             CallerError: there is none.
         """
         with self._database.read() as connection:
-            return _job(_row(connection, job_id), self._clock.now())
+            return job_of(_row(connection, job_id), self._clock.now())
 
     def find(self, org: str | None = None) -> list[Job]:
         """All jobs, oldest first; those of one org by its name or Organization Id."""
@@ -153,7 +105,7 @@ class Jobs:
             query = query.where((table.c.org == org) | (table.c.org_id == org))
         now = self._clock.now()
         with self._database.read() as connection:
-            return [_job(row, now) for row in connection.execute(query)]
+            return [job_of(row, now) for row in connection.execute(query)]
 
     def update(self, job_id: str, **changes: Any) -> None:
         """
@@ -173,7 +125,7 @@ class Jobs:
         if changes.get("objects") is not None:
             changes["objects"] = list(changes["objects"])
         change = update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**changes)
-        with self._database.write() as connection:
+        with self._write() as connection:
             now = _row(connection, job_id).state
             if "state" in changes:
                 check_change(job_id, JobState(now), changes["state"])
@@ -201,7 +153,7 @@ class Jobs:
             "message": message,
             "outcome": dict(outcome) if outcome else None,
         }
-        with self._database.write() as connection:
+        with self._write() as connection:
             self._database.upsert(connection, schema.job_objects, [row])
 
     def add_outcome(self, job_id: str, **found: Any) -> None:
@@ -210,7 +162,7 @@ class Jobs:
         ``metadata``. What was kept under another name stays.
         """
         table = schema.jobs
-        with self._database.write() as connection:
+        with self._write() as connection:
             kept = dict(_row(connection, job_id).outcome or {}) | found
             connection.execute(update(table).where(table.c.job_id == job_id).values(outcome=kept))
 
@@ -244,7 +196,7 @@ class Jobs:
             "max": pause.maximum,
             "reason": pause.reason,
         }
-        with self._database.write() as connection:
+        with self._write() as connection:
             connection.execute(insert(schema.job_pauses), row)
 
     def end_pause(self, job_id: str, at: datetime) -> None:
@@ -255,7 +207,7 @@ class Jobs:
             .where(table.c.job_id == job_id, table.c.resumed_at.is_(None))
             .values(resumed_at=at)
         )
-        with self._database.write() as connection:
+        with self._write() as connection:
             connection.execute(change)
 
     def pauses(self, job_id: str) -> list[Pause]:
@@ -273,7 +225,7 @@ class Jobs:
     def add_event(self, job_id: str, at: datetime, kind: str, payload: Mapping[str, Any]) -> None:
         """Keep what happened to the job, for screens that follow it from elsewhere."""
         row = {"job_id": job_id, "at": at, "kind": kind, "told": dict(payload)}
-        with self._database.write() as connection:
+        with self._write() as connection:
             connection.execute(insert(schema.job_events), row)
 
     def events(self, job_id: str, *, after: int = 0) -> list[SavedEvent]:
@@ -322,9 +274,7 @@ class Jobs:
                     "or pause or cancel it."
                 )
             if not is_to_end:
-                _refuse_overlap(
-                    connection, row.org, row.org_id, row.objects, now, except_job=job_id
-                )
+                refuse_overlap(connection, row.org, row.org_id, row.objects, now, except_job=job_id)
             columns = lease.new_columns(now, is_running=True)
             connection.execute(
                 update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**columns)
@@ -335,7 +285,7 @@ class Jobs:
 
     def _change(self, job_id: str, values: Mapping[str, Any]) -> None:
         change = update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**values)
-        with self._database.write() as connection:
+        with self._write() as connection:
             if connection.execute(change).rowcount != 1:
                 raise _no_job(job_id)
 
@@ -357,47 +307,6 @@ def _new_id(connection: Connection) -> str:
             return job_id
 
 
-def _refuse_overlap(
-    connection: Connection,
-    org: str,
-    org_id: str,
-    objects: Iterable[str] | None,
-    now: datetime,
-    *,
-    except_job: str | None = None,
-) -> None:
-    """Two jobs that read one object would spend twice and write one table at once."""
-    table = schema.jobs
-    ended = [state.value for state in JobState if state.is_final]
-    query = select(table).where(
-        table.c.org_id == org_id, table.c.state.not_in(ended), table.c.lease_token.is_not(None)
-    )
-    for row in connection.execute(query).all():
-        if row.job_id == except_job or lease.holder(row, now) is None:
-            continue
-        if objects is None or row.objects is None:
-            common = list(objects or row.objects or [])
-        else:
-            # Names of objects have no case in Salesforce.
-            theirs = {name.lower() for name in row.objects}
-            common = [name for name in objects if name.lower() in theirs]
-            if not common:
-                continue
-        doing = {"backup": "backing up", "restore": "restoring", "archive": "archiving"}.get(
-            row.kind, "working on"
-        )
-        raise CallerError(
-            f"org {org}: job {row.job_id} is already {doing} {_some(common)}; wait for it, pause or cancel it, "
-            "or choose other objects."
-        )
-
-
-def _some(names: list[str]) -> str:
-    if not names:
-        return "all objects"
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
 def _row(connection: Connection, job_id: str) -> Row[Any]:
     row = connection.execute(
         select(schema.jobs).where(schema.jobs.c.job_id == job_id)
@@ -409,23 +318,3 @@ def _row(connection: Connection, job_id: str) -> Row[Any]:
 
 def _no_job(job_id: str) -> CallerError:
     return CallerError(f"There is no job {job_id!r}; `sfnb jobs` lists them.")
-
-
-def _job(row: Row[Any], now: datetime) -> Job:
-    return Job(
-        job_id=row.job_id,
-        kind=row.kind,
-        org=row.org,
-        org_id=row.org_id,
-        state=JobState(row.state),
-        snapshot=row.snapshot,
-        objects=None if row.objects is None else tuple(row.objects),
-        options=row.options,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        rows=row.rows,
-        error=row.error,
-        wanted=row.wanted,
-        is_held=lease.holder(row, now) is not None,
-        outcome=row.outcome or {},
-    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Connection, select, update
 
-from sfnb.errors import JobError
+from sfnb.errors import LeaseLost, StateUnavailable
 from sfnb.state import schema
 from sfnb.state.database import Database
 from sfnb.state.owner import Owner, is_alive, this_process
@@ -39,15 +40,44 @@ class Lease:
         Hold it for another ``LEASE_S`` seconds.
 
         Raises:
-            JobError: it had expired, and another process took the job over.
+            LeaseLost: it had expired, and another process took the job over.
         """
         until = self._database.clock.now() + timedelta(seconds=LEASE_S)
         with self._database.write() as connection:
             if connection.execute(self._mine().values(lease_until=until)).rowcount == 1:
                 return
-        raise JobError(
-            f"Job {self.job_id}: another process has taken it over, because this one had not been heard of for "
-            f"{LEASE_S:.0f} seconds. This one stops; what it has stored stays good."
+        raise self._lost()
+
+    def is_renewed(self) -> bool:
+        """Renew it; False: the database still does not answer. Raises LeaseLost."""
+        try:
+            self.renew()
+        except StateUnavailable:
+            return False
+        return True
+
+    def check(self, connection: Connection) -> None:
+        """
+        Let this transaction write for the job only while the lease is held (fencing): a process that
+        was stopped and wakes again changes nothing that its successor has written.
+
+        Raises:
+            LeaseLost: another process has taken the job over.
+        """
+        table = schema.jobs
+        # On PostgreSQL the row stays locked for a successor until this transaction has ended.
+        mine = (
+            select(table.c.job_id)
+            .where(table.c.job_id == self.job_id, table.c.lease_token == self._token)
+            .with_for_update(read=True)
+        )
+        if connection.execute(mine).first() is None:
+            raise self._lost()
+
+    def _lost(self) -> LeaseLost:
+        return LeaseLost(
+            f"Job {self.job_id}: another process has taken it over, because this one had not been "
+            f"heard of for {LEASE_S:.0f} seconds. This one stops; what it has stored stays good."
         )
 
     def release(self) -> None:
@@ -65,7 +95,9 @@ class Lease:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.release()
+        # Where the database is away, the lease ends with this process.
+        with suppress(StateUnavailable):
+            self.release()
 
 
 def new_columns(now: datetime, *, is_running: bool) -> dict[str, object]:

@@ -16,7 +16,7 @@ from typing import Any
 from sfnb.jobs import events, states
 from sfnb.jobs.event_text import line_of
 from sfnb.model import JobState, ObjectState, Pause
-from sfnb.state.jobs import Job, JobObject
+from sfnb.state.job_values import Job, JobObject
 from sfnb.text import count, day_second, span, zoned_moment
 from sfnb.ui.object_view import GROUPS, ObjectStatus, ObjectView
 
@@ -282,9 +282,10 @@ class JobView:
         if self.pause is None:
             return ["Paused by a person. Nothing is sent until you press Resume."]
         lines = [f"Paused since {zoned_moment(self.pause.at)}: {self.pause.reason}"]
-        if self.pause.api == events.ORG:
+        if self.pause.api in (events.ORG, events.STATE):
+            who = "org" if self.pause.api == events.ORG else "state database"
             if self.is_held:
-                lines.append("The job resumes automatically once the org answers.")
+                lines.append(f"The job resumes automatically once the {who} answers.")
         else:
             lines += self._usage_lines(self.pause)
         if not self.is_held:

@@ -10,7 +10,7 @@ from typing import Any
 from sfnb.jobs import states
 from sfnb.jobs.summary import counts_of, warning_lines
 from sfnb.model import JobState
-from sfnb.state.jobs import Job
+from sfnb.state.job_values import Job
 from sfnb.text import count, records, zoned_moment
 from sfnb.ui.job_view import BADGES
 

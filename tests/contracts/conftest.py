@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,32 @@ def _initdb() -> Path | None:
     return max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
 
 
+def _as_postgres() -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return ["runuser", "-u", "postgres", "--"] if is_root else []
+
+
+def postgres_control(data: str) -> Callable[..., None]:
+    """``pg_ctl`` for a server of ours by its data folder: stop and start it."""
+    initdb = _initdb()
+    if initdb is None or os.environ.get("SFNB_TEST_POSTGRES"):
+        pytest.skip("only a server that the tests have started is stopped by them")
+
+    def run(*arguments: str) -> None:
+        log = str(Path(data).with_name("log"))
+        command = [str(initdb.with_name("pg_ctl")), "-D", data, "-l", log, "-w"]
+        subprocess.run(
+            [*_as_postgres(), *command, *arguments],
+            check=True,
+            cwd=Path(data).parent,
+            stdout=subprocess.DEVNULL,
+            timeout=120,
+        )
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL server: the one that SFNB_TEST_POSTGRES names, else a throw-away one."""
@@ -36,13 +62,12 @@ def postgres_url() -> Iterator[str]:
         pytest.skip(
             "PostgreSQL is not tested: there is no initdb here, and SFNB_TEST_POSTGRES names no server"
         )
-    # PostgreSQL refuses to run as root.
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     if is_root and not (shutil.which("runuser") and _has_user("postgres")):
         pytest.skip(
             "PostgreSQL is not tested: it does not run as root, and there is no user postgres to run it as"
         )
-    prefix = ["runuser", "-u", "postgres", "--"] if is_root else []
+    prefix = _as_postgres()
     folder = Path(tempfile.mkdtemp(prefix="sfnb-pg-"))
     if is_root:
         shutil.chown(folder, "postgres")

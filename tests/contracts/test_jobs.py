@@ -16,7 +16,7 @@ from sfnb.model import JobState, ObjectState, Pause
 from sfnb.quota.gate import Gate
 from sfnb.state import jobs as jobs_module
 from sfnb.state import lease as lease_module
-from sfnb.state.jobs import Job
+from sfnb.state.job_values import Job
 from sfnb.state.owner import Owner, this_process
 
 ORG = "00D000000000001EAA"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sfnb.clock import FakeClock
 from sfnb.jobs import events
 from sfnb.model import JobState, ObjectState, Pause
-from sfnb.state.jobs import Job, JobObject
+from sfnb.state.job_values import Job, JobObject
 from sfnb.ui.job_view import JobView, progress_of
 
 T0 = FakeClock().now()

@@ -1,0 +1,134 @@
+"""A state database that goes away in mid-run: the job says so, waits, and goes on (issue 8, P2)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from sfnb import engine
+from sfnb.clock import FakeClock
+from sfnb.connection import Connection
+from sfnb.engine import backup
+from sfnb.errors import StateUnavailable
+from sfnb.installation import connect
+from sfnb.jobs import events
+from sfnb.store.verify import verify
+from tests.conftest import RunningOrg
+from tests.contracts.conftest import postgres_control
+from tests.faults.conftest import settings_for
+
+OBJECTS = ["Account", "Product2", "Contact"]
+
+
+class Away:
+    """A database that can be taken away and brought back."""
+
+    def __init__(self, url: str) -> None:
+        self._file = Path(make_url(url).database or "") if url.startswith("sqlite") else None
+        self._control: Callable[..., None] | None = None
+        if self._file is None:
+            server = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+            with server.connect() as connection:
+                folder = connection.execute(text("show data_directory")).scalar_one()
+            server.dispose()
+            self._control = postgres_control(folder)
+        self.is_away = False
+
+    def take(self) -> None:
+        self.is_away = True
+        if self._file is not None:
+            self._file.rename(self._file.with_suffix(".away"))
+        elif self._control is not None:
+            self._control("stop", "-m", "immediate")
+
+    def bring_back(self) -> None:
+        self.is_away = False
+        if self._file is not None:
+            self._file.with_suffix(".away").rename(self._file)
+        elif self._control is not None:
+            self._control("start")
+
+
+class ClockThatBrings(FakeClock):
+    """Waiting takes no time; the third wait without the database brings it back."""
+
+    def __init__(self, away: Away) -> None:
+        super().__init__()
+        self._away = away
+        self._waits = 0
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        is_job = threading.current_thread() is threading.main_thread()
+        self._waits += self._away.is_away and is_job
+        if self._waits == 3 and self._away.is_away:
+            self._away.bring_back()
+        return super().wait(seconds, stop)
+
+
+@pytest.fixture
+def away(state_url: str) -> Iterator[Away]:
+    away = Away(state_url)
+    yield away
+    if away.is_away:
+        away.bring_back()
+
+
+@pytest.fixture
+def there(
+    fresh_org: Callable[..., RunningOrg], state_url: str, away: Away, tmp_path: Path
+) -> Iterator[Connection]:
+    settings = replace(settings_for(fresh_org(), tmp_path / "home"), state_url=state_url)
+    with connect("demo", settings=settings, clock=ClockThatBrings(away)) as connection:
+        yield connection
+
+
+def test_a_job_waits_for_its_state_database(there: Connection, away: Away) -> None:
+    """It is complete in the end, its pause is in its history, and screens heard of it at once."""
+    seen: list[events.Event] = []
+
+    def emit(event: events.Event) -> None:
+        seen.append(event)
+        if isinstance(event, events.ObjectProgress) and event.state == "complete" and not taken:
+            taken.append(event.object_name)
+            away.take()
+
+    taken: list[str] = []
+    summary = engine.run(there, backup(objects=OBJECTS), emit=emit)
+    assert taken and summary["state"] == "completed", summary
+    assert {entry["state"] for entry in summary["objects"].values()} == {"complete"}
+    (pause,) = summary["pauses"]
+    assert pause["api"] == "state" and "cannot be used" in pause["reason"] and pause["resumed_at"]
+    assert any(isinstance(event, events.JobPaused) for event in seen)
+    assert verify(there.store) == []
+
+
+def test_a_job_that_does_not_wait_can_be_resumed(there: Connection, away: Away) -> None:
+    """With `exit` it ends with the reason; the same snapshot is finished later."""
+
+    def emit(event: events.Event) -> None:
+        if isinstance(event, events.ObjectProgress) and event.state == "complete":
+            away.take()
+
+    with pytest.raises(StateUnavailable, match="cannot be used"):
+        engine.run(there, backup(objects=OBJECTS), on_pause="exit", emit=emit)
+    away.bring_back()
+    (job,) = there.state.jobs.find()
+    done = engine.resume(there, job.job_id)
+    assert done["state"] == "completed" and done["snapshot"] == job.snapshot
+
+
+def test_a_sqlite_file_that_is_no_longer_there_is_not_written_on(tmp_path: Path) -> None:
+    """A deleted file could be written to without an error, and everything would be lost."""
+    from sfnb.memory import open_state
+
+    with open_state(f"sqlite:///{tmp_path / 'state.db'}", clock=FakeClock()) as state:
+        state.ledger.set_limits("00D", 60)
+        (tmp_path / "state.db").unlink()
+        for attempt in (lambda: state.ledger.set_limits("00D", 70), state.jobs.find):
+            with pytest.raises(StateUnavailable, match="moved, deleted or replaced. Put it back"):
+                attempt()
