@@ -32,7 +32,7 @@ def _as_postgres() -> list[str]:
 
 
 def postgres_control(data: str) -> Callable[..., None]:
-    """``pg_ctl`` for a server of ours by its data folder: stop and start it."""
+    """``pg_ctl`` for a server of ours by its data folder, to restart it."""
     initdb = _initdb()
     if initdb is None or os.environ.get("SFNB_TEST_POSTGRES"):
         pytest.skip("only a server that the tests have started is stopped by them")
@@ -106,7 +106,7 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     url = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg")
     name = f"sfnb_test_{uuid.uuid4().hex}"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     try:
         with engine.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
