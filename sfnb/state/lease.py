@@ -23,6 +23,10 @@ FREE: Mapping[str, None] = dict.fromkeys(
 )
 
 
+_live: set[str] = set()
+"""Tokens of the leases that this process holds, whatever the database still says."""
+
+
 class Lease:
     """
     A held lease, to be used as a context manager; leaving it gives it back.
@@ -34,6 +38,7 @@ class Lease:
         self._database = database
         self.job_id = job_id
         self._token = token
+        _live.add(token)
 
     def renew(self) -> None:
         """
@@ -82,6 +87,7 @@ class Lease:
 
     def release(self) -> None:
         """Give it back; does nothing if it is no longer held."""
+        _live.discard(self._token)
         with self._database.write() as connection:
             connection.execute(self._mine().values(**FREE))
 
@@ -95,7 +101,7 @@ class Lease:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Where the database is away, the lease ends with this process.
+        # Where the database is away, others see the lease until this process ends.
         with suppress(StateUnavailable):
             self.release()
 
@@ -117,6 +123,8 @@ def holder(row: Any, now: datetime) -> Owner | None:
     if row.lease_token is None:
         return None
     owner = Owner(row.lease_host, row.lease_pid, row.lease_pid_started_s)
+    if owner == this_process() and row.lease_token and row.lease_token not in _live:
+        return None  # given back while the database was away
     alive = is_alive(owner)
     # A job that was only created is kept for its process, but not for ever: that may never run it.
     if alive is False or ((alive is None or row.lease_token == "") and row.lease_until <= now):

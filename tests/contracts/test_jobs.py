@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from sfnb.clock import FakeClock
-from sfnb.errors import CallerError, JobError
+from sfnb.errors import CallerError, JobError, LeaseLost
 from sfnb.jobs.control import Control
 from sfnb.jobs.summary import job_summary
 from sfnb.memory import State
@@ -155,6 +156,36 @@ def test_another_hosts_lease_lasts_a_minute(
             far.renew()
         far.release()  # and cannot give back what is not its own
         assert state.jobs.get(job.job_id).is_held
+
+
+def test_a_lost_lease_writes_nothing(
+    state: State, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a process writes for a job that another has taken over is refused, whole."""
+    with monkeypatch.context() as patch:
+        become(patch, ELSEWHERE)
+        job = create(state)
+        mine = state.under(state.jobs.lease(job.job_id)).jobs
+    now = clock.now()
+    mine.update(job.job_id, state="running")
+    clock.advance(61)
+    with state.jobs.lease(job.job_id):
+        before = state.jobs.get(job.job_id)
+        attempts: list[Callable[[], None]] = [
+            lambda: mine.update(job.job_id, state="failed", error="x"),
+            lambda: mine.add_event(job.job_id, now, "JobStateChanged", {}),
+            lambda: mine.add_pause(job.job_id, Pause("api", now, None, 1, 2, "x")),
+            lambda: mine.end_pause(job.job_id, now),
+            lambda: mine.set_object(job.job_id, "Account", ObjectState.COMPLETE, 1, 1),
+            lambda: mine.add_outcome(job.job_id, files={}),
+            lambda: mine.want(job.job_id, None),
+        ]
+        for attempt in attempts:
+            with pytest.raises(LeaseLost, match="another process has taken it over"):
+                attempt()
+        assert state.jobs.get(job.job_id) == before
+        assert not state.jobs.events(job.job_id) and not state.jobs.pauses(job.job_id)
+        assert not state.jobs.objects(job.job_id)
 
 
 def test_a_living_process_on_this_host_keeps_its_lease(state: State, clock: FakeClock) -> None:
