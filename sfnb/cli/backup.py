@@ -20,6 +20,7 @@ from sfnb.cli.output import Unbroken, as_json_option, print_json, say
 from sfnb.cli.progress import progress_for
 from sfnb.engine import EXIT_CODES, RunOptions
 from sfnb.errors import CallerError, SfnbError
+from sfnb.jobs import states
 from sfnb.jobs.summary import counts_of, warning_lines
 from sfnb.text import count, records
 
@@ -80,7 +81,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
         options["stop"] = stop
         summary = _run(as_json, partial(engine.run, org, request, **options))
     _report(summary, as_json=as_json)
-    return EXIT_CODES[summary["state"]]
+    return EXIT_CODES[states.shown_of(summary)]
 
 
 @click.command()
@@ -109,7 +110,7 @@ def resume(  # noqa: PLR0917 - click gives them by name
     if job:
         summary = _resume(app, app.job_id(job), as_json, options)
         _report(summary, as_json=as_json)
-        return EXIT_CODES.get(summary["state"], 0)  # 0: it runs in another process
+        return EXIT_CODES.get(states.shown_of(summary), 0)  # 0: it runs in another process
     summaries, codes = [], []
     waiting = [one for one in app.state.jobs.find() if not (one.state.is_final or one.is_held)]
     for each in waiting:
@@ -121,7 +122,7 @@ def resume(  # noqa: PLR0917 - click gives them by name
             codes.append(1)
             continue
         summaries.append(summary)
-        codes.append(EXIT_CODES.get(summary["state"], 0))
+        codes.append(EXIT_CODES.get(states.shown_of(summary), 0))
         if not as_json:
             _report(summary, as_json=False)
     if not waiting:

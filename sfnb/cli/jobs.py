@@ -34,7 +34,7 @@ def jobs(app: App, name: str | None, as_json: bool) -> None:
 
 
 def _row(summary: dict[str, Any]) -> tuple[str, ...]:
-    state = summary["state"]
+    state = states.shown_of(summary)
     if state == states.INTERRUPTED:
         state = f"{state} (continue with `sfnb resume {summary['job_id']}`)"
     return (

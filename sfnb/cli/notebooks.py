@@ -16,6 +16,7 @@ from sfnb.cli.context import App, pass_app
 from sfnb.cli.output import Unbroken, as_json_option, plain, print_json, say
 from sfnb.engine import EXIT_CODES
 from sfnb.errors import CallerError, JobError
+from sfnb.jobs import states
 from sfnb.notebook import OUTCOME_TYPE, find_notebook
 from sfnb.private import private_folder
 
@@ -66,9 +67,9 @@ def run(
     else:
         say(f"Notebook: {output}")
         if summary:
-            state = summary["state"].replace("_", " ")
+            state = states.shown_of(summary).replace("_", " ")
             say(f"Job {summary['job_id']} {state}; snapshot {summary['snapshot']}.")
-    return EXIT_CODES[summary["state"]] if summary else 0
+    return EXIT_CODES[states.shown_of(summary)] if summary else 0
 
 
 class KernelDied(Exception):

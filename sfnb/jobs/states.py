@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sfnb.errors import CallerError
 from sfnb.model import JobState
@@ -43,15 +44,24 @@ Never stored.
 """
 
 
+def is_interrupted(state: JobState, *, is_held: bool) -> bool:
+    """Whether the job ought to run but no process runs it."""
+    return state in (JobState.RUNNING, JobState.QUEUED) and not is_held
+
+
 def shown(state: JobState, *, is_held: bool) -> str:
     """
-    The state as people and programs see it.
+    The state as people see it. Programs read the stored state, and ``interrupted`` beside it.
 
     Args:
         is_held: whether a living process runs the job, or has just created it.
     """
-    ought_to_run = state in (JobState.RUNNING, JobState.QUEUED)
-    return INTERRUPTED if ought_to_run and not is_held else state.value
+    return INTERRUPTED if is_interrupted(state, is_held=is_held) else state.value
+
+
+def shown_of(summary: Mapping[str, Any]) -> str:
+    """The state in a job's summary, as people see it."""
+    return INTERRUPTED if summary.get("interrupted") else str(summary["state"])
 
 
 def may_follow(now: JobState, then: JobState) -> bool:

@@ -18,7 +18,7 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
     """
     The job's JSON summary; moments are ISO 8601 UTC with ``Z``.
 
-    Keys: ``job_id, kind, org, org_id, state, snapshot, started_at, ended_at, calls {api, bulk,
+    Keys: ``job_id, kind, org, org_id, state, interrupted, snapshot, started_at, ended_at, calls {api, bulk,
     bulk2, bulk2_mb}, rows, error, objects {name: {state, rows, calls, message, mode, added, changed,
     deleted, org_count, our_count, ids_match}}, schema [{object, field, change, old, new}], warnings
     [{code, object, message}], pauses [{api, at, resumed_at, used, max, reason}]``.
@@ -30,7 +30,8 @@ def job_summary(state: State, job_id: str) -> dict[str, Any]:
         "kind": job.kind,
         "org": job.org,
         "org_id": job.org_id,
-        "state": states.shown(job.state, is_held=job.is_held),
+        "state": job.state.value,
+        "interrupted": states.is_interrupted(job.state, is_held=job.is_held),
         "snapshot": job.snapshot,
         "started_at": iso(job.started_at),
         "ended_at": iso(job.ended_at),

@@ -41,7 +41,7 @@ class Outcome:
 
     @property
     def state(self) -> str:
-        return str(self.summary["state"])
+        return states.shown_of(self.summary)
 
     def sentence(self) -> str:
         """The job in one sentence."""

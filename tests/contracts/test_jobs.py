@@ -10,6 +10,7 @@ import pytest
 
 from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, JobError, LeaseLost
+from sfnb.jobs import states
 from sfnb.jobs.control import Control
 from sfnb.jobs.summary import job_summary
 from sfnb.memory import State
@@ -363,3 +364,16 @@ def test_the_summary_is_the_contract(state: State, clock: FakeClock) -> None:
             },
         ],
     }
+
+
+def test_a_killed_job_is_running_and_interrupted_for_programs(state: State) -> None:
+    """Programs that know the stored states need no new one; people read `interrupted`."""
+    job = create(state)
+    state.jobs.update(job.job_id, state=JobState.RUNNING)
+    with state.jobs.lease(job.job_id):
+        assert not job_summary(state, job.job_id)["interrupted"]
+    killed = job_summary(state, job.job_id)
+    assert (killed["state"], killed["interrupted"]) == ("running", True)
+    assert states.shown_of(killed) == "interrupted"
+    state.jobs.update(job.job_id, state=JobState.PAUSED)
+    assert not job_summary(state, job.job_id)["interrupted"]
