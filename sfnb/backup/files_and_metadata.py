@@ -12,7 +12,7 @@ from sfnb.errors import StoreError
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobWarning
 from sfnb.settings import FILE_CALLS, METADATA_DAYS
-from sfnb.state.jobs import Job
+from sfnb.state.job_values import Job
 from sfnb.store.formats import NewerFormat
 from sfnb.store.metadata.record import MetadataRecord, read_record
 from sfnb.store.tables import OrgStore

@@ -324,6 +324,7 @@ def test_the_summary_is_the_contract(state: State, clock: FakeClock) -> None:
         "org": "demo",
         "org_id": ORG,
         "state": "completed_with_errors",
+        "interrupted": False,
         "snapshot": "20261122T043812Z-1a2b3c",
         "started_at": "2026-11-02T08:00:00.000Z",
         "ended_at": "2026-11-02T10:00:00.000Z",
