@@ -82,7 +82,7 @@ def main() -> None:
             environment = sfnb_home(work / "home", org)
             mark = org.mark()
             took = measure(
-                sfnb_command("backup", "bench", "--json"),
+                sfnb_command("backup", "bench", "--no-files", "--no-metadata", "--json"),
                 environment=environment,
                 folder=work / "run",
             )

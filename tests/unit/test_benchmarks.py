@@ -99,6 +99,12 @@ def test_calls_of_a_small_org_are_told_by_kind() -> None:
     assert int(table["all told"][0]) == sum(numbers) < 80
 
 
+def test_a_large_file_is_measured() -> None:
+    """The file is fetched whole, and the peak of memory is told."""
+    out = printed("large_file.py", "--mb", "3")
+    assert out.startswith("3 MB in 1 file") and "MB at the peak" in out
+
+
 def test_start_up_measures_each_way() -> None:
     """The CPU time of each command, and of a backup until its first call."""
     table = cells(printed("start_up.py", "--repeat", "1"))
