@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sfnb.backup.marks import OVERLAP, ChangeMark, window_where
 from sfnb.backup.units import ListsRead
 from sfnb.errors import ObjectError
-from sfnb.org.changes import ChangeList, ChangeQuery, window_since
+from sfnb.org.changes import ChangeList, ChangeQuery, Resource, window_since
 
 if TYPE_CHECKING:
     from sfnb.backup.object_run import ObjectRun
@@ -96,10 +96,10 @@ class ChangeRun:
         """The change lists to ask for; none where the object has none."""
         if not self.mark.has_lists:
             return ()
-        deleted = ChangeQuery(name, "deleted", window_since(self.since, now, "deleted"))
-        if self.is_asked_first:
-            return (deleted,)
-        return ChangeQuery(name, "updated", window_since(self.since, now, "updated")), deleted
+        wanted: list[Resource] = [] if self.is_asked_first else ["updated"]
+        if self.alive + self.binned:  # of nothing, nothing can be deleted
+            wanted.append("deleted")
+        return tuple(ChangeQuery(name, r, window_since(self.since, now, r)) for r in wanted)
 
     def take_lists(self, lists: ListsRead) -> None:
         """What they told. What they leave open has to be read or swept."""

@@ -104,7 +104,9 @@ class Discovery:
         for name in names:
             schema = self._schemas.get(name)
             if isinstance(schema, ObjectSchema):
-                choices[name] = choose(schema, known.get(name), now, self.wishes)
+                choices[name] = choose(
+                    schema, known.get(name), now, self.wishes, (self._counts or {}).get(name)
+                )
                 changes += choices[name].changes
         self.schema_changes = changes
         return choices

@@ -8,6 +8,7 @@ from sfnb.backup.change_run import is_small, is_witnessed, out_of_sight
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.proving import proof_notes
 from sfnb.backup.readers.steps import Commit, Settle, Unchanged
+from sfnb.errors import StoreError
 from sfnb.store.log import NOTHING
 from sfnb.store.settling.base import Unchanged as Said
 from sfnb.store.settling.outcome import Settled
@@ -27,14 +28,25 @@ class Ends:
         """
         if problem := self._vanished(run, step):
             return problem
-        settled = self._writer.settle(
-            run.name,
-            step.parts,
-            step.cursor,
-            mode="full",
-            org_count=step.org_count,
-            watermark=run.started_at or None,
-        )
+
+        def settle(*, afresh: bool) -> Settled:
+            return self._writer.settle(
+                run.name,
+                step.parts,
+                step.cursor,
+                mode="full",
+                org_count=step.org_count,
+                watermark=run.started_at or None,
+                afresh=afresh,
+            )
+
+        try:
+            settled = settle(afresh=False)
+        except StoreError as err:
+            # All rows are here. If it is the state before that cannot be read, the object begins
+            # afresh; if the store cannot be written, this fails as well, and ends the job.
+            settled = settle(afresh=True)
+            run.note(f"What older snapshots have of it cannot be read: {err}")
         return self._settled(run, settled, "full")
 
     def _vanished(self, run: ObjectRun, step: Commit) -> str:

@@ -51,10 +51,11 @@ def _changes(
     planned: ObjectPlan, schema: ObjectSchema, known: Known, choice: Choice, *, is_counted: bool
 ) -> ObjectPlan:
     since = datetime.fromisoformat(known.watermark or "") - OVERLAP
-    lists = 1 if is_counted else 2
+    lists = (not is_counted) + (known.rows + known.deleted > 0)
     has_lists = choose_mark(schema).has_lists
     calls = lists / DESCRIBES_PER_CALL if has_lists else 0.0
-    calls += 1 / QUERIES_PER_CALL if is_counted or not has_lists else 0.0
+    is_asked = is_counted or (not has_lists and bool(choose_mark(schema).field))
+    calls += 1 / QUERIES_PER_CALL if is_asked else 0.0
     rows = expected_rows(known)
     reading = plan_object(schema, rows)
     mb, jobs = 0.0, 0

@@ -6,7 +6,7 @@ Every choice has a reason in words: the plan and the outcome say it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -29,7 +29,7 @@ DESCRIBE_EVERY_RUNS = 7
 FEWEST_DESCRIBES = 100
 """So many objects are described in any case then: four calls."""
 
-MORE_CALLS = 40
+MORE_CALLS = 55
 """
 Changed rows are counted by queries, which see the present minute too, as long as that costs no more
 calls than this, or three percent above what the change lists cost.
@@ -91,17 +91,26 @@ class Choice:
     wants_sweep: str = ""
 
 
-def choose(schema: ObjectSchema, known: Known | None, now: datetime, wishes: Wishes) -> Choice:
+def choose(
+    schema: ObjectSchema,
+    known: Known | None,
+    now: datetime,
+    wishes: Wishes,
+    record_count: int | None = None,
+) -> Choice:
     """
     How an object is read.
 
     Args:
         now: the org's time.
+        record_count: the org's statistic of live records. An object without a change mark of which
+            nothing is stored is not read as long as that says zero.
     """
     if known is None:
         return Choice("no snapshot has it complete")
     changes = tuple(object_changes(schema.name, known.describe, schema.raw))
-    if why := _why_full(schema, known, now, wishes) or _why_schema(changes):
+    is_surely_empty = record_count == known.rows + known.deleted == 0
+    if why := _why_full(schema, known, now, wishes, is_surely_empty) or _why_schema(changes):
         return Choice(why, changes)
     if wishes.sweep:
         return Choice("", changes, "asked for")
@@ -109,7 +118,7 @@ def choose(schema: ObjectSchema, known: Known | None, now: datetime, wishes: Wis
 
 
 def _why_full(  # noqa: PLR0911 - one for each reason
-    schema: ObjectSchema, known: Known, now: datetime, wishes: Wishes
+    schema: ObjectSchema, known: Known, now: datetime, wishes: Wishes, is_surely_empty: bool
 ) -> str:
     if wishes.full:
         return "asked for"
@@ -119,7 +128,7 @@ def _why_full(  # noqa: PLR0911 - one for each reason
         return "it has no watermark"
     if datetime.fromisoformat(known.watermark) > now:
         return "its watermark is later than the org's time"
-    if not choose_mark(schema).is_known:
+    if not choose_mark(schema).is_known and not is_surely_empty:
         return "it has no change mark"
     if computed_fields(schema.raw):
         if wishes.refresh:
@@ -176,19 +185,26 @@ def counted_first(names: Sequence[str], known: Mapping[str, Known]) -> set[str]:
     A query sees what was changed in the present minute, which the lists leave out; but five ride in
     a call, not 25. Objects that changed lately come first, then those with most rows.
     """
-    least = lists_calls(len(names), 0)
-    most = max(MORE_CALLS, int(least * 1.03))
-    count = min(len(names), MOST_COUNTED)
-    while count and lists_calls(len(names), count) > most:
-        count -= 1
 
     def rank(name: str) -> tuple[int, int]:
         return -sum(known[name].touched), -known[name].rows
 
-    return set(sorted(names, key=rank)[:count])
+    ranked = sorted(names, key=rank)
+    most = max(MORE_CALLS, int(lists_calls(names, (), known) * 1.03))
+    count = min(len(names), MOST_COUNTED)
+    while count and lists_calls(names, ranked[:count], known) > most:
+        count -= 1
+    return set(ranked[:count])
 
 
-def lists_calls(objects: int, counted: int) -> int:
-    """Calls that it takes to learn which of so many objects have changed, some counted by queries."""
-    lists = 2 * (objects - counted) + counted
-    return ceil(counted / QUERIES_PER_CALL) + ceil(lists / DESCRIBES_PER_CALL)
+def lists_calls(
+    names: Collection[str], counted: Collection[str], known: Mapping[str, Known]
+) -> int:
+    """
+    Calls that it takes to learn which objects have changed, some of them counted by queries.
+
+    Nothing can be deleted of an object of which nothing is stored: ``/deleted`` is not requested.
+    """
+    deleted = sum(known[name].rows + known[name].deleted > 0 for name in names)
+    lists = len(names) - len(counted) + deleted
+    return ceil(len(counted) / QUERIES_PER_CALL) + ceil(lists / DESCRIBES_PER_CALL)

@@ -27,6 +27,7 @@ from sfnb.backup.readers.steps import (
     Fail,
     Reader,
     Restart,
+    Unchanged,
     answer_to,
 )
 from sfnb.backup.ready import ReadyQueue
@@ -124,6 +125,7 @@ class Scheduler:
         """
         for run in self.runs.values():
             self._ready.push(units.AbortJob(run.name, job) for job in run.leftovers)
+        self._leave_empty_ones()
         largest_first = sorted(self.runs.values(), key=lambda run: -(run.expected_rows or 0))
         self._ask(run for run in largest_first if run.is_open)
         try:
@@ -144,6 +146,14 @@ class Scheduler:
                 self._receive(None)
         if self._stopped_by is not None:
             raise self._stopped_by
+
+    def _leave_empty_ones(self) -> None:
+        """An empty object without a change mark is as it was: the org's statistic says so."""
+        for run in self.runs.values():
+            if run.is_open and run.change is not None and not run.change.mark.is_known:
+                covered = self.org_now().isoformat(timespec="seconds").replace("+00:00", "Z")
+                self._steps.take(run, [Unchanged(covered, 0)])
+        self._steps.flush()
 
     # what starts next
 
@@ -257,7 +267,8 @@ class Scheduler:
         for run in runs if result.error is None else ():
             self._object_came(run, flight.unit, result.outcomes[run.name])
         self._steps.flush()
-        self._ask(runs)
+        if self._stopped_by is None:
+            self._ask(runs)
 
     def _aborted(self, unit: units.AbortJob, err: BaseException | None) -> None:
         """Nobody waits for it. Where the call did not get through, the next run of the job asks again."""

@@ -26,6 +26,7 @@ from sfnb.backup.readers.steps import (
     moment_cursor,
 )
 from sfnb.backup.ready import ReadyQueue
+from sfnb.errors import StoreError
 from sfnb.org.arrow import arrow_schema
 from sfnb.store.tables import Writer
 
@@ -106,7 +107,12 @@ class StepTaker:
         self._changed(run)
 
     def _settle_changes(self, run: ObjectRun, step: Settle) -> None:
-        if problem := self._ends.changes(run, step):
+        try:
+            problem = self._ends.changes(run, step)
+        except StoreError as err:
+            self._read_in_full(run, f"what is stored of it cannot be read ({err})")
+            return
+        if problem:
             self.take(run, [self._incremental.mismatch(run, problem)])
         else:
             self._end(run, RunState.COMPLETE)

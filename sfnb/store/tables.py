@@ -373,6 +373,7 @@ class Writer:
         org_digest: str | None = None,
         watermark: str | None = None,
         swept: bool = False,
+        afresh: bool = False,
     ) -> Settled:
         """
         End an object's reading: compare with the state before, keep the net change, in one commit.
@@ -393,14 +394,16 @@ class Writer:
             watermark: what the org has changed since then is not known; None: the newest stamp
                 that was read, but not later than the cursor's ``started_at``.
             swept: all Ids were compared.
+            afresh: of ``full``: what older snapshots have of the object cannot be read, so it is
+                compared with nothing and has no history from now on.
 
         Raises:
-            StoreError: as ``commit``.
+            StoreError: as ``commit``; or the state before cannot be read.
             CallerError: ``changes`` of an object of which nothing is complete, or without Ids.
             ReadByNewer: a newer snapshot has read the object already.
         """
         self._refuse()
-        asked = Asked(mode, gone, org_count, org_digest, watermark, swept, fields)
+        asked = Asked(mode, gone, org_count, org_digest, watermark, swept, fields, is_afresh=afresh)
         with self._only_one_writes(object_name):
             return self._object(object_name).settle(parts, cursor, asked)
 

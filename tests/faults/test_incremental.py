@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -253,3 +254,24 @@ def test_a_sweep_finds_what_no_stamp_and_no_list_tells(
     assert mode == "incremental" and deleted >= 5
     assert all(entry["ids_match"] is True for entry in swept["objects"].values())
     agrees(there, org, swept)
+
+
+def test_a_lost_part_is_read_again_and_ends_no_other_object(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """The state before cannot be read: the object begins afresh; the others go on as ever."""
+    there = connected(org)
+    run(there, ["Account", "Contact"])
+    for part in (Path(there.store.root) / "records" / "Account").rglob("*.parquet"):
+        part.unlink()
+    pass_minutes(org, 5)
+    life(org, "change", "Account", rows=2, field="Description")
+    pass_minutes(org, 5)
+    healed = run(there, ["Account", "Contact"])
+    assert healed["objects"]["Account"]["mode"] == "full"
+    assert healed["objects"]["Contact"]["mode"] == "incremental"
+    agrees(there, org, healed)
+    pass_minutes(org, 5)
+    life(org, "change", "Account", rows=3, field="Description")
+    pass_minutes(org, 5)
+    agrees(there, org, run(there, ["Account", "Contact"]))

@@ -52,7 +52,7 @@ from sfnb.backup.units import (
     RowsRead,
     Unit,
 )
-from sfnb.errors import ObjectError
+from sfnb.errors import ObjectError, StoreError
 from sfnb.model import ObjectSchema, ReaderName
 from sfnb.org.arrow import arrow_schema
 from sfnb.store.log import NOTHING
@@ -273,7 +273,10 @@ class IncrementalReader:
     def _compared(self, run: ObjectRun, change: ChangeRun, org_count: int | None) -> Sequence[Step]:
         """All Ids are here: what the store lacks is read, what the org lacks is gone if proven."""
         self._readers[self._sweep(run, change).reader].forget(self._sweep(run, change))
-        found = self._writer.compare_ids(run.name, change.sweep_parts)
+        try:
+            found = self._writer.compare_ids(run.name, change.sweep_parts)
+        except StoreError as err:
+            return [ReadInFull(f"what is stored of it cannot be read ({err})")]
         if org_count is not None and found.rows != org_count:
             return [ReadInFull(f"the org counts {org_count:,} Ids and sent {found.rows:,}")]
         ended = len(set(found.gone) - set(change.gone))

@@ -61,6 +61,7 @@ class Asked:
 
     Args:
         is_exact: SystemModstamp is content, too.
+        is_afresh: versions of older snapshots do not count from now on: they cannot be read.
     """
 
     mode: Mode
@@ -71,6 +72,7 @@ class Asked:
     is_swept: bool = False
     fields: Sequence[str] = ()
     is_exact: bool = False
+    is_afresh: bool = False
 
 
 @dataclass

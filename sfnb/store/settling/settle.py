@@ -48,7 +48,7 @@ def _settle_full(reading: Reading, asked: Asked) -> Outcome:
         return Outcome(proof, None)
     if not reading.before.files:
         return Outcome(proof, _held(reading, asked, proof), adds=list(reading.added))
-    if proof.key is None or proof.key != reading.before.key:
+    if proof.key is None or proof.key != reading.before.key or asked.is_afresh:
         return _from_now_on(reading, asked, proof)
     read, before = reading.read(proof.key), reading.versions_before(proof.key)
     moved = Moved(reading, read, before)
@@ -128,7 +128,8 @@ def _from_now_on(reading: Reading, asked: Asked, proof: Proof) -> Outcome:
     was, since = before.held, before.snapshot or ""
     # What an unfinished snapshot has left over the state before belongs to no set of rows.
     is_alone = all(not file.snapshot or file.snapshot <= since for file in before.files)
-    if was is not None and before.key is None and proof.key is None and is_alone:
+    is_same_kind = before.key is None and proof.key is None and not asked.is_afresh
+    if was is not None and is_same_kind and is_alone:
         span = Span(since, starts_with=before.starts_with)
         then = Versions(reading.table, before.files, None, span)
         now = reading.read(None)

@@ -123,15 +123,27 @@ def test_describes_are_asked_for_only_where_something_says_so() -> None:
     assert set(described) <= set(stale)
 
 
-@given(st.integers(0, 1200))
-def test_asking_what_changed_stays_cheap(count: int) -> None:
-    """At most 40 calls, or three percent above what the lists alone cost; 860 objects: at most 71."""
+@given(st.integers(0, 1200), st.floats(0, 1))
+def test_asking_what_changed_stays_cheap(count: int, share: float) -> None:
+    """At most 55 calls, or three percent above what the lists alone cost."""
     names = [f"O{n}__c" for n in range(count)]
-    counted = counted_first(names, dict.fromkeys(names, known()))
-    calls = lists_calls(count, len(counted))
-    assert calls <= max(40, lists_calls(count, 0) * 1.03)
+    there = {name: known(rows=int(n < count * share)) for n, name in enumerate(names)}
+    counted = counted_first(names, there)
+    calls = lists_calls(names, counted, there)
+    assert calls <= max(55, lists_calls(names, (), there) * 1.03)
     assert count > 100 or len(counted) == count
     assert count != 860 or calls <= 71
+
+
+def test_an_object_without_a_mark_is_left_alone_while_the_org_counts_nothing() -> None:
+    """As soon as either has records, all of them are read."""
+    stampless = parse_schema("X__c", {"name": "X__c", "fields": [{"name": "Id", "type": "id"}]})
+    assert isinstance(stampless, ObjectSchema)
+    empty = replace(known(stampless), rows=0)
+    assert choose(stampless, empty, NOW, Wishes(), 0).why_full == ""
+    assert choose(stampless, empty, NOW, Wishes(), 1).why_full
+    assert choose(stampless, empty, NOW, Wishes(), None).why_full
+    assert choose(stampless, known(stampless), NOW, Wishes(), 0).why_full
 
 
 def test_objects_that_changed_lately_are_counted_first() -> None:
