@@ -5,17 +5,17 @@ What a year of daily snapshots costs to read and to keep: ratios, with the goals
 
 Writes a store of one object into a temporary folder, changes some records a day, and compacts as a
 backup does. Everything is read through the product's own face; a full read is that of a store with
-one snapshot of the same records.
+one snapshot of the same records. Times are CPU seconds: other programs on the machine do not count.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,6 +48,8 @@ FIELDS = pa.schema(
     ]
 )
 PIECE = 1 << 16
+PRIME = 0x9E3779B97F4A7C15
+"""Makes text that no compression makes much smaller, as names and descriptions are."""
 
 
 def records(numbers: np.ndarray, version: np.ndarray, at: datetime) -> Iterator[pa.RecordBatch]:
@@ -66,7 +68,7 @@ def records(numbers: np.ndarray, version: np.ndarray, at: datetime) -> Iterator[
                 pa.array([(n * 31 + v * 7) % 100003 / 4 for n, v in pairs]),
                 pa.array([(n + v) % 5000 for n, v in pairs], pa.int64()),
                 *(
-                    pa.array([f"{(n * (k + 3) + v) % 65537:x}" for n, v in pairs])
+                    pa.array([f"{(n * 64 + v) * PRIME * (k + 1) % 2**64:016x}" for n, v in pairs])
                     for k in range(10)
                 ),
                 *([moments] * 3),
@@ -111,17 +113,18 @@ class Year:
         if day:
             writer.unchanged({name: Unchanged() for name in others})
         writer.seal()
-        compact_after(self.store.files, self.clock, ["Account"])
+        for _, problem in compact_after(self.store.files, self.clock, ["Account"]):
+            raise SystemExit(problem)
         return plan.snapshot
 
 
 def measured(run: Callable[[], object], times: int = 3) -> float:
-    """Seconds of the quickest of some runs."""
+    """CPU seconds of the quickest of some runs, those of processes that it started included."""
     found = []
     for _ in range(times):
-        begun = time.perf_counter()
+        begun = sum(os.times()[:4])
         run()
-        found.append(time.perf_counter() - begun)
+        found.append(sum(os.times()[:4]) - begun)
     return min(found)
 
 

@@ -31,6 +31,7 @@ from sfnb.model import JobState, JobWarning, ObjectSchema, ObjectState, reader_o
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
 from sfnb.state.job_values import Job
+from sfnb.store.compaction.org import compact_after
 from sfnb.store.log import Progress
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, Writer
@@ -260,6 +261,11 @@ class BackupWork:
             if name not in self._runs and entry.message:
                 problems[name] = entry.message  # not even described
         writer.seal(problems=problems | notes, left_out=left_out)
+        touched = [run.name for run in runs if run.is_complete and run.progress.parts]
+        self._warn(
+            JobWarning("not_compacted", name, message)
+            for name, message in compact_after(self.store.files, self.context.clock, touched)
+        )
         jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
         jobs.add_outcome(job.job_id, in_bin=sum(run.progress.deleted for run in runs))
         is_missing = False

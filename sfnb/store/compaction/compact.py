@@ -49,6 +49,9 @@ from sfnb.store.states.contents import words_of
 from sfnb.store.states.files import VersionFile, live_files, read_pieces, version_file
 from sfnb.store.states.versions import Places, Span, Versions, arrow_flags
 
+KEYS_AT_ONCE = 1 << 20
+"""Keys compared in memory at a time, about two hundred bytes each: this may run after a backup, in its process."""
+
 GRACE_MS = 60 * 60 * 1000
 """How long replaced files stay for readers that have opened the table before."""
 
@@ -224,7 +227,9 @@ class _Compaction:
         ended = np.full(versions.rows, era_end, np.int32)
         if era.key is not None:
             stamps = self._stamps(versions)
-            for keys in versions.in_shares():
+            shares = max(1, -(-versions.rows // KEYS_AT_ONCE))
+            for share in range(shares):
+                keys = versions.keys(share, shares)
                 ended[keys.places] = ended_by(keys, begun, era_end, stamps)
         # OPEN is -1, the last place of a list.
         generations = [*(generation_of(snapshot) for snapshot in snapshots), CURRENT]

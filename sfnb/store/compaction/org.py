@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from sfnb.clock import Clock
 from sfnb.errors import CallerError, StoreError
+from sfnb.store.columns import GENERATION, NEW
 from sfnb.store.compaction.compact import Compacted, compact_object
+from sfnb.store.compaction.policy import FEWEST_FILES
 from sfnb.store.files import Files
+from sfnb.store.paths import records_path
 
 
 def compact_org(
@@ -35,17 +38,22 @@ def compact_org(
             yield done
 
 
-def compact_after(files: Files, clock: Clock, objects: Iterable[str]) -> list[str]:
+def compact_after(files: Files, clock: Clock, objects: Iterable[str]) -> Iterator[tuple[str, str]]:
     """
-    Compact, after a backup, the objects for which it is worth it. Never raises a StoreError.
+    Compact, after a backup, the objects for which it is worth it.
+
+    Never raises: the backup is complete, and the next one tries again.
 
     Returns:
-        What went wrong, a sentence for each object; the next backup tries again.
+        The objects that were not compacted for a reason that a person should know, and the reason.
+
+    Cost: a listing of a folder for each object whose parts are few.
     """
-    problems = []
     for name in objects:
         try:
-            compact_object(files, name, clock)
+            if len(files.names(f"{records_path(name)}/{GENERATION}={NEW}")) >= FEWEST_FILES:
+                compact_object(files, name, clock)
         except StoreError as err:
-            problems.append(f"{name} was not compacted: {err}")
-    return problems
+            yield name, f"{name} was not compacted: {err}"
+        except Exception as err:  # noqa: BLE001 - nothing that happens here may fail a backup
+            yield name, f"{name} was not compacted ({type(err).__name__}: {err})."

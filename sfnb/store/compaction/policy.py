@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FILES, MANY_FILES = 32, 256
+FEWEST_FILES, FILES, MANY_FILES = 8, 32, 256
 ROWS_SHARE, SMALL_SHARE = 0.25, 0.02
 
 
@@ -36,7 +36,7 @@ def is_worth(tail: Tail) -> bool:
     if tail.snapshots < 2:
         return False  # nothing has been replaced yet
     if tail.versions >= ROWS_SHARE * tail.stored:
-        return tail.files >= FILES // 4
+        return tail.files >= FEWEST_FILES
     if tail.files >= FILES and tail.versions >= SMALL_SHARE * tail.stored:
         return True
     return tail.files >= MANY_FILES

@@ -128,6 +128,23 @@ def groups_with(table: Files, path: str, column: str, value: str) -> list[int]:
         ]
 
 
+def groups_up_to(table: Files, path: str, snapshot: str) -> list[int]:
+    """The row groups of a compacted file that may have versions up to a snapshot."""
+    with (
+        translated(f"read {table.uri(path)}"),
+        table.open_input(path) as source,
+        pq.ParquetFile(source) as file,
+    ):
+        at = file.schema_arrow.names.index(FROM)
+        return [
+            number
+            for number in range(file.metadata.num_row_groups)
+            if (found := file.metadata.row_group(number).column(at).statistics) is None
+            or not found.has_min_max
+            or found.min <= snapshot
+        ]
+
+
 def _starts(file: pq.ParquetFile) -> list[int]:
     starts, rows = [], 0
     for number in range(file.metadata.num_row_groups):

@@ -48,6 +48,9 @@ class Records:
         self._key = key
         stamp = "" if is_settled or key is None else stamp_column(sources)
         self._versions = Versions(table, files, key, span, stamp)
+        if key is not None and all(not file.snapshot for file in self._versions.files):
+            # Everything that counts is compacted: of each key one version is open at any time.
+            self._key, self._versions = None, Versions(table, files, None, span)
 
     @cached_property
     def _state(self) -> tuple[Places, Places]:

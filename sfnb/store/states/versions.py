@@ -16,7 +16,13 @@ from sfnb.store.keys import Words, key_hashes
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import IS_DELETE, IS_HARD_DELETE, IS_UPSERT, text_array
 from sfnb.store.states.contents import Flags, moments_of, row_hashes
-from sfnb.store.states.files import VersionFile, group_starts, groups_with, read_pieces
+from sfnb.store.states.files import (
+    VersionFile,
+    group_starts,
+    groups_up_to,
+    groups_with,
+    read_pieces,
+)
 
 Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Codes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
@@ -46,6 +52,14 @@ class Span:
         """Whether versions count that this snapshot brought."""
         is_late = brought_by > self.at or (self.is_before and brought_by == self.at)
         return not is_late and brought_by >= self.starts_with
+
+    def may_need(self, file: VersionFile) -> bool:
+        """Whether a file may have versions that count."""
+        if file.snapshot:
+            return self.has(file.snapshot)
+        # What was ended in an earlier month was ended before.
+        is_month = file.generation[:1].isdigit()
+        return not is_month or file.generation >= f"{self.at[:4]}-{self.at[4:6]}"
 
     def is_open(self, ended_by: str | None) -> bool:
         """Whether versions that this snapshot ended were still the newest."""
@@ -136,7 +150,7 @@ class Versions:
         self._key = key
         self._span = span
         self._stamp = stamp
-        self.files = [f for f in files if not f.snapshot or span.has(f.snapshot)]
+        self.files = [f for f in files if span.may_need(f)]
 
     @cached_property
     def groups(self) -> list[list[int]]:
@@ -166,7 +180,9 @@ class Versions:
         for file, starts in zip(self.files, self.groups, strict=True):
             has_stamps = self._stamp and file.snapshot == self._span.at
             columns = {self._key or OP, OP, FROM, UNTIL} | ({self._stamp} if has_stamps else set())
-            for piece in read_pieces(self._table, file.path, columns):
+            # Compacted files are sorted by who brought a version: the others are skipped.
+            groups = None if file.snapshot else groups_up_to(self._table, file.path, self._span.at)
+            for piece in read_pieces(self._table, file.path, columns, groups=groups):
                 batch = piece.batch
                 places = np.arange(batch.num_rows, dtype=np.int64) + (starts[0] + piece.first)
                 ops = _coded(batch.column(OP), OP_CODES, IS_UPSERT)
