@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from sfnb.connection import Connection
 from sfnb.errors import CallerError, SfnbError
+from sfnb.org.ids import to18
+from sfnb.store.history.record import record_history
 from sfnb.store.pages import Pages
 from sfnb.store.snapshots import Snapshot
 from sfnb.text import count, dated_moment, records
 from sfnb.ui.kernel import Timer
+from sfnb.ui.past import DiffRun, check_id, diff_html, history_view
 from sfnb.ui.screen import Screen, picture
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ class SnapshotBrowser(Screen):
         self._snapshot: Snapshot | None = None
         self._object = ""
         self._sent: tuple[int, bool, str] = (0, False, "")
+        self._diff: DiffRun | None = None
+        self._sent_diff: tuple[int, bool] = (0, False)
         self._timer = Timer(self._look, LOOK_S)
 
     def __repr__(self) -> str:
@@ -91,6 +96,8 @@ class SnapshotBrowser(Screen):
         )
         if self._pages is not None:
             parts.append(_page_html(self._object, self._pages))
+        if self._diff is not None:
+            parts.append(diff_html(self._diff.view()["diff"]))
         return picture("".join(parts))
 
     def frame(self) -> pd.DataFrame:
@@ -128,6 +135,12 @@ class SnapshotBrowser(Screen):
                 answer = {
                     "rows": self._the_pages().page(int(message["offset"]), int(message["limit"]))
                 }
+            case "history":
+                answer = self.history(str(message["record"]))
+            case "compare":
+                answer = self.compare(str(message["old"]))
+            case "changes":
+                answer = self._the_diff().changes(str(message["object"]))
             case "cell":
                 answer = {
                     "text": self._the_pages().cell(int(message["offset"]), str(message["column"]))
@@ -164,7 +177,39 @@ class SnapshotBrowser(Screen):
         code = f'org.snapshots["{self._snapshot.id}"].frame("{object_name}")'
         return {"columns": pages.columns, "code": code, **self._state()}
 
+    def history(self, record_id: str) -> dict[str, Any]:
+        """The versions of a record of the open object, newest first."""
+        if not self._object:
+            raise CallerError("Open an object first.")
+        meant = to18(check_id(record_id))
+        store = self._org.store
+        versions = record_history(store.files, store.snapshots, self._object, meant)
+        return history_view(versions, meant)
+
+    def compare(self, old: str) -> dict[str, Any]:
+        """Compare the chosen snapshot with an older one, in the background."""
+        if self._snapshot is None:
+            raise CallerError("Choose a snapshot first.")
+        self.close_diff()
+        self._diff = DiffRun(self._org.diff(old, self._snapshot.id))
+        self._sent_diff = (-1, False)
+        self._timer.start()
+        code = f'org.diff("{old}", "{self._snapshot.id}").frame()'
+        return {"code": code, **self._diff.view()}
+
+    def _the_diff(self) -> DiffRun:
+        if self._diff is None:
+            raise CallerError("Compare two snapshots first.")
+        return self._diff
+
+    def close_diff(self) -> None:
+        """End a comparison that still runs."""
+        if self._diff is not None:
+            self._diff.stop()
+            self._diff = None
+
     def close(self) -> None:
+        self.close_diff()
         self.close_object()
 
     def close_object(self) -> None:
@@ -190,17 +235,31 @@ class SnapshotBrowser(Screen):
         }
 
     def _look(self) -> None:
-        """One beat while an object is read: its progress. The reading thread touches no widget."""
+        """One beat while an object is read or compared: how far. Those threads touch no widget."""
+        is_busy = self._look_at_diff()
         if self._pages is None:
-            self._timer.stop()
+            if not is_busy:
+                self._timer.stop()
             return
         state = self._state()
         now = (state["loaded"], state["done"], state["problem"])
         if now != self._sent:
             self._sent = now
             self.send(state)
-        if state["done"] or state["problem"]:
+        if (state["done"] or state["problem"]) and not is_busy:
             self._timer.stop()
+
+    def _look_at_diff(self) -> bool:
+        """Tell how far a comparison has come; whether it goes on."""
+        run = self._diff
+        if run is None:
+            return False
+        is_over = run.done or bool(run.problem)
+        now = (run.compared, is_over)
+        if now != self._sent_diff:
+            self._sent_diff = now
+            self.send(run.view())
+        return not is_over
 
 
 def _page_html(name: str, pages: Pages) -> str:

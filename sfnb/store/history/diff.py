@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ class Diff:
     @cached_property
     def counts(self) -> Mapping[str, ObjectDiff]:
         """Each object's counts, by name. Cost: reads both snapshots."""
-        return {name: self._counted(name) for name in self.objects}
+        return {one.name: one for one, _ in self.each()}
 
     def each(self) -> Iterator[tuple[ObjectDiff, Iterator[pa.RecordBatch]]]:
         """
@@ -112,12 +113,18 @@ class Diff:
         next object.
         """
         for name in self.objects:
-            comparison = self._comparison(name)
-            if isinstance(comparison, ObjectDiff):
-                yield comparison, iter(())
-                continue
-            with comparison:
-                yield comparison.diff, comparison.changes()
+            with self.one(name) as found:
+                yield found
+
+    @contextmanager
+    def one(self, object_name: str) -> Iterator[tuple[ObjectDiff, Iterator[pa.RecordBatch]]]:
+        """One object's counts, and its changes (``compare.CHANGES``), to read within the block."""
+        comparison = self._comparison(self._spelled(object_name))
+        if isinstance(comparison, ObjectDiff):
+            yield comparison, iter(())
+            return
+        with comparison:
+            yield comparison.diff, comparison.changes()
 
     def frame(self) -> pd.DataFrame:
         """
@@ -158,11 +165,8 @@ class Diff:
             (``added``, ``deleted``, ``changed``), ``field``, ``old``, ``new`` (values as text, as in
             a CSV export), ``merged_into`` (of a deleted record), all string. Memory: all of them.
         """
-        comparison = self._comparison(self._spelled(object_name))
-        if isinstance(comparison, ObjectDiff):
-            return as_frame(CHANGES.empty_table())
-        with comparison:
-            return as_frame(pa.Table.from_batches(comparison.changes(), CHANGES))
+        with self.one(object_name) as (_, batches):
+            return as_frame(pa.Table.from_batches(batches, CHANGES))
 
     def write_csv(
         self, path: str | os.PathLike[str], *, overwrite: bool = False
@@ -225,13 +229,6 @@ class Diff:
             if name.lower() == object_name.lower():
                 return name
         raise CallerError(f"{object_name} is not compared here: {', '.join(self.objects)} are.")
-
-    def _counted(self, name: str) -> ObjectDiff:
-        comparison = self._comparison(name)
-        if isinstance(comparison, ObjectDiff):
-            return comparison
-        with comparison:
-            return comparison.diff
 
     def _comparison(self, name: str) -> Comparison | ObjectDiff:
         """The comparison of an object, not yet begun; its diff where there is nothing to compare."""

@@ -37,6 +37,82 @@ const render = ({ model, el }) => {
   const copy = h("button", { type: "button" }, word("copy"));
   const as_frame = h("p", { hidden: true }, `${word("frame")} `, code, " ", copy);
 
+  const older = h("select", { "aria-label": word("older") });
+  const compare = h("button", { type: "button" }, word("compare_go"));
+  const diff_status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
+  const diff_lines = h("tbody");
+  const diff_table = h("table", { className: "sfnb-counts", hidden: true }, h("thead", {}, h("tr", {},
+    ...["object", "added", "changed", "deleted", "fields"].map((key) => h("th", { scope: "col" }, word(`column_${key}`))))), diff_lines);
+  const diff_code = h("code");
+  const diff_frame = h("p", { hidden: true }, `${word("frame")} `, diff_code);
+  const changes = h("div", { className: "sfnb-changes", hidden: true, tabIndex: -1 });
+  const diff_part = h("section", { hidden: true }, h("h4", {}, word("compare")),
+    h("div", { className: "sfnb-row" }, older, compare), diff_status,
+    h("div", { className: "sfnb-wide", tabIndex: 0, role: "group", "aria-label": word("compare") }, diff_table), diff_frame, changes);
+  const record = h("input", { type: "text", "aria-label": word("record"), placeholder: word("record_hint"), size: 22 });
+  const show_versions = h("button", { type: "button" }, word("show_versions"));
+  const history_status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
+  const versions = h("div", { className: "sfnb-changes" });
+  const history_part = h("section", { hidden: true }, h("h4", {}, word("versions")),
+    h("div", { className: "sfnb-row" }, record, show_versions), history_status, versions);
+
+  // Fields side by side: what a value was, and what it is.
+  const side_by_side = (title, list, has_before) => h("div", { className: "sfnb-record" }, h("h5", {}, title),
+    list.length ? h("div", { className: "sfnb-wide", tabIndex: 0, role: "group", "aria-label": title }, h("table", {},
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, word("column_field")),
+        has_before ? h("th", { scope: "col" }, word("before")) : null, h("th", { scope: "col" }, word("after")))),
+      h("tbody", {}, ...list.map(([name, before, after]) => h("tr", {}, h("th", { scope: "row" }, name),
+        ...(has_before ? [before, after] : [after]).map((value) => h("td", { className: value === null ? "sfnb-null" : "" },
+          value === null ? word("empty") : value))))))) : null);
+  const show_changes = async (name) => {
+    say(diff_status, word("looking"));
+    const answer = await ask({ kind: "changes", object: name }, 600000);
+    if (!answer || !answer.ok) { say(diff_status, answer ? answer.says : word("silent")); return; }
+    say(diff_status, answer.says);
+    changes.hidden = false;
+    changes.replaceChildren(h("h4", {}, word("details", { name: answer.name })),
+      ...answer.changes.map((one) => side_by_side(one.title, one.fields, true)));
+    changes.focus();
+  };
+  const tell_diff = (diff) => {
+    say(diff_status, diff.says);
+    diff_table.hidden = diff.lines.length === 0;
+    diff_lines.replaceChildren(...diff.lines.map((line) => h("tr", {},
+      h("th", { scope: "row" }, line.different
+        ? h("button", { type: "button", className: "sfnb-sort", "aria-label": word("details", { name: line.name }), onclick: () => show_changes(line.name) }, line.name)
+        : line.name),
+      ...line.counts.map((number) => h("td", { className: "sfnb-number" }, number)),
+      h("td", {}, line.fields, line.notes ? h("p", { className: "sfnb-quiet" }, line.notes) : null))));
+  };
+  const list_older = () => {
+    const all = [...snapshots.options];
+    const rest = all.slice(snapshots.selectedIndex + 1);
+    older.replaceChildren(...rest.map((one) => h("option", { value: one.value }, one.textContent)));
+    diff_part.hidden = all.length === 0;
+    older.hidden = compare.hidden = rest.length === 0;
+    say(diff_status, rest.length || !all.length ? "" : word("no_older"));
+    diff_lines.replaceChildren();
+    diff_table.hidden = diff_frame.hidden = changes.hidden = true;
+  };
+  compare.addEventListener("click", async () => {
+    say(diff_status, word("comparing"));
+    changes.hidden = true;
+    const answer = await ask({ kind: "compare", old: older.value }, 60000);
+    if (!answer || !answer.ok) { say(diff_status, answer ? answer.says : word("silent")); return; }
+    say(diff_code, answer.code);
+    diff_frame.hidden = false;
+    tell_diff(answer.diff);
+  });
+  show_versions.addEventListener("click", async () => {
+    say(history_status, word("looking"));
+    const answer = await ask({ kind: "history", record: record.value }, 120000);
+    versions.replaceChildren();
+    if (!answer || !answer.ok) { say(history_status, answer ? answer.says : word("silent")); return; }
+    say(history_status, answer.says);
+    versions.replaceChildren(...answer.versions.map((one, place) =>
+      side_by_side(one.title, one.fields, place < answer.versions.length - 1)));
+  });
+
   const problem = (answer) => {
     const bad = !answer || !answer.ok;
     if (bad) say(status, answer ? answer.says : word("silent"));
@@ -89,6 +165,9 @@ const render = ({ model, el }) => {
     if (may_ask) wanted.forEach(fetch_block);
   };
   const whole_cell = async (place, column) => {
+    const values = row_of(place);
+    const id_column = columns.indexOf("Id");
+    if (values && id_column >= 0) record.value = values[id_column] || "";
     const answer = await ask({ kind: "cell", offset: place, column }, 30000);
     if (problem(answer)) return;
     cell.hidden = false;
@@ -140,7 +219,8 @@ const render = ({ model, el }) => {
     }))));
   };
   const list_objects = async () => {
-    scroller.hidden = as_frame.hidden = cell.hidden = true;
+    scroller.hidden = as_frame.hidden = cell.hidden = history_part.hidden = true;
+    list_older();
     objects.replaceChildren();
     if (!snapshots.value) return;
     const answer = await ask({ kind: "objects", snapshot: snapshots.value }, 60000);
@@ -162,7 +242,10 @@ const render = ({ model, el }) => {
     count = answer.count;
     shown_code = answer.code;
     say(code, shown_code);
-    scroller.hidden = false;
+    scroller.hidden = history_part.hidden = false;
+    record.value = "";
+    say(history_status, "");
+    versions.replaceChildren();
     as_frame.hidden = !answer.code;
     draw_head();
     draw_filters();
@@ -207,9 +290,13 @@ const render = ({ model, el }) => {
     event.preventDefault();
     event.stopPropagation();
   });
-  const hear = (message) => { if (!message.answer && "loaded" in message) tell(message); };
+  const hear = (message) => {
+    if (message.answer) return;
+    if ("loaded" in message) tell(message);
+    if ("diff" in message) tell_diff(message.diff);
+  };
   model.on("msg:custom", hear);
-  root.append(heading, h("div", { className: "sfnb-row" }, snapshots, objects, again), about, status, scroller, cell, as_frame);
+  root.append(heading, h("div", { className: "sfnb-row" }, snapshots, objects, again), about, status, scroller, cell, as_frame, history_part, diff_part);
   el.append(root);
   take(model.get("view"));
   return () => { stop(); stop_theme(); model.off("msg:custom", hear); };

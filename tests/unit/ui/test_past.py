@@ -1,0 +1,93 @@
+"""A record's history and the difference of two snapshots in the browser: words, numbers, refusals."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from sfnb.connection import Connection
+from sfnb.store.history.diff import diff
+from sfnb.store.tables import OrgStore
+from sfnb.ui.browser import SnapshotBrowser
+from sfnb.ui.past import RECORDS
+from tests.store_samples import a_store, record_id
+from tests.unit.store.history.test_diff import a_state, record
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> OrgStore:
+    store = a_store(tmp_path)
+    a_state(store, 1, [record(n) for n in range(1, 300)])
+    new = [record(1, Name="<b>New</b>"), record(2, IsDeleted=True, MasterRecordId=record_id(1))]
+    a_state(store, 2, [*new, *(record(n, Amount=9.5) for n in range(3, 300)), record(900)])
+    return store
+
+
+def a_browser(store: OrgStore) -> SnapshotBrowser:
+    """A browser over a store; no org is asked for anything stored."""
+
+    def compare(old: str, new: str) -> Any:
+        return diff(store.snapshots, old, new)
+
+    org = SimpleNamespace(name="demo", store=store, snapshots=store.snapshots, diff=compare)
+    return SnapshotBrowser(cast(Connection, org))
+
+
+def heard(browser: SnapshotBrowser, kind: str, **message: Any) -> dict[str, Any]:
+    answer = browser.heard({"kind": kind, **message})
+    assert answer is not None
+    return answer
+
+
+def finished(browser: SnapshotBrowser) -> dict[str, Any]:
+    """The comparison's view when its thread has ended."""
+    for thread in threading.enumerate():
+        if thread.name == "sfnb-diff":
+            thread.join()
+    assert browser._diff is not None
+    return dict(browser._diff.view()["diff"])
+
+
+def test_a_records_versions_newest_first(store: OrgStore) -> None:
+    """Title, who, fields before and after; the first version has its values alone."""
+    browser = a_browser(store)
+    _, new = store.snapshots
+    assert heard(browser, "history", record="x")["says"] == "Open an object first."
+    heard(browser, "objects", snapshot=new)
+    heard(browser, "open", object="Account")
+    assert "Enter a record's Id" in heard(browser, "history", record=" ")["says"]
+    assert "no Salesforce id" in heard(browser, "history", record="abc")["says"]
+    assert "no snapshot has a record" in heard(browser, "history", record=record_id(7000))["says"]
+    found = heard(browser, "history", record=record_id(2)[:15])
+    assert found["says"].endswith(": 2 versions")
+    newest, oldest = found["versions"]
+    assert f"merged into {record_id(1)}" in newest["title"] and "stored" in oldest["title"]
+    assert ["IsDeleted", "false", "true"] in newest["fields"]
+    assert ["Name", None, "N 2"] in oldest["fields"]
+    browser.close()
+
+
+def test_counts_then_fields_side_by_side(store: OrgStore) -> None:
+    """Counts by object while it runs, then the first records; what is cut is said; values are text."""
+    browser = a_browser(store)
+    old, new = store.snapshots
+    assert heard(browser, "compare", old=old)["says"] == "Choose a snapshot first."
+    heard(browser, "objects", snapshot=new)
+    assert heard(browser, "changes", object="Account")["says"] == "Compare two snapshots first."
+    assert heard(browser, "compare", old=old)["code"] == f'org.diff("{old}", "{new}").frame()'
+    diff = finished(browser)
+    assert diff["says"] == "1 object of 1 with a difference"
+    (line,) = diff["lines"]
+    assert line["counts"] == ["1", "297", "1"] and "Amount (296)" in line["fields"]
+    assert "1 merged" in line["fields"]
+    shown = heard(browser, "changes", object="Account")
+    assert len(shown["changes"]) == RECORDS
+    assert shown["says"] == f"The first {RECORDS} records of 299."
+    assert shown["changes"][0]["fields"] == [["Name", "N 1", "<b>New</b>"]]
+    assert f"merged into {record_id(1)}" in shown["changes"][1]["title"]
+    assert "<td>297</td>" in browser.html()
+    browser.close()
