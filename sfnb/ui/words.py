@@ -79,6 +79,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "column_field": "Field",
         "before": "Before",
         "after": "After",
+        "value": "Value",
         "versions": "A record's history",
         "record": "Record Id",
         "record_hint": "click a cell, or type an Id",
