@@ -138,7 +138,7 @@ class Replayer:
 
 
 class _ReplayWriter(ObjectWriter):
-    """Writes one object of a sealed snapshot of an older format, below what is there already."""
+    """Writes one object of a sealed snapshot of an older format, below what is stored already."""
 
     def __init__(self, files: Files, snapshot: Snapshot, name: str, clock: Clock) -> None:
         super().__init__(files, replace(snapshot.plan, format=FORMAT), name, clock)
@@ -191,7 +191,7 @@ class _ReplayWriter(ObjectWriter):
         return self._parts
 
     def _refuse_late(self, newest: int) -> None:
-        """What is replayed is older than what is there, on purpose."""
+        """What is replayed is older than what is stored, on purpose."""
 
     def _last_settled(self) -> Any:
         return last_settled(self._files, self._snapshot, is_replay=True)

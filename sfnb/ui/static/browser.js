@@ -42,8 +42,10 @@ const render = ({ model, el }) => {
   const diff_status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
   const diff_lines = h("tbody");
   const diff_table = h("table", { className: "sfnb-counts", hidden: true }, h("thead", {}, h("tr", {},
-    ...["object", "added", "changed", "deleted", "fields"].map((key) =>
-      h("th", { scope: "col", className: ["added", "changed", "deleted"].includes(key) ? "sfnb-number" : "" }, word(`column_${key}`))))), diff_lines);
+    h("th", { scope: "col" }, word("column_object")), h("th", { scope: "col", className: "sfnb-number" }, word("column_added")),
+    h("th", { scope: "col", className: "sfnb-number" }, word("column_changed")),
+    h("th", { scope: "col", className: "sfnb-number" }, word("column_deleted")),
+    h("th", { scope: "col" }, word("column_fields")))), diff_lines);
   const diff_code = h("code");
   const diff_frame = h("p", { hidden: true }, `${word("frame")} `, diff_code);
   const changes = h("div", { className: "sfnb-changes", hidden: true, tabIndex: -1 });
@@ -61,7 +63,7 @@ const render = ({ model, el }) => {
   const side_by_side = (title, list, has_before) => h("div", { className: "sfnb-record" }, h("h5", {}, title),
     list.length ? h("div", { className: "sfnb-wide", tabIndex: 0, role: "group", "aria-label": title }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, word("column_field")),
-        has_before ? h("th", { scope: "col" }, word("before")) : null, h("th", { scope: "col" }, word(has_before ? "after" : "value")))),
+        has_before ? h("th", { scope: "col" }, word("before")) : null, h("th", { scope: "col" }, has_before ? word("after") : word("value")))),
       h("tbody", {}, ...list.map(([name, before, after]) => h("tr", {}, h("th", { scope: "row" }, name),
         ...(has_before ? [before, after] : [after]).map((value) => h("td", { className: value === null ? "sfnb-null" : "" },
           value === null ? word("empty") : value))))))) : null);
