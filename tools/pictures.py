@@ -101,9 +101,9 @@ class World:
         self.home.sfnb("usage", "acme")
         self.home.sfnb("backup", "acme", "--objects", "Account,Contact,Opportunity,Case,Task")
         shown = json.loads(self.home.sfnb("limit", "acme", "--json"))
-        percent = 100 * shown["limits"][0]["used"] // 1000 + 4
+        percent = 100 * shown["limits"][0]["used"] // 1000 + 6
         self.home.sfnb("limit", "acme", str(percent), "--reason", "a pause to look at")
-        self.home.sfnb("backup", "acme", "--on-pause", "exit", check=False)
+        self.home.sfnb("backup", "acme", "--no-files", "--on-pause", "exit", check=False)
         return str(json.loads(self.home.sfnb("jobs", "--json"))[-1]["job_id"])
 
     def become_five(self) -> None:

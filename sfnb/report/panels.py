@@ -153,7 +153,7 @@ def _week(review: Review) -> list[Shown]:
 
 BULK: tuple[Api, ...] = ("bulk", "bulk2", "bulk2_mb")
 
-VISIBLE_PCT = 1.0
+VISIBLE_PCT = 2.0
 """A budget of which less was used than this would be an empty chart."""
 
 
