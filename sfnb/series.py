@@ -40,3 +40,6 @@ names it or not.
 
 LABELS: Mapping[str, str] = {key: one.label for key, one in SERIES.items()}
 COLORS: Mapping[str, str] = {key: one.color for key, one in SERIES.items()}
+
+VISIBLE_PCT = 2.0
+"""A budget of which a smaller share was used would be an empty chart: a sentence says it."""

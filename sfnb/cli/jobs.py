@@ -10,7 +10,7 @@ from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import JOB, ORG
 from sfnb.cli.output import as_json_option, number, print_json, print_table, say
 from sfnb.jobs import states
-from sfnb.jobs.summary import job_summary
+from sfnb.jobs.summary import counts_of, job_summary
 
 if TYPE_CHECKING:
     from sfnb.jobs.control import Answer
@@ -29,7 +29,7 @@ def jobs(app: App, name: str | None, as_json: bool) -> None:
     elif not found:
         say("There are no jobs yet. Start one with `sfnb backup NAME`.")
     else:
-        heads = ("JOB", "KIND", "ORG", "STARTED", "CALLS", "ROWS", "STATE")
+        heads = ("JOB", "KIND", "ORG", "STARTED", "CALLS", "RECORDS", "STATE")
         print_table(heads, map(_row, summaries), right=(4, 5))
 
 
@@ -43,7 +43,7 @@ def _row(summary: dict[str, Any]) -> tuple[str, ...]:
         summary["org"],
         summary["started_at"][:19] + "Z",
         number(summary["calls"]["api"]),
-        number(summary["rows"]),
+        number(counts_of(summary).records),
         state,
     )
 

@@ -16,6 +16,7 @@ from sfnb.model import Api
 from sfnb.quota.policy import UNITS, lower_mark
 from sfnb.report.cards import Card, Verdict, cards_of, verdict_of
 from sfnb.report.details import Table, tables_of
+from sfnb.series import VISIBLE_PCT
 from sfnb.text import dated_moment, zone_name
 from sfnb.usage.notices import Notice
 from sfnb.usage.review import Review
@@ -152,9 +153,6 @@ def _week(review: Review) -> list[Shown]:
 
 
 BULK: tuple[Api, ...] = ("bulk", "bulk2", "bulk2_mb")
-
-VISIBLE_PCT = 2.0
-"""A budget of which less was used than this would be an empty chart."""
 
 
 def _used_budgets(review: Review) -> list[Api]:

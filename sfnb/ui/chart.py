@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -70,15 +70,20 @@ def usage_svg(hours: Iterable[Hour], *, now: datetime, days: int = 7) -> str:
         for hour in shown
     )
     parts.append(f'<polyline class="limit" points="{points}"/>')
-    peak, last = max(shown, key=lambda hour: hour.used_pct), shown[-1]
-    words = (
-        f"Last {days} days: now {last.used_pct:.1f} % of the maximum, {last.sfnb_pct:.1f} % by "
-        "sfnb; "
-        f"highest {peak.used_pct:.1f} % at {zoned_moment(peak.at)}; limit {last.limit_pct} %."
-    )
+    words = usage_words(shown, days=days)
     return (
         f'<svg class="sfnb-chart" role="img" aria-label="{words}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(parts)}</svg>'
         f'<div class="sfnb-legend"><span><i class="sfnb-own"></i>{LABELS["sfnb"]}</span>'
         f'<span><i class="sfnb-others-plain"></i>{LABELS["other_apps"]}</span>'
         f'<span><i class="sfnb-limit"></i>{LABELS["limit"]}</span></div><p>{words}</p>'
+    )
+
+
+def usage_words(shown: Sequence[Hour], *, days: int = 7) -> str:
+    """The same in a sentence; there is at least one hour."""
+    peak, last = max(shown, key=lambda hour: hour.used_pct), shown[-1]
+    return (
+        f"Last {days} days: now {last.used_pct:.1f} % of the maximum, {last.sfnb_pct:.1f} % by "
+        "sfnb; "
+        f"highest {peak.used_pct:.1f} % at {zoned_moment(peak.at)}; limit {last.limit_pct} %."
     )

@@ -200,14 +200,15 @@ def jobs_html(jobs: Iterable[Job]) -> str:
         "<tr><th "
         f"scope='row'>{escape(job.job_id)}</th><td>{escape(job.kind)}</td><td>{_badge(job)}</td>"
         f"<td>{zoned_moment(job.started_at)}</td><td>{zoned_moment(job.ended_at) if job.ended_at else ''}</td>"
-        f"<td>{job.rows:,}</td><td>{escape(job.error or '')}</td></tr>"
+        f"<td>{count(job.rows + (job.outcome.get('in_bin') or 0))}</td>"
+        f"<td>{escape(job.error or '')}</td></tr>"
         for job in jobs
     )
     if not rows:
         return "<h4>Jobs</h4><p>No job yet.</p>"
     return (
         "<h4>Jobs</h4><table><thead><tr><th>job</th><th>kind</th><th>state</th><th>started</th><th>ended</th>"
-        f"<th>rows</th><th>problem</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"<th>records</th><th>problem</th></tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

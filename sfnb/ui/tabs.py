@@ -15,9 +15,10 @@ from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.installation import Installation
 from sfnb.memory import State
 from sfnb.quota.policy import UNITS
+from sfnb.series import VISIBLE_PCT
 from sfnb.settings import Settings
 from sfnb.ui import kernel
-from sfnb.ui.chart import Hour, usage_svg
+from sfnb.ui.chart import Hour, usage_svg, usage_words
 from sfnb.ui.elements import Picture, Strip
 from sfnb.ui.outcome import jobs_html
 from sfnb.ui.panel import JobPanel
@@ -149,10 +150,12 @@ def _chart(state: State, name: str, org_id: str, clock: Clock) -> Picture:
         parts = [f"<h3>{escape(name)}</h3>"]
         for api in SHOWN_APIS:
             rows = frame[(frame["api"] == api) & (frame["max"] > 0)]
-            if api == "api" or (rows["used"] > 0).any():
-                parts.append(
-                    f"<h4>{UNITS[api]}, last 7 days</h4>{usage_svg(_hours(rows), now=now)}"
-                )
+            hours = _hours(rows)
+            peak = max((hour.used_pct for hour in hours), default=0.0)
+            if api == "api" or peak >= VISIBLE_PCT:
+                parts.append(f"<h4>{UNITS[api]}, last 7 days</h4>{usage_svg(hours, now=now)}")
+            elif peak > 0:
+                parts.append(f"<h4>{UNITS[api]}, last 7 days</h4><p>{usage_words(hours)}</p>")
         if history.event_read.problem:
             parts.append(f"<p class='sfnb-quiet'>{escape(history.event_read.problem)}</p>")
         return "".join(parts)
