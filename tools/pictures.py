@@ -283,7 +283,7 @@ def _widths(
     """The same page made narrower and narrower, as a person's window is."""
     for width in widths:
         page.set_viewport_size({"width": width, "height": 1000 if width > 400 else 844})
-        page.wait_for_timeout(800)  # charts redraw themselves
+        page.wait_for_timeout(1500)  # charts redraw themselves
         path = folder / f"{name}-{width}-{theme}.png"
         page.screenshot(path=path, full_page=True)
         found = page.evaluate("document.documentElement.scrollWidth")
