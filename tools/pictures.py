@@ -228,7 +228,8 @@ def _notebooks(
             (lab.folder / f"{name}.ipynb").write_text(
                 source.replace('\\"demo\\"', '\\"acme\\"'), "utf-8"
             )
-            for theme in THEMES:
+            # The backup that it starts waits at the limit: there is no second one at the same time.
+            for theme in THEMES[:1] if name == "run_backup" else THEMES:
                 page = world.page(widths[0], theme)
                 page.goto(
                     f"{lab.url}/lab/workspaces/{name}-{theme}/tree/{name}.ipynb?token={lab.token}"
