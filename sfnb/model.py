@@ -186,6 +186,13 @@ class JobWarning:
     object_name: str
     message: str
 
+    @property
+    def text(self) -> str:
+        """The sentence, with the object that it is about."""
+        name = self.object_name
+        is_named = not name or self.message.startswith(f"{name}:")
+        return self.message if is_named else f"{name}: {self.message}"
+
     def as_json(self) -> dict[str, str | None]:
         return {"code": self.code, "object": self.object_name or None, "message": self.message}
 

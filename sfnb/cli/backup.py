@@ -21,7 +21,7 @@ from sfnb.cli.progress import progress_for
 from sfnb.engine import EXIT_CODES, RunOptions
 from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs import states
-from sfnb.jobs.summary import counts_of, warning_lines
+from sfnb.jobs.summary import change_lines, counts_of, schema_lines, warning_lines
 from sfnb.text import count, records
 
 if TYPE_CHECKING:
@@ -176,30 +176,13 @@ def _print_summary(summary: dict[str, Any]) -> None:
         f"snapshot {summary['snapshot']}.",
         colour=COLOURS.get(state, "yellow"),
     )
-    for line in change_lines(summary):
+    for line in [*change_lines(summary), *schema_lines(summary)]:
         say(line)
     if state == "paused":
         say(
             f"Resume with `sfnb resume {summary['job_id']}`. "
             "The partial snapshot is already readable."
         )
-
-
-def change_lines(summary: dict[str, Any]) -> Iterator[str]:
-    """What an incremental backup found, in sentences: records, then the schema."""
-    found = [e for e in summary["objects"].values() if e.get("mode") == "incremental"]
-    if found:
-        added, changed, deleted = (
-            sum(entry[key] for entry in found) for key in ("added", "changed", "deleted")
-        )
-        same = sum(not any(e[key] for key in ("added", "changed", "deleted")) for e in found)
-        yield (
-            f"Since the last backup: {added:,} records added, {changed:,} changed, {deleted:,} "
-            f"deleted; {count(same, 'object')} unchanged."
-        )
-    for change in summary.get("schema", ()):
-        place = f"{change['object']}.{change['field']}" if change["field"] else change["object"]
-        yield f"  Schema: {place}: {change['change'].replace('_', ' ')}"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sfnb.jobs import states
 from sfnb.memory import State
 from sfnb.model import JobWarning
 from sfnb.state.job_values import Job
-from sfnb.text import records
+from sfnb.text import count, records
 
 
 def job_summary(state: State, job_id: str) -> dict[str, Any]:
@@ -95,6 +95,44 @@ def counts_of(summary: Mapping[str, Any]) -> Counts:
     total = sum(max(one["rows"], one.get("our_count") or 0) for one in entries)
     complete = sum(one["state"] == "complete" for one in entries)
     return Counts(complete, len(entries), total, total - rows)
+
+
+CHANGES = ("added", "changed", "deleted")
+"""What a backup counts of each object against the one before."""
+
+
+def change_lines(summary: Mapping[str, Any]) -> list[str]:
+    """
+    What changed since the last backup, and what came with the records; empty: nothing to say.
+    """
+    entries = [one for one in summary["objects"].values() if one.get("mode") == "incremental"]
+    said = []
+    if entries:
+        added, changed, deleted = (sum(one.get(key) or 0 for one in entries) for key in CHANGES)
+        same = sum(not any(one.get(key) for key in CHANGES) for one in entries)
+        said.append(
+            f"Since the last backup: {added:,} records added, {changed:,} changed, {deleted:,} "
+            f"deleted; {count(same, 'object')} unchanged."
+        )
+    if (files := summary.get("files")) and files.get("known"):
+        missing = f", {files['missing']:,} missing" if files.get("missing") else ""
+        said.append(
+            f"Files: {files['known']:,} known, {files['fetched']:,} fetched now "
+            f"({files['bytes'] / 1e6:,.1f} MB){missing}."
+        )
+    if (metadata := summary.get("metadata")) and metadata.get("components"):
+        state = "unchanged" if metadata.get("unchanged") else "read"
+        said.append(f"Metadata: {count(metadata['components'], 'component')}, {state}.")
+    return said
+
+
+def schema_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The changes of objects and fields, a line each."""
+    return [
+        f"  Schema: {one['object']}{'.' + one['field'] if one.get('field') else ''}: "
+        f"{str(one['change']).replace('_', ' ')}"
+        for one in summary.get("schema") or ()
+    ]
 
 
 def job_records(job: Job) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from sfnb.jobs import states
-from sfnb.jobs.summary import counts_of, warning_lines
+from sfnb.jobs.summary import CHANGES, change_lines, counts_of, warning_lines
 from sfnb.model import JobState
 from sfnb.state.job_values import Job
 from sfnb.text import count, records, zoned_moment
@@ -53,29 +53,6 @@ class Outcome:
             f"{'snapshot ' + self.summary['snapshot'] if self.summary['snapshot'] else 'no snapshot'}."
         )
 
-    def found(self) -> list[str]:
-        """What changed since the last backup, and what came with the rows; empty: nothing to say."""
-        entries = self.summary["objects"].values()
-        compared = [one for one in entries if any(one.get(key) is not None for key in CHANGES)]
-        said = []
-        if compared:
-            sums = {key: sum(one.get(key) or 0 for one in compared) for key in CHANGES}
-            moved = sum(any(one.get(key) for key in CHANGES) for one in compared)
-            numbers = ", ".join(f"{number:,} {key}" for key, number in sums.items())
-            said.append(f"Since the backup before: {numbers}, in {count(moved, 'object')}.")
-        if files := self.summary.get("files"):
-            missing = f", {files['missing']:,} missing" if files.get("missing") else ""
-            said.append(
-                f"Files: {files['known']:,} known, {files['fetched']:,} fetched now "
-                f"({files['bytes'] / 1e6:,.1f} MB){missing}."
-            )
-        if metadata := self.summary.get("metadata"):
-            said.append(
-                f"Metadata: {count(metadata['components'], 'component')}, "
-                f"{count(metadata['calls'], 'API call')}."
-            )
-        return said
-
     def attention(self) -> dict[str, str]:
         """
         Objects that deserve a look, with the whole message: failed, partial, far from the estimate.
@@ -87,7 +64,7 @@ class Outcome:
             if entry["state"] != "complete":
                 word = "failed" if entry["message"] else str(entry["state"])
                 found[name] = f"{word}: {entry['message'] or records(entry['rows'], 0) + ' so far'}"
-            elif self._is_far(name, entry["rows"]):
+            elif entry.get("mode") != "incremental" and self._is_far(name, entry["rows"]):
                 found[name] = f"{records(entry['rows'], 0)}, expected about {self.expected[name]:,}"
         return found
 
@@ -102,7 +79,7 @@ class Outcome:
         error = [self.summary["error"]] if self.summary["error"] else []
         warnings = (f"Warning: {text}" for text in warning_lines(self.summary))
         looks = (f"  {n}: {why}" for n, why in self.attention().items())
-        return [*warnings, self.sentence(), *error, *self.found(), *looks]
+        return [*warnings, self.sentence(), *error, *change_lines(self.summary), *looks]
 
 
 def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
@@ -120,14 +97,11 @@ def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
     parts.append(f"<p class='sfnb-strong'>{escape(outcome.sentence())}</p>")
     if outcome.summary["error"]:
         parts.append(f"<p class='sfnb-problem'>{escape(outcome.summary['error'])}</p>")
-    parts += [f"<p>{escape(text)}</p>" for text in outcome.found()]
+    parts += [f"<p>{escape(text)}</p>" for text in change_lines(outcome.summary)]
     if looks := outcome.attention():
         items = "".join(f"<li><b>{escape(n)}</b>: {escape(why)}</li>" for n, why in looks.items())
         parts.append(f"<p>Worth a look:</p><ul>{items}</ul>")
     return "".join([*parts, _objects(outcome), _schema(outcome), _left_out(outcome)])
-
-
-CHANGES = ("added", "changed", "deleted")
 
 
 def _objects(outcome: Outcome) -> str:

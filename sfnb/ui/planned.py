@@ -52,7 +52,7 @@ class Planned:
         price, objects = self.estimate.plan.price(), self.estimate.plan.objects
         rows = sum(planned.expected_rows or 0 for planned in objects.values())
         return [
-            f"{count(len(objects), 'object')}, about {count(rows, 'record')}: about "
+            f"{count(len(objects), 'object')}, about {count(rows, 'record')} to read: about "
             f"{count(price['api'], 'API call')}, "
             f"{count(price['bulk2'], 'Bulk 2.0 job')}, {count(price['bulk2_mb'])} MB.",
             *(self.estimate.pauses or ["No pause expected as usage stands now."]),

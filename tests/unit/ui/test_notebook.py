@@ -140,7 +140,10 @@ def test_an_outcome_says_what_changed_with_the_alerts_on_top() -> None:
     html = outcome_html(found)
     assert html.startswith("<p class='sfnb-problem'>Account: 3 of 900 &lt;b&gt; records</p>")
     shown, _, folded = html.partition("<details>")
-    assert "40 added, 3 changed, 1 deleted, in 1 object." in shown
+    assert (
+        "Since the last backup: 40 records added, 3 changed, 1 deleted; 1 object unchanged."
+        in shown
+    )
     assert "2 fetched now (3.4 MB), 1 missing" in shown
     assert folded.index("Account") < folded.index("Contact")
     assert "<td>40</td><td>3</td><td>1</td>" in folded and "<td>field retyped</td>" in folded
