@@ -96,15 +96,21 @@ class World:
         self.server = start_dashboard(self.home, folder / "dashboard")
         stack.callback(browser.end, self.server)
 
-    def back_up(self) -> str:
-        """A complete backup and one that pauses at its limit; the paused one's id."""
+    def back_up(self) -> tuple[str, str]:
+        """A backup, a second one after changes, and one that pauses at its limit; ids of the last two."""
+        some = ("--objects", "Account,Contact,Opportunity,Case,Task", "--no-files")
         self.home.sfnb("usage", "acme")
-        self.home.sfnb("backup", "acme", "--objects", "Account,Contact,Opportunity,Case,Task")
+        self.home.sfnb("backup", "acme", *some)
+        self.home.sfnb("demo", "rows", "delete", "Contact", "rows=1400")
+        self.home.sfnb("demo", "rows", "change", "Account", "rows=30", "field=Name", "value=X")
+        self.home.sfnb("backup", "acme", *some)
         shown = json.loads(self.home.sfnb("limit", "acme", "--json"))
         percent = 100 * shown["limits"][0]["used"] // 1000 + 6
         self.home.sfnb("limit", "acme", str(percent), "--reason", "a pause to look at")
-        self.home.sfnb("backup", "acme", "--no-files", "--on-pause", "exit", check=False)
-        return str(json.loads(self.home.sfnb("jobs", "--json"))[-1]["job_id"])
+        full = ("--full", "--no-files", "--no-metadata", "--on-pause", "exit")
+        self.home.sfnb("backup", "acme", *full, check=False)
+        jobs = json.loads(self.home.sfnb("jobs", "--json"))
+        return jobs[-2]["job_id"], jobs[-1]["job_id"]
 
     def become_five(self) -> None:
         """Four more orgs, which nobody can reach, with made-up usage."""
@@ -166,14 +172,19 @@ def with_rows(page: Page) -> None:
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
 
 
-def shots(job_id: str) -> list[Shot]:
+def with_outcome(page: Page) -> None:
+    page.get_by_text("All 5 objects").click()
+
+
+def shots(ended: str, paused: str) -> list[Shot]:
     """The screens of the org that answers."""
     return [
         Shot("usage", "/org/acme/usage", drawn),
         Shot("usage-configure", "/org/acme/usage", with_panel),
         Shot("limits", "/org/acme/limits", lambda _: None),
         Shot("backup", "/org/acme/backup", with_plan),
-        Shot("job", f"/org/acme/backup/{job_id}", lambda _: None),
+        Shot("job", f"/org/acme/backup/{paused}", lambda _: None),
+        Shot("outcome", f"/org/acme/backup/{ended}", with_outcome),
         Shot("snapshots", "/org/acme/snapshots", with_rows),
     ]
 
@@ -185,9 +196,11 @@ def pictures(
     groups: list[tuple[str, Callable[[], list[Shot]]]] = [
         (
             "first-day",
-            lambda: [Shot(f"first-{s.name}", s.path, lambda _: None) for s in shots("x")[:4:2]],
+            lambda: [
+                Shot(f"first-{s.name}", s.path, lambda _: None) for s in shots("x", "x")[:4:2]
+            ],
         ),
-        ("one-org", lambda: shots(world.back_up())),
+        ("one-org", lambda: shots(*world.back_up())),
         ("five-orgs", lambda: _five(world)),
     ]
     for _, make in groups:
@@ -319,7 +332,7 @@ def sheets(chromium: Browser, taken: list[tuple[str, Path]], folder: Path) -> No
 def readme(world: World, folder: Path) -> None:
     """The slider, a job's panel and the report, as small as they can be read."""
     folder.mkdir(parents=True, exist_ok=True)
-    job_id = world.back_up()
+    _, job_id = world.back_up()
     world.become_five()
     page = world.page(900, "light")
     world.open(page, "/org/one-week/limits")

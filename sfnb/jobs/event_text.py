@@ -7,7 +7,7 @@ from typing import TextIO
 
 from sfnb.jobs import events
 from sfnb.jobs.resuming import USAGE_FELL
-from sfnb.model import ObjectState
+from sfnb.model import JobWarning, ObjectState
 from sfnb.text import second
 
 
@@ -27,9 +27,7 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
         case events.ObjectLeftOut():
             return f"left out: {event.object_name}: {event.reason}"
         case events.JobWarned():
-            return (
-                f"warning: {event.object_name + ': ' if event.object_name else ''}{event.message}"
-            )
+            return f"warning: {JobWarning(event.code, event.object_name, event.message).text}"
         case events.JobPaused():
             when = f" Next check at {second(event.next_check_at)}." if event.next_check_at else ""
             return f"paused: {event.pause.reason}{when}"

@@ -146,11 +146,7 @@ SHOWN_WARNINGS = 10
 
 def warning_lines(summary: Mapping[str, Any]) -> list[str]:
     """The warnings of a summary for people: the first ten, then how many more."""
-    lines = []
-    for one in summary.get("warnings") or ():
-        name, message = one["object"], str(one["message"])
-        is_named = not name or message.startswith(f"{name}:")
-        lines.append(message if is_named else f"{name}: {message}")
+    lines = [JobWarning.of(one).text for one in summary.get("warnings") or ()]
     more = len(lines) - SHOWN_WARNINGS
     return lines[:SHOWN_WARNINGS] + ([f"and {more:,} more"] if more > 0 else [])
 

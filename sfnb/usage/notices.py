@@ -176,9 +176,7 @@ def _warned(history: OrgHistory) -> Iterable[Notice]:
     for warning in history.warnings:
         by_code.setdefault(warning.code, []).append(warning)
     for code, found in by_code.items():
-        detail = " ".join(
-            f"{one.object_name}: {one.message}" if one.object_name else one.message for one in found
-        )
+        detail = " ".join(one.text for one in found)
         first, _, rest = detail.partition(". ")
         yield Notice("warning", code, None, f"The last backup: {first.rstrip('.')}.", rest)
 
