@@ -48,6 +48,7 @@ from sfnb.errors import ObjectError, SfnbError, StopSignal, TransientError
 from sfnb.org import bulk2
 from sfnb.org.arrow import (
     QueryPage,
+    as_bulk_writes,
     csv_batches,
     query_page,
 )
@@ -103,7 +104,8 @@ def _page(context: UnitContext, query: Query, body: bytes) -> QueryPage:
     """One page that does not contradict itself."""
     page = query_page(body, context.columns(query))
     check_page(query.object_name, page)
-    return page
+    mixed = [field.name for field in query.fields if field.type == "anyType"]
+    return replace(page, batch=as_bulk_writes(page.batch, mixed)) if mixed else page
 
 
 def _good(body: Body) -> bytes:

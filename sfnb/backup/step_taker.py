@@ -147,7 +147,9 @@ class StepTaker:
     def _ask_anew(self, run: ObjectRun, step: Ask) -> None:
         is_same_query = replace(step.way, wider=run.way.wider) == run.way
         # The store takes wider values beside the others, but a Bulk job has its query for good.
-        is_restart = not is_same_query and bool(run.cursor.get("job"))
+        # A column that is refused in mid-reading is empty in all rows of the snapshot, not in some.
+        is_emptied = bool(run.progress.parts) and step.way.without != run.way.without
+        is_restart = is_emptied or (not is_same_query and bool(run.cursor.get("job")))
         if is_same_query:
             self._reader_of(run).forget(run)
         else:

@@ -35,7 +35,7 @@ from sfnb.store.log import (
 )
 from sfnb.store.manifest import SnapshotPlan, read_committed
 from sfnb.store.part_writer import PartTarget, PartWriter
-from sfnb.store.parts import Part, alive_ids
+from sfnb.store.parts import Part, record_ids
 from sfnb.store.paths import sweeps_folder
 from sfnb.store.place import RECORDS_FORMAT, Place, aside_place, place_of
 from sfnb.store.proof import ID, Proof, prove
@@ -183,7 +183,7 @@ class ObjectWriter:
                 translated(f"read {self._files.uri(part.path)}"),
                 self._files.open_input(part.path) as source,
             ):
-                found += alive_ids(source)
+                found += record_ids(source)
         return found
 
     def target(self, fields: Sequence[str] | None = None) -> PartTarget:

@@ -210,16 +210,16 @@ def plain_columns(sample: pa.Table) -> set[str]:
     return found
 
 
-def alive_ids(source: Any) -> list[str]:
+def record_ids(source: Any) -> list[str]:
     """
-    Ids of the records alive in one part's file (an Arrow input). Reads two columns; loads no
-    pandas.
+    Ids of the records in one part's file (an Arrow input), those in the recycle bin too. Reads two
+    columns; loads no pandas.
     """
     found: list[str] = []
     with pq.ParquetFile(source) as file:
         for batch in file.iter_batches(columns=["Id", OP]):
-            alive = pc.is_in(batch.column(1), value_set=OPS.slice(0, 1))
-            found += batch.column(0).filter(alive).to_pylist()
+            is_there = pc.not_equal(batch.column(1), HARD_DELETE)
+            found += batch.column(0).filter(is_there).to_pylist()
     return found
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -248,7 +249,8 @@ class Writer:
 
     def ids(self, object_name: str) -> list[str]:
         """
-        Ids of the live records at this snapshot, as far as it has been read, in no particular order.
+        Ids of the records at this snapshot, those in the recycle bin too, as far as it has been
+        read, in no particular order.
         """
         if self.plan.format < RECORDS_FORMAT:
             return self._object(object_name).ids()
@@ -256,7 +258,8 @@ class Writer:
 
         # A settled reading keeps only what changed: the state has the others, too.
         rows = Snapshot(self._files, self.snapshot).rows(object_name)
-        return [one for batch in rows.batches(["Id"]) for one in batch.column(0).to_pylist()]
+        batches = chain(rows.batches(["Id"]), rows.recycle_bin(["Id"]))
+        return [one for batch in batches for one in batch.column(0).to_pylist()]
 
     def target(self, object_name: str, fields: Sequence[str] | None = None) -> PartTarget:
         """

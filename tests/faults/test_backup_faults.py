@@ -659,3 +659,27 @@ def test_a_full_disk_fails_the_job_which_can_be_resumed(
     summary = engine.resume(there, job.job_id)
     assert summary["state"] == "completed" and summary["snapshot"] == job.snapshot
     assert all(found.equals(undisturbed[name]) for name, found in tables(there, summary).items())
+
+
+def test_children_of_parents_in_the_recycle_bin_are_read(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """P9: an object that is read by its parents has the rows of deleted parents, too."""
+    org = fresh_org(own_data=True)
+    query = "/services/data/v60.0/query"
+    soql = "SELECT Id FROM ContentDocument LIMIT 1"
+    document = org.get(query, params={"q": soql}).json()["records"][0]["Id"]
+    of_it = f"SELECT Id FROM ContentDocumentLink WHERE ContentDocumentId = '{document}'"
+    links = {row["Id"] for row in org.get(query, params={"q": of_it}).json()["records"]}
+    assert links
+    gone = org.send("DELETE", f"/services/data/v60.0/sobjects/ContentDocument/{document}")
+    assert gone.status_code == 204
+    there = connected(org)
+    request = backup(objects=["ContentDocument", "ContentDocumentLink"], full=True)
+    summary = engine.run(there, request)
+    assert summary["state"] == "completed"
+    rows = there.snapshots[summary["snapshot"]].rows("ContentDocumentLink")
+    found = {
+        i for b in (*rows.batches(["Id"]), *rows.recycle_bin(["Id"])) for i in b[0].to_pylist()
+    }
+    assert links <= found

@@ -281,6 +281,7 @@ REFUSED = [
         (gone(SMALL, "Fax", QUERY), gone(SMALL, "Industry", QUERY)),
         "Fax,Industry",
     ),
+    Case("field-gone-in-mid-reading", LONG, ({**gone(LONG, "Fax", QUERY), "nth": 2},), "Fax"),
     Case("field-gone-by-parent", LINKS, (gone(LINKS, "Visibility", QUERY),), "Visibility"),
     Case("field-gone-bulk", LARGE, (gone(LARGE, "Title", CREATE),), "Title"),
 ]

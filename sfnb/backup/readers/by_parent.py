@@ -18,7 +18,8 @@ class ByParentReader:
 
     Args:
         runs: all objects of the snapshot: a parent that is still being read is waited for.
-        stored_ids: the Ids that the snapshot has of an object, both of live records.
+        stored_ids: the Ids that the snapshot has of an object. Those in the recycle bin are parents
+            too: their children are there with them.
     """
 
     def __init__(

@@ -20,11 +20,13 @@ from sfnb.org.arrow.columns import (
 )
 from sfnb.org.arrow.csv import csv_batches
 from sfnb.org.arrow.json import QueryPage, query_page
+from sfnb.org.arrow.values import as_bulk_writes
 
 __all__ = [
     "Misfit",
     "QueryPage",
     "arrow_schema",
+    "as_bulk_writes",
     "csv_batches",
     "misfit_notes",
     "query_page",

@@ -25,6 +25,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,400}))?(?:[eE]([+-]?[0-9]{1,3}))?")
 
 
+_REST_MOMENT = r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)\+0000$"
+
+
 class NumberText(str):
     """A number of a JSON text, with its digits as sent."""
 
@@ -117,6 +120,20 @@ def json_text(value: Any) -> str | None:
     if isinstance(value, str):
         return readable_text(value)
     return readable_text(_compact(value))
+
+
+def as_bulk_writes(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """
+    The batch with moments in these columns of mixed values spelled as in Bulk CSV.
+
+    REST ends a moment with ``+0000`` and Bulk with ``Z``; an object may be read by either.
+    """
+    for name in names:
+        at = batch.schema.get_field_index(name)
+        if at >= 0 and pa.types.is_string(batch.column(at).type):
+            spelled = pc.replace_substring_regex(batch.column(at), _REST_MOMENT, r"\1Z")
+            batch = batch.set_column(at, batch.schema.field(at), spelled)
+    return batch
 
 
 def readable_text(text: str) -> str:

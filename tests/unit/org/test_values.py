@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 
 from sfnb.errors import TransientError
 from sfnb.model import FieldInfo, ObjectSchema
-from sfnb.org.arrow import Misfit, arrow_schema, csv_batches, query_page, wider_schema
+from sfnb.org.arrow import (
+    Misfit,
+    arrow_schema,
+    as_bulk_writes,
+    csv_batches,
+    query_page,
+    wider_schema,
+)
 from sfnb.org.arrow.values import whole_number
 
 TEXT_TYPES = (
@@ -290,3 +297,17 @@ def test_counts_that_cannot_be_are_not_known() -> None:
     for total in ("9" * 30, "-1", "1e999", '"many"', "null", "true"):
         body = f'{{"totalSize":{total},"done":true,"records":[]}}'.encode()
         assert query_page(body, columns).total is None
+
+
+def test_moments_of_mixed_columns_are_spelled_as_in_bulk() -> None:
+    """REST's +0000 becomes Z in a column of mixed values; any other text stays as it is."""
+    sent = ["2026-11-02T08:00:00.000+0000", "2026-11-02T08:00:00+0000", "at 08:00+0000", None]
+    batch = pa.record_batch({"OldValue": sent, "Name": sent})
+    read = as_bulk_writes(batch, ["OldValue", "Gone"])
+    assert read.column("OldValue").to_pylist() == [
+        "2026-11-02T08:00:00.000Z",
+        "2026-11-02T08:00:00Z",
+        "at 08:00+0000",
+        None,
+    ]
+    assert read.column("Name").to_pylist() == sent
