@@ -672,8 +672,7 @@ def test_children_of_parents_in_the_recycle_bin_are_read(
     of_it = f"SELECT Id FROM ContentDocumentLink WHERE ContentDocumentId = '{document}'"
     links = {row["Id"] for row in org.get(query, params={"q": of_it}).json()["records"]}
     assert links
-    gone = org.send("DELETE", f"/services/data/v60.0/sobjects/ContentDocument/{document}")
-    assert gone.status_code == 204
+    org.control("rows", {"do": "delete", "object": "ContentDocument", "ids": [document]})
     there = connected(org)
     request = backup(objects=["ContentDocument", "ContentDocumentLink"], full=True)
     summary = engine.run(there, request)
