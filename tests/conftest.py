@@ -200,6 +200,7 @@ def fresh_org(
                 "has_oddities",
                 "has_hourly_logs",
                 "start_at",
+                "replication_days",
             } & set(options)
             database = request.getfixturevalue("tiny_database") if is_default else None
             server = stack.enter_context(DemoServer(Options(**chosen), folder, database=database))

@@ -106,6 +106,8 @@ def start(
     if pauses:
         options |= PAUSING
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+    # Objects that answer to one parent only would need more calls than the small allowance has.
+    more = (*more, "no-oddities") if pauses and "oddities" not in more else more
     for pair in sorted(more, key=lambda pair: "=" not in pair):  # flags last: the others are pairs
         name, _, value = pair.partition("=")
         arguments += [f"--{name}", value] if value else [f"--{name}"]

@@ -25,7 +25,8 @@ from sfnb_demo.data.results import QueryResult, run
 from sfnb_demo.data.schema import ObjectDef
 from sfnb_demo.data.schema_dates import SchemaDates
 from sfnb_demo.data.storage import Storage
-from sfnb_demo.data.writing.incoming import Saved, WriteOptions
+from sfnb_demo.data.writing.database_writes import WritingDatabase
+from sfnb_demo.data.writing.intake import AUDIT_FIELDS
 from sfnb_demo.data.writing.saver import Saver, external_id_field
 from sfnb_demo.errors import ApiError
 from sfnb_demo.soql import tree
@@ -40,7 +41,7 @@ _exports = itertools.count(1)
 SIZES: Mapping[str, float] = {"tiny": 1 / 15, "small": 1, "medium": 10, "large": 100}
 
 
-class Database:
+class Database(WritingDatabase):
     """
     One org: its catalogue, its rows, its people.
 
@@ -64,7 +65,7 @@ class Database:
         clock: Callable[[], datetime],
         overrides: Mapping[str, int] | None = None,
         empty_objects: int = 0,
-        has_oddities: bool = False,
+        has_oddities: bool = True,
         has_hourly_logs: bool = True,
         folder: Path | None = None,
     ) -> None:
@@ -142,6 +143,13 @@ class Database:
     def describe(self, name: str, version: str, user_id: str | None = None) -> dict[str, Any]:
         """The whole describe, as a user sees it: all top-level keys, all 57 keys on each field."""
         obj = self._object(name, user_id)
+        if self.saver.intake.can_set_audit(obj):
+            obj = obj.renamed(
+                fields=tuple(
+                    f.changed(is_createable=f.is_createable or f.name in AUDIT_FIELDS)
+                    for f in obj.fields
+                )
+            )
         return describing.describe(
             obj, self.catalog_of(user_id), version, self._record_types(obj, version)
         )
@@ -344,81 +352,6 @@ class Database:
         compiler = self._compiler(True, "66.0", "json", user_id)
         return "" if compiler.sees_all else compiler.own_rows(obj, "t")
 
-    # --- writing ----------------------------------------------------------------------------------
-
-    def insert(self, name: str, values: dict[str, Any], *, user_id: str | None = None) -> str:
-        """Create a record and return its Id. Base64 fields take base64 text or bytes."""
-        (saved,) = self.insert_many(name, [values], self._options(user_id))
-        return _good(saved)
-
-    def update(
-        self, name: str, record_id: str, values: dict[str, Any], *, user_id: str | None = None
-    ) -> None:
-        """Change a live record."""
-        (saved,) = self.update_many(name, [(record_id, values)], self._options(user_id))
-        _good(saved)
-
-    def delete(self, name: str, record_id: str, *, user_id: str | None = None) -> None:
-        """Put a record and its details into the recycle bin."""
-        (saved,) = self.delete_many(name, [record_id], self._options(user_id))
-        _good(saved)
-
-    def insert_many(
-        self, name: str, records: Sequence[dict[str, Any]], options: WriteOptions
-    ) -> list[Saved]:
-        """Create records; what became of each."""
-        self.changes += 1
-        seen = self._object(name, options.user_id)
-        return self.saver.insert(self._object(seen.name), records, options, seen)
-
-    def update_many(
-        self, name: str, records: Sequence[tuple[str, dict[str, Any]]], options: WriteOptions
-    ) -> list[Saved]:
-        """Change records, each named by its Id."""
-        self.changes += 1
-        seen = self._object(name, options.user_id)
-        return self.saver.update(self._object(seen.name), records, options, seen)
-
-    def upsert_many(
-        self, name: str, key: str, records: Sequence[dict[str, Any]], options: WriteOptions
-    ) -> list[Saved]:
-        """
-        Change the records that have these values of an external id, create the others.
-
-        Raises:
-            ApiError: NOT_FOUND when ``key`` is no external id.
-        """
-        self.changes += 1
-        seen = self._object(name, options.user_id)
-        field = external_id_field(seen, key)
-        return self.saver.upsert(self._object(seen.name), field, records, options, seen)
-
-    def delete_many(
-        self,
-        name: str,
-        record_ids: Sequence[str],
-        options: WriteOptions,
-        *,
-        is_hard: bool = False,
-    ) -> list[Saved]:
-        """Delete records with their details: into the recycle bin, or for good."""
-        self.changes += 1
-        obj = self._object(self._object(name, options.user_id).name)
-        return self.saver.delete(obj, record_ids, options, is_hard=is_hard)
-
-    def undelete(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
-        """Bring records of any objects back from the recycle bin."""
-        self.changes += 1
-        return self.saver.undelete(record_ids, options)
-
-    def empty_bin(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
-        """Take records of any objects out of the recycle bin for good."""
-        self.changes += 1
-        return self.saver.empty_bin(record_ids, options)
-
-    def _options(self, user_id: str | None) -> WriteOptions:
-        return WriteOptions(user_id or self.admin_id)
-
     def commit_due(self) -> None:
         """Make visible what transactions wrote that end by now."""
         self.changes += self.late.commit(self.clock())
@@ -491,12 +424,6 @@ class Database:
             rows_per_chunk=rows_per_chunk,
             is_sorted=float(version.removeprefix("v")) < 50,
         )
-
-
-def _good(saved: Saved) -> str:
-    if saved.errors:
-        raise saved.errors[0]
-    return saved.record_id
 
 
 def _path(version: str) -> str:

@@ -1,4 +1,4 @@
-"""Bulk API 1 query: its routes, in XML or JSON. The session id comes in ``X-SFDC-Session``."""
+"""Bulk API 1: its routes, in XML or JSON. The session id comes in ``X-SFDC-Session``."""
 
 from __future__ import annotations
 
@@ -48,10 +48,8 @@ def change_job(org: DemoOrg, request: Request) -> Response:
 
 def add_batch(org: DemoOrg, request: Request) -> Response:
     job = org.bulk1.find(request.args["job"])
-    soql = request.body.decode("utf-8", "replace").strip()
-    return _info_answer(
-        job, "batchInfo", _batch_info(org, job, org.bulk1.add_batch(job, soql)), 201
-    )
+    batch = org.bulk1.add_batch(job, request.body)
+    return _info_answer(job, "batchInfo", _batch_info(org, job, batch), 201)
 
 
 def batch_list(org: DemoOrg, request: Request) -> Response:
@@ -70,7 +68,7 @@ def batch_info(org: DemoOrg, request: Request) -> Response:
 
 def batch_request(org: DemoOrg, request: Request) -> Response:
     job, batch = _batch(org, request)
-    return Response(200, batch.soql.encode(), DATA_TYPES[job.content_type])
+    return Response(200, batch.data or batch.soql.encode(), DATA_TYPES[job.content_type])
 
 
 def result_list(org: DemoOrg, request: Request) -> Response:
@@ -78,6 +76,10 @@ def result_list(org: DemoOrg, request: Request) -> Response:
     state = org.bulk1.state(batch)
     if state in ("Queued", "InProgress"):
         raise ApiError("InvalidBatch", f"Batch not completed: it is {state}", 400)
+    if not job.is_query:  # what was written has its result here, not behind an Id
+        if state != "Completed":
+            raise ApiError("InvalidBatch", "Records not processed", 400)
+        return Response(200, batch.parts, DATA_TYPES[job.content_type])
     found = [batch.result_id] if state == "Completed" else []
     if job.content_type == "JSON":
         return json_answer(found)
@@ -126,6 +128,7 @@ def _job_info(org: DemoOrg, job: Bulk1Job) -> dict[str, Any]:
         "createdDate": async_time(datetime.fromtimestamp(job.made_s, UTC)),
         "systemModstamp": async_time(datetime.fromtimestamp(job.changed_s, UTC)),
         "state": job.state,
+        **({"externalIdFieldName": job.key} if job.key else {}),
         "concurrencyMode": job.concurrency,
         "contentType": job.content_type,
         "numberBatchesQueued": states.count("Queued"),
@@ -138,7 +141,7 @@ def _job_info(org: DemoOrg, job: Bulk1Job) -> dict[str, Any]:
         ),
         "numberRetries": 0,
         "apiVersion": float(job.version),
-        "numberRecordsFailed": 0,
+        "numberRecordsFailed": sum(b.failed for b in job.batches),
         "totalProcessingTime": 0,
         "apiActiveProcessingTime": 0,
         "apexProcessingTime": 0,
@@ -153,7 +156,7 @@ def _batch_info(org: DemoOrg, job: Bulk1Job, batch: Batch) -> dict[str, Any]:
         "createdDate": moment,
         "systemModstamp": moment,
         "numberRecordsProcessed": batch.rows if state == "Completed" else 0,
-        "numberRecordsFailed": 0,
+        "numberRecordsFailed": batch.failed if state == "Completed" else 0,
         "totalProcessingTime": 0,
         "apiActiveProcessingTime": 0,
         "apexProcessingTime": 0,

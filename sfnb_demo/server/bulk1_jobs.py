@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from sfnb_demo.data import ids
 from sfnb_demo.errors import ApiError
+from sfnb_demo.server.bulk1_ingest import write_batch
 from sfnb_demo.server.bulk1_results import json_rows, xml_rows
+from sfnb_demo.server.ingesting import check_operation
 from sfnb_demo.server.wire import CSV_TYPE, JSON_TYPE, XML_TYPE, Request, Slice
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ class Batch:
     made_s: float
     is_original: bool = False
     is_done: bool = False
+    data: bytes = b""
     rows: int = 0
+    failed: int = 0
     message: str = ""
     parts: tuple[bytes | Slice, ...] = ()
     work: Future[None] | None = None
@@ -61,8 +65,13 @@ class Bulk1Job:
     made_s: float
     changed_s: float
     folder: Path
+    key: str = ""
     state: str = "Open"
     batches: list[Batch] = field(default_factory=list)
+
+    @property
+    def is_query(self) -> bool:
+        return self.operation in ("query", "queryAll")
 
 
 class Bulk1Jobs:
@@ -87,11 +96,11 @@ class Bulk1Jobs:
         self, request: Request, given: dict[str, str], content_type: ContentType
     ) -> Bulk1Job:
         operation = given.get("operation", "")
+        key = given.get("externalIdFieldName", "")
         if operation not in ("query", "queryAll"):
-            raise ApiError(
-                "FeatureNotEnabled",
-                f"The demo org's Bulk API does not serve the operation {operation!r}.",
-            )
+            user_id = request.user.user.user_id
+            wanted = given.get("object", "")
+            check_operation(self._org, wanted, operation, key, user_id)
         name = self._org.object_name(given.get("object", ""))
         if name is None:
             raise ApiError("InvalidJob", f"Unable to find object: {given.get('object', '')}", 400)
@@ -116,13 +125,14 @@ class Bulk1Jobs:
             made_s=now_s,
             changed_s=now_s,
             folder=self._org.folder / "bulk1" / job_id,
+            key=key,
         )
         self._jobs[job_id] = job
         return job
 
-    def add_batch(self, job: Bulk1Job, soql: str) -> Batch:
+    def add_batch(self, job: Bulk1Job, data: bytes) -> Batch:
         """
-        Take the query. With PK chunking, one batch for each Id range follows; each is charged.
+        Take the query, or the rows to write. With PK chunking, one batch for each Id range follows; each is charged.
         """
         self._charge()
         if job.state != "Open":
@@ -132,7 +142,9 @@ class Bulk1Jobs:
                 f"Failed to create batch, since the Job is not Open: it is {job.state}",
                 400,
             )
+        soql = data.decode("utf-8", "replace").strip() if job.is_query else ""
         first = self._batch(soql)
+        first.data = data
         first.is_original = job.chunk_rows is not None
         job.batches.append(first)
         if job.chunk_rows is None:
@@ -163,6 +175,19 @@ class Bulk1Jobs:
             )
         return "Failed" if batch.message else "Completed"
 
+    def _write(self, job: Bulk1Job, batch: Batch) -> None:
+        obj = self._org.database.catalog.objects[job.object_name]
+        result, batch.rows, batch.failed = write_batch(
+            self._org,
+            obj,
+            job.operation,
+            job.content_type,
+            batch.data,
+            key=job.key,
+            user_id=job.user_id,
+        )
+        batch.parts = (result,)
+
     def _batch(self, soql: str) -> Batch:
         number = ids.FIRST + next(self._numbers)
         return Batch(
@@ -177,6 +202,10 @@ class Bulk1Jobs:
         database = self._org.database
         all_rows = job.operation == "queryAll"
         try:
+            if not job.is_query:
+                self._write(job, batch)
+                batch.is_done = True
+                return
             # The Bulk rules (no aggregates, no compounds, no base64) hold for every format.
             name = database.check_bulk(
                 batch.soql, all_rows=all_rows, version=job.version, user_id=job.user_id

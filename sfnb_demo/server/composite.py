@@ -10,12 +10,16 @@ from urllib.parse import quote
 
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.wire import Request, Response, body_length, empty_answer, json_answer, route
+from sfnb_demo.server.write_options import RolledBack
 
 if TYPE_CHECKING:
     from sfnb_demo.server.org import DemoOrg
 
 MOST_SUBREQUESTS, MOST_QUERIES = 25, 5
 """REST guide, Composite: 25 subrequests, of them 5 queries or collections."""
+
+MOST_GRAPHS, MOST_NODES = 75, 500
+"""REST guide, Composite Graph."""
 
 _REFERENCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"@\{([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d+\])*)\}")
@@ -25,6 +29,9 @@ _COSTLY = re.compile(
 )
 _INSIDE = re.compile(
     r"/services/data/v\d\d\.0/(sobjects|query|queryAll|composite/sobjects)\b", re.IGNORECASE
+)
+_INHERITED = frozenset(
+    {"sforce-duplicate-rule-header", "sforce-auto-assign", "sforce-call-options"}
 )
 _REFUSED_HEADERS = frozenset({"accept", "authorization", "content-type"})
 
@@ -36,31 +43,79 @@ class _Halted(Exception):
 def composite(org: DemoOrg, request: Request) -> Response:
     """POST /composite: 200 even if every subrequest fails, and one call however many there are."""
     given = request.json_object()
-    subrequests = given.get("compositeRequest")
-    if not isinstance(subrequests, list) or not subrequests:
-        raise ApiError(
-            "JSON_PARSER_ERROR", "compositeRequest must be a list with at least one subrequest", 400
-        )
-    _check(subrequests, float(request.version))
-    is_all_or_none = given.get("allOrNone") is True
-    answers: list[dict[str, Any]] = []
-    undo: list[tuple[str, str]] = []
-    by_reference: dict[str, dict[str, Any]] = {}
-    for sub in subrequests:
-        reference = str(sub["referenceId"])
-        try:
-            answer = _answer_one(org, request, sub, by_reference)
-        except _Halted as halted:
-            answer = _halted(str(halted))
-        answer["referenceId"] = reference
-        answers.append(answer)
-        by_reference[reference] = answer
-        if answer["httpStatusCode"] == 201 and isinstance(answer["body"], dict):
-            location = str(answer["httpHeaders"].get("Location", ""))
-            undo.append((location.rpartition("/")[0].rpartition("/")[2], answer["body"]["id"]))
-        if is_all_or_none and answer["httpStatusCode"] >= 400:
-            return json_answer({"compositeResponse": _rolled_back(org, subrequests, answers, undo)})
+    subrequests = _list_of(given, "compositeRequest")
+    _check(subrequests, float(request.version), MOST_SUBREQUESTS)
+    answers, _ = _run(org, request, subrequests, all_or_none=given.get("allOrNone") is True)
     return json_answer({"compositeResponse": answers})
+
+
+def graph(org: DemoOrg, request: Request) -> Response:
+    """POST /composite/graph: each graph is one transaction of its own; one call in all."""
+    graphs = _list_of(request.json_object(), "graphs")
+    nodes = [_list_of(g, "compositeRequest") if isinstance(g, dict) else [] for g in graphs]
+    if len(graphs) > MOST_GRAPHS or sum(map(len, nodes)) > MOST_NODES:
+        message = f"at most {MOST_GRAPHS} graphs with {MOST_NODES} nodes in all"
+        raise ApiError("LIMIT_EXCEEDED", f"Limit exceeded: {message}", 400)
+    results = []
+    for one, subrequests in zip(graphs, nodes, strict=True):
+        _check(subrequests, float(request.version), MOST_NODES)
+        answers, is_good = _run(org, request, subrequests, all_or_none=True)
+        results.append(
+            {
+                "graphId": str(one.get("graphId", "")),
+                "graphResponse": {"compositeResponse": answers},
+                "isSuccessful": is_good,
+            }
+        )
+    return json_answer({"graphs": results})
+
+
+def _run(
+    org: DemoOrg, request: Request, subrequests: list[Any], *, all_or_none: bool
+) -> tuple[list[dict[str, Any]], bool]:
+    """The answers, and whether all is well; with ``all_or_none`` nothing is written otherwise."""
+    answers: list[dict[str, Any]] = []
+
+    def serve() -> bool:
+        by_reference: dict[str, dict[str, Any]] = {}
+        is_good = True
+        for sub in subrequests:
+            reference = str(sub["referenceId"])
+            try:
+                answer = _answer_one(org, request, sub, by_reference)
+            except _Halted as halted:
+                answer = _halted(str(halted))
+            answer["referenceId"] = reference
+            answers.append(answer)
+            by_reference[reference] = answer
+            is_good = is_good and not _has_failed(answer)
+            if all_or_none and not is_good:
+                raise RolledBack
+        return is_good
+
+    if not all_or_none:
+        return answers, serve()
+    try:
+        with org.database.storage.writing():
+            return answers, serve()
+    except RolledBack:
+        return _rolled_back(subrequests, answers), False
+
+
+def _has_failed(answer: Mapping[str, Any]) -> bool:
+    """Whether a subrequest was refused, or a record of its collection."""
+    body = answer["body"]
+    results = body if isinstance(body, list) else []
+    is_partial = any(isinstance(r, dict) and r.get("success") is False for r in results)
+    return answer["httpStatusCode"] >= 400 or is_partial
+
+
+def _list_of(given: Mapping[str, Any], key: str) -> list[Any]:
+    found = given.get(key)
+    if not isinstance(found, list) or not found:
+        message = f"{key} must be a list with at least one entry"
+        raise ApiError("JSON_PARSER_ERROR", message, 400)
+    return found
 
 
 def batch(_org: DemoOrg, request: Request) -> Response:
@@ -95,20 +150,15 @@ def batch(_org: DemoOrg, request: Request) -> Response:
     return json_answer({"hasErrors": has_errors, "results": results})
 
 
-def not_here(_org: DemoOrg, request: Request) -> Response:
-    """Writing in bulk, trees and graphs: known resources that this demo org does not serve."""
-    raise ApiError("NOT_IMPLEMENTED", f"The demo org does not serve {request.path} yet.", 501)
-
-
 # -- subrequests -----------------------------------------------------------------------------------
 
 
-def _check(subrequests: list[Any], version: float) -> None:
+def _check(subrequests: list[Any], version: float, most: int) -> None:
     """Refuse the whole call where Salesforce does."""
-    if len(subrequests) > MOST_SUBREQUESTS:
+    if len(subrequests) > most:
         raise ApiError(
             "LIMIT_EXCEEDED",
-            f"Limit exceeded: {len(subrequests)} subrequests, at most {MOST_SUBREQUESTS}",
+            f"Limit exceeded: {len(subrequests)} subrequests, at most {most}",
             400,
         )
     seen: set[str] = set()
@@ -133,7 +183,7 @@ def _check(subrequests: list[Any], version: float) -> None:
                 400,
             )
     queries = sum(bool(_COSTLY.match(str(sub["url"]))) for sub in subrequests)
-    if queries > MOST_QUERIES:
+    if most == MOST_SUBREQUESTS and queries > MOST_QUERIES:
         raise ApiError(
             "LIMIT_EXCEEDED",
             f"Limit exceeded: {queries} query or collections operations, at most {MOST_QUERIES}",
@@ -169,10 +219,12 @@ def _inner(
 ) -> Request:
     # Clients may leave spaces in a subrequest's address.
     target = quote(target, safe="%/:=&?~#+!$,;'@()*[]<>\"\\{}^`|-._")
+    # What the whole call says of how to write holds for its subrequests.
+    outer = {name: v for name, v in request.headers.items() if name in _INHERITED}
     return Request(
         method=method.upper(),
         target=target,
-        headers=headers,
+        headers=outer | headers,
         body=b"" if body is None else json.dumps(body).encode(),
         base_url=request.base_url,
         is_inner=True,
@@ -191,24 +243,18 @@ def _halted(message: str) -> dict[str, Any]:
     return {"body": [error], "httpHeaders": {}, "httpStatusCode": 400}
 
 
-def _rolled_back(
-    org: DemoOrg, subrequests: list[Any], answers: list[dict[str, Any]], undo: list[tuple[str, str]]
-) -> list[dict[str, Any]]:
-    """allOrNone: delete what was created, and say so in every place but the one that failed."""
-    for name, record_id in reversed(undo):
-        org.database.delete(name, record_id)
+def _rolled_back(subrequests: list[Any], answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Nothing was written, and every place but the one that failed says so."""
     message = (
         "The transaction was rolled back since another operation in the same transaction failed."
     )
-    rolled = []
-    for place, sub in enumerate(subrequests):
-        is_culprit = place == len(answers) - 1
-        rolled.append(
-            answers[place]
-            if is_culprit
-            else _halted(message) | {"referenceId": str(sub["referenceId"])}
-        )
-    return rolled
+    culprit = len(answers) - 1
+    return [
+        answers[place]
+        if place == culprit
+        else _halted(message) | {"referenceId": str(sub["referenceId"])}
+        for place, sub in enumerate(subrequests)
+    ]
 
 
 def _filled_json(value: Any, known: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -259,13 +305,5 @@ ROUTES = [
     route("GET", _BASE, _resources),
     route("POST", _BASE, composite),
     route("POST", _BASE + "/batch", batch),
-    route("PATCH", _BASE + "/sobjects/{object}/{field}", not_here),
-    route("POST", _BASE + "/tree/{object}", not_here),
-    route("POST", _BASE + "/graph", not_here),
-    route("POST", "/services/data/v{version}/jobs/ingest", not_here),
-    route("GET", "/services/data/v{version}/jobs/ingest", not_here),
-    route("GET", "/services/data/v{version}/jobs/ingest/{rest+}", not_here),
-    route("PUT", "/services/data/v{version}/jobs/ingest/{rest+}", not_here),
-    route("PATCH", "/services/data/v{version}/jobs/ingest/{rest+}", not_here),
-    route("DELETE", "/services/data/v{version}/jobs/ingest/{rest+}", not_here),
+    route("POST", _BASE + "/graph", graph),
 ]

@@ -19,6 +19,7 @@ GET|POST|DELETE                list, add (one rule or a list), clear the fault r
 POST /control/sessions         ``{"expire": true}`` ends all sessions; ``{"idle_minutes": n|null}``
 POST /control/rows             rows that others write, delete, merge … (``sfnb_demo.life.rows``)
 POST /control/schema           fields and objects that come, go, change (``sfnb_demo.life.schema``)
+GET|POST /control/writes       what hinders writes, and rules on or off (``control_writes``)
 POST /control/access           what users may see (``sfnb_demo.life.access``)
 POST /control/metadata         components that change, retrieves that fail (``metadata_org``)
 POST /control/listener         ``{"closed_s": n}``: both ports refuse connections for n real seconds
@@ -33,7 +34,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sfnb_demo.errors import ApiError
-from sfnb_demo.server import control_life
+from sfnb_demo.server import control_life, control_writes
 from sfnb_demo.server.calls import ledger_summary
 from sfnb_demo.server.faults import HEADER_FORMS, read_rule
 from sfnb_demo.server.wire import Request, Response, json_answer
@@ -168,6 +169,8 @@ _HANDLERS: dict[tuple[str, str], Callable[[DemoOrg, Request], dict[str, Any]]] =
     ("POST", "schema"): control_life.schema,
     ("POST", "access"): control_life.access,
     ("POST", "metadata"): _metadata,
+    ("GET", "writes"): control_writes.writes,
+    ("POST", "writes"): control_writes.writes,
     ("POST", "listener"): _listener,
     ("POST", "shutdown"): _shutdown,
 }

@@ -25,6 +25,7 @@ from sfnb_demo.server.clock import SimulatedClock, Steps
 from sfnb_demo.server.cursors import Cursors
 from sfnb_demo.server.event_log import EventLog
 from sfnb_demo.server.faults import Faults, read_rule
+from sfnb_demo.server.ingest_jobs import IngestJobs
 from sfnb_demo.server.metadata_org import MetadataOrg
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.other_apps import OtherApps
@@ -87,6 +88,7 @@ class DemoOrg:
         self.calls = CallLog()
         self.cursors = Cursors()
         self.bulk2 = Bulk2Jobs(self)
+        self.ingest = IngestJobs(self)
         self.bulk1 = Bulk1Jobs(self)
         self.event_log = EventLog(self)
         if options.has_event_log:
@@ -105,6 +107,7 @@ class DemoOrg:
         """Stop what runs in the background."""
         self.stopping.set()
         self.bulk2.close()
+        self.ingest.close()
         self.bulk1.close()
         if self._owns_database:
             self.database.close()

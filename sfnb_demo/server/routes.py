@@ -6,6 +6,7 @@ from sfnb_demo.server import (
     bulk1,
     bulk2,
     composite,
+    ingest,
     limits,
     metadata,
     oauth,
@@ -13,6 +14,7 @@ from sfnb_demo.server import (
     soap,
     sobject_collections,
     sobjects,
+    tree,
     usage_report,
     versions,
 )
@@ -27,8 +29,10 @@ ALL_ROUTES: list[Route] = [
     *usage_report.ROUTES,
     *query.ROUTES,
     *bulk2.ROUTES,
+    *ingest.ROUTES,
     *sobject_collections.ROUTES,
     *composite.ROUTES,
+    *tree.ROUTES,
     *sobjects.ROUTES,
     *bulk1.ROUTES,
 ]

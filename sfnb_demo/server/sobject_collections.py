@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from sfnb_demo.data.writing.incoming import WriteOptions
+from sfnb_demo.data.writing.saver import ROLLED_BACK, external_id_field
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.wire import Request, Response, json_answer, route
+from sfnb_demo.server.write_options import RolledBack, failure, save_result, write_options
 
 if TYPE_CHECKING:
     from sfnb_demo.server.org import DemoOrg
+
+MOST_RECORDS, MOST_CHUNKS = 200, 10
+"""REST guide, sObject Collections."""
 
 
 def retrieve_many(org: DemoOrg, request: Request) -> Response:
@@ -58,75 +66,143 @@ def retrieve_many(org: DemoOrg, request: Request) -> Response:
 
 def save_many(org: DemoOrg, request: Request) -> Response:
     """POST (insert) or PATCH (update) /composite/sobjects: HTTP 200 even if rows are refused."""
-    given = request.json_object()
-    records = given.get("records")
-    if not isinstance(records, list):
-        raise ApiError("JSON_PARSER_ERROR", "records must be a list", 400)
-    if len(records) > 200:
-        raise ApiError(
-            "EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than 200 records", 400
-        )
-    if given.get("allOrNone") is True:
-        raise ApiError(
-            "NOT_IMPLEMENTED",
-            "The demo org has no allOrNone for collections; send allOrNone=false.",
-            501,
-        )
-    return json_answer([_save_one(org, request, record) for record in records])
+    records, all_or_none = _records(request)
+    return json_answer(_save(org, request, records, all_or_none, _written))
+
+
+def upsert_many(org: DemoOrg, request: Request) -> Response:
+    """PATCH /composite/sobjects/{object}/{external id field}."""
+    records, all_or_none = _records(request)
+    name = org.object_name(request.args["object"], request.user.user.user_id)
+    if name is None:
+        raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
+    external_id_field(org.database.catalog.objects[name], request.args["field"])
+
+    def write(of: str, some: list[dict[str, Any]], options: WriteOptions) -> list[dict[str, Any]]:
+        if of != name:
+            raise ApiError("INVALID_TYPE", f"All records must be of type {name}, found {of}", 400)
+        saved = org.database.upsert_many(name, request.args["field"], some, options)
+        return [save_result(s, has_created=True) for s in saved]
+
+    return json_answer(_save(org, request, records, all_or_none, lambda *_: write))
 
 
 def delete_many(org: DemoOrg, request: Request) -> Response:
     """DELETE /composite/sobjects?ids=…"""
-    if request.params.get("allOrNone", "").lower() == "true":
-        raise ApiError(
-            "NOT_IMPLEMENTED",
-            "The demo org has no allOrNone for collections; send allOrNone=false.",
-            501,
-        )
+    params = {name.lower(): value for name, value in request.params.items()}
+    wanted = [part for part in params.get("ids", "").split(",") if part]
+    _check_size(wanted)
+    all_or_none = params.get("allornone", "").lower() == "true"
+    by_object = [(org.object_of_id(record_id), record_id) for record_id in wanted]
     results: list[dict[str, Any]] = []
-    for record_id in (part for part in request.params.get("ids", "").split(",") if part):
-        name = org.object_of_id(record_id)
-        try:
+
+    def write() -> None:
+        options = write_options(request)
+        for name, group in groupby(by_object, key=lambda pair: pair[0]):
+            some = [record_id for _, record_id in group]
             if name is None:
-                raise ApiError("MALFORMED_ID", f"bad id {record_id}", 400)
-            org.database.delete(name, record_id, user_id=request.user.user.user_id)
-            results.append({"id": record_id, "success": True, "errors": []})
-        except ApiError as err:
-            results.append(_save_error(err, record_id))
-    return json_answer(results)
+                bad = (failure(ApiError("MALFORMED_ID", f"bad id {i}"), i) for i in some)
+                results.extend(bad)
+            else:
+                saved = org.database.delete_many(name, some, options)
+                results.extend(map(save_result, saved))
+
+    return json_answer(_in_one(org, all_or_none, write, results))
 
 
-def _save_one(org: DemoOrg, request: Request, record: Any) -> dict[str, Any]:
-    try:
-        if not isinstance(record, dict) or not isinstance(record.get("attributes"), dict):
-            raise ApiError("INVALID_INPUT", "Each record needs attributes with its type", 400)
-        given = str(record["attributes"].get("type", ""))
-        name = org.object_name(given, request.user.user.user_id)
-        if name is None:
-            raise ApiError("INVALID_TYPE", f"sObject type '{given}' is not supported.", 400)
-        values = {
-            key: value for key, value in record.items() if key not in ("attributes", "Id", "id")
-        }
-        user_id = request.user.user.user_id
+Write = Callable[[str, list[dict[str, Any]], WriteOptions], list[dict[str, Any]]]
+
+
+def _written(org: DemoOrg, request: Request) -> Write:
+    """An insert or an update, by the method of the call."""
+
+    def write(name: str, some: list[dict[str, Any]], options: WriteOptions) -> list[dict[str, Any]]:
         if request.method == "POST":
-            return {
-                "id": org.database.insert(name, values, user_id=user_id),
-                "success": True,
-                "errors": [],
-            }
-        record_id = str(record.get("Id") or record.get("id") or "")
-        if not record_id:
-            raise ApiError("MISSING_ARGUMENT", "Id not specified in an update call", 400, ["Id"])
-        org.database.update(name, record_id, values, user_id=user_id)
-        return {"id": record_id, "success": True, "errors": []}
-    except ApiError as err:
-        return _save_error(err, None)
+            return [save_result(s) for s in org.database.insert_many(name, some, options)]
+        pairs = [(str(r.get("Id") or r.get("id") or ""), r) for r in some]
+        results: list[dict[str, Any]] = []
+        for has_id, group in groupby(pairs, key=lambda pair: bool(pair[0])):
+            members = list(group)
+            if has_id:
+                saved = org.database.update_many(name, members, options)
+                results += [save_result(s) for s in saved]
+            else:
+                missing = ApiError(
+                    "MISSING_ARGUMENT", "Id not specified in an update call", fields=["Id"]
+                )
+                results += [failure(missing) for _ in members]
+        return results
+
+    return write
 
 
-def _save_error(err: ApiError, record_id: str | None) -> dict[str, Any]:
-    """In save results the key is ``statusCode``, not ``errorCode``."""
-    entry = {"statusCode": err.code, "message": err.message, "fields": err.fields}
-    return ({"id": record_id} if record_id else {}) | {"success": False, "errors": [entry]}
+def _save(
+    org: DemoOrg,
+    request: Request,
+    records: list[Any],
+    all_or_none: bool,
+    how: Callable[[DemoOrg, Request], Write],
+) -> list[dict[str, Any]]:
+    """Write records of several objects, those that stand together at once."""
+    typed = [(_type_of(org, request, record), record) for record in records]
+    chunks = [(key, [r for _, r in group]) for key, group in groupby(typed, key=lambda t: t[0])]
+    if len(chunks) > MOST_CHUNKS:
+        message = f"Cannot have more than {MOST_CHUNKS} chunks in a single operation."
+        raise ApiError("INVALID_INPUT", f"{message} Please rearrange the data.", 400)
+    results: list[dict[str, Any]] = []
+    write = how(org, request)
+
+    def write_all() -> None:
+        options = write_options(request)
+        for name, some in chunks:
+            if isinstance(name, str):
+                results.extend(write(name, some, options))
+            else:
+                results.extend(failure(ApiError(*name)) for _ in some)
+
+    return _in_one(org, all_or_none, write_all, results)
+
+
+def _in_one(
+    org: DemoOrg, all_or_none: bool, write: Callable[[], None], results: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Do it; in one transaction that one refused record undoes, if the caller wants that."""
+    if not all_or_none:
+        write()
+        return results
+    try:
+        with org.database.storage.writing():
+            write()
+            if not all(r["success"] for r in results):
+                raise RolledBack
+    except RolledBack:
+        undone = failure(ApiError("ALL_OR_NONE_OPERATION_ROLLED_BACK", ROLLED_BACK))
+        return [undone if r["success"] else r for r in results]
+    return results
+
+
+def _type_of(org: DemoOrg, request: Request, record: Any) -> str | tuple[str, str]:
+    """The object of a record, or code and text of why there is none."""
+    if not isinstance(record, dict) or not isinstance(record.get("attributes"), dict):
+        return "INVALID_INPUT", "Each record needs attributes with its type"
+    given = str(record["attributes"].get("type", ""))
+    found = org.object_name(given, request.user.user.user_id)
+    return found or ("INVALID_TYPE", f"sObject type '{given}' is not supported.")
+
+
+def _records(request: Request) -> tuple[list[Any], bool]:
+    given = request.json_object()
+    records = given.get("records")
+    if not isinstance(records, list):
+        raise ApiError("JSON_PARSER_ERROR", "records must be a list", 400)
+    _check_size(records)
+    return records, given.get("allOrNone") is True
+
+
+def _check_size(records: list[Any]) -> None:
+    if len(records) > MOST_RECORDS:
+        message = f"record limit reached. cannot submit more than {MOST_RECORDS} records"
+        raise ApiError("EXCEEDED_ID_LIMIT", message, 400)
 
 
 _BASE = "/services/data/v{version}/composite/sobjects"
@@ -135,6 +211,7 @@ ROUTES = [
     route("POST", _BASE, save_many),
     route("PATCH", _BASE, save_many),
     route("DELETE", _BASE, delete_many),
+    route("PATCH", _BASE + "/{object}/{field}", upsert_many),
     route("GET", _BASE + "/{object}", retrieve_many),
     route("POST", _BASE + "/{object}", retrieve_many),
 ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from sfnb_demo.data import content, ids
+from sfnb_demo.data.writing.incoming import Saved
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.clock import rest_time
+from sfnb_demo.server.multipart import read_multipart
 from sfnb_demo.server.wire import CSV_TYPE, Request, Response, empty_answer, json_answer, route
+from sfnb_demo.server.write_options import write_options
 
 if TYPE_CHECKING:
     from sfnb_demo.server.org import DemoOrg
@@ -47,7 +51,7 @@ def describe(org: DemoOrg, request: Request) -> Response:
 
 def create(org: DemoOrg, request: Request) -> Response:
     name = _object(org, request)
-    record_id = org.database.insert(name, _values(request), user_id=_user_id(request))
+    record_id = _good(org.database.insert_many(name, [_values(request)], write_options(request)))
     answer = json_answer({"id": record_id, "success": True, "errors": []}, 201)
     answer.headers["Location"] = f"{request.data_url}/sobjects/{name}/{record_id}"
     return answer
@@ -65,9 +69,8 @@ def retrieve(org: DemoOrg, request: Request) -> Response:
 
 
 def update(org: DemoOrg, request: Request) -> Response:
-    org.database.update(
-        _object(org, request), request.args["id"], _values(request), user_id=_user_id(request)
-    )
+    record = request.args["id"], _values(request)
+    _good(org.database.update_many(_object(org, request), [record], write_options(request)))
     return empty_answer()
 
 
@@ -103,13 +106,14 @@ def upsert(org: DemoOrg, request: Request) -> Response:
         message = f"The {field_name} field should not be specified in the sobject data."
         raise ApiError("INVALID_FIELD", message, 400, [field_name])
     if matches:
-        org.database.update(name, matches[0], values, user_id=_user_id(request))
+        options = replace(write_options(request), is_upsert=True)
+        _good(org.database.update_many(name, [(matches[0], values)], options))
         if float(request.version) < 46:
             return empty_answer()
         return json_answer({"id": matches[0], "success": True, "errors": [], "created": False})
-    record_id = org.database.insert(
-        name, values | {field_name: request.args["value"]}, user_id=_user_id(request)
-    )
+    options = replace(write_options(request), is_upsert=True)
+    keyed = values | {field_name: request.args["value"]}
+    record_id = _good(org.database.insert_many(name, [keyed], options))
     answer = json_answer({"id": record_id, "success": True, "errors": [], "created": True}, 201)
     answer.headers["Location"] = f"{request.data_url}/sobjects/{name}/{record_id}"
     return answer
@@ -196,11 +200,18 @@ def _ambiguous(request: Request, name: str, matches: list[str]) -> Response:
 
 def _values(request: Request) -> dict[str, Any]:
     """The record of the body, without its ``attributes``."""
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        raise ApiError(
-            "INVALID_CONTENT_TYPE", "The demo org takes records as JSON, not as multipart.", 415
-        )
+    content_type = request.headers.get("content-type", "")
+    if content_type.startswith("multipart/"):
+        return read_multipart(content_type, request.body)
     return {name: value for name, value in request.json_object().items() if name != "attributes"}
+
+
+def _good(saved: list[Saved]) -> str:
+    """The Id of the one record that was written; its error if it was refused."""
+    (one,) = saved
+    if one.errors:
+        raise one.errors[0]
+    return one.record_id
 
 
 def _user_id(request: Request) -> str:

@@ -437,16 +437,6 @@ def test_collections_save_row_by_row(fresh_org: Callable[..., RunningOrg]) -> No
     assert [entry["success"] for entry in gone] == [True, False]
 
 
-def test_what_comes_later_says_so(demo_org: RunningOrg) -> None:
-    """Ingest, trees and graphs answer an error of Salesforce's form, not a crash."""
-    for method, path in (
-        ("POST", "/jobs/ingest"), ("POST", "/composite/tree/Account"), ("POST", "/composite/graph"),
-        ("PUT", "/jobs/ingest/7507Q00000A0000AAA/batches"),
-    ):  # fmt: skip
-        answer = demo_org.send(method, V + path, json={})
-        assert (answer.status_code, answer.json()[0]["errorCode"]) == (501, "NOT_IMPLEMENTED")
-
-
 def test_gzip_only_for_those_who_ask(demo_org: RunningOrg) -> None:
     """
     The same bytes, compressed if and only if the client accepts gzip; always in chunks, without a

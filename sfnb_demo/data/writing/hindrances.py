@@ -20,12 +20,14 @@ class Hindrances:
     Args:
         locked: Id to how many more writes find it locked: of the record itself, or of a child.
         most_rows: object to the largest number of records whose automation stays within its limits.
+        job_stops_after: the next Bulk 2.0 job fails after so many rows; None: it does not.
         free_rows: how many more records the org has room for; None: enough.
     """
 
     locked: dict[str, int] = field(default_factory=dict)
     most_rows: dict[str, int] = field(default_factory=dict)
     free_rows: int | None = None
+    job_stops_after: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check(self, obj: ObjectDef, batch: Batch) -> None:

@@ -240,7 +240,7 @@ def test_counts_and_sizes(org: Database) -> None:
         total = org.query(f"SELECT COUNT() FROM {name}", all_rows=False, version=V).total_size
         assert (
             org.count(name) == (1 if name == "UserPermissionAccess" else total)
-            or name == "UserPermissionAccess"
+            or name in ("UserPermissionAccess", "Knowledge__kav")  # a query shows part of these
         )
     wide = Database(size="tiny", clock=lambda: BORN, overrides={"lead": 7}, empty_objects=50)
     assert len(wide.object_names()) == len(org.object_names()) + 50
