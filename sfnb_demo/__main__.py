@@ -112,8 +112,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--oddities",
         action=flag,
-        default=True,
-        help="have objects and values that real orgs have and careless clients stumble over",
+        default=False,
+        help="add objects and values that real orgs have and careless clients stumble over",
     )
     serve.add_argument(
         "--fault",

@@ -65,7 +65,7 @@ class Database(WritingDatabase):
         clock: Callable[[], datetime],
         overrides: Mapping[str, int] | None = None,
         empty_objects: int = 0,
-        has_oddities: bool = True,
+        has_oddities: bool = False,
         has_hourly_logs: bool = True,
         folder: Path | None = None,
     ) -> None:

@@ -58,7 +58,7 @@ class Options:
     seed: int = 1
     objects: Mapping[str, int] = field(default_factory=dict)
     empty_objects: int = 0
-    has_oddities: bool = True
+    has_oddities: bool = False
     faults: Sequence[Mapping[str, Any]] = ()
     max_calls: int = 15_000
     is_hard: bool = True
