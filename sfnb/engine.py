@@ -13,14 +13,14 @@ The FACE of the jobs: plan, start, run, resume, control, set_limit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from sfnb.errors import CallerError
 from sfnb.jobs import events
 from sfnb.jobs.summary import job_summary
-from sfnb.model import Api, BudgetStatus, JobState
+from sfnb.model import Api, BudgetStatus, JobState, ObjectSchema
 
 if TYPE_CHECKING:
     # A command connects before these load, so that its first call leaves early.
@@ -154,8 +154,34 @@ def plan(org: Connection, request: BackupRequest) -> Estimate:
         request.exclude,
         Wishes(request.full, request.sweep, request.refresh),
     )
-    planned, _ = discovery.plan()
+    planned, schemas = discovery.plan()
+    planned = _with_files_and_metadata(org, request, planned, schemas)
     return Estimate(planned, org.client.gate.standing())
+
+
+def _with_files_and_metadata(
+    org: Connection, request: BackupRequest, planned: Plan, schemas: Mapping[str, ObjectSchema]
+) -> Plan:
+    """The plan with what comes after the rows. Cost: no calls."""
+    from sfnb.backup.files_and_metadata import last_metadata
+    from sfnb.backup.files_and_metadata_price import with_files, with_metadata
+    from sfnb.backup.metadata.reading import retrieved_at
+    from sfnb.store.bodies.index import entry_counts
+
+    settings = org.settings
+    if request.files:
+        known = entry_counts(org.store.files)
+        planned = with_files(planned, schemas, known, most=settings.file_calls)
+    if _wants_metadata(request):
+        earlier = [job.outcome.get("metadata") or {} for job in org.state.jobs.find(org.org_id)]
+        last_at = retrieved_at(last_metadata(org.store))
+        days = settings.metadata_days
+        planned = with_metadata(planned, earlier, last_at, org.clock.now(), days=days)
+    return planned
+
+
+def _wants_metadata(request: BackupRequest) -> bool:
+    return request.objects is None if request.metadata is None else request.metadata
 
 
 @dataclass
@@ -302,7 +328,7 @@ def _create(org: Connection, request: BackupRequest) -> str:
         "refresh": request.refresh,
         "files": request.files,
         "file_calls": org.settings.file_calls,
-        "metadata": request.objects is None if request.metadata is None else request.metadata,
+        "metadata": _wants_metadata(request),
         "metadata_days": org.settings.metadata_days,
     }
     job = org.state.jobs.create(

@@ -50,21 +50,8 @@ class FilesAndMetadata:
             self.metadata = MetadataTotals()
             days = float(job.options.get("metadata_days", METADATA_DAYS))
             files, snapshot_id = self.store.files, job.snapshot or ""
-            last = self._last_metadata(snapshot_id)
+            last = last_metadata(self.store, before=snapshot_id)
             MetadataReading(self.context, files, snapshot_id, last, days, self.metadata).run(tick)
-
-    def _last_metadata(self, before: str) -> MetadataRecord | None:
-        """The metadata of the newest older snapshot that has any; damage is passed over."""
-        for snapshot in reversed([one for one in self.store.snapshots if one < before]):
-            try:
-                record = read_record(self.store.files, snapshot)
-            except NewerFormat:
-                raise
-            except StoreError:
-                continue  # `verify` names it; all is retrieved again
-            if record is not None:
-                return record
-        return None
 
     @property
     def is_missing(self) -> bool:
@@ -89,3 +76,17 @@ class FilesAndMetadata:
             text = f"The metadata is not complete: {self.metadata.reasons[0]}"
             found.append(JobWarning("metadata_partial", "", text))
         return found
+
+
+def last_metadata(store: OrgStore, *, before: str = "~") -> MetadataRecord | None:
+    """The metadata of the newest snapshot that has any; damage is passed over."""
+    for snapshot in reversed([one for one in store.snapshots if one < before]):
+        try:
+            record = read_record(store.files, snapshot)
+        except NewerFormat:
+            raise
+        except StoreError:
+            continue  # `verify` names it; all is retrieved again
+        if record is not None:
+            return record
+    return None

@@ -161,8 +161,12 @@ class ObjectPlan:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """
-    What a backup will read and what it leaves out, with the reason; ``warnings``: what its user may
-    not see.
+    What a backup will read and what it leaves out, with the reason.
+
+    Args:
+        warnings: what its user may not see.
+        file_calls, file_mb: bodies of files, one call each.
+        metadata_calls: what the org's metadata will cost.
     """
 
     objects: Mapping[str, ObjectPlan]
@@ -170,6 +174,9 @@ class Plan:
     failed: Mapping[str, str]
     preparation_calls: int
     warnings: Sequence[JobWarning] = ()
+    file_calls: int = 0
+    file_mb: float = 0.0
+    metadata_calls: int = 0
 
     @property
     def kind(self) -> str:
@@ -180,6 +187,7 @@ class Plan:
     def price(self) -> Price:
         """The whole job in each budget's unit, preparation included."""
         calls = self.preparation_calls + ceil(sum(o.calls for o in self.objects.values()))
+        calls += self.file_calls + self.metadata_calls
         bulk_mb = sum(o.mb for o in self.objects.values() if o.bulk2_jobs)
         return {
             "api": calls,

@@ -15,7 +15,7 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import JOB, ORG
-from sfnb.cli.options import choice_options, history_options, run_options
+from sfnb.cli.options import choice_options, history_options, more_options, run_options
 from sfnb.cli.output import Unbroken, as_json_option, print_json, say
 from sfnb.cli.progress import progress_for
 from sfnb.engine import EXIT_CODES, RunOptions
@@ -37,12 +37,7 @@ Work = Callable[..., dict[str, Any]]
 @click.argument("name", type=ORG)
 @choice_options
 @history_options
-@click.option("--no-files", is_flag=True, help="Leave out the bodies of files.")
-@click.option(
-    "--metadata/--no-metadata",
-    default=None,
-    help="With or without the org's metadata; default: with, unless --objects names some.",
-)
+@more_options
 @run_options
 @as_json_option
 @pass_app

@@ -52,6 +52,14 @@ history_options = _options(
         "--refresh", is_flag=True, help="Read formula and roll-up columns of all rows again now."
     ),
 )
+more_options = _options(
+    click.option("--no-files", is_flag=True, help="Leave out the bodies of files."),
+    click.option(
+        "--metadata/--no-metadata",
+        default=None,
+        help="With or without the org's metadata; default: with, unless --objects names some.",
+    ),
+)
 run_options = _options(
     click.option(
         "--on-pause",

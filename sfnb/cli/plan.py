@@ -9,7 +9,7 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import ORG
-from sfnb.cli.options import choice_options, history_options
+from sfnb.cli.options import choice_options, history_options, more_options
 from sfnb.cli.output import as_json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("name", type=ORG)
 @choice_options
 @history_options
+@more_options
 @as_json_option
 @pass_app
 def plan(  # noqa: PLR0917 - click gives them by name
@@ -33,6 +34,8 @@ def plan(  # noqa: PLR0917 - click gives them by name
     full: bool,
     sweep: bool,
     refresh: bool,
+    no_files: bool,
+    metadata: bool | None,
     as_json: bool,
 ) -> None:
     """
@@ -42,7 +45,13 @@ def plan(  # noqa: PLR0917 - click gives them by name
     """
     with app.installation.connect(name) as org:
         request = engine.backup(
-            objects=objects, exclude=exclude or (), full=full, sweep=sweep, refresh=refresh
+            objects=objects,
+            exclude=exclude or (),
+            full=full,
+            sweep=sweep,
+            refresh=refresh,
+            files=not no_files,
+            metadata=metadata,
         )
         estimate = engine.plan(org, request)
         finishes = _finishes(org, estimate)
@@ -73,6 +82,8 @@ def plan_json(name: str, estimate: Estimate) -> dict[str, Any]:
         "calls": dict(made.price()),
         "rows": sum(o.expected_rows or 0 for o in made.objects.values()),
         "objects": {n: o.as_json() for n, o in made.objects.items()},
+        "files": {"calls": made.file_calls, "mb": round(made.file_mb, 1)},
+        "metadata": {"calls": made.metadata_calls},
         "left_out": dict(made.left_out),
         "failed": dict(made.failed),
         "limits": {
@@ -119,6 +130,11 @@ def _print_verdict(name: str, estimate: Estimate) -> None:
         f"({made.preparation_calls} of them spent on this plan), {price['bulk2']:,} Bulk API 2.0 "
         f"jobs, {price['bulk2_mb']:,} MB."
     )
+    if made.file_calls or made.metadata_calls:
+        say(
+            f"Of these calls {made.file_calls:,} are for bodies of files and {made.metadata_calls:,} "
+            "for metadata (--no-files, --no-metadata)."
+        )
     for budget in estimate.standing.values():
         if budget.is_known:
             say(

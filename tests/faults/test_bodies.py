@@ -280,3 +280,27 @@ def test_looking_for_bodies_loads_no_pandas(
     command = [sys.executable, "-c", READ, str(root.parent), root.name]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split(" ", 1) == [str(COUNT), "[]\n"]
+
+
+def test_the_plan_prices_bodies_and_metadata(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """What the plan says of them is what they cost: in full at first, next to nothing after that."""
+    org = fresh_org()
+    mine = connected(org)
+    objects = [*FILES, "Vote"]
+    first = engine.plan(mine, backup(objects=objects)).plan
+    assert first.file_calls == 26, (
+        "as far as the org's counts tell: that of 1 is empty is not known"
+    )
+    done = engine.run(mine, backup(objects=objects, metadata=True))
+    assert done["files"]["calls"] in range(COUNT - 1, COUNT + 2)
+    then = engine.plan(mine, backup(objects=objects, metadata=True)).plan
+    assert then.file_calls == 0 and then.metadata_calls == done["metadata"]["calls"]
+    again = engine.run(mine, backup(objects=objects, metadata=True))
+    later = engine.plan(mine, backup(objects=objects, metadata=True)).plan
+    assert later.metadata_calls == again["metadata"]["calls"]
+    without = engine.plan(mine, backup(objects=objects, files=False)).plan
+    assert (without.file_calls, without.metadata_calls) == (0, 0)
+    full = engine.plan(mine, backup(objects=objects, full=True)).plan
+    assert full.file_calls == 0, "all of them are held"

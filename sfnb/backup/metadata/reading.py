@@ -94,7 +94,9 @@ class MetadataReading:
             job_id=context.job_id, object_name="", on_call=self._count, stop=context.stop
         ):
             self._pieces = read_pieces(self.files, self.snapshot)
-            what = due(self._last_at(), context.clock.now(), days=self.days, is_changed=None)
+            what = due(
+                retrieved_at(self.last), context.clock.now(), days=self.days, is_changed=None
+            )
             if what == "no":
                 return
             try:
@@ -115,11 +117,6 @@ class MetadataReading:
 
     def _count(self, price: Price) -> None:
         self.totals.calls += price.get("api", 0)
-
-    def _last_at(self) -> datetime | None:
-        if self.last is None or self.last.missing or not self.last.taken_at:
-            return None
-        return datetime.fromisoformat(self.last.taken_at)
 
     def _refused(self, err: ObjectError) -> None:
         self.totals.reasons.append(str(err))
@@ -250,6 +247,13 @@ class MetadataReading:
     def _message(record: MetadataRecord, name: str) -> str:
         found = next((note for note in record.notes if name in _named(note)), "")
         return found or "the org said that it succeeded, and did not send it"
+
+
+def retrieved_at(record: MetadataRecord | None) -> datetime | None:
+    """When all of it was retrieved; None: never, or something was missing."""
+    if record is None or record.missing or not record.taken_at:
+        return None
+    return datetime.fromisoformat(record.taken_at)
 
 
 def _named(note: str) -> set[str]:

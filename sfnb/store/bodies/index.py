@@ -182,6 +182,40 @@ def snapshot_entries(files: Files, snapshot: str) -> Iterator[Entry]:
         yield from read_entries(files, path, snapshot)
 
 
+@dataclass
+class EntryCount:
+    """How many bodies of one field the index knows, held or outside, and their size together."""
+
+    bodies: int = 0
+    bytes: int = 0
+
+    @property
+    def mean_bytes(self) -> float:
+        return self.bytes / self.bodies if self.bodies else 0.0
+
+
+def entry_counts(files: Files) -> dict[str, EntryCount]:
+    """
+    By ``Object.Field`` how many bodies are known; images of an object as ``Object.images``.
+
+    What is damaged counts as not known.
+    """
+    found: dict[str, EntryCount] = {}
+    for path, snapshot in index_paths(files):
+        try:
+            for entry in read_entries(files, path, snapshot):
+                if entry.state in ("held", "outside"):
+                    field = "images" if "/" in entry.field else entry.field
+                    count = found.setdefault(f"{entry.object_name}.{field}", EntryCount())
+                    count.bodies += 1
+                    count.bytes += entry.size or 0
+        except NewerFormat:
+            raise
+        except StoreError:  # `verify` names this damage
+            continue
+    return found
+
+
 class Lookup:
     """
     Finds bodies in the whole index. Kept in a temporary file, so that a million of them take no
