@@ -199,8 +199,10 @@ def test_a_job_outlives_page_and_dashboard(
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing_serious(open_place: Callable[..., Page], dark: bool) -> None:
+def test_axe_finds_nothing_serious(home: Home, open_place: Callable[..., Page], dark: bool) -> None:
     """Names, roles and contrast of the whole page are in order at every place, in both themes."""
+    if not jobs(home):
+        home.sfnb("backup", "demo", "--objects", "Account")
     page = open_place("/org/demo/usage", dark=dark)
     page.get_by_role("button", name="Configure limit").click()
     expect(page.locator(".fold .sfnb-percent")).to_be_visible()
