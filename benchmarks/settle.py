@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from sfnb.clock import SystemClock
+from sfnb.store.held import Mode
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, Writer, open_store
 
@@ -54,9 +55,29 @@ def page(first: int, count: int, salt: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=COLUMNS)
 
 
-def pages(rows: int) -> Iterator[pa.RecordBatch]:
+def generate(root: str, rows: int) -> None:
+    """
+    The pages of each reading as Arrow files. A process of its own, because making values loads
+    pandas, and a backup has none.
+    """
+    at = COLUMNS.get_field_index("SystemModstamp")
+    kind = COLUMNS.field(at).type
+    later = pa.array(np.full(PAGE, int(BEGAN.timestamp() * 1e6) + 10**9)).cast(kind)
     for first in range(0, rows, PAGE):
-        yield page(first, min(PAGE, rows - first), 0)
+        batch = page(first, min(PAGE, rows - first), 0)
+        moved = batch.set_column(at, COLUMNS.field(at), later[: batch.num_rows])
+        changed = page(first, batch.num_rows // 100, 7)
+        for what, content in (("first", batch), ("moved", moved), ("changes", changed)):
+            path = Path(root, "pages", what, f"{first:09d}.arrow")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with pa.ipc.new_file(path, COLUMNS) as file:
+                file.write_batch(content)
+
+
+def pages(root: str, what: str) -> Iterator[pa.RecordBatch]:
+    for path in sorted(Path(root, "pages", what).iterdir()):
+        with pa.memory_map(str(path)) as source:
+            yield from (pa.ipc.open_file(source).get_batch(n) for n in range(1))
 
 
 def writer_of(store: OrgStore, number: int) -> Writer:
@@ -76,6 +97,9 @@ def writer_of(store: OrgStore, number: int) -> Writer:
 
 def step(root: str, what: str, rows: int) -> None:
     """One snapshot; prints its seconds and its peak of memory."""
+    if what == "generate":
+        generate(root, rows)
+        return
     store = open_store(root, clock=SystemClock()).org("00D000000000001AAA")
     if what == "read":
         began = time.perf_counter()
@@ -84,15 +108,8 @@ def step(root: str, what: str, rows: int) -> None:
         return
     numbers = {"first": 1, "again": 2, "changes": 3, "moved": 4}
     writer = writer_of(store, numbers[what])
-    mode, found = "full", pages(rows)
-    if what == "changes":
-        mode, found = "changes", iter([page(n * PAGE, PAGE // 100, 7) for n in range(rows // PAGE)])
-    if what == "moved":
-        at = COLUMNS.get_field_index("SystemModstamp")
-        stamp = int(BEGAN.timestamp() * 1e6) + 10**9
-        later = pa.array(np.full(PAGE, stamp)).cast(COLUMNS.field(at).type)
-        found = (b.set_column(at, COLUMNS.field(at), later[: b.num_rows]) for b in pages(rows))
-        mode = "changes"
+    mode: Mode = "full" if what in ("first", "again") else "changes"
+    found = pages(root, "first" if what == "again" else what)
     for batch in found:
         parts = writer.write_parts("Account", [batch])
         writer.commit("Account", parts, {}, is_done=False)
@@ -116,7 +133,7 @@ def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     root = tempfile.mkdtemp(prefix="sfnb-settle-")
     try:
-        for what in ("first", "again", "changes", "moved", "read"):
+        for what in ("generate", "first", "again", "changes", "moved", "read"):
             subprocess.run([sys.executable, __file__, "--step", root, what, str(rows)], check=True)
             size = sum(p.stat().st_size for p in Path(root).rglob("*.parquet"))
             print(f"    {size / 1e6:,.0f} MB of parts on disk", flush=True)

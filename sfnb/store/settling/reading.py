@@ -143,10 +143,16 @@ class Reading:
         """Those with some fields only."""
         return [part for part in (*self.committed, *self.added) if is_staged(part)]
 
-    def read(self, key: str | None = ID) -> Versions:
-        """What was read."""
+    def read(self, key: str | None = ID, *, is_distinct: bool = False) -> Versions:
+        """
+        What was read.
+
+        Args:
+            is_distinct: no record was read twice; else the newest stamp counts.
+        """
         files = [version_file(part.path) for part in self.parts]
-        stamp = stamp_column(sources_of([self.layout])) if key is not None else ""
+        has_stamp = key is not None and not is_distinct
+        stamp = stamp_column(sources_of([self.layout])) if has_stamp else ""
         return Versions(self.table, files, key, Span(self.snapshot), stamp)
 
     def versions_before(self, key: str | None = ID) -> Versions:

@@ -50,7 +50,8 @@ def _settle_full(reading: Reading, asked: Asked) -> Outcome:
         return Outcome(proof, _held(reading, asked, proof), adds=list(reading.added))
     if proof.key is None or proof.key != reading.before.key or asked.is_afresh:
         return _from_now_on(reading, asked, proof)
-    read, before = reading.read(proof.key), reading.versions_before(proof.key)
+    read = reading.read(proof.key, is_distinct=True)
+    before = reading.versions_before(proof.key)
     moved = Moved(reading, read, before)
     content = reading.content(is_exact=asked.is_exact)
     found = compare(read, before, content, is_full=True, same=moved.note)

@@ -19,6 +19,8 @@ from sfnb.store.keys import FACTOR, MASK, SHIFT, Words, _bytes
 from sfnb.store.layout import FieldSource
 
 Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Codes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 NOTHING = np.uint64(0x6A09E667F3BCC909)
 """The hash of an absent value."""
@@ -36,8 +38,8 @@ KIND_OF: Mapping[str, int] = {
 EXACT = 1 << 53
 """Ints up to this are exact as doubles."""
 
-TEXT_BYTES = 1 << 21
-"""Text that is hashed at a time: numpy needs about forty bytes for each."""
+TEXT_BYTES = 1 << 20
+"""Text that is hashed at a time: numpy needs about ten bytes for each."""
 
 
 def row_hashes(batch: pa.RecordBatch, sources: Sequence[FieldSource]) -> Words:
@@ -104,7 +106,7 @@ def words_of(column: pa.Array, kind: str) -> Words:
     return np.where(is_exact, words.astype(np.float64).view(np.uint64), words.view(np.uint64))
 
 
-def moments_of(column: pa.Array) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def moments_of(column: pa.Array) -> Places:
     """Moments in microseconds; 0 where one is absent."""
     return np.where(_validity(column), words_of(column, "timestamp").view(np.int64), 0)
 
@@ -115,32 +117,41 @@ def text_hashes(column: pa.Array) -> tuple[Words, Flags]:
     count = len(text)
     found = np.zeros(count, np.uint64)
     _, places, data = text.buffers()
-    if not count or places is None:
+    if not count or places is None or data is None:
         return found, np.zeros(count, bool)
     offsets = np.frombuffer(places, np.int32, count + 1, text.offset * 4).astype(np.int64)
     lengths = np.diff(offsets)
     if text.null_count:
         lengths = np.where(_validity(text), lengths, 0)
-    content = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
     filled = np.flatnonzero(lengths)
+    content = np.frombuffer(data, np.uint8)
     ends = np.cumsum(lengths[filled])
     first = 0
     while first < len(filled):
-        base = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, base + TEXT_BYTES, side="right")))
+        done = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + TEXT_BYTES, side="right")))
         some = filled[first:last]
-        found[some] = _sums(content, offsets[some], lengths[some])
+        found[some] = _hashes(content, offsets[some], lengths[some])
         first = last
     return found, lengths > 0
 
 
-def _sums(content: np.ndarray, begins: np.ndarray, lengths: np.ndarray) -> Words:
-    """Of each text the sum of its bytes, each times a random word that belongs to its place."""
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    within = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
-    places = np.repeat(begins, lengths) + within
-    longest = int(lengths.max())
-    factors = mixed(np.arange(1, longest + 1, dtype=np.uint64) * np.uint64(FACTOR)) | np.uint64(1)
-    products = (content[places].astype(np.uint64) + np.uint64(1)) * factors[within]
-    sums: Words = np.add.reduceat(products, starts)
+def _hashes(content: Codes, begins: Places, lengths: Places) -> Words:
+    """
+    Of each text the sum of its words of eight bytes, each spread with a number that belongs to its
+    place. Words are read wherever they begin; what is behind a text's end counts as zero.
+    """
+    low, high = int(begins[0]), int((begins + lengths).max())
+    piece = np.zeros(high - low + 8, np.uint8)
+    piece[:-8] = content[low:high]
+    words_at = np.ndarray((high - low + 1,), "<u8", piece.data, strides=(1,))
+    counts = (lengths + 7) // 8
+    starts = np.cumsum(counts) - counts
+    within = np.arange(int(counts.sum())) - np.repeat(starts, counts)
+    at = within * 8
+    words = words_at[np.repeat(begins - low, counts) + at]
+    over = np.maximum(8 - (np.repeat(lengths, counts) - at), 0).astype(np.uint64)
+    words &= np.uint64(MASK) >> (over * np.uint64(8))
+    words ^= (within + 1).astype(np.uint64) * np.uint64(FACTOR)
+    sums: Words = np.add.reduceat(mixed(words), starts)
     return sums ^ mixed(lengths.astype(np.uint64))

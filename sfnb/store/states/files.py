@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from sfnb.store.columns import COLUMNS_ONLY, FROM, GENERATION, NEW, OP, STAMPS, UNTIL
 from sfnb.store.files import Files, translated
 
-BATCH_ROWS = 1 << 15
+BATCH_ROWS = 1 << 14
 
 _BROUGHT_BY = re.compile(r"-(\d{8}T\d{6}Z-[0-9a-f]{6})-[0-9a-f]+\.parquet$")
 
@@ -89,9 +89,14 @@ def read_pieces(
         starts = _starts(file)
         for number in range(len(starts)) if groups is None else groups:
             first = starts[number]
-            for batch in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=have):
+            for batch in file.iter_batches(
+                BATCH_ROWS, row_groups=[number], columns=have, use_threads=False
+            ):
                 yield Piece(first, batch)
                 first += batch.num_rows
+                del batch
+            # Arrow's allocator keeps what it once had; see ``RowGroupWriter``.
+            pa.default_memory_pool().release_unused()
 
 
 def _opened(source: pa.NativeFile) -> pq.ParquetFile:

@@ -15,7 +15,7 @@ from sfnb.store.files import Files
 from sfnb.store.keys import Words, key_hashes
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import IS_DELETE, IS_HARD_DELETE, IS_UPSERT, text_array
-from sfnb.store.states.contents import Flags, moments_of, row_hashes
+from sfnb.store.states.contents import Codes, Flags, Places, moments_of, row_hashes
 from sfnb.store.states.files import (
     VersionFile,
     group_starts,
@@ -24,10 +24,9 @@ from sfnb.store.states.files import (
     read_pieces,
 )
 
-Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-Codes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+__all__ = ["KEYS_AT_ONCE", "Keys", "Places", "Span", "Versions", "arrow_flags", "newest"]
 
-KEYS_AT_ONCE = 1 << 22
+KEYS_AT_ONCE = 1 << 19
 """Keys compared in memory at a time, about fifty bytes each."""
 
 OP_CODES = {DELETE: IS_DELETE, HARD_DELETE: IS_HARD_DELETE}
