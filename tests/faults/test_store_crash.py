@@ -7,17 +7,24 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
 from sfnb.store import delta
-from sfnb.store.tables import OrgStore
+from sfnb.store.files import Files
+from sfnb.store.log import NOTHING, Progress
+from sfnb.store.manifest import SnapshotPlan
+from sfnb.store.part_writer import PartWriter
+from sfnb.store.settling.base import Unchanged
+from sfnb.store.tables import OrgStore, Writer
 from sfnb.store.verify import verify
-from tests.store_samples import SCHEMA, a_plan, a_store, rows
+from tests.store_samples import SCHEMA, a_plan, a_store, record_id, rows
 
 PAGES = 2
 OBJECTS = ("Contact",)
@@ -84,6 +91,7 @@ class Guillotine:
             (os, "fsync"),
             (delta, "create_table_with_add_actions"),
             (DeltaTable, "create_write_transaction"),
+            (Files, "delete"),
         ):
             patch.setattr(owner, name, self._guarded(getattr(owner, name)))
 
@@ -140,6 +148,85 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert deaths > 2
     assert what_is_stored(store) == what_is_stored(undisturbed)
     assert not [f for f in verify(store) if f.is_damage]
+
+
+def three_days(store: OrgStore) -> None:
+    """A full reading, then changes with a refresh of one column, then nothing new: each goes on where it stopped."""
+    first, second, third = (a_plan("Contact", number=number) for number in (1, 2, 3))
+    writer = resumed(store, first)
+    for page in range(writer.progress("Contact").number, 2):
+        parts = writer.write_parts("Contact", [rows(20 * page, 20, deleted=[20 * page])])
+        writer.commit("Contact", parts, {"page": page}, is_done=page == 1)
+    writer.seal()
+    writer = resumed(store, second)
+    progress = writer.progress("Contact")
+    if progress.number < 1:
+        parts = writer.write_parts("Contact", [rows(0, 2, name="Changed")])
+        writer.commit("Contact", parts, {"step": 1}, is_done=False)
+    if not progress.is_done:
+        parts = writer.write_parts("Contact", [rows(39, 4)])
+        gone = [record_id(7)]
+        writer.settle("Contact", parts, {"step": 2}, mode="changes", gone=gone, org_count=42)
+    if (progress.cursor or {}).get("step", 0) < 3:
+        target = writer.target("Contact", ["Amount"])
+        page = rows(0, 43).select(["Id", "Amount"])
+        doubled = page.set_column(1, "Amount", pc.multiply(page.column(1), 2))
+        staged = PartWriter(target, writer._clock).write([doubled])
+        writer.settle("Contact", staged, {"step": 3}, mode="columns", fields=["Amount"])
+    writer.seal()
+    writer = resumed(store, third)
+    if not writer.progress("Contact").is_done:
+        writer.unchanged({"Contact": Unchanged(org_count=42)})
+    writer.seal()
+
+
+def resumed(store: OrgStore, plan: SnapshotPlan) -> Writer:
+    is_there = plan.snapshot in store.snapshots
+    writer = store.reopen(plan.snapshot) if is_there else store.begin(plan)
+    if not store.snapshots[plan.snapshot].is_sealed:
+        writer.take_over()
+        if plan.snapshot != a_plan(number=3).snapshot:
+            writer.put_schema("Contact", SCHEMA, {"name": "Contact"})
+        return writer
+    return Done(store.files, plan, writer._clock)
+
+
+class Done(Writer):
+    """A snapshot that is sealed: nothing is left to do."""
+
+    def progress(self, object_name: str) -> Progress:  # noqa: ARG002 (of any object)
+        return replace(NOTHING, number=9, is_done=True, cursor={"step": 9})
+
+
+def all_states(store: OrgStore) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for snapshot in store.snapshots.values():
+        entry = snapshot.manifest.objects["Contact"]
+        counts = (entry.state, entry.rows, entry.deleted, entry.ids_digest)
+        found[snapshot.id] = (snapshot.table("Contact").sort_by("Id"), counts)
+    return found
+
+
+@pytest.mark.campaign
+def test_three_days_killed_at_every_step(tmp_path: Path) -> None:
+    """P2: a kill at any step of a settling, a refresh or an unchanged run changes no snapshot."""
+    undisturbed = a_store(tmp_path / "undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        steps = Guillotine(patch, die_at=-1)
+        three_days(undisturbed)
+    expected = all_states(undisturbed)
+    assert [counts[1:3] for _, counts in expected.values()] == [(38, 2), (41, 1), (41, 1)]
+    assert [f for f in verify(undisturbed) if f.kind != "note"] == []
+    for k in range(1, steps.steps + 1, EVERY):
+        store = a_store(tmp_path / str(k))
+        with pytest.MonkeyPatch.context() as patch:
+            Guillotine(patch, die_at=k)
+            with pytest.raises(Killed):
+                three_days(store)
+        three_days(store)
+        found = all_states(store)
+        assert found == expected, f"differs after a kill at step {k}"
+        assert not [f for f in verify(store) if f.is_damage], f"damage after a kill at step {k}"
 
 
 CHILD = """
