@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from sfnb.store.history.fields import KnownFields, pair_fields
 from sfnb.store.manifest import Manifest, ObjectEntry
 from sfnb.store.proof import DURABLE_ID, ID
 from sfnb.store.snapshots import Snapshot, Snapshots
+from sfnb.store.states.records import Records
 from sfnb.store.text import csv_lines
 from sfnb.store.views import as_frame, whole_file
 
@@ -230,6 +231,11 @@ class Diff:
                 return name
         raise CallerError(f"{object_name} is not compared here: {', '.join(self.objects)} are.")
 
+    @staticmethod
+    def _origin(known: _Known, entry: ObjectEntry) -> tuple[str, int]:
+        """The snapshot and the commit whose state an entry names."""
+        return entry.unchanged_since or known.snapshot.id, entry.version
+
     def _comparison(self, name: str) -> Comparison | ObjectDiff:
         """The comparison of an object, not yet begun; its diff where there is nothing to compare."""
         older, newer = self._old.entry(name), self._new.entry(name)
@@ -239,11 +245,13 @@ class Diff:
             notes = (f"Not compared: {lacking} has nothing of it.",) if older or newer else ()
             return ObjectDiff(name, notes=notes)
         (old_name, before), (new_name, after) = older, newer
+        if self._origin(self._old, before) == self._origin(self._new, after):
+            return ObjectDiff(new_name)
         old, new = self._old.fields(old_name), self._new.fields(new_name)
         pairs = pair_fields(new_name, old, new, stamps=self._stamps)
         key = _shared_key((before, old), (after, new))
         return Comparison(
-            self._old.side(old_name, before), self._new.side(new_name, after), pairs, key
+            *_apart(self._old.side(old_name, before), self._new.side(new_name, after)), pairs, key
         )
 
 
@@ -257,6 +265,14 @@ def diff(
 ) -> Diff:
     """See `Diff`; snapshots by id, the beginning of one, or ``latest``."""
     return Diff(snapshots[old], snapshots[new], objects=objects, stamps=stamps)
+
+
+def _apart(old: Side, new: Side) -> tuple[Side, Side]:
+    """Two sides without the versions that both have: a day's change is found in a day's versions."""
+    if isinstance(old.rows, Records) and isinstance(new.rows, Records):
+        rows = old.rows.apart_from(new.rows), new.rows.apart_from(old.rows)
+        return replace(old, rows=rows[0]), replace(new, rows=rows[1])
+    return old, new
 
 
 def _shared_key(*sides: tuple[ObjectEntry, KnownFields]) -> str | None:

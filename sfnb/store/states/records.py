@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -69,6 +70,31 @@ class Records:
     def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """These fields of the records in the recycle bin."""
         return self._read(self._state[1], self._named(fields))
+
+    def apart_from(self, other: Records) -> Records:
+        """
+        This state without the records that the other has alive in the very same version: what may
+        differ between the two. The recycle bin stays.
+        """
+        alive, deleted = self._state
+        is_mine = np.ones(len(alive), bool)
+        theirs = other._alive_rows()
+        for path, (begin, rows) in self._alive_rows().items():
+            if path in theirs:
+                is_shared = np.isin(rows, theirs[path][1], assume_unique=True)
+                is_mine[begin : begin + len(rows)] = ~is_shared
+        apart = copy(self)
+        apart.__dict__["_state"] = (alive[is_mine], deleted)
+        return apart
+
+    def _alive_rows(self) -> dict[str, tuple[int, Places]]:
+        """By file, where its records alive begin in the state, and their row numbers."""
+        alive, versions = self._state[0], self._versions
+        found = {}
+        for file, starts in zip(versions.files, versions.groups, strict=True):
+            begin, end = np.searchsorted(alive, (starts[0], starts[-1]))
+            found[file.path] = (int(begin), alive[begin:end] - starts[0])
+        return found
 
     def _named(self, fields: Sequence[str] | None) -> Sequence[FieldSource]:
         by_name = {source.field: source for source in self._sources}

@@ -10,8 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from sfnb.clock import FakeClock
 from sfnb.errors import CallerError
+from sfnb.store.compaction.compact import compact_object
 from sfnb.store.formats import FORMAT
+from sfnb.store.history.compare import Comparison
 from sfnb.store.history.diff import Diff, diff
 from sfnb.store.tables import OrgStore
 from tests.store_samples import BEGAN, a_plan, a_store, record_id
@@ -230,3 +233,32 @@ def test_the_csv_has_one_line_for_each_change(tmp_path: Path) -> None:
         compared(store, old, new).write_csv(path)
     with pytest.raises(CallerError, match=r"must end in \.csv"):
         compared(store, old, new).write_csv(tmp_path / "diff.txt")
+
+
+def test_only_versions_of_one_snapshot_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What did not change between two snapshots is not read, compacted or not; the result is the same."""
+    store = a_store(tmp_path)
+    old = a_state(store, 1, [record(n) for n in range(1, 200)])
+    a_state(store, 2, [record(n) for n in range(1, 200)] + [record(500)])
+    changed = [record(n, Name="x") for n in (5, 6)]
+    new = a_state(store, 3, [*changed, *(record(n) for n in range(7, 200)), record(501)])
+    expected = changes(compared(store, old, new))
+    assert len(expected) == 2 + 4 + 1
+    assert compact_object(store.files, "Account", FakeClock(BEGAN), force=True)
+    read: list[int] = []
+    real = Comparison._stream
+
+    def stream(self: Comparison, query: str, schema: pa.Schema, pieces: Any) -> None:
+        def counted() -> Any:
+            for piece in pieces:
+                read.append(piece.num_rows)
+                yield piece
+
+        real(self, query, schema, counted())
+
+    monkeypatch.setattr(Comparison, "_stream", stream)
+    assert changes(compared(store, old, new)) == expected
+    assert sum(read) <= 2 * (6 + 3)
+    assert compared(store, new, new).counts["Account"].is_same
