@@ -105,6 +105,13 @@ def test_a_large_file_is_measured() -> None:
     assert out.startswith("3 MB in 1 file") and "MB at the peak" in out
 
 
+def test_a_year_of_snapshots_prints_ratios() -> None:
+    """Each figure stands beside its goal; the script itself checks that no record is lost."""
+    out = printed("store_year.py", "--rows", "400", "--days", "12", "--objects", "1")
+    lines = [line.rsplit(None, 3) for line in out.splitlines() if "≤" in line or "<" in line]
+    assert len(lines) == 5 and all(float(line[-3]) >= 0 for line in lines)
+
+
 def test_start_up_measures_each_way() -> None:
     """The CPU time of each command, and of a backup until its first call."""
     table = cells(printed("start_up.py", "--repeat", "1"))

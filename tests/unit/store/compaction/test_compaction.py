@@ -135,6 +135,21 @@ def test_parts_of_an_unfinished_snapshot_and_what_follows_stay(tmp_path: Path) -
     assert exported(store) == before and part.path not in live(store)
 
 
+def test_what_is_newer_than_an_unfinished_snapshot_waits(tmp_path: Path) -> None:
+    """Compacted, it would lie below the parts of the unfinished one, and those would hide it."""
+    store = a_store(tmp_path)
+    a_year(store, days=4)
+    writer = a_writer_of(store, 24 * 20 * 5)
+    part = writer.write_part("Account", [batch_of([record(1, Name="paused")])])
+    writer.commit("Account", [part], {"page": 1}, is_done=False)
+    newer = a_state(store, 24 * 20 * 6, [record(1, Name="newer"), record(2)])
+    before = exported(store)
+    assert compact_object(store.files, "Account", FakeClock(BEGAN), force=True)
+    assert exported(store) == before
+    assert any(newer in path for path in live(store))
+    assert store.snapshots[newer].frame("Account").set_index("Id")["Name"].iloc[0] == "newer"
+
+
 def a_writer_of(store: OrgStore, number: int) -> Writer:
     writer = store.begin(a_plan("Account", number=number))
     writer.put_schema("Account", pa.schema(list(FIELDS.items())), {"name": "Account"})

@@ -139,6 +139,27 @@ def test_backups_of_the_new_format_may_be_there_already(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("at", [9, 16, 23])
+def test_a_backup_in_the_middle_of_an_upgrade_builds_upon_nothing_half(
+    tmp_path: Path, at: int
+) -> None:
+    """The upgrade is killed, a backup is made, the upgrade goes on: each of them reads as it was."""
+    store = a_store(tmp_path)
+    for number in range(1, 6):
+        an_old_state(store, number, [record(n, Name=f"v{number}") for n in range(number, 9)])
+    with pytest.MonkeyPatch.context() as patch:
+        Blade(patch, at=at)
+        with pytest.raises(Killed):
+            upgraded(store)
+    # As the third of the old ones was: its values are in the half of the replay that is there.
+    a_state(store, 10, [record(n, Name="v3") for n in range(1, 9)])
+    before = exported(store)
+    upgraded(store)
+    assert exported(store) == before
+    a_state(store, 11, [record(n, Name="v3") for n in range(2, 9)])
+    assert len(store.snapshots["latest"].table("Account")) == 7
+
+
 def test_the_next_backup_goes_on_from_what_was_upgraded(tmp_path: Path) -> None:
     """After an upgrade a reading is compared with the newest old state: only what changed is stored."""
     store = a_store(tmp_path)
