@@ -247,7 +247,25 @@ def _status(ready: dict[str, Any] | None) -> dict[str, Any]:
 @as_json_option
 @pass_app
 def rows(app: App, do: str, object_name: str, options: tuple[str, ...], as_json: bool) -> None:
-    """Write rows as others would: insert, change, touch, delete, undelete, purge, merge, drift …"""
+    """
+    Write rows as others would; OBJECT may be "*", each object that has rows.
+
+    \b
+    insert       new rows                      rows=25000 late_s=300
+    change       another value in a field      rows=10 field=Description value=x
+    touch        a new SystemModstamp alone    rows=1000
+    delete       into the recycle bin          rows=5, or ids='["003…"]'
+    undelete     back from it                  rows=5
+    hard_delete  gone for good                 rows=5
+    purge        empty the object's bin        older_than_s=3600
+    merge        rows others into one          rows=2 into=001…
+    drift        a value without a new stamp   field=Days_Left__c rows=5
+    commit       make visible what is late
+    forget       empty the log of deletions
+
+    late_s: visible so many seconds later, with the stamp of now. spread_s: stamps spread over the
+    seconds before. Times are the demo org's.
+    """
     _happen(app, "rows", {"do": do, "object": object_name, **_named(options)}, as_json)
 
 
@@ -258,7 +276,21 @@ def rows(app: App, do: str, object_name: str, options: tuple[str, ...], as_json:
 @as_json_option
 @pass_app
 def schema(app: App, do: str, object_name: str, options: tuple[str, ...], as_json: bool) -> None:
-    """Change the schema as an admin would: add_field, remove_field, retype_field, add_object …"""
+    """
+    Change the schema as an admin would.
+
+    \b
+    add_field       field=Grade__c type=double value=1 (or formula='{Amount} * 2')
+    remove_field    field=Grade__c
+    retype_field    field=Grade__c type=string length=10
+    rename_field    field=Grade__c to=GRADE__c
+    change_formula  field=Display__c formula="{LastName} || '!'"
+    picklist        field=Level__c add='["New"]' retire='["Primary"]' rename='{"Secondary": "2nd"}'
+    add_object      fields='[{"field": "Where__c", "type": "string"}]' rows=10
+    remove_object   with its rows
+    rename_object   to=Trip__c
+    flags           replicateable=false undeletable=false queryable=false
+    """
     _happen(app, "schema", {"do": do, "object": object_name, **_named(options)}, as_json)
 
 
@@ -277,7 +309,7 @@ def _named(options: tuple[str, ...]) -> dict[str, Any]:
     for pair in options:
         name, sign, text = pair.partition("=")
         if not (name and sign):
-            raise CallerError(f"{pair!r} is not like NAME=VALUE.")
+            raise CallerError(f"{pair!r} is not like NAME=VALUE, such as rows=40.")
         try:
             found[name] = json.loads(text)
         except ValueError:

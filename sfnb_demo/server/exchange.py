@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sfnb_demo.errors import ApiError
-from sfnb_demo.server import control, fault_answers, soap
+from sfnb_demo.server import control, fault_answers, soap, soap_data
 from sfnb_demo.server.calls import Call, is_probe
 from sfnb_demo.server.faults import Rule
 from sfnb_demo.server.limit_header import header_age_s, limit_header
@@ -133,7 +133,9 @@ class Exchanger:
     def _find(self, request: Request) -> Route:
         """The route. A wrong path under /services/data needs a session and counts like any call."""
         try:
-            return self._router.find(request)
+            found = self._router.find(request)
+            is_data = found.handler is soap.call and soap_data.is_data_call(request)
+            return soap_data.ROUTE if is_data else found
         except ApiError as err:
             if not request.path.lower().startswith("/services/data/v"):
                 raise

@@ -19,12 +19,12 @@ _LAST_LOGIN_VERSION = 64.0
 
 
 def call(org: DemoOrg, request: Request) -> Response:
-    """POST /services/Soap/u/{version}: only ``login`` is served."""
+    """POST /services/Soap/u/{version}: ``login``; what ``soap_data`` has does not come here."""
     texts, operation = _read(request.body)
     if operation != "login":
         raise ApiError(
             "INVALID_OPERATION",
-            f"The operation {operation!r} is not served here; the demo org has login only.",
+            f"The operation {operation!r} is not served here; the demo org has login, undelete and emptyRecycleBin.",
             500,
         )
     if not 31.0 <= float(request.version) <= _LAST_LOGIN_VERSION:

@@ -5,6 +5,7 @@ describes, ``/updated`` and ``/deleted`` show it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ import requests
 
 from sfnb.private import private_folder
 from sfnb_demo.data import changes
+from sfnb_demo.life.rows import RowLife
+from sfnb_demo.life.schema import SchemaLife
 from tests.command_line import CommandLine
 from tests.conftest import RunningOrg, run_process
 
@@ -418,6 +421,11 @@ def test_things_happen_by_the_command_line(tmp_path: Path) -> None:
         wrong = home("demo", "rows", "explode", "Lead")
         assert wrong.is_one_sentence()
         assert "do must be one of" in wrong.err
+        assert "such as rows=40" in home("demo", "rows", "delete", "Lead", "40").err
+        for command, life in (("rows", RowLife), ("schema", SchemaLife)):
+            page = home("demo", command, "--help").out
+            verbs = re.findall(r"^    (\w+)  ", life.__doc__ or "", re.MULTILINE)
+            assert len(verbs) > 9 and [v for v in verbs if f"  {v} " not in page] == []
     finally:
         running.control("shutdown", {})
         process.wait(timeout=30)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -557,3 +558,45 @@ def test_a_file_is_uploaded_as_bytes(org: RunningOrg) -> None:
     assert [link["ContentDocumentId"] for link in links] == [
         org.get(path).json()["ContentDocumentId"]
     ]
+
+
+# --- the recycle bin ------------------------------------------------------------------------------
+
+
+def soap(org: RunningOrg, operation: str, *ids: str) -> list[tuple[str, str]]:
+    """What an undelete or emptyRecycleBin says of each Id: success, and the code of its error."""
+    inside = "".join(f"<urn:ids>{i}</urn:ids>" for i in ids)
+    message = (
+        '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" xmlns:urn="urn:partner.soap.sforce.com">'
+        f"<e:Header><urn:SessionHeader><urn:sessionId>{org.access_token}</urn:sessionId></urn:SessionHeader></e:Header>"
+        f"<e:Body><urn:{operation}>{inside}</urn:{operation}></e:Body></e:Envelope>"
+    )
+    answer = requests.post(f"{org.url}/services/Soap/u/66.0", data=message, timeout=60)
+    assert answer.status_code == 200, answer.text
+    results = re.findall(r"<result>(.*?)</result>", answer.text)
+    code = re.compile(r"<statusCode>(\w+)<")
+    return [
+        ("true" if "<success>true" in r else "false", "".join(code.findall(r))) for r in results
+    ]
+
+
+def test_undelete_brings_back_what_can_come_back(org: RunningOrg) -> None:
+    """
+    By SOAP alone: a master with its details; a detail alone not; one deleted before it never; what
+    left the bin not; and it counts as a call.
+    """
+    project = create(org, "Project__c", Name="P")
+    early, late = (create(org, "Milestone__c", Project__c=project) for _ in range(2))
+    for path in (f"Milestone__c/{early}", f"Project__c/{project}"):
+        assert org.send("DELETE", f"{V}/sobjects/{path}").status_code == 204
+    assert soap(org, "undelete", late) == [("false", "UNDELETE_FAILED")]
+    mark = org.mark()
+    assert soap(org, "undelete", project) == [("true", "")]
+    assert org.ledger(after=mark, calls=True)["calls"][0]["spent"] == {"api": 1}
+    alive = records(org, f"SELECT Id FROM Milestone__c WHERE Project__c = '{project}'")
+    assert [r["Id"] for r in alive] == [late]
+    assert soap(org, "undelete", early, project) == [("false", "UNDELETE_FAILED")] * 2
+    org.send("DELETE", f"{V}/sobjects/Project__c/{project}")
+    assert soap(org, "emptyRecycleBin", project) == [("true", "")]
+    assert soap(org, "undelete", project)[0][0] == "false"
+    assert not records(org, f"SELECT Id FROM Project__c WHERE Id = '{project}'", "queryAll")
