@@ -1,9 +1,10 @@
 """
 When calls come back: pure functions of past use.
 
-The limit is a rolling 24 hours, so what will come back is known: what was spent yesterday at this time. What is not
-known is what the others will spend until then. Their usual day is the forecast; their past days are taken as so many
-possible futures, one path for each, and the band between the tenth and the ninetieth of a hundred says how sure it is.
+The limit is a rolling 24 hours, so what will come back is known: what was spent yesterday at this
+time. What is not known is what the others will spend until then. Their usual day is the forecast;
+their past days are taken as so many possible futures, one path for each, and the band between the
+tenth and the ninetieth of a hundred says how sure it is.
 
 Time runs in slots of ``SLOT_MINUTES``. Units are the budget's own (calls, batches, jobs, MB).
 """
@@ -59,7 +60,10 @@ class BudgetHistory:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something happens: on the likeliest path, and the ends of the band. None: not within the horizon."""
+    """
+    When something happens: on the likeliest path, and the ends of the band. None: not within the
+    horizon.
+    """
 
     at: datetime | None
     low_at: datetime | None
@@ -74,7 +78,8 @@ class Outlook:
     Args:
         at: the end of each slot; the first is now.
         expected, low, high: units used in the 24 hours before, at these moments.
-        days: over how many past days the others' use is known; 0: only what comes back is, and the band is a guess.
+        days: over how many past days the others' use is known; 0: only what comes back is, and the
+            band is a guess.
     """
 
     at: tuple[datetime, ...]
@@ -145,8 +150,9 @@ def what_if(
     """
     How a job of this price would go under each limit percent: when it ends and how often it pauses.
 
-    Each budget is played through by itself, and the one that ends last decides; a job that needs a budget of which
-    nothing is known is not foretold by it. Plays 7 days for each percent and past day; some 0.2 s for all 100.
+    Each budget is played through by itself, and the one that ends last decides; a job that needs a
+    budget of which nothing is known is not foretold by it. Plays 7 days for each percent and past
+    day; some 0.2 s for all 100.
 
     Args:
         price: units of each budget the job needs.
@@ -168,17 +174,19 @@ def what_if(
     return found
 
 
-# ---------------------------------------------------------------------------------------------------------- paths
+# -- paths
 
 
 def future_paths(history: BudgetHistory, slots: int) -> Floats:
     """
-    Possible futures of the others: one row per path, one column per slot from now on. The first row is the likeliest.
+    Possible futures of the others: one row per path, one column per slot from now on. The first row
+    is the likeliest.
 
-    Each past day of which nine tenths are known is a path. A day to come is played by a past day of the same kind (from
-    Monday to Thursday, Friday, Saturday, Sunday, by the day it begins on), the newest first; the first path is the mean
-    of these days, bursts cut off, since nobody knows when the next one comes. All are scaled half way to how the last
-    hours compare with what is usual. Without such a day: from none at all to twice the mean of the last day.
+    Each past day of which nine tenths are known is a path. A day to come is played by a past day of
+    the same kind (from Monday to Thursday, Friday, Saturday, Sunday, by the day it begins on), the
+    newest first; the first path is the mean of these days, bursts cut off, since nobody knows when
+    the next one comes. All are scaled half way to how the last hours compare with what is usual.
+    Without such a day: from none at all to twice the mean of the last day.
     """
     count = len(history.others) // DAY_SLOTS
     past = history.others[len(history.others) - count * DAY_SLOTS :].reshape(count, DAY_SLOTS)
@@ -210,7 +218,9 @@ def future_paths(history: BudgetHistory, slots: int) -> Floats:
 
 
 def _filled(past: Floats, known: list[int]) -> Floats:
-    """The days with the slots that are not known as on the other days at that time, or as on average."""
+    """
+    The days with the slots that are not known as on the other days at that time, or as on average.
+    """
     counts = np.sum(~np.isnan(past[known]), axis=0)
     sums = np.nansum(past[known], axis=0)
     usual = np.where(counts > 0, sums / np.maximum(counts, 1), np.sum(sums) / np.sum(counts))
@@ -219,12 +229,18 @@ def _filled(past: Floats, known: list[int]) -> Floats:
 
 
 def _kind(begins_at: datetime) -> int:
-    """0 Monday to Thursday, 1 Friday, 2 Saturday, 3 Sunday: a day that begins at noon is half of the next one."""
+    """
+    0 Monday to Thursday, 1 Friday, 2 Saturday, 3 Sunday: a day that begins at noon is half of the
+    next one.
+    """
     return max(begins_at.weekday() - 3, 0)
 
 
 def _level_unknown(history: BudgetHistory) -> float:
-    """The others' mean per slot when not one full day is known: of the known slots, or of what the counter leaves."""
+    """
+    The others' mean per slot when not one full day is known: of the known slots, or of what the
+    counter leaves.
+    """
     spent = history.others[-DAY_SLOTS:]
     if np.any(~np.isnan(spent)):
         return float(np.nanmean(spent))
@@ -232,7 +248,9 @@ def _level_unknown(history: BudgetHistory) -> float:
 
 
 def _without_bursts(past: Floats, known: list[int]) -> Floats:
-    """The days with each slot cut down to twice what is usual at that time of day, and some noise."""
+    """
+    The days with each slot cut down to twice what is usual at that time of day, and some noise.
+    """
     usual = np.median(past[known], axis=0)
     around = np.mean([np.roll(usual, shift) for shift in range(-3, 4)], axis=0)
     calm: Floats = np.minimum(past, 2 * around + 4 * np.sqrt(around) + 2)
@@ -240,7 +258,9 @@ def _without_bursts(past: Floats, known: list[int]) -> Floats:
 
 
 def _level(recent: Floats, usual: Floats, *, hours: int = 3) -> float:
-    """How much busier the last hours were than is usual for them, half way to 1, within 0.5 to 2."""
+    """
+    How much busier the last hours were than is usual for them, half way to 1, within 0.5 to 2.
+    """
     slots = hours * 60 // SLOT_MINUTES
     now, then = float(np.sum(recent[-slots:])), float(np.sum(usual[-slots:]))
     return float(np.clip(np.sqrt(now / then), 0.5, 2.0)) if now > 0 and then > 0 else 1.0
@@ -248,10 +268,11 @@ def _level(recent: Floats, usual: Floats, *, hours: int = 3) -> float:
 
 def last_day(history: BudgetHistory) -> Floats:
     """
-    What comes back in each slot of the next 24 hours: what was spent in the last ones, adding up to ``used``.
+    What comes back in each slot of the next 24 hours: what was spent in the last ones, adding up to
+    ``used``.
 
-    Where the others' slots are not known, or do not add up, the difference is spread over those not known, or over all
-    of theirs in proportion.
+    Where the others' slots are not known, or do not add up, the difference is spread over those not
+    known, or over all of theirs in proportion.
     """
     own = _tail(history.own, 0.0)
     others = _tail(history.others, np.nan)
@@ -287,7 +308,9 @@ def _used_paths(history: BudgetHistory, slots: int) -> Floats:
 
 
 def _moment(history: BudgetHistory, used: Floats, units: int) -> Moment:
-    """When use first is at ``units`` or below; a path on which it never is counts as later than all."""
+    """
+    When use first is at ``units`` or below; a path on which it never is counts as later than all.
+    """
     is_there = used <= units
     first = np.where(is_there.any(axis=1), is_there.argmax(axis=1), -1)
     at = np.full(len(used), np.inf)
@@ -302,7 +325,10 @@ def _moment(history: BudgetHistory, used: Floats, units: int) -> Moment:
 
 
 def _band(now: datetime, slots: Floats) -> Moment:
-    """From the slot at which something happens on each path, the likeliest first; infinite: not within the horizon."""
+    """
+    From the slot at which something happens on each path, the likeliest first; infinite: not within
+    the horizon.
+    """
     order = np.sort(slots[1:])
 
     def at(slot: float) -> datetime | None:
@@ -312,7 +338,7 @@ def _band(now: datetime, slots: Floats) -> Moment:
     return Moment(at(slots[0]), at(min(low, slots[0])), at(max(high, slots[0])))
 
 
-# ---------------------------------------------------------------------------------------------------------- what if
+# -- what if
 
 
 def _play(  # noqa: PLR0917

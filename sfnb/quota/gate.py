@@ -11,15 +11,19 @@ from sfnb.quota import policy
 from sfnb.quota.ledger import Ledger
 from sfnb.quota.policy import RULES, Decision, Rules
 from sfnb.quota.rows import Ticket, budgets_of
+from sfnb.quota.sentences import unreadable_sentence
 
 __all__ = ["Gate", "GaugeUnknown", "Ticket"]
 
 
 class GaugeUnknown(Exception):
-    """``/limits`` must be read before this call may be decided on; ``apis`` are the budgets that are not known."""
+    """
+    ``/limits`` must be read before this call may be decided on; ``apis`` are the budgets that are
+    not known.
+    """
 
     def __init__(self, apis: tuple[Api, ...]) -> None:
-        super().__init__(policy.unreadable_sentence(apis))
+        super().__init__(unreadable_sentence(apis))
         self.apis = apis
 
 
@@ -27,8 +31,8 @@ class Gate:
     """
     One org's gate. Every call: ``ask``, send, ``settle`` — also when it failed.
 
-    Safe for threads; any number of gates in any number of processes keep one budget together, through the ledger.
-    Asking and settling cost about a millisecond together, and no API call.
+    Safe for threads; any number of gates in any number of processes keep one budget together,
+    through the ledger. Asking and settling cost about a millisecond together, and no API call.
     """
 
     def __init__(
@@ -56,12 +60,14 @@ class Gate:
         Leave to send one call of this price; an empty price is free.
 
         Args:
-            is_probe: the call reads ``/limits``, the only one allowed above the threshold or without knowing the gauge.
+            is_probe: the call reads ``/limits``, the only one allowed above the threshold or
+                without knowing the gauge.
             job_id, object_name: who spends it, for the ledger.
 
         Raises:
             QuotaSignal: the call would pass the threshold.
-            GaugeUnknown: ``/limits`` must be read first, with a probe; then ask again. Unknown still: pause.
+            GaugeUnknown: ``/limits`` must be read first, with a probe; then ask again. Unknown
+                still: pause.
         """
         if not budgets_of(price):
             return Ticket(0, self._org_id, {}, self._clock.now(), job_id, object_name)
@@ -91,8 +97,9 @@ class Gate:
         Give the ticket back after the call.
 
         Args:
-            readings: what the answer told; none when its header was missing or garbled, or no answer came.
-                Then the call counts as spent, and the gauge of ``api`` is unknown until it is read again.
+            readings: what the answer told; none when its header was missing or garbled, or no
+                answer came. Then the call counts as spent, and the gauge of ``api`` is unknown
+                until it is read again.
             was_sent: False only if the call surely never left this machine.
             is_silent: such an answer never has a header, so its lack says nothing: a reading of the
                 last two minutes, which is how old a header may be, stays good.
@@ -105,12 +112,13 @@ class Gate:
         """
         Whether this process should read ``/limits`` now, for a paused job or for one that starts.
 
-        False: some process did, or is about to, within the last ``min_interval_s`` seconds; ``is_clear`` then knows
-        what it read. Claiming costs no call.
+        False: some process did, or is about to, within the last ``min_interval_s`` seconds;
+        ``is_clear`` then knows what it read. Claiming costs no call.
 
         Args:
-            price: of the calls with which a job starts. If calls were sent after the last look, the org was below the
-                line then, so another look is fine. None: for a job that is paused already.
+            price: of the calls with which a job starts. If calls were sent after the last look, the
+                org was below the line then, so another look is fine. None: for a job that is paused
+                already.
         """
         return self._ledger.claim_probe(self._org_id, min_interval_s, price=price)
 
@@ -119,7 +127,10 @@ class Gate:
         self._ledger.release_probe(self._org_id)
 
     def look_interval_s(self, poll_s: float) -> float:
-        """How long a paused job waits between two looks: ``poll_s``, unless its looks themselves would add up."""
+        """
+        How long a paused job waits between two looks: ``poll_s``, unless its looks themselves would
+        add up.
+        """
         return max(poll_s, policy.least_look_s(self.standing()["api"], self.rules))
 
     def standing(self) -> dict[Api, BudgetStatus]:

@@ -1,8 +1,9 @@
 """
-The ledger: limits, gauges, tickets and usage of each org. Each method is one transaction, atomic across processes.
+The ledger: limits, gauges, tickets and usage of each org. Each method is one transaction, atomic
+across processes.
 
-Whoever takes or settles a ticket first locks the org's row in ``gates``, so per org there is one order of events, and
-ticket numbers follow it.
+Whoever takes or settles a ticket first locks the org's row in ``gates``, so per org there is one
+order of events, and ticket numbers follow it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class LimitChanged(CallerError):
 
     def __init__(self, api: Api, seen: int, percent: int) -> None:
         super().__init__(
-            f"The limit of {api} was changed meanwhile from {seen} % to {percent} %; look at it again."
+            f"The limit of {api} was changed meanwhile from {seen} % to {percent} %; "
+            "look at it again."
         )
         self.api = api
         self.percent = percent
@@ -45,7 +47,10 @@ def _check_limit(api: Api, percent: int) -> None:
 def _audit_lines(
     before: Mapping[Api, int], wanted: Mapping[Api, int]
 ) -> list[tuple[str, int, int]]:
-    """``(api, old, new)`` of each line to write: one line for all budgets where one sentence says it all."""
+    """
+    ``(api, old, new)`` of each line to write: one line for all budgets where one sentence says it
+    all.
+    """
     changes = {(before[api], percent) for api, percent in wanted.items()}
     if len(wanted) == len(APIS) and len(changes) == 1:
         return [("all", *changes.pop())]
@@ -53,13 +58,16 @@ def _audit_lines(
 
 
 class Ledger:
-    """What the gate, the report and ``sfnb limit`` know. Safe for threads and for any number of processes."""
+    """
+    What the gate, the report and ``sfnb limit`` know. Safe for threads and for any number of
+    processes.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._clock = database.clock
 
-    # ------------------------------------------------------------------------------------------------------- limits
+    # -- limits
 
     def limit_percents(self, org_id: str) -> dict[Api, int]:
         """The limit percent of each budget; those never set are ``DEFAULT_LIMIT_PERCENT``."""
@@ -118,7 +126,7 @@ class Ledger:
                     reason=reason,
                 )
 
-    # ------------------------------------------------------------------------------------------------------- gauges
+    # -- gauges
 
     def gauges(self, org_id: str) -> dict[Api, Gauge]:
         """What is known of each budget; one that was never read has ``maximum`` -1."""
@@ -171,11 +179,12 @@ class Ledger:
         self, org_id: str, min_interval_s: float, *, price: Price | None = None
     ) -> bool:
         """
-        True, and noted, unless any process claimed or sent a probe in the last ``min_interval_s`` seconds.
+        True, and noted, unless any process claimed or sent a probe in the last ``min_interval_s``
+        seconds.
 
         Args:
-            price: claim for a job that starts with such calls: a probe after which calls were sent does not count,
-                because it had found the org below the line.
+            price: claim for a job that starts with such calls: a probe after which calls were sent
+                does not count, because it had found the org below the line.
         """
         now = self._clock.now()
         with self._database.write() as connection:
@@ -241,7 +250,7 @@ class Ledger:
             self._save_gauges(connection, ticket.org_id, before, after)
             self._save_samples(connection, ticket.org_id, readings)
 
-    # ------------------------------------------------------------------------------------------------------- within
+    # -- within
 
     def _spend(  # noqa: PLR0917 - the parts of one settling
         self,
@@ -264,7 +273,8 @@ class Ledger:
         if spent:
             self._count(connection, ticket, now)
         for api in budgets_of(spent):
-            # Each answer's header reports `api`. Without it, nobody knows how much the others spent.
+            # Each answer's header reports `api`. Without it, nobody knows how much the others
+            # spent.
             is_known = False if api == "api" and api not in exact and not stays else None
             after[api] = policy.spend(after[api], spent[api], is_known=is_known)
         return after
@@ -300,7 +310,10 @@ class Ledger:
         )
 
     def _swept_state(self, connection: Connection, org_id: str, now: datetime) -> QuotaState:
-        """The state, after tickets that nobody will settle were counted as spent: their calls may have been sent."""
+        """
+        The state, after tickets that nobody will settle were counted as spent: their calls may have
+        been sent.
+        """
         held = rows.read_tickets(connection, org_id)
         lost = rows.lost_tickets(held, now)
         if lost:

@@ -1,12 +1,14 @@
 """
 The quota rule as pure functions: thresholds, what a reading changes, whether a call may go.
 
-Units are the budget's own: calls (``api``), batches (``bulk``), jobs (``bulk2``), MB (``bulk2_mb``).
+Units are the budget's own: calls (``api``), batches (``bulk``), jobs (``bulk2``), MB
+(``bulk2_mb``).
 
-What an org reports is old. A reading shows how things stood at some moment between ``lag`` seconds before its call was
-sent and its arrival. So each budget has a moment, ``since``: all that was counted before it is in the reading for
-certain. The gate believes the highest number reported since then, plus our own calls settled since then, plus those in
-flight. ``docs/quota.md`` gives the reasons and figures.
+What an org reports is old. A reading shows how things stood at some moment between ``lag`` seconds
+before its call was sent and its arrival. So each budget has a moment, ``since``: all that was
+counted before it is in the reading for certain. The gate believes the highest number reported since
+then, plus our own calls settled since then, plus those in flight. ``docs/quota.md`` gives the
+reasons and figures.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sfnb.model import HEADER_LAG_S, LIMIT_KEYS, Api, BudgetStatus, Price, Reading
+from sfnb.model import HEADER_LAG_S, Api, BudgetStatus, Price, Reading
+from sfnb.quota.sentences import UNITS as UNITS  # noqa: PLC0414 - read here by the screens
+from sfnb.quota.sentences import missing_sentence, over_sentence
 
 DEFAULT_LIMIT_PERCENT = 50
 DEFAULT_MARGIN_PERCENT = 5
@@ -25,16 +29,23 @@ LIMITS_LAG_S = 300.0
 """``/limits`` is refreshed "within minutes of use" (REST guide, Limits); we take five."""
 
 STALE_AFTER_S = 300.0
-"""Only ``/limits`` reports the bulk budgets, so its numbers are believed this long; see ``decide``."""
+"""
+Only ``/limits`` reports the bulk budgets, so its numbers are believed this long; see ``decide``.
+"""
 
 LOOK_EVERY_S = 1800.0
-"""How often an org that is over the line is looked at once more, unless the settings say otherwise."""
+"""
+How often an org that is over the line is looked at once more, unless the settings say otherwise.
+"""
 
 LOOK_PAUSE_S = 1.0
 """Between two looks for our own calls, where the header is exact."""
 
 WRONG_CLOCK_S = 60.0
-"""Clocks of two hosts may differ this much. A moment further ahead was written before the clock was put back."""
+"""
+Clocks of two hosts may differ this much. A moment further ahead was written before the clock was
+put back.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,8 @@ class Rules:
     How old what an org reports may be.
 
     Args:
-        header_lag_s: see ``model.HEADER_LAG_S``; 0: the org's header is exact and includes its own call (test servers).
+        header_lag_s: see ``model.HEADER_LAG_S``; 0: the org's header is exact and includes its own
+            call (test servers).
         stale_after_s: see ``STALE_AFTER_S``.
         look_every_s: see ``LOOK_EVERY_S``.
     """
@@ -59,13 +71,6 @@ class Rules:
 
 RULES = Rules()
 
-UNITS: Mapping[Api, str] = {
-    "api": "API calls",
-    "bulk": "bulk batches",
-    "bulk2": "Bulk API 2.0 query jobs",
-    "bulk2_mb": "MB of Bulk API 2.0 query results",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
@@ -79,7 +84,8 @@ class Gauge:
         since: all that the org counted before this moment is in ``used`` for certain.
         heard_from: numbers that arrived before are no longer true; see ``has_rolled``.
         read_at: when the last answer with a reading arrived; None when there was none.
-        is_known: False after a call whose header did not arrive; then ``spent`` is only a lower bound.
+        is_known: False after a call whose header did not arrive; then ``spent`` is only a lower
+            bound.
         missing_at: when ``/limits`` was last read and did not have this budget.
     """
 
@@ -95,7 +101,10 @@ class Gauge:
 
     @property
     def spent(self) -> int:
-        """What the org reported, plus our calls that this may not include: the number that the gate believes."""
+        """
+        What the org reported, plus our calls that this may not include: the number that the gate
+        believes.
+        """
         return self.used + self.own
 
 
@@ -105,13 +114,19 @@ def threshold(maximum: int, percent: int) -> int:
 
 
 def lower_mark(maximum: int, percent: int, margin_percent: int = DEFAULT_MARGIN_PERCENT) -> int:
-    """Where paused jobs resume: the threshold less ``margin_percent`` of the maximum, at most half the threshold."""
+    """
+    Where paused jobs resume: the threshold less ``margin_percent`` of the maximum, at most half the
+    threshold.
+    """
     top = threshold(maximum, percent)
     return top - min(-(-maximum * margin_percent // 100), top // 2)
 
 
 def is_recent(moment_at: datetime | None, now: datetime, within_s: float) -> bool:
-    """Whether a moment lies at most ``within_s`` back. One further ahead comes from a wrong clock: not recent."""
+    """
+    Whether a moment lies at most ``within_s`` back. One further ahead comes from a wrong clock: not
+    recent.
+    """
     return moment_at is not None and abs((now - moment_at).total_seconds()) <= within_s
 
 
@@ -121,14 +136,16 @@ def is_ahead(gauges: Mapping[Api, Gauge], now: datetime) -> bool:
     return any(gauge.read_at is not None and gauge.read_at > latest for gauge in gauges.values())
 
 
-# ---------------------------------------------------------------------------------------------------------- readings
+# -- readings
 
 
 def counted_until(gauge: Gauge, reading: Reading, lag_s: float) -> datetime:
     """
-    The gauge's ``since`` after this reading: it never goes back, because an older answer takes nothing away.
+    The gauge's ``since`` after this reading: it never goes back, because an older answer takes
+    nothing away.
 
-    A ``since`` ahead of now was written before the clock was put back, so it means nothing any more.
+    A ``since`` ahead of now was written before the clock was put back, so it means nothing any
+    more.
     """
     mine = reading.sent_at - timedelta(seconds=lag_s)
     if gauge.since is None or gauge.since > reading.read_at:
@@ -138,10 +155,11 @@ def counted_until(gauge: Gauge, reading: Reading, lag_s: float) -> datetime:
 
 def has_rolled(reading: Reading, highest: int, own: int, in_flight: int) -> bool:
     """
-    Whether a lower number shows that the rolling 24 hours have moved on, rather than an older state of the count.
+    Whether a lower number shows that the rolling 24 hours have moved on, rather than an older state
+    of the count.
 
-    Servers of one org report states of different ages. But no state of the last two minutes can be lower by more than
-    we have spent in them, so a larger step is news.
+    Servers of one org report states of different ages. But no state of the last two minutes can be
+    lower by more than we have spent in them, so a larger step is news.
     """
     return highest - reading.used > own + in_flight
 
@@ -158,12 +176,13 @@ def fold(
     """
     The gauge after a reading.
 
-    A lower number replaces a higher one when it is surely newer, that is when the higher one arrived before ``since``,
-    or when it is too low for an older state; see ``has_rolled``.
+    A lower number replaces a higher one when it is surely newer, that is when the higher one
+    arrived before ``since``, or when it is too low for an older state; see ``has_rolled``.
 
     Args:
         since: see ``counted_until``.
-        highest: the highest number that readings arriving since then reported, and that still counts.
+        highest: the highest number that readings arriving since then reported, and that still
+            counts.
         own: what we have spent of this budget since then.
         heard_from: numbers that arrived before do not count any more.
     """
@@ -180,7 +199,9 @@ def fold(
 
 
 def spend(gauge: Gauge, units: int, *, is_known: bool | None = None) -> Gauge:
-    """The gauge after a call of ours that no reading includes. ``is_known`` None leaves that as it is."""
+    """
+    The gauge after a call of ours that no reading includes. ``is_known`` None leaves that as it is.
+    """
     known = gauge.is_known if is_known is None else is_known
     return replace(gauge, own=gauge.own + units, is_known=known)
 
@@ -190,17 +211,19 @@ def missing(gauge: Gauge, now: datetime) -> Gauge:
     return replace(gauge, missing_at=now)
 
 
-# ---------------------------------------------------------------------------------------------------------- decisions
+# -- decisions
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """
-    What the gate does with a call: ``go``; ``read`` the gauges of ``apis`` first; ``refuse`` because of ``refusal``.
+    What the gate does with a call: ``go``; ``read`` the gauges of ``apis`` first; ``refuse``
+    because of ``refusal``.
 
     Args:
-        retry_after_s: when it is worth reading ``/limits`` again, because by then the org has counted our own recent
-            calls for certain, and nothing else stands in the way; None: when use has fallen, however long that takes.
+        retry_after_s: when it is worth reading ``/limits`` again, because by then the org has
+            counted our own recent calls for certain, and nothing else stands in the way; None: when
+            use has fallen, however long that takes.
     """
 
     verdict: Literal["go", "read", "refuse"]
@@ -226,10 +249,11 @@ def decide(
     """
     Whether a call of this price may be sent now.
 
-    A refusal rests on a reading younger than ``stale_after_s``. An older one is read again first, or people who come
-    back in the morning would be refused by last night's number. Where a look has found the org over the line and no
-    call was sent since, its answer stands for ``look_every_s``, however many processes ask. An unknown gauge whose
-    lower bound is over the threshold refuses without being read, because reading costs a call, too.
+    A refusal rests on a reading younger than ``stale_after_s``. An older one is read again first,
+    or people who come back in the morning would be refused by last night's number. Where a look has
+    found the org over the line and no call was sent since, its answer stands for ``look_every_s``,
+    however many processes ask. An unknown gauge whose lower bound is over the threshold refuses
+    without being read, because reading costs a call, too.
 
     Args:
         looked_at: when ``/limits`` was last read.
@@ -249,7 +273,8 @@ def decide(
             wait_s = LOOK_PAUSE_S  # a look that was made just now will not differ
         if is_over and (is_fresh or has_looked) and wait_s != 0:
             return Decision("refuse", (api,), here, over_sentence(here, cost, wait_s), wait_s)
-        # Each answer's header reports `api` again, so the next call itself corrects an old reading of it.
+        # Each answer's header reports `api` again, so the next call itself corrects an old reading
+        # of it.
         if not gauge.is_known or is_over or (api != "api" and not is_fresh):
             if is_recent(gauge.missing_at, now, rules.stale_after_s):
                 return Decision("refuse", (api,), here, missing_sentence(api))
@@ -266,7 +291,8 @@ def _window_wait_s(
     here: BudgetStatus, gauge: Gauge, cost: int, now: datetime, rules: Rules
 ) -> float | None:
     """
-    Seconds until a reading would surely include our own recent calls, if only they stand in the way; 0: already.
+    Seconds until a reading would surely include our own recent calls, if only they stand in the
+    way; 0: already.
 
     None: the org's own number is too high as well, so only time or a higher limit helps.
     """
@@ -288,7 +314,10 @@ def is_clear(
     percents: Mapping[Api, int],
     in_flight: Mapping[Api, int],
 ) -> bool:
-    """Whether a paused job may resume with calls of this price: use is below the lower mark of each budget."""
+    """
+    Whether a paused job may resume with calls of this price: use is below the lower mark of each
+    budget.
+    """
     for api, cost in price.items():
         if cost <= 0:
             continue
@@ -305,7 +334,8 @@ def _top(here: BudgetStatus) -> int:
     """
     Where calls stop: at the threshold.
 
-    While the org may not have counted all our calls, one call less: so the look that ends a short pause fits, too.
+    While the org may not have counted all our calls, one call less: so the look that ends a short
+    pause fits, too.
     """
     return (
         here.threshold - 1
@@ -318,8 +348,8 @@ def _mark(here: BudgetStatus, cost: int) -> int:
     """
     Where a paused job resumes with a call of this cost: at the lower mark.
 
-    A cost larger than the margin between mark and threshold only has to fit under the threshold; otherwise a budget of
-    a few units would never be clear for it.
+    A cost larger than the margin between mark and threshold only has to fit under the threshold;
+    otherwise a budget of a few units would never be clear for it.
     """
     return here.lower_mark if cost <= here.threshold - here.lower_mark else _top(here)
 
@@ -328,8 +358,9 @@ def least_look_s(here: BudgetStatus, rules: Rules) -> float:
     """
     The least time between two looks of a paused job.
 
-    A look is a call, too, and goes on top until the header surely includes it. Looks that come too often would keep
-    the job paused by themselves, so within the header's age they may take a tenth of the lower mark.
+    A look is a call, too, and goes on top until the header surely includes it. Looks that come too
+    often would keep the job paused by themselves, so within the header's age they may take a tenth
+    of the lower mark.
     """
     return rules.header_lag_s / max(here.lower_mark // 10, 1)
 
@@ -348,48 +379,4 @@ def standing(gauge: Gauge, percent: int, in_flight: int) -> BudgetStatus:
         lower_mark=lower_mark(gauge.maximum, percent) if has_max else -1,
         read_at=gauge.read_at,
         is_known=gauge.is_known and has_max,
-    )
-
-
-# ---------------------------------------------------------------------------------------------------------- sentences
-
-
-def over_sentence(here: BudgetStatus, cost: int, wait_s: float | None = None) -> str:
-    """Why a call of this cost is refused, and what to do."""
-    units = UNITS[here.api]
-    if here.maximum == 0:
-        return f"The org allows no {units} at all (its maximum is 0), so nothing that needs them can be sent."
-    if cost > here.threshold:
-        return (
-            f"One step needs {cost:,} {units} at once, more than the limit of {here.threshold:,} "
-            f"({here.limit_percent} % of {here.maximum:,}). Raise the limit with `sfnb limit`."
-        )
-    recent = f", sfnb's last {here.own:,} may not be included yet" if here.own else ""
-    more = "One more" if cost == 1 else f"{cost:,} more"
-    advice = (
-        "Wait until use falls, or raise the limit with `sfnb limit`."
-        if wait_s is None
-        else f"The org will have counted them in {max(round(wait_s), 1)} s."
-    )
-    return (
-        f"This org has used {here.used:,} of its {here.maximum:,} {units} (all apps together){recent}, and "
-        f"{here.in_flight:,} {'is' if here.in_flight == 1 else 'are'} in flight. {more} could exceed the limit of "
-        f"{here.threshold:,} ({here.limit_percent} %). {advice}"
-    )
-
-
-def missing_sentence(api: Api) -> str:
-    """Why a budget cannot be known although ``/limits`` was read."""
-    return (
-        f"The org's limits do not include {LIMIT_KEYS[api][0]} ({UNITS[api]}), so nothing that needs them is sent. "
-        'Give the user the permission "View Setup and Configuration", or check that the org has this feature.'
-    )
-
-
-def unreadable_sentence(apis: tuple[Api, ...]) -> str:
-    """Why nothing is sent after ``/limits`` could not be read."""
-    names = " and ".join(UNITS[api] for api in apis)
-    return (
-        f"The org does not report how many {names} it has used, so nothing that needs them is sent. "
-        'Check that the org responds and that the user has the permission "View Setup and Configuration".'
     )

@@ -1,4 +1,7 @@
-"""What the ledger reads and writes per org, statement by statement. Each function runs in the ledger's transaction."""
+"""
+What the ledger reads and writes per org, statement by statement. Each function runs in the ledger's
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from sfnb.state.database import Database, insert_into
 from sfnb.state.owner import Owner, is_alive, this_process
 
 TICKET_LIFE_S = 1800.0
-"""No call lasts that long: Salesforce ends one after 10 minutes. A ticket this old was lost, on whatever host."""
+"""
+No call lasts that long: Salesforce ends one after 10 minutes. A ticket this old was lost, on
+whatever host.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ def best_readings(readings: Iterable[Reading]) -> list[Reading]:
     return list(best.values())
 
 
-# ---------------------------------------------------------------------------------------------------------- gates
+# -- gates
 
 _GATES = schema.gates.c
 _LAST_PROBE = select(_GATES.last_probe_at).where(_GATES.org_id == bindparam("org"))
@@ -116,7 +122,7 @@ def note_probe(connection: Connection, org_id: str, at: datetime | None) -> None
     connection.execute(_NOTE_PROBE, {"org": org_id, "at": at})
 
 
-# ---------------------------------------------------------------------------------------------------------- tickets
+# -- tickets
 
 _TICKETS = schema.tickets.c
 _HELD = select(schema.tickets).where(_TICKETS.org_id == bindparam("org"))
@@ -162,7 +168,9 @@ def drop_ticket(connection: Connection, ticket: Ticket) -> bool:
 
 
 def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
-    """Tickets that nobody will settle: the owner is gone, or, where nobody can tell, they are too old."""
+    """
+    Tickets that nobody will settle: the owner is gone, or, where nobody can tell, they are too old.
+    """
     lives = {owner: is_alive(owner) for _, owner in held}
     return [
         ticket
@@ -171,7 +179,7 @@ def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
     ]
 
 
-# ---------------------------------------------------------------------------------------------------------- gauges
+# -- gauges
 
 _GAUGE_COLUMNS = {
     field.name: "max" if field.name == "maximum" else field.name for field in fields(Gauge)
@@ -216,7 +224,7 @@ def read_quota_state(connection: Connection, org_id: str, held: Sequence[Held]) 
     return QuotaState(read_gauges(connection, org_id), read_percents(connection, org_id), in_flight)
 
 
-# ---------------------------------------------------------------------------------------------------------- lately
+# -- lately
 
 _RECENT = schema.recent.c
 KEPT_S = 1800
@@ -272,7 +280,8 @@ def read_recent(
     connection: Connection, org_id: str, api: Api, since: datetime, heard_from: datetime | None
 ) -> tuple[int, int]:
     """
-    What we have spent of a budget since then, and the highest number reported since then (-1: none).
+    What we have spent of a budget since then, and the highest number reported since then (-1:
+    none).
 
     Args:
         heard_from: numbers reported before do not count.
@@ -285,7 +294,10 @@ def read_recent(
 
 
 def tidy_recent(database: Database, connection: Connection, org_id: str, now: datetime) -> None:
-    """Forget old lines. Lines ahead of now were written before the clock was put back: they become this moment's."""
+    """
+    Forget old lines. Lines ahead of now were written before the clock was put back: they become
+    this moment's.
+    """
     now_ms = milliseconds(now)
     connection.execute(_FORGET, {"org": org_id, "first": now_ms - KEPT_S * 1000})
     last = {"org": org_id, "last": now_ms + int(policy.WRONG_CLOCK_S * 1000)}

@@ -1,10 +1,10 @@
 """
 The audit log: who changed which limit when, from what to what, why (P6).
 
-Each line carries the SHA-256 of itself and of the line before, and a head beside the log tells its last line, so a
-line changed, missing, put in, moved or cut off the end is found by ``verify``. What a hash chain cannot do: whoever can
-write the whole database can also compute a whole new chain. Note the head that ``sfnb audit verify`` prints somewhere
-else, and such a rewrite shows as well.
+Each line carries the SHA-256 of itself and of the line before, and a head beside the log tells its
+last line, so a line changed, missing, put in, moved or cut off the end is found by ``verify``. What
+a hash chain cannot do: whoever can write the whole database can also compute a whole new chain.
+Note the head that ``sfnb audit verify`` prints somewhere else, and such a rewrite shows as well.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ GENESIS = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line. ``at`` is ISO 8601 UTC, to the letter as hashed; ``api`` is ``all`` when all budgets changed alike."""
+    """
+    One line. ``at`` is ISO 8601 UTC, to the letter as hashed; ``api`` is ``all`` when all budgets
+    changed alike.
+    """
 
     seq: int
     at: str
@@ -54,7 +57,10 @@ def current_user() -> str:
 
 
 def digest(entry: AuditEntry) -> str:
-    """The hash a line must have: SHA-256 of its canonical JSON, the previous line's hash included, its own not."""
+    """
+    The hash a line must have: SHA-256 of its canonical JSON, the previous line's hash included, its
+    own not.
+    """
     values = asdict(entry)
     del values["hash"]
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -117,7 +123,10 @@ class AuditLog:
 
 
 def find_damage(entries: Sequence[AuditEntry], head: tuple[int, str]) -> list[str]:
-    """Breaks of the chain; ``entries`` by ``seq``, ``head`` the number and hash that the last line must have."""
+    """
+    Breaks of the chain; ``entries`` by ``seq``, ``head`` the number and hash that the last line
+    must have.
+    """
     found = []
     seq, previous_hash = 0, GENESIS
     for entry in entries:

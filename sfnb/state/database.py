@@ -51,7 +51,8 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         )
-        # SQLite lets one writer in and makes the others sleep and try again. Threads queue here instead, which is fair.
+        # SQLite lets one writer in and makes the others sleep and try again. Threads queue here
+        # instead, which is fair.
         self._turn = threading.Lock()
         self._file: tuple[int, int] | None = None
 
@@ -81,7 +82,8 @@ class Database:
         """
         A transaction that decides and changes; what it raises undoes it.
 
-        On SQLite nobody else writes meanwhile. On PostgreSQL lock the row that the decision hangs on first.
+        On SQLite nobody else writes meanwhile. On PostgreSQL lock the row that the decision hangs
+        on first.
 
         Args:
             patience_s: how long to wait for others; less where a person waits for the answer.
@@ -148,8 +150,8 @@ class Database:
         highest: tuple[str, ...] = (),
     ) -> None:
         """
-        Insert rows. Where the primary key exists, change that row: columns in ``add`` are added up, of those in
-        ``highest`` the larger value stays, all others are replaced.
+        Insert rows. Where the primary key exists, change that row: columns in ``add`` are added up,
+        of those in ``highest`` the larger value stays, all others are replaced.
         """
         if rows:
             statement = _upsert_statement(self.dialect, table, tuple(rows[0]), add, highest)
@@ -183,7 +185,10 @@ class Database:
 
 
 def insert_into(dialect: str, table: Table) -> Any:
-    """The dialect's own INSERT, which knows ON CONFLICT. Only that dialect is loaded: PostgreSQL's takes 0.1 s."""
+    """
+    The dialect's own INSERT, which knows ON CONFLICT. Only that dialect is loaded: PostgreSQL's
+    takes 0.1 s.
+    """
     if dialect == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -259,7 +264,9 @@ def _on_sqlite_connect(connection: Any, _: object) -> None:
 
 @contextmanager
 def _query_only(connection: Connection, *, is_on: bool) -> Iterator[None]:
-    """Refuse changes on this SQLite connection for now. It then goes back to the pool for others."""
+    """
+    Refuse changes on this SQLite connection for now. It then goes back to the pool for others.
+    """
     if not is_on:
         yield
         return
@@ -273,7 +280,10 @@ def _query_only(connection: Connection, *, is_on: bool) -> Iterator[None]:
 
 @contextmanager
 def _patience(connection: Connection, patience_s: float) -> Iterator[None]:
-    """How long this transaction waits for other processes. The connection then goes back to the pool for others."""
+    """
+    How long this transaction waits for other processes. The connection then goes back to the pool
+    for others.
+    """
     driver: Any = connection.connection.driver_connection
     if patience_s == BUSY_WAIT_S:
         yield

@@ -67,7 +67,10 @@ class JobObject:
 
 @dataclass(frozen=True, slots=True)
 class SavedEvent:
-    """Something that happened to a job, as it is kept. ``number`` grows with time; ``payload`` has JSON values."""
+    """
+    Something that happened to a job, as it is kept. ``number`` grows with time; ``payload`` has
+    JSON values.
+    """
 
     number: int
     at: datetime

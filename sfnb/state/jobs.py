@@ -27,7 +27,10 @@ CHANGEABLE = frozenset(
 
 
 class Jobs:
-    """All jobs of all orgs. Safe for threads and processes; what a job has spent is in ``Ledger.job_calls``."""
+    """
+    All jobs of all orgs. Safe for threads and processes; what a job has spent is in
+    ``Ledger.job_calls``.
+    """
 
     def __init__(self, database: Database, lease: Lease | None = None) -> None:
         self._database = database
@@ -35,7 +38,9 @@ class Jobs:
         self._lease = lease
 
     def under(self, lease: Lease) -> Jobs:
-        """The jobs for the process that holds this lease: what it writes fails once the lease is lost."""
+        """
+        The jobs for the process that holds this lease: what it writes fails once the lease is lost.
+        """
         return Jobs(self._database, lease)
 
     @contextmanager
@@ -45,7 +50,7 @@ class Jobs:
                 self._lease.check(connection)
             yield connection
 
-    # ------------------------------------------------------------------------------------------------------- jobs
+    # -- jobs
 
     def create(  # noqa: PLR0917 — the columns of a job, in their order
         self,
@@ -57,7 +62,8 @@ class Jobs:
         snapshot: str | None = None,
     ) -> Job:
         """
-        A new job, ``queued``, kept for this process for ``LEASE_S`` seconds; run it under its ``lease``.
+        A new job, ``queued``, kept for this process for ``LEASE_S`` seconds; run it under its
+        ``lease``.
 
         Args:
             options: JSON values; never a secret.
@@ -109,7 +115,8 @@ class Jobs:
 
     def update(self, job_id: str, **changes: Any) -> None:
         """
-        Change a job: any of ``CHANGEABLE``. Reaching a final state sets ``ended_at``; leaving one clears it.
+        Change a job: any of ``CHANGEABLE``. Reaching a final state sets ``ended_at``; leaving one
+        clears it.
 
         Raises:
             CallerError: there is no such job, or the state may not follow the one that it has.
@@ -131,7 +138,7 @@ class Jobs:
                 check_change(job_id, JobState(now), changes["state"])
             connection.execute(change)
 
-    # ------------------------------------------------------------------------------------------------------- objects
+    # -- objects
 
     def set_object(  # noqa: PLR0917 — the columns of an object, in their order
         self,
@@ -183,7 +190,7 @@ class Jobs:
                 for row in connection.execute(query)
             }
 
-    # ------------------------------------------------------------------------------------------------------- pauses
+    # -- pauses
 
     def add_pause(self, job_id: str, pause: Pause) -> None:
         """Note that the job pauses."""
@@ -220,7 +227,7 @@ class Jobs:
                 for row in connection.execute(query)
             ]
 
-    # ------------------------------------------------------------------------------------------------------- events
+    # -- events
 
     def add_event(self, job_id: str, at: datetime, kind: str, payload: Mapping[str, Any]) -> None:
         """Keep what happened to the job, for screens that follow it from elsewhere."""
@@ -240,27 +247,32 @@ class Jobs:
                 for row in connection.execute(query)
             ]
 
-    # ------------------------------------------------------------------------------------------------------- asking
+    # -- asking
 
     def want(self, job_id: str, wanted: Wanted | None) -> None:
-        """Ask the job to pause or to end; its runner looks between two units of work. None: nothing any more."""
+        """
+        Ask the job to pause or to end; its runner looks between two units of work. None: nothing
+        any more.
+        """
         self._change(job_id, {"wanted": wanted})
 
     def wanted(self, job_id: str) -> Wanted | None:
         """What was asked of the job."""
         return self.get(job_id).wanted
 
-    # ------------------------------------------------------------------------------------------------------- leases
+    # -- leases
 
     def lease(self, job_id: str, *, is_to_end: bool = False) -> Lease:
         """
-        The right to run the job. A dead process's is taken over at once, one of another host after it expired.
+        The right to run the job. A dead process's is taken over at once, one of another host after
+        it expired.
 
         Args:
             is_to_end: the job is only to be ended, which no other job's objects are in the way of.
 
         Raises:
-            CallerError: another process or thread holds it, or a live job of the org has an object in common.
+            CallerError: another process or thread holds it, or a live job of the org has an object
+                in common.
         """
         now = self._clock.now()
         with self._database.write() as connection:
@@ -270,8 +282,8 @@ class Jobs:
             is_ours_to_start = owner == this_process() and row.lease_token == ""
             if owner is not None and not is_ours_to_start:
                 raise CallerError(
-                    f"Job {job_id} is already running (process {owner.pid} on {owner.host.split()[0]}); wait for it, "
-                    "or pause or cancel it."
+                    f"Job {job_id} is already running (process {owner.pid} on "
+                    f"{owner.host.split()[0]}); wait for it, or pause or cancel it."
                 )
             if not is_to_end:
                 refuse_overlap(connection, row.org, row.org_id, row.objects, now, except_job=job_id)
@@ -281,7 +293,7 @@ class Jobs:
             )
             return Lease(self._database, job_id, str(columns["lease_token"]))
 
-    # ------------------------------------------------------------------------------------------------------- within
+    # -- within
 
     def _change(self, job_id: str, values: Mapping[str, Any]) -> None:
         change = update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**values)

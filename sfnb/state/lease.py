@@ -31,7 +31,8 @@ class Lease:
     """
     A held lease, to be used as a context manager; leaving it gives it back.
 
-    Call ``renew`` at least every ``LEASE_S / 2`` seconds. On one host a living process keeps its lease even when late.
+    Call ``renew`` at least every ``LEASE_S / 2`` seconds. On one host a living process keeps its
+    lease even when late.
     """
 
     def __init__(self, database: Database, job_id: str, token: str) -> None:
@@ -63,8 +64,8 @@ class Lease:
 
     def check(self, connection: Connection) -> None:
         """
-        Let this transaction write for the job only while the lease is held (fencing): a process that
-        was stopped and wakes again changes nothing that its successor has written.
+        Let this transaction write for the job only while the lease is held (fencing): a process
+        that was stopped and wakes again changes nothing that its successor has written.
 
         Raises:
             LeaseLost: another process has taken the job over.
@@ -107,7 +108,10 @@ class Lease:
 
 
 def new_columns(now: datetime, *, is_running: bool) -> dict[str, object]:
-    """A lease of this process, as columns of ``jobs``; not ``is_running``: kept for it until it starts running."""
+    """
+    A lease of this process, as columns of ``jobs``; not ``is_running``: kept for it until it starts
+    running.
+    """
     owner = this_process()
     return {
         "lease_token": secrets.token_hex(8) if is_running else "",
@@ -119,7 +123,10 @@ def new_columns(now: datetime, *, is_running: bool) -> dict[str, object]:
 
 
 def holder(row: Any, now: datetime) -> Owner | None:
-    """The living owner of the lease in a row of ``jobs``; None when it is free, its owner is gone, or it expired."""
+    """
+    The living owner of the lease in a row of ``jobs``; None when it is free, its owner is gone, or
+    it expired.
+    """
     if row.lease_token is None:
         return None
     owner = Owner(row.lease_host, row.lease_pid, row.lease_pid_started_s)

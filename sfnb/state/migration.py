@@ -58,7 +58,8 @@ def _create(connection: Connection) -> None:
     """
     The newest schema in an empty database; a test compares it with what the revisions make.
 
-    The first command in a new home would otherwise take a second longer, most of it Alembic's import.
+    The first command in a new home would otherwise take a second longer, most of it Alembic's
+    import.
     """
     schema.metadata.create_all(connection)
     connection.execute(insert(schema.audit_head).values(id=1, seq=0, hash="0" * 64))

@@ -1,4 +1,6 @@
-"""Opens the state database: creates its folder, switches SQLite to WAL mode, runs missing migrations."""
+"""
+Opens the state database: creates its folder, switches SQLite to WAL mode, runs missing migrations.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def open_database(url: str, *, clock: Clock) -> Database:
 
 
 def _prepare_sqlite(database: Database) -> None:
-    """The folder, and WAL mode, which stays with the file: readers then never wait for the writer."""
+    """
+    The folder, and WAL mode, which stays with the file: readers then never wait for the writer.
+    """
     path = Path(database.url.database or "")
     if not database.url.database or path.name == ":memory:":
         raise StoreError(
@@ -63,7 +67,8 @@ def _switch_to_wal(cursor: Any) -> None:
             cursor.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as err:
-            # Two processes that open a new file at once: this one statement does not wait for its turn by itself.
+            # Two processes that open a new file at once: this one statement does not wait for its
+            # turn by itself.
             if "locked" not in str(err) or attempt == 99:
                 raise
             clock.wait(0.05)

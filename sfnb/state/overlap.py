@@ -22,7 +22,8 @@ def refuse_overlap(
     except_job: str | None = None,
 ) -> None:
     """
-    Refuse a job whose objects a live job of the org works on: both would spend, and write one table.
+    Refuse a job whose objects a live job of the org works on: both would spend, and write one
+    table.
 
     Raises:
         CallerError: with the job and the objects in its way.

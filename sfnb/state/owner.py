@@ -14,9 +14,11 @@ import psutil
 @dataclass(frozen=True, slots=True)
 class Owner:
     """
-    A process: its host, pid, and the second in which it started (pids are used again, so a pid alone proves nothing).
+    A process: its host, pid, and the second in which it started (pids are used again, so a pid
+    alone proves nothing).
 
-    ``host`` also names the pid namespace where there are such (Linux containers), because a pid means nothing outside.
+    ``host`` also names the pid namespace where there are such (Linux containers), because a pid
+    means nothing outside.
     """
 
     host: str
@@ -47,7 +49,10 @@ def _started_s(process: psutil.Process) -> int:
 
 
 def is_alive(owner: Owner) -> bool | None:
-    """Whether the owner still runs; None when it belongs to another host, so that nobody here can tell."""
+    """
+    Whether the owner still runs; None when it belongs to another host, so that nobody here can
+    tell.
+    """
     here = this_process()
     if owner == here:
         return True
@@ -55,7 +60,8 @@ def is_alive(owner: Owner) -> bool | None:
         return None
     try:
         process = psutil.Process(owner.pid)
-        # Linux reckons the start from the boot time, which a correction of the clock moves a little.
+        # Linux reckons the start from the boot time, which a correction of the clock moves a
+        # little.
         return (
             abs(_started_s(process) - owner.pid_started_s) <= 2
             and process.status() != psutil.STATUS_ZOMBIE

@@ -24,7 +24,10 @@ from sqlalchemy.types import TypeDecorator
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware moment, given back in UTC. SQLite keeps no zone, so there it is stored as UTC without one."""
+    """
+    An aware moment, given back in UTC. SQLite keeps no zone, so there it is stored as UTC without
+    one.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -222,7 +225,8 @@ sample_hours = Table(
     Column("minute", Integer, nullable=False),  # of the sample within the hour, 0 to 59
     Column("used", BigInteger, nullable=False),
     Column("max", BigInteger, nullable=False),
-    # Half the size: the rows live in the index itself (SQLite; PostgreSQL does not know the option).
+    # Half the size: the rows live in the index itself (SQLite; PostgreSQL does not know the
+    # option).
     sqlite_with_rowid=False,
 )
 

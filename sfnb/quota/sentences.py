@@ -1,0 +1,61 @@
+"""Why the gate refuses a call, in sentences for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sfnb.model import LIMIT_KEYS, Api, BudgetStatus
+
+UNITS: Mapping[Api, str] = {
+    "api": "API calls",
+    "bulk": "bulk batches",
+    "bulk2": "Bulk API 2.0 query jobs",
+    "bulk2_mb": "MB of Bulk API 2.0 query results",
+}
+
+
+def over_sentence(here: BudgetStatus, cost: int, wait_s: float | None = None) -> str:
+    """Why a call of this cost is refused, and what to do."""
+    units = UNITS[here.api]
+    if here.maximum == 0:
+        return (
+            f"The org allows no {units} at all (its maximum is 0), "
+            "so nothing that needs them can be sent."
+        )
+    if cost > here.threshold:
+        return (
+            f"One step needs {cost:,} {units} at once, more than the limit of {here.threshold:,} "
+            f"({here.limit_percent} % of {here.maximum:,}). Raise the limit with `sfnb limit`."
+        )
+    recent = f", sfnb's last {here.own:,} may not be included yet" if here.own else ""
+    more = "One more" if cost == 1 else f"{cost:,} more"
+    advice = (
+        "Wait until use falls, or raise the limit with `sfnb limit`."
+        if wait_s is None
+        else f"The org will have counted them in {max(round(wait_s), 1)} s."
+    )
+    return (
+        f"This org has used {here.used:,} of its {here.maximum:,} {units} (all apps together)"
+        f"{recent}, and {here.in_flight:,} {'is' if here.in_flight == 1 else 'are'} in flight. "
+        f"{more} could exceed the limit of {here.threshold:,} ({here.limit_percent} %). {advice}"
+    )
+
+
+def missing_sentence(api: Api) -> str:
+    """Why a budget cannot be known although ``/limits`` was read."""
+    return (
+        f"The org's limits do not include {LIMIT_KEYS[api][0]} ({UNITS[api]}), "
+        "so nothing that needs them is sent. "
+        'Give the user the permission "View Setup and Configuration", '
+        "or check that the org has this feature."
+    )
+
+
+def unreadable_sentence(apis: tuple[Api, ...]) -> str:
+    """Why nothing is sent after ``/limits`` could not be read."""
+    names = " and ".join(UNITS[api] for api in apis)
+    return (
+        f"The org does not report how many {names} it has used, "
+        "so nothing that needs them is sent. Check that the org responds "
+        'and that the user has the permission "View Setup and Configuration".'
+    )
