@@ -9,6 +9,7 @@ from sfnb.backup.plan import DESCRIBES_PER_CALL, QUERIES_PER_CALL
 from sfnb.backup.units import (
     AbortJob,
     ChangeLists,
+    CountRows,
     CreateJob,
     KeysetPages,
     PollJob,
@@ -68,23 +69,30 @@ class ReadyQueue:
         self._lists.clear()
         self._lists.extend(lists)
 
-    def take(self, pages_in_flight: Callable[[], int]) -> Unit | None:
+    def take(self, pages_in_flight: Callable[[], int], is_busy: Callable[[], bool]) -> Unit | None:
         """
         The unit to start now; None: nothing should start yet.
 
         Five objects' pages become one unit. Fewer wait while other pages are in flight, since a
-        call that carries
-        fewer wastes its places.
+        call that carries fewer wastes its places. Counts, which end an object, wait for one another
+        as long as anything else is on its way.
         """
         if self._bulk:
             return self._bulk.popleft()
         if self._lists:
             return self._taken_lists()
-        if len(self._pages) >= QUERIES_PER_CALL or (self._pages and not pages_in_flight()):
+        is_full = len(self._pages) >= QUERIES_PER_CALL
+        if is_full or (self._pages and not pages_in_flight() and not self._may_wait(is_busy)):
             count = min(QUERIES_PER_CALL, len(self._pages))
             taken = [self._pages.popleft() for _ in range(count)]
             return KeysetPages(tuple(page for unit in taken for page in unit.pages))
         return self._others.popleft() if self._others else None
+
+    def _may_wait(self, is_busy: Callable[[], bool]) -> bool:
+        """Whether there are counts alone, and more may come."""
+        pages = [page for unit in self._pages for page in unit.pages]
+        are_counts = all(isinstance(page, CountRows) for page in pages)
+        return are_counts and (bool(self._others) or is_busy())
 
     def _taken_lists(self) -> ChangeLists:
         """The change lists of as many objects as fit into one call."""

@@ -202,10 +202,16 @@ class Scheduler:
 
     def _start_units(self) -> None:
         while len(self._flights) < self.executor.slots:
-            unit = self._ready.take(self._flights.pages)
+            unit = self._ready.take(self._flights.pages, self._is_busy)
             if unit is None:
                 return
             self._start(unit)
+
+    def _is_busy(self) -> bool:
+        """Whether something is on its way that other objects will go on from."""
+        return bool(self._flights) or any(
+            self.runs[name].wake_at_s is not None for name in self._waiting
+        )
 
     def _start(self, unit: Unit) -> None:
         # Whoever is asked to abort a job has gone on without it.

@@ -34,6 +34,9 @@ call.
 FIRST_POLL_S = 0.5
 """A small job is ready by then."""
 
+ROWS_PER_S, MAX_GUESS_S = 10_000, 30.0
+"""How fast a job is taken to be, and how long its results are waited for at most on that guess."""
+
 POLL_GROWTH = 0.6
 """
 The next poll comes after this share of the job's age: the calls grow with the logarithm of the time
@@ -179,7 +182,9 @@ class Bulk2Reader:
     def _created(self, run: ObjectRun, reading: _Reading, job: str) -> Step:
         now_s = self._clock.monotonic()
         reading.job, reading.created_at_s = job, now_s
-        reading.poll_at_s = now_s + FIRST_POLL_S
+        # Results are requested at once when the job may be ready: a wrong guess costs a call.
+        touched = (run.change.touched or 0) if run.change else 0
+        reading.poll_at_s = now_s + FIRST_POLL_S + min(touched / ROWS_PER_S, MAX_GUESS_S)
         # Committed at once, so that a resumed backup reads this job and does not create another.
         return Commit((), moment_cursor(run, "bulk2", job=job, locator="", pages=0), is_done=False)
 
