@@ -61,6 +61,7 @@ class ChangeRun:
         repairs: Ids that have to be read again.
         lists: what the change lists told; None before they were asked for.
         touched: how many rows the window has, as far as that is known; ``announced`` by a query.
+        rows_read, binned_read: changed rows that came; those of them in the recycle bin.
         gone: Ids that are proven gone. ``unproven``: named by ``/deleted`` and not looked for yet.
         org_count: rows as the org counts them, recycle bin included; None: not asked, or no answer.
     """
@@ -78,6 +79,7 @@ class ChangeRun:
     announced: int | None = None
     rows_done: bool = False
     rows_read: int = 0
+    binned_read: int = 0
     unproven: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     org_count: int | None = None
@@ -156,7 +158,7 @@ class ChangeRun:
         """The rows are read again from the first one; what the org told stays."""
         self.forget_sweep()
         self.stage, self.rows_done, self.rows_read = Stage.LISTS, False, 0
-        self.is_counted, self.org_count = False, None
+        self.is_counted, self.org_count, self.binned_read = False, None, 0
 
     def forget_sweep(self) -> None:
         """The sweep starts again from its first page."""

@@ -210,7 +210,12 @@ class IncrementalReader:
         if not isinstance(step, Commit):
             return step
         change.rows_read += sum(part.rows + part.deleted for part in step.parts)
+        change.binned_read += sum(part.deleted for part in step.parts)
         change.rows_done = change.rows_done or step.is_done
+        if change.rows_done and change.binned_read >= len(change.unproven):
+            # As many came from the recycle bin as `/deleted` names: none of them is looked for. If
+            # one is gone all the same, the count does not agree.
+            change.unproven = []
         if step.is_done and change.rows_read < (change.announced or 0):
             change.wants_sweep = (
                 f"{change.announced:,} changed rows were announced and {change.rows_read:,} came"
