@@ -45,9 +45,12 @@ def work():
             number += 1
         time.sleep(0.002)
 
-thread = threading.Thread(target=work, daemon=True)
-thread.start()
-panel = widgets.job_panel(engine.JobHandle(org, job.job_id, thread, {{}}, fan))
+class Emitting(engine.JobHandle):
+    def _start(self):
+        self._thread = threading.Thread(target=work, daemon=True)
+        self._thread.start()
+
+panel = widgets.job_panel(Emitting(org, job.job_id, {{}}, fan))
 for n in range(len(names)):
     emit(n)
 panel
