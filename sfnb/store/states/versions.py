@@ -26,7 +26,7 @@ from sfnb.store.states.files import (
 
 __all__ = ["KEYS_AT_ONCE", "Keys", "Places", "Span", "Versions", "arrow_flags", "newest"]
 
-KEYS_AT_ONCE = 1 << 19
+KEYS_AT_ONCE = 1 << 18
 """Keys compared in memory at a time, about fifty bytes each."""
 
 OP_CODES = {DELETE: IS_DELETE, HARD_DELETE: IS_HARD_DELETE}

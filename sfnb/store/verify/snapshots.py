@@ -174,6 +174,8 @@ class SnapshotCheck:
         self._known.add(path)
         if path in self._present and read_summary(self._files, self._snapshot) != manifest.summary:
             self._damage("count", "the summary does not say what the manifest says", path)
+        elif path in self._present:
+            self._spelling(path)
 
     def _schema(self, name: str, *, is_needed: bool) -> None:
         path = schema_path(self._snapshot, name)
