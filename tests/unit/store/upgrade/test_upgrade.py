@@ -139,7 +139,7 @@ def test_backups_of_the_new_format_may_be_there_already(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("at", [9, 16, 23])
+@pytest.mark.parametrize("at", [16, 30, 37])
 def test_a_backup_in_the_middle_of_an_upgrade_builds_upon_nothing_half(
     tmp_path: Path, at: int
 ) -> None:
