@@ -30,6 +30,9 @@ Importing this package loads neither pandas nor duckdb. docs/format.md describes
 ``snapshots``      where reading begins: an org's snapshots
 ``orgs``           which orgs a store holds
 ``views``          records as frames, SQL, CSV, Parquet; ``pages``: page by page; ``text``
+``history``        what changed between two snapshots, and one record's versions
+``compaction``     many small files become few; ``upgrade``: older formats become this one
+``readings``       the readings in a table's log: what the next one follows
 ``verify``         whether the store still is what was written
 =================  ============================================================================
 """
