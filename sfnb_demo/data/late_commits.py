@@ -18,11 +18,13 @@ class OpenTransaction:
     Args:
         began: the SystemModstamp that its rows will have.
         ends: when its rows become visible.
+        is_known: ``latestDateCovered`` stays before it, as Salesforce documents.
     """
 
     began: datetime
     ends: datetime
     commit: Callable[[], None]
+    is_known: bool = True
 
 
 class LateCommits:
@@ -48,9 +50,9 @@ class LateCommits:
         return len(due)
 
     def oldest(self) -> datetime | None:
-        """When the oldest open transaction began; None if none is open."""
+        """When the oldest transaction that is known to be open began; None if none is."""
         with self._lock:
-            return min((t.began for t in self._open), default=None)
+            return min((t.began for t in self._open if t.is_known), default=None)
 
     def __len__(self) -> int:
         return len(self._open)

@@ -24,8 +24,11 @@ MOST_IDS = 1000
 """Ids that an answer lists; counts are always whole."""
 
 _KEYS = frozenset(
-    {"do", "object", "rows", "ids", "field", "value", "late_s", "spread_s", "into", "older_than_s"}
-)
+    {
+        "do", "object", "rows", "ids", "field", "value",
+        "late_s", "is_known", "spread_s", "into", "older_than_s",
+    }
+)  # fmt: skip
 
 
 class RowLife:
@@ -35,7 +38,8 @@ class RowLife:
     An entry has ``do`` and ``object`` (``*``: each object that has rows), and chooses by ``ids`` or
     ``rows`` (how many; default 1). All rows of an entry get the same SystemModstamp unless
     ``spread_s`` spreads them over the seconds before now. With ``late_s`` they are written now, with
-    the stamp of now, and become visible so many simulated seconds later.
+    the stamp of now, and become visible so many simulated seconds later; with ``is_known`` false
+    ``/updated`` calls that time covered all the same.
 
     ================  ===========================================================================
     insert            new rows
@@ -232,7 +236,8 @@ class RowLife:
                 write(now)
 
         ends = now.replace(tzinfo=UTC) + timedelta(seconds=late_s)
-        self._database.late.add(OpenTransaction(now.replace(tzinfo=UTC), ends, commit))
+        is_known = str(given.get("is_known", True)).lower() != "false"
+        self._database.late.add(OpenTransaction(now.replace(tzinfo=UTC), ends, commit, is_known))
         return ids
 
     def _now(self) -> datetime:
