@@ -56,13 +56,13 @@ def commits_of(
 ) -> dict[str, list[tuple[int, int, bool]]]:
     """Of each object: parts, rows and end of each commit."""
     from sfnb.store.log import read_commits
-    from sfnb.store.manifest import table_path
+    from sfnb.store.paths import records_path
 
     return {
         name: [
             (len(commit.parts), commit.progress.rows, commit.progress.is_done)
             for commit in read_commits(
-                there.store.files.below(table_path(name)), summary["snapshot"]
+                there.store.files.below(records_path(name)), summary["snapshot"]
             )
         ]
         for name in OBJECTS

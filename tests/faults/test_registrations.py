@@ -70,8 +70,9 @@ def test_two_demo_orgs_that_start_at_once_are_one(tmp_path: Path) -> None:
         folder = str(home.home / "demo")
         servers = [
             process.pid
-            for process in psutil.process_iter()
-            if "serve" in (words := process.cmdline()) and folder in words
+            # A zombie of somebody else's has no command line any more.
+            for process in psutil.process_iter(["cmdline"])
+            if "serve" in (words := process.info["cmdline"] or []) and folder in words
         ]
         assert servers == [home("demo", "status", "--json").json["pid"]]
     finally:

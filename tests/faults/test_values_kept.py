@@ -82,7 +82,7 @@ def test_a_whole_number_that_is_none_widens_its_column(  # noqa: PLR0917 - fixtu
         fault="rewrite", object=name, match=match, replace=[[number, to]],
         inside="both" if is_json else False,
     )  # fmt: skip
-    summary = engine.run(there, backup(objects=[name]))
+    summary = engine.run(there, backup(objects=[name], full=True))
     assert summary["state"] == "completed", summary["objects"]
     odd = column(there, summary, name)
     assert odd.type == kind

@@ -495,9 +495,10 @@ class Disturbed(Gate):
         readings: object = (),
         *,
         was_sent: bool = True,
+        is_silent: bool = False,
     ) -> None:
         told: list[Reading] = list(readings)  # type: ignore[call-overload]
-        super().settle(ticket, told, was_sent=was_sent)
+        super().settle(ticket, told, was_sent=was_sent, is_silent=is_silent)
         if len(told) > 1 and self.times > 0:
             self.times -= 1
             super().settle(super().ask({"api": 1}), ())
