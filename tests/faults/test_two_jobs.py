@@ -102,7 +102,7 @@ def test_two_jobs_keep_one_budget(fresh_org: Callable[..., RunningOrg], tmp_path
         ledger = org.ledger(after=mark, threshold=500)
         assert ledger["over_threshold"] == 0 and ledger["over_reading"] == 0
         org.control("clock", {"advance_minutes": 25 * 60})
-        org.control("quota", {"spend": {"api": 494}})
+        org.control("quota", {"spend": {"api": 450}})
         running = [
             home.start("resume", one.json["job_id"], "--on-pause", "exit", "--json")
             for one in done
