@@ -26,7 +26,7 @@ from sfnb.backup.readers.steps import (
     moment_cursor,
 )
 from sfnb.backup.ready import ReadyQueue
-from sfnb.errors import StoreError
+from sfnb.errors import CallerError, StoreError
 from sfnb.org.arrow import arrow_schema
 from sfnb.store.tables import Writer
 
@@ -109,7 +109,7 @@ class StepTaker:
     def _settle_changes(self, run: ObjectRun, step: Settle) -> None:
         try:
             problem = self._ends.changes(run, step)
-        except StoreError as err:
+        except (StoreError, CallerError) as err:  # damaged, or nothing to compare with
             self._read_in_full(run, f"what is stored of it cannot be read ({err})")
             return
         if problem:

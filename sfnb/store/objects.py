@@ -322,7 +322,8 @@ class ObjectWriter:
             uris = table.file_uris() if table is not None else []
         older = [file for file in live_files(uris) if file.snapshot < self._snapshot]
         stamps = [file for file in stamp_files(uris) if file.snapshot < self._snapshot]
-        last = self._last_settled() if older else None
+        # An object that was complete without a single record has no file, and a state all the same.
+        last = self._last_settled() if table is not None else None
         if last is None:
             # What an upgrade has not finished is no state yet.
             return Before(() if is_replay_open(self._files) and not self.replay else older)

@@ -281,3 +281,17 @@ def test_a_lost_part_is_read_again_and_ends_no_other_object(
     life(org, "change", "Account", rows=3, field="Description")
     pass_minutes(org, 5)
     agrees(there, org, run(there, ["Account", "Contact"]))
+
+
+def test_an_empty_object_gains_its_first_records(org: RunningOrg, connected: Connector) -> None:
+    """An object that was complete without a record has a state to compare with."""
+    there = connected(org)
+    life(org, "hard_delete", "Campaign", rows=100_000)
+    first = run(there, ["Campaign"])
+    assert (first["state"], first["objects"]["Campaign"]["our_count"]) == ("completed", 0)
+    pass_minutes(org, 60)
+    life(org, "insert", "Campaign", rows=4)
+    pass_minutes(org, 8)
+    second = run(there, ["Campaign"])
+    assert counts(second, "Campaign") == ("incremental", 4, 0, 0)
+    agrees(there, org, second)
