@@ -158,7 +158,7 @@ def _file(name: str) -> tuple[bytes, str, str] | None:
     if name == "style.css":
         text = _of_report("page.css") + screen.styles() + (STATIC / "page.css").read_text("utf-8")
     elif name == "plotly.js":
-        from sfnb.report.library import packed_library
+        from sfnb.report.plotly_script import packed_library
 
         return packed_library(), kind, hashlib.sha256(packed_library()).hexdigest()[:20]
     elif found := re.fullmatch(r"([a-z_]+)\.js", name):

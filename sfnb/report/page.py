@@ -18,8 +18,8 @@ from typing import Any
 import plotly
 
 from sfnb.charts import TEMPLATES
-from sfnb.report.library import library, packed_library
 from sfnb.report.panels import OrgPanel, panel_of
+from sfnb.report.plotly_script import library, packed_library
 from sfnb.report.template import ENVIRONMENT, asset, sha256, trusted
 from sfnb.text import dated_moment, zone_name
 from sfnb.usage.review import Review

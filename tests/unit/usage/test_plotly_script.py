@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plotly.offline import get_plotlyjs_version
 
-from sfnb.report.library import library
+from sfnb.report.plotly_script import library
 
 
 def test_the_script_is_of_the_version_that_makes_the_figures() -> None:
