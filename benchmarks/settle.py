@@ -24,7 +24,8 @@ import pyarrow as pa
 from sfnb.clock import SystemClock
 from sfnb.store.held import Mode
 from sfnb.store.manifest import SnapshotPlan
-from sfnb.store.tables import OrgStore, Writer, open_store
+from sfnb.store.tables import OrgStore, open_store
+from sfnb.store.writer import Writer
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 TEXTS, NUMBERS = 16, 10

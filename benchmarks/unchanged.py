@@ -20,7 +20,8 @@ import pyarrow as pa
 from sfnb.clock import SystemClock
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.settling.base import Unchanged
-from sfnb.store.tables import OrgStore, Writer, open_store
+from sfnb.store.tables import OrgStore, open_store
+from sfnb.store.writer import Writer
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 ORG = "00D000000000001AAA"

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from sfnb.clock import FakeClock
 from sfnb.store.manifest import SnapshotPlan
-from sfnb.store.tables import OrgStore, Writer, open_store
+from sfnb.store.tables import OrgStore, open_store
+from sfnb.store.writer import Writer
 
 ORG_ID = "00D000000000001AAA"
 BEGAN = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)

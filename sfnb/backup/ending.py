@@ -19,7 +19,7 @@ from sfnb.state.job_values import Job
 if TYPE_CHECKING:
     from sfnb.connection import Connection
     from sfnb.org.client import OrgClient
-    from sfnb.store.log import Progress
+    from sfnb.store.progress import Progress
     from sfnb.store.tables import OrgStore
 
 

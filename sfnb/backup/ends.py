@@ -9,10 +9,10 @@ from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.proving import proof_notes
 from sfnb.backup.readers.steps import Commit, Settle, Unchanged
 from sfnb.errors import StoreError
-from sfnb.store.log import NOTHING
+from sfnb.store.progress import NOTHING
 from sfnb.store.settling.base import Unchanged as Said
 from sfnb.store.settling.outcome import Settled
-from sfnb.store.tables import Writer
+from sfnb.store.writer import Writer
 
 
 class Ends:

@@ -13,7 +13,7 @@ from sfnb.backup.plan import BULK_PAGE_ROWS
 from sfnb.backup.units import Query
 from sfnb.backup.ways import Way
 from sfnb.model import ObjectSchema, ObjectState, ReaderName
-from sfnb.store.log import Progress
+from sfnb.store.progress import Progress
 
 
 class RunState(Enum):

@@ -49,7 +49,7 @@ from sfnb.errors import (
 )
 from sfnb.model import ReaderName
 from sfnb.org.retry import TriesSpent
-from sfnb.store.tables import Writer
+from sfnb.store.writer import Writer
 
 TICK_S = 0.5
 """At least so often the loop looks whether somebody wants the job to pause or end."""

@@ -28,7 +28,7 @@ from sfnb.backup.readers.steps import (
 from sfnb.backup.ready import ReadyQueue
 from sfnb.errors import CallerError, StoreError
 from sfnb.org.arrow import arrow_schema
-from sfnb.store.tables import Writer
+from sfnb.store.writer import Writer
 
 
 class StepTaker:

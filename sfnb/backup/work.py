@@ -32,9 +32,10 @@ from sfnb.org.arrow import arrow_schema
 from sfnb.org.describe import parse_schema
 from sfnb.state.job_values import Job
 from sfnb.store.compaction.org import compact_after
-from sfnb.store.log import Progress
 from sfnb.store.manifest import SnapshotPlan
-from sfnb.store.tables import OrgStore, Writer
+from sfnb.store.progress import Progress
+from sfnb.store.tables import OrgStore
+from sfnb.store.writer import Writer
 
 MakeExecutor = Callable[[JobContext, threading.Event], Executor]
 """Makes where the units of a job run; the event is set when they should end at once."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from sfnb.model import ObjectState
 from sfnb.store.held import Mode
-from sfnb.store.log import Progress
 from sfnb.store.parts import Part
+from sfnb.store.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

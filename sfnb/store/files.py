@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +20,8 @@ import pyarrow.fs as pafs
 from deltalake.exceptions import DeltaError
 
 from sfnb.errors import CallerError, StoreError
+from sfnb.store.encoding import decode, encode
+from sfnb.store.sinks import HashingSink
 
 TEMPORARY = ".tmp-"
 """
@@ -76,60 +77,6 @@ def translated(doing: str) -> Iterator[None]:
         raise StoreError(
             f"could not {doing}: the file is damaged ({str(err)[:200]}); see `sfnb verify`."
         ) from err
-
-
-def _canonical(content: Mapping[str, Any]) -> str:
-    """
-    The content without its own ``checksum``, in one fixed spelling. JSON keeps the order of keys.
-    """
-    return json.dumps(
-        {k: v for k, v in content.items() if k != "checksum"},
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )
-
-
-def checksum(canonical: str) -> str:
-    # JSON allows a lone surrogate, which plain UTF-8 would refuse.
-    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()
-
-
-def content_checksum(content: Mapping[str, Any]) -> str:
-    """The ``checksum`` that ``encode`` gives to a content."""
-    return checksum(_canonical(content))
-
-
-def encode(content: Mapping[str, Any], *, indent: int | None = None) -> bytes:
-    """
-    JSON with its checksum, ASCII only; ``decode`` gives the content back or says that it is
-    damaged.
-    """
-    return json.dumps({**content, "checksum": content_checksum(content)}, indent=indent).encode()
-
-
-def decode(text: bytes | str, what: str) -> dict[str, Any]:
-    """
-    The content of ``encode``.
-
-    Raises:
-        StoreError: it is no JSON, or not what was written.
-    """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as err:
-        raise StoreError(f"{what} is damaged: it is not valid JSON.") from err
-    if not isinstance(content, dict) or content.get("checksum") != checksum(_canonical(content)):
-        raise StoreError(f"{what} is damaged: its content is not what sfnb wrote.")
-    return content
-
-
-def is_as_encoded(text: bytes) -> bool:
-    """
-    Whether a text is what ``encode`` gives for its content, to the last blank; for a text that
-    ``decode`` takes.
-    """
-    content = json.loads(text)
-    return text in (encode(content), encode(content, indent=1))
 
 
 def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
@@ -367,45 +314,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-class HashingSink:
-    """
-    A binary file, as far as Arrow needs one, that counts and hashes what is written through it.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-        self.size_bytes = 0
-        self.closed = False
-
-    def write(self, content: Any) -> int:
-        self._stream.write(content)
-        self._hash.update(content)
-        size = memoryview(content).nbytes
-        self.size_bytes += size
-        return size
-
-    def tell(self) -> int:
-        return self.size_bytes
-
-    def flush(self) -> None:
-        """Nothing is buffered here; the file is flushed once, when it is whole."""
-
-    def close(self) -> None:
-        """Arrow closes its sink, but the file stays open until it is synced."""
-        self.closed = True
-
-    def readable(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()

@@ -24,7 +24,7 @@ from sfnb.store.entries import (
 )
 from sfnb.store.files import Files
 from sfnb.store.formats import FORMAT, OLDER, check_format
-from sfnb.store.log import NOTHING, Progress, read_parts
+from sfnb.store.log import read_parts
 from sfnb.store.parts import Part
 from sfnb.store.paths import manifest_path, schema_folder, summary_path
 from sfnb.store.place import place_of
@@ -38,6 +38,7 @@ from sfnb.store.plan import (
     read_plan,
     without_checksum,
 )
+from sfnb.store.progress import NOTHING, Progress
 from sfnb.store.schema import committed_after
 from sfnb.store.unchanged import put_unchanged, read_unchanged
 

@@ -15,29 +15,25 @@ from sfnb.clock import Clock
 from sfnb.errors import CallerError, ObjectError, StoreError
 from sfnb.store.columns import COLUMNS_ONLY, stored_columns
 from sfnb.store.delta import ATTEMPTS, Table, as_in_table
-from sfnb.store.files import Files, encode, translated
+from sfnb.store.encoding import encode
+from sfnb.store.files import Files, translated
 from sfnb.store.formats import OLDER, NewerFormat
 from sfnb.store.layout import Layout, layout_for, sources_of, with_columns
 from sfnb.store.log import (
-    NOTHING,
     Commit,
-    Progress,
     Replay,
-    Total,
-    advanced,
     log_path,
     metadata,
     newest_version,
     parse_commit,
     read_commits,
-    refreshing,
-    settled,
 )
 from sfnb.store.manifest import SnapshotPlan, read_committed
 from sfnb.store.part_writer import PartTarget, PartWriter
 from sfnb.store.parts import Part, record_ids
 from sfnb.store.paths import sweeps_folder
 from sfnb.store.place import RECORDS_FORMAT, Place, aside_place, place_of
+from sfnb.store.progress import NOTHING, Progress, Total, advanced, refreshing, settled
 from sfnb.store.proof import ID, Proof, prove
 from sfnb.store.readings import is_replay_open, last_settled, newest_reading
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
 from sfnb.store.columns import DELETE, EXTRACTED_AT, HARD_DELETE, MOMENT, OP, TYPES, UPSERT
-from sfnb.store.files import HashingSink
 from sfnb.store.keys import KeyDigest
 from sfnb.store.layout import Layout, StoredField
+from sfnb.store.sinks import HashingSink
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from sfnb.errors import StoreError
 from sfnb.store.columns import columns_as_json, columns_from_json
-from sfnb.store.files import Files, content_checksum
+from sfnb.store.encoding import content_checksum
+from sfnb.store.files import Files
 from sfnb.store.formats import FORMAT, check_format
 from sfnb.store.layout import Layout, StoredField
 from sfnb.store.paths import schema_path

@@ -14,7 +14,7 @@ from sfnb.model import ObjectState
 from sfnb.store import views
 from sfnb.store.files import Files
 from sfnb.store.layout import FieldSource, sources_of, with_columns
-from sfnb.store.log import NOTHING, Progress, read_parts
+from sfnb.store.log import read_parts
 from sfnb.store.manifest import (
     SNAPSHOT_ID,
     Manifest,
@@ -32,6 +32,7 @@ from sfnb.store.older.rows import rows_of as older_rows
 from sfnb.store.parts import Part
 from sfnb.store.paths import manifest_path, plan_path, schema_path
 from sfnb.store.place import RECORDS_FORMAT, place_of
+from sfnb.store.progress import NOTHING, Progress
 from sfnb.store.schema import read_schema
 from sfnb.store.states.reading import sources_before, state_at
 from sfnb.store.states.records import columns_of_sources

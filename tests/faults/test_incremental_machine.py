@@ -22,7 +22,7 @@ from sfnb import engine
 from sfnb.connection import Connection
 from sfnb.engine import backup
 from sfnb.installation import connect
-from sfnb.store.tables import Writer
+from sfnb.store.writer import Writer
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
 from tests.conftest import RunningOrg

@@ -18,12 +18,13 @@ from deltalake import DeltaTable
 
 from sfnb.store import delta
 from sfnb.store.files import Files
-from sfnb.store.log import NOTHING, Progress
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.part_writer import PartWriter
+from sfnb.store.progress import NOTHING, Progress
 from sfnb.store.settling.base import Unchanged
-from sfnb.store.tables import OrgStore, Writer
+from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
+from sfnb.store.writer import Writer
 from tests.store_samples import SCHEMA, a_plan, a_store, record_id, rows
 
 PAGES = 2

@@ -55,11 +55,11 @@ from sfnb.backup.units import (
 from sfnb.errors import ObjectError, StoreError
 from sfnb.model import ObjectSchema, ReaderName
 from sfnb.org.arrow import arrow_schema
-from sfnb.store.log import NOTHING
+from sfnb.store.progress import NOTHING
 from sfnb.store.settling.sweeps import SWEPT
 
 if TYPE_CHECKING:
-    from sfnb.store.tables import Writer
+    from sfnb.store.writer import Writer
 
 MOST_REPAIRS = 20_000
 """Rows that are read by Id after a sweep; with more of them the object is read in full."""

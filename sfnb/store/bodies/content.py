@@ -19,11 +19,11 @@ from sfnb.store.files import (
     NEW_FILE,
     TEMPORARY,
     Files,
-    HashingSink,
     make_folder,
     sync_folder,
     translated,
 )
+from sfnb.store.sinks import HashingSink
 
 FOLDER = "bodies"
 DAMAGED = f"{FOLDER}/damaged"

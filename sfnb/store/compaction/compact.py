@@ -39,7 +39,8 @@ from sfnb.store.compaction.ends import (
 from sfnb.store.compaction.policy import Tail, is_worth
 from sfnb.store.compaction.writer import write_versions
 from sfnb.store.delta import ATTEMPTS, Table
-from sfnb.store.files import Files, encode, translated
+from sfnb.store.encoding import encode
+from sfnb.store.files import Files, translated
 from sfnb.store.log import VersionCount, compact_entry, log_path
 from sfnb.store.parts import Part, text_array
 from sfnb.store.paths import manifest_path, records_path

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from sfnb.store.columns import EXTRACTED_AT, MOMENT, OP, TYPES
 from sfnb.store.files import Files, translated
 from sfnb.store.layout import FieldSource
-from sfnb.store.log import Progress
 from sfnb.store.parts import Part
 from sfnb.store.paths import table_path
+from sfnb.store.progress import Progress
 from sfnb.store.proof import DURABLE_ID, EMPTY, ID
 
 if TYPE_CHECKING:

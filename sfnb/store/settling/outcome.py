@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sfnb.store.held import Held
-from sfnb.store.log import Progress
+from sfnb.store.progress import Progress
 from sfnb.store.proof import Proof
 
 

@@ -13,9 +13,9 @@ from sfnb.store.columns import COLUMNS_ONLY, GENERATION, NEW, STAMPS
 from sfnb.store.files import Files
 from sfnb.store.held import Held, Mode
 from sfnb.store.layout import FieldSource, Layout, sources_of, with_older
-from sfnb.store.log import newest_moment
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import Part
+from sfnb.store.progress import newest_moment
 from sfnb.store.proof import ID, STAMP, Proof
 from sfnb.store.states.files import VersionFile, version_file
 from sfnb.store.states.records import stamp_column

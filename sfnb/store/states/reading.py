@@ -9,8 +9,8 @@ from deltalake import DeltaTable
 from sfnb.errors import StoreError
 from sfnb.store.files import Files, translated
 from sfnb.store.layout import FieldSource, sources_of, with_columns, with_older
-from sfnb.store.log import Progress
 from sfnb.store.paths import records_path
+from sfnb.store.progress import Progress
 from sfnb.store.proof import DURABLE_ID, ID
 from sfnb.store.readings import last_settled, live_paths
 from sfnb.store.schema import read_schema

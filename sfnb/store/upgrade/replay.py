@@ -19,20 +19,14 @@ from sfnb.store.formats import FORMAT
 from sfnb.store.held import Held
 from sfnb.store.keys import MASK, key_hashes
 from sfnb.store.layout import StoredField, sources_of, with_columns
-from sfnb.store.log import (
-    NOTHING,
-    Progress,
-    Replay,
-    read_commits,
-    read_parts,
-    settled,
-)
+from sfnb.store.log import Replay, read_commits, read_parts
 from sfnb.store.manifest import ObjectEntry, object_entry
 from sfnb.store.objects import ObjectWriter
 from sfnb.store.older.rows import Rows
 from sfnb.store.parts import Part
 from sfnb.store.paths import records_path
 from sfnb.store.place import place_of
+from sfnb.store.progress import NOTHING, Progress, settled
 from sfnb.store.proof import Proof
 from sfnb.store.readings import last_settled, newest_native
 from sfnb.store.schema import read_schema

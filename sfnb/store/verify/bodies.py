@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sfnb.errors import StoreError
 from sfnb.store.bodies.content import FOLDER, content_path
 from sfnb.store.bodies.index import INDEX, index_paths, read_entries
-from sfnb.store.files import TEMPORARY, Files, is_as_encoded
+from sfnb.store.encoding import is_as_encoded
+from sfnb.store.files import TEMPORARY, Files
 from sfnb.store.formats import NewerFormat
 from sfnb.store.verify.findings import Finding, Kind
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sfnb.errors import StoreError
-from sfnb.store.files import TEMPORARY, Files, is_as_encoded
+from sfnb.store.encoding import is_as_encoded
+from sfnb.store.files import TEMPORARY, Files
 from sfnb.store.formats import NewerFormat
 from sfnb.store.metadata.packs import PACKS, PackReader, StoredFile, pack_path
 from sfnb.store.metadata.record import pieces_folder, read_record, read_record_at, record_path

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from sfnb.errors import StoreError
 from sfnb.model import ObjectState
-from sfnb.store.files import TEMPORARY, Files, is_as_encoded
+from sfnb.store.encoding import is_as_encoded
+from sfnb.store.files import TEMPORARY, Files
 from sfnb.store.formats import FORMAT, NewerFormat
-from sfnb.store.log import NOTHING, Progress
 from sfnb.store.manifest import (
     Manifest,
     ObjectEntry,
@@ -33,6 +33,7 @@ from sfnb.store.paths import (
     unsealed_folders,
 )
 from sfnb.store.place import place_of
+from sfnb.store.progress import NOTHING, Progress
 from sfnb.store.schema import read_schema
 from sfnb.store.verify.findings import Expected, Finding, Kind
 from sfnb.store.verify.metadata import metadata_paths

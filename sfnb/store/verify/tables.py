@@ -18,20 +18,10 @@ from sfnb.store.compaction.count import count_versions
 from sfnb.store.files import TEMPORARY, Files, translated
 from sfnb.store.formats import NewerFormat
 from sfnb.store.keys import NO_KEYS, KeyDigest, add_digests
-from sfnb.store.log import (
-    COMPACT,
-    LOG,
-    NOTHING,
-    READ,
-    Commit,
-    Progress,
-    Total,
-    log_path,
-    newest_version,
-    parse_commit,
-)
+from sfnb.store.log import COMPACT, LOG, READ, Commit, log_path, newest_version, parse_commit
 from sfnb.store.parts import Part
 from sfnb.store.place import RECORDS_FORMAT
+from sfnb.store.progress import NOTHING, Progress, Total
 from sfnb.store.proof import column
 from sfnb.store.verify.findings import Finding, Kind, Wrong
 

@@ -22,9 +22,9 @@ from sfnb.clock import FakeClock
 from sfnb.errors import ObjectError, ResultsGone
 from sfnb.model import FieldInfo, ObjectSchema, ReaderName
 from sfnb.org.bulk2 import QueryJob
-from sfnb.store.log import Progress
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.place import place_of
+from sfnb.store.progress import Progress
 
 SNAPSHOT = "20261122T043812Z-1a2b3c"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sfnb.errors import StoreError
-from sfnb.store.files import decode, encode
+from sfnb.store.encoding import decode, encode
 from sfnb.store.formats import NewerFormat
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify

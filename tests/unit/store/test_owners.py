@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sfnb.errors import ResultsGone
-from sfnb.store.tables import OrgStore, StaleWriter, Writer
+from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
+from sfnb.store.writer import StaleWriter, Writer
 from tests.store_samples import a_store, a_writer, record_id, rows
 
 

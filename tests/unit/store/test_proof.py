@@ -17,7 +17,8 @@ from sfnb.model import ObjectState
 from sfnb.store import proof as proofs
 from sfnb.store.keys import NO_KEYS, KeyDigest, add_digests, key_hashes
 from sfnb.store.manifest import ObjectEntry
-from sfnb.store.tables import OrgStore, Writer, open_store
+from sfnb.store.tables import OrgStore, open_store
+from sfnb.store.writer import Writer
 from tests.store_samples import SCHEMA, a_plan, a_store, a_writer, record_id, rows
 
 EMPTY_ID = "000000000000000AAA"

@@ -16,8 +16,9 @@ from sfnb.store.manifest import put_unchanged
 from sfnb.store.objects import ReadByNewer
 from sfnb.store.part_writer import PartWriter
 from sfnb.store.settling.base import Unchanged
-from sfnb.store.tables import OrgStore, Writer
+from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
+from sfnb.store.writer import Writer
 from tests.store_samples import BEGAN, a_plan, a_snapshot, a_store, a_writer, record_id, rows
 
 NAME = "Account"

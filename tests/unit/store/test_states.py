@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from sfnb.model import ObjectState
 from sfnb.store.part_writer import PartWriter
 from sfnb.store.settling.base import Unchanged
-from sfnb.store.tables import OrgStore, Writer
+from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
+from sfnb.store.writer import Writer
 from tests.store_samples import BEGAN, a_plan, a_store, record_id
 
 COLUMNS = pa.schema(

@@ -20,8 +20,9 @@ from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store import delta
 from sfnb.store import files as files_module
-from sfnb.store.tables import OrgStore, Writer
+from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
+from sfnb.store.writer import Writer
 from tests.store_samples import (
     BEGAN,
     SCHEMA,

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfnb.errors import QuotaSignal, StoreError
-from sfnb.store.files import HashingSink
 from sfnb.store.layout import layout_for
 from sfnb.store.parts import ROW_GROUP_ROWS, RowGroupWriter, iso, regrouped
+from sfnb.store.sinks import HashingSink
 from tests.store_samples import BEGAN, SCHEMA, a_store, a_writer, record_id, rows
 
 

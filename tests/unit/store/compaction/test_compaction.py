@@ -21,8 +21,9 @@ from sfnb.store.compaction.ends import OPEN, Era, ended_by, eras_of, generation_
 from sfnb.store.compaction.policy import Tail, is_worth
 from sfnb.store.delta import Table
 from sfnb.store.states.versions import Keys
-from sfnb.store.tables import OrgStore, Writer
+from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
+from sfnb.store.writer import Writer
 from tests.store_samples import BEGAN, a_plan, a_store
 from tests.unit.store.history.test_diff import FIELDS, a_state, record
 
