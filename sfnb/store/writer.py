@@ -28,7 +28,8 @@ from sfnb.store.manifest import (
     read_manifest,
     read_unchanged,
 )
-from sfnb.store.objects import ObjectWriter, OtherWriter
+from sfnb.store.object_commits import OtherWriter
+from sfnb.store.objects import ObjectWriter
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
 from sfnb.store.paths import manifest_path, owners_folder, unsealed_folders

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
 from deltalake import CommitProperties
 from deltalake.exceptions import DeltaError
 
@@ -17,49 +15,31 @@ from sfnb.errors import JobError, StoreError
 from sfnb.file_lock import file_lock
 from sfnb.store.columns import (
     CURRENT,
-    EXTRACTED_AT,
-    FROM,
     GENERATION,
     NEW,
-    OP,
     OWN_COLUMNS,
-    UNTIL,
 )
 from sfnb.store.compaction.catalog import Catalog, read_catalog
-from sfnb.store.compaction.count import count_versions, indices_of
+from sfnb.store.compaction.count import count_versions
 from sfnb.store.compaction.ends import (
-    OPEN,
-    Codes,
-    Era,
-    ended_by,
-    eras_of,
-    generation_of,
     is_compacted,
 )
 from sfnb.store.compaction.policy import Tail, is_worth
+from sfnb.store.compaction.shares import Shares, Sharing, rows_of
 from sfnb.store.compaction.writer import write_versions
 from sfnb.store.delta import ATTEMPTS, Table
 from sfnb.store.encoding import encode
 from sfnb.store.files import Files, translated
 from sfnb.store.log import VersionCount, compact_entry, log_path
-from sfnb.store.parts import Part, text_array
+from sfnb.store.parts import Part
 from sfnb.store.paths import manifest_path, records_path
 from sfnb.store.place import RECORDS_FORMAT, place_of
-from sfnb.store.proof import ID, STAMP
-from sfnb.store.states.contents import words_of
-from sfnb.store.states.files import VersionFile, live_files, read_pieces, version_file
-from sfnb.store.states.versions import Places, Span, Versions, arrow_flags
-
-KEYS_AT_ONCE = 1 << 20
-"""Keys compared in memory at a time, about two hundred bytes each: this may run after a backup, in its process."""
+from sfnb.store.states.files import VersionFile, live_files, version_file
 
 GRACE_MS = 60 * 60 * 1000
 """How long replaced files stay for readers that have opened the table before."""
 
 LOCK_NAME = ".compaction.lock"
-
-ALL = Span("~")
-"""Every snapshot's versions; a tilde sorts behind all digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +58,6 @@ class Compacted:
     files_after: int
     bytes_before: int
     bytes_after: int
-
-
-@dataclass(frozen=True)
-class _Share:
-    """
-    The versions of one era that go into one generation.
-
-    Args:
-        places: in the order of the files, which is that of the snapshots that brought them.
-        ended: of each, the number of the snapshot that ended it.
-        snapshots: by number.
-    """
-
-    versions: Versions
-    places: Places
-    ended: Codes
-    snapshots: Sequence[str]
-
-
-Shares = Mapping[str, Sequence[_Share]]
-"""By generation."""
 
 
 def compact_object(
@@ -156,7 +115,6 @@ class _Compaction:
         self._clock = clock
         self._place = place_of(object_name, "", RECORDS_FORMAT)
         self._table = Table(self._table_files, object_name, self._place)
-        self._settled: set[str] = set()
 
     def run(self, *, force: bool) -> Compacted | None:
         catalog = read_catalog(self._table_files)
@@ -166,8 +124,7 @@ class _Compaction:
             return None
         inputs = [*current, *tail]
         removes = [catalog.live[file.path] for file in inputs]
-        self._settled = {snapshot for snapshot, _, _ in catalog.settled}
-        adds = self._write(self._shares(inputs, eras_of(catalog.settled, ID)))
+        adds = self._write(Sharing(self._table_files, catalog.settled).shares(inputs))
         try:
             count = self._prove(inputs, adds)
         except BaseException:
@@ -201,83 +158,6 @@ class _Compaction:
             tail.append(file)
         return [f for f in found if f.generation == CURRENT], tail
 
-    # -- which version goes where --------------------------------------------------------------------------------------
-
-    def _shares(self, inputs: Sequence[VersionFile], eras: Sequence[Era]) -> Shares:
-        found: dict[str, list[_Share]] = {}
-        for era in eras:
-            mine = [f for f in inputs if era.has(f.snapshot or self._brought_by(f))]
-            if mine:
-                for generation, share in self._of_era(mine, era):
-                    found.setdefault(generation, []).append(share)
-        return found
-
-    def _brought_by(self, current: VersionFile) -> str:
-        """
-        A snapshot that brought some version of what is current. All of them are of one era: the
-        last one when they were compacted.
-        """
-        for piece in read_pieces(self._table_files, current.path, {FROM}):
-            return str(piece.batch.column(FROM).dictionary[0])
-        return ""
-
-    def _of_era(self, inputs: Sequence[VersionFile], era: Era) -> Iterator[tuple[str, _Share]]:
-        versions = Versions(self._table_files, inputs, era.key, ALL)
-        begun, snapshots = self._begun(versions, era)
-        era_end = OPEN if era.ends is None else snapshots.index(era.ends)
-        ended = np.full(versions.rows, era_end, np.int32)
-        if era.key is not None:
-            stamps = self._stamps(versions)
-            shares = max(1, -(-versions.rows // KEYS_AT_ONCE))
-            for share in range(shares):
-                keys = versions.keys(share, shares)
-                ended[keys.places] = ended_by(keys, begun, era_end, stamps)
-        # OPEN is -1, the last place of a list.
-        generations = [*(generation_of(snapshot) for snapshot in snapshots), CURRENT]
-        names = list(dict.fromkeys(generations))
-        of_row = np.array([names.index(g) for g in generations], np.int32)[ended]
-        for number, name in enumerate(names):
-            places = np.flatnonzero(of_row == number)
-            if len(places):
-                yield name, _Share(versions, places, ended[places], snapshots)
-
-    def _stamps(self, versions: Versions) -> Places:
-        """
-        Of each version the SystemModstamp, where its snapshot may have the record twice because
-        its reading never ended; else 0.
-        """
-        found = np.zeros(versions.rows, np.int64)
-        for file, starts in zip(versions.files, versions.groups, strict=True):
-            if file.snapshot and file.snapshot not in self._settled:
-                for piece in read_pieces(self._table_files, file.path, {STAMP}):
-                    first = starts[0] + piece.first
-                    if STAMP in piece.batch.schema.names:
-                        words = words_of(piece.batch.column(STAMP), "timestamp")
-                        found[first : first + len(words)] = words.view(np.int64)
-        return found
-
-    def _begun(self, versions: Versions, era: Era) -> tuple[Codes, list[str]]:
-        """Of each version the number of the snapshot that brought it, and the snapshots."""
-        named = {file.snapshot for file in versions.files if file.snapshot}
-        pieces: list[tuple[int, pa.Array]] = []
-        for file, starts in zip(versions.files, versions.groups, strict=True):
-            if not file.snapshot:
-                for piece in read_pieces(self._table_files, file.path, {FROM}):
-                    column = piece.batch.column(FROM)
-                    pieces.append((starts[0] + piece.first, column))
-                    named |= set(column.dictionary.to_pylist())
-        snapshots = sorted(named | ({era.ends} if era.ends else set()))
-        numbers = {snapshot: n for n, snapshot in enumerate(snapshots)}
-        begun = np.zeros(versions.rows, np.int32)
-        for file, starts in zip(versions.files, versions.groups, strict=True):
-            if file.snapshot:
-                begun[starts[0] : starts[-1]] = numbers[file.snapshot]
-        for first, column in pieces:
-            texts = column.dictionary.to_pylist()
-            of_text = np.array([numbers[text] for text in texts], np.int32)
-            begun[first : first + len(column)] = of_text[indices_of(column)]
-        return begun, snapshots
-
     # -- the new files -------------------------------------------------------------------------------------------------
 
     def _write(self, shares: Shares) -> list[Part]:
@@ -288,7 +168,7 @@ class _Compaction:
             for generation, own in sorted(shares.items()):
                 name = f"{self._name}-{secrets.token_hex(8)}.parquet"
                 path = f"{GENERATION}={generation}/{name}"
-                rows = (b for share in own for b in _rows(share, {name for name, _ in columns}))
+                rows = (b for share in own for b in rows_of(share, {name for name, _ in columns}))
                 parts.append(write_versions(self._table_files, path, columns, rows))
         except BaseException:
             self._delete(parts)
@@ -384,25 +264,3 @@ def _tail(catalog: Catalog, current: Sequence[VersionFile], tail: Sequence[Versi
         versions=sum(rows[file.path] for file in added),
         stored=sum(rows[file.path] for file in stored),
     )
-
-
-def _rows(share: _Share, columns: Collection[str]) -> Iterator[pa.RecordBatch]:
-    """The versions of a share with all their columns, and the snapshots that ended them."""
-    texts = text_array(share.snapshots)
-    done = 0
-    wanted = {*columns, OP, EXTRACTED_AT, FROM}
-    for batch in share.versions.batches(share.places, wanted):
-        ended = share.ended[done : done + batch.num_rows]
-        done += batch.num_rows
-        yield batch.append_column(UNTIL, _text_of(ended, texts))
-
-
-def _text_of(codes: Codes, texts: pa.Array) -> pa.Array:
-    """Numbers of snapshots as their ids; ``OPEN`` as null."""
-    is_open = codes == OPEN
-    indices = pa.Array.from_buffers(
-        pa.int32(),
-        len(codes),
-        [arrow_flags(~is_open).buffers()[1], pa.py_buffer(np.ascontiguousarray(codes))],
-    )
-    return pa.DictionaryArray.from_arrays(indices, texts).cast(pa.string())

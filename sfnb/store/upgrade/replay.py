@@ -19,8 +19,9 @@ from sfnb.store.formats import FORMAT
 from sfnb.store.held import Held
 from sfnb.store.keys import MASK, key_hashes
 from sfnb.store.layout import StoredField, sources_of, with_columns
-from sfnb.store.log import Replay, read_commits, read_parts
+from sfnb.store.log import Commit, Replay, read_commits, read_parts
 from sfnb.store.manifest import ObjectEntry, object_entry
+from sfnb.store.object_commits import ObjectCommits
 from sfnb.store.objects import ObjectWriter
 from sfnb.store.older.rows import Rows
 from sfnb.store.parts import Part
@@ -75,8 +76,8 @@ class Replayer:
         self._create()
         for snapshot in self._snapshots:
             is_last = snapshot is self._snapshots[-1]
-            writer = _ReplayWriter(self._files, snapshot, self._name, self._clock)
-            writer.replay = Replay(native, is_last=is_last)
+            replay = Replay(native, is_last=is_last)
+            writer = _ReplayWriter(self._files, snapshot, self._name, self._clock, replay)
             self._one(snapshot, writer)
 
     def _create(self) -> None:
@@ -134,8 +135,11 @@ class Replayer:
 class _ReplayWriter(ObjectWriter):
     """Writes one object of a sealed snapshot of an older format, below what is stored already."""
 
-    def __init__(self, files: Files, snapshot: Snapshot, name: str, clock: Clock) -> None:
+    def __init__(
+        self, files: Files, snapshot: Snapshot, name: str, clock: Clock, replay: Replay
+    ) -> None:
         super().__init__(files, replace(snapshot.plan, format=FORMAT), name, clock)
+        self._commits.replay = replay
 
     def put(self, parts: Sequence[Part], entry: ObjectEntry) -> None:
         """Commit a snapshot's rows: the net change, or, where it is not complete, all of them."""
@@ -156,7 +160,7 @@ class _ReplayWriter(ObjectWriter):
         What an unfinished reading had is all that its snapshot shows: not what older ones have, as
         in the new format.
         """
-        sources = sources_of([self._known_layout(), *(part.widened for part in parts)])
+        sources = sources_of([self._commits.layout(), *(part.widened for part in parts)])
         rows, deleted = sum(p.rows for p in parts), sum(p.deleted for p in parts)
         held = Held(
             rows=rows,
@@ -167,28 +171,35 @@ class _ReplayWriter(ObjectWriter):
         )
         no_proof = Proof(rows + deleted, rows + deleted, None, "")
         after = settled(NOTHING, parts, cursor, proof=no_proof, held=held)
-        self._put(replace(after, is_done=False, proof=None), list(parts))
+        self._commits.put(replace(after, is_done=False, proof=None), list(parts))
 
-    # The schema's file names a version of the old table, and natives may be newer than this.
+    def _commits_of(self) -> ObjectCommits:
+        return _ReplayCommits(self._root, self._plan, self._name, self._table, self._clock)
 
-    def _read_last(self) -> Any:
-        self.columns()
+    def _last_settled(self) -> Any:
+        return last_settled(self._files, self._snapshot, is_replay=True)
+
+
+class _ReplayCommits(ObjectCommits):
+    """
+    The schema's file names a version of the old table, and natives may be newer than this: both
+    are read from the table's end.
+    """
+
+    def read_last(self) -> Commit | None:
         self._last = next(read_commits(self._files, self._snapshot), None)
         self._is_read = True
         if self._last is None:
             self._parts = []
         return self._last
 
-    def _live_parts(self) -> list[Part]:
+    def live_parts(self) -> list[Part]:
         if self._parts is None:
             _, self._parts = read_parts(self._files, self._snapshot)
         return self._parts
 
     def _refuse_late(self, newest: int) -> None:
         """What is replayed is older than what is stored, on purpose."""
-
-    def _last_settled(self) -> Any:
-        return last_settled(self._files, self._snapshot, is_replay=True)
 
 
 def contents_of(rows: Any, fields: Sequence[str]) -> Contents:

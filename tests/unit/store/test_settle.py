@@ -13,7 +13,7 @@ import pytest
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store.manifest import put_unchanged
-from sfnb.store.objects import ReadByNewer
+from sfnb.store.object_commits import ReadByNewer
 from sfnb.store.part_writer import PartWriter
 from sfnb.store.settling.base import Unchanged
 from sfnb.store.tables import OrgStore

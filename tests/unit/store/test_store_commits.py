@@ -252,7 +252,7 @@ def test_rows_before_columns_are_refused(tmp_path: Path) -> None:
 RACER = """
 import sys
 import pyarrow as pa
-from sfnb.store.objects import ReadByNewer
+from sfnb.store.object_commits import ReadByNewer
 from tests.store_samples import SCHEMA, a_plan, a_store, rows
 store, number = a_store(sys.argv[1]), int(sys.argv[2])
 writer = store.begin(a_plan(number=number))

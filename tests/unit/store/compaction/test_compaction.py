@@ -233,13 +233,13 @@ def test_a_compaction_that_lost_a_row_changes_nothing(
     store = a_store(tmp_path)
     a_year(store, days=4)
     before, files = exported(store), set(store.files.walk(""))
-    real = compact._rows
+    real = compact.rows_of
 
     def rows(*args: object) -> object:
         for number, batch in enumerate(real(*args)):  # type: ignore[arg-type]
             yield batch.slice(1) if number == 0 else batch
 
-    monkeypatch.setattr(compact, "_rows", rows)
+    monkeypatch.setattr(compact, "rows_of", rows)
     with pytest.raises(StoreError, match="Nothing was changed"):
         compact_object(store.files, "Account", FakeClock(BEGAN), force=True)
     assert exported(store) == before
