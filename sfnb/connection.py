@@ -112,9 +112,12 @@ class Connection:
         self.client.limits()
         return self.budgets()
 
-    def budgets(self) -> dict[Api, BudgetStatus]:
-        """Where each budget stands by the org's last reading. Costs no call."""
-        return self.gate.standing()
+    def budgets(self, *, kind: str = "") -> dict[Api, BudgetStatus]:
+        """
+        Where each budget stands by the org's last reading, by the limits of this kind of work.
+        Costs no call.
+        """
+        return self.gate.standing(kind=kind)
 
     def close_also(self, closing: Callable[[], None]) -> None:
         """Have this connection close what was opened for it alone."""

@@ -308,15 +308,20 @@ def control(org: Connection) -> Control:
     return control_of(org)
 
 
-def set_limit(org: Connection, percent: int, *, api: Api | None = None, reason: str = "") -> None:
+def set_limit(
+    org: Connection, percent: int, *, api: Api | None = None, reason: str = "", kind: str = ""
+) -> None:
     """
     Set the limit percent of one budget, or of all; audited. A running job obeys at its next call.
+
+    Args:
+        kind: ``restore``: the limit of restores alone; a percent of 0 takes that away again.
 
     Raises:
         CallerError: not a whole number from 1 to 100.
     """
     percents = percent if api is None else {api: percent}
-    org.state.ledger.set_limits(org.org_id, percents, org=org.name, reason=reason)
+    org.state.ledger.set_limits(org.org_id, percents, org=org.name, reason=reason, kind=kind)
 
 
 def _create(org: Connection, request: BackupRequest) -> str:

@@ -29,6 +29,11 @@ How old the number in ``Sforce-Limit-Info`` may be. In recorded answers of real 
 at most, and it goes back by up to 48 calls from one answer to the next.
 """
 
+RESTORE = "restore"
+"""
+The kind of work that may have a limit percent of its own, the *reserve*; all others use the org's.
+"""
+
 Price = Mapping[Api, int]
 """What a call costs: units of each budget it draws on (calls, batches, jobs, MB). Empty: free."""
 
@@ -67,6 +72,7 @@ class BudgetStatus:
         in_flight: reserved by calls that are being sent, in every process.
         is_known: False means that ``used`` must not be believed.
         own: what sfnb spent lately, which ``used`` may not include yet.
+        kind: the kind of work whose limit this is (``restore``); empty: the org's ordinary one.
     """
 
     api: Api
@@ -79,6 +85,7 @@ class BudgetStatus:
     read_at: datetime | None
     is_known: bool
     own: int = 0
+    kind: str = ""
 
     @property
     def believed(self) -> int:

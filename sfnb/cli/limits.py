@@ -12,7 +12,7 @@ from sfnb.cli.names import ORG
 from sfnb.cli.output import as_json_option, number, print_json, print_table, say
 from sfnb.errors import CallerError
 from sfnb.jobs.summary import iso
-from sfnb.model import APIS, Api, BudgetStatus
+from sfnb.model import APIS, RESTORE, Api, BudgetStatus
 from sfnb.quota.gate import Gate
 from sfnb.text import count, parse_percent
 
@@ -25,41 +25,72 @@ DAMAGED = 1
 @click.argument("percent", required=False)
 @click.option("--api", type=click.Choice(APIS), help="Only this budget; default: all four.")
 @click.option("--reason", default="", help="Why; kept in the audit log.")
+@click.option(
+    "--for",
+    "kind",
+    type=click.Choice([RESTORE]),
+    help="Restores get a limit of their own; PERCENT `none` takes it away again.",
+)
 @as_json_option
 @pass_app
 def limit(  # noqa: PLR0917 — click gives them by name
-    app: App, name: str, percent: str | None, api: Api | None, reason: str, as_json: bool
+    app: App,
+    name: str,
+    percent: str | None,
+    api: Api | None,
+    reason: str,
+    kind: str | None,
+    as_json: bool,
 ) -> None:
     """
     Show org NAME's limits, or set them to PERCENT (1 to 100).
 
     Jobs stop sending when the whole org's usage, other apps included, reaches this share of the
     maximum. Each change is kept in the audit log.
+
+    With `--for restore` restores obey PERCENT instead: so backups leave them room, and nobody has
+    to raise the limit in an emergency.
     """
     if percent is not None:
-        value = parse_percent(percent)
+        value = 0 if kind and percent.strip().lower() == NONE else parse_percent(percent)
         org_id = app.org_id(name)
-        percents = value if api is None else {api: value}
-        app.state.ledger.set_limits(org_id, percents, reason=reason, org=name)
+        percents = dict.fromkeys(APIS if api is None else (api,), value)
+        app.state.ledger.set_limits(org_id, percents, reason=reason, org=name, kind=kind or "")
     else:
         org_id = app.org_id(name)
-    statuses = Gate(app.state.ledger, org_id, clock=app.clock).standing()
-    shown = [statuses[one] for one in APIS if api in (None, one)]
+    gate = Gate(app.state.ledger, org_id, clock=app.clock)
+    statuses, restores = gate.standing(), gate.standing(kind=RESTORE)
+    reserves = app.state.ledger.reserves(org_id)
+    shown = [(statuses[one], restores[one]) for one in APIS if api in (None, one)]
     if as_json:
-        print_json({"org": name, "org_id": org_id, "limits": [_status_json(one) for one in shown]})
+        rows = [_status_json(*pair) | {"has_reserve": pair[0].api in reserves} for pair in shown]
+        print_json({"org": name, "org_id": org_id, "limits": rows})
     else:
-        print_table(LIMIT_HEADER, [_status_row(one) for one in shown], right=(1, 2, 3, 4, 5))
+        print_table(LIMIT_HEADER, [_status_row(*pair) for pair in shown], right=(1, 2, 3, 4, 5, 6))
 
 
-LIMIT_HEADER = ("API", "LIMIT %", "USED", "MAX", "THRESHOLD", "IN FLIGHT", "LAST READ")
+NONE = "none"
+"""What people type to take a limit of restores away."""
+
+LIMIT_HEADER = (
+    "API",
+    "LIMIT %",
+    "FOR RESTORES %",
+    "USED",
+    "MAX",
+    "THRESHOLD",
+    "IN FLIGHT",
+    "LAST READ",
+)
 
 
-def _status_row(here: BudgetStatus) -> tuple[str, ...]:
+def _status_row(here: BudgetStatus, restores: BudgetStatus) -> tuple[str, ...]:
     # A question mark: the number is a lower bound, because some call had no reading.
     used = number(here.used) + ("" if here.is_known or here.used < 0 else "?")
     return (
         here.api,
         str(here.limit_percent),
+        str(restores.limit_percent),
         used,
         number(here.maximum),
         number(here.threshold),
@@ -68,7 +99,7 @@ def _status_row(here: BudgetStatus) -> tuple[str, ...]:
     )
 
 
-def _status_json(here: BudgetStatus) -> dict[str, Any]:
+def _status_json(here: BudgetStatus, restores: BudgetStatus) -> dict[str, Any]:
     return {
         "api": here.api,
         "percent": here.limit_percent,
@@ -76,6 +107,9 @@ def _status_json(here: BudgetStatus) -> dict[str, Any]:
         "max": _known(here.maximum),
         "threshold": _known(here.threshold),
         "lower_mark": _known(here.lower_mark),
+        "restore_percent": restores.limit_percent,
+        "restore_threshold": _known(restores.threshold),
+        "restore_lower_mark": _known(restores.lower_mark),
         "in_flight": here.in_flight,
         "read_at": iso(here.read_at),
         "is_known": here.is_known,
@@ -111,13 +145,14 @@ def audit(app: App, name: str | None, as_json: bool) -> int:
                 e.at[:19] + "Z",
                 e.org or e.org_id,
                 e.api,
+                f"{e.kind}s" if e.kind else "all jobs",
                 e.who,
-                f"{e.old} % → {e.new} %",
+                e.change,
                 e.reason,
             )
             for e in entries
         ]
-        print_table(("LINE", "AT", "ORG", "API", "WHO", "LIMIT", "REASON"), rows)
+        print_table(("LINE", "AT", "ORG", "API", "FOR", "WHO", "LIMIT", "REASON"), rows)
     return 0
 
 

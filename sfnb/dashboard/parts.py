@@ -146,11 +146,12 @@ def _audit_html(org: LocalOrg) -> str:
         return "<h3>Changes</h3><p>No limit has been changed yet.</p>"
     rows = "".join(
         f"<tr><td>{escape(zoned_moment(datetime.fromisoformat(e.at)))}</td><td>{escape(e.who)}</td>"
-        f"<td>{escape(BUDGETS.get(e.api, e.api))}</td><td>{e.old} → {e.new} %</td><td>{escape(e.reason)}</td></tr>"
+        f"<td>{escape(BUDGETS.get(e.api, e.api))}</td><td>{escape(f'{e.kind}s' if e.kind else 'all jobs')}</td>"
+        f"<td>{escape(e.change)}</td><td>{escape(e.reason)}</td></tr>"
         for e in entries[:AUDIT_LINES]
     )
     return (
-        "<h3>Changes</h3><table><thead><tr><th>when</th><th>who</th><th>budget</th><th>limit</th>"
+        "<h3>Changes</h3><table><thead><tr><th>when</th><th>who</th><th>budget</th><th>for</th><th>limit</th>"
         f"<th>reason</th></tr></thead><tbody>{rows}</tbody></table>"
     )
 

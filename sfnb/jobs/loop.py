@@ -34,7 +34,7 @@ from sfnb.jobs.resuming import reason_of
 from sfnb.jobs.summary import job_summary
 from sfnb.jobs.work import JobContext, Work, WorkFactory
 from sfnb.memory import State
-from sfnb.model import JobState, Pause, Price
+from sfnb.model import Api, JobState, Pause, Price
 from sfnb.org.client import OrgClient
 from sfnb.org.transport import call_context
 from sfnb.state.lease import Lease
@@ -84,6 +84,7 @@ class JobLoop:
     workers: int = 4
     stop: threading.Event = field(default_factory=threading.Event)
     _job_id: str = ""
+    _kind: str = ""
     _lease: Lease | None = None
     _renewed_s: float = 0.0
     _away_s: float = FIRST_AWAY_S
@@ -104,7 +105,8 @@ class JobLoop:
         with self.state.jobs.lease(job_id) as self._lease:
             self.state = self.state.under(self._lease)
             try:
-                is_new = self.state.jobs.get(job_id).state is JobState.QUEUED
+                job = self.state.jobs.get(job_id)
+                self._kind, is_new = job.kind, job.state is JobState.QUEUED
                 self._set_state(JobState.RUNNING)
                 self._first_look(is_new=is_new)
                 work = self.make_work(self._context())
@@ -285,7 +287,8 @@ class JobLoop:
     def _why_resumed(self, pause: Pause) -> str:
         if pause.api == events.ORG:
             return "the org answers again"
-        return reason_of(self.state.audit.entries(self.client.org_id), pause.api, pause.at)
+        entries = self.state.audit.entries(self.client.org_id)
+        return reason_of(entries, pause.api, pause.at, kind=self._kind)
 
     def _wait_for_org(self) -> _Waited:
         """
@@ -317,7 +320,7 @@ class JobLoop:
         gate = self.client.gate
         price: Price = {signal.api: 1}  # type: ignore[dict-item]
         began_s = asked_s = self.clock.monotonic()
-        limits = self.state.ledger.limit_percents(self.client.org_id)
+        limits = self._limits()
         wait_s = self._first_wait_s(signal)
         while True:
             self._wait(min(LOOK_S, self.poll_s))
@@ -327,17 +330,20 @@ class JobLoop:
             now_s = self.clock.monotonic()
             if now_s - asked_s >= wait_s:
                 asked_s = now_s
-                next_s = gate.look_interval_s(self.poll_s)
+                next_s = gate.look_interval_s(self.poll_s, kind=self._kind)
                 self._probe(signal, wait_s * 0.9, next_s)
                 wait_s = next_s
-                if wanted != "pause" and gate.is_clear(price):
+                if wanted != "pause" and gate.is_clear(price, kind=self._kind):
                     return "go on"
-            elif (changed := self.state.ledger.limit_percents(self.client.org_id)) != limits:
+            elif (changed := self._limits()) != limits:
                 limits = changed
-                if wanted != "pause" and gate.is_clear(price):
+                if wanted != "pause" and gate.is_clear(price, kind=self._kind):
                     return "go on"
             if self.max_wait_s is not None and now_s - began_s >= self.max_wait_s:
                 return "give up"
+
+    def _limits(self) -> dict[Api, int]:
+        return self.state.ledger.limit_percents(self.client.org_id, kind=self._kind)
 
     def _first_look(self, *, is_new: bool) -> None:
         """
@@ -354,7 +360,7 @@ class JobLoop:
             self.client.gate.release_probe()
 
     def _first_wait_s(self, signal: QuotaSignal) -> float:
-        usual_s = self.client.gate.look_interval_s(self.poll_s)
+        usual_s = self.client.gate.look_interval_s(self.poll_s, kind=self._kind)
         return usual_s if signal.retry_after_s is None else min(usual_s, signal.retry_after_s)
 
     def _ask_limits(self, min_interval_s: float, price: Price | None = None) -> None:
@@ -370,7 +376,7 @@ class JobLoop:
         """One `/limits` call, the only one that may exceed the threshold; shared by all processes on the org."""
         # A little less than the interval, so that this process's own last probe is never in its way.
         self._ask_limits(min_interval_s)
-        budget = self.client.gate.standing().get(signal.api)  # type: ignore[call-overload]
+        budget = self.client.gate.standing(kind=self._kind).get(signal.api)  # type: ignore[call-overload]
         if budget is not None:
             now = self.clock.now()
             next_at = now + timedelta(seconds=next_s)

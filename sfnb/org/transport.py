@@ -56,6 +56,8 @@ class CallContext:
         expected_mb: what the next Bulk result page is expected to hold.
         on_call: called with the price of each call that was sent.
         stop: set when a person wants the job to end; waits between tries listen to it.
+        kind: the kind of work, whose limits count. Calls of a job need none: the gate knows its
+            kind. For calls outside a job, such as the planning of a restore.
     """
 
     job_id: str = ""
@@ -63,6 +65,7 @@ class CallContext:
     expected_mb: int = 0
     on_call: Callable[[Price], None] | None = None
     stop: threading.Event | None = None
+    kind: str = ""
 
 
 _context: ContextVar[CallContext] = ContextVar("sfnb_call_context", default=CallContext())  # noqa: B039  frozen
@@ -198,7 +201,11 @@ class GateAdapter(HTTPAdapter):
 
         def ask(*, is_probe: bool = False) -> Ticket:
             return gate.ask(
-                price, is_probe=is_probe, job_id=context.job_id, object_name=context.object_name
+                price,
+                is_probe=is_probe,
+                job_id=context.job_id,
+                object_name=context.object_name,
+                kind=context.kind,
             )
 
         if _is_limits(request):

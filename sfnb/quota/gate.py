@@ -47,6 +47,7 @@ class Gate:
         self._org_id = org_id
         self._clock = clock
         self.rules = rules
+        self._kinds: dict[str, str] = {}
 
     def ask(
         self,
@@ -55,6 +56,7 @@ class Gate:
         is_probe: bool = False,
         job_id: str = "",
         object_name: str = "",
+        kind: str = "",
     ) -> Ticket:
         """
         Leave to send one call of this price; an empty price is free.
@@ -63,6 +65,9 @@ class Gate:
             is_probe: the call reads ``/limits``, the only one allowed above the threshold or
                 without knowing the gauge.
             job_id, object_name: who spends it, for the ledger.
+            kind: of the work that asks, whose limit percents count; empty: that of the job, else
+                the org's. So a call of a restore cannot miss its limit, whichever thread or process
+                makes it.
 
         Raises:
             QuotaSignal: the call would pass the threshold.
@@ -78,6 +83,7 @@ class Gate:
             is_probe=is_probe,
             job_id=job_id,
             object_name=object_name,
+            kind=kind or self._kind_of(job_id),
         )
         if isinstance(answer, Ticket):
             return answer
@@ -126,25 +132,43 @@ class Gate:
         """Have the last look at ``/limits`` hold up nobody else's."""
         self._ledger.release_probe(self._org_id)
 
-    def look_interval_s(self, poll_s: float) -> float:
+    def look_interval_s(self, poll_s: float, *, kind: str = "") -> float:
         """
         How long a paused job waits between two looks: ``poll_s``, unless its looks themselves would
         add up.
         """
-        return max(poll_s, policy.least_look_s(self.standing()["api"], self.rules))
+        return max(poll_s, policy.least_look_s(self.standing(kind=kind)["api"], self.rules))
 
-    def standing(self) -> dict[Api, BudgetStatus]:
-        """Where each budget stands now."""
+    def standing(self, *, kind: str = "") -> dict[Api, BudgetStatus]:
+        """Where each budget stands now, by the limits of this kind of work."""
         here = self._ledger.quota_state(self._org_id)
+        percents = policy.percents_for(kind, here.percents, here.reserves)
         return {
-            api: policy.standing(here.gauges[api], here.percents[api], here.in_flight.get(api, 0))
+            api: policy.standing(
+                here.gauges[api], percents[api], here.in_flight.get(api, 0), kind=kind
+            )
             for api in APIS
         }
 
-    def is_clear(self, price: Price) -> bool:
-        """Whether a paused job may go on with calls of this price: see ``policy.is_clear``."""
+    def is_clear(self, price: Price, *, kind: str = "") -> bool:
+        """
+        Whether a paused job of this kind may go on with calls of this price: see
+        ``policy.is_clear``.
+        """
         here = self._ledger.quota_state(self._org_id)
-        return policy.is_clear(price, here.gauges, here.percents, here.in_flight)
+        percents = policy.percents_for(kind, here.percents, here.reserves)
+        return policy.is_clear(price, here.gauges, percents, here.in_flight)
+
+    def _kind_of(self, job_id: str) -> str:
+        """The kind of work of a job, which never changes; read once, a millisecond."""
+        if not job_id:
+            return ""
+        if job_id not in self._kinds:
+            found = self._ledger.kind_of(job_id)
+            if found is None:
+                return ""
+            self._kinds[job_id] = found
+        return self._kinds[job_id]
 
     def __repr__(self) -> str:
         return f"Gate(org_id={self._org_id!r})"

@@ -8,14 +8,15 @@ order of events, and ticket numbers follow it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from sfnb.errors import CallerError
 from sfnb.model import APIS, HEADER_LAG_S, Api, Price, Reading
 from sfnb.quota import policy, rows
+from sfnb.quota.limits import LimitChanged as LimitChanged  # noqa: PLC0414 - read here by the screens
+from sfnb.quota.limits import NewLimits, audit_lines
 from sfnb.quota.policy import RULES, Decision, Gauge, Rules
 from sfnb.quota.rows import QuotaState, Ticket, budgets_of
 from sfnb.state import audit, schema
@@ -23,38 +24,6 @@ from sfnb.state.database import BUSY_WAIT_S, Database
 
 TIDY_EVERY = 64
 """Of so many settled tickets, one also tidies the table of recent calls."""
-
-
-class LimitChanged(CallerError):
-    """A limit is no longer what the person who wanted to change it had seen."""
-
-    def __init__(self, api: Api, seen: int, percent: int) -> None:
-        super().__init__(
-            f"The limit of {api} was changed meanwhile from {seen} % to {percent} %; "
-            "look at it again."
-        )
-        self.api = api
-        self.percent = percent
-
-
-def _check_limit(api: Api, percent: int) -> None:
-    if isinstance(percent, bool) or not isinstance(percent, int) or not 1 <= percent <= 100:
-        raise CallerError(f"The limit must be a whole percent from 1 to 100, not {percent!r}.")
-    if api not in APIS:
-        raise CallerError(f"There is no API {api!r}; choose one of {', '.join(APIS)}.")
-
-
-def _audit_lines(
-    before: Mapping[Api, int], wanted: Mapping[Api, int]
-) -> list[tuple[str, int, int]]:
-    """
-    ``(api, old, new)`` of each line to write: one line for all budgets where one sentence says it
-    all.
-    """
-    changes = {(before[api], percent) for api, percent in wanted.items()}
-    if len(wanted) == len(APIS) and len(changes) == 1:
-        return [("all", *changes.pop())]
-    return [(api, before[api], percent) for api, percent in wanted.items()]
 
 
 class Ledger:
@@ -69,10 +38,18 @@ class Ledger:
 
     # -- limits
 
-    def limit_percents(self, org_id: str) -> dict[Api, int]:
-        """The limit percent of each budget; those never set are ``DEFAULT_LIMIT_PERCENT``."""
+    def limit_percents(self, org_id: str, *, kind: str = "") -> dict[Api, int]:
+        """
+        The limit percent of each budget for a kind of work; those never set are
+        ``DEFAULT_LIMIT_PERCENT``.
+        """
         with self._database.read() as connection:
-            return rows.read_percents(connection, org_id)
+            return policy.percents_for(kind, *rows.read_percents(connection, org_id))
+
+    def reserves(self, org_id: str) -> dict[Api, int]:
+        """The limit percents of restores, of the budgets where they have their own."""
+        with self._database.read() as connection:
+            return rows.read_percents(connection, org_id)[1]
 
     def set_limits(
         self,
@@ -84,47 +61,68 @@ class Ledger:
         reason: str = "",
         org: str = "",
         patience_s: float = BUSY_WAIT_S,
+        kind: str = "",
+    ) -> None:
+        """
+        Set limit percents of one kind: see `change_limits`.
+
+        Args:
+            percents: 1 to 100 for each budget; one number for all of them.
+        """
+        wanted = dict(percents) if isinstance(percents, Mapping) else dict.fromkeys(APIS, percents)
+        self.change_limits(
+            org_id,
+            [NewLimits(wanted, expected, kind)],
+            who=who,
+            reason=reason,
+            org=org,
+            patience_s=patience_s,
+        )
+
+    def change_limits(
+        self,
+        org_id: str,
+        changes: Sequence[NewLimits],
+        *,
+        who: str | None = None,
+        reason: str = "",
+        org: str = "",
+        patience_s: float = BUSY_WAIT_S,
     ) -> None:
         """
         Set limit percents, all or none, and write them in the audit log. The next call obeys them.
 
         Args:
-            percents: 1 to 100 for each budget; one number for all of them.
-            expected: what the person who changes them saw; None: whatever they are now.
             who: the user of the operating system, unless given.
             org: the org's name, for the log.
             patience_s: how long to wait for a state database that others hold.
 
         Raises:
-            CallerError: no such percent or budget.
+            CallerError: no such percent, budget or kind.
             LimitChanged: somebody else changed one of them meanwhile; nothing is changed.
         """
-        wanted = dict(percents) if isinstance(percents, Mapping) else dict.fromkeys(APIS, percents)
-        for api, percent in wanted.items():
-            _check_limit(api, percent)
+        for change in changes:
+            change.check()
         with self._database.write(patience_s=patience_s) as connection:
             rows.lock_gate(self._database, connection, org_id)
-            before = rows.read_percents(connection, org_id)
-            for api in wanted:
-                if expected is not None and before[api] != expected[api]:
-                    raise LimitChanged(api, expected[api], before[api])
-            changed = [
-                {"org_id": org_id, "api": api, "percent": percent}
-                for api, percent in wanted.items()
-            ]
-            self._database.upsert(connection, schema.limits, changed)
-            for name, old, new in _audit_lines(before, wanted):
-                audit.append(
-                    connection,
-                    at=self._clock.now(),
-                    org=org,
-                    org_id=org_id,
-                    api=name,
-                    who=who or audit.current_user(),
-                    old=old,
-                    new=new,
-                    reason=reason,
-                )
+            percents, reserves = rows.read_percents(connection, org_id)
+            for change in changes:
+                before = {**dict.fromkeys(APIS, 0), **reserves} if change.kind else percents
+                change.check_expected(before)
+                rows.save_percents(self._database, connection, org_id, change.percents, change.kind)
+                for name, old, new in audit_lines(before, change.percents):
+                    audit.append(
+                        connection,
+                        at=self._clock.now(),
+                        org=org,
+                        org_id=org_id,
+                        api=name,
+                        who=who or audit.current_user(),
+                        old=old,
+                        new=new,
+                        reason=reason,
+                        kind=change.kind,
+                    )
 
     # -- gauges
 
@@ -132,6 +130,11 @@ class Ledger:
         """What is known of each budget; one that was never read has ``maximum`` -1."""
         with self._database.read() as connection:
             return rows.read_gauges(connection, org_id)
+
+    def kind_of(self, job_id: str) -> str | None:
+        """The kind of work of a job; None: there is no such job."""
+        with self._database.read() as connection:
+            return rows.read_kind(connection, job_id)
 
     def quota_state(self, org_id: str) -> QuotaState:
         """Gauges, limits and calls in flight, all of one moment."""
@@ -147,11 +150,15 @@ class Ledger:
         is_probe: bool = False,
         job_id: str = "",
         object_name: str = "",
+        kind: str = "",
     ) -> Ticket | Decision:
         """
         Reserve a call's price if the policy lets it go; otherwise the decision that says why not.
 
         A probe always gets its ticket.
+
+        Args:
+            kind: of the work that asks; its limit percents count.
         """
         now = self._clock.now()
         with self._database.write() as connection:
@@ -161,11 +168,12 @@ class Ledger:
                 decision = policy.decide(
                     price,
                     swept.gauges,
-                    swept.percents,
+                    policy.percents_for(kind, swept.percents, swept.reserves),
                     swept.in_flight,
                     now=now,
                     looked_at=rows.last_probe_at(connection, org_id),
                     rules=rules,
+                    kind=kind,
                 )
                 if decision.verdict != "go":
                     return decision

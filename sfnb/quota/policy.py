@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sfnb.model import HEADER_LAG_S, Api, BudgetStatus, Price, Reading
+from sfnb.model import HEADER_LAG_S, RESTORE, Api, BudgetStatus, Price, Reading
 from sfnb.quota.sentences import UNITS as UNITS  # noqa: PLC0414 - read here by the screens
 from sfnb.quota.sentences import missing_sentence, over_sentence
 
@@ -120,6 +120,16 @@ def lower_mark(maximum: int, percent: int, margin_percent: int = DEFAULT_MARGIN_
     """
     top = threshold(maximum, percent)
     return top - min(-(-maximum * margin_percent // 100), top // 2)
+
+
+def percents_for(
+    kind: str, percents: Mapping[Api, int], reserves: Mapping[Api, int]
+) -> dict[Api, int]:
+    """
+    The limit percent of each budget for a kind of work: a restore's own where one is set, else the
+    org's.
+    """
+    return {**percents, **reserves} if kind == RESTORE else dict(percents)
 
 
 def is_recent(moment_at: datetime | None, now: datetime, within_s: float) -> bool:
@@ -245,6 +255,7 @@ def decide(
     now: datetime,
     looked_at: datetime | None = None,
     rules: Rules = RULES,
+    kind: str = "",
 ) -> Decision:
     """
     Whether a call of this price may be sent now.
@@ -256,14 +267,16 @@ def decide(
     without being read, because reading costs a call, too.
 
     Args:
+        percents: that hold for this kind of work, see ``percents_for``.
         looked_at: when ``/limits`` was last read.
+        kind: of the work that asks, for the sentence of a refusal.
     """
     unread: list[Api] = []
     for api, cost in price.items():
         if cost <= 0:
             continue
         gauge = gauges.get(api, Gauge(api))
-        here = standing(gauge, percents[api], in_flight.get(api, 0))
+        here = standing(gauge, percents[api], in_flight.get(api, 0), kind=kind)
         is_over = gauge.maximum >= 0 and here.believed + here.in_flight + cost > _top(here)
         is_fresh = is_recent(gauge.read_at, now, rules.stale_after_s)
         wait_s = _window_wait_s(here, gauge, cost, now, rules) if is_over else None
@@ -365,8 +378,13 @@ def least_look_s(here: BudgetStatus, rules: Rules) -> float:
     return rules.header_lag_s / max(here.lower_mark // 10, 1)
 
 
-def standing(gauge: Gauge, percent: int, in_flight: int) -> BudgetStatus:
-    """The gauge for people; numbers that the org never reported are -1."""
+def standing(gauge: Gauge, percent: int, in_flight: int, *, kind: str = "") -> BudgetStatus:
+    """
+    The gauge for people; numbers that the org never reported are -1.
+
+    Args:
+        kind: of the work whose limit percent this is.
+    """
     has_max = gauge.maximum >= 0
     return BudgetStatus(
         api=gauge.api,
@@ -379,4 +397,5 @@ def standing(gauge: Gauge, percent: int, in_flight: int) -> BudgetStatus:
         lower_mark=lower_mark(gauge.maximum, percent) if has_max else -1,
         read_at=gauge.read_at,
         is_known=gauge.is_known and has_max,
+        kind=kind,
     )

@@ -10,9 +10,21 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from sqlalchemy import Connection, Executable, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Executable,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
 
-from sfnb.model import APIS, Api, Price, Reading
+from sfnb.model import APIS, RESTORE, Api, Price, Reading
 from sfnb.quota import policy
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, Gauge
 from sfnb.state import schema
@@ -46,10 +58,17 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class QuotaState:
-    """What the gate decides on, all of one moment."""
+    """
+    What the gate decides on, all of one moment.
+
+    Args:
+        percents: the org's limit percents; ``reserves``: those of restores, where they have their
+            own.
+    """
 
     gauges: Mapping[Api, Gauge]
     percents: Mapping[Api, int]
+    reserves: Mapping[Api, int]
     in_flight: Mapping[Api, int]
 
 
@@ -188,9 +207,15 @@ _GAUGE_COLUMNS = {
 _READ_GAUGES = select(*(schema.gauges.c[column] for column in _GAUGE_COLUMNS.values())).where(
     schema.gauges.c.org_id == bindparam("org")
 )
-_READ_PERCENTS = select(schema.limits.c.api, schema.limits.c.percent).where(
-    schema.limits.c.org_id == bindparam("org")
+_READ_PERCENTS = union_all(
+    *(
+        select(table.c.api, table.c.percent, literal(kind).label("kind")).where(
+            table.c.org_id == bindparam("org")
+        )
+        for kind, table in (("", schema.limits), (RESTORE, schema.reserves))
+    )
 )
+_READ_KIND = select(schema.jobs.c.kind).where(schema.jobs.c.job_id == bindparam("job"))
 
 
 def read_gauges(connection: Connection, org_id: str) -> dict[Api, Gauge]:
@@ -209,19 +234,46 @@ def gauge_row(org_id: str, gauge: Gauge) -> dict[str, object]:
     }
 
 
-def read_percents(connection: Connection, org_id: str) -> dict[Api, int]:
-    """The limit percent of each budget."""
+def read_percents(connection: Connection, org_id: str) -> tuple[dict[Api, int], dict[Api, int]]:
+    """The org's limit percent of each budget; and those of restores, where they have their own."""
     percents: dict[Api, int] = dict.fromkeys(APIS, DEFAULT_LIMIT_PERCENT)
-    percents.update(
-        {row.api: row.percent for row in connection.execute(_READ_PERCENTS, {"org": org_id})}
-    )
-    return percents
+    reserves: dict[Api, int] = {}
+    for row in connection.execute(_READ_PERCENTS, {"org": org_id}):
+        (reserves if row.kind else percents)[row.api] = row.percent
+    return percents, reserves
+
+
+def save_percents(
+    database: Database,
+    connection: Connection,
+    org_id: str,
+    percents: Mapping[Api, int],
+    kind: str,
+) -> None:
+    """Keep limit percents of one kind; 0 forgets the one that is kept."""
+    table = schema.reserves if kind else schema.limits
+    gone = [api for api, percent in percents.items() if not percent]
+    if gone:
+        connection.execute(delete(table).where(table.c.org_id == org_id, table.c.api.in_(gone)))
+    kept = [
+        {"org_id": org_id, "api": api, "percent": percent}
+        for api, percent in percents.items()
+        if percent
+    ]
+    database.upsert(connection, table, kept)
+
+
+def read_kind(connection: Connection, job_id: str) -> str | None:
+    """The kind of work of a job; None: there is no such job."""
+    found: str | None = connection.execute(_READ_KIND, {"job": job_id}).scalar()
+    return found
 
 
 def read_quota_state(connection: Connection, org_id: str, held: Sequence[Held]) -> QuotaState:
     """Gauges, limit percents, and what the held tickets reserve."""
     in_flight = {api: sum(ticket.price[api] for ticket, _ in held) for api in APIS}
-    return QuotaState(read_gauges(connection, org_id), read_percents(connection, org_id), in_flight)
+    percents, reserves = read_percents(connection, org_id)
+    return QuotaState(read_gauges(connection, org_id), percents, reserves, in_flight)
 
 
 # -- lately

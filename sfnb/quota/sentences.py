@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sfnb.model import LIMIT_KEYS, Api, BudgetStatus
+from sfnb.model import LIMIT_KEYS, RESTORE, Api, BudgetStatus
 
 UNITS: Mapping[Api, str] = {
     "api": "API calls",
@@ -13,10 +13,15 @@ UNITS: Mapping[Api, str] = {
     "bulk2_mb": "MB of Bulk API 2.0 query results",
 }
 
+RAISE = "raise the limit with `sfnb limit`"
+
 
 def over_sentence(here: BudgetStatus, cost: int, wait_s: float | None = None) -> str:
     """Why a call of this cost is refused, and what to do."""
     units = UNITS[here.api]
+    is_restore = here.kind == RESTORE
+    limit = "the limit for restores of" if is_restore else "the limit of"
+    raising = "raise it with `sfnb limit --for restore`" if is_restore else RAISE
     if here.maximum == 0:
         return (
             f"The org allows no {units} at all (its maximum is 0), "
@@ -24,20 +29,20 @@ def over_sentence(here: BudgetStatus, cost: int, wait_s: float | None = None) ->
         )
     if cost > here.threshold:
         return (
-            f"One step needs {cost:,} {units} at once, more than the limit of {here.threshold:,} "
-            f"({here.limit_percent} % of {here.maximum:,}). Raise the limit with `sfnb limit`."
+            f"One step needs {cost:,} {units} at once, more than {limit} {here.threshold:,} "
+            f"({here.limit_percent} % of {here.maximum:,}). {raising[0].upper()}{raising[1:]}."
         )
     recent = f", sfnb's last {here.own:,} may not be included yet" if here.own else ""
     more = "One more" if cost == 1 else f"{cost:,} more"
     advice = (
-        "Wait until use falls, or raise the limit with `sfnb limit`."
+        f"Wait until use falls, or {raising}."
         if wait_s is None
         else f"The org will have counted them in {max(round(wait_s), 1)} s."
     )
     return (
         f"This org has used {here.used:,} of its {here.maximum:,} {units} (all apps together)"
         f"{recent}, and {here.in_flight:,} {'is' if here.in_flight == 1 else 'are'} in flight. "
-        f"{more} could exceed the limit of {here.threshold:,} ({here.limit_percent} %). {advice}"
+        f"{more} could exceed {limit} {here.threshold:,} ({here.limit_percent} %). {advice}"
     )
 
 

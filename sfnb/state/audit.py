@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, insert, select, update
 
 from sfnb.errors import StoreError
-from sfnb.model import APIS
+from sfnb.model import APIS, RESTORE
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
 from sfnb.state import schema
 from sfnb.state.database import Database
@@ -31,8 +31,13 @@ GENESIS = "0" * 64
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """
-    One line. ``at`` is ISO 8601 UTC, to the letter as hashed; ``api`` is ``all`` when all budgets
-    changed alike.
+    One line.
+
+    Args:
+        at: ISO 8601 UTC, to the letter as hashed.
+        api: ``all`` when all budgets changed alike.
+        old, new: limit percents; of a limit of restores, 0 means none of its own.
+        kind: whose limit: empty: the org's; ``restore``: that of restores.
     """
 
     seq: int
@@ -46,6 +51,16 @@ class AuditEntry:
     reason: str
     previous_hash: str
     hash: str
+    kind: str = ""
+
+    @property
+    def change(self) -> str:
+        """What changed, for people: ``50 % → 60 %``."""
+        return f"{_percent(self.old)} → {_percent(self.new)}"
+
+
+def _percent(value: int) -> str:
+    return f"{value} %" if value else "as the org's"
 
 
 def current_user() -> str:
@@ -63,6 +78,8 @@ def digest(entry: AuditEntry) -> str:
     """
     values = asdict(entry)
     del values["hash"]
+    if not entry.kind:
+        del values["kind"]  # lines from before there were kinds keep their hash
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -78,6 +95,7 @@ def append(
     old: int,
     new: int,
     reason: str,
+    kind: str = "",
 ) -> AuditEntry:
     """Write one line, in the transaction of the change that it names."""
     head = connection.execute(select(schema.audit_head).with_for_update()).one_or_none()
@@ -87,7 +105,9 @@ def append(
         )
     seq, previous_hash = head.seq + 1, head.hash
     moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    entry = AuditEntry(seq, moment, org, org_id, api, who, old, new, reason, previous_hash, "")
+    entry = AuditEntry(
+        seq, moment, org, org_id, api, who, old, new, reason, previous_hash, "", kind
+    )
     entry = AuditEntry(**{**asdict(entry), "hash": digest(entry)})
     connection.execute(insert(schema.audit), asdict(entry))
     connection.execute(update(schema.audit_head).values(seq=seq, hash=entry.hash))
@@ -95,7 +115,7 @@ def append(
 
 
 class AuditLog:
-    """Reading and checking the log; only ``Ledger.set_limits`` writes it."""
+    """Reading and checking the log; only ``Ledger.change_limits`` writes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -116,8 +136,9 @@ class AuditLog:
         with self._database.read() as connection:
             entries, head = _entries(connection), _head(connection)
             limits = {
-                (row.org_id, row.api): row.percent
-                for row in connection.execute(select(schema.limits))
+                (row.org_id, kind, row.api): row.percent
+                for kind, table in (("", schema.limits), (RESTORE, schema.reserves))
+                for row in connection.execute(select(table))
             }
         return [*find_damage(entries, head), *find_unlogged(entries, limits)]
 
@@ -156,19 +177,28 @@ def find_damage(entries: Sequence[AuditEntry], head: tuple[int, str]) -> list[st
     return found
 
 
-def find_unlogged(entries: Sequence[AuditEntry], limits: dict[tuple[str, str], int]) -> list[str]:
-    """Limits in force that are not what the log's last line on them says."""
-    logged: dict[tuple[str, str], int] = {}
+def find_unlogged(
+    entries: Sequence[AuditEntry], limits: dict[tuple[str, str, str], int]
+) -> list[str]:
+    """
+    Limits in force that are not what the log's last line on them says.
+
+    Args:
+        limits: by Organization Id, kind of work (empty: the org's limit) and budget.
+    """
+    logged: dict[tuple[str, str, str], int] = {}
     for entry in entries:
         for api in APIS if entry.api == "all" else (entry.api,):
-            logged[entry.org_id, api] = entry.new
+            logged[entry.org_id, entry.kind, api] = entry.new
     found = []
-    for org_id, api in sorted({*limits, *logged}):
-        here = limits.get((org_id, api), DEFAULT_LIMIT_PERCENT)
-        there = logged.get((org_id, api), DEFAULT_LIMIT_PERCENT)
+    for key in sorted({*limits, *logged}):
+        org_id, kind, api = key
+        unset = 0 if kind else DEFAULT_LIMIT_PERCENT
+        here, there = limits.get(key, unset), logged.get(key, unset)
         if here != there:
             found.append(
-                f"Limit of org {org_id}, {api}: {here} % is in force, but the log's last word is {there} %."
+                f"Limit of org {org_id}, {api}{f' for {kind}' if kind else ''}: {_percent(here)} is "
+                f"in force, but the log's last word is {_percent(there)}."
             )
     return found
 

@@ -59,6 +59,14 @@ limits = Table(
     Column("percent", Integer, nullable=False),
 )
 
+reserves = Table(
+    "reserves",  # the limit percents of restores, where they have their own
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("api", ApiName, primary_key=True),
+    Column("percent", Integer, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -73,6 +81,9 @@ audit = Table(
     Column("reason", Text, nullable=False),
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    # Whose limit: empty: the org's ordinary one; "restore". Lines from before there was a choice
+    # are the org's, and so are those that an older sfnb still writes.
+    Column("kind", String(32), nullable=False, server_default=""),
 )
 
 audit_head = Table(

@@ -141,7 +141,8 @@ class LimitSlider(Screen):
     def _read_changes(self) -> None:
         head = self._org.state.audit.head()
         if head != self._audit_head:
-            for entry in self._org.state.audit.entries(self._org.org_id):
+            entries = self._org.state.audit.entries(self._org.org_id)
+            for entry in (entry for entry in entries if not entry.kind):
                 for api in APIS if entry.api == "all" else (entry.api,):
                     self._changes[api] = entry  # type: ignore[index]
             self._audit_head = head

@@ -260,7 +260,7 @@ def _limit_changes(state: State, org_id: str) -> list[LimitChange]:
         LimitChange(datetime.fromisoformat(entry.at), api, entry.old, entry.new)
         for entry in state.audit.entries(org_id)
         for api in APIS
-        if entry.api in (api, "all")
+        if entry.api in (api, "all") and not entry.kind
     ]
 
 

@@ -25,21 +25,21 @@ def send(
     org: Any, gate: Gate, ticket: Ticket, clock: SystemClock, *, is_probe: bool = False
 ) -> None:
     sent_at = clock.now()
-    told = org.call(is_probe)
+    told = org.call(is_probe, ticket.job_id, ticket.number)
     readings = (
         [] if told is None else [Reading("api", told[0], told[1], sent_at, clock.now(), "header")]
     )
     gate.settle(ticket, readings)
 
 
-def work(url: str, org_id: str, org: Any) -> None:
+def work(url: str, org_id: str, org: Any, job_id: str) -> None:
     """Send calls until the gate refuses although nothing is in flight."""
     clock = SystemClock()
     with open_state(url, clock=clock) as state:
         gate = Gate(state.ledger, org_id, clock=clock, rules=Rules(header_lag_s=0))
         while True:
             try:
-                send(org, gate, gate.ask({"api": 1}, job_id="job"), clock)
+                send(org, gate, gate.ask({"api": 1}, job_id=job_id), clock)
             except GaugeUnknown:
                 send(org, gate, gate.ask({"api": 1}, is_probe=True), clock, is_probe=True)
             except QuotaSignal:
@@ -50,4 +50,4 @@ def work(url: str, org_id: str, org: Any) -> None:
 if __name__ == "__main__":
     remote = Remote(address=("127.0.0.1", int(sys.argv[3])), authkey=b"test")
     remote.connect()
-    work(sys.argv[1], sys.argv[2], remote.org())  # type: ignore[attr-defined]
+    work(sys.argv[1], sys.argv[2], remote.org(), sys.argv[4])  # type: ignore[attr-defined]

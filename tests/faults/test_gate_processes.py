@@ -13,6 +13,7 @@ import pytest
 
 from sfnb.clock import SystemClock
 from sfnb.memory import open_state
+from sfnb.model import RESTORE
 from sfnb.quota.gate import Gate
 
 ORG = "00D000000000001EAA"
@@ -25,30 +26,36 @@ class CountingOrg:
     def __init__(self, maximum: int, seed: int) -> None:
         self.maximum = maximum
         self.used = 0
-        self.below = 0
-        self.probes = 0
-        self.highest_below = 0
+        self.calls: list[tuple[int, bool, str]] = []
         self._lock = threading.Lock()
         self._random = random.Random(seed)  # noqa: S311
 
-    def call(self, is_probe: bool) -> tuple[int, int] | None:
+    def call(self, is_probe: bool, job_id: str, ticket: int) -> tuple[int, int] | None:
         with self._lock:
             self.used += 1
-            if is_probe:
-                self.probes += 1
-            else:
-                self.below += 1
-                self.highest_below = self.used
+            self.calls.append((ticket, is_probe, job_id))
             is_lost = not is_probe and self._random.random() < 0.05
             return None if is_lost else (self.used, self.maximum)
+
+    @property
+    def probes(self) -> int:
+        return sum(is_probe for _, is_probe, _ in self.calls)
+
+    def highest(self, job_id: str) -> int:
+        """
+        The use that the job's last call but probes brought the org to, in the order of the tickets:
+        a probe that was let through later, past the threshold, may arrive before it.
+        """
+        ordered = enumerate(sorted(self.calls), start=1)
+        return max(use for use, (_, probe, who) in ordered if who == job_id and not probe)
 
 
 class Served(BaseManager):
     """Gives the org to other processes."""
 
 
-def start(url: str, port: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, str(WORKER), url, ORG, str(port)])
+def start(url: str, port: int, job_id: str = "job") -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, str(WORKER), url, ORG, str(port), job_id])
 
 
 @pytest.mark.parametrize("kills", [0, 6])
@@ -81,13 +88,40 @@ def test_processes_keep_one_budget_together(tmp_path: Path, kills: int) -> None:
         standing = Gate(state.ledger, ORG, clock=clock).standing()["api"]
         counted = state.usage.job_calls("job")["api"]
     server.stop_event.set()
-    assert org.highest_below <= 250
+    assert org.highest("job") <= 250
     assert standing.in_flight == 0
     assert standing.believed >= org.used
     # Each lost header, each kill and each call of another worker that the last answer may not include may cost a call
     # of headroom until the next reading; no more than that.
     assert org.used >= 250 - kills - 4
-    assert org.below <= counted <= org.below + kills
+    below = org.used - org.probes
+    assert below <= counted <= below + kills
+
+
+def test_processes_of_two_kinds_keep_their_limits(tmp_path: Path) -> None:
+    """
+    P1: processes of a backup and of a restore, at once: the backup stops at 50 %, the restore goes
+    on to its own 90 %, and no call goes past that.
+    """
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    clock = SystemClock()
+    org = CountingOrg(maximum=300, seed=1)
+    Served.register("org", callable=lambda: org, exposed=["call"])
+    server = Served(address=("127.0.0.1", 0), authkey=b"test").get_server()
+    threading.Thread(target=_serve, args=(server,), daemon=True).start()
+    with open_state(url, clock=clock) as state:
+        state.ledger.set_limits(ORG, 90, kind=RESTORE)
+        jobs = [
+            state.jobs.create(kind, "demo", ORG, {}, [kind.title()]).job_id
+            for kind in ("backup", RESTORE)
+        ]
+        workers = [start(url, int(server.address[1]), job_id) for job_id in jobs * 2]
+        for worker in workers:
+            assert worker.wait(timeout=120) == 0
+    server.stop_event.set()
+    backup, restore = (org.highest(job_id) for job_id in jobs)
+    # Each lost header and each call of another worker may cost a call of headroom.
+    assert backup <= 150 and 270 - 4 <= restore <= 270
 
 
 def _serve(server: object) -> None:

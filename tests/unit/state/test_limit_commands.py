@@ -58,6 +58,27 @@ def test_a_limit_is_set_shown_and_audited(home: Path, capsys: pytest.CaptureFixt
     assert "50 % → 60 %" in capsys.readouterr().out
 
 
+def test_restores_get_a_limit_of_their_own(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--for restore` sets it, `limit` shows both, the audit log says whose, `none` takes it away."""
+    assert run(["limit", "demo", "90", "--for", "restore", "--api", "api", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["limits"]
+    assert (row["percent"], row["restore_percent"], row["has_reserve"]) == (50, 90, True)
+    assert run(["limit", "demo"]) == 0
+    shown = capsys.readouterr().out
+    assert "FOR RESTORES %" in shown and "90" in shown
+    assert run(["audit"]) == 0
+    told = capsys.readouterr().out
+    assert "restores" in told and "as the org's → 90 %" in told
+    assert run(["limit", "demo", "none", "--for", "restore"]) == 0
+    capsys.readouterr()
+    assert run(["limit", "demo", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["limits"]
+    assert {(row["restore_percent"], row["has_reserve"]) for row in rows} == {(50, False)}
+    assert run(["limit", "demo", "none"]) == 2
+    assert run(["limit", "demo", "60", "--for", "backup"]) == 2
+    assert run(["audit", "verify"]) == 0
+
+
 @pytest.mark.parametrize("percent", ["0", "101", "abc", "-5", "50.5", "60 %%", ""])
 def test_a_wrong_percent_is_wrong_usage(
     home: Path, capsys: pytest.CaptureFixture[str], percent: str
