@@ -1,0 +1,333 @@
+"""
+What the target has now, asked with few calls: five queries to a composite call, or one Bulk 2.0 query.
+
+Rows go to disk as they come, as Parquet with the columns of the query. Every answer is counted
+against what the org says it has; a short one is read once more, then the object is refused (P9).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from urllib.parse import quote_plus
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sfnb.errors import ObjectError, StopSignal, TransientError
+from sfnb.model import ObjectSchema
+from sfnb.org import bulk2
+from sfnb.org.arrow import Misfit, QueryPage, arrow_schema, csv_batches, query_page, wider_schema
+from sfnb.org.client import OrgClient
+from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
+from sfnb.org.transport import call_context
+from sfnb.store.files import Files
+
+T = TypeVar("T")
+
+QUERIES_PER_CALL = 5
+"""Query subrequests that one composite call carries (REST API guide, Composite)."""
+
+IDS_PER_QUERY = 400
+"""Ids in one IN list: 9,000 characters of the 100,000 that a query may have (SOQL limits)."""
+
+PAGE_ROWS = 2_000
+
+BULK_FROM_ROWS = 10_000
+"""From here on a Bulk query takes no more calls than pages do."""
+
+FIRST_POLL_S, POLL_GROWTH, MAX_POLL_S = 0.5, 0.6, 300.0
+BULK_PAGE_ROWS = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    Rows of one object, by a condition.
+
+    Args:
+        schema: with the fields to read.
+        where: SOQL after WHERE; empty: all.
+        is_all: deleted and archived rows, too.
+        path: the Parquet file that takes the rows.
+    """
+
+    schema: ObjectSchema
+    where: str
+    path: str
+    is_all: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.schema.name
+
+    def soql(self, extra: str = "", tail: str = "") -> str:
+        columns = ",".join(f.name for f in self.schema.fields)
+        conditions = " AND ".join(c for c in (self.where, extra) if c)
+        where = f" WHERE {conditions}" if conditions else ""
+        return f"SELECT {columns} FROM {self.name}{where}{tail}"  # noqa: S608 - SOQL
+
+
+@dataclass
+class PresentReader:
+    """
+    Asks the target. Every method may raise QuotaSignal, StopSignal and OrgUnavailable: the job pauses.
+
+    Attributes:
+        calls: API calls so far.
+        files, folder: where rows go.
+    """
+
+    org: OrgClient
+    files: Files
+    folder: str
+    job_id: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    calls: int = 0
+
+    # -- queries -----------------------------------------------------------------------------------------------------
+
+    def query(self, queries: Sequence[tuple[str, str, bool]]) -> list[bytes | ObjectError]:
+        """
+        The first page of each query, in their order; a refused one has its error in its place.
+
+        Args:
+            queries: object, SOQL, and whether deleted rows are wanted.
+
+        Cost: 1 API call for five of them.
+        """
+        answers: list[bytes | ObjectError] = []
+        for group in slices(queries, QUERIES_PER_CALL):
+            subs = [
+                SubRequest(f"q{n}", self.org.data_path(_path(soql, is_all=is_all)))
+                for n, (_, soql, is_all) in enumerate(group)
+            ]
+            parts = self._composite(subs)
+            for (name, soql, is_all), part in zip(group, parts, strict=True):
+                answers.append(self._good(name, soql, part, is_all=is_all))
+        return answers
+
+    def _composite(self, subs: Sequence[SubRequest]) -> list[SubResponse]:
+        return self._call(lambda: fetch_composite(self.org, subs))
+
+    def _good(
+        self, name: str, soql: str, part: SubResponse, *, is_all: bool
+    ) -> bytes | ObjectError:
+        refusal = part.refusal(name)
+        if refusal is None:
+            return part.body
+        if isinstance(refusal, TransientError):
+            # One of five failed for a moment: it alone is sent again.
+            path = self.org.data_path(_path(soql, is_all=is_all))
+            try:
+                return self.get(path, name)
+            except ObjectError as err:
+                return err
+        if isinstance(refusal, ObjectError):
+            return refusal
+        raise refusal
+
+    def get(self, path: str, name: str) -> bytes:
+        """One answer's body. Cost: 1 API call."""
+        return self._call(lambda: self.org.request("GET", path, what=name).content)
+
+    def counts(self, queries: Sequence[tuple[str, str, bool]]) -> list[int | ObjectError]:
+        """What ``SELECT COUNT()`` queries say. Cost: 1 API call for five."""
+        found: list[int | ObjectError] = []
+        for (name, _, _), body in zip(queries, self.query(queries), strict=True):
+            if isinstance(body, ObjectError):
+                found.append(body)
+                continue
+            total = query_page(body, pa.schema([])).total
+            found.append(
+                total
+                if total is not None
+                else ObjectError(f"{name}: the org gives no count.", code="NO_COUNT")
+            )
+        return found
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    def read(self, wanted: Sequence[Wanted]) -> dict[str, int | ObjectError]:
+        """
+        Read rows into their files; by path, how many they are, or why there are none. A file that is
+        there already is not read again.
+
+        Cost: 1 API call for five first pages of 2,000 rows; above 10,000 rows a Bulk query.
+        """
+        found: dict[str, int | ObjectError] = {}
+        todo = []
+        for one in wanted:
+            if self.files.has(one.path):
+                found[one.path] = self._rows(one.path)
+            else:
+                todo.append(one)
+        for group in slices(todo, QUERIES_PER_CALL):
+            queries = [(w.name, w.soql(tail=" ORDER BY Id"), w.is_all) for w in group]
+            for one, body in zip(group, self.query(queries), strict=True):
+                try:
+                    found[one.path] = self._take(one, body)
+                except ObjectError as err:
+                    found[one.path] = err
+        return found
+
+    def read_ids(
+        self, schema: ObjectSchema, ids: Sequence[str], path: str, *, is_all: bool = True
+    ) -> list[Wanted]:
+        """The queries that read records by their Ids; for `read`."""
+        return [
+            Wanted(schema, _in(part), f"{path}-{number}.parquet", is_all)
+            for number, part in enumerate(slices(ids, IDS_PER_QUERY))
+        ]
+
+    def _rows(self, path: str) -> int:
+        with self.files.open_input(path) as source:
+            return int(pq.ParquetFile(source).metadata.num_rows)
+
+    def _take(self, wanted: Wanted, body: bytes | ObjectError) -> int:
+        if isinstance(body, ObjectError):
+            if body.code not in ("MALFORMED_QUERY", "QUERY_TOO_COMPLICATED", "INVALID_FIELD"):
+                raise body
+            # Some objects take no order, some no wide query by REST; Bulk has neither limit.
+            return self._read_bulk(wanted)
+        columns = arrow_schema(wanted.schema)
+        for attempt in (1, 2):
+            try:
+                first = query_page(body, columns)
+                if (first.total or 0) > BULK_FROM_ROWS:
+                    return self._read_bulk(wanted)
+                return self._write(wanted.path, columns, self._pages(wanted, first, columns))
+            except Misfit as err:
+                columns = wider_schema(columns, err.wider)
+            except TransientError:
+                if attempt == 2:
+                    raise
+            body = self._again(wanted)
+        raise ObjectError(f"{wanted.name}: its answers cannot be read.", code="SHORT")
+
+    def _again(self, wanted: Wanted) -> bytes:
+        (body,) = self.query([(wanted.name, wanted.soql(tail=" ORDER BY Id"), wanted.is_all)])
+        if isinstance(body, ObjectError):
+            raise body
+        return body
+
+    def _pages(
+        self, wanted: Wanted, first: QueryPage, columns: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        page, rows = first, 0
+        while True:
+            rows += page.batch.num_rows
+            if page.batch.num_rows:
+                yield page.batch
+            if page.is_done:
+                break
+            if first.total is None or rows > first.total or not page.next_url:
+                raise TransientError(f"{wanted.name}: the pages of an answer do not end.")
+            page = query_page(self.get(page.next_url, wanted.name), columns)
+        if first.total is not None and rows != first.total:
+            raise TransientError(
+                f"{wanted.name}: an answer has {rows:,} rows; the org counts {first.total:,}."
+            )
+
+    def _write(self, path: str, columns: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+        rows = 0
+        with self.files.open_new(path) as sink, pq.ParquetWriter(sink, columns) as out:
+            for batch in batches:
+                out.write_batch(batch)
+                rows += batch.num_rows
+        return rows
+
+    # -- Bulk --------------------------------------------------------------------------------------------------------
+
+    def _read_bulk(self, wanted: Wanted) -> int:
+        """All rows by a Bulk query, whose job is noted before it is waited for."""
+        note = f"{wanted.path}.job.json"
+        saved = self.files.read_json(note)
+        job = str(saved["job"]) if saved else ""
+        if not job:
+            soql = wanted.soql()
+            job = self._call(lambda: bulk2.create_query(self.org, soql, all_rows=wanted.is_all))
+            self.files.put_json(note, {"job": job})
+        try:
+            expected = self._wait_for(job)
+        except ObjectError:
+            self.files.delete(note)
+            raise
+        columns = arrow_schema(wanted.schema)
+        for attempt in (1, 2, 3):
+            try:
+                rows = self._write(wanted.path, columns, self._results(job, columns))
+                if rows != expected:
+                    self.files.delete(wanted.path)
+                    raise TransientError(
+                        f"{wanted.name}: a Bulk query has {rows:,} rows; its job says {expected:,}."
+                    )
+            except Misfit as err:
+                columns = wider_schema(columns, err.wider)
+            except TransientError:
+                if attempt == 3:
+                    raise
+            else:
+                return rows
+        raise ObjectError(f"{wanted.name}: its answers cannot be read.", code="SHORT")
+
+    def _wait_for(self, job: str) -> int:
+        began = self.org.clock.monotonic()
+        wait_s = FIRST_POLL_S
+        while True:
+            if self.org.clock.wait(wait_s, self.stop):
+                raise StopSignal("pause")
+            state = self._call(lambda: bulk2.fetch_job(self.org, job))
+            if state.is_complete:
+                return state.rows
+            if state.is_over:
+                raise ObjectError(
+                    f"{state.object_name}: the Bulk query ended as {state.state}: {state.error}",
+                    code="JOB_FAILED",
+                )
+            age_s = self.org.clock.monotonic() - began
+            wait_s = min(max(age_s * POLL_GROWTH, FIRST_POLL_S), MAX_POLL_S)
+
+    def _results(self, job: str, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+        locator: str | None = None
+        while True:
+            self.calls += 1
+            with (
+                call_context(job_id=self.job_id, stop=self.stop),
+                bulk2.open_page(self.org, job, locator=locator, max_records=BULK_PAGE_ROWS) as page,
+            ):
+                yield from csv_batches(page.stream, columns)
+                locator = page.next_locator
+            if locator is None:
+                return
+
+    def _call(self, fn: Callable[[], T]) -> T:
+        def on_call(price: Mapping[Any, int]) -> None:
+            self.calls += price.get("api", 0)
+
+        with call_context(job_id=self.job_id, on_call=on_call, stop=self.stop):
+            return self.org.retrying(fn)
+
+
+def slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items, so many at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def with_fields(schema: ObjectSchema, names: Sequence[str]) -> ObjectSchema:
+    """The schema with some of its fields only."""
+    wanted = set(names)
+    return replace(schema, fields=tuple(f for f in schema.fields if f.name in wanted))
+
+
+def _path(soql: str, *, is_all: bool) -> str:
+    return f"{'queryAll' if is_all else 'query'}?q={quote_plus(soql)}"
+
+
+def _in(ids: Sequence[str]) -> str:
+    if len(ids) == 1:
+        return f"Id = '{ids[0]}'"
+    return f"Id IN ({','.join(repr(i) for i in ids)})"
