@@ -147,6 +147,19 @@ def coded(kind: str, full_name: str, body: bytes, inner: str, **more: Any) -> Co
     return Component(kind, full_name, {path: body, f"{path}-meta.xml": xml(kind, inner)}, **more)
 
 
+def trigger(name: str, on: str, status: str, *, namespace: str = "") -> Component:
+    """A trigger; that of a managed package shows its code to nobody."""
+    plain_name = name.removeprefix(f"{namespace}__")
+    code = f"trigger {plain_name} on {on} (before insert, before update) {{\n    // größer\n}}\n"
+    return coded(
+        "ApexTrigger",
+        name,
+        b"(hidden)" if namespace else code.encode(),
+        tag("apiVersion", "66.0") + tag("status", status),
+        namespace=namespace,
+    )
+
+
 def custom_object(described: Mapping[str, Any]) -> Component:
     """An object and its fields, of its describe answer."""
     name = described["name"]
@@ -207,7 +220,9 @@ def catalogue(describes: Iterable[Mapping[str, Any]]) -> list[Component]:
         )
     )
     simple = [
-        coded("ApexTrigger", "AccountTrigger", b"trigger AccountTrigger on Account {}\n", tag("status", "Active")),
+        trigger("AccountTrigger", "Account", "Active"),
+        trigger("ContactTrigger", "Contact", "Inactive"),
+        trigger(f"{NAMESPACE}__SyncTrigger", "Contact", "Active", namespace=NAMESPACE),
         coded("ApexPage", "Start", b"<apex:page/>\n", tag("label", "Start")),
         # It says zip and is none: nobody may unpack it.
         coded("StaticResource", "Pictures", b"PK\x03\x04 no zip at all", tag("contentType", "application/zip")),

@@ -25,11 +25,12 @@ _REFERENCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"@\{([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d+\])*)\}")
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]")
 _COSTLY = re.compile(
-    r"/services/data/v\d\d\.0/(query|queryAll|composite/sobjects)\b", re.IGNORECASE
+    r"/services/data/v\d\d\.0/(?:tooling/)?(query|queryAll|composite/sobjects)\b", re.IGNORECASE
 )
 _INSIDE = re.compile(
     r"/services/data/v\d\d\.0/(sobjects|query|queryAll|composite/sobjects)\b", re.IGNORECASE
 )
+_INSIDE_TOOLING = re.compile(r"/services/data/v\d\d\.0/tooling/(sobjects|query)\b", re.IGNORECASE)
 _INHERITED = frozenset(
     {"sforce-duplicate-rule-header", "sforce-auto-assign", "sforce-call-options"}
 )
@@ -197,7 +198,9 @@ def _answer_one(
     target = _filled(str(sub["url"]), known, is_url=True)
     body = _filled_json(sub.get("body"), known)
     resource = target.partition("?")[0].rstrip("/").rpartition("/")[2].lower()
-    if not _INSIDE.match(target) or resource in org.options.refused_in_composite:
+    is_tooling = "/tooling/" in request.raw_path.lower()
+    inside = _INSIDE_TOOLING if is_tooling else _INSIDE
+    if not inside.match(target) or resource in org.options.refused_in_composite:
         error = {
             "errorCode": "INVALID_INPUT",
             "message": f"The url {target} is not supported in a composite request.",

@@ -1,4 +1,4 @@
-"""The Metadata API: SOAP at ``/services/Soap/m/{version}``, four of its operations."""
+"""The Metadata API: SOAP at ``/services/Soap/m/{version}``, six of its operations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def call(org: DemoOrg, request: Request) -> Response:
         "listMetadata": _list,
         "retrieve": _retrieve,
         "checkRetrieveStatus": _check,
+        "checkDeployStatus": _check_deploy,
     }
+    if name == "deploy":
+        return _answer(name, _deploy(org, operation, request))
     if name not in handlers:
         raise ApiError("INVALID_OPERATION", f"The operation {name!r} is not served here.", 500)
     return _answer(name, handlers[name](org, operation, request.version))
@@ -167,6 +170,51 @@ def _done(job_id: str, result: Result, *, with_zip: bool) -> str:
         + messages
         + _tags(status="Succeeded", success=True, zipFile=zipped)
     )
+
+
+def _deploy(org: DemoOrg, operation: ElementTree.Element, request: Request) -> str:
+    zipped = next(iter(_texts(operation, "ZipFile")), "")
+    options = {
+        local(child.tag): (child.text or "").strip()
+        for element in operation
+        if local(element.tag) == "DeployOptions"
+        for child in element
+    }
+    try:
+        archive = base64.b64decode(zipped, validate=False)
+    except ValueError as err:
+        raise ApiError("INVALID_OPERATION", f"ZipFile is no Base64: {err}", 500) from err
+    deploy = org.deploys.start(archive, options, request.user.user.user_id)
+    return f"<result>{_tags(done=False, id=deploy.id, state='Queued')}</result>"
+
+
+def _check_deploy(org: DemoOrg, operation: ElementTree.Element, _version: str) -> str:
+    texts = {local(child.tag): child.text or "" for child in operation}
+    deploy = org.deploys.check(texts.get("asyncProcessId") or texts.get("id") or "")
+    failures = "".join(
+        "<componentFailures>"
+        + _tags(
+            componentType=f.kind,
+            fileName=f.file_name,
+            fullName=f.full_name,
+            problem=f.problem,
+            problemType="Error",
+            success=False,
+        )
+        + "</componentFailures>"
+        for f in deploy.failures
+    )
+    done = _tags(
+        checkOnly=deploy.is_check_only,
+        done=deploy.is_done,
+        id=deploy.id,
+        numberComponentErrors=len(deploy.failures),
+        numberComponentsDeployed=0 if deploy.failures else len(deploy.components),
+        rollbackOnError=True,
+        status=deploy.status,
+        success=deploy.is_done and not deploy.failures,
+    )
+    return f"<result>{done}<details>{failures}</details></result>"
 
 
 ROUTES = [

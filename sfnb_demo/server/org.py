@@ -23,6 +23,7 @@ from sfnb_demo.server.calls import CallLog
 from sfnb_demo.server.certificates import Keys, make_keys
 from sfnb_demo.server.clock import SimulatedClock, Steps
 from sfnb_demo.server.cursors import Cursors
+from sfnb_demo.server.deploys import Deploys
 from sfnb_demo.server.event_log import EventLog
 from sfnb_demo.server.faults import Faults, read_rule
 from sfnb_demo.server.ingest_jobs import IngestJobs
@@ -32,6 +33,7 @@ from sfnb_demo.server.other_apps import OtherApps
 from sfnb_demo.server.quota import BUDGETS, Quota
 from sfnb_demo.server.record_counts import RecordCounts
 from sfnb_demo.server.sessions import Sessions, random_text
+from sfnb_demo.server.setup import Setup
 
 
 class DemoOrg:
@@ -85,6 +87,14 @@ class DemoOrg:
         if options.record_count_age_minutes:
             self.record_counts.take()
         self.metadata = MetadataOrg(self._describes)
+        rules = self.database.saver.rules
+        self.deploys = Deploys(
+            self.metadata,
+            rules,
+            self.clock.now,
+            is_sandbox=lambda: self.database.organization.is_sandbox,
+        )
+        self.setup = Setup(rules, self.metadata, self.deploys, self.clock.now)
         self.calls = CallLog()
         self.cursors = Cursors()
         self.bulk2 = Bulk2Jobs(self)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sfnb_demo.data import ids
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.cursors import Cursor
+from sfnb_demo.server.setup import DATA
+from sfnb_demo.server.setup_query import select
 from sfnb_demo.server.wire import Request, Response, json_answer, route
+from sfnb_demo.soql.parser import parse
 
 if TYPE_CHECKING:
     from sfnb_demo.server.org import DemoOrg
@@ -60,6 +63,11 @@ def _first_page(org: DemoOrg, request: Request, *, all_rows: bool) -> Response:
             soql, all_rows=all_rows, version=request.version, user_id=request.user.user.user_id
         )
         return json_answer(columns)
+    parsed = parse(soql)
+    setup_rows = org.setup.data_rows(parsed.object)
+    if setup_rows is not None:
+        name = next(known for known in DATA if known.lower() == parsed.object.lower())
+        return json_answer(select(parsed, setup_rows, name, request.data_url))
     result = org.database.query(
         soql, all_rows=all_rows, version=request.version, user_id=request.user.user.user_id
     )
@@ -124,5 +132,4 @@ ROUTES = [
     route("GET", "/services/data/v{version}/queryAll", query_all),
     route("GET", "/services/data/v{version}/query/{locator+}", next_page),
     route("GET", "/services/data/v{version}/queryAll/{locator+}", next_page),
-    route("GET", "/services/data/v{version}/tooling/query", query),
 ]

@@ -95,6 +95,17 @@ const scenarios = {
     return { made, updated, read, removed, gone: await refusal(accounts.retrieve(made.id)), incomplete };
   },
 
+  async tooling({ conn }) {
+    const soql = "SELECT Id FROM ValidationRule WHERE ValidationName = 'Email_or_phone'";
+    const [{ Id }] = (await conn.tooling.query(soql)).records;
+    const rules = conn.tooling.sobject('ValidationRule');
+    const before = await rules.retrieve(Id);
+    const on = await rules.update({ Id, Metadata: { ...before.Metadata, active: true } });
+    const between = await rules.retrieve(Id);
+    await rules.update({ Id, Metadata: before.Metadata });
+    return { before, on, between, after: await rules.retrieve(Id) };
+  },
+
   async readers({ conn, soql }) {
     conn.bulk.pollInterval = conn.bulk2.pollInterval = POLL_MS;
     return {

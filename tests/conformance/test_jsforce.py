@@ -141,3 +141,12 @@ def test_rows_agree_by_every_reader(jsforce: Scenario) -> None:
     assert text_rows(found["bulk1"]) == rest
     assert text_rows(found["bulk2"]) == rest
     assert found["deletedToo"] > len(rest)
+
+
+def test_tooling_switches_a_validation_rule(jsforce: Scenario) -> None:
+    """A tooling query finds a rule, and an update of its Metadata switches it on and off again."""
+    found = jsforce("tooling")
+    assert found["on"]["success"] is True
+    states = [found[name]["Metadata"]["active"] for name in ("before", "between", "after")]
+    assert states == [False, True, False]
+    assert found["before"]["Metadata"] == found["after"]["Metadata"]

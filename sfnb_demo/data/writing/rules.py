@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values are parameters
-"""What an admin has set up: validation rules, duplicate rules, flows, assignment rules."""
+"""What an admin has set up: triggers, validation rules, duplicate rules, flows, assignment rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sfnb_demo.data.storage import Storage
 from sfnb_demo.data.writing.incoming import Batch, Incoming, WriteOptions, good
 from sfnb_demo.soql.names import quote
 
-Kind = Literal["validation", "duplicate", "flow", "assignment"]
+Kind = Literal["trigger", "validation", "duplicate", "flow", "assignment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Rule:
         is_wrong: of a validation rule: whether it refuses this record.
         message, field: what it says then, and where.
         same: of a duplicate rule: the fields in which duplicates agree.
-        sets: of a flow or an assignment rule: what it writes into each new record.
+        sets: of a flow or an assignment rule: what it writes into each new record; of a trigger:
+            into each record that is written.
         makes: of a flow: the object of which it creates one record for each new record, with
             ``sets`` and, in the field after the colon, the new record's Id.
     """
@@ -55,6 +56,8 @@ RULES = (
     Rule("Account_region", "flow", "Account", False, sets=(("Region__c", "EMEA"), ("Rating", "Hot"))),
     Rule("Welcome_task", "flow", "Contact", False, makes="Task:WhoId",
          sets=(("Subject", "Welcome"), ("Status", "Not Started"), ("Priority", "Normal"))),
+    Rule("AccountTrigger", "trigger", "Account", True),
+    Rule("ContactTrigger", "trigger", "Contact", False, sets=(("Department", "Stamped"),)),
     Rule("Case_to_queue", "assignment", "Case", False, sets=(("OwnerId", "queue"),)),
 )  # fmt: skip
 """All of this org; those that would surprise a client are off until ``/control/automation``."""
@@ -85,6 +88,9 @@ class Rules:
                 for incoming in good(batch):
                     if incoming.is_new:
                         incoming.row |= dict(rule.sets)
+        for rule in self.active("trigger", obj):
+            for incoming in good(batch):
+                incoming.row |= dict(rule.sets)
         for rule in self.active("validation", obj):
             for incoming in good(batch):
                 if rule.is_wrong is not None and rule.is_wrong(incoming):
