@@ -7,6 +7,7 @@ Everything that can go wrong, sorted by what the catcher does about it.
     ├── CallerError        change the request: a wrong name, number or combination of options
     ├── TransientError     the same call may work soon; ``org/retry.py`` repeats it
     │   └── OrgUnavailable     nobody answers for the org: any other call would fail too
+    ├── AnswerLost         a call that writes may have been carried out: look before sending again
     ├── RecordError        one record was refused; it is counted and kept
     └── JobError           this job, object or command cannot go on; what is sealed stays good
         ├── LoginError     the org did not let us in
@@ -52,6 +53,13 @@ class OrgUnavailable(TransientError):
     504 and web pages. It says nothing about the call that met it, so it is no object's failure.
 
     ``retry`` raises it too when all tries have met it; to wait for the org is up to the job.
+    """
+
+
+class AnswerLost(SfnbError):
+    """
+    A call that writes was sent and its answer did not come, or says nothing about what was done.
+    Nobody repeats it: whoever sent it looks in the org for what it wrote first.
     """
 
 

@@ -368,11 +368,11 @@ def _is_limits(request: requests.PreparedRequest) -> bool:
 
 def _never_tells(response: requests.Response) -> bool:
     """
-    Whether the answer has no limit header by nature: the Metadata API's have none, good or bad.
+    Whether the answer has no limit header by nature: SOAP's have none, good or bad.
 
     Bulk API 1 has none either (recorded answers), but only analysts use it here.
     """
-    return urlsplit(response.url or "").path.lower().startswith("/services/soap/m/")
+    return urlsplit(response.url or "").path.lower().startswith("/services/soap/")
 
 
 def never_left(err: Exception) -> bool:
