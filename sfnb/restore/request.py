@@ -63,7 +63,7 @@ class RestoreRequest:
             if value is not None and value not in allowed:
                 raise CallerError(f"{name} is one of {', '.join(allowed)}, not {value!r}.")
         if not 0 <= self.children <= MOST_DEPTH:
-            raise CallerError(f"with children: a depth from 0 to {MOST_DEPTH}.")
+            raise CallerError(f"the depth of children is from 0 to {MOST_DEPTH}.")
 
     def as_json(self) -> dict[str, Any]:
         """For the job's options."""
