@@ -1,5 +1,5 @@
 """
-One call that writes, sent once, with headers that keep the org from doing more than it is told.
+One call that writes, sent once, with headers that keep the org from doing more than is sent.
 
 Nothing here repeats a call that the org may have carried out: where its answer is lost, whoever
 sent it looks for what it wrote first (`AnswerLost`).
@@ -65,7 +65,7 @@ class WriteOptions:
         """
         For REST (REST guide: Assignment Rule, Duplicate Rule and MRU headers). Without them the
         org's assignment rules give a restored lead or case another owner. There is no header for
-        e-mails in REST: without one, none is asked for.
+        e-mails in REST: without one, the org sends none.
         """
         allow = "true" if self.allow_duplicates else "false"
         return {
