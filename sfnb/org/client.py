@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -17,13 +15,13 @@ import urllib3
 from sfnb.clock import Clock
 from sfnb.errors import LoginError, ObjectError, OrgUnavailable, TransientError
 from sfnb.model import Api, Reading
+from sfnb.org.address import OrgAddress, Renewal, strange_address
 from sfnb.org.answers import date_of, json_of
 from sfnb.org.http import http_session, redirect_target
 from sfnb.org.limits import parse_limits
-from sfnb.org.refusals import parse_error, refusal_of
-from sfnb.org.retry import StillUnavailable, retry
-from sfnb.org.secrets import clean
-from sfnb.org.session import Access, Session
+from sfnb.org.refusals import refusal_of
+from sfnb.org.retry import retry
+from sfnb.org.session import Session
 from sfnb.org.transport import current_context, never_left
 from sfnb.quota.gate import Gate
 
@@ -47,21 +45,6 @@ Judge = Callable[[requests.Response, str], BaseException | None]
 log = logging.getLogger("sfnb.org")
 
 
-class Renewal(Protocol):
-    """What an ``OrgClient`` needs when its session, its address or its API version has ended."""
-
-    def renew(self) -> Session:
-        """A session in place of one that has ended; of the same org, where its id is known."""
-
-    def newest_version(self, instance_url: str) -> str:
-        """
-        The newest API version that the org and sfnb both know. Salesforce does not count this.
-        """
-
-    def keep(self, *, instance_url: str = "", api_version: str = "") -> None:
-        """Keep what is given in the settings, for the next start."""
-
-
 class OrgClient:
     """
     One org, connected. Safe for threads. Close it to give back its connections.
@@ -73,6 +56,7 @@ class OrgClient:
     Attributes:
         name: as registered.
         org_id: 18 characters.
+        address: where the org is, and with which session and API version it is asked.
         instance_url: where the API is, without a trailing slash.
         api_version: such as ``66.0``; empty until a closed session is opened, where it is unknown.
         session: a ``requests.Session`` whose calls to the org are signed and pass the gate.
@@ -92,20 +76,22 @@ class OrgClient:
     ) -> None:
         self.name = name
         self.org_id = opened.org_id
-        self.instance_url = opened.instance_url
-        self.api_version = api_version
+        self.address = OrgAddress(name, opened, renewal=renewal, api_version=api_version)
         self.gate = gate
         self.clock = clock
-        self._renewal = renewal
-        self._access = Access(opened)
-        self._login_lock = threading.Lock()
-        self._strange_hosts: set[str] = set()
-        self._gone_versions: list[str] = []
         self._org_now: datetime | None = None
         self.session = http_session(
-            opened.instance_url, clock, gate=gate, access=self._access, ca_file=ca_file
+            opened.instance_url, clock, gate=gate, access=self.address.access, ca_file=ca_file
         )
-        self.session.auth = self._access
+        self.session.auth = self.address.access
+
+    @property
+    def instance_url(self) -> str:
+        return self.address.instance_url
+
+    @property
+    def api_version(self) -> str:
+        return self.address.api_version
 
     def __repr__(self) -> str:
         return f"<OrgClient {self.name} {self.org_id} {self.instance_url} v{self.api_version}>"
@@ -120,7 +106,7 @@ class OrgClient:
         from simple_salesforce.api import Salesforce
 
         # Access replaces the session id in each call, so this stands for a renewed one too.
-        token = self._opened().token
+        token = self.address.opened().token
         return Salesforce(
             session=self.session,
             instance_url=self.instance_url,
@@ -133,7 +119,7 @@ class OrgClient:
         """
         The present session, token included, for worker processes of this job; it goes nowhere else.
         """
-        return self._opened()
+        return self.address.opened()
 
     def limits(self) -> dict[Api, Reading]:
         """
@@ -199,17 +185,17 @@ class OrgClient:
             except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as err:
                 raise self._not_answered(err, what) from err
 
-        used = self._opened()
+        used = self.address.opened()
         response = send()
         if response.status_code == 401:
-            self._renew(used, response)
+            self.address.renew(used, response)
             response = send()
         elif target := redirect_target(response):
-            self._follow(used, target, what)
+            self.address.follow(used, target, what)
             response = send()
         if target := redirect_target(response):
-            raise _strange_address(what, target)
-        if response.status_code == 410 and self._take_newer_version():
+            raise strange_address(what, target)
+        if response.status_code == 410 and self.address.take_newer_version():
             raise TransientError(f"{what}: the org no longer serves the API version used so far.")
         self._note_time(response)
         refusal = judge(response, what) if judge else self._refusal(response, what, stream=stream)
@@ -231,35 +217,12 @@ class OrgClient:
         return self.retrying(once)
 
     def url_of(self, path: str) -> str:
-        """
-        The address of a path below the API version, or from the root when it starts with a slash.
-
-        Raises:
-            ObjectError: it is an address of another host, which an answer may name; we stay here.
-        """
-        if "://" in path.split("?", maxsplit=1)[0] or path.startswith("//"):
-            if not path.startswith(f"{self.instance_url}/"):
-                raise ObjectError(
-                    f"org {self.name}: an answer names an address outside of the org. "
-                    "sfnb does not follow it.",
-                    code="STRANGE_ADDRESS",
-                )
-            return path
-        root = self.present_path(path) if path.startswith("/") else self.data_path(path)
-        return f"{self.instance_url}{root}"
-
-    def present_path(self, path: str) -> str:
-        """The path from the root, below the present API version where it names one that is gone."""
-        for gone in self._gone_versions:
-            if path.startswith(f"/services/data/v{gone}/"):
-                return self.data_path(path.removeprefix(f"/services/data/v{gone}/"))
-        return path
+        """See ``OrgAddress.url_of``."""
+        return self.address.url_of(path)
 
     def data_path(self, path: str) -> str:
         """``/services/data/v66.0/…``, as subrequests of a composite call name it."""
-        if not self.api_version:
-            self._opened()
-        return f"/services/data/v{self.api_version}/{path}"
+        return self.address.data_path(path)
 
     def retrying(self, fn: Callable[[], T]) -> T:
         """What ``fn`` returns, repeated while it fails for a moment. Each try is a counted call."""
@@ -316,107 +279,3 @@ class OrgClient:
         if isinstance(err, CUT):
             return TransientError(f"{what}: the connection broke ({kind}).")
         return ObjectError(f"{what}: the call cannot be sent ({kind}).", code="NOT_SENT")
-
-    def _opened(self) -> Session:
-        """
-        The present session; a closed one is opened first.
-
-        Raises:
-            StillUnavailable: nobody answers the login. Asking again is up to the job.
-        """
-        if not (session := self._access.session).is_open:
-            try:
-                self.log_in_again(session)
-            except OrgUnavailable as err:
-                raise StillUnavailable(str(err)) from err
-        return self._access.session
-
-    def _renew(self, used: Session, refused: requests.Response) -> None:
-        """Log in again, once for all threads whose calls were refused with the same session."""
-        code, message = parse_error(refused.content)
-        if "not valid for use with the REST API" in message:
-            raise LoginError(
-                f"org {self.name}: {message} ({code}). Add the OAuth scope api to the app."
-            )
-        self.log_in_again(used)
-
-    def log_in_again(self, used: Session) -> None:
-        """
-        Replace a session that has ended, once for all threads that found it so.
-
-        Raises:
-            LoginError: the org lets nobody in, or the login leads into another org.
-        """
-        with self._login_lock:
-            if self._access.session is not used:
-                return
-            opened = self._renewal.renew()
-            if opened.org_id and opened.org_id != self.org_id:
-                raise wrong_org(self.name, self.org_id, opened.org_id)
-            opened = replace(opened, org_id=self.org_id)
-            if not self.api_version:
-                self.api_version = self._renewal.newest_version(opened.instance_url)
-            if opened.instance_url == self.instance_url:
-                self._access.session = opened
-                log.info("org %s: logged in again", self.name)
-                return
-            # The same org at another address: its instance or its My Domain has changed.
-            self._access.move(opened)
-            self.instance_url = opened.instance_url
-            self._renewal.keep(instance_url=opened.instance_url)
-            log.warning("org %s: the org has moved to %s", self.name, opened.instance_url)
-
-    def _follow(self, used: Session, target: str, what: str) -> None:
-        """
-        Log in again after a redirect to another host: only the login can say that the org has
-            moved.
-
-        No call and no token goes to that host unless the login names it. If it does not, the host
-        is remembered, and no further login is tried for it.
-
-        Raises:
-            OrgUnavailable: it is a proxy, a login page of the network, or a forgery.
-        """
-        host = urlsplit(target).netloc
-        if host in self._strange_hosts:
-            raise _strange_address(what, target)
-        try:
-            self.log_in_again(used)
-        except LoginError as err:
-            raise _strange_address(what, target) from err
-        if self.instance_url == used.instance_url:
-            self._strange_hosts.add(host)
-            raise _strange_address(what, target)
-
-    def _take_newer_version(self) -> bool:
-        """
-        Whether another API version is used from now on, because the org dropped the present one.
-        """
-        with self._login_lock:
-            version = self._renewal.newest_version(self.instance_url)
-            if version == self.api_version:
-                return False
-            log.warning(
-                "org %s: API version %s is gone; using %s", self.name, self.api_version, version
-            )
-            self._gone_versions.append(self.api_version)
-            self.api_version = version
-            self._renewal.keep(api_version=version)
-            return True
-
-
-def wrong_org(name: str, registered: str, found: str) -> LoginError:
-    """The error for a login that leads into another org than the registered one."""
-    return LoginError(
-        f"org {name} is registered as {registered}, but its login leads to {found}. "
-        "If the org was refreshed or replaced, register it again: "
-        f"`sfnb org remove {name}`, then `sfnb org add {name} …`."
-    )
-
-
-def _strange_address(what: str, target: str) -> OrgUnavailable:
-    host = clean(urlsplit(target).netloc or target)[:200]
-    return OrgUnavailable(
-        f"{what}: the answer redirects to {host}, which is not the org's address. Nothing was sent "
-        "there. Check the proxy. If the org has moved, register it again with its new address."
-    )

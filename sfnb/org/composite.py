@@ -65,7 +65,9 @@ def fetch_composite(org: OrgClient, subrequests: Sequence[SubRequest]) -> list[S
         envelope = {
             "allOrNone": False,
             "collateSubrequests": False,
-            "compositeRequest": [_wire(sub, org.present_path(sub.url)) for sub in subrequests],
+            "compositeRequest": [
+                _wire(sub, org.address.present_path(sub.url)) for sub in subrequests
+            ],
         }
         response = org.request("POST", "composite", json=envelope)
         return _in_order(cut_composite(response.content), subrequests)

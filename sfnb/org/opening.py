@@ -12,8 +12,9 @@ import requests
 from sfnb.clock import Clock
 from sfnb.errors import LoginError, ObjectError, OrgUnavailable, SfnbError, TransientError
 from sfnb.memory import State
+from sfnb.org.address import wrong_org
 from sfnb.org.answers import json_of, mappings_of, text_of
-from sfnb.org.client import OrgClient, wrong_org
+from sfnb.org.client import OrgClient
 from sfnb.org.credentials import Credentials, RefreshCredentials, credentials_of
 from sfnb.org.http import http_session
 from sfnb.org.ids import to18

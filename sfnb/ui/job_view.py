@@ -8,7 +8,7 @@ process shows what the first one does.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from sfnb.jobs import events, states
 from sfnb.jobs.event_text import line_of
 from sfnb.model import JobState, ObjectState, Pause
-from sfnb.state.job_values import Job, JobObject
+from sfnb.state.job_values import Job
 from sfnb.text import count, day_second, span, zoned_moment
 from sfnb.ui.object_view import GROUPS, ObjectStatus, ObjectView
 
@@ -363,40 +363,3 @@ class JobView:
     def lines_after(self, after: int = 0) -> list[list[Any]]:
         """Lines since number ``after``: ``[number, moment, text]``."""
         return [[number, day_second(at), text] for number, at, text in self.lines if number > after]
-
-
-def progress_of(
-    job: Job, entries: Iterable[JobObject], at: datetime, known: JobView
-) -> list[events.Event]:
-    """Events for what the state database knows of the job's objects and ``known`` does not."""
-    found: list[events.Event] = []
-    for entry in entries:
-        shown = known.objects.get(entry.object_name)
-        if entry.message and entry.state is not ObjectState.COMPLETE:
-            if shown is None or shown.status not in ("failed", "left_out"):
-                is_left_out = entry.outcome.get("left_out")
-                kind = events.ObjectLeftOut if is_left_out else events.ObjectFailed
-                found.append(kind(job.job_id, at, entry.object_name, entry.message))
-            continue
-        expected = shown.expected if shown else None
-        states_by_status = {"complete": ObjectState.COMPLETE, "running": ObjectState.PARTIAL}
-        seen = (
-            (states_by_status.get(shown.status, ObjectState.UNTOUCHED), shown.rows, shown.calls)
-            if shown
-            else None
-        )
-        # Those in the recycle bin are counted, as in the events of a running job.
-        rows = max(entry.rows, entry.outcome.get("our_count") or 0)
-        if seen != (entry.state, rows, entry.calls):
-            found.append(
-                events.ObjectProgress(
-                    job.job_id,
-                    at,
-                    entry.object_name,
-                    entry.state,
-                    rows,
-                    expected,
-                    entry.calls,
-                )
-            )
-    return found

@@ -13,7 +13,8 @@ from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs import events
 from sfnb.ui import kernel
 from sfnb.ui.bridge import Bridge
-from sfnb.ui.job_view import JobView, progress_of
+from sfnb.ui.job_events import progress_of
+from sfnb.ui.job_view import JobView
 from sfnb.ui.kernel import Timer
 from sfnb.ui.object_view import GROUPS
 from sfnb.ui.screen import Screen, picture

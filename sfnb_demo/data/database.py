@@ -7,14 +7,14 @@ Any number of threads may read at once. Writing takes its own lock.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sfnb_demo.data import content, custom, export, generate, ids, oddities, people, sales, service
+from sfnb_demo.data import content, custom, generate, ids, oddities, people, sales, service
 from sfnb_demo.data import describe as describing
+from sfnb_demo.data.bulk_queries import BulkDatabase
 from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.changes import Changes
 from sfnb_demo.data.event_logs import EventLogs, Provider
@@ -32,16 +32,14 @@ from sfnb_demo.errors import ApiError
 from sfnb_demo.soql import tree
 from sfnb_demo.soql.columns import describe_columns
 from sfnb_demo.soql.compile import Compiler
-from sfnb_demo.soql.names import Scope, quote
+from sfnb_demo.soql.names import quote
 from sfnb_demo.soql.parser import parse
 from sfnb_demo.soql.plan import Flavour, Plan
-
-_exports = itertools.count(1)
 
 SIZES: Mapping[str, float] = {"tiny": 1 / 15, "small": 1, "medium": 10, "large": 100}
 
 
-class Database(WritingDatabase):
+class Database(WritingDatabase, BulkDatabase):
     """
     One org: its catalogue, its rows, its people.
 
@@ -359,71 +357,6 @@ class Database(WritingDatabase):
     def set_event_log(self, provider: Provider) -> None:
         """Ask ``provider(start, end)`` for the EventLogFiles at each query."""
         self._logs.provider = provider
-
-    # --- Bulk -------------------------------------------------------------------------------------
-
-    def chunk_ranges(self, name: str, chunk_size: int) -> list[tuple[str, str]]:
-        """
-        Bulk API 1.0 PK chunking: the id ranges, ``from <= Id < to``, that cover the object's rows.
-        """
-        obj = self._readable(name)
-        first, last = self.storage.rows(f'SELECT min("Id"), max("Id") FROM {quote(obj.name)}')[0]
-        return [] if first is None else list(ids.chunk_ranges(first, last, chunk_size))
-
-    def check_bulk(
-        self, soql: str, *, all_rows: bool, version: str, user_id: str | None = None
-    ) -> ObjectDef:
-        """
-        The object that a Bulk query reads, after every check that Bulk makes when a job is created.
-
-        Raises:
-            ApiError: INVALIDENTITY, FEATURENOTENABLED, INVALID_FIELD, and whatever ``query``
-                raises.
-        """
-        query = parse(soql)
-        catalog = self.catalog_of(user_id)
-        obj = catalog.find(query.object)
-        if obj is not None and obj.is_queryable:
-            export.check_bulk(query, obj, Scope(catalog, obj, soql, "t", query.alias))
-        return self.plan(
-            soql, all_rows=all_rows, version=version, flavour="csv", user_id=user_id
-        ).object
-
-    def export_csv(
-        self,
-        soql: str,
-        folder: Path,
-        *,
-        all_rows: bool,
-        version: str,
-        delimiter: str = ",",
-        line_ending: str = "\n",
-        rows_per_chunk: int = 250_000,
-        user_id: str | None = None,
-    ) -> export.CsvExport:
-        """
-        Run a Bulk query into a file in ``folder``. ``CsvExport.span`` serves pages of any size from
-        it.
-
-        Args:
-            delimiter: the character itself; ``export.DELIMITERS`` has them by Salesforce's names.
-            line_ending: ``\\n`` or ``\\r\\n``; ``export.LINE_ENDINGS``.
-
-        Raises:
-            ApiError: as ``check_bulk``.
-        """
-        self.check_bulk(soql, all_rows=all_rows, version=version, user_id=user_id)
-        plan = self.plan(soql, all_rows=all_rows, version=version, flavour="csv", user_id=user_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        return export.write(
-            plan,
-            self.storage,
-            folder / f"result-{next(_exports)}.csv",
-            delimiter=delimiter,
-            line_ending=line_ending,
-            rows_per_chunk=rows_per_chunk,
-            is_sorted=float(version.removeprefix("v")) < 50,
-        )
 
 
 def _path(version: str) -> str:

@@ -128,13 +128,19 @@ def test_every_way_in_leads_into_the_org(
     assert org.org_id == demo_org.org_id
     assert org.api_version == "66.0"
     assert json.loads(query(org, "SELECT Id FROM Organization"))["totalSize"] == 1
-    opener = org._renewal
-    shown = repr(org) + repr(org._access.session) + str(vars(org)) + str(vars(opener))
+    opener = org.address._renewal
+    shown = (
+        repr(org)
+        + repr(org.address.access.session)
+        + str(vars(org))
+        + str(vars(org.address))
+        + str(vars(opener))
+    )
     for secret in (
         demo_org.password,
         demo_org.client_secret,
         demo_org.refresh_token,
-        org._access.session.token,
+        org.address.access.session.token,
     ):
         assert secret not in shown
 

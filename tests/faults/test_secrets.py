@@ -233,12 +233,17 @@ def test_no_secret_is_in_a_repr_or_an_exception(
             there.state,
         ]
         shown += [
-            there.client._access.session,
+            there.client.address.access.session,
             there.sf,
             there.store,
             there.snapshots,
         ]
-        shown += [vars(there), vars(there.client), vars(there.client._renewal)]
+        shown += [
+            vars(there),
+            vars(there.client),
+            vars(there.client.address),
+            vars(there.client.address._renewal),
+        ]
         text = "\n".join(f"{one!r}\n{one}" for one in shown)
         org.fail(
             fault="error",

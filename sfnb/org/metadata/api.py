@@ -184,7 +184,7 @@ def _call(org: OrgClient, operation: str, inner: str, *, sink: Any = None) -> Tr
     try:
         return _send(org, operation, inner, sink)
     except SessionEnded:
-        org.log_in_again(used)
+        org.address.log_in_again(used)
         return _send(org, operation, inner, sink)
 
 

@@ -529,6 +529,6 @@ def test_another_threads_lost_answer_is_no_quota_pause(  # noqa: PLR0917 - fixtu
 
 def test_an_address_that_is_none_is_a_callers_error(org: OrgClient) -> None:
     """Plain http beyond this machine is refused before anything is sent."""
-    org.instance_url = "http://acme.example"
+    org.address.instance_url = "http://acme.example"
     with pytest.raises(CallerError):
         org.request("GET", "query")

@@ -371,8 +371,8 @@ def test_reprs_show_no_token(org: OrgClient) -> None:
     """P7: an org, its session and its parts can be shown in a notebook."""
     shown = (
         repr(org)
-        + repr(org._access.session)
-        + repr(org._renewal)
+        + repr(org.address.access.session)
+        + repr(org.address._renewal)
         + repr(vars(org))
         + repr(org.gate)
     )

@@ -8,7 +8,8 @@ from sfnb.clock import FakeClock
 from sfnb.jobs import events
 from sfnb.model import JobState, ObjectState, Pause
 from sfnb.state.job_values import Job, JobObject
-from sfnb.ui.job_view import JobView, progress_of
+from sfnb.ui.job_events import progress_of
+from sfnb.ui.job_view import JobView
 
 T0 = FakeClock().now()
 
