@@ -52,7 +52,7 @@ def undelete(org: OrgClient, record_ids: Sequence[str]) -> list[RowResult]:
     try:
         answer = _send(org, record_ids)
     except _SessionEnded:
-        org.log_in_again(used)
+        org.address.log_in_again(used)
         answer = _send(org, record_ids)
     found = child(answer, "Envelope", "Body", "undeleteResponse")
     results = [_as_rest(one) for one in children(found, "result")]
