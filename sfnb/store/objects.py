@@ -31,6 +31,7 @@ from sfnb.store.readings import is_replay_open, last_settled
 from sfnb.store.schema import ObjectColumns, put_schema, read_schema
 from sfnb.store.settling.outcome import Settled
 from sfnb.store.settling.reading import Asked, Before, Reading, is_staged
+from sfnb.store.settling.samples import Drift, an_id, compare_sample
 from sfnb.store.settling.settle import settle
 from sfnb.store.settling.sweeps import SWEPT, IdDifference, compare_ids
 from sfnb.store.states.files import live_files, stamp_files
@@ -144,8 +145,33 @@ class ObjectWriter:
     def compare_ids(self, parts: Sequence[Part]) -> IdDifference:
         """See ``Writer.compare_ids``."""
         with self._lock:
+            self.progress()
+            reading = self._reading(parts, None)
+            if reading.staged:
+                return compare_ids(self._files, reading.staged, reading)
             swept = self._root.below(sweeps_folder(self._snapshot, self._name))
             return compare_ids(swept, parts, self._reading((), None))
+
+    def sample_target(self, base: ObjectColumns) -> PartTarget:
+        """See ``Writer.sample_target``."""
+        known = self._table.known()
+        layout = tuple(as_in_table(stored, known) for stored in base.layout)
+        place = Place(sweeps_folder(self._snapshot, self._name), "", "")
+        return PartTarget(self._root.root, self._snapshot, self._name, place, layout)
+
+    def an_id(self, seed: int) -> str:
+        """See ``Writer.an_id``."""
+        return an_id(self._files, self._before().files, seed)
+
+    def compare_sample(self, base: ObjectColumns, parts: Sequence[Part]) -> Drift:
+        """See ``Writer.compare_sample``."""
+        with self._lock:
+            self.progress()
+            target, before = self.sample_target(base), self._before()
+            live = self._live_parts()
+            reading = Reading(self._root, self._files, target, live, (), before, "", self._clock)
+            folder = self._root.below(sweeps_folder(self._snapshot, self._name))
+            return compare_sample(folder, parts, reading)
 
     def write_parts(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
         """See ``Writer.write_parts``."""
@@ -232,7 +258,7 @@ class ObjectWriter:
             raise
         for path in outcome.orphans:
             self._files.delete(path)
-        return Settled.of(progress, outcome.proof, outcome.held)
+        return Settled.of(progress, outcome.proof, outcome.held, outcome.refreshed)
 
     def _end(
         self, parts: Sequence[Part], cursor: Mapping[str, Any] | None, asked: Asked

@@ -40,6 +40,7 @@ from sfnb.store.schema import ObjectColumns, read_schema
 from sfnb.store.settling.base import Base, Bases, Unchanged, unchanged_entry
 from sfnb.store.settling.outcome import Settled
 from sfnb.store.settling.reading import Asked
+from sfnb.store.settling.samples import Drift
 from sfnb.store.settling.sweeps import IdDifference
 
 STALE = "another process has taken this job over. This one stops; what it has stored stays good."
@@ -325,10 +326,43 @@ class Writer:
         """
         return self._object(object_name).sweep_target()
 
+    def sample_target(self, object_name: str) -> PartTarget:
+        """
+        Where workers put a sample of an object's records, in the columns of its base. Never part of
+        the table; gone with the seal.
+
+        Raises:
+            CallerError: nothing of the object is complete.
+        """
+        return self._object(object_name).sample_target(self._sampled(object_name))
+
+    def an_id(self, object_name: str, seed: int) -> str:
+        """Some Id of the base, other ones for other seeds; empty: it has none."""
+        return self._object(object_name).an_id(seed)
+
+    def compare_sample(self, object_name: str, parts: Sequence[Part]) -> Drift:
+        """
+        The records of a sample against their state now. Those whose stamp is another one are passed
+        over: a reading of changes brings them.
+
+        Cost: no calls; reads the Ids of the state.
+        """
+        return self._object(object_name).compare_sample(self._sampled(object_name), parts)
+
+    def _sampled(self, object_name: str) -> ObjectColumns:
+        base = self.base_schema(object_name)
+        if base is None:
+            raise CallerError(f"{object_name}: no snapshot has it complete. Read it in full.")
+        return base
+
     def compare_ids(self, object_name: str, sweep_parts: Sequence[Part]) -> IdDifference:
         """
         The Ids that the org has against those of the state now, with what this snapshot has
         committed. Decides nothing.
+
+        Args:
+            sweep_parts: those in ``sweep_target``; or of a refresh that has SystemModstamp and
+                IsDeleted, those of its last step.
 
         Cost: no calls; reads the Ids, stamps and marks of both.
         """

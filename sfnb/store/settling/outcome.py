@@ -23,6 +23,7 @@ class Settled:
         equal: rows read whose content was stored already.
         proof: of the object's state at this snapshot; look at ``Proof.problem``.
         ids_match: whether the state's Ids are those of the sweep; None: they were not compared.
+        refreshed: those of ``changed`` that have other values in refreshed columns alone.
     """
 
     progress: Progress
@@ -32,11 +33,21 @@ class Settled:
     equal: int
     proof: Proof
     ids_match: bool | None = None
+    refreshed: int = 0
 
     @classmethod
-    def of(cls, progress: Progress, proof: Proof, held: Held | None) -> Settled:
+    def of(
+        cls, progress: Progress, proof: Proof, held: Held | None, refreshed: int = 0
+    ) -> Settled:
         if held is None:
             return cls(progress, progress.rows, 0, 0, 0, proof)
         return cls(
-            progress, held.added, held.changed, held.ended, held.equal, proof, held.ids_match
+            progress,
+            held.added,
+            held.changed,
+            held.ended,
+            held.equal,
+            proof,
+            held.ids_match,
+            refreshed,
         )

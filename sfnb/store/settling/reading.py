@@ -82,6 +82,7 @@ class Outcome:
         adds: parts that the last commit brings.
         removes: parts committed before that it takes out.
         orphans: paths of parts that were written and are not needed.
+        refreshed: records with a new version for no other reason than a refresh.
     """
 
     proof: Proof
@@ -89,6 +90,7 @@ class Outcome:
     adds: list[Part] = field(default_factory=list)
     removes: list[Part] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
+    refreshed: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,27 +8,35 @@ import numpy as np
 import pyarrow as pa
 
 from sfnb.errors import CallerError
+from sfnb.store.keys import key_hashes
 from sfnb.store.layout import FieldSource
 from sfnb.store.part_writer import PartWriter
-from sfnb.store.parts import IS_HARD_DELETE
+from sfnb.store.parts import IS_HARD_DELETE, text_array
 from sfnb.store.proof import ID
 from sfnb.store.settling.compare import places_in
 from sfnb.store.settling.reading import Outcome, Reading
 from sfnb.store.settling.writing import drop, keep
+from sfnb.store.states.contents import Flags
 from sfnb.store.states.files import version_file
 from sfnb.store.states.records import columns_of_sources, value_of
-from sfnb.store.states.versions import KEYS_AT_ONCE, Places, Span, Versions, newest
+from sfnb.store.states.versions import KEYS_AT_ONCE, Keys, Places, Span, Versions, newest
 
 ROWS_AT_ONCE = 1 << 16
 """Records that are put together in memory at a time."""
 
 
-def refreshed(reading: Reading, fields: Sequence[str], outcome: Outcome) -> int:
+def refreshed(
+    reading: Reading, fields: Sequence[str], outcome: Outcome, kept: Flags, gone: Sequence[str] = ()
+) -> int:
     """
     Put new versions of the records whose fields have other values into the outcome; how many
     records changed so that this snapshot had no version of before.
 
     Rows that have no version yet are passed over: the reading of changes brings them.
+
+    Args:
+        kept: of the whole records that this snapshot has read, those that say something new.
+        gone: Ids of records that are gone for good.
 
     Raises:
         CallerError: a field that the object does not have.
@@ -36,24 +44,28 @@ def refreshed(reading: Reading, fields: Sequence[str], outcome: Outcome) -> int:
     known = {source.field: source for source in reading.sources()}
     if unknown := sorted(set(fields) - set(known)):
         raise CallerError(f"{reading.name} has no field {', '.join(unknown)}.")
-    merge = Merge(reading, [known[name] for name in fields])
+    merge = Merge(reading, [known[name] for name in fields], gone)
     writer = PartWriter(reading.target, reading.clock, files=reading.root)
     parts = writer.write(merge.batches())
-    kept = np.ones(reading.read().rows, bool)
+    known_before = int(np.count_nonzero(kept[merge.replaced]))
     kept[merge.replaced] = False
     keep(reading, kept, outcome)
     outcome.adds += parts
     for part in reading.staged:
         drop(reading, part, outcome)
-    return merge.count - len(merge.replaced)
+    return merge.count - known_before
 
 
 class Merge:
     """The records whose refreshed fields have other values than their newest version."""
 
-    def __init__(self, reading: Reading, fields: Sequence[FieldSource]) -> None:
+    def __init__(
+        self, reading: Reading, fields: Sequence[FieldSource], gone: Sequence[str] = ()
+    ) -> None:
         self._reading = reading
         self._fields = fields
+        named = text_array(gone)
+        self._gone = newest(_keys_of(named)) if len(gone) else None
         staged = [version_file(part.path) for part in reading.staged]
         span = Span(reading.snapshot)
         self._staged = Versions(reading.table, staged, ID, span)
@@ -79,6 +91,8 @@ class Merge:
         asked = newest(self._staged.keys(share, shares))
         then = newest(self._current.keys(share, shares))
         then = then.take(then.ops != IS_HARD_DELETE)
+        if self._gone is not None:
+            then = then.take(~places_in(self._gone, then.hashes, then.others)[1])
         at, is_known = places_in(then, asked.hashes, asked.others)
         new, old = asked.places[is_known], then.places[at[is_known]]
         is_other = self._staged.contents(new, self._fields) != self._current.contents(
@@ -102,6 +116,12 @@ class Merge:
                 was.schema.get_field_index(source.field), source.field, now.column(source.field)
             )
         return was.combine_chunks().to_batches()[0]
+
+
+def _keys_of(ids: pa.Array) -> Keys:
+    count = len(ids)
+    zeros = np.zeros(count, np.int64)
+    return Keys(zeros, key_hashes(ids, 0), key_hashes(ids, 1), zeros.astype(np.uint8), zeros)
 
 
 def _table(versions: Versions, places: Places, sources: Sequence[FieldSource]) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from sfnb.store.settling.reading import Asked, Outcome, Reading
 from sfnb.store.settling.refresh import refreshed
 from sfnb.store.settling.stamps import Moved
 from sfnb.store.settling.writing import hard_deletes, keep
-from sfnb.store.states.versions import Span, Versions
+from sfnb.store.states.versions import Places, Span, Versions
 
 
 def settle(reading: Reading, asked: Asked) -> Outcome:
@@ -59,13 +60,18 @@ def _settle_full(reading: Reading, asked: Asked) -> Outcome:
 
 
 def _settle_changes(reading: Reading, asked: Asked) -> Outcome:
+    found, moved, proof = _compared(reading, asked)
+    return Outcome(proof, None) if proof.problem else _kept(reading, asked, proof, found, moved)
+
+
+def _compared(reading: Reading, asked: Asked) -> tuple[Difference, Moved, Proof]:
+    """What the rows that were read change of the state before, and the proof of the new state."""
     read, before = reading.read(), reading.versions_before()
     moved = Moved(reading, read, before)
     content = reading.content()
     found = compare(read, before, content, is_full=False, gone=asked.gone, same=moved.note)
     rows = found.rows + found.deleted
-    proof = Proof(rows, rows, ID, found.digest, asked.org_count)
-    return Outcome(proof, None) if proof.problem else _kept(reading, asked, proof, found, moved)
+    return found, moved, Proof(rows, rows, ID, found.digest, asked.org_count)
 
 
 def _kept(reading: Reading, asked: Asked, proof: Proof, found: Difference, moved: Moved) -> Outcome:
@@ -78,20 +84,25 @@ def _kept(reading: Reading, asked: Asked, proof: Proof, found: Difference, moved
 
 
 def _settle_columns(reading: Reading, asked: Asked) -> Outcome:
-    """Some fields of all records were read: a version for each whose values are others now."""
+    """
+    Some fields of all records were read: a version for each whose values are others now. Where
+    changes were read as well, both are one state, in one commit.
+    """
     if reading.held is not None and reading.proof is not None:
-        held, proof = reading.held, reading.proof
+        outcome, kept = Outcome(reading.proof, reading.held), np.ones(reading.read().rows, bool)
+        gone: Sequence[Places] = ()
     else:
-        counted = compare(reading.read(), reading.versions_before(), [], is_full=False)
-        rows = counted.rows + counted.deleted
-        proof = Proof(rows, rows, ID, counted.digest, asked.org_count)
+        found, moved, proof = _compared(reading, asked)
         if proof.problem:
             return Outcome(proof, None)
-        held = _held(reading, asked, proof, counted)
-    outcome = Outcome(proof, held)
-    changed = refreshed(reading, asked.fields, outcome)
+        outcome = Outcome(proof, _held(reading, asked, proof, found), adds=moved.parts())
+        kept, gone = found.kept, found.gone
+    outcome.refreshed = refreshed(reading, asked.fields, outcome, kept, asked.gone)
+    outcome.adds += hard_deletes(reading, gone, ID)
+    held = outcome.held
+    assert held is not None  # noqa: S101 - set above
     at = reading.began_at or iso(reading.clock.now())
-    outcome.held = replace(held, changed=held.changed + changed, refreshed_at=at)
+    outcome.held = replace(held, changed=held.changed + outcome.refreshed, refreshed_at=at)
     return outcome
 
 
