@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -30,8 +31,10 @@ class Stage(Enum):
     """Ids that ``/deleted`` names are looked for."""
     COUNT = "count"
     """The org counts its rows."""
+    SAMPLE = "sample"
+    """Some records are read whole, to find what changes while no stamp moves."""
     SWEEP = "sweep"
-    """All Ids are read."""
+    """All Ids are read, and with them the fields that are refreshed."""
     REPAIR = "repair"
     """Rows that the sweep found missing or stale are read by Id."""
     END = "end"
@@ -56,6 +59,10 @@ class ChangeRun:
             otherwise ``/updated`` says whether there are any.
         has_new_schema: the snapshot has to store its schema anew, whatever its rows.
         wants_sweep: why all Ids have to be compared; empty: they have not.
+        refresh: fields that are read for all rows, with the Ids.
+        drifting: fields that are known to change while no stamp moves.
+        sample_seed: from which record on a sample is read and compared; None: none is.
+        sampled, drifted: records of the sample that were compared; fields that differ in some.
         sweep: the reading of all Ids, once it has begun; ``sweep_parts``: what it has brought.
         digest: of the Ids that the org has, once they were compared.
         repairs: Ids that have to be read again.
@@ -73,6 +80,11 @@ class ChangeRun:
     is_asked_first: bool = False
     wants_sweep: str = ""
     has_new_schema: bool = False
+    refresh: tuple[str, ...] = ()
+    drifting: tuple[str, ...] = ()
+    sample_seed: int | None = None
+    sampled: int | None = None
+    drifted: tuple[str, ...] = ()
     stage: Stage = Stage.LISTS
     lists: ListsRead | None = None
     touched: int | None = None
@@ -154,6 +166,11 @@ class ChangeRun:
         """Whether all Ids were compared."""
         return self.digest is not None
 
+    @property
+    def must_sweep(self) -> bool:
+        """Whether all Ids have to be read."""
+        return bool(self.wants_sweep or self.refresh) and not self.is_swept
+
     def start_again(self) -> None:
         """The rows are read again from the first one; what the org told stays."""
         self.forget_sweep()
@@ -190,4 +207,12 @@ def out_of_sight(ended: int, alive: int) -> str:
     return (
         f"{ended:,} of {alive:,} records are not visible any more, and the org's statistic does not "
         "say that they were deleted. Check the permissions of the backup user (View All Data)."
+    )
+
+
+def drift_text(fields: Sequence[str]) -> str:
+    """What is said of fields that a sample found to change while no stamp moves."""
+    return (
+        f"{', '.join(fields)}: values change in the org while the record's SystemModstamp stays, as "
+        "those of a formula do. From now on all records are refreshed as with formulas."
     )

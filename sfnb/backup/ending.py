@@ -75,8 +75,9 @@ def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
 def _open_jobs(progress: Progress) -> list[str]:
     """The Bulk jobs of an object that the org may still work on."""
     cursor = progress.cursor or {}
-    reading = cursor.get("job") if not progress.is_done else None
-    return [str(job) for job in (*cursor.get("leftovers", ()), reading) if job]
+    refresh = cursor.get("refresh") or {}
+    reading = (cursor.get("job"), refresh.get("job")) if not progress.is_done else ()
+    return [str(job) for job in (*cursor.get("leftovers", ()), *reading) if job]
 
 
 def _is_aborted(connect: Callable[[], OrgClient], job_id: str, name: str, bulk_job: str) -> bool:

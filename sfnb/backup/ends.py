@@ -71,7 +71,8 @@ class Ends:
             run.name,
             (),
             run.progress.cursor,
-            mode="changes",
+            mode="columns" if step.refresh else "changes",
+            fields=step.refresh,
             gone=step.gone,
             org_count=step.org_count,
             watermark=step.watermark,
@@ -91,6 +92,7 @@ class Ends:
             "added": settled.added,
             "changed": settled.changed,
             "deleted": settled.deleted,
+            "refreshed": settled.refreshed,
             "org_count": settled.proof.org_count,
             "our_count": settled.progress.rows + settled.progress.deleted,
             # A full reading compares all Ids with those that were stored, and has the org's count.

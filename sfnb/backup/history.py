@@ -11,6 +11,7 @@ from sfnb.backup.policy import Known
 from sfnb.errors import StoreError
 from sfnb.memory import State
 from sfnb.model import JobState, ObjectInfo
+from sfnb.state.job_values import Job
 from sfnb.store.manifest import SnapshotPlan, read_plan
 from sfnb.store.schema import read_schema
 from sfnb.store.settling.base import Base, Bases
@@ -69,6 +70,7 @@ class History:
             describe=schema.describe,
             described_at=self._described_at(name),
             touched=self.pace.get(name, ()),
+            drifting=self.drifting.get(name, ()),
         )
 
     def _described_at(self, name: str) -> str:
@@ -97,16 +99,40 @@ class History:
         return [ObjectInfo(name, bool(said[1]), said[0]) for name, said in listed.items()]
 
     @cached_property
-    def pace(self) -> dict[str, list[int]]:
-        """Rows of each object that changed in each of the last incremental backups, newest first."""
+    def drifting(self) -> dict[str, list[str]]:
+        """By object, fields that samples found to change while no stamp moves."""
+        found = {name: list(fields) for name, fields in self._kept_drifting.items()}
+        for job in self._jobs:
+            for name, fields in (job.outcome.get("drift") or {}).get("fields", {}).items():
+                known = found.setdefault(name, [])
+                known += [one for one in fields if one not in known]
+        return found
+
+    @property
+    def _kept_drifting(self) -> Mapping[str, Any]:
+        return dict(self.catalogue.get("drifting") or {})
+
+    @property
+    def runs(self) -> int:
+        """How many snapshots there are."""
+        return len(self.store.files.names("snapshots", folders=True))
+
+    @cached_property
+    def _jobs(self) -> list[Job]:
+        """The last backups that ended, newest first."""
         done = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
         jobs = [
             job
             for job in self.state.jobs.find(self.store.org_id)
             if job.kind == "backup" and job.state in done
         ]
+        return jobs[: -RUNS - 1 : -1]
+
+    @cached_property
+    def pace(self) -> dict[str, list[int]]:
+        """Rows of each object that changed in each of the last incremental backups, newest first."""
         found: dict[str, list[int]] = {}
-        for job in reversed(jobs[-RUNS:]):
+        for job in self._jobs:
             for name, entry in self.state.jobs.objects(job.job_id).items():
                 said = entry.outcome
                 if said.get("mode") == "incremental":

@@ -83,6 +83,13 @@ def window_where(field: str, since: datetime) -> str:
     return f"{field} >= {since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
+OF_THE_VIEWER = frozenset({"LastViewedDate", "LastReferencedDate"})
+"""
+What this user has looked at last: no stamp moves with it, and it is none of the org's data (object
+reference, standard fields).
+"""
+
+
 def computed_fields(describe: Mapping[str, Any]) -> list[str]:
     """Fields that the org computes: their values change and no stamp moves."""
     fields = describe.get("fields")

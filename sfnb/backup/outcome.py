@@ -31,7 +31,12 @@ def job_warnings_of(
         limits: from which share on a change is a mass change.
     """
     counts = {
-        run.name: ObjectChanges(before[run.name], run.outcome["changed"], run.outcome["deleted"])
+        # What a formula or a new field says now, nobody has changed.
+        run.name: ObjectChanges(
+            before[run.name],
+            run.outcome["changed"] - run.outcome.get("refreshed", 0),
+            run.outcome["deleted"],
+        )
         for run in runs
         if run.name in before and "changed" in run.outcome
     }
@@ -43,3 +48,15 @@ def job_warnings_of(
     for run in runs:
         found += [JobWarning(code, run.name, text) for code, text in run.warnings.items()]
     return found
+
+
+def drift_of(runs: Iterable[ObjectRun]) -> dict[str, Any]:
+    """What the samples of a backup found: how much was compared, and the fields that drift."""
+    sampled = [r for r in runs if r.change is not None and r.change.sampled]
+    return {
+        "objects": len(sampled),
+        "rows": sum(r.change.sampled or 0 for r in sampled if r.change),
+        "fields": {
+            r.name: list(r.change.drifted) for r in sampled if r.change and r.change.drifted
+        },
+    }

@@ -124,6 +124,8 @@ class ObjectPlan:
         wants_sweep: why all Ids are compared; empty: they are not.
         record_count: the org's statistic of live records.
         has_new_schema: its describe differs from the one that is stored.
+        refresh: fields that are read for all rows; ``why_refresh``.
+        is_sampled: some of its records are compared whole.
     """
 
     name: str
@@ -140,6 +142,9 @@ class ObjectPlan:
     wants_sweep: str = ""
     record_count: int | None = None
     has_new_schema: bool = False
+    refresh: tuple[str, ...] = ()
+    why_refresh: str = ""
+    is_sampled: bool = False
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -155,6 +160,9 @@ class ObjectPlan:
             "wants_sweep": self.wants_sweep,
             "record_count": self.record_count,
             "has_new_schema": self.has_new_schema,
+            "refresh": list(self.refresh),
+            "why_refresh": self.why_refresh,
+            "is_sampled": self.is_sampled,
         }
 
 

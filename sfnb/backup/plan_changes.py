@@ -15,8 +15,9 @@ from sfnb.backup.plan import (
     Plan,
     plan_object,
 )
-from sfnb.backup.policy import Choice, Known, counted_first
+from sfnb.backup.policy import Choice, Known, counted_first, sampled
 from sfnb.model import ObjectSchema
+from sfnb.store.settling.sweeps import SWEPT
 
 
 def plan_changes(
@@ -24,16 +25,21 @@ def plan_changes(
     choices: Mapping[str, Choice],
     known: Mapping[str, Known],
     schemas: Mapping[str, ObjectSchema],
+    runs: int = 0,
 ) -> Plan:
     """
     The plan of a full backup, with those objects read by their changes that allow it.
 
     The price of changes is that of asking, of the rows that changed in the last runs, and of their
     count. Where no run tells, an object is taken to be unchanged.
+
+    Args:
+        runs: how many backups there have been.
     """
     by_changes = [n for n, o in plan.objects.items() if n in choices and not choices[n].why_full]
     markable = [name for name in by_changes if choose_mark(schemas[name]).field]
     counted = counted_first(markable, known)
+    some = sampled([n for n in markable if not choices[n].changes], known, runs)
     objects = {}
     for name, planned in plan.objects.items():
         choice = choices.get(name)
@@ -44,6 +50,9 @@ def plan_changes(
             objects[name] = _changes(
                 planned, schemas[name], known[name], choice, is_counted=name in counted
             )
+            if name in some:
+                calls = objects[name].calls + 1 / QUERIES_PER_CALL
+                objects[name] = replace(objects[name], is_sampled=True, calls=calls)
     return replace(plan, objects=objects)
 
 
@@ -62,9 +71,12 @@ def _changes(
     if rows:
         calls += reading.calls + 1 / QUERIES_PER_CALL
         mb, jobs = reading.mb, reading.bulk2_jobs
-    if choice.wants_sweep:
-        sweep = plan_object(schema, known.rows + known.deleted)
+    if choice.wants_sweep or choice.refresh:
+        fields = tuple(f for f in schema.fields if f.name in SWEPT or f.name in choice.refresh)
+        few = replace(schema, fields=fields)
+        sweep = plan_object(few, known.rows + known.deleted)
         calls, jobs = calls + sweep.calls, jobs + sweep.bulk2_jobs
+        mb += sweep.mb
     return replace(
         planned,
         reader=reading.reader,
@@ -78,6 +90,8 @@ def _changes(
         wants_sweep=choice.wants_sweep,
         record_count=planned.expected_rows,
         has_new_schema=bool(choice.changes),
+        refresh=choice.refresh,
+        why_refresh=choice.why_refresh,
     )
 
 

@@ -16,12 +16,22 @@ from sfnb.backup.marks import choose_mark, computed_fields
 from sfnb.backup.plan import DESCRIBES_PER_CALL, QUERIES_PER_CALL
 from sfnb.backup.schema_changes import SchemaChange, object_changes
 from sfnb.model import ObjectSchema
+from sfnb.org.arrow import readable_fields
 
 SWEEP_EVERY = timedelta(days=7)
 """All Ids of an object are compared with the org's at least so often."""
 
 REFRESH_EVERY = timedelta(days=7)
 """Computed columns of an object are read again for all rows at least so often."""
+
+SAMPLED_OBJECTS = 10
+"""
+So many objects are sampled in one run, in turn, for fields that change while no stamp moves: two
+calls.
+"""
+
+SAMPLED_ROWS = 50
+"""Records of each of them that are read whole and compared."""
 
 DESCRIBE_EVERY_RUNS = 7
 """Where an org does not tell whether its schema changed, each object is described every so many runs."""
@@ -62,6 +72,8 @@ class Known:
         describe: the answer that it was stored under.
         described_at: when the org last gave or confirmed it (HTTP date); empty: not known.
         touched: rows that were read of it in each of the last runs, newest first.
+        drifting: fields that describe does not call computed, whose values were found to change
+            while no stamp moved.
     """
 
     rows: int
@@ -73,6 +85,7 @@ class Known:
     describe: Mapping[str, Any] = field(repr=False)
     described_at: str = ""
     touched: Sequence[int] = ()
+    drifting: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +97,14 @@ class Choice:
         why_full: why all rows are read; empty: only its changes are.
         changes: of its schema since the snapshot before.
         wants_sweep: why all Ids are compared; empty: they are not.
+        refresh: fields that are read for all rows, besides what has changed; ``why_refresh``.
     """
 
     why_full: str
     changes: tuple[SchemaChange, ...] = ()
     wants_sweep: str = ""
+    refresh: tuple[str, ...] = ()
+    why_refresh: str = ""
 
 
 def choose(
@@ -112,12 +128,12 @@ def choose(
     is_surely_empty = record_count == known.rows + known.deleted == 0
     if why := _why_full(schema, known, now, wishes, is_surely_empty) or _why_schema(changes):
         return Choice(why, changes)
-    if wishes.sweep:
-        return Choice("", changes, "asked for")
-    return Choice("", changes, "due" if _age(known.sweep_at, now) >= SWEEP_EVERY else "")
+    sweep = "due" if _age(known.sweep_at, now) >= SWEEP_EVERY else ""
+    why, fields = _refresh(schema, known, changes, now, wishes)
+    return Choice("", changes, "asked for" if wishes.sweep else sweep, fields, why)
 
 
-def _why_full(  # noqa: PLR0911 - one for each reason
+def _why_full(
     schema: ObjectSchema, known: Known, now: datetime, wishes: Wishes, is_surely_empty: bool
 ) -> str:
     if wishes.full:
@@ -130,20 +146,43 @@ def _why_full(  # noqa: PLR0911 - one for each reason
         return "its watermark is later than the org's time"
     if not choose_mark(schema).is_known and not is_surely_empty:
         return "it has no change mark"
-    if computed_fields(schema.raw):
-        if wishes.refresh:
-            return "its computed columns are refreshed, as asked for"
-        if _age(known.refreshed_at, now) >= REFRESH_EVERY:
-            return "its computed columns are refreshed"
     return ""
 
 
 def _why_schema(changes: Iterable[SchemaChange]) -> str:
-    """A field that is new to the store is read for all rows; so is one whose values may differ."""
+    """A field of another type has other values in all rows, in another column of the table."""
     for change in changes:
-        if change.change in ("field_added", "field_retyped", "formula_changed"):
-            return f"{change.change.replace('_', ' ')}: {change.field}"
+        if change.change == "field_retyped":
+            return f"field retyped: {change.field}"
     return ""
+
+
+def _refresh(
+    schema: ObjectSchema,
+    known: Known,
+    changes: Iterable[SchemaChange],
+    now: datetime,
+    wishes: Wishes,
+) -> tuple[str, tuple[str, ...]]:
+    """
+    Why some fields are read for all rows, and which; empty: none are.
+
+    A field that is new to the store is, and one whose formula was edited: null and "not known" are
+    different. So are, now and then, all that change without a stamp. These come along whenever any
+    are read, since the calls are the same.
+    """
+    readable = {f.name for f in readable_fields(schema)}
+    moving = [n for n in (*computed_fields(schema.raw), *known.drifting) if n in readable]
+    news = [c for c in changes if c.change in ("field_added", "formula_changed")]
+    news = [c for c in news if c.field in readable]
+    if not (known.rows + known.deleted and (moving or news)):
+        return "", ()
+    fields = tuple(dict.fromkeys([*(c.field for c in news), *moving]))
+    if news:
+        return f"{news[0].change.replace('_', ' ')}: {news[0].field}", fields
+    if wishes.refresh:
+        return "asked for", fields
+    return ("due", fields) if _age(known.refreshed_at, now) >= REFRESH_EVERY else ("", ())
 
 
 def _age(moment: str | None, now: datetime) -> timedelta:
@@ -208,3 +247,16 @@ def lists_calls(
     deleted = sum(known[name].rows + known[name].deleted > 0 for name in names)
     lists = len(names) - len(counted) + deleted
     return ceil(len(counted) / QUERIES_PER_CALL) + ceil(lists / DESCRIBES_PER_CALL)
+
+
+def sampled(names: Sequence[str], known: Mapping[str, Known], runs: int) -> set[str]:
+    """
+    The objects of which a sample is compared in this run, in turn: over the runs all of them.
+
+    Args:
+        names: those that can be read by their changes and in the order of Ids.
+        runs: how many backups there have been.
+    """
+    there = sorted(name for name in names if known[name].rows + known[name].deleted)
+    first = runs * SAMPLED_OBJECTS
+    return {there[(first + n) % len(there)] for n in range(min(SAMPLED_OBJECTS, len(there)))}

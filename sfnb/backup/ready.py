@@ -89,9 +89,9 @@ class ReadyQueue:
         return self._others.popleft() if self._others else None
 
     def _may_wait(self, is_busy: Callable[[], bool]) -> bool:
-        """Whether there are counts alone, and more may come."""
+        """Whether there are counts and samples alone, and more may come."""
         pages = [page for unit in self._pages for page in unit.pages]
-        are_counts = all(isinstance(page, CountRows) for page in pages)
+        are_counts = all(isinstance(page, CountRows) or page.most for page in pages)
         return are_counts and (bool(self._others) or is_busy())
 
     def _taken_lists(self) -> ChangeLists:

@@ -96,18 +96,22 @@ class KeysetPage:
         after: the last Id read; empty at the start.
         large_from: with more rows than this the object should use another reader; None: there is no
             other.
+        most: rows that are wanted; 0: all. Then it is a sample, and the page after it is not read.
     """
 
     query: Query
     after: str = ""
     large_from: int | None = None
+    most: int = 0
 
     @property
     def object_name(self) -> str:
         return self.query.object_name
 
     def soql(self) -> str:
-        return self.query.soql(where=f"Id > '{self.after}'" if self.after else "", order="Id")
+        limit = f" LIMIT {self.most}" if self.most else ""
+        where = f"Id > '{self.after}'" if self.after else ""
+        return self.query.soql(where=where, order="Id") + limit
 
 
 @dataclass(frozen=True, slots=True)

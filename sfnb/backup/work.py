@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from sfnb.backup.files_and_metadata import NO_BODIES, FilesAndMetadata
 from sfnb.backup.history import History
 from sfnb.backup.marks import choose_mark
 from sfnb.backup.object_run import ObjectRun, RunState
-from sfnb.backup.outcome import job_warnings_of
+from sfnb.backup.outcome import drift_of, job_warnings_of
 from sfnb.backup.plan import PARENT_FIELDS
 from sfnb.backup.policy import Wishes
 from sfnb.backup.scheduler import Scheduler
@@ -268,6 +269,7 @@ class BackupWork:
             for name, message in compact_after(self.store.files, self.context.clock, touched)
         )
         jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
+        jobs.add_outcome(job.job_id, drift=drift_of(runs))
         jobs.add_outcome(job.job_id, in_bin=sum(run.progress.deleted for run in runs))
         is_missing = False
         if self._more is not None:
@@ -334,6 +336,8 @@ def change_run(
     base = writer.base(name) if planned.get("mode") == "incremental" else None
     if base is None:
         return None
+    refresh = cursor.get("refresh") or {}
+    is_sampled = planned.get("is_sampled") and not refresh
     return ChangeRun(
         base.rows,
         base.deleted,
@@ -342,6 +346,15 @@ def change_run(
         is_asked_first=planned["is_counted"],
         wants_sweep=planned.get("wants_sweep", ""),
         has_new_schema=planned["has_new_schema"],
+        refresh=tuple(refresh.get("fields") or planned.get("refresh") or ()),
+        drifted=tuple(refresh.get("drifted") or ()),
+        drifting=tuple((writer.plan.catalogue.get("drifting") or {}).get(name, ())),
+        sample_seed=_seed(writer.snapshot, name) if is_sampled else None,
         rows_done=bool(cursor.get("rows_done")),
-        rows_read=progress.rows + progress.deleted,
+        rows_read=progress.rows + progress.deleted - int(refresh.get("read", 0)),
     )
+
+
+def _seed(snapshot: str, name: str) -> int:
+    """Another one for each snapshot and object, the same after a pause."""
+    return int.from_bytes(hashlib.sha256(f"{snapshot} {name}".encode()).digest()[:6], "big")

@@ -146,7 +146,8 @@ class ObjectWriter:
         """See ``Writer.compare_ids``."""
         with self._lock:
             self.progress()
-            reading = self._reading(parts, None)
+            known = {part.path for part in self._commits.live_parts()}
+            reading = self._reading([p for p in parts if p.path and p.path not in known], None)
             if reading.staged:
                 return compare_ids(self._files, reading.staged, reading)
             swept = self._root.below(sweeps_folder(self._snapshot, self._name))
@@ -168,7 +169,7 @@ class ObjectWriter:
         with self._lock:
             self.progress()
             target, before = self.sample_target(base), self._before()
-            live = self._live_parts()
+            live = self._commits.live_parts()
             reading = Reading(self._root, self._files, target, live, (), before, "", self._clock)
             folder = self._root.below(sweeps_folder(self._snapshot, self._name))
             return compare_sample(folder, parts, reading)

@@ -199,7 +199,7 @@ def test_changes_of_the_schema_are_named_and_new_fields_read_for_all_rows(
         ("Task", "Priority", "picklist_changed"),
     }
     assert {w["code"] for w in second["warnings"]} >= {"field_hidden"}
-    assert second["objects"]["Account"]["mode"] == "full"
+    assert second["objects"]["Account"]["mode"] == "incremental"
     agrees(there, org, second)
     assert stored(there, first["snapshot"], "Contact") == old
     third = run(there, None)

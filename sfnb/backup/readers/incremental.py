@@ -14,16 +14,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sfnb.backup.change_run import (
-    ChangeRun,
-    Stage,
-    is_small,
-    is_witnessed,
-    out_of_sight,
-    refusals,
-)
+from sfnb.backup.change_run import ChangeRun, Stage, drift_text, refusals
+from sfnb.backup.marks import OF_THE_VIEWER, computed_fields
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL, choose_reader
+from sfnb.backup.policy import SAMPLED_ROWS
 from sfnb.backup.readers.steps import (
     Commit,
     Fail,
@@ -37,6 +32,7 @@ from sfnb.backup.readers.steps import (
     Switch,
     Unchanged,
 )
+from sfnb.backup.readers.sweeping import Sweeping
 from sfnb.backup.units import (
     AbortJob,
     ChangeLists,
@@ -44,6 +40,7 @@ from sfnb.backup.units import (
     CountRows,
     FindIds,
     IdsFound,
+    KeysetPage,
     KeysetPages,
     ListsRead,
     Outcome,
@@ -53,16 +50,11 @@ from sfnb.backup.units import (
     Unit,
 )
 from sfnb.errors import ObjectError, StoreError
-from sfnb.model import ObjectSchema, ReaderName
+from sfnb.model import ReaderName
 from sfnb.org.arrow import arrow_schema
-from sfnb.store.progress import NOTHING
-from sfnb.store.settling.sweeps import SWEPT
 
 if TYPE_CHECKING:
     from sfnb.store.writer import Writer
-
-MOST_REPAIRS = 20_000
-"""Rows that are read by Id after a sweep; with more of them the object is read in full."""
 
 MOST_LOOKED_FOR = 10_000
 """Ids of ``/deleted`` that are looked for one by one; with more of them all Ids are swept."""
@@ -86,6 +78,7 @@ class IncrementalReader:
         self._readers = readers
         self._writer = writer
         self._org_now = org_now
+        self._sweeps = Sweeping(readers, writer)
 
     # which unit comes next
 
@@ -106,10 +99,10 @@ class IncrementalReader:
             case Stage.COUNT:
                 return [KeysetPages((CountRows(run.name, run.way.where),))]
             case Stage.SWEEP:
-                sweep = self._sweep(run, change)
-                units = self._readers[sweep.reader].next_units(sweep)
-                run.wake_at_s = sweep.wake_at_s
-                return units
+                self._put_schema(run)
+                return self._sweeps.next_units(run, change)
+            case Stage.SAMPLE:
+                return [self._sample(run, change)]
             case Stage.REPAIR:
                 self._prepare(run, change)
                 by_id = replace(run.asks, where=run.way.where)
@@ -138,26 +131,13 @@ class IncrementalReader:
             return Stage.GONE
         if change.repairs:
             return Stage.REPAIR
-        if change.wants_sweep and not change.is_swept:
+        if change.sample_seed is not None and change.sampled is None:
+            return Stage.SAMPLE
+        if change.must_sweep:
             return Stage.SWEEP
         if not change.is_counted and change.must_count(run.record_count):
             return Stage.COUNT
         return Stage.END
-
-    def _sweep(self, run: ObjectRun, change: ChangeRun) -> ObjectRun:
-        """The reading of all Ids, as an object run of its own whose rows nobody sees."""
-        if change.sweep is None:
-            self._put_schema(run)
-            fields = tuple(f for f in run.schema.fields if f.name in SWEPT)
-            schema = ObjectSchema(run.name, fields, run.schema.raw)
-            rows = change.alive + change.binned
-            reader = "keyset" if run.bulk_refusal else choose_reader(schema, rows)
-            change.sweep = ObjectRun(schema, reader, rows, 0.0, None, NOTHING)
-            change.sweep.started_at = run.started_at
-            change.sweep.bulk_refusal = run.bulk_refusal
-            target = self._writer.sweep_target(run.name)
-            change.sweep.query = Query(run.name, fields, target, run.way.where)
-        return change.sweep
 
     # what an outcome means
 
@@ -193,7 +173,10 @@ class IncrementalReader:
             change.org_count, change.is_counted = outcome.rows, True
             return self._next(run, change, [])
         if change.stage is Stage.SWEEP:
-            return self._swept(run, change, unit, outcome)
+            return self._next(run, change, self._sweeps.outcome(run, change, unit, outcome))
+        if change.stage is Stage.SAMPLE:
+            assert isinstance(outcome, RowsRead)  # noqa: S101 - what reads a page
+            return self._next(run, change, self._compare_sample(run, change, outcome))
         assert isinstance(outcome, RowsRead) and isinstance(unit, ParentsPage)  # noqa: S101
         change.repairs = change.repairs[sum(map(len, unit.slices)) :]
         change.rows_read += outcome.rows
@@ -230,7 +213,11 @@ class IncrementalReader:
             step
             for step in steps
             if not (
-                isinstance(step, Commit) and not step.parts and change.rows_done and is_untouched
+                isinstance(step, Commit)
+                and not step.parts
+                and change.rows_done
+                and is_untouched
+                and change.stage is not Stage.SWEEP
             )
         ]
         is_switch = any(not isinstance(step, Commit) for step in steps)
@@ -248,53 +235,39 @@ class IncrementalReader:
         if not is_news and is_same:
             return Unchanged(covered, stored if change.org_count is None else change.org_count)
         self._put_schema(run)
-        return Settle(tuple(change.gone), change.org_count, covered, change.digest)
+        gone, refresh = tuple(change.gone), change.refresh if change.is_swept else ()
+        return Settle(gone, change.org_count, covered, change.digest, refresh)
 
-    def _swept(
-        self, run: ObjectRun, change: ChangeRun, unit: Unit, outcome: Outcome
-    ) -> Sequence[Step]:
-        """The steps of the sweep's reader: what it commits stands in memory and in staged parts."""
-        sweep = self._sweep(run, change)
-        for step in self._readers[sweep.reader].outcome(sweep, unit, outcome):
-            match step:
-                case Commit():
-                    change.sweep_parts += step.parts
-                    before = sweep.progress
-                    sweep.progress = replace(
-                        before,
-                        rows=before.rows + sum(part.rows for part in step.parts),
-                        deleted=before.deleted + sum(part.deleted for part in step.parts),
-                        cursor=dict(step.cursor),
-                    )
-                    if step.is_done:
-                        return self._compared(run, change, step.org_count)
-                case Switch():
-                    self._readers[sweep.reader].forget(sweep)
-                    sweep.reader = step.reader
-                case _:
-                    return [ReadInFull("its Ids cannot be swept")]
-        return []
+    # a sample
 
-    def _compared(self, run: ObjectRun, change: ChangeRun, org_count: int | None) -> Sequence[Step]:
-        """All Ids are here: what the store lacks is read, what the org lacks is gone if proven."""
-        self._readers[self._sweep(run, change).reader].forget(self._sweep(run, change))
+    def _sample(self, run: ObjectRun, change: ChangeRun) -> Unit:
+        """Some records from anywhere: their page shares a call with other objects' counts."""
+        query = Query.of(run.schema, self._writer.sample_target(run.name), run.way)
         try:
-            found = self._writer.compare_ids(run.name, change.sweep_parts)
+            after = self._writer.an_id(run.name, change.sample_seed or 0)
+        except StoreError:
+            after = ""  # damaged: the comparison will say so
+        return KeysetPages((KeysetPage(query, after, most=SAMPLED_ROWS),))
+
+    def _compare_sample(self, run: ObjectRun, change: ChangeRun, page: RowsRead) -> list[Step]:
+        """
+        A field that differs while its record's stamp is the one that is stored moves without it:
+        from now on it is refreshed as a formula is, in this run, too.
+        """
+        try:
+            found = self._writer.compare_sample(run.name, page.parts)
         except StoreError as err:
             return [ReadInFull(f"what is stored of it cannot be read ({err})")]
-        if org_count is not None and found.rows != org_count:
-            return [ReadInFull(f"the org counts {org_count:,} Ids and sent {found.rows:,}")]
-        ended = len(set(found.gone) - set(change.gone))
-        is_proven = is_witnessed(ended, change.alive, run.record_count)
-        if not is_small(ended, change.alive) and not is_proven:
-            run.warnings["partial_visibility"] = out_of_sight(ended, change.alive)
-            return [Fail(run.warnings["partial_visibility"])]
-        change.digest, change.org_count, change.is_counted = found.digest, found.rows, True
-        change.gone = sorted({*change.gone, *found.gone})
-        change.repairs = [*found.missing, *found.stale]
-        if len(change.repairs) > MOST_REPAIRS:
-            return [ReadInFull(f"{len(change.repairs):,} rows differ from the org's")]
-        return self._next(run, change, [])
+        change.sampled = found.rows
+        known = {*computed_fields(run.schema.raw), *change.drifting, *OF_THE_VIEWER}
+        change.drifted = tuple(name for name in found.fields if name not in known)
+        if change.drifted:
+            run.warnings["field_drift"] = drift_text(change.drifted)
+            moving = (*computed_fields(run.schema.raw), *change.drifting)
+            readable = {f.name for f in run.way.fields(run.schema)}
+            fields = dict.fromkeys([*change.refresh, *change.drifted, *moving])
+            change.refresh = tuple(name for name in fields if name in readable)
+        return []
 
     def mismatch(self, run: ObjectRun, problem: str) -> Step:
         """What to do when the counts do not agree: compare all Ids, once; then read in full."""
@@ -321,14 +294,10 @@ class IncrementalReader:
                 return step
             case Stage.COUNT:
                 change.is_counted = True
+            case Stage.SAMPLE:
+                change.sampled = 0
             case Stage.SWEEP:
-                sweep = self._sweep(run, change)
-                step = self._readers[sweep.reader].refused(sweep, err)
-                if not isinstance(step, Switch | GoOn):
-                    return ReadInFull(f"its Ids cannot be swept ({err})")
-                if isinstance(step, Switch):
-                    self._forget_sweep(change)
-                    self._sweep(run, change).reader = step.reader
+                return self._sweeps.refused(run, change, err)
             case _:
                 return ReadInFull(str(err))
         return self._end(run, change) if self._stage(run, change) is Stage.END else GoOn()
@@ -336,17 +305,11 @@ class IncrementalReader:
     def forget(self, run: ObjectRun) -> None:
         self._readers[run.reader].forget(run)
         if run.change is not None:
-            self._forget_sweep(run.change)
-
-    def _forget_sweep(self, change: ChangeRun) -> None:
-        if change.sweep is not None and not change.is_swept:
-            self._readers[change.sweep.reader].forget(change.sweep)
-            change.forget_sweep()
+            self._sweeps.forget(run.change)
 
     def leftovers(self, run: ObjectRun) -> Sequence[AbortJob]:
-        sweep = run.change.sweep if run.change else None
-        of_sweep = self._readers[sweep.reader].leftovers(sweep) if sweep else ()
-        return [*self._readers[run.reader].leftovers(run), *of_sweep]
+        of_rows = self._readers[run.reader].leftovers(run)
+        return [*of_rows, *self._sweeps.leftovers(run.change)]
 
 
 def _change(run: ObjectRun) -> ChangeRun:

@@ -86,12 +86,14 @@ class Settle:
         org_count: rows as the org counts them, recycle bin included; None: no number.
         watermark: up to when the object is covered (ISO).
         org_digest: of all Ids that the org has; None: they were not compared.
+        refresh: fields that were read for all rows.
     """
 
     gone: tuple[str, ...]
     org_count: int | None
     watermark: str
     org_digest: str | None = None
+    refresh: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

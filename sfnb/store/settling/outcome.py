@@ -36,9 +36,7 @@ class Settled:
     refreshed: int = 0
 
     @classmethod
-    def of(
-        cls, progress: Progress, proof: Proof, held: Held | None, refreshed: int = 0
-    ) -> Settled:
+    def of(cls, progress: Progress, proof: Proof, held: Held | None, refreshed: int = 0) -> Settled:
         if held is None:
             return cls(progress, progress.rows, 0, 0, 0, proof)
         return cls(

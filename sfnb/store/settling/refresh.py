@@ -11,7 +11,7 @@ from sfnb.errors import CallerError
 from sfnb.store.keys import key_hashes
 from sfnb.store.layout import FieldSource
 from sfnb.store.part_writer import PartWriter
-from sfnb.store.parts import IS_HARD_DELETE, text_array
+from sfnb.store.parts import IS_HARD_DELETE, IS_UPSERT, text_array
 from sfnb.store.proof import ID
 from sfnb.store.settling.compare import places_in
 from sfnb.store.settling.reading import Outcome, Reading
@@ -47,7 +47,7 @@ def refreshed(
     merge = Merge(reading, [known[name] for name in fields], gone)
     writer = PartWriter(reading.target, reading.clock, files=reading.root)
     parts = writer.write(merge.batches())
-    known_before = int(np.count_nonzero(kept[merge.replaced]))
+    known_before = int(np.count_nonzero(kept[merge.replaced[merge.is_replaced_alive]]))
     kept[merge.replaced] = False
     keep(reading, kept, outcome)
     outcome.adds += parts
@@ -73,21 +73,22 @@ class Merge:
         span = Span(reading.snapshot, starts_with=reading.before.starts_with)
         self._current = Versions(reading.table, files, ID, span)
         self.replaced: Places = np.empty(0, np.int64)
+        self.is_replaced_alive: Flags = np.empty(0, bool)
         self.count = 0
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The records, with the new values of the refreshed fields and the old ones of the others."""
         shares = max(1, -(-max(self._staged.rows, self._current.rows) // KEYS_AT_ONCE))
         for share in range(shares):
-            found = self._others(share, shares)
-            self._note(found[1])
-            self.count += len(found[0])
+            *found, is_alive = self._others(share, shares)
+            self._note(found[1], is_alive)
+            self.count += int(np.count_nonzero(is_alive))
             for first in range(0, len(found[0]), ROWS_AT_ONCE):
                 some = slice(first, first + ROWS_AT_ONCE)
                 yield self._merged(found[0][some], found[1][some])
 
-    def _others(self, share: int, shares: int) -> tuple[Places, Places]:
-        """Where the rows are whose values are others, as refreshed and as they were."""
+    def _others(self, share: int, shares: int) -> tuple[Places, Places, Flags]:
+        """Where the rows are whose values are others, as refreshed and as they were; who is alive."""
         asked = newest(self._staged.keys(share, shares))
         then = newest(self._current.keys(share, shares))
         then = then.take(then.ops != IS_HARD_DELETE)
@@ -95,17 +96,20 @@ class Merge:
             then = then.take(~places_in(self._gone, then.hashes, then.others)[1])
         at, is_known = places_in(then, asked.hashes, asked.others)
         new, old = asked.places[is_known], then.places[at[is_known]]
+        is_alive = then.ops[at[is_known]] == IS_UPSERT
         is_other = self._staged.contents(new, self._fields) != self._current.contents(
             old, self._fields
         )
         order = np.argsort(old[is_other], kind="stable")
-        return new[is_other][order], old[is_other][order]
+        return new[is_other][order], old[is_other][order], is_alive[is_other][order]
 
-    def _note(self, places: Places) -> None:
+    def _note(self, places: Places, is_alive: Flags) -> None:
         """Rows of this snapshot's own that are replaced, as they are numbered in its parts."""
         before = sum(1 for file in self._current.files if file.snapshot < self._reading.snapshot)
         first = self._current.groups[before - 1][-1] if before else 0
-        self.replaced = np.concatenate([self.replaced, places[places >= first] - first])
+        mine = places >= first
+        self.replaced = np.concatenate([self.replaced, places[mine] - first])
+        self.is_replaced_alive = np.concatenate([self.is_replaced_alive, is_alive[mine]])
 
     def _merged(self, new: Places, old: Places) -> pa.RecordBatch:
         sources = self._reading.sources()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from sfnb.store.settling.reading import Asked, Outcome, Reading
 from sfnb.store.settling.refresh import refreshed
 from sfnb.store.settling.stamps import Moved
 from sfnb.store.settling.writing import hard_deletes, keep
+from sfnb.store.states.contents import Flags
 from sfnb.store.states.versions import Places, Span, Versions
 
 
@@ -89,8 +89,8 @@ def _settle_columns(reading: Reading, asked: Asked) -> Outcome:
     changes were read as well, both are one state, in one commit.
     """
     if reading.held is not None and reading.proof is not None:
-        outcome, kept = Outcome(reading.proof, reading.held), np.ones(reading.read().rows, bool)
-        gone: Sequence[Places] = ()
+        outcome, gone = Outcome(reading.proof, reading.held), list[Places]()
+        kept: Flags = np.ones(reading.read().rows, bool)
     else:
         found, moved, proof = _compared(reading, asked)
         if proof.problem:

@@ -20,6 +20,7 @@ from sfnb.backup.policy import (
     counted_first,
     describes_wanted,
     lists_calls,
+    sampled,
 )
 from sfnb.model import ObjectInfo, ObjectSchema
 from sfnb.org.describe import parse_schema
@@ -81,10 +82,21 @@ def test_an_object_is_read_by_its_changes_only_where_that_is_sound() -> None:
 def test_computed_columns_are_refreshed_when_due_or_asked_for() -> None:
     """Every seven days, and with --refresh; an object without formulas never for that."""
     old = replace(known(FORMULA), refreshed_at=(NOW - timedelta(days=7)).isoformat())
-    assert choose(FORMULA, known(FORMULA), NOW, Wishes()).why_full == ""
-    assert "refreshed" in choose(FORMULA, old, NOW, Wishes()).why_full
-    assert "refreshed" in choose(FORMULA, known(FORMULA), NOW, Wishes(refresh=True)).why_full
-    assert choose(PLAIN, known(), NOW, Wishes(refresh=True)).why_full == ""
+    assert choose(FORMULA, known(FORMULA), NOW, Wishes()).refresh == ()
+    assert choose(FORMULA, old, NOW, Wishes()).refresh == ("F__c",)
+    assert choose(FORMULA, old, NOW, Wishes()).why_full == ""
+    assert choose(FORMULA, known(FORMULA), NOW, Wishes(refresh=True)).refresh == ("F__c",)
+    assert choose(PLAIN, known(), NOW, Wishes(refresh=True)).refresh == ()
+    empty = replace(old, rows=0)
+    assert choose(FORMULA, empty, NOW, Wishes(refresh=True)).refresh == ()
+
+
+def test_fields_that_drift_are_refreshed_like_formulas() -> None:
+    """Whatever describe says of them; a field that is gone is not asked for."""
+    plain = schema_of("X__c", {"name": "S__c", "type": "string"})
+    drifting = replace(known(plain), drifting=("S__c", "Gone__c"))
+    assert choose(plain, drifting, NOW, Wishes(refresh=True)).refresh == ("S__c",)
+    assert choose(plain, drifting, NOW, Wishes()).refresh == ()
 
 
 def test_ids_are_swept_when_due_or_asked_for() -> None:
@@ -100,7 +112,8 @@ def test_a_field_that_is_new_to_the_store_is_read_for_all_rows() -> None:
     """Null and "not known" are different; a field that is gone costs nothing."""
     wider = schema_of("X__c", {"name": "New__c", "type": "string"})
     choice = choose(wider, known(), NOW, Wishes())
-    assert "New__c" in choice.why_full and [c.change for c in choice.changes] == ["field_added"]
+    assert choice.why_full == "" and [c.change for c in choice.changes] == ["field_added"]
+    assert choice.refresh == ("New__c",) and "New__c" in choice.why_refresh
     choice = choose(PLAIN, known(wider), NOW, Wishes())
     assert not choice.why_full and [c.change for c in choice.changes] == ["field_hidden"]
 
@@ -167,4 +180,14 @@ def test_the_plan_of_changes_has_the_pace_of_the_last_runs() -> None:
     assert plan.objects["A__c"].since == (NOW - timedelta(days=1) - OVERLAP).isoformat().replace(
         "+00:00", "Z"
     )
-    assert plan.price()["api"] == 3 + 1
+    assert plan.price()["api"] == 3 + 2
+
+
+def test_samples_come_to_every_object_in_turn() -> None:
+    """Ten in a run, those with rows; over the runs all of them."""
+    there = {name: known(rows=n % 3) for n, name in enumerate(NAMES[:100])}
+    names = [name for name in there if there[name].rows]
+    assert all(len(sampled(NAMES[:100], there, run)) == 10 for run in range(20))
+    assert set().union(*(sampled(NAMES[:100], there, run) for run in range(7))) == set(names)
+    assert sampled(NAMES[:2], there, 5) == {NAMES[1]}
+    assert sampled([], {}, 1) == set()
