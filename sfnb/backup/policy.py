@@ -97,7 +97,7 @@ class Choice:
         why_full: why all rows are read; empty: only its changes are.
         changes: of its schema since the snapshot before.
         wants_sweep: why all Ids are compared; empty: they are not.
-        refresh: fields that are read for all rows, besides what has changed; ``why_refresh``.
+        refresh: fields that are read for all rows, as well as what has changed; ``why_refresh``.
     """
 
     why_full: str
