@@ -19,9 +19,13 @@ MEMORY = "192MB"
 
 
 @contextmanager
-def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
+def scratch(memory: str = MEMORY, doing: str = "compare") -> Iterator[duckdb.DuckDBPyConnection]:
     """
     A connection to an empty database.
+
+    Args:
+        memory: what it may hold in memory.
+        doing: what a failure kept from being done, for its message.
 
     Raises:
         StoreError: a query failed inside the block, most often because the disk of the temporary
@@ -31,7 +35,7 @@ def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
 
     folder = tempfile.mkdtemp(prefix="sfnb-scratch-")
     config: dict[str, Any] = {
-        "memory_limit": MEMORY,
+        "memory_limit": memory,
         "threads": "2",
         "preserve_insertion_order": "false",
         "enable_external_access": "false",
@@ -42,7 +46,7 @@ def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     except duckdb.Error as err:
         words = " ".join(str(err).split())[:300]
-        raise StoreError(f"could not compare: {words}. The temporary folder is {folder}.") from err
+        raise StoreError(f"could not {doing}: {words}. The temporary folder is {folder}.") from err
     finally:
         if connection is not None:
             connection.close()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sfnb.restore.changes import change, created, difference, is_same, mending
 from sfnb.restore.describes import WriteField, WriteObject, valid_for, write_object
+
+BUSY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A test machine may be busy with others."""
+
 
 FIELDS = ("A", "B", "C", "Ref")
 VALUE = st.sampled_from([None, "", "x", "y", 1, 1.0, 2.5, True, False, "2026-11-09"])
@@ -19,6 +23,7 @@ def applied(present: dict[str, object], values: object) -> dict[str, object]:
     return {**present, **values}
 
 
+@BUSY
 @given(wanted=RECORD, present=RECORD)
 def test_overwrite_gives_the_snapshots_record(
     wanted: dict[str, object], present: dict[str, object]
@@ -30,6 +35,7 @@ def test_overwrite_gives_the_snapshots_record(
     assert set(found.conflicts) == set(difference(wanted, present))
 
 
+@BUSY
 @given(wanted=RECORD, present=RECORD)
 def test_fill_empty_touches_empty_fields_alone(
     wanted: dict[str, object], present: dict[str, object]
@@ -41,6 +47,7 @@ def test_fill_empty_touches_empty_fields_alone(
         assert is_same(after[name], kept)
 
 
+@BUSY
 @given(wanted=RECORD, present=RECORD)
 def test_skip_and_fail_write_nothing_over_a_conflict(
     wanted: dict[str, object], present: dict[str, object]
@@ -52,6 +59,7 @@ def test_skip_and_fail_write_nothing_over_a_conflict(
         assert found.is_skipped == bool(difference(wanted, present))
 
 
+@BUSY
 @given(wanted=RECORD, present=RECORD, wanted_at=STAMP, present_at=STAMP)
 def test_newer_keeps_the_later_record(
     wanted: dict[str, object], present: dict[str, object], wanted_at: str, present_at: str

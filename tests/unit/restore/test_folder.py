@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sfnb.errors import StoreError
@@ -22,6 +22,10 @@ from sfnb.restore.plan import (
     Wave,
 )
 from sfnb.store.files import Files
+
+BUSY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A test machine may be busy with others."""
+
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 VALUES = st.dictionaries(
@@ -82,6 +86,7 @@ def test_a_plan_of_another_make_is_refused(tmp_path: Path, content: dict[str, ob
         folder.plan()
 
 
+@BUSY
 @given(rows=st.lists(ROWS, max_size=20))
 def test_rows_survive_parquet(
     tmp_path_factory: pytest.TempPathFactory, rows: list[PlannedRow]

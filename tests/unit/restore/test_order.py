@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sfnb.restore.order import Edges, order
+
+BUSY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A test machine may be busy with others."""
+
 
 Graph = tuple[int, list[tuple[int, int, bool, bool]]]
 
@@ -32,7 +36,7 @@ def has_path(edges: list[tuple[int, int]], start: int, goal: int) -> bool:
     return False
 
 
-@settings(max_examples=200)
+@BUSY
 @given(graph=graphs(), data=st.data())
 def test_parents_come_first(graph: Graph, data: st.DataObject) -> None:
     """Every kept reference leads to a lower level; every record has one level or is refused."""
@@ -58,7 +62,7 @@ def test_parents_come_first(graph: Graph, data: st.DataObject) -> None:
             assert found.levels[parent] < found.levels[child]
 
 
-@settings(max_examples=200)
+@BUSY
 @given(graph=graphs())
 def test_only_true_circles_are_cut(graph: Graph) -> None:
     """A reference is left empty first only if the records of it lie on a circle; else none is."""
@@ -74,7 +78,7 @@ def test_only_true_circles_are_cut(graph: Graph) -> None:
         assert not found.refused
 
 
-@settings(max_examples=150)
+@BUSY
 @given(graph=graphs())
 def test_a_circle_is_refused_only_without_a_cut(graph: Graph) -> None:
     """Refused are records of a circle of references that cannot be cut, and those in need of them."""

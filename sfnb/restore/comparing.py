@@ -1,0 +1,233 @@
+"""
+Which records of an object differ from the snapshot, and the plan of each of them by itself.
+
+The org is asked what changed of an object since the snapshot's watermark and for its number of records. If
+the number is the one that follows, nothing else has gone; if not, all Ids are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sfnb.errors import ObjectError
+from sfnb.model import ObjectSchema
+from sfnb.restore.choice import rows_with
+from sfnb.restore.describes import WriteObject
+from sfnb.restore.drafting import Draft, DraftRules, draft
+from sfnb.restore.present import PresentReader, Wanted, with_fields
+from sfnb.restore.workspace import Workspace
+from sfnb.store.files import Files
+from sfnb.store.parts import text_array
+from sfnb.store.snapshots import Snapshot
+
+OVERLAP = timedelta(minutes=15)
+"""
+How long before the watermark a change may lie: a long transaction commits rows whose stamps lie in the
+past (at most 10 minutes).
+"""
+
+ALWAYS = ("Id", "IsDeleted", "SystemModstamp", "LastModifiedDate")
+
+
+@dataclass
+class Comparing:
+    """
+    One object on its way into the plan.
+
+    Args:
+        source, target: its describes then and there.
+        schema: the target's, for queries.
+        since: changes are looked for from then on; None: all rows are read.
+        ids: only these records; None: all.
+    """
+
+    name: str
+    rules: DraftRules
+    source: WriteObject
+    target: WriteObject
+    schema: ObjectSchema
+    since: str | None
+    folder: str
+    ids: set[str] | None = None
+    paths: list[str] = field(default_factory=list)
+    alive: int = 0
+
+    @property
+    def columns(self) -> ObjectSchema:
+        """What is read of the present records."""
+        names = (*ALWAYS, *self.rules.restorable.all)
+        return with_fields(self.schema, names)
+
+    def window(self) -> Wanted:
+        """The query of what has changed, deleted records too."""
+        stamp = "SystemModstamp" if self.schema.has("SystemModstamp") else "LastModifiedDate"
+        is_known = self.since is not None and self.schema.has(stamp)
+        where = f"{stamp} >= {self.since}" if is_known else ""
+        return Wanted(self.columns, where, f"{self.folder}/{self.name}-window.parquet")
+
+    def count(self) -> tuple[str, str, bool]:
+        """The query that counts its live records, archived ones too."""
+        where = " WHERE IsDeleted = false" if self.schema.has("IsDeleted") else ""
+        return self.name, f"SELECT COUNT() FROM {self.name}{where}", True  # noqa: S608 - SOQL
+
+    def all_ids(self) -> Wanted:
+        where = "IsDeleted = false" if self.schema.has("IsDeleted") else ""
+        only = with_fields(self.schema, ["Id"])
+        return Wanted(only, where, f"{self.folder}/{self.name}-ids.parquet")
+
+    def by_ids(self, reader: PresentReader) -> list[Wanted]:
+        ids = sorted(self.ids or ())
+        return reader.read_ids(self.columns, ids, f"{self.folder}/{self.name}-chosen-{len(ids)}")
+
+
+def since_of(watermark: str | None, created_at: datetime) -> str:
+    """Where the window of changes begins, as SOQL has moments."""
+    moment = datetime.fromisoformat(watermark) if watermark else created_at
+    return f"{(moment - OVERLAP).astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+def read_present(
+    reader: PresentReader, objects: Sequence[Comparing], snapshot: Snapshot
+) -> dict[str, ObjectError]:
+    """
+    Ask the target about these objects; their rows are on disk then. Returns the objects that cannot
+    be read, and why.
+
+    Cost: for each two whole objects of which little has changed 1 API call; 1 for 2,000 records by
+    their Ids; see `PresentReader.read`.
+    """
+    failed: dict[str, ObjectError] = {}
+    whole = [one for one in objects if one.ids is None]
+    wanted: dict[str, list[Wanted]] = {one.name: [one.window()] for one in whole}
+    for one in objects:
+        if one.ids is not None:
+            wanted[one.name] = one.by_ids(reader)
+    found = reader.read([w for some in wanted.values() for w in some])
+    for one in objects:
+        one.paths = [w.path for w in wanted[one.name]]
+        for path in one.paths:
+            if isinstance(outcome := found[path], ObjectError):
+                failed[one.name] = outcome
+    counts = reader.counts([one.count() for one in whole if one.name not in failed])
+    counted = [one for one in whole if one.name not in failed]
+    for one, count in zip(counted, counts, strict=True):
+        if isinstance(count, ObjectError):
+            failed[one.name] = count
+        else:
+            one.alive = count
+            touched, expected = _touched(one, snapshot, reader.files)
+            if count != expected:
+                touched = _swept(one, snapshot, reader, touched, failed)
+            one.ids = touched
+    return failed
+
+
+def _touched(one: Comparing, snapshot: Snapshot, files: Files) -> tuple[set[str], int]:
+    """The snapshot's records in the window, and how many live records follow from it."""
+    stored = _ids(snapshot.rows(one.name).batches(["Id"]))
+    alive, binned = [], []
+    for batch in read_parquet(files, one.paths):
+        ids = batch.column("Id")
+        is_gone = _is_deleted(batch)
+        binned.append(ids.filter(is_gone))
+        alive.append(ids.filter(pc.invert(is_gone)))
+    alive_ids, bin_ids = _joined(alive), _joined(binned)
+    gone = bin_ids.filter(pc.is_in(bin_ids, value_set=stored))
+    is_old = pc.is_in(alive_ids, value_set=stored)
+    new = len(alive_ids) - (pc.sum(is_old).as_py() or 0)
+    touched = {*gone.to_pylist(), *alive_ids.filter(is_old).to_pylist()}
+    return touched, len(stored) - len(gone) + new
+
+
+def _swept(
+    one: Comparing,
+    snapshot: Snapshot,
+    reader: PresentReader,
+    touched: set[str],
+    failed: dict[str, ObjectError],
+) -> set[str]:
+    """The records of the window, and those that are nowhere any more."""
+    sweep = one.all_ids()
+    outcome = reader.read([sweep])[sweep.path]
+    if isinstance(outcome, ObjectError):
+        failed[one.name] = outcome
+        return touched
+    alive = _ids(read_parquet(reader.files, [sweep.path]))
+    stored = _ids(snapshot.rows(one.name).batches(["Id"]))
+    missing = stored.filter(pc.invert(pc.is_in(stored, value_set=alive)))
+    return touched | set(missing.to_pylist())
+
+
+def _is_deleted(batch: pa.RecordBatch) -> pa.Array:
+    if "IsDeleted" not in batch.schema.names:
+        return pc.is_null(batch.column("Id"))  # no bin: none of them
+    return pc.fill_null(batch.column("IsDeleted"), fill_value=False)
+
+
+def _ids(batches: Iterator[pa.RecordBatch]) -> pa.Array:
+    return _joined([batch.column("Id") for batch in batches])
+
+
+def _joined(arrays: list[pa.Array]) -> pa.Array:
+    return pa.concat_arrays(arrays) if arrays else text_array([])
+
+
+def read_parquet(files: Files, paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of these files."""
+    for path in paths:
+        with files.open_input(path) as source:
+            yield from pq.ParquetFile(source).iter_batches(batch_size=8_192)
+
+
+def drafts(
+    one: Comparing, snapshot: Snapshot, workspace: Workspace, files: Files
+) -> Iterator[Draft]:
+    """The plan of each record that is looked at, by itself; in the order of their Ids."""
+    if not one.ids:
+        return
+    ids = text_array(sorted(one.ids))
+    fields = snapshot.columns(one.name).names
+    old = rows_with(snapshot, one.name, "Id", ids, None)
+    names = one.columns.fields
+    present_fields = [f.name for f in names]
+    chosen = _only(read_parquet(files, one.paths), ids)
+    for was, now in workspace.joined(old, chosen, fields, present_fields):
+        yield draft(one.rules, was, now)
+
+
+def _only(batches: Iterator[pa.RecordBatch], ids: pa.Array) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        found = batch.filter(pc.is_in(batch.column("Id"), value_set=ids))
+        if found.num_rows:
+            yield found
+
+
+def kinds_of(target: WriteObject, draft_of: Draft) -> Mapping[str, str]:
+    """How much a planned record needs each of its references, by field."""
+    is_new = draft_of.row.action in ("create", "undelete")
+    kinds: dict[str, str] = {}
+    for name in draft_of.links:
+        found = target.fields[name]
+        is_optional = found.is_nillable or found.has_default or not is_new
+        if is_optional and found.is_updateable and found.is_nillable:
+            kinds[name] = "cuttable"
+        else:
+            kinds[name] = "optional" if is_optional and found.is_nillable else "required"
+    return kinds
+
+
+def missing_of(one: Comparing, workspace: Workspace) -> Sequence[Any]:
+    """Chosen Ids that the snapshot does not have alive."""
+    if not one.ids:
+        return []
+    known = {
+        row[0] for row in workspace.all("select old_id from rows where object = ?", [one.name])
+    }
+    return sorted(one.ids - known)

@@ -1,0 +1,160 @@
+"""What a restore does with one record, seen by itself: create, update, undelete, skip, refuse. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfnb.restore.changes import Policy, change, created
+from sfnb.restore.describes import AUDIT, WriteObject
+from sfnb.restore.fields import Restorable
+from sfnb.restore.plan import PlannedRow
+from sfnb.restore.refusals import Fault, faults_of
+from sfnb.restore.request import Only
+
+Values = dict[str, Any]
+Amend = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
+"""Object, old Id and the snapshot's values; the values that are restored instead."""
+
+
+@dataclass(frozen=True)
+class DraftRules:
+    """
+    What is the same for all records of an object.
+
+    Args:
+        target: its describe in the org that is written; None: the org does not have it.
+        why_not: why the object cannot be written at all.
+        amend: mended values of a rejects file.
+    """
+
+    object_name: str
+    target: WriteObject | None
+    restorable: Restorable
+    policy: Policy = "overwrite"
+    only: Only | None = None
+    why_not: Fault | None = None
+    amend: Amend | None = None
+
+
+@dataclass
+class Draft:
+    """
+    A planned record, and what it refers to.
+
+    Args:
+        faults: fields that were left out of it, and why.
+        links: its references, by field.
+        conflicts: fields in which the living record differs.
+    """
+
+    row: PlannedRow
+    faults: list[Fault] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
+
+
+def draft(rules: DraftRules, old: Mapping[str, Any], present: Mapping[str, Any] | None) -> Draft:
+    """
+    What happens to a record.
+
+    Args:
+        old: the snapshot's record, all its fields.
+        present: the target's record; None: it is gone for good.
+    """
+    name, old_id = rules.object_name, str(old["Id"])
+    wanted = _wanted(rules, old)
+    is_there = present is not None and present.get("IsDeleted") is not True
+    if is_there and rules.only == "deleted":
+        return Draft(PlannedRow(name, old_id, "skip", old_id, reason="not_deleted"))
+    if not is_there and rules.only == "changed":
+        return Draft(PlannedRow(name, old_id, "skip", "", reason="deleted"))
+    if rules.target is None or rules.why_not is not None:
+        fault = rules.why_not or Fault("object_gone")
+        return Draft(PlannedRow(name, old_id, "refuse", "", wanted, fault.reason), [fault])
+    if is_there and present is not None:
+        return _living(rules, rules.target, old, wanted, present)
+    return _lost(rules, rules.target, old_id, wanted, is_in_bin=present is not None)
+
+
+def _wanted(rules: DraftRules, old: Mapping[str, Any]) -> Values:
+    names = rules.restorable.source_names
+    values = {name: old.get(names[name]) for name in rules.restorable.all}
+    if rules.amend is not None:
+        values = dict(rules.amend(rules.object_name, str(old["Id"]), values))
+    return values
+
+
+def _living(
+    rules: DraftRules,
+    target: WriteObject,
+    old: Mapping[str, Any],
+    wanted: Values,
+    present: Mapping[str, Any],
+) -> Draft:
+    name, old_id, there = rules.object_name, str(old["Id"]), str(present["Id"])
+    fields = [n for n in rules.restorable.update if n not in AUDIT]
+    emptied = [n for n in fields if target.fields[n].is_reference]
+    found = change(
+        {n: wanted.get(n) for n in fields},
+        present,
+        rules.policy,
+        wanted_at=str(old.get("LastModifiedDate") or ""),
+        present_at=str(present.get("LastModifiedDate") or ""),
+        emptied=emptied,
+    )
+    values = dict(found.values)
+    faults = faults_of(target, values, present)
+    for fault in faults:
+        values.pop(fault.field, None)
+    if values and not target.is_updateable:
+        fault = Fault("no_permission", "", "the user may not edit records of this object")
+        return Draft(PlannedRow(name, old_id, "refuse", there, values, fault.reason), [fault])
+    if values:
+        row = PlannedRow(name, old_id, "update", there, values)
+        return Draft(row, faults, _links(target, values), found.conflicts)
+    if faults:
+        first = faults[0]
+        refused = PlannedRow(
+            name, old_id, "refuse", there, dict(found.values), first.reason, first.field
+        )
+        return Draft(refused, faults)
+    reason = "conflict" if found.is_skipped else "unchanged"
+    return Draft(PlannedRow(name, old_id, "skip", there, reason=reason), conflicts=found.conflicts)
+
+
+def _lost(
+    rules: DraftRules, target: WriteObject, old_id: str, wanted: Values, *, is_in_bin: bool
+) -> Draft:
+    name = rules.object_name
+    values = dict(
+        created({n: wanted.get(n) for n in rules.restorable.create if n in wanted}, target)
+    )
+    if values.get("RecordTypeId") in {r.record_type_id for r in target.record_types if r.is_master}:
+        del values["RecordTypeId"]
+    links = _links(target, values)
+    if is_in_bin and target.is_undeletable:
+        # What was set once only comes back by itself; the rest is compared after the undelete.
+        return Draft(PlannedRow(name, old_id, "undelete", old_id, values), links=links)
+    if not target.is_createable:
+        fault = Fault("no_permission", "", "the user may not create records of this object")
+        return Draft(PlannedRow(name, old_id, "refuse", "", values, fault.reason), [fault])
+    faults = faults_of(target, values, {})
+    if faults:
+        first = faults[0]
+        return Draft(
+            PlannedRow(name, old_id, "refuse", "", values, first.reason, first.field), faults
+        )
+    return Draft(PlannedRow(name, old_id, "create", "", values), links=links)
+
+
+def _links(target: WriteObject, values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: str(value)
+        for name, value in values.items()
+        if value
+        and name not in AUDIT
+        and name in target.fields
+        and target.fields[name].is_reference
+    }

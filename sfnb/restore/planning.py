@@ -1,0 +1,338 @@
+"""
+The planning of a restore: what the snapshot has, what the org has, what follows.
+
+It writes nothing to the org. What the org has answered is kept in the job's folder, so a planning that
+was interrupted asks for the rest only; everything else is computed anew from the store.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sfnb.errors import ObjectError
+from sfnb.model import FieldInfo, JobWarning, ObjectSchema
+from sfnb.org.client import OrgClient
+from sfnb.org.describe import fetch_schemas
+from sfnb.org.transport import call_context
+from sfnb.restore.choice import Choice, choose, prefixes_of
+from sfnb.restore.comparing import (
+    Comparing,
+    drafts,
+    kinds_of,
+    missing_of,
+    read_parquet,
+    read_present,
+    since_of,
+)
+from sfnb.restore.describes import WriteObject, write_object
+from sfnb.restore.drafting import Amend, Draft, DraftRules
+from sfnb.restore.fields import Restorable, restorable
+from sfnb.restore.folder import RestoreFolder
+from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
+from sfnb.restore.present import PresentReader, Wanted
+from sfnb.restore.refusals import MESSAGES, Fault
+from sfnb.restore.relating import place_creates, settle_missing, unknown_parents
+from sfnb.restore.request import RestoreRequest
+from sfnb.restore.undeletes import place_undeletes
+from sfnb.restore.waves import WaveWriter
+from sfnb.restore.workspace import Workspace
+from sfnb.store.history.scratch import scratch
+from sfnb.store.manifest import Manifest
+from sfnb.store.snapshots import Snapshot
+
+MEMORY = "96MB"
+"""Of DuckDB; what is more lies in its temporary file."""
+
+
+@dataclass
+class Planning:
+    """
+    One restore's planning. ``run`` may be called again after a pause: it goes on.
+
+    Args:
+        client: the target.
+        source, target: the two ends; they are of one org unless ``--to`` names another.
+        amend: mended values, from a rejects file.
+    """
+
+    client: OrgClient
+    snapshot: Snapshot
+    source: End
+    target: End
+    request: RestoreRequest
+    folder: RestoreFolder
+    job_id: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    amend: Amend | None = None
+
+    def run(self) -> RestorePlan:
+        """
+        The plan, written to the job's folder.
+
+        Cost: 1 API call for 25 objects' describes, 1 for two objects of which little has changed, 1
+        for 2,000 records that are looked up by their Ids.
+
+        Raises:
+            CallerError: nothing of the snapshot is meant.
+            QuotaSignal, StopSignal, OrgUnavailable: the job has to pause.
+        """
+        if (plan := self.folder.plan()) is not None:
+            return plan
+        with scratch(MEMORY, "plan the restore") as connection:
+            plan = _Planning(self, Workspace(connection)).run()
+        self.folder.write_plan(plan)
+        self.folder.files.delete_folder(self.folder.planning_path)
+        return plan
+
+
+class _Planning:
+    """What one run of the planning knows so far."""
+
+    def __init__(self, asked: Planning, workspace: Workspace) -> None:
+        self._asked = asked
+        self._request = asked.request
+        self._snapshot = asked.snapshot
+        self._workspace = workspace
+        self._manifest: Manifest = asked.snapshot.manifest
+        self._prefixes = prefixes_of(asked.snapshot)
+        self._reader = PresentReader(
+            asked.client,
+            asked.folder.files,
+            f"{asked.folder.planning_path}/present",
+            asked.job_id,
+            asked.stop,
+        )
+        self._sources: dict[str, WriteObject] = {}
+        self._targets: dict[str, WriteObject] = {}
+        self._schemas: dict[str, ObjectSchema] = {}
+        self._refused: Counter[tuple[str, str, str, str]] = Counter()
+        self._not_written: dict[str, Mapping[str, str]] = {}
+        self._warnings: list[JobWarning] = []
+        self._conflicts = 0
+        self._rounds = 0
+
+    def run(self) -> RestorePlan:
+        choice = choose(self._manifest, self._prefixes, self._request)
+        self._warnings += choice.warnings
+        self._describe(choice.objects)
+        self._compare(choice)
+        self._settle_parents()
+        settle_missing(self._workspace)
+        place_undeletes(self._workspace, self._targets)
+        place_creates(self._workspace)
+        # The order may have refused records that others need.
+        settle_missing(self._workspace)
+        return self._plan()
+
+    # -- describes ---------------------------------------------------------------------------------------------------
+
+    def _source(self, name: str) -> WriteObject:
+        if name not in self._sources:
+            self._sources[name] = write_object(self._snapshot.describe(name))
+        return self._sources[name]
+
+    def _describe(self, names: list[str]) -> None:
+        """The target's describes of objects that can be written at all. Cost: 1 call for 25."""
+        wanted = [n for n in names if n not in self._targets and self._source(n).is_writable]
+        with call_context(job_id=self._asked.job_id, stop=self._asked.stop):
+            found = fetch_schemas(self._asked.client, wanted)
+        self._reader.calls += -(-len(wanted) // 25)
+        for name, schema in found.items():
+            if isinstance(schema, ObjectSchema):
+                self._schemas[name] = schema
+                self._targets[name] = write_object(schema.raw)
+
+    # -- records -----------------------------------------------------------------------------------------------------
+
+    def _compare(self, choice: Choice) -> None:
+        objects = [one for name in choice.objects if (one := self._comparing(name, choice))]
+        failed = read_present(self._reader, objects, self._snapshot)
+        for one in objects:
+            if (err := failed.get(one.name)) is not None:
+                self._cannot_read(one, err)
+                continue
+            self._draft(one)
+
+    def _comparing(self, name: str, choice: Choice) -> Comparing | None:
+        source, target, schema = (
+            self._source(name),
+            self._targets.get(name),
+            self._schemas.get(name),
+        )
+        if not source.is_writable:
+            self._not_written[name] = {"*": "nobody can write records of this object"}
+            return None
+        if target is None or schema is None:
+            self._refused[name, "object_gone", "", ""] += self._manifest.objects[name].rows
+            return None
+        if not target.is_writable:
+            self._refused[name, "no_permission", "", ""] += self._manifest.objects[name].rows
+            return None
+        fields = restorable(
+            self._snapshot.columns(name).names, source, target, only=self._request.fields
+        )
+        self._not_written[name] = fields.not_written
+        for column, reason in fields.refused.items():
+            self._refused[name, reason, column, ""] += 0
+        entry = self._manifest.objects[name]
+        return Comparing(
+            name,
+            self._rules(name, target, fields),
+            source,
+            target,
+            schema,
+            since_of(entry.watermark, self._manifest.created_at),
+            self._reader.folder,
+            choice.ids.get(name) if name not in choice.whole else None,
+        )
+
+    def _rules(self, name: str, target: WriteObject, fields: Restorable) -> DraftRules:
+        return DraftRules(
+            name,
+            target,
+            fields,
+            self._request.on_conflict,
+            self._request.only,
+            amend=self._asked.amend,
+        )
+
+    def _cannot_read(self, one: Comparing, err: ObjectError) -> None:
+        self._refused[one.name, "no_permission", "", str(err)] += len(one.ids or ())
+        self._warnings.append(
+            JobWarning("not_compared", one.name, f"{one.name} cannot be read in the org: {err}")
+        )
+
+    def _draft(self, one: Comparing) -> None:
+        def noted() -> Iterator[tuple[Draft, Mapping[str, str]]]:
+            for found in drafts(one, self._snapshot, self._workspace, self._reader.files):
+                for fault in found.faults:
+                    self._refused[one.name, fault.reason, fault.field, fault.message] += 1
+                self._conflicts += bool(found.conflicts)
+                yield found, kinds_of(one.target, found)
+
+        self._workspace.add(noted())
+        if self._request.ids and (missing := missing_of(one, self._workspace)):
+            self._warnings.append(
+                JobWarning(
+                    "not_in_snapshot",
+                    one.name,
+                    f"{len(missing):,} of the Ids are not alive in the snapshot, such as {missing[0]}.",
+                )
+            )
+
+    # -- parents -----------------------------------------------------------------------------------------------------
+
+    def _settle_parents(self) -> None:
+        """Whether the records that the planned ones refer to are there. Cost: 1 call for 2,000."""
+        unknown = unknown_parents(self._workspace)
+        by_object: dict[str, list[str]] = {}
+        for record_id in unknown:
+            name = self._prefixes.get(record_id[:3])
+            if name is not None:
+                by_object.setdefault(name, []).append(record_id)
+        wanted: list[Wanted] = []
+        for name, ids in by_object.items():
+            fields = [FieldInfo("Id", "id")]
+            if name == "User":
+                fields.append(FieldInfo("IsActive", "boolean"))
+            schema = ObjectSchema(name, tuple(fields))
+            path = f"{self._reader.folder}/{name}-parents-{self._rounds}-{len(ids)}"
+            wanted += self._reader.read_ids(schema, ids, path, is_all=False)
+        self._rounds += 1
+        found = self._reader.read(wanted)
+        alive: set[str] = set()
+        unclear: set[str] = set()
+        for one in wanted:
+            if isinstance(found[one.path], ObjectError):
+                unclear.add(one.name)
+                continue
+            for batch in read_parquet(self._reader.files, [one.path]):
+                alive |= {
+                    row["Id"] for row in batch.to_pylist() if row.get("IsActive") is not False
+                }
+        self._workspace.run("create or replace temp table asked (id varchar, is_usable varchar)")
+        rows = [
+            (i, str(i in alive or name in unclear).lower())
+            for name, ids in by_object.items()
+            for i in ids
+        ]
+        self._workspace.insert("asked", ("id", "is_usable"), rows)
+        self._workspace.run("insert into standing select id, is_usable = 'true' from asked")
+
+    # -- the plan ----------------------------------------------------------------------------------------------------
+
+    def _plan(self) -> RestorePlan:
+        workspace, asked = self._workspace, self._asked
+        is_stopped = self._request.on_conflict == "fail" and self._conflicts > 0
+        writer = WaveWriter(workspace, asked.folder, self._targets)
+        waves = [] if is_stopped else writer.write_all()
+        objects: dict[str, Counts] = {}
+        for name, action, rows in workspace.all(
+            "select object, action, count(*) from rows group by 1, 2 order by 1, 2"
+        ):
+            if action in ACTIONS:
+                objects[name] = objects.get(name, Counts()).plus(action, rows)
+        skips = dict(
+            workspace.all(
+                "select reason, count(*) from rows where action = 'skip' group by 1 order by 1"
+            )
+        )
+        for (name,) in workspace.all("select distinct object from rows where action = 'refuse'"):
+            query = "select * from rows r where action = 'refuse' and object = ?"
+            asked.folder.write_rows(
+                asked.folder.refused_path(name), workspace.planned(query, [name])
+            )
+        return RestorePlan(
+            source=asked.source,
+            target=asked.target,
+            options=self._request.as_json(),
+            waves=tuple(waves),
+            objects=objects,
+            refusals=tuple(self._refusals()),
+            skips=skips,
+            not_written=self._not_written,
+            keys=self._keys(),
+            warnings=tuple(self._warnings),
+            price={"api": sum(w.calls for w in waves), "bulk": 0, "bulk2": 0, "bulk2_mb": 0},
+            preparation_calls=self._reader.calls,
+            is_stopped=is_stopped,
+        )
+
+    def _refusals(self) -> list[Refusal]:
+        found = [
+            Refusal(name, reason, rows, field_name, Fault(reason, field_name, message).text)  # type: ignore[arg-type]
+            for (name, reason, field_name, message), rows in self._refused.items()
+        ]
+        for name, field_name, rows in self._workspace.all(
+            "select object, field, count(*) from rows where action = 'refuse' "
+            "and reason = 'parent_missing' group by 1, 2 order by 1, 2"
+        ):
+            found.append(
+                Refusal(name, "parent_missing", rows, field_name, MESSAGES["parent_missing"])
+            )
+        for name, field_name, rows in self._workspace.all(
+            "select r.object, o.field, count(*) from left_out o join rows r using (old_id) "
+            "where not o.is_later and r.action in ('create', 'update') group by 1, 2 order by 1, 2"
+        ):
+            message = f"{MESSAGES['parent_missing']}; the field is left empty"
+            found.append(Refusal(name, "parent_missing", rows, field_name, message))
+        return found
+
+    def _keys(self) -> dict[str, str]:
+        """By object, a unique external id that every new record has."""
+        found = {}
+        for (name,) in self._workspace.all(
+            "select distinct object from rows where action = 'create' order by 1"
+        ):
+            for key in self._targets[name].unique_keys:
+                query = (
+                    "select count(*) from rows where object = ? and action = 'create' "
+                    "and json_extract_string(vals, ?) is null"
+                )
+                if key.is_createable and not self._workspace.one(query, [name, f"$.{key.name}"]):
+                    found[name] = key.name
+                    break
+        return found

@@ -1,0 +1,199 @@
+"""
+What the planned records refer to: is it there, will it be there, in which order, or not at all.
+
+Works on the tables of ``workspace``; the order itself is decided in ``order``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfnb.restore.order import Edges, order
+from sfnb.restore.workspace import Workspace
+
+MADE = "('create', 'undelete')"
+
+
+def unknown_parents(workspace: Workspace) -> list[str]:
+    """Ids that planned records refer to and that no planned record has; not asked for yet."""
+    return [
+        row[0]
+        for row in workspace.all(
+            "select distinct l.parent from links l join rows c using (old_id) "
+            "left join rows p on p.old_id = l.parent left join standing s on s.id = l.parent "
+            f"where p.old_id is null and s.id is null and c.action in {MADE} or "
+            "(c.action = 'update' and p.old_id is null and s.id is null) order by 1"
+        )
+    ]
+
+
+def settle_missing(workspace: Workspace) -> None:
+    """
+    Give up references to what is not there and is not restored, and records that cannot be without
+    them; again, until nothing changes.
+    """
+    while True:
+        missing = (
+            "select l.old_id, l.field, l.kind from links l join rows c using (old_id) "
+            "left join rows p on p.old_id = l.parent left join standing s on s.id = l.parent "
+            "where c.action in ('create', 'undelete', 'update') "
+            "and not exists (select 1 from left_out o where o.old_id = l.old_id and o.field = l.field) "
+            "and (p.action = 'refuse' and p.target_id = '' or p.action = 'skip' and p.target_id = '' "
+            "or (p.old_id is null and s.is_usable = false))"
+        )
+        workspace.run(f"create or replace temp table missing as {missing}")
+        if not workspace.one("select count(*) from missing"):
+            return
+        workspace.run(
+            "insert into left_out select old_id, field, false from missing where kind <> 'required'"
+        )
+        # A record in the bin comes back with what it had: nothing has to be sent for that.
+        workspace.run(
+            "insert into left_out select m.old_id, m.field, false from missing m join rows r "
+            "using (old_id) where m.kind = 'required' and r.action = 'undelete'"
+        )
+        workspace.run(
+            "update rows set action = 'refuse', reason = 'parent_missing', field = m.field "
+            "from (select old_id, min(field) as field from missing where kind = 'required' "
+            "group by old_id) m where rows.old_id = m.old_id and rows.action <> 'undelete'"
+        )
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where new records go: the number of levels, and what the order has refused."""
+
+    levels: int
+    circles: int
+
+
+def place_creates(workspace: Workspace) -> Placed:
+    """
+    Give each record that is made its level, in a table ``placed (old_id, level)``. Objects that do not
+    refer to each other in a circle have one level each; within a circle of objects levels are of rows.
+    """
+    workspace.run(
+        "create or replace table edges as select l.old_id as child, l.parent, l.field, l.kind, "
+        "c.object as child_object, p.object as parent_object "
+        "from links l join rows c on c.old_id = l.old_id join rows p on p.old_id = l.parent "
+        "where c.action = 'create' and p.action = 'create' and not exists "
+        "(select 1 from left_out o where o.old_id = l.old_id and o.field = l.field)"
+    )
+    objects = [
+        r[0]
+        for r in workspace.all(
+            "select distinct object from rows where action = 'create' order by 1"
+        )
+    ]
+    pairs = workspace.all("select distinct child_object, parent_object from edges")
+    groups = object_groups(objects, [(c, p) for c, p in pairs])
+    workspace.run("create or replace table placed (old_id varchar, level integer)")
+    level = circles = 0
+    for group in groups:
+        names = ", ".join(f"'{name}'" for name in group)
+        is_circle = len(group) > 1 or any(c == p == group[0] for c, p in pairs)
+        if not is_circle:
+            workspace.run(
+                f"insert into placed select old_id, {level} from rows "
+                f"where action = 'create' and object in ({names})"
+            )
+            level += 1
+            continue
+        depth, stuck = _place_rows(workspace, names, level)
+        level += depth
+        circles += stuck
+    return Placed(level, circles)
+
+
+def _place_rows(workspace: Workspace, names: str, level: int) -> tuple[int, int]:
+    """Levels of the rows of one circle of objects; how many levels, and rows in uncuttable circles."""
+    workspace.run(
+        "create or replace temp table nodes as select row_number() over (order by old_id) - 1 as n, "
+        f"old_id from rows where action = 'create' and object in ({names})"
+    )
+    count = int(workspace.one("select count(*) from nodes"))
+    workspace.run(
+        "create or replace temp table inner_edges as select row_number() over "
+        "(order by c.n, p.n, e.field) - 1 as place, c.n as child, p.n as parent, e.child as child_id, "
+        "e.field, e.kind from edges e join nodes c on c.old_id = e.child join nodes p "
+        "on p.old_id = e.parent"
+    )
+    arrays = workspace.arrays(
+        "select child, parent, kind <> 'required' as is_optional, kind = 'cuttable' as is_cuttable "
+        "from inner_edges order by place"
+    )
+    found = order(
+        count,
+        Edges(
+            np.asarray(arrays["child"], np.int64),
+            np.asarray(arrays["parent"], np.int64),
+            np.asarray(arrays["is_optional"], np.bool_),
+            np.asarray(arrays["is_cuttable"], np.bool_),
+        ),
+    )
+    numbers = {
+        "numbered": {"n": np.arange(count), "level": np.asarray(found.levels, np.int64)},
+        "cuts": {"place": np.asarray(found.cut, np.int64)},
+        "drops": {"place": np.asarray(found.dropped, np.int64)},
+    }
+    with workspace.registered(numbers):
+        workspace.run(
+            f"insert into placed select old_id, level + {level} from nodes join numbered using (n) "
+            "where level >= 0"
+        )
+        workspace.run(
+            "update rows set action = 'refuse', reason = 'parent_missing', field = e.field from "
+            "(select child_id, min(field) as field from inner_edges join numbered on n = child "
+            "where level < 0 group by child_id) e where rows.old_id = e.child_id"
+        )
+        for table, is_later in (("cuts", "true"), ("drops", "false")):
+            workspace.run(
+                f"insert into left_out select child_id, field, {is_later} from inner_edges "
+                f"join {table} using (place)"
+            )
+    return max(found.levels, default=-1) + 1, len(found.circles)
+
+
+def object_groups(objects: list[str], pairs: list[tuple[str, str]]) -> list[list[str]]:
+    """
+    Objects in the order in which their records are made; those that refer to each other in a circle
+    are in one group.
+
+    Args:
+        pairs: child and parent, of references that there are.
+    """
+    number = {name: n for n, name in enumerate(objects)}
+    parents: dict[str, set[str]] = {name: set() for name in objects}
+    for child, parent in pairs:
+        if child != parent:
+            parents[child].add(parent)
+    reach = {name: _reached(name, parents) for name in objects}
+    groups: list[list[str]] = []
+    for name in objects:
+        group = sorted(
+            {name} | {o for o in reach[name] if name in reach[o]}, key=number.__getitem__
+        )
+        if group not in groups:
+            groups.append(group)
+    # A group comes after all that its members reach outside of it.
+    return sorted(
+        groups, key=lambda g: (len(set().union(*(reach[n] for n in g)) - set(g)), number[g[0]])
+    )
+
+
+def _reached(name: str, parents: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(parents[name])
+    while waiting:
+        at = waiting.pop()
+        if at not in seen:
+            seen.add(at)
+            waiting += parents[at]
+    return seen
+
+
+Ask = Callable[[Mapping[str, list[str]]], Mapping[str, bool]]
+"""Ids by object → by Id, whether a new record may refer to it."""

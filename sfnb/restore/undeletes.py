@@ -1,0 +1,57 @@
+"""Which records are taken out of the recycle bin, and which come back with another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sfnb.restore.describes import WriteObject
+from sfnb.restore.relating import object_groups
+from sfnb.restore.workspace import Workspace
+
+
+def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) -> None:
+    """
+    Mark the records that come back with their parents, and give the others a level: a table
+    ``undeletes (old_id, level)``. References of theirs to records that are made are left for later.
+    """
+    cascades = {
+        (child, field)
+        for target in targets.values()
+        for child, field in target.cascades
+        if child in targets
+    }
+    cascades |= {
+        (name, f.name) for name, t in targets.items() for f in t.references if f.is_master_detail
+    }
+    workspace.run("create or replace temp table cascades (object varchar, field varchar)")
+    workspace.insert("cascades", ("object", "field"), sorted(cascades))
+    workspace.run(
+        "update rows set parent = m.parent from (select l.old_id, min(l.parent) as parent "
+        "from links l join rows c on c.old_id = l.old_id join rows p on p.old_id = l.parent "
+        "join cascades x on x.object = c.object and x.field = l.field "
+        "where c.action = 'undelete' and p.action = 'undelete' group by 1) m "
+        "where rows.old_id = m.old_id"
+    )
+    workspace.run(
+        "insert into left_out select l.old_id, l.field, true from links l "
+        "join rows c on c.old_id = l.old_id join rows p on p.old_id = l.parent "
+        "where c.action = 'undelete' and p.action = 'create'"
+    )
+    objects = [
+        row[0]
+        for row in workspace.all(
+            "select distinct object from rows where action = 'undelete' order by 1"
+        )
+    ]
+    pairs = workspace.all(
+        "select distinct c.object, p.object from links l join rows c on c.old_id = l.old_id "
+        "join rows p on p.old_id = l.parent where c.action = 'undelete' and p.action = 'undelete' "
+        "and c.object <> p.object"
+    )
+    workspace.run("create or replace table undeletes (old_id varchar, level integer)")
+    for level, group in enumerate(object_groups(objects, [(c, p) for c, p in pairs])):
+        names = ", ".join(f"'{name}'" for name in group)
+        workspace.run(
+            f"insert into undeletes select old_id, {level} from rows "
+            f"where action = 'undelete' and object in ({names})"
+        )

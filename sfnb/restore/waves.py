@@ -1,0 +1,156 @@
+"""From the planned records to waves: which rows go together, in which order, by which writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import ceil
+
+from sfnb.restore.describes import WriteObject
+from sfnb.restore.folder import RestoreFolder
+from sfnb.restore.plan import PlannedRow, Wave, WaveKind, WriterName
+from sfnb.restore.workspace import Workspace
+
+COLLECTION_ROWS = 200
+"""Records of one call of sObject collections, and of one undelete (REST and SOAP guides)."""
+
+BULK_CALLS = 8
+"""
+Of one ingest job: created, uploaded, closed, asked for about twice, three results (Bulk API 2.0 guide).
+"""
+
+BULK_JOB_ROWS = 400_000
+"""About what fits into the 100 MB that an upload should have, at 250 bytes a record."""
+
+
+def writer_of(kind: WaveKind, rows: int) -> tuple[WriterName, int]:
+    """The cheaper way to send so many rows, and its calls. Pure."""
+    small = ceil(rows / COLLECTION_ROWS)
+    if kind == "undelete":
+        return "undelete", small
+    large = BULK_CALLS * ceil(rows / BULK_JOB_ROWS)
+    return ("bulk2", large) if large < small else ("collections", small)
+
+
+@dataclass
+class WaveWriter:
+    """Writes the rows of waves into the job's folder, numbered in the order to send."""
+
+    workspace: Workspace
+    folder: RestoreFolder
+    targets: Mapping[str, WriteObject]
+    waves: list[Wave] = field(default_factory=list)
+
+    def write_all(self) -> list[Wave]:
+        """Undeletes, updates, inserts by level, what refers to the inserted."""
+        self._undeletes()
+        late = (
+            "exists (select 1 from links l join rows p on p.old_id = l.parent "
+            "where l.old_id = r.old_id and p.action = 'create' and not exists "
+            "(select 1 from left_out o where o.old_id = l.old_id and o.field = l.field))"
+        )
+        for name in self._objects("update"):
+            self._wave(name, "update", f"r.action = 'update' and not {late}", level=0)
+        levels = self.workspace.all(
+            "select distinct level, object from placed join rows using (old_id) "
+            "where action = 'create' order by 1, 2"
+        )
+        for level, name in levels:
+            self._wave(
+                name,
+                "insert",
+                f"r.action = 'create' and r.old_id in (select old_id from placed where level = {level})",
+                level=level + 1,
+            )
+        last = max((level for level, _ in levels), default=0) + 2
+        for name in self._objects("update"):
+            self._wave(name, "update", f"r.action = 'update' and {late}", level=last)
+        self._relinks(last)
+        return self.waves
+
+    def _objects(self, action: str) -> list[str]:
+        query = "select distinct object from rows where action = ? order by 1"
+        return [row[0] for row in self.workspace.all(query, [action])]
+
+    def _undeletes(self) -> None:
+        """Parents first: an undeleted record may refer to nothing that is still in the bin."""
+        groups = self.workspace.all(
+            "select distinct d.level, r.object from rows r join undeletes d using (old_id) "
+            "where r.action = 'undelete' order by 1, 2"
+        )
+        for level, name in groups:
+            condition = (
+                "r.action = 'undelete' and r.old_id in "
+                f"(select old_id from undeletes where level = {level})"
+            )
+            self._wave(name, "undelete", condition, level=0)
+
+    def _wave(self, name: str, kind: WaveKind, condition: str, *, level: int) -> None:
+        target = self.targets[name]
+        where = f"r.object = '{name}' and {condition}"
+        skewed = self.workspace.all(
+            "select l.field, count(*) / count(distinct l.parent) as skew from links l "
+            f"join rows r using (old_id) where {where} group by 1 having skew > 1 "
+            "order by skew desc, 1 limit 1"
+        )
+        query = f"select r.*, '' as skewed from rows r where {where}"
+        if skewed:
+            query = (
+                "select r.*, coalesce(l.parent, '') as skewed from rows r left join links l "
+                f"on l.old_id = r.old_id and l.field = '{skewed[0][0]}' where {where}"
+            )
+        rows = self.workspace.planned(query, order="r.skewed, r.old_id")
+        self._write(name, kind, rows, target, level)
+
+    def _relinks(self, level: int) -> None:
+        names = self.workspace.all(
+            "select distinct r.object from rows r join left_out o using (old_id) "
+            "where o.is_later and r.action in ('create', 'undelete') order by 1"
+        )
+        for (name,) in names:
+            self._write(name, "relink", self._relink_rows(name), self.targets[name], level)
+
+    def _relink_rows(self, name: str) -> Iterator[PlannedRow]:
+        """Only the references that were left empty at first."""
+        query = (
+            "select r.old_id, r.action, list(l.field order by l.field) as fields, "
+            "list(l.parent order by l.field) as parents from rows r join left_out o using (old_id) "
+            "join links l on l.old_id = o.old_id and l.field = o.field left join rows p "
+            "on p.old_id = l.parent where r.object = ? and o.is_later and r.action in "
+            "('create', 'undelete') and coalesce(p.action, '') <> 'refuse' group by 1, 2 order by 1"
+        )
+        for batch in self.workspace.batches(query, [name]):
+            for row in batch.to_pylist():
+                target = row["old_id"] if row["action"] == "undelete" else ""
+                values = dict(zip(row["fields"], row["parents"], strict=True))
+                yield PlannedRow(name, row["old_id"], "update", target, values)
+
+    def _write(
+        self,
+        name: str,
+        kind: WaveKind,
+        rows: Iterator[PlannedRow],
+        target: WriteObject,
+        level: int,
+    ) -> None:
+        number = len(self.waves) + 1
+        columns: dict[str, None] = {}
+        sent = 0
+
+        def noted() -> Iterator[PlannedRow]:
+            nonlocal sent
+            for row in rows:
+                columns.update(dict.fromkeys(row.values))
+                sent += not row.with_parent
+                yield row
+
+        path = self.folder.rows_path(number)
+        count = self.folder.write_rows(path, noted())
+        if not count:
+            self.folder.files.delete(path)
+            return
+        writer, calls = writer_of(kind, sent)
+        links = tuple(c for c in columns if c in target.fields and target.fields[c].is_reference)
+        self.waves.append(
+            Wave(number, name, kind, count, writer, calls, tuple(columns), links, sent, level)
+        )

@@ -1,0 +1,160 @@
+"""What a restore plans, against a demo org in which records were deleted and changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+import sfnb
+from sfnb.connection import Connection
+from sfnb.restore.folder import RestoreFolder
+from sfnb.restore.plan import Counts, End, PlannedRow, RestorePlan
+from sfnb.restore.planning import Planning
+from sfnb.restore.request import RestoreRequest
+from tests.command_line import CommandLine
+from tests.conftest import RunningOrg
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass
+class Planned:
+    """A plan with its rows, and what it took."""
+
+    plan: RestorePlan
+    folder: RestoreFolder
+    calls: int
+
+    def rows(self) -> list[PlannedRow]:
+        """Of all waves, in the order to send."""
+        return [r for w in self.plan.waves for r in self.folder.wave_rows(w.number, w.object_name)]
+
+    def row(self, record_id: str) -> PlannedRow:
+        (found,) = [row for row in self.rows() if row.old_id == record_id]
+        return found
+
+
+class Backed:
+    """An org with a backup, and restores planned from it."""
+
+    def __init__(self, org: RunningOrg, connection: Connection) -> None:
+        self.org = org
+        self.connection = connection
+        self.snapshot = connection.snapshots["latest"]
+        self._plans = 0
+
+    def table(self, name: str) -> Rows:
+        rows: Rows = self.snapshot.table(name).to_pylist()
+        return sorted(rows, key=lambda row: row["Id"])
+
+    def do(self, do: str, object_name: str, ids: list[str], **more: Any) -> None:
+        self.org.control("rows", {"do": do, "object": object_name, "ids": ids, **more})
+
+    def plan(self, **options: Any) -> Planned:
+        self._plans += 1
+        org_id = self.snapshot.manifest.org_id
+        request = RestoreRequest(org_id, self.snapshot.id, **options)
+        folder = RestoreFolder(self.connection.store.files, f"plan{self._plans}")
+        before = self.org.mark()
+        plan = Planning(
+            self.connection.client,
+            self.snapshot,
+            End("x", org_id, self.snapshot.id),
+            End("x", self.connection.org_id),
+            request,
+            folder,
+        ).run()
+        return Planned(plan, folder, self.org.mark() - before)
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def backed(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[Backed]:
+    with make_backed(fresh_org, tmp_path, "--no-files") as made:
+        yield made
+
+
+@contextmanager
+def make_backed(
+    fresh_org: Callable[..., RunningOrg], folder: Path, *options: str
+) -> Iterator[Backed]:
+    org = fresh_org(own_data=True)
+    home = CommandLine.with_org(folder / "home", org)
+    assert home("limit", "x", "99").code == 0
+    ran = home("backup", "x", *options, "--json")
+    assert ran.code == 0, ran.err
+    with patch.dict(os.environ, home.environ, clear=True), sfnb.connect("x") as connection:
+        yield Backed(org, connection)
+
+
+def test_each_record_gets_what_it_needs(backed: Backed) -> None:
+    """Deleted ones are undeleted, purged ones made, changed ones changed back, the others left alone."""
+    contacts = backed.table("Contact")
+    same, binned, purged, changed = (row["Id"] for row in contacts[:4])
+    backed.do("delete", "Contact", [binned])
+    backed.do("hard_delete", "Contact", [purged])
+    backed.do("change", "Contact", [changed], field="Description", value="other")
+    planned = backed.plan(ids=(same, binned, purged, changed))
+    assert planned.plan.counts == Counts(create=1, update=1, undelete=1, skip=1)
+    assert [wave.kind for wave in planned.plan.waves] == ["undelete", "update", "insert"]
+    was = {row["Id"]: row for row in contacts}
+    assert planned.row(changed).values == {"Description": was[changed]["Description"]}
+    made = planned.row(purged)
+    assert made.target_id == ""
+    assert made.values["LastName"] == was[purged]["LastName"]
+    assert made.values["OwnerId"] == was[purged]["OwnerId"]
+    assert "Name" not in made.values
+    assert "Name" in planned.plan.not_written["Contact"]
+    assert planned.plan.keys == {"Contact": "External_Id__c"}
+    assert planned.calls <= 4
+    assert planned.plan.preparation_calls == planned.calls
+
+
+def test_whole_objects_find_by_themselves_what_has_changed(backed: Backed) -> None:
+    """Without Ids, all that was deleted, purged or changed since the snapshot is found, and only that."""
+    contacts = backed.table("Contact")
+    binned, purged, changed = (row["Id"] for row in contacts[10:13])
+    backed.do("delete", "Contact", [binned])
+    backed.do("hard_delete", "Contact", [purged])
+    backed.do("change", "Contact", [changed], field="Title", value="other")
+    everything = backed.plan()
+    assert everything.plan.counts == Counts(create=1, update=1, undelete=1)
+    assert {row.old_id for row in everything.rows()} == {binned, purged, changed}
+    only = backed.plan(objects=("Contact",), only="deleted")
+    assert {row.old_id for row in only.rows()} == {binned, purged}
+    changed_only = backed.plan(objects=("Contact",), only="changed")
+    assert {row.old_id for row in changed_only.rows()} == {changed}
+
+
+def test_a_plan_is_made_once(backed: Backed) -> None:
+    """The plan that was written is what is carried out, whatever the org does meanwhile."""
+    (record_id,) = [row["Id"] for row in backed.table("Contact")[:1]]
+    backed.do("delete", "Contact", [record_id])
+    first = backed.plan(ids=(record_id,))
+    backed._plans -= 1
+    backed.do("undelete", "Contact", [record_id])
+    again = backed.plan(ids=(record_id,))
+    assert again.calls == 0
+    assert again.plan == first.plan
+
+
+def test_a_conflict_stops_a_plan_that_must_not_meet_one(backed: Backed) -> None:
+    """Under fail nothing is planned to be written once one record differs."""
+    first, second = (row["Id"] for row in backed.table("Contact")[:2])
+    backed.do("change", "Contact", [first], field="Title", value="other")
+    backed.do("delete", "Contact", [second])
+    planned = backed.plan(ids=(first, second), on_conflict="fail")
+    assert planned.plan.is_stopped
+    assert not planned.plan.waves
+    skipped = backed.plan(ids=(first, second), on_conflict="skip")
+    assert skipped.plan.counts == Counts(undelete=1, skip=1)
+    assert skipped.plan.skips == {"conflict": 1}
