@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
+
+from sfnb_demo.process import NoAnswer, start
 
 READY_S = 900.0
 """Five million contacts take some minutes."""
@@ -29,39 +30,12 @@ class DemoProcess:
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        ready_file, self._log = folder / "ready.json", folder / "server.log"
-        command = [
-            sys.executable,
-            "-m",
-            "sfnb_demo",
-            "serve",
-            "--folder",
-            str(folder),
-            "--ready-file",
-            str(ready_file),
-        ]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*command, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+        log = folder / "server.log"
         try:
-            self.ready = self._wait_for(ready_file)
-        except BaseException:
-            self.close()
-            raise
-
-    def _wait_for(self, ready_file: Path) -> dict[str, Any]:
-        deadline_s = time.monotonic() + READY_S
-        while time.monotonic() < deadline_s:
-            if ready_file.exists():
-                return dict(json.loads(ready_file.read_text("utf-8")))
-            if self._process.poll() is not None:
-                said = self._log.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
-                raise SystemExit(
-                    f"the demo org ended at once: {said[0] if said else 'it said nothing'}"
-                )
-            time.sleep(0.05)
-        raise SystemExit(f"the demo org did not answer within {READY_S:.0f} s; take fewer rows.")
+            self._process, self.ready = start(folder, *options, ready_s=READY_S, log=log)
+        except NoAnswer as err:
+            said = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:]
+            raise SystemExit(f"{err}: {said[0] if said else 'it said nothing'}") from err
 
     @property
     def url(self) -> str:

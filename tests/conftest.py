@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +14,7 @@ import pytest
 import requests
 
 from sfnb_demo.data.database import Database
+from sfnb_demo.process import start as start_process
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
 
@@ -107,30 +104,8 @@ class RunningOrg:
 
 def run_process(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], RunningOrg]:
     """Start ``python -m sfnb_demo serve`` and wait until it answers."""
-    ready_file = folder / "ready.json"
-    command = [
-        sys.executable,
-        "-m",
-        "sfnb_demo",
-        "serve",
-        "--folder",
-        str(folder),
-        "--ready-file",
-        str(ready_file),
-    ]
-    process = subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONUTF8": "1"}
-    )
-    tick = threading.Event()
-    for _ in range(int(READY_S / 0.05)):
-        if ready_file.exists():
-            return process, RunningOrg(**json.loads(ready_file.read_text()))
-        if process.poll() is not None:
-            pytest.fail(f"the demo org ended with {process.returncode} before it answered")
-        tick.wait(0.05)
-    process.kill()
-    process.wait()
-    pytest.fail(f"the demo org did not answer within {READY_S:.0f} s")
+    process, ready = start_process(folder, *arguments, ready_s=READY_S)
+    return process, RunningOrg(**ready)
 
 
 @pytest.fixture(scope="session")

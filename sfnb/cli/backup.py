@@ -15,7 +15,7 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import JOB, ORG
-from sfnb.cli.options import choice_options, history_options, more_options, run_options
+from sfnb.cli.options import request_options, run_options
 from sfnb.cli.output import Unbroken, as_json_option, print_json, say
 from sfnb.cli.progress import progress_for
 from sfnb.engine import EXIT_CODES, RunOptions
@@ -25,6 +25,7 @@ from sfnb.jobs.summary import change_lines, counts_of, schema_lines, warning_lin
 from sfnb.text import count, records
 
 if TYPE_CHECKING:
+    from sfnb.engine import BackupRequest
     from sfnb.jobs.loop import OnPause
 
 COLOURS = {"completed": "green", "paused": "yellow", "failed": "red"}
@@ -35,22 +36,14 @@ Work = Callable[..., dict[str, Any]]
 
 @click.command()
 @click.argument("name", type=ORG)
-@choice_options
-@history_options
-@more_options
+@request_options
 @run_options
 @as_json_option
 @pass_app
 def backup(  # noqa: PLR0917 - click gives them by name
     app: App,
     name: str,
-    objects: list[str] | None,
-    exclude: list[str] | None,
-    full: bool,
-    sweep: bool,
-    refresh: bool,
-    no_files: bool,
-    metadata: bool | None,
+    request: BackupRequest,
     on_pause: OnPause,
     poll_seconds: float | None,
     workers: int | None,
@@ -62,15 +55,6 @@ def backup(  # noqa: PLR0917 - click gives them by name
     With --json the summary goes to standard output and progress to standard error. Exit code 75: the
     job is paused; resume it with `sfnb resume`.
     """
-    request = engine.backup(
-        objects=objects,
-        exclude=exclude or (),
-        full=full,
-        sweep=sweep,
-        refresh=refresh,
-        files=not no_files,
-        metadata=metadata,
-    )
     options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
     with app.installation.connect(name) as org, _stopped_by_signals() as stop:
         options["stop"] = stop

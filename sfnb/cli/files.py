@@ -7,23 +7,16 @@ from pathlib import Path
 import click
 
 from sfnb.cli.context import App, pass_app
-from sfnb.cli.names import ORG, SNAPSHOT
+from sfnb.cli.names import ORG
 from sfnb.cli.output import as_json_option, print_json, print_table, say
-from sfnb.cli.snapshots import megabytes, other_store
+from sfnb.cli.snapshots import as_of_option, megabytes, other_store
 from sfnb.errors import CallerError
 from sfnb.store.snapshots import LATEST
 
 
 @click.command()
 @click.argument("name", type=ORG)
-@click.option(
-    "--as-of",
-    "snapshot",
-    type=SNAPSHOT,
-    default=LATEST,
-    show_default=True,
-    help="A snapshot's id, or the beginning of one.",
-)
+@as_of_option
 @click.option("--id", "record_id", metavar="ID", help="The record whose body to write.")
 @click.option("--field", metavar="F", help="Which of its bodies, where it has several.")
 @click.option("--to", "path", type=click.Path(path_type=Path), help="A file that does not exist.")

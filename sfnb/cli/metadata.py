@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from sfnb.cli.context import App, pass_app
-from sfnb.cli.names import ORG, SNAPSHOT
+from sfnb.cli.names import ORG
 from sfnb.cli.output import as_json_option, print_json, say
-from sfnb.cli.snapshots import other_store
-from sfnb.store.snapshots import LATEST
+from sfnb.cli.snapshots import as_of_option, other_store
 
 
 @click.command()
@@ -22,14 +21,7 @@ from sfnb.store.snapshots import LATEST
     type=click.Path(path_type=Path),
     help="A folder that is new or empty.",
 )
-@click.option(
-    "--as-of",
-    "snapshot",
-    type=SNAPSHOT,
-    default=LATEST,
-    show_default=True,
-    help="A snapshot's id, or the beginning of one.",
-)
+@as_of_option
 @other_store
 @as_json_option
 @pass_app

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
 
+from sfnb import engine
 from sfnb.cli.names import OBJECT
 
 
@@ -43,7 +45,7 @@ choice_options = _options(
         "--exclude", type=OBJECT, callback=_names, metavar="A,B", help="All objects but these."
     ),
 )
-history_options = _options(
+_history_options = _options(
     click.option("--full", is_flag=True, help="Read all rows again, not only what changed."),
     click.option(
         "--sweep", is_flag=True, help="Compare all Ids with the org now; default: every 7 days."
@@ -52,7 +54,7 @@ history_options = _options(
         "--refresh", is_flag=True, help="Read formula and roll-up columns of all rows again now."
     ),
 )
-more_options = _options(
+_more_options = _options(
     click.option("--no-files", is_flag=True, help="Leave out the bodies of files."),
     click.option(
         "--metadata/--no-metadata",
@@ -60,6 +62,38 @@ more_options = _options(
         help="With or without the org's metadata; default: with, unless --objects names some.",
     ),
 )
+
+
+def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a backup is to read: the command gets it as ``request``, a ``BackupRequest``."""
+
+    @wraps(command)
+    def run(
+        *args: Any,
+        objects: list[str] | None,
+        exclude: list[str] | None,
+        full: bool,
+        sweep: bool,
+        refresh: bool,
+        no_files: bool,
+        metadata: bool | None,
+        **others: Any,
+    ) -> Any:
+        request = engine.backup(
+            objects=objects,
+            exclude=exclude or (),
+            full=full,
+            sweep=sweep,
+            refresh=refresh,
+            files=not no_files,
+            metadata=metadata,
+        )
+        return command(*args, request=request, **others)
+
+    decorated: Callable[..., Any] = _options(choice_options, _history_options, _more_options)(run)
+    return decorated
+
+
 run_options = _options(
     click.option(
         "--on-pause",

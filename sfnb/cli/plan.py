@@ -9,33 +9,25 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import ORG
-from sfnb.cli.options import choice_options, history_options, more_options
+from sfnb.cli.options import request_options
 from sfnb.cli.output import as_json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from sfnb.connection import Connection
-    from sfnb.engine import Estimate
+    from sfnb.engine import BackupRequest, Estimate
     from sfnb.model import Api
     from sfnb.quota.forecast import Finish
 
 
 @click.command()
 @click.argument("name", type=ORG)
-@choice_options
-@history_options
-@more_options
+@request_options
 @as_json_option
 @pass_app
-def plan(  # noqa: PLR0917 - click gives them by name
+def plan(
     app: App,
     name: str,
-    objects: list[str] | None,
-    exclude: list[str] | None,
-    full: bool,
-    sweep: bool,
-    refresh: bool,
-    no_files: bool,
-    metadata: bool | None,
+    request: BackupRequest,
     as_json: bool,
 ) -> None:
     """
@@ -44,15 +36,6 @@ def plan(  # noqa: PLR0917 - click gives them by name
     Costs about one API call for 25 objects. Stores nothing.
     """
     with app.installation.connect(name) as org:
-        request = engine.backup(
-            objects=objects,
-            exclude=exclude or (),
-            full=full,
-            sweep=sweep,
-            refresh=refresh,
-            files=not no_files,
-            metadata=metadata,
-        )
         estimate = engine.plan(org, request)
         finishes = _finishes(org, estimate)
     if as_json:

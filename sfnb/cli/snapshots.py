@@ -62,6 +62,14 @@ def _as_json(content: object) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
+as_of_option = click.option(
+    "--as-of",
+    "snapshot",
+    type=SNAPSHOT,
+    default=LATEST,
+    show_default=True,
+    help="A snapshot's id, or the beginning of one.",
+)
 other_store = click.option(
     "--store",
     "root",
@@ -187,14 +195,7 @@ def show(app: App, name: str, snapshot: str, root: str | None, as_json: bool) ->
 @click.command()
 @click.argument("name", type=ORG)
 @click.argument("object_name", type=OBJECT, metavar="OBJECT")
-@click.option(
-    "--as-of",
-    "snapshot",
-    type=SNAPSHOT,
-    default=LATEST,
-    show_default=True,
-    help="A snapshot's id, or the beginning of one.",
-)
+@as_of_option
 @click.option(
     "--to", "path", required=True, type=click.Path(path_type=Path), help="A .parquet or .csv file."
 )

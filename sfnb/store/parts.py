@@ -259,12 +259,7 @@ class RowGroupWriter:
         physical = pa.schema([pa.field(f.column, TYPES[f.kind]) for f in layout])
         self._schema = part_schema(physical, constants)
         self._writer: pq.ParquetWriter | None = None
-        self.records = 0
-        self.deleted = 0
-        self.gone = 0
-        self._ids = Range()
-        self._keys = KeyDigest()
-        self._modstamps = Range()
+        self.content = PartContent()
 
     def write(self, table: pa.Table, extracted: pa.ChunkedArray | None = None) -> None:
         """
@@ -278,11 +273,7 @@ class RowGroupWriter:
         group_rows = count if count <= 2 * ROW_GROUP_ROWS else ROW_GROUP_ROWS
         stored = self._with_own_columns(rows, extracted)
         self._open(rows.rename_columns(self._names)).write_table(stored, row_group_size=group_rows)
-        self.records += count
-        self._ids.widen(rows, "Id")
-        if "Id" in rows.column_names:
-            self._keys.add(rows.column("Id"))
-        self._modstamps.widen(rows, "SystemModstamp")
+        self.content.add(rows)
         # Arrow's allocator would keep a row group's worth of free pages for every thread that ever
         # wrote one.
         pa.default_memory_pool().release_unused()
@@ -318,8 +309,8 @@ class RowGroupWriter:
     def _ops(self, rows: pa.Table) -> pa.Array:
         count = rows.num_rows
         if self._op is not None:
-            self.deleted += count * (self._op == IS_DELETE)
-            self.gone += count * (self._op == IS_HARD_DELETE)
+            self.content.deleted += count * (self._op == IS_DELETE)
+            self.content.gone += count * (self._op == IS_HARD_DELETE)
             return _codes(self._op, count)
         if "IsDeleted" in rows.column_names and pa.types.is_boolean(
             rows.schema.field("IsDeleted").type
@@ -327,7 +318,7 @@ class RowGroupWriter:
             flags = rows.column("IsDeleted")
             is_deleted = pc.and_kleene(flags, pc.is_valid(flags))  # null is false
             if deleted := pc.sum(is_deleted).as_py():
-                self.deleted += deleted
+                self.content.deleted += deleted
                 return is_deleted.combine_chunks().cast(pa.int8())
         return _codes(IS_UPSERT, count)
 
@@ -340,14 +331,36 @@ class RowGroupWriter:
         """The part that was written, after ``close``."""
         if self._writer is None:
             return NO_ROWS
-        low, high = self._modstamps.low, self._modstamps.high
+        return self.content.part(path, self._sink.size_bytes, self._sink.sha256)
+
+
+class PartContent:
+    """What a part's entry says of its rows, summed while they are written."""
+
+    def __init__(self) -> None:
+        self.records = self.deleted = self.gone = 0
+        self._ids, self._stamps, self._keys = Range(), Range(), KeyDigest()
+
+    def add(self, rows: pa.Table, *, deleted: int = 0, gone: int = 0) -> None:
+        """Rows, and how many of them are of records in the bin and of records that are gone."""
+        self.records += rows.num_rows
+        self.deleted += deleted
+        self.gone += gone
+        self._ids.widen(rows, "Id")
+        self._stamps.widen(rows, "SystemModstamp")
+        if "Id" in rows.column_names:
+            self._keys.add(rows.column("Id"))
+
+    def part(self, path: str, size_bytes: int, sha256: str) -> Part:
+        """The entry of a file of this size and digest."""
+        low, high = self._stamps.low, self._stamps.high
         return Part(
             path=path,
             rows=self.records - self.deleted - self.gone,
             deleted=self.deleted,
             gone=self.gone,
-            size_bytes=self._sink.size_bytes,
-            sha256=self._sink.sha256,
+            size_bytes=size_bytes,
+            sha256=sha256,
             min_id=self._ids.low,
             max_id=self._ids.high,
             min_modstamp=iso(low) if isinstance(low, datetime) else None,

@@ -136,29 +136,18 @@ class JobView:
 
     def take(self, job: Job, calls: int) -> bool:
         """Take the job's row from the state database; whether that was news."""
-        before = (
-            self.state,
-            self.ended_at,
-            self.calls,
-            self.wanted,
-            self.is_held,
-            self.snapshot,
-            self.message,
-        )
+        before = self._row
         self.state, self.ended_at, self.snapshot = job.state, job.ended_at, job.snapshot
         self.calls, self.wanted, self.is_held = calls, job.wanted, job.is_held
         if job.error:
             self.message = job.error
-        after = (
-            self.state,
-            self.ended_at,
-            self.calls,
-            self.wanted,
-            self.is_held,
-            self.snapshot,
-            self.message,
-        )
-        return before != after
+        return before != self._row
+
+    @property
+    def _row(self) -> tuple[object, ...]:
+        """What comes from the job's row in the state database."""
+        ended = (self.state, self.ended_at, self.snapshot, self.message)
+        return (*ended, self.calls, self.wanted, self.is_held)
 
     def _object(self, name: str) -> ObjectView:
         if name not in self.objects:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sfnb_demo.errors import ApiError
+from sfnb_demo.server.bulk2_info import job_info
 from sfnb_demo.server.bulk2_jobs import TERMINAL, Bulk2Job
-from sfnb_demo.server.clock import rest_time
 from sfnb_demo.server.wire import (
     CSV_TYPE,
     Request,
@@ -173,20 +172,7 @@ def _read_locator(locator: str) -> tuple[int, int | None]:
 def _info(org: DemoOrg, job: Bulk2Job, *, is_new: bool = False) -> dict[str, Any]:
     """A job as JSON; ``apiVersion`` is a number."""
     state = org.bulk2.state(job)
-    info: dict[str, Any] = {
-        "id": job.job_id,
-        "operation": job.operation,
-        "object": job.object_name,
-        "createdById": job.user_id,
-        "createdDate": rest_time(datetime.fromtimestamp(job.made_s, UTC)),
-        "systemModstamp": rest_time(datetime.fromtimestamp(job.changed_s, UTC)),
-        "state": state,
-        "concurrencyMode": "Parallel",
-        "contentType": "CSV",
-        "apiVersion": float(job.version),
-        "lineEnding": job.line_ending,
-        "columnDelimiter": job.delimiter,
-    }
+    info = job_info(job, state, object_name=job.object_name, user_id=job.user_id)
     if is_new:
         return info
     is_over = state in TERMINAL

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
 
 from sfnb_demo.errors import ApiError
-from sfnb_demo.server.clock import rest_time
+from sfnb_demo.server.bulk2_info import job_info
 from sfnb_demo.server.ingest_jobs import IngestJob
 from sfnb_demo.server.wire import CSV_TYPE, Request, Response, empty_answer, json_answer, route
 from sfnb_demo.server.write_options import write_options
@@ -95,20 +94,7 @@ def _read_parts(content_type: str, body: bytes) -> tuple[dict[str, Any], bytes]:
 
 def _info(org: DemoOrg, job: IngestJob, *, is_new: bool = False) -> dict[str, Any]:
     state = org.ingest.state(job)
-    info: dict[str, Any] = {
-        "id": job.job_id,
-        "operation": job.operation,
-        "object": job.object.name,
-        "createdById": job.options.user_id,
-        "createdDate": rest_time(datetime.fromtimestamp(job.made_s, UTC)),
-        "systemModstamp": rest_time(datetime.fromtimestamp(job.changed_s, UTC)),
-        "state": state,
-        "concurrencyMode": "Parallel",
-        "contentType": "CSV",
-        "apiVersion": float(job.version),
-        "lineEnding": job.line_ending,
-        "columnDelimiter": job.delimiter,
-    }
+    info = job_info(job, state, object_name=job.object.name, user_id=job.options.user_id)
     if job.key:
         info["externalIdFieldName"] = job.key
     if state == "Open":

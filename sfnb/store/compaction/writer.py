@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,8 +10,7 @@ import pyarrow.parquet as pq
 
 from sfnb.store.columns import DELETE, EXTRACTED_AT, FROM, HARD_DELETE, MOMENT, OP, TYPES, UNTIL
 from sfnb.store.files import Files
-from sfnb.store.keys import KeyDigest
-from sfnb.store.parts import Part, Range, iso, plain_columns, regrouped, text_array
+from sfnb.store.parts import Part, PartContent, plain_columns, regrouped, text_array
 
 OWN = ((OP, pa.string()), (EXTRACTED_AT, MOMENT), (FROM, pa.string()), (UNTIL, pa.string()))
 
@@ -32,7 +30,7 @@ def write_versions(
         batches: rows with sfnb's own columns and any of these.
     """
     schema = pa.schema([*((name, TYPES[kind]) for name, kind in columns), *OWN])
-    found = _Found()
+    found = PartContent()
     with table.open_new(path) as sink:
         writer: pq.ParquetWriter | None = None
         try:
@@ -40,7 +38,8 @@ def write_versions(
                 if writer is None:
                     writer = _open(sink, schema, piece)
                 writer.write_table(piece)
-                found.add(piece)
+                ops = piece.column(OP)
+                found.add(piece, deleted=_count(ops, DELETE), gone=_count(ops, HARD_DELETE))
                 del piece
                 pa.default_memory_pool().release_unused()
         finally:
@@ -79,38 +78,3 @@ def _shaped(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def _count(ops: pa.ChunkedArray, op: str) -> int:
     # Not pc.equal: a scalar made from Python text loads pandas.
     return int(pc.sum(pc.is_in(ops, value_set=text_array([op]))).as_py() or 0)
-
-
-class _Found:
-    """What a part's entry says of its rows."""
-
-    def __init__(self) -> None:
-        self.records = self.deleted = self.gone = 0
-        self._ids, self._stamps, self._keys = Range(), Range(), KeyDigest()
-
-    def add(self, rows: pa.Table) -> None:
-        self.records += rows.num_rows
-        ops = rows.column(OP)
-        self.deleted += _count(ops, DELETE)
-        self.gone += _count(ops, HARD_DELETE)
-        self._ids.widen(rows, "Id")
-        self._stamps.widen(rows, "SystemModstamp")
-        if "Id" in rows.column_names:
-            self._keys.add(rows.column("Id"))
-
-    def part(self, path: str, size_bytes: int, sha256: str) -> Part:
-        low, high = self._stamps.low, self._stamps.high
-        return Part(
-            path=path,
-            rows=self.records - self.deleted - self.gone,
-            deleted=self.deleted,
-            gone=self.gone,
-            size_bytes=size_bytes,
-            sha256=sha256,
-            min_id=self._ids.low,
-            max_id=self._ids.high,
-            min_modstamp=iso(low) if isinstance(low, datetime) else None,
-            max_modstamp=iso(high) if isinstance(high, datetime) else None,
-            ids_digest=self._keys.hex,
-            is_ordered=self._keys.is_ordered,
-        )

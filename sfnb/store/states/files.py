@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -118,6 +118,17 @@ def group_starts(table: Files, path: str) -> list[int]:
 
 def groups_with(table: Files, path: str, column: str, value: str) -> list[int]:
     """The row groups of a file that may have a value in a column, by their least and greatest."""
+    return _groups(table, path, column, lambda least, greatest: least <= value <= greatest)
+
+
+def groups_up_to(table: Files, path: str, snapshot: str) -> list[int]:
+    """The row groups of a compacted file that may have versions up to a snapshot."""
+    return _groups(table, path, FROM, lambda least, _: least <= snapshot)
+
+
+def _groups(
+    table: Files, path: str, column: str, may_be_in: Callable[[str, str], bool]
+) -> list[int]:
     with (
         translated(f"read {table.uri(path)}"),
         table.open_input(path) as source,
@@ -129,24 +140,7 @@ def groups_with(table: Files, path: str, column: str, value: str) -> list[int]:
             for number in range(file.metadata.num_row_groups)
             if (found := file.metadata.row_group(number).column(at).statistics) is None
             or not found.has_min_max
-            or found.min <= value <= found.max
-        ]
-
-
-def groups_up_to(table: Files, path: str, snapshot: str) -> list[int]:
-    """The row groups of a compacted file that may have versions up to a snapshot."""
-    with (
-        translated(f"read {table.uri(path)}"),
-        table.open_input(path) as source,
-        pq.ParquetFile(source) as file,
-    ):
-        at = file.schema_arrow.names.index(FROM)
-        return [
-            number
-            for number in range(file.metadata.num_row_groups)
-            if (found := file.metadata.row_group(number).column(at).statistics) is None
-            or not found.has_min_max
-            or found.min <= snapshot
+            or may_be_in(found.min, found.max)
         ]
 
 
