@@ -51,28 +51,41 @@ class SubResponse:
         return refusal_of(self.status, {}, self.body, what=what)
 
 
-def fetch_composite(org: OrgClient, subrequests: Sequence[SubRequest]) -> list[SubResponse]:
+def fetch_composite(
+    org: OrgClient, subrequests: Sequence[SubRequest], *, path: str = "composite"
+) -> list[SubResponse]:
     """
-    The answers, in the order of the subrequests. Cost: 1 API call, whatever is inside.
+    The answers, in the order of the subrequests, tried again while the call fails for a moment.
+
+    Cost: 1 API call, whatever is inside. For reading; see ``send_composite``.
 
     A refused subrequest is an answer (see ``SubResponse.refusal``), not an exception.
+
+    Args:
+        path: ``tooling/composite`` for subrequests of the Tooling API.
 
     Raises:
         ObjectError: the whole call was refused. See ``OrgClient.request`` for the rest.
     """
+    return org.retrying(lambda: send_composite(org, subrequests, path=path))
 
-    def once() -> list[SubResponse]:
-        envelope = {
-            "allOrNone": False,
-            "collateSubrequests": False,
-            "compositeRequest": [
-                _wire(sub, org.address.present_path(sub.url)) for sub in subrequests
-            ],
-        }
-        response = org.request("POST", "composite", json=envelope)
-        return _in_order(cut_composite(response.content), subrequests)
 
-    return org.retrying(once)
+def send_composite(
+    org: OrgClient, subrequests: Sequence[SubRequest], *, path: str = "composite"
+) -> list[SubResponse]:
+    """
+    As ``fetch_composite``, sent once: what writes is looked up before anybody sends it again.
+
+    Raises:
+        TransientError: what became of the subrequests is not known.
+    """
+    envelope = {
+        "allOrNone": False,
+        "collateSubrequests": False,
+        "compositeRequest": [_wire(sub, org.address.present_path(sub.url)) for sub in subrequests],
+    }
+    response = org.request("POST", path, json=envelope)
+    return _in_order(cut_composite(response.content), subrequests)
 
 
 def cut_composite(text: bytes) -> list[SubResponse]:

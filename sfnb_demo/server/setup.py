@@ -76,7 +76,7 @@ class Setup:
         self._deploys = deploys
         self._now = now
         self._lock = threading.RLock()
-        self._active = {name: active for name, (active, _) in VERSIONS.items()}
+        self._active = {_PROCESS: 1} | {name: active for name, (active, _) in VERSIONS.items()}
         self._texts: dict[str, Row] = {}
         self._changed_at: dict[str, datetime] = {}
         self._first_at = now()
@@ -143,7 +143,7 @@ class Setup:
         if not isinstance(number, int) or not 0 <= number <= newest:
             message = f"The version {number} of the flow {name} doesn't exist."
             raise ApiError("FIELD_INTEGRITY_EXCEPTION", message, 400, ["activeVersionNumber"])
-        if number:
+        if number or name == _PROCESS:
             self._active[name] = number
         if name in self._rules.all:
             self._rules.switch(name, is_active=number > 0)
@@ -215,7 +215,7 @@ class Setup:
 
     def _definitions(self) -> list[Row]:
         rules = [(r.name, r.is_active) for r in self._of("flow")]
-        names = [*rules, (_PROCESS, True)]
+        names = [*rules, (_PROCESS, self._active[_PROCESS] > 0)]
         return [self._definition(number, *one) for number, one in enumerate(names)]
 
     def _definition(self, number: int, name: str, is_active: bool) -> Row:

@@ -90,7 +90,7 @@ class RetrieveStatus:
 
 def describe_types(org: OrgClient) -> list[MetadataType]:
     """The types of metadata that the org has. Cost: 1 API call."""
-    answer = _call(org, "describeMetadata", _tags(asOfVersion=org.api_version))
+    answer = call(org, "describeMetadata", tags(asOfVersion=org.api_version))
     found = children(child(answer, "result"), "metadataObjects")
     return [
         MetadataType(
@@ -112,24 +112,24 @@ def list_components(org: OrgClient, queries: Sequence[tuple[str, str]]) -> list[
     Cost: 1 API call.
     """
     asked = "".join(
-        f"<queries>{_tags(folder=folder or None, type=name)}</queries>" for name, folder in queries
+        f"<queries>{tags(folder=folder or None, type=name)}</queries>" for name, folder in queries
     )
-    answer = _call(org, "listMetadata", asked + _tags(asOfVersion=org.api_version))
+    answer = call(org, "listMetadata", asked + tags(asOfVersion=org.api_version))
     return [_component(one) for one in children(answer, "result")]
 
 
 def start_retrieve(org: OrgClient, package: Package) -> str:
     """Ask for components; the Id of the retrieve. Cost: 1 API call."""
     types = "".join(
-        f"<types>{''.join(_tags(members=name) for name in names)}{_tags(name=kind)}</types>"
+        f"<types>{''.join(tags(members=name) for name in names)}{tags(name=kind)}</types>"
         for kind, names in package.items()
     )
-    version = _tags(version=org.api_version)
+    version = tags(version=org.api_version)
     request = (
-        f"<retrieveRequest>{_tags(apiVersion=org.api_version, singlePackage='true')}"
+        f"<retrieveRequest>{tags(apiVersion=org.api_version, singlePackage='true')}"
         f"<unpackaged>{types}{version}</unpackaged></retrieveRequest>"
     )
-    return text(child(_call(org, "retrieve", request), "result"), "id")
+    return text(child(call(org, "retrieve", request), "result"), "id")
 
 
 def check_retrieve(org: OrgClient, retrieve_id: str, sink: Any) -> RetrieveStatus:
@@ -141,8 +141,8 @@ def check_retrieve(org: OrgClient, retrieve_id: str, sink: Any) -> RetrieveStatu
     Raises:
         RetrieveGone: its result was fetched before, or is too old.
     """
-    body = _tags(asyncProcessId=retrieve_id, includeZip="true")
-    result = child(_call(org, "checkRetrieveStatus", body, sink=sink), "result")
+    body = tags(asyncProcessId=retrieve_id, includeZip="true")
+    result = child(call(org, "checkRetrieveStatus", body, sink=sink), "result")
     if text(result, "done") != "true":
         return RetrieveStatus(is_done=False)
     error = None
@@ -172,13 +172,14 @@ def _component(one: Any) -> Component:
     )
 
 
-def _tags(**values: str | None) -> str:
+def tags(**values: str | None) -> str:
+    """XML elements of these texts; of None there is none."""
     return "".join(
         f"<{name}>{escape(value)}</{name}>" for name, value in values.items() if value is not None
     )
 
 
-def _call(org: OrgClient, operation: str, inner: str, *, sink: Any = None) -> Tree:
+def call(org: OrgClient, operation: str, inner: str, *, sink: Any = None) -> Tree:
     """One call, repeated once with a new session where the present one has ended."""
     used = org.open_session
     try:
