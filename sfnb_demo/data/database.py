@@ -25,6 +25,7 @@ from sfnb_demo.data.results import QueryResult, run
 from sfnb_demo.data.schema import ObjectDef
 from sfnb_demo.data.schema_dates import SchemaDates
 from sfnb_demo.data.storage import Storage
+from sfnb_demo.data.templates import TEMPLATES
 from sfnb_demo.data.writing.database_writes import WritingDatabase
 from sfnb_demo.data.writing.intake import AUDIT_FIELDS
 from sfnb_demo.data.writing.saver import Saver, external_id_field
@@ -35,6 +36,8 @@ from sfnb_demo.soql.compile import Compiler
 from sfnb_demo.soql.names import quote
 from sfnb_demo.soql.parser import parse
 from sfnb_demo.soql.plan import Flavour, Plan
+
+_MOST_ROWS_OF_TEMPLATE = 10_000
 
 SIZES: Mapping[str, float] = {"tiny": 1 / 15, "small": 1, "medium": 10, "large": 100}
 
@@ -77,17 +80,24 @@ class Database(WritingDatabase, BulkDatabase):
         if not has_hourly_logs:
             objects = [oddities.without_interval(obj) for obj in objects]
         self.catalog = Catalog([*objects, *custom.empty_objects(empty_objects)])
-        self.storage = Storage(folder)
         self.changes = 0  # grows with each record written
         self.rows = dict(generate.planned_rows(self.catalog, SIZES[size], overrides or {}))
-        generate.fill(
-            self.storage,
-            self.catalog,
-            seed=seed,
-            now=clock(),
-            rows=self.rows,
-            rollups=custom.ROLLUPS,
-        )
+        now = clock()
+        rows = tuple(self.rows.items())
+        like = (seed, generate.first_midnight(now), rows, has_oddities, has_hourly_logs)
+        template = TEMPLATES.find(like)
+        self.storage = Storage(folder, template)
+        if template is None:
+            generate.fill(
+                self.storage,
+                self.catalog,
+                seed=seed,
+                now=now,
+                rows=self.rows,
+                rollups=custom.ROLLUPS,
+            )
+            if sum(self.rows.values()) < _MOST_ROWS_OF_TEMPLATE:
+                TEMPLATES.offer(like, self.storage)
         self.schema_dates = SchemaDates(self._now)
         self.late = LateCommits()
         self.recycle_bin = RecycleBin(self.catalog, self.storage)

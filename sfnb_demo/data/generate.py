@@ -47,6 +47,11 @@ def planned_rows(catalog: Catalog, factor: float, overrides: Mapping[str, int]) 
     return rows | {obj.name: overrides[name] for name, obj in known.items() if obj is not None}
 
 
+def first_midnight(now: datetime) -> datetime:
+    """The org starts then: "a day ago" has rows at any hour, the same rows all day."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def fill(
     storage: Storage,
     catalog: Catalog,
@@ -57,8 +62,7 @@ def fill(
     rollups: Iterable[Rollup],
 ) -> None:
     """Create and fill the tables of a new org, and count its roll-ups."""
-    # The org starts at midnight: "a day ago" then has rows at any hour, the same rows all day.
-    start = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = first_midnight(now)
     objects = catalog.objects
     with storage.writing():
         for obj in objects.values():

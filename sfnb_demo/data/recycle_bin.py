@@ -98,6 +98,18 @@ class RecycleBin:
         if not found or not found[0][0] or went:
             raise ApiError("UNDELETE_FAILED", "Entity is not in the recycle bin", fields=["Id"])
 
+    def check_deleted_by(self, obj: ObjectDef, record_id: str, user_id: str) -> None:
+        """
+        Raises:
+            ApiError: INSUFFICIENT_ACCESS_OR_READONLY: somebody else has deleted the row.
+        """
+        if obj.has("LastModifiedById"):
+            sql = f'SELECT "LastModifiedById" FROM {quote(obj.name)} WHERE "Id" = ?'
+            if self._storage.rows(sql, [record_id]) != [(user_id,)]:
+                raise ApiError(
+                    "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id"
+                )
+
     def remove(self, obj: ObjectDef, record_ids: Sequence[str], at: datetime) -> None:
         """Delete rows and all their details for good; ``/deleted`` still lists them."""
         if not record_ids:

@@ -8,6 +8,7 @@ time.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 import weakref
@@ -29,20 +30,25 @@ class Storage:
     Args:
         folder: for the file and large query results. None: a temporary folder, deleted with this
             object.
+        template: a file to begin with; None: an empty one.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, template: Path | None = None) -> None:
         self._temporary = tempfile.TemporaryDirectory(
             prefix="sfnb-demo-", ignore_cleanup_errors=True
         )
         self.folder = folder or Path(self._temporary.name)
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / "org.duckdb"
-        file.unlink(missing_ok=True)
-        self._connection = duckdb.connect(str(file))
+        self.file = self.folder / "org.duckdb"
+        self.file.unlink(missing_ok=True)
+        if template is not None:
+            shutil.copyfile(template, self.file)
+        self._connection = duckdb.connect(str(self.file))
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET memory_limit = '1GB'")
         self._connection.execute("SET checkpoint_threshold = '256MB'")
+        # The file is deleted with the org, so nothing is tidied up at its end.
+        self._connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         self._local = threading.local()
         self.write_lock = threading.RLock()
         self._finalizer = weakref.finalize(self, self._release, self._connection, self._temporary)

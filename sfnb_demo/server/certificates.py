@@ -9,6 +9,7 @@ import ipaddress
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from cryptography import x509
@@ -52,7 +53,7 @@ def make_keys(folder: Path) -> Keys:
     server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     server = _certificate(server_name, ca_name, server_key.public_key(), ca_key, is_ca=False)
 
-    jwt_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    jwt_key = _app_key()
     jwt_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sfnb demo connected app")])
     jwt_certificate = _certificate(jwt_name, jwt_name, jwt_key.public_key(), jwt_key, is_ca=False)
 
@@ -72,6 +73,12 @@ def make_keys(folder: Path) -> Keys:
     )
     write_private(keys.jwt_private_file, _pem(jwt_key))
     return keys
+
+
+@cache
+def _app_key() -> rsa.RSAPrivateKey:
+    """One in a process: to find one takes 20 to 300 ms."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:

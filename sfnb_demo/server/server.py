@@ -16,6 +16,9 @@ from sfnb_demo.server.listener import Listener, tls_context
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.org import DemoOrg
 
+POLL_S = 0.05
+"""How often a listener looks whether it is to end."""
+
 
 class DemoServer:
     """
@@ -103,7 +106,7 @@ class DemoServer:
 
     def _serving(self) -> list[threading.Thread]:
         threads = [
-            threading.Thread(target=listener.serve_forever, args=(0.1,), daemon=True)
+            threading.Thread(target=listener.serve_forever, args=(POLL_S,), daemon=True)
             for listener in self._listeners
         ]
         for thread in threads:
@@ -113,8 +116,13 @@ class DemoServer:
     def _stop_listening(self) -> None:
         if not self._threads:
             return
+        # Each waits for the end of its listener's poll, so both wait at once.
+        ends = [threading.Thread(target=listener.shutdown) for listener in self._listeners]
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join()
         for listener in self._listeners:
-            listener.shutdown()
             listener.server_close()
             listener.close_connections()
         for thread in self._threads:

@@ -16,7 +16,7 @@ class RolledBack(Exception):
     """Raised inside a transaction to undo it; the answer has been made already."""
 
 
-def write_options(request: Request, *, all_or_none: bool = False) -> WriteOptions:
+def write_options(request: Request) -> WriteOptions:
     """
     From the headers ``Sforce-Duplicate-Rule-Header: allowSave=true`` and ``Sforce-Auto-Assign:
     FALSE`` (REST guide, Headers).
@@ -27,7 +27,6 @@ def write_options(request: Request, *, all_or_none: bool = False) -> WriteOption
             _ALLOW_SAVE.search(request.headers.get("sforce-duplicate-rule-header", ""))
         ),
         has_assignment=request.headers.get("sforce-auto-assign", "").strip().lower() != "false",
-        all_or_none=all_or_none,
     )
 
 

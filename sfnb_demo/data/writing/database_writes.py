@@ -29,6 +29,10 @@ class WritingDatabase(ABC):
     def _object(self, name: str, user_id: str | None = None) -> ObjectDef:
         """The object as this user sees it; ``ApiError`` NOT_FOUND if there is none."""
 
+    @abstractmethod
+    def has_permission(self, user_id: str, name: str) -> bool:
+        """Whether a user has a permission, such as ``ModifyAllData``."""
+
     def insert(self, name: str, values: dict[str, Any], *, user_id: str | None = None) -> str:
         """Create a record and return its Id. Base64 fields take base64 text or bytes."""
         (saved,) = self.insert_many(name, [values], self._options(user_id))
@@ -97,7 +101,8 @@ class WritingDatabase(ABC):
     def empty_bin(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
         """Take records of any objects out of the recycle bin for good."""
         self.changes += 1
-        return self.saver.empty_bin(record_ids, options)
+        may_all = self.has_permission(options.user_id, "ModifyAllData")
+        return self.saver.empty_bin(record_ids, None if may_all else options.user_id)
 
     def _options(self, user_id: str | None) -> WriteOptions:
         return WriteOptions(user_id or self.admin_id)

@@ -21,14 +21,12 @@ class WriteOptions:
         allows_duplicates: save in spite of duplicate rules that only alert
             (``Sforce-Duplicate-Rule-Header: allowSave=true``).
         has_assignment: let assignment rules choose the owner (``Sforce-Auto-Assign``).
-        all_or_none: one refused record rolls back all.
     """
 
     user_id: str
     is_upsert: bool = False
     allows_duplicates: bool = False
     has_assignment: bool = True
-    all_or_none: bool = False
 
 
 @dataclass(slots=True, eq=False)

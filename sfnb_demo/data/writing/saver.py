@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,10 +30,6 @@ from sfnb_demo.soql.names import quote
 NOT_FOUND = "The requested resource does not exist"
 ROLLED_BACK = "Record rolled back because not all records were valid and the request was using AllOrNone header"
 Values = dict[str, Any]
-
-
-class _Undo(Exception):
-    """One record of an all-or-none batch was refused."""
 
 
 class Saver:
@@ -102,13 +99,7 @@ class Saver:
         seen: ObjectDef | None = None,
     ) -> list[Saved]:
         """Change the records that have these values of an external id, create the others."""
-        options = WriteOptions(
-            options.user_id,
-            True,
-            options.allows_duplicates,
-            options.has_assignment,
-            options.all_or_none,
-        )
+        options = replace(options, is_upsert=True)
         batch = self._matched(obj, key, records)
         return self._save(obj, batch, options, seen or obj)
 
@@ -139,7 +130,7 @@ class Saver:
                 self._bin.bury(obj, found, self.storing.stamps(options.user_id))
             self.storing.roll_up(obj, batch)
 
-        return self._in_one(batch, options, write)
+        return self._in_one(batch, write)
 
     def undelete(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
         """Bring records back from the recycle bin, with the details that went with them."""
@@ -156,10 +147,16 @@ class Saver:
             for name, records in by_object.items():
                 self._bring_back(self._catalog.objects[name], records, options)
 
-        return self._in_one(batch, options, write)
+        return self._in_one(batch, write)
 
-    def empty_bin(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
-        """Take records out of the recycle bin for good."""
+    def empty_bin(self, record_ids: Sequence[str], only_of: str | None) -> list[Saved]:
+        """
+        Take records out of the recycle bin for good.
+
+        Args:
+            only_of: refuse what somebody else has deleted (SOAP guide, emptyRecycleBin: without
+                Modify All Data, one's own); None: whoever has deleted it.
+        """
         batch = [Incoming({}, ids.normal(i) or i) for i in record_ids]
 
         def write() -> None:
@@ -169,6 +166,8 @@ class Saver:
                     if obj is None:
                         raise ApiError("INVALID_ID_FIELD", f"bad id {incoming.record_id}")
                     self._bin.check_can_return(obj, incoming.record_id)
+                    if only_of is not None:
+                        self._bin.check_deleted_by(obj, incoming.record_id, only_of)
                     self._bin.remove(obj, [incoming.record_id], self.storing.now())
                 except ApiError as err:
                     incoming.errors.append(
@@ -177,7 +176,7 @@ class Saver:
                         else err
                     )
 
-        return self._in_one(batch, options, write)
+        return self._in_one(batch, write)
 
     # --- one record -------------------------------------------------------------------------------
 
@@ -223,20 +222,12 @@ class Saver:
             self._store(obj, list(good(batch)), options)
             self._follow_up(obj, batch, options)
 
-        return self._in_one(batch, options, write)
+        return self._in_one(batch, write)
 
-    def _in_one(
-        self, batch: Batch, options: WriteOptions, write: Callable[[], None]
-    ) -> list[Saved]:
-        """Do it in one transaction; all or none of it where the caller wants that."""
-        try:
-            with self._storage.writing():
-                write()
-                if options.all_or_none and any(i.errors for i in batch):
-                    raise _Undo
-        except _Undo:
-            for incoming in good(batch):
-                incoming.refuse("ALL_OR_NONE_OPERATION_ROLLED_BACK", ROLLED_BACK)
+    def _in_one(self, batch: Batch, write: Callable[[], None]) -> list[Saved]:
+        """Do it in one transaction; a caller that wants all or none has opened one around it."""
+        with self._storage.writing():
+            write()
         return [Saved(i.record_id, i.is_new and not i.errors, tuple(i.errors)) for i in batch]
 
     def _check_open(self, obj: ObjectDef, batch: Batch, verb: str) -> None:
