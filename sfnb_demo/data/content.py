@@ -135,7 +135,7 @@ def objects() -> list[ObjectDef]:
     title = fills.spiced(fills.joined(fills.pick(pools.SUBJECTS), fills.numbered(" ", 4)))
     return [
         system.table(
-            "Attachment", "00P", f.lookup("ParentId", "Account", "Contact", "Opportunity", "Case", nulls=0, children="Attachments"), f.name(255, fill=title),
+            "Attachment", "00P", f.lookup("ParentId", "Account", "Contact", "Opportunity", "Case", nulls=0, children="Attachments", on_delete="cascade"), f.name(255, fill=title),
             f.boolean("IsPrivate"), f.text("ContentType", 120, fill=fills.pick(("application/pdf", "text/plain", "image/png"))),
             Field("BodyLength", "int", fill=_length, **given), f.base64("Body"), f.user_owner(), f.text("Description", 500), rows=150, has_bulk=False,
         ),
@@ -161,7 +161,7 @@ def objects() -> list[ObjectDef]:
         ObjectDef(
             "ContentDocumentLink", "06A",
             (
-                system.ID, f.lookup("LinkedEntityId", "Account", "Opportunity", "Case", "Contact", "User", nulls=0, children="ContentDocumentLinks"),
+                system.ID, f.lookup("LinkedEntityId", "Account", "Opportunity", "Case", "Contact", "User", nulls=0, children="ContentDocumentLinks", on_delete="cascade"),
                 _id_of("ContentDocumentId", "ContentDocument", _linked_document, is_detail=True, children="ContentDocumentLinks"), system.IS_DELETED, system.modstamp_alone(),
                 f.picklist("ShareType", "V", "C", "I", nulls=0), f.picklist("Visibility", "AllUsers", "InternalUsers", nulls=0),
             ),

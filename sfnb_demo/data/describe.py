@@ -7,6 +7,7 @@ from typing import Any
 
 from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.fields import label_of
+from sfnb_demo.data.recycle_bin import BLOCKING
 from sfnb_demo.data.schema import COMPOUND_TYPES, ID_TYPES, ChildRelation, Field, ObjectDef
 
 Entry = dict[str, Any]
@@ -134,14 +135,15 @@ def _master(path: str, *, is_default: bool) -> Entry:
 
 def _child(relation: ChildRelation) -> Entry:
     return {
-        "cascadeDelete": relation.field.is_detail,
+        "cascadeDelete": relation.field.delete_rule == "cascade",
         "childSObject": relation.child,
         "deprecatedAndHidden": False,
         "field": relation.field.name,
         "junctionIdListNames": [],
         "junctionReferenceTo": [],
         "relationshipName": relation.field.children,
-        "restrictedDelete": False,
+        "restrictedDelete": relation.field.delete_rule == "restrict"
+        or (relation.child, relation.field.name) in BLOCKING,
     }
 
 
@@ -162,7 +164,9 @@ def describe_field(field: Field) -> Entry:
         "byteLength": length if is_id else length * 3,
         "calculated": field.is_calculated,
         "calculatedFormula": None if not field.is_calculated else field.formula,
-        "cascadeDelete": field.is_detail,
+        "cascadeDelete": field.type == "reference"
+        and (field.is_detail or field.is_custom)
+        and field.delete_rule == "cascade",
         "caseSensitive": False,
         "compoundFieldName": field.compound
         or ("Name" if field.name == "Name" and field.type == "string" else None),
@@ -211,7 +215,9 @@ def describe_field(field: Field) -> Entry:
         "referenceTo": list(field.refs),
         "relationshipName": field.relationship,
         "relationshipOrder": 0 if field.is_detail else None,
-        "restrictedDelete": False,
+        "restrictedDelete": field.type == "reference"
+        and field.is_custom
+        and field.delete_rule == "restrict",
         "restrictedPicklist": field.is_restricted,
         "scale": field.scale,
         "searchPrefilterable": kind == "reference",

@@ -7,18 +7,25 @@ Each method is one step of a transaction; the caller holds ``Storage.writing``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sfnb_demo.data.catalog import Catalog
-from sfnb_demo.data.schema import ObjectDef
+from sfnb_demo.data.schema import DeleteRule, Field, ObjectDef
 from sfnb_demo.data.storage import Storage
 from sfnb_demo.errors import ApiError
 from sfnb_demo.soql.names import literal, quote
 
 AMONG = "IN (SELECT unnest(?))"
 STAMPS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
+
+BLOCKING = {
+    ("Opportunity", "AccountId"): "\"StageName\" = 'Closed Won'",
+    ("Contract", "AccountId"): "\"Status\" = 'Activated'",
+    ("Order", "AccountId"): "\"Status\" = 'Activated'",
+}
+"""Rows that go with their account, but keep it alive while they are so (Salesforce help)."""
 
 
 def owner_sql(catalog: Catalog, obj: ObjectDef, alias: str) -> str:
@@ -39,7 +46,8 @@ class RecycleBin:
     The org's recycle bin, and the log of deletions that ``/deleted`` answers from.
 
     A detail that went with its master comes back only with it; one that was deleted before its
-    master cannot come back at all (Salesforce help 000386040).
+    master cannot come back at all (Salesforce help 000386040). Lookups to a deleted row are emptied;
+    undeleting it fills some of them again, where nobody has filled them meanwhile.
     """
 
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
@@ -49,39 +57,60 @@ class RecycleBin:
             "CREATE TABLE _gone (object VARCHAR, id VARCHAR, moment TIMESTAMP, owner VARCHAR)"
         )
         storage.rows("CREATE TABLE _went_with (object VARCHAR, id VARCHAR, top VARCHAR)")
+        storage.rows(
+            "CREATE TABLE _emptied (object VARCHAR, field VARCHAR, id VARCHAR, parent VARCHAR)"
+        )
 
     def bury(self, obj: ObjectDef, record_ids: Sequence[str], stamps: Mapping[str, Any]) -> None:
         """
-        Delete rows and their details.
+        Delete rows and all that goes with them.
 
         Args:
             stamps: what the deletion writes into rows that have such fields; ``SystemModstamp`` is
                 its moment.
         """
-        if not record_ids:
-            return
-        for child, key in self._details(obj):
-            self._note_details(obj, child, key, record_ids)
-            self.bury(child, self._living(child, key, record_ids), stamps)
-        if obj.has("IsDeleted") and obj.has_bin:
-            self._set(obj, record_ids, {"IsDeleted": True, **stamps})
-        else:
-            self._remove(obj, record_ids, stamps["SystemModstamp"])
+        going = self._going(obj, record_ids, has_deleted=False)
+        for name, tops in going.items():
+            self._note(self._catalog.objects[name], tops)
+        self._empty_lookups(going, stamps["SystemModstamp"], is_noted=True)
+        for name, tops in going.items():
+            gone = self._catalog.objects[name]
+            if gone.has("IsDeleted") and gone.has_bin:
+                self._set(gone, list(tops), {"IsDeleted": True, **stamps})
+            else:
+                self._remove(gone, list(tops), stamps["SystemModstamp"])
+
+    def blocked(self, obj: ObjectDef, record_ids: Sequence[str]) -> dict[str, str]:
+        """
+        Of rows that somebody wants to delete: those that must stay, and why. A row keeps them alive
+        that refers to them, or to what would go with them, unless it goes itself.
+        """
+        going = self._going(obj, record_ids, has_deleted=False)
+        found: dict[str, str] = {}
+        for name, tops in going.items():
+            for child, field in self._relations(name, "restrict"):
+                leaving = going.get(child.name, ())
+                found |= self._blocking(child, field, tops, leaving=leaving) | found
+            for child, field in self._relations(name, "cascade"):
+                if condition := BLOCKING.get((child.name, field.name)):
+                    found |= self._blocking(child, field, tops, condition=condition) | found
+        return found
 
     def bring_back(
         self, obj: ObjectDef, record_ids: Sequence[str], stamps: Mapping[str, Any]
     ) -> None:
-        """Undelete rows, with the details that went with them."""
-        self._set(obj, record_ids, {"IsDeleted": False, **stamps})
+        """Undelete rows, with what went with them, and fill lookups to them again."""
+        by_object: dict[str, list[str]] = {obj.name: list(record_ids)}
         went = f"SELECT object, id FROM _went_with WHERE top {AMONG}"
-        by_object: dict[str, list[str]] = {}
         for name, record_id in self._storage.rows(went, [list(record_ids)]):
             by_object.setdefault(name, []).append(record_id)
-        for name, details in by_object.items():
-            child = self._catalog.find(name)
-            if child is not None:
-                self._set(child, details, {"IsDeleted": False, **stamps})
+        back = {n: i for n, i in by_object.items() if self._catalog.find(n) is not None}
+        for name, some in back.items():
+            self._set(self._catalog.objects[name], some, {"IsDeleted": False, **stamps})
         self._storage.rows(f"DELETE FROM _went_with WHERE top {AMONG}", [list(record_ids)])
+        for name, some in back.items():
+            self._empty_lost(self._catalog.objects[name], some)
+            self._fill_lookups(some, stamps["SystemModstamp"])
 
     def check_can_return(self, obj: ObjectDef, record_id: str) -> None:
         """
@@ -111,14 +140,11 @@ class RecycleBin:
                 )
 
     def remove(self, obj: ObjectDef, record_ids: Sequence[str], at: datetime) -> None:
-        """Delete rows and all their details for good; ``/deleted`` still lists them."""
-        if not record_ids:
-            return
-        for child, key in self._details(obj):
-            sql = f'SELECT "Id" FROM {quote(child.name)} WHERE {quote(key)} {AMONG}'
-            found = self._storage.rows(sql, [list(record_ids)])
-            self.remove(child, [i for (i,) in found], at)
-        self._remove(obj, record_ids, at)
+        """Delete rows and all that goes with them for good; ``/deleted`` still lists them."""
+        going = self._going(obj, record_ids, has_deleted=True)
+        self._empty_lookups(going, at, is_noted=False)
+        for name, tops in going.items():
+            self._remove(self._catalog.objects[name], list(tops), at)
 
     def purge(self, obj: ObjectDef, before: datetime | None = None) -> int:
         """Empty the bin of one object, of what was deleted before a moment; how many rows went."""
@@ -135,30 +161,146 @@ class RecycleBin:
         """Empty the log of deletions, as Salesforce does when it grows too large."""
         self._storage.rows("DELETE FROM _gone")
 
-    def _details(self, obj: ObjectDef) -> list[tuple[ObjectDef, str]]:
-        relations = self._catalog.children[obj.name]
-        found = [(self._catalog.objects[r.child], r.field) for r in relations]
-        return [(child, f.name) for child, f in found if f.is_detail and child.is_queryable]
+    # --- what goes along --------------------------------------------------------------------------
 
-    def _living(self, child: ObjectDef, key: str, masters: Sequence[str]) -> list[str]:
-        alive = ' AND NOT "IsDeleted"' if child.has("IsDeleted") else ""
-        sql = f'SELECT "Id" FROM {quote(child.name)} WHERE {quote(key)} {AMONG}{alive}'
-        return [i for (i,) in self._storage.rows(sql, [list(masters)])]
+    def _relations(self, parent: str, rule: DeleteRule) -> list[tuple[ObjectDef, Field]]:
+        """The objects and fields that point to a parent with this rule."""
+        objects = self._catalog.objects
+        found = [(objects[r.child], r.field) for r in self._catalog.children[parent]]
+        return [
+            (child, f)
+            for child, f in found
+            if child.is_queryable and f.is_stored and f.delete_rule == rule
+        ]
 
-    def _note_details(
-        self, obj: ObjectDef, child: ObjectDef, key: str, masters: Sequence[str]
-    ) -> None:
-        """Remember with which deletion each detail goes; empty for one that went before."""
-        if not (child.has("IsDeleted") and child.has_bin):
-            return
-        top = f"""CASE WHEN c."IsDeleted" THEN '' ELSE coalesce(w.top, c.{quote(key)}) END"""
-        self._storage.rows(
-            f'INSERT INTO _went_with SELECT {literal(child.name)}, c."Id", {top} '
-            f"FROM {quote(child.name)} c LEFT JOIN _went_with w "
-            f"ON w.object = {literal(obj.name)} AND w.id = c.{quote(key)} "
-            f"WHERE c.{quote(key)} {AMONG}",
-            [list(masters)],
+    def _going(
+        self, obj: ObjectDef, record_ids: Sequence[str], *, has_deleted: bool
+    ) -> dict[str, dict[str, str]]:
+        """
+        All rows that go when these go, by object: Id to the one of these with which it goes. Circles
+        are gone through once.
+        """
+        going: dict[str, dict[str, str]] = {obj.name: {i: i for i in record_ids}}
+        queue = [(obj.name, dict(going[obj.name]))] if record_ids else []
+        while queue:
+            name, masters = queue.pop(0)
+            for child, field in self._relations(name, "cascade"):
+                key = quote(field.name)
+                alive = "" if has_deleted or not child.has("IsDeleted") else ' AND NOT "IsDeleted"'
+                sql = f'SELECT "Id", {key} FROM {quote(child.name)} WHERE {key} {AMONG}{alive}'
+                known = going.setdefault(child.name, {})
+                new = {
+                    i: masters[master]
+                    for i, master in self._storage.rows(sql, [list(masters)])
+                    if i not in known
+                }
+                known |= new
+                if new:
+                    queue.append((child.name, new))
+        return {name: rows for name, rows in going.items() if rows}
+
+    def _blocking(
+        self,
+        child: ObjectDef,
+        field: Field,
+        tops: Mapping[str, str],
+        *,
+        leaving: Collection[str] = (),
+        condition: str = "true",
+    ) -> dict[str, str]:
+        """The tops that rows of one lookup keep alive, and the rows."""
+        key, alive = quote(field.name), 'NOT "IsDeleted"' if child.has("IsDeleted") else "true"
+        sql = (
+            f'SELECT "Id", {key} FROM {quote(child.name)} '
+            f"WHERE {key} {AMONG} AND {alive} AND {condition}"
         )
+        return {
+            tops[parent]: f"{child.plural or child.name + 's'}: {record_id}"
+            for record_id, parent in self._storage.rows(sql, [list(tops)])
+            if record_id not in leaving
+        }
+
+    def _note(self, obj: ObjectDef, tops: Mapping[str, str]) -> None:
+        """
+        Remember with which deletion each row goes, and which details were deleted before their
+        master: those are lost.
+        """
+        if obj.has("IsDeleted") and obj.has_bin:
+            along = [(obj.name, i, top) for i, top in tops.items() if i != top]
+            if along:
+                names, ids, with_tops = (list(column) for column in zip(*along, strict=True))
+                self._storage.rows(
+                    "INSERT INTO _went_with SELECT unnest(?), unnest(?), unnest(?)",
+                    [names, ids, with_tops],
+                )
+        for child, field in self._relations(obj.name, "cascade"):
+            if field.is_detail and child.has("IsDeleted") and child.has_bin:
+                self._storage.rows(
+                    f"""INSERT INTO _went_with SELECT {literal(child.name)}, "Id", '' """
+                    f"FROM {quote(child.name)} "
+                    f'WHERE {quote(field.name)} {AMONG} AND "IsDeleted"',
+                    [list(tops)],
+                )
+
+    # --- lookups ----------------------------------------------------------------------------------
+
+    def _empty_lookups(
+        self, going: Mapping[str, Mapping[str, str]], at: datetime, *, is_noted: bool
+    ) -> None:
+        """Empty the lookups of rows that stay; that moves their SystemModstamp alone."""
+        for name, tops in going.items():
+            for child, field in self._relations(name, "clear"):
+                leaving = list(going.get(child.name, ()))
+                key, table = quote(field.name), quote(child.name)
+                alive = ' AND NOT "IsDeleted"' if child.has("IsDeleted") else ""
+                where = f'WHERE {key} {AMONG} AND "Id" NOT {AMONG}{alive}'
+                given = [list(tops), leaving]
+                if is_noted and field.comes_back:
+                    self._storage.rows(
+                        f"INSERT INTO _emptied SELECT {literal(child.name)}, "
+                        f'{literal(field.name)}, "Id", {key} FROM {table} {where}',
+                        given,
+                    )
+                stamp = ', "SystemModstamp" = ?' if child.has("SystemModstamp") else ""
+                self._storage.rows(
+                    f"UPDATE {table} SET {key} = NULL{stamp} {where}",
+                    [*([at] if stamp else []), *given],
+                )
+
+    def _fill_lookups(self, parents: Sequence[str], at: datetime) -> None:
+        """Fill lookups that these rows' deletion has emptied, where they are still empty."""
+        fields = self._storage.rows(
+            f"SELECT DISTINCT object, field FROM _emptied WHERE parent {AMONG}", [list(parents)]
+        )
+        for name, field in fields:
+            child = self._catalog.find(name)
+            if child is None or not child.has(field):
+                continue
+            stamp = ', "SystemModstamp" = ?' if child.has("SystemModstamp") else ""
+            self._storage.rows(
+                f"UPDATE {quote(name)} t SET {quote(field)} = e.parent{stamp} FROM _emptied e "
+                f'WHERE e.object = ? AND e.field = ? AND e.id = t."Id" AND e.parent {AMONG} '
+                f"AND t.{quote(field)} IS NULL",
+                [*([at] if stamp else []), name, field, list(parents)],
+            )
+        self._storage.rows(f"DELETE FROM _emptied WHERE parent {AMONG}", [list(parents)])
+
+    def _empty_lost(self, obj: ObjectDef, record_ids: Sequence[str]) -> None:
+        """Empty the lookups of rows that came back to parents that have not."""
+        for field in obj.stored:
+            if field.type != "reference" or not field.is_nillable or field.is_detail:
+                continue
+            for target in (self._catalog.find(name) for name in field.refs):
+                if target is None or not target.is_queryable or not target.has("IsDeleted"):
+                    continue
+                key = quote(field.name)
+                self._storage.rows(
+                    f'UPDATE {quote(obj.name)} SET {key} = NULL WHERE "Id" {AMONG} AND {key} IN '
+                    f'(SELECT "Id" FROM {quote(target.name)} WHERE "IsDeleted")',
+                    [list(record_ids)],
+                )
+
+    # --- rows -------------------------------------------------------------------------------------
 
     def _remove(self, obj: ObjectDef, record_ids: Sequence[str], at: datetime | None) -> None:
         """Take rows out of the table; ``at`` is the moment of deletion, None: as the rows say."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from sfnb_demo.data import ids
 
@@ -23,6 +23,16 @@ COLUMN_TYPES: Mapping[str, str] = {
 DuckDB's type for Salesforce's; everything else is text. Times of day are text as Salesforce prints
 them.
 """
+
+DeleteRule = Literal["clear", "cascade", "restrict"]
+
+_RESTORED_LOOKUPS = {
+    ("ParentId", ("Account",)),
+    ("ParentId", ("Case",)),
+    ("ReportsToId", ("Contact",)),
+    ("Product2Id", ("Product2",)),
+    ("OpportunityId", ("Opportunity",)),
+}
 
 ID_TYPES = frozenset({"id", "reference", "masterrecord"})
 NUMBER_TYPES = frozenset({"int", "long", "double", "currency", "percent"})
@@ -51,6 +61,8 @@ class Field:
         relationship: what the parent is called in a path (``Account`` in ``Account.Name``).
         children: the parent's name for these rows (``Contacts``); None if it has none.
         is_detail: master-detail: deleting the parent deletes this row.
+        on_delete: what deleting the parent does to this row: ``clear`` the field, ``cascade``,
+            ``restrict`` (the parent stays); empty: the default, see ``delete_rule``.
         formula: a DuckDB expression over the row, with other fields in braces. It has no column.
         compound: the field that this one is a part of.
         parts: of a compound: key in JSON to field name.
@@ -72,6 +84,7 @@ class Field:
     relationship: str | None = None
     children: str | None = None
     is_detail: bool = False
+    on_delete: DeleteRule | Literal[""] = ""
     values: tuple[str, ...] = ()
     formula: str | None = None
     compound: str | None = None
@@ -110,6 +123,24 @@ class Field:
     def is_stored(self) -> bool:
         """Whether the table has a column for it."""
         return self.formula is None and self.type not in COMPOUND_TYPES and self.type != "base64"
+
+    @property
+    def delete_rule(self) -> DeleteRule:
+        """
+        Required lookups keep their parent alive; the others are emptied ("What to do if the lookup
+        record is deleted?", Salesforce help 000383277).
+        """
+        if self.is_detail:
+            return "cascade"
+        return self.on_delete or ("clear" if self.is_nillable else "restrict")
+
+    @property
+    def comes_back(self) -> bool:
+        """
+        Whether undeleting the parent fills the field again: custom lookups, and a list of standard
+        ones (Apex guide, undelete).
+        """
+        return self.is_custom or (self.name, self.refs) in _RESTORED_LOOKUPS
 
     @property
     def is_calculated(self) -> bool:

@@ -25,7 +25,7 @@ REIFIED_REFUSAL = "Where clauses should contain selectable filters: a filter on 
 
 def _activity(kind: str) -> tuple[Field, ...]:
     return (
-        f.lookup("WhoId", "Contact", "Lead", children=f"{kind}s", nulls=0.2), f.lookup("WhatId", *WHAT, children=f"{kind}s", nulls=0.3),
+        f.lookup("WhoId", "Contact", "Lead", children=f"{kind}s", nulls=0.2, on_delete="cascade"), f.lookup("WhatId", *WHAT, children=f"{kind}s", nulls=0.3, on_delete="cascade"),
         f.text("Subject", 255, fill=fills.spiced(fills.pick(pools.SUBJECTS, nulls=0.05))), f.area("Description", 32000, nulls=0.4), f.owner(),
         f.boolean("IsArchived", 0.05, is_createable=False, is_updateable=False), f.boolean("IsReminderSet", 0.2),
     )  # fmt: skip
@@ -40,8 +40,8 @@ def objects() -> list[ObjectDef]:
     return [
         system.table(
             "Case", "500",
-            f.auto_number("CaseNumber", "", width=8, is_name=True), f.lookup("ContactId", "Contact", children="Cases", nulls=0.1),
-            f.lookup("AccountId", "Account", children="Cases", nulls=0.1), f.lookup("AssetId", "Asset", children="Cases", nulls=0.8),
+            f.auto_number("CaseNumber", "", width=8, is_name=True), f.lookup("ContactId", "Contact", children="Cases", nulls=0.1, on_delete="restrict"),
+            f.lookup("AccountId", "Account", children="Cases", nulls=0.1, on_delete="restrict"), f.lookup("AssetId", "Asset", children="Cases", nulls=0.8),
             f.lookup("ParentId", "Case", children="Cases", nulls=0.9), record_type("Case"), f.text("SuppliedName", 80, nulls=0.8), f.email("SuppliedEmail"),
             f.picklist("Type", "Mechanical", "Electrical", "Other"), f.picklist("Status", *CASE_STATUS, nulls=0), f.picklist("Origin", "Phone", "Email", "Web"),
             f.text("Subject", 255, fill=fills.spiced(fills.pick(pools.SUBJECTS, nulls=0.1))), f.picklist("Priority", "Low", "Medium", "High", nulls=0),
@@ -55,10 +55,10 @@ def objects() -> list[ObjectDef]:
                 f.picklist("TaskSubtype", "Task", "Email", "Call", nulls=0), f.integer("CallDurationInSeconds", 0, 3600, nulls=0.7), rows=2000),
         system.table("Event", "00U", *_activity("Event"), f.text("Location", 255, fill=fills.pick(pools.CITIES, nulls=0.3)), f.boolean("IsAllDayEvent", 0.1), f.moment("ActivityDateTime", nulls=0.05, ahead_days=60),
                 f.integer("DurationInMinutes", 15, 480, nulls=0.05), f.moment("StartDateTime", nulls=0, ahead_days=60), rows=700),
-        system.table("EmailMessage", "02s", f.lookup("ParentId", "Case", children="EmailMessages", nulls=0.1), f.text("Subject", 3000, fill=fills.spiced(fills.pick(pools.SUBJECTS))),
+        system.table("EmailMessage", "02s", f.lookup("ParentId", "Case", children="EmailMessages", nulls=0.1, on_delete="cascade"), f.text("Subject", 3000, fill=fills.spiced(fills.pick(pools.SUBJECTS))),
                 f.area("TextBody", 131072), f.area("HtmlBody", 131072, is_html=True), f.email("FromAddress"), f.text("ToAddress", 4000, fill=fills.email),
                 f.boolean("Incoming", 0.5), f.picklist("Status", "0", "1", "3", nulls=0), f.moment("MessageDate", nulls=0), f.boolean("HasAttachment", 0.2), rows=500),
-        system.table("Note", "002", f.lookup("ParentId", "Account", "Contact", "Opportunity", "Case", nulls=0, children="Notes"),
+        system.table("Note", "002", f.lookup("ParentId", "Account", "Contact", "Opportunity", "Case", nulls=0, children="Notes", on_delete="cascade"),
                 f.text("Title", 80, fill=fills.spiced(fills.pick(pools.SUBJECTS)), is_name=True), f.boolean("IsPrivate"), f.area("Body", 32000), f.user_owner(), rows=100),
         ObjectDef(
             "Vote", "083",

@@ -150,7 +150,7 @@ class RowLife:
         return self._write(given, write, ids)
 
     def _delete(self, obj: ObjectDef, given: Given) -> list[str]:
-        ids = self._chosen(obj, given)
+        ids = self._deletable(obj, given)
 
         def write(stamp: datetime) -> None:
             living = self._ids(obj, f'"Id" {AMONG} AND {_alive(obj)}', [ids])
@@ -172,7 +172,7 @@ class RowLife:
         return self._write(given, write, ids)
 
     def _hard_delete(self, obj: ObjectDef, given: Given) -> list[str]:
-        ids = self._chosen(obj, given)
+        ids = self._deletable(obj, given)
 
         def write(stamp: datetime) -> None:
             self._database.recycle_bin.remove(obj, ids, stamp)
@@ -263,6 +263,26 @@ class RowLife:
             return wanted
         order = f'hash("Id" || {next(self._numbers)})'
         return self._ids(obj, f"{where} ORDER BY {order} LIMIT {self._wanted(given) + spare}", [])
+
+    def _deletable(self, obj: ObjectDef, given: Given) -> list[str]:
+        """The rows that an entry names; or so many that nothing keeps alive, as far as there are."""
+        blocked = self._database.recycle_bin.blocked
+        if "ids" in given:
+            ids = self._chosen(obj, given)
+            if kept := blocked(obj, ids):
+                said = "; ".join(f"{i} is associated with {why}" for i, why in kept.items())
+                raise ValueError(f"{obj.name}: {said}")
+            return ids
+        wanted, free = self._wanted(given), list[str]()
+        candidates = self._chosen(obj, {"rows": self._database.count(obj.name)})
+        step = max(wanted, 1000)
+        for start in range(0, len(candidates), step):
+            some = candidates[start : start + step]
+            kept = blocked(obj, some)
+            free += [i for i in some if i not in kept]
+            if len(free) >= wanted:
+                break
+        return free[:wanted]
 
     def _ids(self, obj: ObjectDef, where: str, parameters: list[Any]) -> list[str]:
         sql = f'SELECT "Id" FROM {quote(obj.name)} WHERE {where}'

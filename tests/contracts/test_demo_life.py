@@ -334,22 +334,22 @@ def test_a_user_loses_permissions(org: RunningOrg) -> None:
     other = org.headers_of(org.limited_username)
     assert org.get(f"{V}/query?q=SELECT+Email+FROM+Contact", headers=other).ok
     now = pass_minutes(org, 2)
-    rows(org, "change", "Account", rows=30)
-    rows(org, "delete", "Account", rows=20)
-    rows(org, "hard_delete", "Account", rows=20)
+    rows(org, "change", "Task", rows=30)
+    rows(org, "delete", "Task", rows=20)
+    rows(org, "hard_delete", "Task", rows=20)
     now = pass_minutes(org, 2)
     whole = [
-        len(listed(org, k, "Account", now - timedelta(minutes=3), now).json()[key])
+        len(listed(org, k, "Task", now - timedelta(minutes=3), now).json()[key])
         for k, key in (("updated", "ids"), ("deleted", "deletedRecords"))
     ]
     org.control("access", {"permission": "ViewAllData", "has": False})
     own = [
-        len(listed(org, k, "Account", now - timedelta(minutes=3), now).json()[key])
+        len(listed(org, k, "Task", now - timedelta(minutes=3), now).json()[key])
         for k, key in (("updated", "ids"), ("deleted", "deletedRecords"))
     ]
     assert whole[1] == 40
     assert all(less < more for less, more in zip(own, whole, strict=True))
-    assert count(org, "FROM Account") < 100
+    assert count(org, "FROM Task") < 100
 
 
 def test_more_ids_than_one_list_may_have(org: RunningOrg, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,14 @@ class Saver:
             self._find(obj, batch)
             if obj.name == "OrderItem":
                 standard_objects.check_standard(self._storage, obj, batch)
+            kept = self._bin.blocked(obj, [i.record_id for i in good(batch)])
+            for incoming in good(batch):
+                if incoming.record_id in kept:
+                    incoming.refuse(
+                        "DELETE_FAILED",
+                        f"Your attempt to delete {incoming.old.get('Name') or incoming.record_id} could not be "
+                        f"completed because it is associated with the following {kept[incoming.record_id]}",
+                    )
             self.hindrances.check(obj, batch)
             found = [i.record_id for i in good(batch)]
             if is_hard:
