@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         objects=dict(given.objects),
         empty_objects=given.empty_objects,
         has_oddities=given.oddities,
+        features=tuple(given.feature),
         faults=given.fault,
         max_calls=given.max_calls,
         is_hard=given.hard,
@@ -114,6 +115,13 @@ def parser() -> argparse.ArgumentParser:
         action=flag,
         default=False,
         help="add objects and values that real orgs have and careless clients stumble over",
+    )
+    serve.add_argument(
+        "--feature",
+        action="append",
+        default=[],
+        metavar="person-accounts",
+        help="something that an admin has switched on; all: everything; may be repeated",
     )
     serve.add_argument(
         "--fault",

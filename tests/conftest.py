@@ -174,6 +174,7 @@ def fresh_org(
                 "empty_objects",
                 "has_oddities",
                 "has_hourly_logs",
+                "features",
                 "start_at",
                 "replication_days",
             } & set(options)

@@ -7,13 +7,14 @@ Any number of threads may read at once. Writing takes its own lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sfnb_demo.data import content, custom, generate, ids, oddities, people, sales, service
 from sfnb_demo.data import describe as describing
+from sfnb_demo.data import features as featuring
 from sfnb_demo.data.bulk_queries import BulkDatabase
 from sfnb_demo.data.catalog import Catalog
 from sfnb_demo.data.changes import Changes
@@ -27,7 +28,6 @@ from sfnb_demo.data.schema_dates import SchemaDates
 from sfnb_demo.data.storage import Storage
 from sfnb_demo.data.templates import TEMPLATES
 from sfnb_demo.data.writing.database_writes import WritingDatabase
-from sfnb_demo.data.writing.intake import AUDIT_FIELDS
 from sfnb_demo.data.writing.saver import Saver, external_id_field
 from sfnb_demo.errors import ApiError
 from sfnb_demo.soql import tree
@@ -54,6 +54,7 @@ class Database(WritingDatabase, BulkDatabase):
         overrides: how many rows single objects have, ``{"Contact": 1_000_000}``.
         empty_objects: how many mostly empty custom objects to add.
         has_oddities: add what real orgs have and careless clients stumble over (see ``oddities``).
+        features: what an admin has switched on (see ``features``).
         has_hourly_logs: EventLogFile has the field Interval. Orgs without hourly logs lack it.
         folder: where the files go. None: a temporary folder that is deleted with the org.
     """
@@ -67,6 +68,7 @@ class Database(WritingDatabase, BulkDatabase):
         overrides: Mapping[str, int] | None = None,
         empty_objects: int = 0,
         has_oddities: bool = False,
+        features: Collection[str] = (),
         has_hourly_logs: bool = True,
         folder: Path | None = None,
     ) -> None:
@@ -74,7 +76,9 @@ class Database(WritingDatabase, BulkDatabase):
             raise ValueError(f"size is {size!r}, but must be one of {', '.join(SIZES)}")
         self.clock = clock
         rooms = (people, sales, service, content, custom)
+        self.features = featuring.checked(features)
         objects = [obj for room in rooms for obj in room.objects()]
+        objects = featuring.with_features(objects, self.features)
         if has_oddities:
             objects = [oddities.odd(obj) for obj in [*objects, *oddities.objects()]]
         if not has_hourly_logs:
@@ -84,9 +88,13 @@ class Database(WritingDatabase, BulkDatabase):
         self.rows = dict(generate.planned_rows(self.catalog, SIZES[size], overrides or {}))
         now = clock()
         rows = tuple(self.rows.items())
-        like = (seed, generate.first_midnight(now), rows, has_oddities, has_hourly_logs)
+        like = (
+            seed, generate.first_midnight(now), rows, has_oddities, has_hourly_logs, self.features
+        )  # fmt: skip
         template = TEMPLATES.find(like)
-        self.storage = Storage(folder, template)
+        self.storage = Storage(folder, template[0] if template else None)
+        if template is not None:
+            self.rows = dict(template[1])
         if template is None:
             generate.fill(
                 self.storage,
@@ -96,8 +104,9 @@ class Database(WritingDatabase, BulkDatabase):
                 rows=self.rows,
                 rollups=custom.ROLLUPS,
             )
+            featuring.fill_features(self.storage, self.catalog, self.features, now, self.rows)
             if sum(self.rows.values()) < _MOST_ROWS_OF_TEMPLATE:
-                TEMPLATES.offer(like, self.storage)
+                TEMPLATES.offer(like, self.storage, self.rows)
         self.schema_dates = SchemaDates(self._now)
         self.late = LateCommits()
         self.recycle_bin = RecycleBin(self.catalog, self.storage)
@@ -151,24 +160,33 @@ class Database(WritingDatabase, BulkDatabase):
     def describe(self, name: str, version: str, user_id: str | None = None) -> dict[str, Any]:
         """The whole describe, as a user sees it: all top-level keys, all 57 keys on each field."""
         obj = self._object(name, user_id)
-        if self.saver.intake.can_set_audit(obj):
+        if audit := self.saver.intake.audit_fields(obj):
             obj = obj.renamed(
                 fields=tuple(
-                    f.changed(is_createable=f.is_createable or f.name in AUDIT_FIELDS)
-                    for f in obj.fields
+                    f.changed(is_createable=f.is_createable or f.name in audit) for f in obj.fields
                 )
             )
         return describing.describe(
-            obj, self.catalog_of(user_id), version, self._record_types(obj, version)
+            obj, self.catalog_of(user_id), version, self._record_types(obj, version, user_id)
         )
 
-    def _record_types(self, obj: ObjectDef, version: str) -> list[dict[str, Any]]:
+    def _record_types(
+        self, obj: ObjectDef, version: str, user_id: str | None
+    ) -> list[dict[str, Any]]:
         if not obj.has("RecordTypeId"):
             return []
         path = f"/services/data/v{version.removeprefix('v')}/sobjects/{obj.name}"
         sql = 'SELECT "Id", "Name", "DeveloperName" FROM "RecordType" WHERE "SobjectType" = ? ORDER BY "Id"'
+        lacking = self.saver.references.unassigned.get(user_id or self.admin_id, frozenset())
         return [
-            describing.record_type(record_id, label, developer_name, path, is_default=number == 0)
+            describing.record_type(
+                record_id,
+                label,
+                developer_name,
+                path,
+                is_default=number == 0,
+                is_available=record_id not in lacking,
+            )
             for number, (record_id, label, developer_name) in enumerate(
                 self.storage.rows(sql, [obj.name])
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,7 +93,7 @@ def describe(obj: ObjectDef, catalog: Catalog, version: str, record_types: list[
         "defaultImplementation": None,
         "extendedBy": None,
         "extendsInterfaces": None,
-        "fields": [describe_field(f) for f in obj.fields],
+        "fields": [describe_field(f, {c.name: c for c in obj.fields}) for f in obj.fields],
         "implementedBy": None,
         "implementsInterfaces": None,
         "listviewable": None,
@@ -114,12 +115,18 @@ def describe(obj: ObjectDef, catalog: Catalog, version: str, record_types: list[
 
 
 def record_type(
-    record_id: str, name: str, developer_name: str, path: str, *, is_default: bool
+    record_id: str,
+    name: str,
+    developer_name: str,
+    path: str,
+    *,
+    is_default: bool,
+    is_available: bool = True,
 ) -> Entry:
-    """One entry of ``recordTypeInfos``."""
+    """One entry of ``recordTypeInfos``; ``is_available``: the user's profile has it."""
     return {
         "active": True,
-        "available": True,
+        "available": is_available,
         "defaultRecordTypeMapping": is_default,
         "developerName": developer_name,
         "master": record_id == MASTER_RECORD_TYPE,
@@ -147,8 +154,8 @@ def _child(relation: ChildRelation) -> Entry:
     }
 
 
-def describe_field(field: Field) -> Entry:
-    """One field, with all 57 keys."""
+def describe_field(field: Field, controllers: Mapping[str, Field]) -> Entry:
+    """One field, with all 57 keys; ``controllers`` has the object's fields by name."""
     kind = field.type
     is_id = kind in ID_TYPES
     length = field.length
@@ -167,16 +174,16 @@ def describe_field(field: Field) -> Entry:
         "cascadeDelete": field.type == "reference"
         and (field.is_detail or field.is_custom)
         and field.delete_rule == "cascade",
-        "caseSensitive": False,
+        "caseSensitive": field.is_case_sensitive,
         "compoundFieldName": field.compound
         or ("Name" if field.name == "Name" and field.type == "string" else None),
-        "controllerName": None,
+        "controllerName": field.controller or None,
         "createable": field.is_createable and not field.is_calculated,
         "custom": field.is_custom,
         "defaultValue": False if kind == "boolean" else None,
         "defaultValueFormula": None,
         "defaultedOnCreate": field.is_defaulted,
-        "dependentPicklist": False,
+        "dependentPicklist": bool(field.controller),
         "deprecatedAndHidden": False,
         "digits": 9 if kind == "int" else 0,
         "displayLocationInDecimal": kind == "location",
@@ -205,7 +212,10 @@ def describe_field(field: Field) -> Entry:
         "namePointing": len(field.refs) > 1,
         "nillable": field.is_nillable,
         "permissionable": field.is_createable and field.is_nillable,
-        "picklistValues": [_picklist_value(v, v not in field.retired) for v in field.values]
+        "picklistValues": [
+            _picklist_value(v, v not in field.retired, valid_for(field, v, controllers))
+            for v in field.values
+        ]
         if is_picklist
         else [],
         "polymorphicForeignKey": len(field.refs) > 1,
@@ -230,11 +240,28 @@ def describe_field(field: Field) -> Entry:
     }
 
 
-def _picklist_value(value: str, is_active: bool) -> Entry:
+def valid_for(field: Field, value: str, controllers: Mapping[str, Field]) -> str | None:
+    """
+    Base64 of a bit for each value of the controlling field, the first one in the highest bit (SOAP
+    guide, PicklistEntry).
+    """
+    controller = controllers.get(field.controller)
+    if controller is None:
+        return None
+    all_values = ("false", "true") if controller.type == "boolean" else controller.values
+    allowed = dict(field.valid_for).get(value, all_values)
+    bits = bytearray(-(-max(len(all_values), 1) // 8))
+    for place, one in enumerate(all_values):
+        if one in allowed:
+            bits[place // 8] |= 0x80 >> place % 8
+    return base64.b64encode(bytes(bits)).decode()
+
+
+def _picklist_value(value: str, is_active: bool, fits: str | None) -> Entry:
     return {
         "active": is_active,
         "defaultValue": False,
         "label": value,
-        "validFor": None,
+        "validFor": fits,
         "value": value,
     }

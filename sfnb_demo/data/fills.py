@@ -170,6 +170,8 @@ def reference(field_name: str, targets: Sequence[str], *, nulls: float) -> Fill:
             low = 0.0 if place == len(existing) - 1 else 0.5 ** (place + 1)
             is_here = (share >= low) & (share < 0.5**place)
             rows = batch.rows[target]
+            if target == "Group":
+                rows = min(rows, pools.QUEUES)
             parent = batch.objects[target]
             upper = (
                 batch.numbers

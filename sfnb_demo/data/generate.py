@@ -70,7 +70,7 @@ def fill(
                 storage.create(obj)
                 made = batches(obj, seed=seed, now=start, rows=rows, objects=objects)
                 storage.load(obj, made)
-                if not obj.has_bin:  # what is deleted there is gone
+                if not obj.has_bin and obj.has("IsDeleted"):  # what is deleted there is gone
                     storage.rows(f'DELETE FROM "{obj.name}" WHERE "IsDeleted"')
         storage.load(objects["FieldDefinition"], [field_definitions(objects)])
         for rollup in rollups:

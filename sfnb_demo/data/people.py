@@ -149,9 +149,9 @@ def objects() -> list[ObjectDef]:
         ObjectDef(
             "Group", "00G",
             (system.ID, f.name(40, fill=fills.numbered("Queue ", 2)), f.text("DeveloperName", 80, fill=fills.numbered("Queue_", 2)),
-             f.picklist("Type", "Queue", "Regular", nulls=0), f.email("Email"), f.boolean("DoesSendEmailToMembers"),
+             f.picklist("Type", "Queue", "Regular", nulls=0).filled(fills.sequence(["Queue"] * pools.QUEUES + ["Regular"] * 4)), f.email("Email"), f.boolean("DoesSendEmailToMembers"),
              *system.created(), *system.modified(), system.modstamp()),
-            rows=12, **setup,
+            rows=pools.QUEUES + 4, **setup,
         ),
         ObjectDef(
             "RecordType", "012",

@@ -131,3 +131,6 @@ EXTREME_DATES = (
     "3999-12-31",
     "4000-12-31",
 )
+
+QUEUES = 8
+"""So many of the first groups are queues, which may own records; the others are public groups."""

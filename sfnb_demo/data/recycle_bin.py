@@ -106,7 +106,8 @@ class RecycleBin:
             by_object.setdefault(name, []).append(record_id)
         back = {n: i for n, i in by_object.items() if self._catalog.find(n) is not None}
         for name, some in back.items():
-            self._set(self._catalog.objects[name], some, {"IsDeleted": False, **stamps})
+            back_again = {"IsDeleted": False, "MasterRecordId": None, **stamps}
+            self._set(self._catalog.objects[name], some, back_again)
         self._storage.rows(f"DELETE FROM _went_with WHERE top {AMONG}", [list(record_ids)])
         for name, some in back.items():
             self._empty_lost(self._catalog.objects[name], some)

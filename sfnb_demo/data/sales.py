@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfnb_demo.data import compounds, fills, pools
+from sfnb_demo.data import campaigns, compounds, fills, pools, prices
 from sfnb_demo.data import fields as f
 from sfnb_demo.data import system_fields as system
 from sfnb_demo.data.people import record_type
@@ -86,11 +86,12 @@ def _owned_parent(name: str, targets: tuple[str, ...], children: str) -> Field:
 
 
 def objects() -> list[ObjectDef]:
+    given: dict[str, Any] = {"is_createable": False, "is_updateable": False}
     account = system.table(
         "Account",
         "001",
         f.name(255, fill=COMPANY),
-        f.lookup("MasterRecordId", "Account", nulls=1.0),
+        f.lookup("MasterRecordId", "Account", nulls=1.0, **given),
         f.picklist(
             "Type",
             "Prospect",
@@ -154,7 +155,8 @@ def objects() -> list[ObjectDef]:
         *compounds.person_name(), f.text("Company", 255, fill=COMPANY, is_nillable=False), f.text("Title", 128, fill=fills.pick(pools.TITLES, nulls=0.3)),
         *compounds.address(""), f.phone("Phone"), f.email("Email"), f.picklist("LeadSource", *SOURCES), f.picklist("Status", "Open", "Working", "Qualified", "Unqualified", nulls=0),
         f.picklist("Industry", *INDUSTRIES, nulls=0.4), f.currency("AnnualRevenue", 0, 1e8, nulls=0.6), f.integer("NumberOfEmployees", 1, 5000, nulls=0.5),
-        f.owner(), f.boolean("IsConverted", 0.0), f.lookup("ConvertedAccountId", "Account", nulls=1.0), f.area("Description", 32000, nulls=0.7),
+        f.owner(), f.boolean("IsConverted", 0.0, is_updateable=False), f.lookup("ConvertedAccountId", "Account", nulls=1.0, **given), f.area("Description", 32000, nulls=0.7),
+        Field("ConvertedDate", "date", **given), f.lookup("ConvertedContactId", "Contact", **given).filled(None), f.lookup("ConvertedOpportunityId", "Opportunity", **given).filled(None),
         rows=1500,
     )  # fmt: skip
     opportunity = system.table(
@@ -165,13 +167,13 @@ def objects() -> list[ObjectDef]:
         f.percent("Probability"), f.date("CloseDate", nulls=0), f.picklist("Type", "New Customer", "Existing Customer"), f.picklist("LeadSource", *SOURCES),
         f.formula("IsClosed", "boolean", "{StageName} IN ('Closed Won', 'Closed Lost')"), f.formula("IsWon", "boolean", "{StageName} = 'Closed Won'"),
         f.formula("ExpectedRevenue", "currency", "round({Amount} * {Probability} / 100, 2)", scale=2), f.lookup("CampaignId", "Campaign", nulls=0.7, children="Opportunities"),
-        f.lookup("Pricebook2Id", "Pricebook2", nulls=0.1), f.owner(), f.text("Order_Number__c", 8, fill=fills.numbered("", 8, nulls=0.4)),
+        f.lookup("Pricebook2Id", "Pricebook2").filled(prices.book_of_deal), f.owner(), f.text("Order_Number__c", 8, fill=fills.numbered("", 8, nulls=0.4)),
         rows=2000, plural="Opportunities",
     )  # fmt: skip
     line = system.table(
         "OpportunityLineItem", "00k",
-        f.detail("OpportunityId", "Opportunity", children="OpportunityLineItems"), f.lookup("PricebookEntryId", "PricebookEntry", nulls=0),
-        f.lookup("Product2Id", "Product2", nulls=0), f.text("ProductCode", 255, fill=fills.numbered("P-", 4)), f.number("Quantity", 1, 50, nulls=0),
+        f.detail("OpportunityId", "Opportunity", children="OpportunityLineItems"), f.lookup("PricebookEntryId", "PricebookEntry", nulls=0).filled(prices.entry_of_line),
+        f.lookup("Product2Id", "Product2", nulls=0).filled(prices.product_of_line), f.text("ProductCode", 255, fill=fills.numbered("P-", 4)), f.number("Quantity", 1, 50, nulls=0),
         f.currency("UnitPrice", 1, 5000, nulls=0), f.formula("TotalPrice", "currency", "{Quantity} * {UnitPrice}", scale=2), f.date("ServiceDate", nulls=0.7),
         f.text("Description", 255, nulls=0.6), f.integer("SortOrder", 1, 9, nulls=0.2),
         rows=3000, label="Opportunity Product",
@@ -181,15 +183,15 @@ def objects() -> list[ObjectDef]:
         system.table("Product2", "01t", f.name(255, fill=fills.joined(fills.pick(pools.PRODUCTS), fills.numbered("", 3), separator=" ")),
                 f.text("ProductCode", 255, fill=fills.numbered("P-", 4)), f.area("Description", 4000), f.boolean("IsActive", 0.9),
                 f.picklist("Family", "Hardware", "Software", "Service"), rows=60, label="Product"),
-        system.table("Pricebook2", "01s", f.name(255, fill=fills.numbered("Price Book ", 1)), f.boolean("IsActive", 1.0), f.boolean("IsStandard", 0.3), f.text("Description"),
+        system.table("Pricebook2", "01s", f.name(255, fill=fills.numbered("Price Book ", 1)), f.boolean("IsActive", 1.0), f.boolean("IsStandard", is_createable=False, is_updateable=False).filled(prices.is_standard), f.text("Description"),
                 rows=3, is_fixed=True, label="Price Book"),
-        system.table("PricebookEntry", "01u", f.lookup("Pricebook2Id", "Pricebook2", nulls=0, children="PricebookEntries", on_delete="cascade"), f.lookup("Product2Id", "Product2", nulls=0, children="PricebookEntries", on_delete="cascade"),
+        system.table("PricebookEntry", "01u", f.lookup("Pricebook2Id", "Pricebook2", nulls=0, children="PricebookEntries", on_delete="cascade").filled(prices.book_of_entry), f.lookup("Product2Id", "Product2", nulls=0, children="PricebookEntries", on_delete="cascade").filled(prices.product_of_entry),
                 f.currency("UnitPrice", 1, 5000, nulls=0), f.boolean("IsActive", 0.9), rows=150, label="Price Book Entry", plural="Price Book Entries"),
         system.table("Campaign", "701", f.name(80, fill=fills.spiced(fills.numbered("Campaign ", 3))), f.lookup("ParentId", "Campaign", nulls=0.7, children="ChildCampaigns"),
                 f.picklist("Type", "Conference", "Webinar", "Email"), f.picklist("Status", "Planned", "In Progress", "Completed"), f.date("StartDate"), f.date("EndDate"),
                 f.currency("BudgetedCost"), f.boolean("IsActive"), f.user_owner(), rows=40),
-        system.table("CampaignMember", "00v", f.detail("CampaignId", "Campaign", children="CampaignMembers"), f.lookup("ContactId", "Contact", nulls=0.3, children="CampaignMembers", on_delete="cascade"),
-                f.lookup("LeadId", "Lead", nulls=0.6, children="CampaignMembers", on_delete="cascade"), f.picklist("Status", "Sent", "Responded", nulls=0), f.boolean("HasResponded"), rows=800, has_bin=False),
+        system.table("CampaignMember", "00v", f.detail("CampaignId", "Campaign", children="CampaignMembers"), f.lookup("ContactId", "Contact", children="CampaignMembers", on_delete="cascade").filled(campaigns.contact),
+                f.lookup("LeadId", "Lead", children="CampaignMembers", on_delete="cascade").filled(campaigns.lead), f.picklist("Status", "Sent", "Responded", nulls=0), f.boolean("HasResponded"), rows=800, has_bin=False),
         system.table("Contract", "800", f.lookup("AccountId", "Account", nulls=0, children="Contracts", on_delete="cascade"), f.auto_number("ContractNumber", "", width=8, is_name=True),
                 f.picklist("Status", "Draft", "Activated", nulls=0), f.date("StartDate"), f.integer("ContractTerm", 1, 60, nulls=0.1), *compounds.address("Billing"), f.owner(), rows=200),
         system.table("Order", "801", f.lookup("AccountId", "Account", nulls=0.05, children="Orders", on_delete="cascade"), f.lookup("ContractId", "Contract", nulls=0.6, children="Orders"),

@@ -69,6 +69,11 @@ class Field:
         is_json: stored as JSON text and sent as the value in it: objects, and values of any type.
         has_fractions: described as an int, but holds values such as 12.5.
         retired: values of ``values`` that an admin has switched off.
+        controller, valid_for: of a dependent picklist: the field that controls it, and with which
+            of its values each value goes; a value that is not listed goes with all.
+        by_record_type: which values a record type allows, by its DeveloperName; a type that is not
+            listed allows all. Only a restricted picklist refuses the others.
+        is_case_sensitive: of a unique field: ``a`` and ``A`` are two values.
         is_rollup: a roll-up summary: kept in a column, described as calculated.
         drift: of a formula: how often its results have changed while its definition has not.
         fill: makes the column's values; None: all null.
@@ -104,6 +109,10 @@ class Field:
     is_json: bool = False
     has_fractions: bool = False
     retired: tuple[str, ...] = ()
+    controller: str = ""
+    valid_for: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    by_record_type: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    is_case_sensitive: bool = False
     is_rollup: bool = False
     drift: int = 0
     fill: Callable[[Any], Any] | None = None

@@ -95,6 +95,7 @@ class Storage:
                 return
             self.cursor.begin()
             self._local.is_writing = True
+            self._local.touched = {}
             try:
                 yield
             except BaseException:
@@ -104,6 +105,15 @@ class Storage:
                 self.cursor.commit()
             finally:
                 self._local.is_writing = False
+
+    @property
+    def touched(self) -> dict[bool, str]:
+        """
+        The first setup object (True) and the first other one (False) that this thread's transaction
+        has written.
+        """
+        found: dict[bool, str] = self._local.touched
+        return found
 
     def replace(self, obj: ObjectDef, table: Any) -> None:
         """Replace all rows of a table."""

@@ -27,16 +27,16 @@ class Templates:
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._asked: set[Hashable] = set()
-        self._kept: dict[Hashable, Path] = {}
+        self._kept: dict[Hashable, tuple[Path, dict[str, int]]] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
-    def find(self, key: Hashable) -> Path | None:
-        """The file of such an org; None: there is none yet."""
+    def find(self, key: Hashable) -> tuple[Path, dict[str, int]] | None:
+        """The file of such an org, and how many rows each object has; None: there is none yet."""
         with self._lock:
             return self._kept.get(key)
 
-    def offer(self, key: Hashable, storage: Storage) -> None:
+    def offer(self, key: Hashable, storage: Storage, rows: dict[str, int]) -> None:
         """Keep a copy of this newly filled org, if one like it has been filled before."""
         with self._lock:
             if key not in self._asked:
@@ -47,7 +47,7 @@ class Templates:
                     prefix="sfnb-demo-templates-", ignore_cleanup_errors=True
                 )
             while len(self._kept) >= _MOST_KEPT:
-                self._kept.pop(next(iter(self._kept))).unlink(missing_ok=True)
+                self._kept.pop(next(iter(self._kept)))[0].unlink(missing_ok=True)
             storage.rows("CHECKPOINT")
             file = Path(self._folder.name) / f"{next(self._numbers)}.duckdb"
             try:
@@ -55,7 +55,7 @@ class Templates:
             except OSError:
                 # Windows may lock an open database; then each org is filled anew.
                 return
-            self._kept[key] = file
+            self._kept[key] = file, dict(rows)
 
 
 TEMPLATES = Templates()

@@ -11,7 +11,7 @@ from sfnb_demo.data.people import PERMISSIONS
 from sfnb_demo.life.given import Given, check_keys, field_of, object_of
 from sfnb_demo.soql.names import quote
 
-_KEYS = frozenset({"user", "hide", "show", "permission", "has"})
+_KEYS = frozenset({"record_type", "user", "hide", "show", "permission", "has"})
 _ALWAYS = ("Id", "IsDeleted", "OwnerId", "SystemModstamp", "LastModifiedDate", "CreatedDate")
 
 
@@ -21,6 +21,8 @@ class Access:
 
     ``{"hide": "Contact.Email"}`` and ``{"hide": "Lead"}`` (``show`` undoes it): the user's describes
     no longer have it, and a query that names it is refused as if there were no such thing.
+    ``{"record_type": "Case.Complaint", "has": false}``: the user's profile has it no longer, so it
+    is not available in describes, and refused in records.
     ``{"permission": "ViewAllData", "has": false}``: from now on the user sees only own records, in
     queries, ``/updated`` and ``/deleted``.
     """
@@ -44,6 +46,8 @@ class Access:
         for key in ("hide", "show"):
             if key in given:
                 self._hide(user.user_id, str(given[key]), is_hidden=key == "hide")
+        if "record_type" in given:
+            self._assign(user.user_id, str(given["record_type"]), has=bool(given["has"]))
         if "permission" in given:
             self._permit(user.user_id, str(given["permission"]), has=bool(given["has"]))
         self._database.changes += 1
@@ -56,6 +60,18 @@ class Access:
         if field in _ALWAYS:
             raise ValueError(f"{obj.name}.{field} cannot be hidden from anybody")
         self._database.hide(user_id, obj.name, field, is_hidden=is_hidden)
+
+    def _assign(self, user_id: str, what: str, *, has: bool) -> None:
+        name, _, developer_name = what.partition(".")
+        sql = 'SELECT "Id" FROM "RecordType" WHERE "SobjectType" = ? AND "DeveloperName" = ?'
+        found = self._database.storage.rows(sql, [name, developer_name])
+        if not found:
+            raise ValueError(f"there is no record type {what}")
+        unassigned = self._database.saver.references.unassigned
+        one = frozenset({str(found[0][0])})
+        known = unassigned.get(user_id, frozenset())
+        unassigned[user_id] = known - one if has else known | one
+        self._database.schema_dates.touch(name)
 
     def _permit(self, user_id: str, name: str, *, has: bool) -> None:
         if name not in PERMISSIONS:

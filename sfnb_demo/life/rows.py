@@ -15,6 +15,7 @@ from sfnb_demo.data.late_commits import OpenTransaction
 from sfnb_demo.data.recycle_bin import AMONG
 from sfnb_demo.data.schema import Field, ObjectDef
 from sfnb_demo.data.values import stored_value
+from sfnb_demo.data.writing.merging import merge
 from sfnb_demo.life import new_rows
 from sfnb_demo.life.given import Given, check_keys, field_of, object_of
 from sfnb_demo.life.new_values import free_field, new_value_sql
@@ -196,15 +197,9 @@ class RowLife:
         losers = losers[: self._wanted(given)] if "ids" not in given else losers
 
         def write(stamp: datetime) -> None:
-            for relation in self._database.catalog.children[obj.name]:
-                child = self._database.catalog.objects[relation.child]
-                if child.is_queryable and child.is_writable:
-                    moved = [(relation.field.name, literal(winner)), *self._stamps(child, stamp)]
-                    key = f"{quote(relation.field.name)} {AMONG}"
-                    self._set(child, self._ids(child, key, [losers]), moved, before=stamp)
-            deleted = [("IsDeleted", "true"), ("MasterRecordId", literal(winner))]
-            self._set(obj, losers, [*deleted, *self._stamps(obj, stamp)], before=stamp)
-            self._set(obj, [winner], self._stamps(obj, stamp), before=stamp)
+            database = self._database
+            stamps = database.saver.storing.stamps(database.admin_id, stamp)
+            merge(database.catalog, self._storage, obj, winner=winner, losers=losers, stamps=stamps)
 
         return self._write(given, write, losers)
 

@@ -26,11 +26,12 @@ TYPES = frozenset(
 _NAME = re.compile(r"[A-Za-z]\w{0,79}")
 _FIELD_KEYS = frozenset(
     {"field", "type", "length", "values", "refs", "formula", "is_required", "is_unique",
-     "is_external_id", "is_restricted"}
+     "is_external_id", "is_restricted", "is_case_sensitive", "is_detail", "on_delete",
+     "is_updateable", "children"}
 )  # fmt: skip
 _KEYS = _FIELD_KEYS | {
     "do", "object", "to", "value", "fields", "rows", "add", "retire", "rename", "replicateable",
-    "undeletable", "queryable",
+    "undeletable", "queryable", "controller", "valid_for", "by_record_type", "is_restricted",
 }  # fmt: skip
 _FIXED = frozenset(
     {"Id", "Name", "IsDeleted", "OwnerId", "CreatedDate", "CreatedById", "LastModifiedDate",
@@ -44,13 +45,16 @@ class SchemaLife:
 
     =================  ==========================================================================
     add_field          ``field``, ``type`` (``length``, ``values``, ``refs``, ``formula``: SQL with
-                       fields in braces), ``value`` for the rows that there are
+                       fields in braces), ``value`` for the rows that there are; of a reference
+                       ``on_delete`` (clear, cascade, restrict), ``is_detail``, ``children``
     remove_field       the field and its values
     retype_field       another ``type`` or ``length``; values that do not fit become null
     rename_field       ``to`` another name, or another case of it
     change_formula     another ``formula``: every result may change, no stamp does
     picklist           ``add`` and ``retire`` values, ``rename`` them (``{"old": "new"}``: their rows
-                       are written, too)
+                       are written, too); ``is_restricted``; ``controller`` and ``valid_for``
+                       (``{"value": [controlling values]}``); ``by_record_type`` (``{"Client_Work":
+                       [values]}``)
     add_object         a custom object with ``fields`` and ``rows``
     remove_object      with its rows
     rename_object      ``to`` another name
@@ -177,7 +181,9 @@ class SchemaLife:
             raise ValueError(f"{obj.name}.{field.name} has no value {', '.join(unknown)}")
         kept = [renamed.get(v, v) for v in field.values]
         values = (*kept, *(str(v) for v in given.get("add") or () if str(v) not in kept))
-        new = field.changed(values=values, retired=(*field.retired, *retire))
+        new = _related(field.changed(values=values, retired=(*field.retired, *retire)), given)
+        if new.controller and not obj.has(new.controller):
+            raise ValueError(f"{obj.name} has no field {new.controller}")
         for old, value in renamed.items():
             found = self._storage.rows(
                 f'SELECT "Id" FROM {quote(obj.name)} WHERE {quote(field.name)} = ?', [old]
@@ -289,6 +295,10 @@ def _new_field(given: Given) -> Field:
     refs = tuple(str(r) for r in given.get("refs") or ())
     if (kind == "reference") != bool(refs):
         raise ValueError("a reference needs refs, and nothing else has them")
+    on_delete = given.get("on_delete", "")
+    if on_delete not in ("", "clear", "cascade", "restrict"):
+        raise ValueError("on_delete must be clear, cascade or restrict")
+    is_detail = bool(given.get("is_detail"))
     formula = given.get("formula")
     is_long = kind in ("textarea", "encryptedstring")
     field = Field(
@@ -300,17 +310,36 @@ def _new_field(given: Given) -> Field:
         refs=refs,
         relationship=re.sub(r"__c$", "__r", name) if refs else None,
         formula=None if formula is None else str(formula),
-        is_nillable=not given.get("is_required") and kind != "boolean",
+        children=str(given["children"]) if given.get("children") else None,
+        is_detail=is_detail,
+        on_delete=on_delete,
+        is_nillable=not given.get("is_required") and kind != "boolean" and not is_detail,
         is_createable=formula is None,
-        is_updateable=formula is None,
+        is_updateable=formula is None and bool(given.get("is_updateable", not is_detail)),
         is_defaulted=kind == "boolean",
         is_unique=bool(given.get("is_unique")),
         is_external_id=bool(given.get("is_external_id")),
         is_restricted=bool(given.get("is_restricted")),
+        is_case_sensitive=bool(given.get("is_case_sensitive")),
         is_filterable=not is_long,
         is_sortable=not is_long and kind != "multipicklist",
     )
     return field.changed(fill=None if formula is not None else _plain_fill(field))
+
+
+def _related(field: Field, given: Given) -> Field:
+    """A picklist as an entry restricts it."""
+    changes: dict[str, Any] = {}
+    if "is_restricted" in given:
+        changes["is_restricted"] = bool(given["is_restricted"])
+    if "controller" in given:
+        changes["controller"] = str(given["controller"] or "")
+    for key in ("valid_for", "by_record_type"):
+        if key in given:
+            changes[key] = tuple(
+                (str(one), tuple(str(v) for v in some)) for one, some in dict(given[key]).items()
+            )
+    return field.changed(**changes)
 
 
 def _plain_fill(field: Field) -> Any:

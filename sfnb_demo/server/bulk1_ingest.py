@@ -40,7 +40,7 @@ def write_batch(
     if len(rows) > MOST_ROWS:
         raise ApiError("InvalidBatch", f"Records exceed the maximum of {MOST_ROWS}")
     saved: list[Saved] = []
-    options = WriteOptions(user_id)
+    options = WriteOptions(user_id, has_assignment=False)
     for _, some in write_rows(org, obj, operation, rows, key=key, options=options):
         saved += some
     result = {"CSV": _csv, "JSON": _json, "XML": _xml}[content_type](saved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,14 @@ def create(org: DemoOrg, request: Request) -> Response:
         given, data = _read_parts(content_type, request.body)
     else:
         given = request.json_object()
-    job = org.ingest.create(given, request.version, write_options(request))
+    # Assignment rules run only where the job names one; no header is known that lets duplicates
+    # pass (Bulk API 2.0 guide, Create a Job).
+    options = replace(
+        write_options(request),
+        allows_duplicates=False,
+        has_assignment=bool(given.get("assignmentRuleId")),
+    )
+    job = org.ingest.create(given, request.version, options)
     if data is not None:
         org.ingest.upload(job, data)
         org.ingest.close_upload(job)

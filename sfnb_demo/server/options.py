@@ -18,6 +18,8 @@ class Options:
     """
     Args:
         has_oddities: objects and values that careless clients stumble over (see ``data.oddities``).
+        features: what an admin has switched on, such as ``person-accounts``; ``all`` (see
+            ``data.features``).
         faults: fault rules in force from the start (see ``faults``).
         max_calls: calls in 24 hours; 15,000 is a Developer Edition's.
         is_hard: refuse calls beyond it (Developer Edition, sandbox, trial); False: allow them (paid
@@ -59,6 +61,7 @@ class Options:
     objects: Mapping[str, int] = field(default_factory=dict)
     empty_objects: int = 0
     has_oddities: bool = False
+    features: Sequence[str] = ()
     faults: Sequence[Mapping[str, Any]] = ()
     max_calls: int = 15_000
     is_hard: bool = True

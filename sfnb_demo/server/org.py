@@ -184,6 +184,7 @@ def _made_database(options: Options, clock: SimulatedClock) -> Database:
         overrides=dict(options.objects),
         empty_objects=options.empty_objects,
         has_oddities=options.has_oddities,
+        features=options.features,
         has_hourly_logs=options.has_hourly_logs,
     )
 

@@ -24,7 +24,7 @@ def call(org: DemoOrg, request: Request) -> Response:
     if operation != "login":
         raise ApiError(
             "INVALID_OPERATION",
-            f"The operation {operation!r} is not served here; the demo org has login, undelete and emptyRecycleBin.",
+            f"The operation {operation!r} is not served here: login, undelete, emptyRecycleBin, merge are.",
             500,
         )
     if not 31.0 <= float(request.version) <= _LAST_LOGIN_VERSION:

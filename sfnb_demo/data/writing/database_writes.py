@@ -93,6 +93,14 @@ class WritingDatabase(ABC):
         obj = self._object(self._object(name, options.user_id).name)
         return self.saver.delete(obj, record_ids, options, is_hard=is_hard)
 
+    def merge(
+        self, name: str, winner: dict[str, Any], losers: Sequence[str], options: WriteOptions
+    ) -> tuple[Saved, list[str], list[str]]:
+        """What became of the record that stays, the Ids merged into it, the children moved to it."""
+        self.changes += 1
+        seen = self._object(name, options.user_id)
+        return self.saver.merge(self._object(seen.name), winner, losers, options)
+
     def undelete(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
         """Bring records of any objects back from the recycle bin."""
         self.changes += 1

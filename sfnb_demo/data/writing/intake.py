@@ -10,6 +10,12 @@ from sfnb_demo.data.writing.incoming import Incoming, WriteOptions
 from sfnb_demo.errors import ApiError
 
 AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
+CONVERSION_FIELDS = (
+    "ConvertedDate",
+    "ConvertedAccountId",
+    "ConvertedContactId",
+    "ConvertedOpportunityId",
+)
 AUDITED = frozenset(
     {
         "Account", "Attachment", "CampaignMember", "Case", "CaseComment", "Contact", "ContentVersion", "Contract",
@@ -29,8 +35,12 @@ class Intake:
     def __init__(self) -> None:
         self.has_audit_fields = False
 
-    def can_set_audit(self, obj: ObjectDef) -> bool:
-        return self.has_audit_fields and (obj.is_custom or obj.name in AUDITED)
+    def audit_fields(self, obj: ObjectDef) -> frozenset[str]:
+        """The fields that can be set on insert beyond those that always can."""
+        if not self.has_audit_fields or not (obj.is_custom or obj.name in AUDITED):
+            return frozenset()
+        more = CONVERSION_FIELDS if obj.name == "Lead" else ()
+        return frozenset({*AUDIT_FIELDS, *more})
 
     def read(self, obj: ObjectDef, incoming: Incoming, options: WriteOptions) -> None:
         """Fill ``given``, ``links``, ``row`` and ``bodies``; refuse what can be seen to be wrong."""
@@ -38,6 +48,11 @@ class Intake:
             self._names(obj, incoming, options)
             if incoming.is_new:
                 _check_required(obj, incoming)
+            if obj.name == "Lead" and not self.has_audit_fields:
+                # Without the permission the lead comes back unconverted, and nothing says so.
+                incoming.given = {
+                    f: v for f, v in incoming.given.items() if f.name != "IsConverted"
+                }
             for field, value in incoming.given.items():
                 if field.type == "base64":
                     if value is not None:
@@ -51,7 +66,8 @@ class Intake:
 
     def _names(self, obj: ObjectDef, incoming: Incoming, options: WriteOptions) -> None:
         closed = []
-        has_audit = incoming.is_new and not options.is_upsert and self.can_set_audit(obj)
+        has_audit = incoming.is_new and not options.is_upsert
+        audit = self.audit_fields(obj) if has_audit else frozenset()
         for name, value in incoming.values.items():
             if name.lower() == "attributes":
                 continue
@@ -67,7 +83,7 @@ class Intake:
             if field is None:
                 raise no_such_column(obj, name)
             is_open = field.is_createable if incoming.is_new else field.is_updateable
-            is_open = is_open or (has_audit and field.name in AUDIT_FIELDS)
+            is_open = is_open or field.name in audit
             if not is_open or field.is_calculated or field.type in COMPOUND_TYPES:
                 closed.append(field.name)
             incoming.given[field] = value

@@ -23,6 +23,8 @@ class References:
     def __init__(self, catalog: Catalog, storage: Storage) -> None:
         self._catalog = catalog
         self._storage = storage
+        self.unassigned: dict[str, frozenset[str]] = {}
+        """User to the record types that this user's profile does not have."""
 
     def resolve(self, batch: Batch) -> None:
         """Put Ids where parents were named by an external id."""
@@ -77,7 +79,7 @@ class References:
                 )
                 incoming.refuse(code, said)
 
-    def check(self, obj: ObjectDef, batch: Batch) -> None:
+    def check(self, obj: ObjectDef, batch: Batch, user_id: str) -> None:
         """Refuse records whose parents are not there, or are something else."""
         fields = [f for f in obj.stored if f.type == "reference"]
         wanted: dict[str, set[str]] = defaultdict(set)
@@ -96,6 +98,8 @@ class References:
                 else:
                     wanted[target].add(value)
         states = {name: self._states(name, values) for name, values in wanted.items()}
+        for record_type in self.unassigned.get(user_id, ()):
+            states.get("RecordType", {}).pop(record_type, None)
         for incoming in good(batch):
             for field in fields:
                 value = incoming.row.get(field.name)

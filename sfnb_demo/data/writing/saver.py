@@ -15,11 +15,14 @@ from sfnb_demo.data.fields import label_of
 from sfnb_demo.data.recycle_bin import AMONG, RecycleBin
 from sfnb_demo.data.schema import Field, ObjectDef
 from sfnb_demo.data.storage import Storage
-from sfnb_demo.data.writing import standard_objects
+from sfnb_demo.data.writing import merging, standard_objects
+from sfnb_demo.data.writing.companions import Companions
 from sfnb_demo.data.writing.files import Files
 from sfnb_demo.data.writing.hindrances import TRIGGER_ROWS, Hindrances
 from sfnb_demo.data.writing.incoming import Batch, Incoming, Saved, WriteOptions, good
 from sfnb_demo.data.writing.intake import AUDIT_FIELDS, Intake
+from sfnb_demo.data.writing.person_accounts import PersonAccounts
+from sfnb_demo.data.writing.picklists import check_picklists
 from sfnb_demo.data.writing.references import References
 from sfnb_demo.data.writing.rules import Rules
 from sfnb_demo.data.writing.storing import Storing
@@ -29,6 +32,10 @@ from sfnb_demo.soql.names import quote
 
 NOT_FOUND = "The requested resource does not exist"
 ROLLED_BACK = "Record rolled back because not all records were valid and the request was using AllOrNone header"
+SETUP_OBJECTS = frozenset(
+    {"User", "Group", "GroupMember", "UserRole", "PermissionSet", "PermissionSetAssignment"}
+)
+MOST_MERGED = 2
 Values = dict[str, Any]
 
 
@@ -54,8 +61,15 @@ class Saver:
         self.intake = Intake()
         self.rules = Rules(storage)
         self.hindrances = Hindrances()
-        self._references = References(catalog, storage)
+        self.references = References(catalog, storage)
         self._files = Files(catalog, storage, self.storing.new_row, self.storing.touch)
+        self._people = PersonAccounts(catalog, storage, self.storing.new_row, self.storing.touch)
+        self._companions = Companions(
+            catalog,
+            storage,
+            self.storing.new_row,
+            lambda obj, gone: recycle_bin.remove(obj, gone, self.storing.now()),
+        )
 
     # --- batches ----------------------------------------------------------------------------------
 
@@ -119,9 +133,9 @@ class Saver:
 
         def write() -> None:
             self._check_open(obj, batch, "delete")
+            self._check_kind(obj, batch)
             self._find(obj, batch)
-            if obj.name == "OrderItem":
-                standard_objects.check_standard(self._storage, obj, batch)
+            standard_objects.check_deletion(self._storage, obj, batch)
             kept = self._bin.blocked(obj, [i.record_id for i in good(batch)])
             for incoming in good(batch):
                 if incoming.record_id in kept:
@@ -139,6 +153,59 @@ class Saver:
             self.storing.roll_up(obj, batch)
 
         return self._in_one(batch, write)
+
+    def merge(
+        self,
+        obj: ObjectDef,
+        winner: Values,
+        losers: Sequence[str],
+        options: WriteOptions,
+    ) -> tuple[Saved, list[str], list[str]]:
+        """
+        Merge one or two records into another.
+
+        Args:
+            winner: its Id, and values that replace its own.
+
+        Returns:
+            What became of it, the Ids that were merged, and those of children that were moved.
+        """
+        merged: list[str] = []
+        moved: list[str] = []
+        winner_id, values = _taken(winner, "Id")
+        batch = [Incoming({}, i) for i in (str(winner_id or ""), *losers)]
+
+        def write() -> None:
+            if not obj.has("MasterRecordId"):
+                batch[0].refuse("INVALID_TYPE", f"merge is not supported for {obj.name}")
+            elif not 1 <= len(losers) <= MOST_MERGED:
+                batch[0].refuse(
+                    "INVALID_NUMBER_OF_MERGE_RECORDS", "one or two records can be merged"
+                )
+            self._find(obj, batch)
+            if any(i.errors for i in batch):
+                return
+            if values:
+                (saved,) = self.update(obj, [(batch[0].record_id, values)], options)
+                batch[0].errors += saved.errors
+                if saved.errors:
+                    return
+            merged.extend(i.record_id for i in batch[1:])
+            stamps = self.storing.stamps(options.user_id)
+            moved.extend(
+                merging.merge(
+                    self._catalog,
+                    self._storage,
+                    obj,
+                    winner=batch[0].record_id,
+                    losers=merged,
+                    stamps=stamps,
+                )
+            )
+
+        saved = self._in_one(batch, write)
+        refused = next((s for s in saved if s.errors), saved[0])
+        return refused, merged, moved
 
     def undelete(self, record_ids: Sequence[str], options: WriteOptions) -> list[Saved]:
         """Bring records back from the recycle bin, with the details that went with them."""
@@ -217,14 +284,18 @@ class Saver:
     ) -> list[Saved]:
         def write() -> None:
             self._check_open(obj, batch, "create" if all(i.is_new for i in batch) else "update")
+            self._check_kind(obj, batch)
             for incoming in good(batch):
                 self.intake.read(seen, incoming, options)
             self._find(obj, [i for i in good(batch) if not i.is_new])
-            self._references.resolve(batch)
-            self._references.check(obj, batch)
+            self.references.resolve(batch)
+            self.references.check(obj, batch, options.user_id)
+            check_picklists(self._storage, obj, batch)
             self.rules.before(obj, batch, options)
             check_unique(self._storage, obj, batch)
             standard_objects.check_standard(self._storage, obj, batch)
+            self._people.check(obj, batch)
+            self._companions.check(obj, batch)
             self.hindrances.check(obj, batch)
             self.rules.assign(obj, batch, options)
             self._store(obj, list(good(batch)), options)
@@ -243,6 +314,19 @@ class Saver:
             for incoming in batch:
                 incoming.refuse(
                     "INVALID_TYPE_FOR_OPERATION", f"entity type {obj.name} does not support {verb}"
+                )
+
+    def _check_kind(self, obj: ObjectDef, batch: Batch) -> None:
+        """Setup objects and others never in one transaction (Apex guide, mixed DML)."""
+        touched = self._storage.touched
+        touched.setdefault(obj.name in SETUP_OBJECTS, obj.name)
+        if len(touched) > 1:
+            for incoming in good(batch):
+                incoming.refuse(
+                    "MIXED_DML_OPERATION",
+                    "DML operation on setup object is not permitted after you have updated a "
+                    f"non-setup object (or vice versa): {obj.name}, original object: "
+                    f"{touched[obj.name not in SETUP_OBJECTS]}",
                 )
 
     def _matched(self, obj: ObjectDef, key: Field, records: Sequence[Values]) -> list[Incoming]:
@@ -334,16 +418,8 @@ class Saver:
     def _follow_up(self, obj: ObjectDef, batch: Batch, options: WriteOptions) -> None:
         """What the org makes by itself after a write."""
         self.storing.roll_up(obj, batch)
-        relation = self._catalog.find("AccountContactRelation")
-        if obj.name == "Contact" and relation is not None:
-            for incoming in standard_objects.direct_relations(batch):
-                row = {
-                    "AccountId": incoming.row["AccountId"],
-                    "ContactId": incoming.record_id,
-                    "IsActive": True,
-                    "IsDirect": True,
-                }
-                self.storing.new_row(relation, row, options.user_id)
+        self._people.follow(obj, batch)
+        self._companions.follow(obj, batch)
         made: dict[str, list[Values]] = defaultdict(list)
         for name, values in self.rules.made(obj, batch):
             made[name].append(values)
@@ -363,7 +439,7 @@ class Saver:
             row = rows[incoming.record_id]
             incoming.row = {f.name: row[f.name] for f in obj.stored if f.is_unique or f.is_detail}
         check_unique(self._storage, obj, records)
-        self._references.check_masters(obj, records)
+        self.references.check_masters(obj, records)
         found = [i.record_id for i in good(records)]
         self._bin.bring_back(obj, found, self.storing.stamps(options.user_id))
         self.storing.roll_up(obj, records)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sfnb_demo.data.recycle_bin import AMONG
 from sfnb_demo.data.schema import ObjectDef
 from sfnb_demo.data.storage import Storage
-from sfnb_demo.data.writing.incoming import Batch, Incoming, good
+from sfnb_demo.data.writing.incoming import Batch, good
 
 Check = Callable[[Storage, Batch], None]
 
@@ -55,6 +55,36 @@ def _line_item(storage: Storage, batch: Batch) -> None:
                 "FIELD_INTEGRITY_EXCEPTION",
                 "pricebook entry is in a different pricebook than the one assigned to the opportunity",
                 "PricebookEntryId",
+            )
+
+
+def check_deletion(storage: Storage, obj: ObjectDef, batch: Batch) -> None:
+    """Refuse to delete what must stay as it is."""
+    if obj.name == "OrderItem":
+        _order_item(storage, batch)
+    for incoming in good(batch):
+        if obj.name in ("Order", "Contract") and incoming.old.get("Status") == "Activated":
+            incoming.refuse("DELETE_FAILED", f"An activated {obj.name.lower()} cannot be deleted")
+        elif obj.name == "Pricebook2" and incoming.old.get("IsStandard"):
+            incoming.refuse("DELETE_FAILED", "The standard price book cannot be deleted")
+        elif obj.name == "AccountContactRelation" and incoming.old.get("IsDirect"):
+            incoming.refuse(
+                "DELETE_FAILED", "A direct relationship goes with the contact's account only"
+            )
+
+
+def _lead(_storage: Storage, batch: Batch) -> None:
+    """A converted lead is history: made with both dates, never changed (Salesforce help 000386065)."""
+    for incoming in good(batch):
+        converted, created = incoming.row.get("ConvertedDate"), incoming.row.get("CreatedDate")
+        if not incoming.is_new:
+            if incoming.old.get("IsConverted"):
+                incoming.refuse("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
+        elif converted is not None and (created is None or created.date() > converted):
+            incoming.refuse(
+                "FIELD_INTEGRITY_EXCEPTION",
+                "Converted Date: must be on or after the created date",
+                "ConvertedDate",
             )
 
 
@@ -129,17 +159,8 @@ def _relation(storage: Storage, batch: Batch) -> None:
         known.add(key)
 
 
-def needs_old(obj: ObjectDef) -> bool:
-    """Whether an update must know what the record was."""
-    return obj.name in ("EmailMessage", "OrderItem")
-
-
-def direct_relations(batch: Batch) -> list[Incoming]:
-    """New contacts with an account: the org makes an AccountContactRelation for each by itself."""
-    return [i for i in good(batch) if i.is_new and i.value("AccountId") is not None]
-
-
 _CHECKS: dict[str, Check] = {
+    "Lead": _lead,
     "PricebookEntry": _price_book_entry,
     "OpportunityLineItem": _line_item,
     "Order": _starts_as_draft,

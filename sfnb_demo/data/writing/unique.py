@@ -14,7 +14,8 @@ from sfnb_demo.soql.names import quote
 
 def check_unique(storage: Storage, obj: ObjectDef, batch: Batch) -> None:
     """
-    Refuse values that a living record has, in the org or earlier in the batch; case does not count.
+    Refuse values that a living record has, in the org or earlier in the batch. Case does not count,
+    unless the field says so.
     """
     for field in obj.stored:
         if field.is_unique:
@@ -26,8 +27,10 @@ def check_unique(storage: Storage, obj: ObjectDef, batch: Batch) -> None:
 def _check(storage: Storage, obj: ObjectDef, field: Field, records: list[Incoming]) -> None:
     if not records:
         return
-    column = f"lower({quote(field.name)})"
-    values = [str(i.row[field.name]).lower() for i in records]
+    column = quote(field.name) if field.is_case_sensitive else f"lower({quote(field.name)})"
+    values = [str(i.row[field.name]) for i in records]
+    if not field.is_case_sensitive:
+        values = [value.lower() for value in values]
     alive = ' AND NOT "IsDeleted"' if obj.has("IsDeleted") else ""
     sql = f'SELECT {column}, "Id" FROM {quote(obj.name)} WHERE {column} {AMONG}{alive}'
     owners: dict[str, set[str]] = defaultdict(set)
