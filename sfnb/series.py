@@ -28,6 +28,7 @@ SERIES: Mapping[str, Series] = {
     "sfnb_other": Series("sfnb: other calls", "#009E73"),
     "other_apps": Series("other apps", "#E69F00"),
     "limit": Series("limit: jobs stop here", "#D55E00"),
+    "limit_restore": Series("limit: restores stop here", "#D55E00"),
     "resume": Series("paused jobs resume here", "#D55E00"),
     "pause": Series("pauses", "#CC79A7"),
     "expected": Series("expected", "#0072B2"),

@@ -45,6 +45,12 @@ def _gauge(org: LocalOrg) -> str:
     )
 
 
+def _stops(org: LocalOrg, limit_percent: int) -> str:
+    reserve = org.state.ledger.reserves(org.org_id).get("api")
+    restores = f", restores at {reserve} %" if reserve else ""
+    return f"jobs stop at {limit_percent} %{restores}"
+
+
 def _lines(org: LocalOrg) -> list[str]:
     if not org.config.org_id:
         return ["Never reached yet."]
@@ -58,10 +64,10 @@ def _lines(org: LocalOrg) -> list[str]:
         used = percent(here.used, here.maximum)
         lines.append(
             f"{used} of {count(here.maximum, 'API call')} used, {zoned_moment(here.read_at)}; "
-            f"jobs stop at {here.limit_percent} %."
+            f"{_stops(org, here.limit_percent)}."
         )
     else:
-        lines.append(f"No usage reading yet; jobs stop at {here.limit_percent} %.")
+        lines.append(f"No usage reading yet; {_stops(org, here.limit_percent)}.")
     if jobs:
         last = jobs[-1]
         badge = BADGES[states.shown(last.state, is_held=last.is_held)]

@@ -60,7 +60,7 @@ class AuditEntry:
 
 
 def _percent(value: int) -> str:
-    return f"{value} %" if value else "as the org's"
+    return f"{value} %" if value else "as for all jobs"
 
 
 def current_user() -> str:

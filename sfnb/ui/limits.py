@@ -24,6 +24,8 @@ TITLES: Mapping[Api, str] = {
     "bulk2_mb": "Limit for Bulk API 2.0 query results (MB)",
 }
 
+RESERVE_TITLE = "Limit for restores"
+
 LEGEND = (
     ("own", f"used by {LABELS['sfnb']}"),
     ("others", f"used by {LABELS['other_apps']}"),
@@ -32,6 +34,9 @@ LEGEND = (
     ("stop", LABELS["limit"]),
 )
 """Class of the mark, and what it stands for."""
+
+RESERVE_LEGEND = (("room", "free for restores"), ("reserve-mark", LABELS["limit_restore"]))
+"""The marks that are there where restores have a limit of their own."""
 
 FIRST_BACKUP = (
     "This org has no complete backup yet. A limit of 90–100 % is common for the first one, so that "
@@ -51,6 +56,8 @@ class Budget:
         percent: the saved limit percent.
         read_at: when ``used`` was read.
         last_change: who changed the limit last, in words.
+        reserve: the limit percent of restores; 0: they have none of their own.
+        last_reserve: who changed that last, in words.
         price: what the next backup needs of it; None: not known.
         price_source: where that is from: "the plan", "the last backup".
         finishes: when the backup would end under each limit percent from 1 on, by the forecast;
@@ -68,6 +75,8 @@ class Budget:
     price: int | None = None
     price_source: str = ""
     finishes: tuple[str, ...] = ()
+    reserve: int = 0
+    last_reserve: str = ""
 
     @property
     def sfnb(self) -> int:
@@ -93,6 +102,18 @@ def stop_sentence(budget: Budget, percent: int) -> str:
         f"{UNITS[budget.api]}; "
         f"{budget.maximum - stop:,} stay for others."
     )
+
+
+def restore_sentence(budget: Budget, percent: int) -> str:
+    """Where restores stop with this limit of their own; 0: they have none."""
+    if not percent:
+        return "Restores stop where all jobs do."
+    return "Restores" + stop_sentence(budget, percent).removeprefix("Jobs")
+
+
+def reserve_title(percent: int) -> str:
+    """The heading above the limit of restores."""
+    return f"{RESERVE_TITLE}: {f'{percent} % used' if percent else 'as for all jobs'}"
 
 
 def what_if(budget: Budget, percent: int) -> str:
@@ -142,10 +163,10 @@ def use_sentence(budget: Budget, when: str) -> str:
     )
 
 
-def change_sentence(*, who: str, at: str, old: int, new: int, reason: str) -> str:
-    """The last change of a limit."""
+def change_sentence(*, who: str, at: str, change: str, reason: str) -> str:
+    """The last change of a limit; ``change``: from what to what."""
     why = f" “{reason}”" if reason else ""
-    return f"Last change: {who}, {at}, {old} → {new} %.{why}"
+    return f"Last change: {who}, {at}, {change}.{why}"
 
 
 UNCHANGED = f"Never changed: the default is {DEFAULT_LIMIT_PERCENT} %."

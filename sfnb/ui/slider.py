@@ -11,8 +11,8 @@ from typing import Any
 from sfnb.connection import Connection
 from sfnb.engine import Estimate
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
-from sfnb.model import APIS, Api, JobState, Price
-from sfnb.quota.ledger import LimitChanged
+from sfnb.model import APIS, RESTORE, Api, JobState, Price
+from sfnb.quota.limits import LimitChanged, NewLimits
 from sfnb.quota.policy import UNITS
 from sfnb.state.audit import AuditEntry
 from sfnb.text import PERCENT_FORM, parse_percent, percent_refusal, zoned_moment
@@ -73,7 +73,7 @@ class LimitSlider(Screen):
         self._forecasts: dict[Api, tuple[float, int, tuple[str, ...]]] = {}
         self._budgets: list[Budget] = []
         self._audit_head: tuple[int, str] | None = None
-        self._changes: dict[Api, AuditEntry] = {}
+        self._changes: dict[tuple[str, str], AuditEntry] = {}
         if is_asking and self._is_stale():
             self._read_org()
         self.refresh()
@@ -91,6 +91,7 @@ class LimitSlider(Screen):
         org, now = self._org, self._org.clock.now()
         budgets = org.budgets()
         own = org.state.usage.spent(org.org_id, now - timedelta(hours=24))
+        reserves = org.state.ledger.reserves(org.org_id)
         self._read_changes()
         self._price, self._price_source = self._next_price(self._plan)
         shown = [api for api in self._apis if budgets[api].maximum > 0] or ["api"]
@@ -103,7 +104,9 @@ class LimitSlider(Screen):
                 percent=budgets[api].limit_percent,
                 is_known=budgets[api].is_known,
                 read_at=budgets[api].read_at,
-                last_change=_change(self._changes.get(api)),
+                last_change=_change(self._changes.get(("", api))) or limits.UNCHANGED,
+                reserve=reserves.get(api, 0),
+                last_reserve=_change(self._changes.get((RESTORE, api))),
                 price=None if self._price is None else self._price.get(api, 0),
                 price_source=self._price_source,
                 finishes=self._finishes(api),
@@ -141,10 +144,9 @@ class LimitSlider(Screen):
     def _read_changes(self) -> None:
         head = self._org.state.audit.head()
         if head != self._audit_head:
-            entries = self._org.state.audit.entries(self._org.org_id)
-            for entry in (entry for entry in entries if not entry.kind):
+            for entry in self._org.state.audit.entries(self._org.org_id):
                 for api in APIS if entry.api == "all" else (entry.api,):
-                    self._changes[api] = entry  # type: ignore[index]
+                    self._changes[entry.kind, api] = entry
             self._audit_head = head
 
     def _next_price(self, plan: Estimate | None) -> tuple[Price | None, str]:
@@ -212,20 +214,34 @@ class LimitSlider(Screen):
             },
             "unit": "% used",
             "legend": limits.LEGEND,
+            "reserve_legend": limits.RESERVE_LEGEND,
             "budgets": [
                 {
                     "api": b.api,
                     "title": limits.TITLES[b.api],
                     "is_folded": b.is_idle,
-                    "slider_label": f"{limits.TITLES[b.api]}: slider, percent used",
-                    "field_label": f"{limits.TITLES[b.api]}, percent used",
-                    "percent": b.percent,
                     "max": b.maximum,
                     "sfnb": b.sfnb,
                     "others": b.others if b.used >= 0 else 0,
                     "used": limits.use_sentence(b, zoned_moment(b.read_at)),
-                    "last": b.last_change,
-                    "stops": [limits.stop_sentence(b, p) for p in percents],
+                    "limit": {
+                        "kind": "",
+                        "percent": b.percent,
+                        "slider_label": f"{limits.TITLES[b.api]}: slider, percent used",
+                        "field_label": f"{limits.TITLES[b.api]}, percent used",
+                        "last": b.last_change,
+                        "stops": [limits.stop_sentence(b, p) for p in percents],
+                    },
+                    "reserve": {
+                        "kind": RESTORE,
+                        "percent": b.reserve,
+                        "titles": [limits.reserve_title(p) for p in range(101)],
+                        "slider_label": f"{limits.RESERVE_TITLE}, {UNITS[b.api]}: slider, percent used",
+                        "field_label": f"{limits.RESERVE_TITLE}, {UNITS[b.api]}, percent used",
+                        "last": b.last_reserve,
+                        "unset": limits.restore_sentence(b, 0),
+                        "stops": [limits.restore_sentence(b, p) for p in percents],
+                    },
                     "what_if": [limits.what_if(b, p) for p in percents],
                 }
                 for b in self._budgets
@@ -265,12 +281,11 @@ class LimitSlider(Screen):
         if message.get("ticket") not in self._tickets:
             raise CallerError("This was not saved. Press Save again.")
         self._tickets.clear()
-        percents = {api: parse_percent(str(text)) for api, text in message["percents"].items()}
+        wanted = [_wanted(change) for change in message["changes"]]
         try:
-            self._org.state.ledger.set_limits(
+            self._org.state.ledger.change_limits(
                 self._org.org_id,
-                percents,
-                expected=message["expected"],
+                wanted,
                 patience_s=SAVE_PATIENCE_S,
                 reason=str(message.get("reason", "")).strip(),
                 org=self._org.name,
@@ -278,16 +293,21 @@ class LimitSlider(Screen):
         except LimitChanged as err:
             self.refresh()
             self.show()
-            change = self._changes.get(err.api)
+            change = self._changes.get((err.kind, err.api))
             who = change.who if change else "Somebody"
+            what = _said(err.api, err.percent, err.kind, "to ")
             return {
                 "ok": False,
-                "says": f"Not saved: {who} set the limit of {UNITS[err.api]} to {err.percent} % meanwhile.",
+                "says": f"Not saved: {who} set the limit of {what} meanwhile.",
                 "view": self.view(),
             }
         self.refresh()
         self.show()
-        said = ", ".join(f"{UNITS[api]} {percent} %" for api, percent in percents.items())
+        said = ", ".join(
+            _said(api, percent, change.kind)
+            for change in wanted
+            for api, percent in change.percents.items()
+        )
         return {
             "ok": True,
             "says": f"Saved: {said}. Running jobs obey at their next call.",
@@ -295,13 +315,26 @@ class LimitSlider(Screen):
         }
 
 
+def _wanted(change: dict[str, Any]) -> NewLimits:
+    """What a person typed; an empty field takes the limit of restores away."""
+    kind = str(change["kind"])
+    typed: dict[Api, str] = {api: str(text) for api, text in change["percents"].items()}
+    percents = {
+        api: 0 if kind and not text.strip() else parse_percent(text) for api, text in typed.items()
+    }
+    return NewLimits(percents, change["expected"], kind)
+
+
+def _said(api: Api, percent: int, kind: str, to: str = "") -> str:
+    whose = f"{UNITS[api]} for restores" if kind else UNITS[api]
+    return f"{whose} {f'{to}{percent} %' if percent else 'as for all jobs'}"
+
+
 def _change(entry: AuditEntry | None) -> str:
     if entry is None:
-        return limits.UNCHANGED
+        return ""
     at = zoned_moment(datetime.fromisoformat(entry.at))
-    return limits.change_sentence(
-        who=entry.who, at=at, old=entry.old, new=entry.new, reason=entry.reason
-    )
+    return limits.change_sentence(who=entry.who, at=at, change=entry.change, reason=entry.reason)
 
 
 def _budget_html(b: Budget) -> str:
@@ -309,23 +342,34 @@ def _budget_html(b: Budget) -> str:
     if b.maximum > 0:
         sfnb, others = (min(100.0, 100 * n / b.maximum) for n in (b.sfnb, b.others))
         label = escape(limits.use_sentence(b, zoned_moment(b.read_at)))
+        reserve = (
+            f'<div class="sfnb-room" style="left:{b.percent}%;width:{max(b.reserve - b.percent, 0)}%"></div>'
+            f'<div class="sfnb-reserve-mark" style="left:{b.reserve}%"></div>'
+        )
         picture_html = (
             f'<div class="sfnb-gauge" role="img" aria-label="{label}">'
-            f'<div class="sfnb-kept" style="left:{b.percent}%"></div>'
+            f'<div class="sfnb-kept" style="left:{max(b.percent, b.reserve)}%"></div>'
             f'<div class="sfnb-own" style="width:{sfnb:.2f}%"></div>'
             f'<div class="sfnb-others" style="left:{sfnb:.2f}%;width:{min(others, 100 - sfnb):.2f}%"></div>'
-            f'<div class="sfnb-stop" style="left:{b.percent}%"></div></div>{_legend()}'
+            f'<div class="sfnb-stop" style="left:{b.percent}%"></div>'
+            f"{reserve if b.reserve else ''}</div>{_legend(has_reserve=b.reserve > 0)}"
         )
+    restores = (
+        f"<p>{escape(limits.restore_sentence(b, b.reserve))} {escape(b.last_reserve)}</p>"
+        if b.reserve
+        else ""
+    )
     return (
         f"<section><h4>{escape(limits.TITLES[b.api])}: {b.percent} % used</h4>{picture_html}"
         f"<p><strong>{escape(limits.stop_sentence(b, b.percent))}</strong></p>"
         f"<p>{escape(limits.use_sentence(b, zoned_moment(b.read_at)))}</p>"
-        f"<p>{escape(limits.what_if(b, b.percent))}</p><p>{escape(b.last_change)}</p></section>"
+        f"<p>{escape(limits.what_if(b, b.percent))}</p><p>{escape(b.last_change)}</p>{restores}</section>"
     )
 
 
-def _legend() -> str:
+def _legend(*, has_reserve: bool) -> str:
     marks = "".join(
-        f'<span><i class="sfnb-{name}"></i>{escape(text)}</span>' for name, text in limits.LEGEND
+        f'<span><i class="sfnb-{name}"></i>{escape(text)}</span>'
+        for name, text in (*limits.LEGEND, *(limits.RESERVE_LEGEND if has_reserve else ()))
     )
     return f'<div class="sfnb-legend">{marks}</div>'

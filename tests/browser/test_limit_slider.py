@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -38,7 +39,7 @@ def test_keys_and_mouse_move_it_and_only_save_changes_it(
     range_.focus()
     for _ in range(7):
         range_.press("ArrowRight")
-    expect(part.locator(".sfnb-percent")).to_have_value("57")
+    expect(part.locator(".sfnb-percent").first).to_have_value("57")
     expect(part).to_contain_text(
         "Jobs stop when the whole org has used 8,550 of its 15,000 API calls; 6,450 stay for others"
     )
@@ -63,6 +64,40 @@ def test_keys_and_mouse_move_it_and_only_save_changes_it(
     expect(part).to_contain_text(f"50 → {moved} %. “night <run>”")
     assert percent_of(home) == moved
     assert "night <run>" in home.sfnb("audit", "demo")
+    home.sfnb("audit", "verify")
+
+
+def test_restores_get_a_limit_of_their_own(home: Home, lab: Server, open_lab: OpenNotebook) -> None:
+    """Its mark stands in the same gauge, Save keeps both limits at once, an empty field takes it away again (P6)."""
+    home.sfnb("limit", "demo", "50")
+    page = open_lab(lab.put("reserve.ipynb", SLIDER))
+    part = page.locator(".sfnb-slider section").first
+    mark = part.locator(".sfnb-reserve-mark").first
+    expect(mark).to_be_hidden()
+    part.get_by_text("Limit for restores: as for all jobs").click()
+    field = part.get_by_label("Limit for restores, API calls, percent used")
+    field.fill("900")
+    expect(part.locator(".sfnb-reserve .sfnb-problem")).to_contain_text(
+        "whole number from 1 to 100"
+    )
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
+    field.fill("90")
+    expect(part).to_contain_text("Restores stop when the whole org has used 13,500 of its 15,000")
+    expect(mark).to_have_attribute("style", "left: 90%;")
+    part.locator(".sfnb-percent").first.fill("40")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".sfnb-slider .sfnb-status")).to_contain_text(
+        "Saved: API calls 40 %, API calls for restores 90 %"
+    )
+    shown = json.loads(home.sfnb("limit", "demo", "--api", "api", "--json"))["limits"][0]
+    assert (shown["percent"], shown["restore_percent"]) == (40, 90)
+    part.get_by_role("button", name="No limit of their own").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".sfnb-slider .sfnb-status")).to_contain_text(
+        "for restores as for all jobs"
+    )
+    expect(mark).to_be_hidden()
+    assert not json.loads(home.sfnb("limit", "demo", "--json"))["limits"][0]["has_reserve"]
     home.sfnb("audit", "verify")
 
 

@@ -113,7 +113,7 @@ def test_an_unreachable_org_shows_its_limits_and_a_sentence(dashboard: Dashboard
     assert place["place"]["title"] == "Limits"
     assert [org["name"] for org in place["place"]["orgs"]] == ["north", "south"]
     scripts = {part["script"]: part["view"] for part in parts if "script" in part}
-    assert scripts["limit_slider"]["budgets"][0]["percent"] == 50
+    assert scripts["limit_slider"]["budgets"][0]["limit"]["percent"] == 50
 
 
 def test_an_org_that_keeps_silent_holds_nothing_up(dashboard: Dashboard) -> None:

@@ -68,7 +68,7 @@ def test_restores_get_a_limit_of_their_own(home: Path, capsys: pytest.CaptureFix
     assert "FOR RESTORES %" in shown and "90" in shown
     assert run(["audit"]) == 0
     told = capsys.readouterr().out
-    assert "restores" in told and "as the org's → 90 %" in told
+    assert "restores" in told and "as for all jobs → 90 %" in told
     assert run(["limit", "demo", "none", "--for", "restore"]) == 0
     capsys.readouterr()
     assert run(["limit", "demo", "--json"]) == 0

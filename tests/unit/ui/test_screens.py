@@ -50,18 +50,27 @@ def org(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[Connec
         yield connection
 
 
-def save(slider: Any, percents: dict[str, str], expected: dict[str, int]) -> dict[str, Any]:
+def save(
+    slider: Any, percents: dict[str, str], expected: dict[str, int], kind: str = ""
+) -> dict[str, Any]:
     """Press Save as the browser does."""
     ticket = slider.heard({"kind": "ask"})["ticket"]
     return dict(
-        slider.heard({"kind": "save", "ticket": ticket, "percents": percents, "expected": expected})
+        slider.heard(
+            {
+                "kind": "save",
+                "ticket": ticket,
+                "changes": [{"kind": kind, "percents": percents, "expected": expected}],
+            }
+        )
     )
 
 
 def test_saving_needs_a_fresh_ticket(org: Connection) -> None:
     """A Save that comes late or twice is not carried out; bad values and others' changes are told, nothing is saved."""
     slider = widgets.limit_slider(org)
-    late = {"kind": "save", "ticket": "old", "percents": {"api": "90"}, "expected": {"api": 50}}
+    change = {"kind": "", "percents": {"api": "90"}, "expected": {"api": 50}}
+    late = {"kind": "save", "ticket": "old", "changes": [change]}
     assert "Press Save again" in (slider.heard(late) or {})["says"]
     assert "whole number" in save(slider, {"api": "1e3"}, {"api": 50})["says"]
     assert org.state.ledger.limit_percents(org.org_id)["api"] == 50
@@ -70,6 +79,27 @@ def test_saving_needs_a_fresh_ticket(org: Connection) -> None:
     assert not told["ok"] and "to 60 % meanwhile" in told["says"]
     assert org.state.ledger.limit_percents(org.org_id)["bulk2"] == 50
     assert "API calls: 60 % used" in slider.html()
+
+
+def test_the_limit_of_restores_is_set_beside_the_other(org: Connection) -> None:
+    """Both marks are shown; an empty field takes the one of restores away; the log says whose it was."""
+    slider = widgets.limit_slider(org)
+    reserve = slider.view()["budgets"][0]["reserve"]
+    assert (reserve["percent"], reserve["last"]) == (0, "")
+    assert reserve["unset"] == "Restores stop where all jobs do."
+    assert "sfnb-reserve-mark" not in slider.html().split("</style>")[1]
+    saved = save(slider, {"api": "90"}, {"api": 0}, "restore")
+    assert saved["says"].startswith("Saved: API calls for restores 90 %.")
+    reserve = slider.view()["budgets"][0]["reserve"]
+    assert reserve["percent"] == 90 and "as for all jobs → 90 %" in reserve["last"]
+    assert reserve["titles"][90] == "Limit for restores: 90 % used"
+    assert "Restores stop when the whole org has used 13,500 of its 15,000" in slider.html()
+    assert "sfnb-reserve-mark" in slider.html().split("</style>")[1]
+    stale = save(slider, {"api": "80"}, {"api": 70}, "restore")
+    assert not stale["ok"] and "API calls for restores to 90 % meanwhile" in stale["says"]
+    assert save(slider, {"api": " "}, {"api": 90}, "restore")["ok"]
+    assert org.state.ledger.reserves(org.org_id) == {}
+    assert "whole number" in save(slider, {"api": ""}, {"api": 50})["says"]
 
 
 def test_slider_and_report_say_the_same_percent(org: Connection) -> None:
@@ -95,7 +125,7 @@ def test_the_slider_knows_what_the_last_backup_cost(org: Connection) -> None:
         after["advice"] == ""
         and "run through without a pause" in after["budgets"][0]["what_if"][49]
     )
-    assert len(after["budgets"][0]["stops"]) == len(after["budgets"][0]["what_if"]) == 100
+    assert len(after["budgets"][0]["limit"]["stops"]) == len(after["budgets"][0]["what_if"]) == 100
     with pytest.raises(CallerError, match="no API"):
         widgets.limit_slider(org, apis=["soap"])  # type: ignore[list-item]
 
