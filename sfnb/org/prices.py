@@ -66,6 +66,9 @@ def _batches(body: object) -> Price:
     """Internal batches of an upload; never too few, since line ends within values count as rows."""
     if isinstance(body, str | bytes | bytearray):
         return {"api": 1, "bulk": _bytes(body).count(b"\n") // _BATCH_ROWS + 1}
+    rows = getattr(body, "rows", None)
+    if isinstance(rows, int):
+        return {"api": 1, "bulk": max(rows - 1, 0) // _BATCH_ROWS + 1}
     return {"api": 1, "bulk": _MOST_UPLOAD_BYTES // (_LEAST_ROW_BYTES * _BATCH_ROWS) + 1}
 
 

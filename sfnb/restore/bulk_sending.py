@@ -1,0 +1,302 @@
+"""
+Sending rows by a Bulk API 2.0 job: create, upload, close, look, and read what became of each row.
+
+The job's id is noted before a row is uploaded. Nothing of a job is processed before it is closed, so
+one that is found open holds no written row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sfnb.errors import AnswerLost, ObjectError, QuotaSignal, SfnbError, StopSignal
+from sfnb.org.writing import bulk2_ingest as bulk
+from sfnb.org.writing.bulk2_ingest import IngestJob, ResultKind, Upload
+from sfnb.org.writing.calls import RowResult
+from sfnb.restore.bulk_rows import (
+    RowIndex,
+    SentRows,
+    canonical,
+    canonical_keys,
+    head,
+    key_of,
+    keys_again,
+    line_cells,
+    write_csv,
+)
+from sfnb.restore.journal import AGAIN, Act, Batch, Done, Outcome, Refused
+from sfnb.restore.plan import Wave
+from sfnb.restore.sending import NOT_SENT, Item, Sender
+from sfnb.restore.trouble import remedy
+
+Reread = Callable[[Sequence[int]], Iterator[Item]]
+"""The rows at these places again, in the same order and with the same values."""
+
+KINDS: tuple[ResultKind, ...] = ("successfulResults", "failedResults", "unprocessedrecords")
+
+TICK_S = 0.5
+FIRST_LOOK_S, LOOK_ROWS_PER_S = 1.0, 5_000.0
+LOOK_GROWTH, MIN_LOOK_S, MAX_LOOK_S = 0.5, 0.5, 60.0
+JOB_TRIES = 3
+GONE = "NOT_FOUND"
+
+
+class BulkRefused(Exception):
+    """The org takes no Bulk job for the object: the rows go by another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkSent:
+    """
+    What came of a job, by place in ``places``.
+
+    Args:
+        codes: of rows that go again because of a lock or a limit: code and message.
+    """
+
+    places: Sequence[int]
+    outcomes: list[Outcome]
+    codes: dict[int, tuple[str, str]]
+
+
+def next_look_s(rows: int, age_s: float, processed: int) -> float:
+    """
+    Seconds until a job is looked at again: when it may be ready, by what it has done so far. Pure.
+    """
+    if age_s <= 0:
+        return min(FIRST_LOOK_S + rows / LOOK_ROWS_PER_S, MAX_LOOK_S)
+    if 0 < processed <= rows:
+        left_s = (rows - processed) * age_s / processed
+        return min(max(left_s * 1.1, MIN_LOOK_S), MAX_LOOK_S)
+    return min(max(age_s * LOOK_GROWTH, MIN_LOOK_S), MAX_LOOK_S)
+
+
+@dataclass
+class BulkSender:
+    """Sends one job after another: never two at once, so that none waits for the other's locks."""
+
+    sender: Sender
+    most_bytes: int = bulk.MOST_BYTES
+
+    def send(
+        self,
+        wave: Wave,
+        act: Act,
+        items: Iterable[Item],
+        reread: Reread,
+        *,
+        most_rows: int | None = None,
+    ) -> Iterator[BulkSent]:
+        """
+        Write all these rows, a job for each 100 MB of them.
+
+        Cost: 5 API calls a job and 1 for each further look; 1 Bulk batch for 10,000 rows.
+
+        Raises:
+            BulkRefused: nothing of the next rows was sent.
+        """
+        has_id = act == "update"
+        source = iter(items)
+        first: Item | None = next(source, None)
+        while first is not None:
+            with TemporaryDirectory(prefix="sfnb-") as folder:
+                path = Path(folder) / "rows.csv"
+                sent, first = write_csv(
+                    path,
+                    chain([first], source),
+                    wave.columns,
+                    has_id=has_id,
+                    most_bytes=self.most_bytes,
+                    most_rows=most_rows,
+                )
+                result = self._send_file(wave, act, path, sent, reread)
+            yield result
+
+    def _send_file(
+        self, wave: Wave, act: Act, path: Path, sent: SentRows, reread: Reread
+    ) -> BulkSent:
+        sender = self.sender
+        for _ in range(JOB_TRIES):
+            sender.guard()
+            at = sender.org_now()
+            batch = sender.journal.intend(wave.number, act, "bulk2", sent.places, at)
+            if (uploaded := self._upload(wave, batch, path, sent)) is not None:
+                return self._finish(wave, uploaded, sent, reread)
+        raise BulkRefused(f"{wave.object_name}: the answers of Bulk jobs are lost again and again.")
+
+    def _upload(self, wave: Wave, batch: Batch, path: Path, sent: SentRows) -> Batch | None:
+        """The batch once its job has the rows; None: no row is in a job that may run."""
+        org, journal = self.sender.context.client, self.sender.journal
+        nothing: list[Outcome] = [AGAIN] * len(sent)
+        try:
+            operation: bulk.Operation = "update" if batch.act == "update" else "insert"
+            job_id = bulk.create_job(org, wave.object_name, operation)
+        except AnswerLost:
+            journal.close(batch, nothing)  # whatever was created has no data
+            return None
+        except NOT_SENT:
+            journal.close(batch, nothing)
+            raise
+        except ObjectError as err:
+            journal.close(batch, nothing)
+            raise BulkRefused(str(err)) from err
+        batch = journal.note_job(batch, job_id)
+        self.sender.guard()
+        try:
+            bulk.upload(org, job_id, Upload(path, len(sent)))
+        except (AnswerLost, ObjectError):
+            # Nobody knows whether the job has the rows, and a second upload may not be allowed.
+            if bulk.abort_job(org, job_id).is_over:
+                journal.close(batch, nothing)
+                return None
+            raise
+        return batch
+
+    # closing and looking
+
+    def resume(self, wave: Wave, batch: Batch, reread: Reread) -> BulkSent:
+        """Go on with a job that an earlier run has created; open ones are aborted."""
+        sent = keys_again(
+            reread(batch.places), wave.columns, has_id=batch.act == "update"
+        )
+        nothing: list[Outcome] = [AGAIN] * len(sent)
+        if not batch.bulk_job:
+            self.sender.journal.close(batch, nothing)
+            return BulkSent(batch.places, nothing, {})
+        org = self.sender.context.client
+        try:
+            job = bulk.fetch_job(org, batch.bulk_job)
+            if job.is_open:
+                job = bulk.abort_job(org, batch.bulk_job)
+                if job.state == "Aborted":
+                    self.sender.journal.close(batch, nothing)
+                    return BulkSent(batch.places, nothing, {})
+            job = self._waited(job, len(sent))
+        except ObjectError as err:
+            if err.code != GONE:
+                raise
+            job = IngestJob(batch.bulk_job, "Gone")
+        return self._settled(wave, batch, job, sent, reread)
+
+    def _finish(self, wave: Wave, batch: Batch, sent: SentRows, reread: Reread) -> BulkSent:
+        org = self.sender.context.client
+        self.sender.guard()
+        try:
+            job = bulk.close_job(org, batch.bulk_job)
+        except (AnswerLost, ObjectError):
+            job = bulk.fetch_job(org, batch.bulk_job)
+            if job.is_open:
+                job = bulk.close_job(org, batch.bulk_job)
+        return self._settled(wave, batch, self._waited(job, len(sent)), sent, reread)
+
+    def _waited(self, job: IngestJob, rows: int) -> IngestJob:
+        """The job once it is over, however."""
+        clock, stop = self.sender.context.clock, self.sender.context.stop
+        began_s = clock.monotonic()
+        while not job.is_over:
+            age_s = clock.monotonic() - began_s
+            until_s = clock.monotonic() + next_look_s(rows, age_s, job.processed)
+            while (rest_s := until_s - clock.monotonic()) > 0:
+                if clock.wait(min(rest_s, TICK_S), stop):
+                    raise StopSignal("pause")
+                self.sender.tick()
+            job = bulk.fetch_job(self.sender.context.client, job.job_id)
+        return job
+
+    # results
+
+    def _settled(
+        self, wave: Wave, batch: Batch, job: IngestJob, sent: SentRows, reread: Reread
+    ) -> BulkSent:
+        """Each row's outcome, by its own line in a result file. The job's counters prove nothing."""
+        results = self._results(wave, batch, job, sent, reread)
+        outcomes: list[Outcome] = [AGAIN] * len(sent)
+        codes: dict[int, tuple[str, str]] = {}
+        unknown: list[int] = []
+        for at, result in enumerate(results):
+            if result is None:
+                unknown.append(at)
+            elif result.state == "done":
+                outcomes[at] = Done(result.record_id)
+            elif result.state == "refused":
+                if remedy(result.code, result.message) != "none":
+                    codes[at] = (result.code, result.message)
+                else:
+                    outcomes[at] = Refused(result.code, result.message, result.fields)
+        if job.state == "Failed" and not any(o != AGAIN for o in outcomes):
+            # A whole job fails for a column or for time; only rows by themselves tell which.
+            codes |= {at: ("JOB_FAILED", job.error) for at in range(len(sent)) if at not in codes}
+        if unknown:
+            items = list(reread([sent.places[at] for at in unknown]))
+            found = self.sender.lookup.find(batch, wave, items, is_over=True)
+            for at, outcome in zip(unknown, found, strict=True):
+                outcomes[at] = outcome
+        self.sender.journal.close(batch, outcomes)
+        return BulkSent(sent.places, outcomes, codes)
+
+    def _results(
+        self, wave: Wave, batch: Batch, job: IngestJob, sent: SentRows, reread: Reread
+    ) -> list[RowResult | None]:
+        """
+        What each row's line says: done, refused, or (state ``unknown``) not processed; None: no
+        line. The other files are not read once every row has a line.
+        """
+        found: list[RowResult | None] = [None] * len(sent)
+        if job.state == "Gone":
+            return found
+        has_id = batch.act == "update"
+        columns = head(wave.columns, has_id=has_id)
+        org = self.sender.context.client
+        for kind in KINDS:
+            if all(found):
+                break
+
+            def once(kind: ResultKind = kind) -> list[RowResult | None]:
+                taken = list(found)
+                index = sent.index(at for at, result in enumerate(found) if result is None)
+                strays: list[tuple[list[str], RowResult]] = []
+                for line in bulk.results(org, job.job_id, kind, columns):
+                    row = line_cells(line.cells, wave.columns, has_id=has_id)
+                    at = index.take(key_of(row, has_id=has_id))
+                    if at is None:
+                        strays.append((row, line.result))
+                    else:
+                        taken[at] = line.result
+                if strays:
+                    self._place(strays, taken, wave, sent, reread, has_id=has_id)
+                return taken
+
+            with suppress(ObjectError):  # a file that is gone names no row
+                found = org.retrying(once)
+        return found
+
+    def _place(
+        self,
+        strays: Sequence[tuple[list[str], RowResult]],
+        taken: list[RowResult | None],
+        wave: Wave,
+        sent: SentRows,
+        reread: Reread,
+        *,
+        has_id: bool,
+    ) -> None:
+        """Lines that no row is like to the letter, by what their cells mean."""
+        left = [at for at, result in enumerate(taken) if result is None]
+        items = reread([sent.places[at] for at in left])
+        keys = canonical_keys(items, wave.columns, has_id=has_id)
+        index = RowIndex(zip(left, keys, strict=True))
+        for row, result in strays:
+            at = index.take(key_of(canonical(row), has_id=has_id))
+            if at is not None:
+                taken[at] = result
+
+    def abort(self, batch: Batch) -> bool:
+        """Ask the org to stop a job; whether it was reached."""
+        with suppress(QuotaSignal, SfnbError):
+            return bulk.abort_job(self.sender.context.client, batch.bulk_job).is_over
+        return False

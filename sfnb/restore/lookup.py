@@ -1,0 +1,317 @@
+"""
+What became of rows whose answer was lost: asked of the org before anything is sent again.
+
+Updates and undeletes are read by their Ids. A created record is found by a unique external id, else
+by its content among the records that changed since the batch was sent and that no other batch made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote_plus
+
+from sfnb.errors import StopSignal, TransientError
+from sfnb.jobs.work import JobContext, Tick
+from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
+from sfnb.org.composite import SubRequest, fetch_composite
+from sfnb.org.ids import is_api_name
+from sfnb.restore.changes import is_same
+from sfnb.restore.journal import AGAIN, Batch, Done, Outcome, Refused
+from sfnb.restore.plan import Wave
+
+if TYPE_CHECKING:
+    from sfnb.restore.sending import Item
+
+T = TypeVar("T")
+
+IDS_PER_QUERY = 200
+QUERIES_PER_CALL = 5
+KEYS_PER_QUERY = 100
+PAGE_ROWS = 2_000
+
+SETTLE_S = 60.0
+"""
+A call whose answer was lost may still be at work: nothing of it is seen before it ends. Apex and the
+database have 10 s of CPU time and more of waiting (Apex guide, limits).
+"""
+
+LOOKS_S = (0.0, 5.0, 20.0, SETTLE_S)
+"""The batch's age at which it is looked for, as long as nothing of it is found."""
+
+ENOUGH = 0.6
+"""The share of a row's values that a record must have to be taken for it, where automation changed some."""
+
+UNKNOWN_OUTCOME = "OUTCOME_UNKNOWN"
+"""The code of a row that may have been written; it is not sent again."""
+
+
+@dataclass
+class Lookup:
+    """
+    Finds lost rows of one job.
+
+    Args:
+        keys: by object, a unique external id.
+        claimed: whether a record was made by another batch of this job.
+    """
+
+    context: JobContext
+    keys: Mapping[str, str]
+    claimed: Callable[[str], bool]
+    tick: Tick
+    settle_s: float = SETTLE_S
+    _fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def find(
+        self, batch: Batch, wave: Wave, items: Sequence[Item], *, is_over: bool = False
+    ) -> list[Outcome]:
+        """
+        Each row's outcome: done, or to be sent again.
+
+        Args:
+            is_over: whoever worked on the batch has ended; nothing can appear later.
+
+        Cost: 1 API call for 100 or 200 rows, 1 for 2,000 changed records; again while nothing of a
+        batch is found, until it is a minute old.
+        """
+        if batch.act == "undelete":
+            return self._undeleted(wave, items)
+        if batch.act == "update":
+            return self._updated(wave, items)
+        return self._created(batch, wave, items, is_over=is_over)
+
+    # by Id
+
+    def _undeleted(self, wave: Wave, items: Sequence[Item]) -> list[Outcome]:
+        ids = [item.target_id for item in items]
+        found = self.by_id(wave.object_name, ids, ("IsDeleted",))
+        alive = {one for one, record in found.items() if record.get("IsDeleted") is False}
+        return [Done(one) if one in alive else AGAIN for one in ids]
+
+    def _updated(self, wave: Wave, items: Sequence[Item]) -> list[Outcome]:
+        columns = sorted({name for item in items for name in item.values})
+        found = self.by_id(wave.object_name, [item.target_id for item in items], columns)
+        return [
+            Done(item.target_id) if _has(found.get(item.target_id), item.values) else AGAIN
+            for item in items
+        ]
+
+    def by_id(
+        self, object_name: str, ids: Sequence[str], columns: Sequence[str]
+    ) -> dict[str, Mapping[str, Any]]:
+        """Records by Id, those in the recycle bin too. Cost: 1 API call for 200."""
+        found: dict[str, Mapping[str, Any]] = {}
+        groups = [f"Id IN ({_texts(some)})" for some in parts(ids, IDS_PER_QUERY)]
+        if len(groups) == 1:
+            records = self._records(object_name, columns, groups[0])
+            return {str(record["Id"]): record for record in records}
+        for five in parts(groups, QUERIES_PER_CALL):
+            for record in self._together(object_name, columns, five):
+                found[str(record["Id"])] = record
+        return found
+
+    def _together(
+        self, object_name: str, columns: Sequence[str], conditions: Sequence[str]
+    ) -> Iterator[Mapping[str, Any]]:
+        """What up to five queries of few rows give, in one call."""
+        org = self.context.client
+        paths = [
+            org.data_path(f"queryAll?q={quote_plus(_soql(object_name, columns, where))}")
+            for where in conditions
+        ]
+        parts = fetch_composite(org, [SubRequest(f"q{n}", path) for n, path in enumerate(paths)])
+        for where, part in zip(conditions, parts, strict=True):
+            page = {} if part.refusal(object_name) else mapping_of(json.loads(part.body))
+            if isinstance(page.get("records"), list) and page.get("done") is not False:
+                yield from mappings_of(page["records"])
+            else:  # one of five failed for a moment, or did not fit a page: it alone is sent again
+                yield from self._records(object_name, columns, where)
+
+    # created
+
+    def _created(
+        self, batch: Batch, wave: Wave, items: Sequence[Item], *, is_over: bool
+    ) -> list[Outcome]:
+        key = self.keys.get(wave.object_name, "")
+        has_key = bool(key) and all(isinstance(i.values.get(key), str) for i in items)
+        began_at = datetime.fromisoformat(batch.at)
+        looks = (self.settle_s,) if is_over else (*LOOKS_S[:-1], self.settle_s)
+        for age_s in looks:
+            if not is_over:
+                self._wait_until(began_at, age_s)
+            if has_key:
+                found = self._by_key(wave, items, key)
+            else:
+                found = self._by_content(batch, wave, items)
+            # Rows of one call are committed together: one that is seen says that it has ended.
+            if any(outcome != AGAIN for outcome in found):
+                break
+        return found
+
+    def _by_key(self, wave: Wave, items: Sequence[Item], key: str) -> list[Outcome]:
+        found: dict[str, str] = {}
+        for some in parts(items, KEYS_PER_QUERY):
+            texts = _texts(str(item.values[key]) for item in some)
+            for record in self._records(wave.object_name, (key,), f"{key} IN ({texts})"):
+                found[text_of(record.get(key)).casefold()] = str(record["Id"])
+        outcomes: list[Outcome] = []
+        for item in items:
+            record_id = found.get(str(item.values[key]).casefold(), "")
+            outcomes.append(Done(record_id) if record_id else AGAIN)
+        return outcomes
+
+    def _by_content(self, batch: Batch, wave: Wave, items: Sequence[Item]) -> list[Outcome]:
+        columns = sorted({name for item in items for name in item.values if is_api_name(name)})
+        at = datetime.fromisoformat(batch.at).astimezone(UTC)
+        since = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        # A record that is made with an old CreatedDate is new by its SystemModstamp alone.
+        is_dated = any("CreatedDate" in item.values for item in items)
+        where = f"{'SystemModstamp' if is_dated else 'CreatedDate'} >= {since}"
+        candidates = {
+            str(record["Id"]): record
+            for record in self._records(wave.object_name, columns, where)
+            if not self.claimed(str(record["Id"]))
+        }
+        return matched([item.values for item in items], candidates)
+
+    def _wait_until(self, began_at: datetime, age_s: float) -> None:
+        """Until the batch is so old by the org's clock."""
+        clock = self.context.clock
+        left_s = age_s - (self._now() - began_at).total_seconds()
+        until_s = clock.monotonic() + min(left_s, age_s)
+        while (rest_s := until_s - clock.monotonic()) > 0:
+            if clock.wait(min(rest_s, 0.5), self.context.stop):
+                raise StopSignal("pause")
+            self.tick()
+
+    def _now(self) -> datetime:
+        return self.context.clock.now()
+
+    # queries
+
+    def _records(
+        self, object_name: str, columns: Sequence[str], where: str
+    ) -> Iterator[Mapping[str, Any]]:
+        """Records by a condition, in the order of their Ids; deleted ones too."""
+        org = self.context.client
+        path, params = "queryAll", {"q": _soql(object_name, columns, where)}
+        while True:
+
+            def once(path: str = path, params: dict[str, str] = params) -> Mapping[str, Any]:
+                response = org.request("GET", path, params=params)
+                page = mapping_of(json_of(response.content, what=f"GET {object_name}"))
+                if not isinstance(page.get("records"), list):
+                    raise TransientError(f"{object_name}: the answer has no records.")
+                return page
+
+            page = org.retrying(once)
+            yield from mappings_of(page["records"])
+            if page.get("done") is not False:
+                return
+            path, params = text_of(page.get("nextRecordsUrl")), {}
+            if not path:
+                raise TransientError(f"{object_name}: the pages of an answer do not end.")
+
+
+def parts(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The values, so many at a time."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def _soql(object_name: str, columns: Sequence[str], where: str) -> str:
+    names = ",".join(dict.fromkeys(("Id", *columns)))
+    return f"SELECT {names} FROM {object_name} WHERE {where} ORDER BY Id"  # noqa: S608 - SOQL
+
+
+def matched(
+    rows: Sequence[Mapping[str, Any]], candidates: Mapping[str, Mapping[str, Any]]
+) -> list[Outcome]:
+    """
+    Which candidate each row became. Pure.
+
+    Equal content first; equal rows may take each other's record. Then records of which automation
+    changed a part, best first; where two are equally good for a row, nobody knows which it is, and
+    the row is not sent again.
+    """
+    outcomes: list[Outcome] = [AGAIN] * len(rows)
+    columns = sorted({name for row in rows for name in row})
+    by_content: dict[str, list[str]] = {}
+    for record_id, record in candidates.items():
+        by_content.setdefault(_content(record, columns), []).append(record_id)
+    left = []
+    free = dict(candidates)
+    for at, row in enumerate(rows):
+        same = by_content.get(_content(row, columns)) if len(row) == len(columns) else None
+        if not same:
+            same = None
+            left.append(at)
+            continue
+        record_id = same.pop()
+        del free[record_id]
+        outcomes[at] = Done(record_id)
+    for at in left:
+        scored = sorted(((_share(rows[at], r), i) for i, r in free.items()), reverse=True)
+        good = [(share, record_id) for share, record_id in scored if share >= ENOUGH]
+        if not good:
+            continue
+        if len(good) > 1 and good[0][0] == good[1][0] and good[0][0] < 1:
+            message = "the answer was lost, and several new records are like this one."
+            outcomes[at] = Refused(UNKNOWN_OUTCOME, message)
+            continue
+        outcomes[at] = Done(good[0][1])
+        del free[good[0][1]]
+    return outcomes
+
+
+def _share(row: Mapping[str, Any], record: Mapping[str, Any]) -> float:
+    """The share of the row's values that the record has."""
+    names = [name for name, value in row.items() if value not in (None, "")]
+    if not names:
+        return 0.0
+    same = sum(_same(row[name], record.get(name)) for name in names)
+    return same / len(names)
+
+
+def _has(record: Mapping[str, Any] | None, values: Mapping[str, Any]) -> bool:
+    return record is not None and all(_same(v, record.get(name)) for name, v in values.items())
+
+
+def _same(one: Any, other: Any) -> bool:
+    return is_same(_plain(one), _plain(other))
+
+
+def _plain(value: Any) -> Any:
+    """Salesforce trims text and keeps LF alone."""
+    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else value
+
+
+def _content(record: Mapping[str, Any], columns: Iterable[str]) -> str:
+    return json.dumps([_canonical(record.get(name)) for name in columns], ensure_ascii=False)
+
+
+def _canonical(value: Any) -> Any:
+    """One spelling for what is the same to Salesforce; see ``changes.is_same``."""
+    value = _plain(value)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str) and len(value) >= 19 and value[10:11] == "T":
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return moment.astimezone(UTC).isoformat() if moment.tzinfo else value
+    return value
+
+
+def _texts(values: Iterable[str]) -> str:
+    """A list of SOQL texts (SOQL guide, quoted string escape sequences)."""
+    escaped = (v.replace("\\", "\\\\").replace("'", "\\'") for v in values)
+    return ",".join(f"'{one}'" for one in escaped)

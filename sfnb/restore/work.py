@@ -1,0 +1,234 @@
+"""A restore as a kind of work: the FACE of this room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfnb.errors import JobError
+from sfnb.jobs import events
+from sfnb.jobs.work import JobContext, Tick
+from sfnb.model import JobState, ObjectState
+from sfnb.org.writing.calls import WriteOptions
+from sfnb.restore.bulk_sending import BulkSender
+from sfnb.restore.describes import WriteObject, write_object
+from sfnb.restore.ending import abandon
+from sfnb.restore.folder import RestoreFolder
+from sfnb.restore.id_map import IdMap, write_id_map
+from sfnb.restore.journal import Journal
+from sfnb.restore.lookup import Lookup
+from sfnb.restore.outcomes import Outcomes
+from sfnb.restore.plan import End, RestorePlan, Wave
+from sfnb.restore.planning import Planning
+from sfnb.restore.rejects import planned_rejects, read_rejects, refused_rows, write_rejects
+from sfnb.restore.request import RestoreRequest
+from sfnb.restore.results import Restored, created_rows, restored_of
+from sfnb.restore.sending import Sender
+from sfnb.restore.wave_run import WaveRun
+from sfnb.state.job_values import Job
+
+if TYPE_CHECKING:
+    from sfnb.store.tables import OrgStore
+
+
+@dataclass
+class RestoreWork:
+    """
+    The restore of a snapshot into one org. Implements `sfnb.jobs.work.Work`.
+
+    Args:
+        source: the store of the org that the snapshot is of; it is only read.
+        store: the target's, which gets the job's folder.
+        rejects: the folder of rejects files.
+        settle_s: how old a call must be before nothing of it can appear any more, when its answer
+            was lost.
+    """
+
+    context: JobContext
+    source: OrgStore
+    store: OrgStore
+    rejects: Path
+    settle_s: float = 60.0
+    _plan: RestorePlan | None = None
+    _targets: dict[str, WriteObject] = field(default_factory=dict)
+    _restored: Restored = field(default_factory=Restored)
+
+    @property
+    def folder(self) -> RestoreFolder:
+        """The job's folder in the target's store."""
+        return RestoreFolder(self.store.files, self.context.job_id)
+
+    def _job(self) -> Job:
+        return self.context.state.jobs.get(self.context.job_id)
+
+    def _request(self) -> RestoreRequest:
+        return RestoreRequest.of(self._job().options)
+
+    # planning
+
+    def prepare(self) -> None:
+        """Plan, and keep the plan. Cost: see `Planning`; nothing is written in the org."""
+        self._plan = self.folder.plan()
+        if self._plan is None:
+            self._plan = self._make_plan()
+        self._say_plan(self._plan)
+
+    def _make_plan(self) -> RestorePlan:
+        context, request = self.context, self._request()
+        amendments = read_rejects(Path(request.from_rejects)) if request.from_rejects else None
+        planning = Planning(
+            context.client,
+            self.source.snapshots[request.snapshot],
+            End(request.source_org, request.source_org_id, request.snapshot),
+            End(context.client.name, context.client.org_id),
+            request,
+            self.folder,
+            job_id=context.job_id,
+            stop=context.stop,
+            amend=amendments.amend if amendments else None,
+        )
+        return planning.run()
+
+    def _say_plan(self, plan: RestorePlan) -> None:
+        context, jobs = self.context, self.context.state.jobs
+        job_id = context.job_id
+        outcome = plan.outcome()
+        objects = outcome.pop("objects")
+        jobs.add_outcome(
+            job_id,
+            **outcome,
+            warnings=[warning.as_json() for warning in plan.warnings],
+            skips=dict(plan.skips),
+            not_written={name: dict(why) for name, why in plan.not_written.items()},
+            written_twice=dict(plan.written_twice),
+        )
+        known = jobs.objects(job_id)
+        for name, counts in objects.items():
+            if name not in known:
+                jobs.set_object(job_id, name, ObjectState.UNTOUCHED, 0, 0, None, counts)
+        expected: dict[str, int | None] = {n: c.written for n, c in plan.objects.items()}
+        now = context.clock.now()
+        context.tell(events.JobPlanned(job_id, now, plan.source.snapshot, expected, {}))
+
+    # writing
+
+    def run(self, tick: Tick) -> None:
+        """Send what is not done yet."""
+        plan = self._the_plan()
+        if plan.is_stopped:
+            raise JobError(
+                "records were changed since the snapshot, and --on-conflict fail allows none: "
+                "nothing was written."
+            )
+        # around: automation is switched off here.
+        run, outcomes = self._wave_run(plan, tick)
+        run.replay()
+        run.run()
+        self._keep_results(plan, outcomes)
+        # around: bodies of files are sent here, and the proof is made.
+
+    def _the_plan(self) -> RestorePlan:
+        if self._plan is None:
+            self.prepare()
+        if self._plan is None:
+            raise JobError("the restore has no plan.")
+        return self._plan
+
+    def _wave_run(self, plan: RestorePlan, tick: Tick) -> tuple[WaveRun, Outcomes]:
+        context, outcomes = self.context, Outcomes()
+        claimed: set[str] = set()
+        lookup = Lookup(context, plan.keys, claimed.__contains__, tick, self.settle_s)
+        allows = plan.options.get("duplicates", "allow") == "allow"
+
+        def fence() -> None:
+            # What a job writes under its lease fails once the lease is lost.
+            context.state.jobs.update(context.job_id, rows=restored_of(plan, outcomes).written)
+
+        sender = Sender(
+            context, Journal(self.folder), lookup, WriteOptions(allows), tick, fence
+        )
+        run = WaveRun(
+            self.folder,
+            plan,
+            sender,
+            BulkSender(sender),
+            outcomes,
+            IdMap(),
+            self._target,
+            lambda wave: self._changed(plan, outcomes, sender, wave),
+            claimed=claimed,
+        )
+        return run, outcomes
+
+    def _target(self, name: str) -> WriteObject:
+        """What the target says of an object. Cost: 1 API call, once for each object."""
+        if name not in self._targets:
+            answer = self.context.client.fetch_json("GET", f"sobjects/{name}/describe")
+            self._targets[name] = write_object(answer)
+        return self._targets[name]
+
+    def _changed(self, plan: RestorePlan, outcomes: Outcomes, sender: Sender, wave: Wave) -> None:
+        """Keep and tell where an object stands."""
+        context, name = self.context, wave.object_name
+        now = context.clock.now()
+        counts = plan.objects[name]
+        rows = restored_of(plan, outcomes, name).written
+        state = ObjectState.PARTIAL
+        calls = sender.calls[name]
+        context.state.jobs.set_object(
+            context.job_id, name, state, rows, calls, None, counts.as_json()
+        )
+        context.tell(
+            events.ObjectProgress(context.job_id, now, name, state, rows, counts.written, calls)
+        )
+
+    # results
+
+    def _keep_results(self, plan: RestorePlan, outcomes: Outcomes) -> None:
+        """The id map, the rejects and the counts, for whoever reads the job's JSON."""
+        context, request = self.context, self._request()
+        id_map = write_id_map(self.folder, created_rows(self.folder, plan, outcomes))
+        path = Path(request.rejects or self.rejects / f"{context.job_id}.csv")
+        rejected = [
+            *planned_rejects(self.folder, plan),
+            *refused_rows(self.folder, plan, outcomes),
+        ]
+        count = write_rejects(path, rejected)
+        self._restored = restored_of(plan, outcomes)
+        context.state.jobs.add_outcome(
+            context.job_id,
+            restored=self._restored.as_json(),
+            rejects=str(path) if count else None,
+            id_map=id_map,
+        )
+        for name, counts in plan.objects.items():
+            found = restored_of(plan, outcomes, name)
+            known = context.state.jobs.objects(context.job_id).get(name)
+            message = f"{found.refused:,} records were refused" if found.refused else None
+            context.state.jobs.set_object(
+                context.job_id,
+                name,
+                ObjectState.COMPLETE if not found.refused else ObjectState.PARTIAL,
+                found.written,
+                known.calls if known else 0,
+                message,
+                {**counts.as_json(), "restored": found.as_json()},
+            )
+
+    def finish(self) -> JobState:
+        """What became of the job."""
+        found = self._restored
+        self.context.state.jobs.update(self.context.job_id, rows=found.written)
+        if found.refused and not found.written:
+            raise JobError(
+                f"nothing could be restored: {found.refused:,} records were refused; "
+                "the rejects file says why."
+            )
+        return JobState.COMPLETED_WITH_ERRORS if found.refused else JobState.COMPLETED
+
+    def abandon(self) -> str:
+        """Abort the Bulk jobs that the org still works on. What was written stays."""
+        return abandon(self.store, self._job(), lambda: self.context.client)
+
+
