@@ -8,29 +8,40 @@ The FACE of the jobs: plan, start, run, resume, control, set_limit.
     job = engine.start(org, backup())     # a thread of its own; job.pause(), job.cancel(),
     job.wait()
     summary = engine.run(org, backup())   # blocks, for papermill and scripts
+    engine.run(org, restore(ids=[…]))     # what was deleted or changed since the last snapshot
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
-from sfnb.errors import CallerError
+from sfnb.backup.starting import BackupRequest, Estimate, backup, plan_backup
+from sfnb.backup.starting import create_job as create_backup
 from sfnb.jobs import events
 from sfnb.jobs.summary import job_summary
-from sfnb.model import Api, BudgetStatus, JobState, ObjectSchema
+from sfnb.model import RESTORE, Api, JobState
+from sfnb.restore.request import RestoreRequest, restore
+from sfnb.restore.starting import RestoreEstimate, plan_restore
+from sfnb.restore.starting import create_job as create_restore
 
 if TYPE_CHECKING:
     # A command connects before these load, so that its first call leaves early.
-    from sfnb.backup.plan import Plan
-    from sfnb.backup.work import MakeExecutor
-    from sfnb.backup.worker import ExecutorKind, ProcessExecutor
+    from sfnb.backup.worker import ExecutorKind
     from sfnb.connection import Connection
+    from sfnb.installation import Installation
     from sfnb.jobs.control import Control
     from sfnb.jobs.loop import JobLoop, OnPause
     from sfnb.jobs.work import JobContext, Work
+    from sfnb.state.job_values import Job
+
+__all__ = [
+    "EXIT_CODES", "BackupRequest", "Estimate", "JobHandle", "RestoreEstimate", "RestoreRequest",
+    "RunOptions", "backup", "control", "control_of", "create", "plan", "restore", "resume", "run", "run_job",
+    "set_limit", "start", "start_again",
+]  # fmt: skip
 
 EXIT_CODES: dict[str, int] = {
     JobState.COMPLETED: 0,
@@ -72,116 +83,30 @@ class RunOptions(TypedDict, total=False):
     stop: threading.Event
 
 
-@dataclass(frozen=True, slots=True)
-class BackupRequest:
+Request = BackupRequest | RestoreRequest
+
+
+@overload
+def plan(org: Connection, request: BackupRequest) -> Estimate: ...
+
+
+@overload
+def plan(org: Connection, request: RestoreRequest) -> RestoreEstimate: ...
+
+
+def plan(org: Connection, request: Request) -> Estimate | RestoreEstimate:
     """
-    What to back up, and how.
+    What a backup would cost or a restore would write, by object, and where it would pause.
 
-    Args:
-        objects: None: every object that can be queried.
-        full: read every row again, whatever earlier snapshots hold.
-        sweep: compare all Ids with the org now, not only when the policy asks for it.
-        refresh: read the computed columns (formulas, roll-ups) of all rows again now.
-        files: the bodies of their files, too.
-        metadata: the org's metadata, too; None: where all objects are backed up.
-    """
-
-    objects: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] = ()
-    full: bool = False
-    sweep: bool = False
-    refresh: bool = False
-    files: bool = True
-    metadata: bool | None = None
-
-
-def backup(
-    *,
-    objects: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
-    full: bool = False,
-    sweep: bool = False,
-    refresh: bool = False,
-    files: bool = True,
-    metadata: bool | None = None,
-) -> BackupRequest:
-    """
-    A backup of these objects, or of all but ``exclude``: what changed since the last snapshot that
-    has them complete; all rows where there is none, or with ``full``. Options: see `BackupRequest`.
-    """
-    if objects is not None and not objects:
-        raise CallerError("the list of objects is empty; leave it out to back up all of them.")
-    names = tuple(objects) if objects is not None else None
-    return BackupRequest(names, tuple(exclude), full, sweep, refresh, files, metadata)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A plan beside where the org's budgets stand now."""
-
-    plan: Plan
-    standing: dict[Api, BudgetStatus]
-
-    @property
-    def pauses(self) -> list[str]:
-        """Where the job would pause, one sentence per budget."""
-        from sfnb.backup.plan import first_pause
-
-        return first_pause(self.plan.price(), self.standing)
-
-
-def plan(org: Connection, request: BackupRequest) -> Estimate:
-    """
-    What a backup would cost, by object, and where it would pause.
-
-    Cost: the same preparing calls as a backup's: about one for 25 objects.
+    Cost: the same preparing calls as the job's: about one for 25 objects.
 
     Raises:
-        CallerError: an object that the org does not have.
+        CallerError: an object that the org does not have, a snapshot that there is not.
         QuotaSignal: not even these calls fit under the limit now.
     """
-    from sfnb.backup.discovery import Discovery
-    from sfnb.backup.history import History
-    from sfnb.backup.policy import Wishes
-
-    history = History(org.store, org.state, org.store.new_snapshot_id(org.clock.now()))
-    discovery = Discovery(
-        org.client,
-        "",
-        threading.Event(),
-        history,
-        request.objects,
-        request.exclude,
-        Wishes(request.full, request.sweep, request.refresh),
-    )
-    planned, schemas = discovery.plan()
-    planned = _with_files_and_metadata(org, request, planned, schemas)
-    return Estimate(planned, org.client.gate.standing())
-
-
-def _with_files_and_metadata(
-    org: Connection, request: BackupRequest, planned: Plan, schemas: Mapping[str, ObjectSchema]
-) -> Plan:
-    """The plan with what comes after the rows. Cost: no calls."""
-    from sfnb.backup.files_and_metadata import last_metadata
-    from sfnb.backup.files_and_metadata_price import with_files, with_metadata
-    from sfnb.backup.metadata.reading import retrieved_at
-    from sfnb.store.bodies.index import entry_counts
-
-    settings = org.settings
-    if request.files:
-        known = entry_counts(org.store.files)
-        planned = with_files(planned, schemas, known, most=settings.file_calls)
-    if _wants_metadata(request):
-        earlier = [job.outcome.get("metadata") or {} for job in org.state.jobs.find(org.org_id)]
-        last_at = retrieved_at(last_metadata(org.store))
-        days = settings.metadata_days
-        planned = with_metadata(planned, earlier, last_at, org.clock.now(), days=days)
-    return planned
-
-
-def _wants_metadata(request: BackupRequest) -> bool:
-    return request.objects is None if request.metadata is None else request.metadata
+    if isinstance(request, RestoreRequest):
+        return plan_restore(org, request)
+    return plan_backup(org, request)
 
 
 @dataclass
@@ -268,20 +193,25 @@ class JobHandle:
         return f"<job {self.job_id} of {self.org.name}: {self.state}>"
 
 
-def run(org: Connection, request: BackupRequest, **options: Unpack[RunOptions]) -> dict[str, Any]:
+def run(org: Connection, request: Request, **options: Unpack[RunOptions]) -> dict[str, Any]:
     """
-    Run a backup on the caller's own thread, to its end or to a pause that nobody waits for.
+    Run a job on the caller's own thread, to its end or to a pause that nobody waits for.
 
     Returns:
         The summary: ``job_id, kind, org, state, snapshot, started_at, ended_at, calls, rows,
             objects, pauses``.
     """
-    return _loop(org, options).run(_create(org, request))
+    return run_job(org, create(org, request), **options)
 
 
-def start(org: Connection, request: BackupRequest, **options: Unpack[RunOptions]) -> JobHandle:
-    """Run a backup on a thread of its own; arguments as for `run`."""
-    return _handle(org, _create(org, request), options)
+def run_job(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> dict[str, Any]:
+    """Run a job that `create` has made, as `run` does."""
+    return _loop(org, options).run(job_id)
+
+
+def start(org: Connection, request: Request, **options: Unpack[RunOptions]) -> JobHandle:
+    """Run a job on a thread of its own; arguments as for `run`."""
+    return _handle(org, create(org, request), options)
 
 
 def start_again(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> JobHandle:
@@ -303,9 +233,28 @@ def resume(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> dict[
 
 def control(org: Connection) -> Control:
     """Pause, resume and cancel of this org's jobs, as people ask for them."""
-    from sfnb.backup.ending import control_of
-
     return control_of(org)
+
+
+def control_of(place: Connection | Installation) -> Control:
+    """
+    Pause, resume and cancel of the jobs of a connected org, or of all orgs of an installation.
+
+    An installation connects an org only when something has to be tidied up there.
+    """
+    from sfnb.installation import Installation
+    from sfnb.jobs.control import Control
+
+    def give_up(job: Job) -> str:
+        if job.kind == RESTORE:
+            from sfnb.restore.ending import abandon
+        else:
+            from sfnb.backup.ending import abandon
+        if isinstance(place, Installation):
+            return abandon(place.store(job.org_id), job, lambda: place.open_client(job.org))
+        return abandon(place.store, job, lambda: place.client)
+
+    return Control(place.state, give_up)
 
 
 def set_limit(
@@ -324,22 +273,16 @@ def set_limit(
     org.state.ledger.set_limits(org.org_id, percents, org=org.name, reason=reason, kind=kind)
 
 
-def _create(org: Connection, request: BackupRequest) -> str:
-    options = {
-        "objects": list(request.objects) if request.objects else None,
-        "exclude": list(request.exclude),
-        "full": request.full,
-        "sweep": request.sweep,
-        "refresh": request.refresh,
-        "files": request.files,
-        "file_calls": org.settings.file_calls,
-        "metadata": _wants_metadata(request),
-        "metadata_days": org.settings.metadata_days,
-    }
-    job = org.state.jobs.create(
-        kind="backup", org=org.name, org_id=org.org_id, options=options, objects=request.objects
-    )
-    return job.job_id
+def create(org: Connection, request: Request) -> str:
+    """
+    A new job, queued, kept for this process; its id.
+
+    Raises:
+        CallerError: a live job of the org works on the same objects; there is no such snapshot.
+    """
+    if isinstance(request, RestoreRequest):
+        return create_restore(org, request)
+    return create_backup(org, request)
 
 
 def _handle(org: Connection, job_id: str, options: RunOptions) -> JobHandle:
@@ -347,16 +290,18 @@ def _handle(org: Connection, job_id: str, options: RunOptions) -> JobHandle:
 
 
 def _loop(org: Connection, options: RunOptions) -> JobLoop:
-    from sfnb.backup.alerts import ChangeLimits
-    from sfnb.backup.work import BackupWork
     from sfnb.jobs.loop import JobLoop
 
     poll_s = options.get("poll_s")
-    make_executor = _executors(org)[options.get("executor", "threads")]
 
     def make_work(context: JobContext) -> Work:
-        limits = ChangeLimits(org.settings.mass_change_pct, org.settings.mass_change)
-        return BackupWork(context, org.store, make_executor, limits)
+        if context.state.jobs.get(context.job_id).kind == RESTORE:
+            from sfnb.restore import starting as restoring
+
+            return restoring.make_work(org, context)
+        from sfnb.backup import starting as backing_up
+
+        return backing_up.make_work(org, context, options.get("executor", "threads"))
 
     return JobLoop(
         org.client,
@@ -370,21 +315,3 @@ def _loop(org: Connection, options: RunOptions) -> JobLoop:
         workers=options.get("workers") or org.settings.workers,
         stop=options.get("stop") or threading.Event(),
     )
-
-
-def _executors(org: Connection) -> dict[ExecutorKind, MakeExecutor]:
-    from sfnb.backup.work import thread_executor
-    from sfnb.backup.worker import ProcessExecutor, WorkerSpec
-
-    def processes(context: JobContext, _stop: threading.Event) -> ProcessExecutor:
-        spec = WorkerSpec(
-            org.settings.org(org.name),
-            org.client.open_session,
-            org.client.api_version,
-            org.settings.state_url,
-            context.job_id,
-            org.client.gate.rules,
-        )
-        return ProcessExecutor(spec, context.workers)
-
-    return {"threads": thread_executor, "processes": processes}

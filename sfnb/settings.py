@@ -14,6 +14,7 @@ The file, all of it optional::
     poll_s = 1800            # seconds between two checks of a paused org's limits
     workers = 4              # threads that read from one org
     file_calls = 20000       # bodies of files that one backup asks for, each a call
+    lost_answer_s = 60       # how long a restore looks for what a call wrote whose answer was lost
     metadata_days = 7        # after so many days all metadata is retrieved again
     api_version = "66.0"     # highest REST API version to use
     header_lag_s = 120       # how old an org's limit header may be; SFNB_HEADER_LAG_S overrides
@@ -67,6 +68,9 @@ FILE_CALLS = 20_000
 
 METADATA_DAYS = 7.0
 """After so many days all metadata is retrieved again; before, where the org's lists have changed."""
+
+LOST_ANSWER_S = 60.0
+"""A call whose answer was lost may still be at work for so long; then what it wrote can be seen."""
 
 LoginKind = Literal["token", "password", "client", "jwt", "refresh", "sf"]
 """How sfnb logs in to an org: see the classes of ``org/credentials.py``."""
@@ -125,6 +129,7 @@ class Settings:
     poll_s: float = 1800.0
     workers: int = 4
     file_calls: int = FILE_CALLS
+    lost_answer_s: float = LOST_ANSWER_S
     metadata_days: float = METADATA_DAYS
     api_version: str = NEWEST_API_VERSION
     header_lag_s: float = HEADER_LAG_S
@@ -167,6 +172,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         poll_s=found.number("poll_s", 1800.0, at_least=1),
         workers=int(found.number("workers", 4, at_least=1)),
         metadata_days=found.number("metadata_days", METADATA_DAYS, at_least=0),
+        lost_answer_s=found.number("lost_answer_s", LOST_ANSWER_S, at_least=0),
         file_calls=int(found.number("file_calls", FILE_CALLS, at_least=0)),
         api_version=found.text("api_version", NEWEST_API_VERSION, form=API_VERSION, such_as="66.0"),
         header_lag_s=found.header_lag_s(environ),

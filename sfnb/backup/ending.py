@@ -12,30 +12,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sfnb.errors import QuotaSignal, SfnbError
-from sfnb.installation import Installation
-from sfnb.jobs.control import Control
 from sfnb.state.job_values import Job
 
 if TYPE_CHECKING:
-    from sfnb.connection import Connection
     from sfnb.org.client import OrgClient
     from sfnb.store.progress import Progress
     from sfnb.store.tables import OrgStore
-
-
-def control_of(place: Connection | Installation) -> Control:
-    """
-    Pause, resume and cancel of the jobs of a connected org, or of all orgs of an installation.
-
-    An installation connects an org only when Bulk jobs have to be aborted there.
-    """
-
-    def seal(job: Job) -> str:
-        if isinstance(place, Installation):
-            return abandon(place.store(job.org_id), job, lambda: place.open_client(job.org))
-        return abandon(place.store, job, lambda: place.client)
-
-    return Control(place.state, seal)
 
 
 def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:

@@ -17,8 +17,6 @@ from typing import Literal
 
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import (
-    Api,
-    BudgetStatus,
     JobWarning,
     ObjectInfo,
     ObjectSchema,
@@ -358,31 +356,6 @@ def plan_backup(
         else:
             objects[name] = plan_object(fact.schema, fact.rows, counts)
     return Plan(objects, left_out, failed, preparation_calls, tuple(warnings))
-
-
-def first_pause(price: Price, standing: Mapping[Api, BudgetStatus]) -> list[str]:
-    """
-    Where the job will pause, one sentence per budget; empty if everything fits under the thresholds
-    as use stands now.
-
-    Other apps' future use is not in it.
-    """
-    sentences = []
-    for api, amount in price.items():
-        budget = standing.get(api)
-        if not amount or budget is None:
-            continue
-        if not budget.is_known:
-            sentences.append(
-                f"{api}: the org's usage is not known yet. The job reads it first, and pauses if it cannot"
-            )
-        elif budget.used + budget.in_flight + amount > budget.threshold:
-            left = max(0, budget.threshold - budget.used - budget.in_flight)
-            sentences.append(
-                f"{api}: pauses after about {left:,} of {amount:,}, when the org's use reaches "
-                f"{budget.threshold:,} of {budget.maximum:,} ({budget.limit_percent} %)"
-            )
-    return sentences
 
 
 def readers(plan: Plan) -> Counter[str]:

@@ -22,6 +22,7 @@ from sfnb.engine import EXIT_CODES, RunOptions
 from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs import states
 from sfnb.jobs.summary import change_lines, counts_of, schema_lines, warning_lines
+from sfnb.model import RESTORE
 from sfnb.text import count, records
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ def backup(  # noqa: PLR0917 - click gives them by name
     job is paused; resume it with `sfnb resume`.
     """
     options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
-    with app.installation.connect(name) as org, _stopped_by_signals() as stop:
+    with app.installation.connect(name) as org, stopped_by_signals() as stop:
         options["stop"] = stop
-        summary = _run(as_json, partial(engine.run, org, request, **options))
+        summary = run_with_progress(as_json, partial(engine.run, org, request, **options))
     _report(summary, as_json=as_json)
     return EXIT_CODES[states.shown_of(summary)]
 
@@ -119,12 +120,12 @@ def _resume(app: App, job_id: str, as_json: bool, options: RunOptions) -> dict[s
 
         say(answer.says, err=True)
         return job_summary(app.state, job_id)
-    with app.installation.connect(answer.job.org) as org, _stopped_by_signals() as stop:
+    with app.installation.connect(answer.job.org) as org, stopped_by_signals() as stop:
         options["stop"] = stop
-        return _run(as_json, partial(engine.resume, org, job_id, **options))
+        return run_with_progress(as_json, partial(engine.resume, org, job_id, **options))
 
 
-def _run(as_json: bool, work: Work) -> dict[str, Any]:
+def run_with_progress(as_json: bool, work: Work) -> dict[str, Any]:
     """The work's summary; its progress is shown for as long as somebody reads it."""
     out = sys.stderr if as_json else sys.stdout
     progress, printing = progress_for(out), Unbroken(out)
@@ -136,6 +137,11 @@ def _run(as_json: bool, work: Work) -> dict[str, Any]:
 
 def _report(summary: dict[str, Any], *, as_json: bool) -> None:
     """Print the outcome. The job is over: its exit code does not depend on who reads this."""
+    if summary["kind"] == RESTORE:
+        from sfnb.cli.restore import report
+
+        report(summary, as_json=as_json)
+        return
     printing = Unbroken(sys.stdout)
     printing(lambda: print_json(summary) if as_json else _print_summary(summary))
 
@@ -165,7 +171,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
+def stopped_by_signals() -> Iterator[threading.Event]:
     """
     An event that Ctrl-C and SIGTERM (a scheduler, a shutdown) set; both leave a paused job.
 

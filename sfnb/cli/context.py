@@ -69,7 +69,7 @@ class App:
     @property
     def control(self) -> Control:
         """Pause, resume and cancel of all orgs' jobs."""
-        from sfnb.backup.ending import control_of
+        from sfnb.engine import control_of
 
         return control_of(self.installation)
 

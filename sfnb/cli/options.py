@@ -12,12 +12,13 @@ from sfnb import engine
 from sfnb.cli.names import OBJECT
 
 
-def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
+def names_of(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
+    """The names of an option's value."""
     if value is None:
         return None
     names = [name.strip() for name in value.split(",") if name.strip()]
     if not names:
-        raise click.BadParameter("give names of objects separated by commas: Account,Contact")
+        raise click.BadParameter("give names separated by commas: Account,Contact")
     return names
 
 
@@ -37,12 +38,12 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 objects_option = click.option(
-    "--objects", type=OBJECT, callback=_names, metavar="A,B", help="Only these objects."
+    "--objects", type=OBJECT, callback=names_of, metavar="A,B", help="Only these objects."
 )
 choice_options = _options(
     objects_option,
     click.option(
-        "--exclude", type=OBJECT, callback=_names, metavar="A,B", help="All objects but these."
+        "--exclude", type=OBJECT, callback=names_of, metavar="A,B", help="All objects but these."
     ),
 )
 _history_options = _options(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sfnb.model import LIMIT_KEYS, RESTORE, Api, BudgetStatus
+from sfnb.model import LIMIT_KEYS, RESTORE, Api, BudgetStatus, Price
 
 UNITS: Mapping[Api, str] = {
     "api": "API calls",
@@ -64,3 +64,28 @@ def unreadable_sentence(apis: tuple[Api, ...]) -> str:
         "so nothing that needs them is sent. Check that the org responds "
         'and that the user has the permission "View Setup and Configuration".'
     )
+
+
+def first_pause(price: Price, standing: Mapping[Api, BudgetStatus]) -> list[str]:
+    """
+    Where the job will pause, one sentence per budget; empty if everything fits under the thresholds
+    as use stands now.
+
+    Other apps' future use is not in it.
+    """
+    sentences = []
+    for api, amount in price.items():
+        budget = standing.get(api)
+        if not amount or budget is None:
+            continue
+        if not budget.is_known:
+            sentences.append(
+                f"{api}: the org's usage is not known yet. The job reads it first, and pauses if it cannot"
+            )
+        elif budget.used + budget.in_flight + amount > budget.threshold:
+            left = max(0, budget.threshold - budget.used - budget.in_flight)
+            sentences.append(
+                f"{api}: pauses after about {left:,} of {amount:,}, when the org's use reaches "
+                f"{budget.threshold:,} of {budget.maximum:,} ({budget.limit_percent} %)"
+            )
+    return sentences

@@ -44,7 +44,9 @@ class SentRows:
 
     def index(self, left: Iterable[int]) -> RowIndex:
         """Of the rows at these places among those sent."""
-        return RowIndex((at, bytes(self.keys[at * KEY_BYTES : (at + 1) * KEY_BYTES])) for at in left)
+        return RowIndex(
+            (at, bytes(self.keys[at * KEY_BYTES : (at + 1) * KEY_BYTES])) for at in left
+        )
 
 
 class RowIndex:
@@ -138,7 +140,9 @@ def keys_again(items: Iterable[Item], columns: Sequence[str], *, has_id: bool) -
     return sent
 
 
-def canonical_keys(items: Iterable[Item], columns: Sequence[str], *, has_id: bool) -> Iterator[bytes]:
+def canonical_keys(
+    items: Iterable[Item], columns: Sequence[str], *, has_id: bool
+) -> Iterator[bytes]:
     """The rows' keys in their one spelling."""
     for item in items:
         yield key_of(canonical(cells(item, columns, has_id=has_id)), has_id=has_id)

@@ -161,9 +161,7 @@ class BulkSender:
 
     def resume(self, wave: Wave, batch: Batch, reread: Reread) -> BulkSent:
         """Go on with a job that an earlier run has created; open ones are aborted."""
-        sent = keys_again(
-            reread(batch.places), wave.columns, has_id=batch.act == "update"
-        )
+        sent = keys_again(reread(batch.places), wave.columns, has_id=batch.act == "update")
         nothing: list[Outcome] = [AGAIN] * len(sent)
         if not batch.bulk_job:
             self.sender.journal.close(batch, nothing)
@@ -256,9 +254,11 @@ class BulkSender:
             if all(found):
                 break
 
-            def once(kind: ResultKind = kind) -> list[RowResult | None]:
-                taken = list(found)
-                index = sent.index(at for at, result in enumerate(found) if result is None)
+            def once(
+                kind: ResultKind = kind, before: Sequence[RowResult | None] = tuple(found)
+            ) -> list[RowResult | None]:
+                taken = list(before)
+                index = sent.index(at for at, result in enumerate(taken) if result is None)
                 strays: list[tuple[list[str], RowResult]] = []
                 for line in bulk.results(org, job.job_id, kind, columns):
                     row = line_cells(line.cells, wave.columns, has_id=has_id)

@@ -44,4 +44,6 @@ def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
         left += not is_over
     if not left:
         return ""
-    return f"{left} Bulk jobs could not be aborted now; Salesforce deletes open ones after seven days."
+    return (
+        f"{left} Bulk jobs could not be aborted now; Salesforce deletes open ones after seven days."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -67,10 +67,21 @@ class IdMap:
             values[name] = self.of(old_id)
         return waits or values
 
+    def known(self, row: PlannedRow, links: Sequence[str]) -> dict[str, Any]:
+        """A row's values with the Ids of the target; references that have none are left out."""
+        values = dict(row.values)
+        for name in links:
+            old_id = values.get(name)
+            if not isinstance(old_id, str) or not old_id:
+                continue
+            if old_id in self.lost or old_id in self.pending:
+                del values[name]
+            else:
+                values[name] = self.of(old_id)
+        return values
 
-def write_id_map(
-    folder: RestoreFolder, created: Iterable[tuple[str, str, str]]
-) -> str | None:
+
+def write_id_map(folder: RestoreFolder, created: Iterable[tuple[str, str, str]]) -> str | None:
     """Write the CSV of new records (object, old Id, new Id); its path, or None without any."""
     rows = iter(created)
     first = next(rows, None)

@@ -143,10 +143,9 @@ class Lookup:
         for age_s in looks:
             if not is_over:
                 self._wait_until(began_at, age_s)
-            if has_key:
-                found = self._by_key(wave, items, key)
-            else:
-                found = self._by_content(batch, wave, items)
+            found = (
+                self._by_key(wave, items, key) if has_key else self._by_content(batch, wave, items)
+            )
             # Rows of one call are committed together: one that is seen says that it has ended.
             if any(outcome != AGAIN for outcome in found):
                 break

@@ -37,7 +37,9 @@ class Reject:
 
 def planned_rejects(folder: RestoreFolder, plan: RestorePlan) -> Iterator[Reject]:
     """Rows that the plan refuses."""
-    said = {(r.object_name, r.reason, r.field): r.message for r in plan.refusals}
+    said: dict[tuple[str, str, str], str] = {
+        (r.object_name, r.reason, r.field): r.message for r in plan.refusals
+    }
     for name in folder.refused_objects():
         for row in folder.refused_rows(name):
             message = said.get((name, row.reason, row.field)) or said.get((name, row.reason, ""))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
 from typing import Any, Literal, get_args
 
 from sfnb.errors import CallerError
+from sfnb.org.ids import to18
 
 Only = Literal["deleted", "changed"]
 ConflictPolicy = Literal["overwrite", "skip", "fill-empty", "newer", "fail"]
@@ -75,13 +77,63 @@ class RestoreRequest:
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> RestoreRequest:
         """From its JSON; what a newer sfnb added is not known."""
-        known = {one.name for one in fields(cls)}
+        known = {one.name for one in fields_of(cls)}
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in saved.items()
             if name in known
         }
         return cls(**values)
+
+
+def restore(
+    snapshot: str = "latest",
+    *,
+    source: str = "",
+    objects: Sequence[str] | None = None,
+    ids: Sequence[str] | None = None,
+    only: Only | None = None,
+    with_children: int = 0,
+    fields: Sequence[str] | None = None,
+    files: bool = False,
+    on_conflict: ConflictPolicy = "overwrite",
+    automation: AutomationChoice = "keep",
+    duplicates: DuplicateChoice = "allow",
+    owner: str | None = None,
+    rejects: str | None = None,
+    from_rejects: str | None = None,
+) -> RestoreRequest:
+    """
+    A restore of a snapshot: of what was deleted or changed since, or of what is chosen.
+
+    Args:
+        snapshot: its id, or ``latest``.
+        source: the org that the snapshot is of: a registered name, or an Organization Id. Empty:
+            the org that is written.
+        ids: of 15 or 18 characters.
+
+    The others: see `RestoreRequest`.
+    """
+    for name, values in (("objects", objects), ("ids", ids), ("fields", fields)):
+        if values is not None and not values:
+            raise CallerError(f"the list of {name} is empty; leave it out to take all of them.")
+    return RestoreRequest(
+        source_org_id="",
+        snapshot=snapshot,
+        source_org=source,
+        objects=tuple(objects or ()),
+        ids=tuple(dict.fromkeys(to18(one) for one in ids or ())),
+        only=only,
+        children=with_children,
+        fields=tuple(fields or ()),
+        files=files,
+        on_conflict=on_conflict,
+        automation=automation,
+        duplicates=duplicates,
+        owner=owner,
+        rejects=rejects,
+        from_rejects=from_rejects,
+    )
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -41,7 +41,7 @@ class RestoreEstimate:
     @property
     def pauses(self) -> list[str]:
         """Where the job would pause, one sentence per budget."""
-        from sfnb.restore.plan import first_pause
+        from sfnb.quota.sentences import first_pause
 
         return first_pause(self.plan.price, self.standing)
 
@@ -80,7 +80,7 @@ def find_snapshot(settings: Settings, name: str, snapshot: str) -> tuple[str, st
     config = settings.orgs.get(name)
     source = store.org(config.org_id) if config and config.org_id else store.find(name)
     if snapshot in source.snapshots:
-        return source.org_id, source.snapshots[snapshot].snapshot
+        return source.org_id, source.snapshots[snapshot].id
     for other in store.orgs():
         if snapshot != "latest" and snapshot in store.org(other.org_id).snapshots:
             raise CallerError(

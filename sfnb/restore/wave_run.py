@@ -65,6 +65,7 @@ class WaveRun:
     claimed: set[str] = field(default_factory=set)
     _waves: dict[int, Wave] = field(init=False)
     _sizes: dict[str, int] = field(default_factory=dict)
+    _to_insert: set[str] = field(default_factory=set)
     _known_old_ids: tuple[int, dict[int, str]] = (0, {})
 
     def __post_init__(self) -> None:
@@ -96,7 +97,9 @@ class WaveRun:
     def _look_up(self, batch: Batch) -> None:
         wave = self._waves[batch.wave]
         if batch.writer == "bulk2":
-            sent = self.bulk.resume(wave, batch, lambda places: self._reread(wave, batch.act, places))
+            sent = self.bulk.resume(
+                wave, batch, lambda places: self._reread(wave, batch.act, places)
+            )
             self._keep(wave, batch.act, sent.places, sent.outcomes)
             return
         outcomes: list[Outcome] = [AGAIN] * len(batch.places)
@@ -124,6 +127,8 @@ class WaveRun:
         if act == "create":
             known = old_ids or self._old_ids(wave)
             for place, outcome in zip(places, outcomes, strict=True):
+                if outcome != AGAIN:
+                    self._to_insert.discard(known[place])
                 if isinstance(outcome, Done):
                     self.ids.add(known[place], outcome.record_id)
                     self.claimed.add(outcome.record_id)
@@ -231,7 +236,7 @@ class WaveRun:
 
     def _item(self, wave: Wave, act: Act, place: int, row: PlannedRow) -> Item | Refused | None:
         """The row to send, why it is not sent, or None: it waits."""
-        target_id = self._target_id(wave, act, row)
+        target_id = self._target_id(act, row)
         if target_id is None:
             return Refused(PARENT_MISSING, "the record itself was not created.")
         values = self.ids.values(row, wave.links)
@@ -245,7 +250,7 @@ class WaveRun:
             values = _creatable(values, self.target_of(wave.object_name))
         return Item(place, row, target_id, values)
 
-    def _target_id(self, wave: Wave, act: Act, row: PlannedRow) -> str | None:
+    def _target_id(self, act: Act, row: PlannedRow) -> str | None:
         if act == "create":
             return ""
         if act == "undelete" or row.target_id:
@@ -255,7 +260,7 @@ class WaveRun:
     def _reread(self, wave: Wave, act: Act, places: Sequence[int]) -> Iterator[Item]:
         """Rows that were sent before, with the values that they had then."""
         for place, row in WaveRows(self.folder, wave).at(places):
-            target_id = self._target_id(wave, act, row) or ""
+            target_id = self._target_id(act, row) or ""
             values = {
                 name: self.ids.of(value) if name in wave.links and isinstance(value, str) else value
                 for name, value in row.values.items()
@@ -425,16 +430,15 @@ class WaveRun:
                     why = Refused("UNDELETE_FAILED", "it did not come back from the recycle bin.")
                     gone.append((place, why))
                 self.ids.pending.add(row.old_id)
+                self._to_insert.add(row.old_id)
                 self.late.setdefault((wave.number, "create"), []).append(place)
                 continue
             if not found.is_done(place):
                 back.append((place, Done(target_id)))
-            values = self.ids.values(row, wave.links)
-            if isinstance(values, Unmapped):
-                if values.standing == "pending":
-                    self.late.setdefault((wave.number, "update"), []).append(place)
-                    continue
-                values = {n: v for n, v in row.values.items() if n not in wave.links}
+            if any(row.values.get(name) in self._to_insert for name in wave.links):
+                self.late.setdefault((wave.number, "update"), []).append(place)
+                continue
+            values = self.ids.known(row, wave.links)
             policy = self.plan.options.get("on_conflict", "overwrite")
             target = self.target_of(wave.object_name)
             differing = dict(mending(values, record, target, policy))

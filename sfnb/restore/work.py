@@ -145,9 +145,7 @@ class RestoreWork:
             # What a job writes under its lease fails once the lease is lost.
             context.state.jobs.update(context.job_id, rows=restored_of(plan, outcomes).written)
 
-        sender = Sender(
-            context, Journal(self.folder), lookup, WriteOptions(allows), tick, fence
-        )
+        sender = Sender(context, Journal(self.folder), lookup, WriteOptions(allows), tick, fence)
         run = WaveRun(
             self.folder,
             plan,
@@ -230,5 +228,3 @@ class RestoreWork:
     def abandon(self) -> str:
         """Abort the Bulk jobs that the org still works on. What was written stays."""
         return abandon(self.store, self._job(), lambda: self.context.client)
-
-

@@ -12,7 +12,6 @@ from sfnb.backup.plan import (
     choose_names,
     choose_reader,
     filter_field,
-    first_pause,
     is_filter_refusal,
     plan_backup,
     plan_object,
@@ -20,6 +19,7 @@ from sfnb.backup.plan import (
 from sfnb.backup.units import Query
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import BudgetStatus, FieldInfo, ObjectInfo, ObjectSchema
+from sfnb.quota.sentences import first_pause
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.place import place_of
 

@@ -1,0 +1,275 @@
+"""`sfnb restore`: bring back what was deleted or changed since a snapshot."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sfnb import engine
+from sfnb.cli.backup import COLOURS, run_with_progress, stopped_by_signals
+from sfnb.cli.context import App, pass_app
+from sfnb.cli.names import ORG, SNAPSHOT
+from sfnb.cli.options import names_of, objects_option, run_options
+from sfnb.cli.output import Unbroken, as_json_option, print_json, print_table, say
+from sfnb.engine import EXIT_CODES, RunOptions
+from sfnb.errors import CallerError, SfnbError
+from sfnb.jobs import states
+from sfnb.jobs.summary import job_summary, warning_lines
+from sfnb.text import count
+
+if TYPE_CHECKING:
+    from sfnb.connection import Connection
+    from sfnb.jobs.loop import OnPause
+    from sfnb.restore.request import (
+        AutomationChoice,
+        ConflictPolicy,
+        DuplicateChoice,
+        Only,
+        RestoreRequest,
+    )
+    from sfnb.restore.starting import RestoreEstimate
+
+ACTIONS = ("create", "update", "undelete", "skip", "refuse")
+SHOWN_REFUSALS = 20
+
+
+def _ids(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
+    """The Ids of a file, one a line."""
+    if value is None:
+        return None
+    from sfnb.org.ids import is_record_id, to18
+
+    try:
+        lines = Path(value).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as err:
+        raise click.BadParameter(f"{value} cannot be read: {err}") from err
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if not (text := line.strip()):
+            continue
+        if not is_record_id(text):
+            raise click.BadParameter(f"{value}, line {number}: {text[:40]!r} is not a record Id")
+        found.append(to18(text))
+    if not found:
+        raise click.BadParameter(f"{value} has no Ids")
+    return found
+
+
+@click.command()
+@click.argument("name", type=ORG)
+@click.argument("snapshot", type=SNAPSHOT)
+@objects_option
+@click.option("--ids", callback=_ids, metavar="FILE", help="Only these records: one Id a line.")
+@click.option(
+    "--only", type=click.Choice(["deleted", "changed"]), help="What was deleted, or what changed."
+)
+@click.option(
+    "--with-children",
+    type=click.IntRange(0, 10),
+    default=0,
+    metavar="N",
+    help="Also records that refer to the chosen ones, to this depth, and their parents.",
+)
+@click.option("--fields", callback=names_of, metavar="A,B", help="Only these fields.")
+@click.option("--files", is_flag=True, help="The bodies of files, too.")
+@click.option("--to", type=ORG, metavar="ORG", help="Restore into this org instead of NAME.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["overwrite", "skip", "fill-empty", "newer", "fail"]),
+    default="overwrite",
+    show_default=True,
+    help="A record that is there and differs.",
+)
+@click.option(
+    "--automation",
+    type=click.Choice(["keep", "off"]),
+    default="keep",
+    show_default=True,
+    help="Triggers, flows and validation rules of the objects meanwhile.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["allow", "refuse"]),
+    default="allow",
+    show_default=True,
+    help="Records that a duplicate rule warns of.",
+)
+@click.option("--owner", metavar="USERNAME", help="Owns records whose owner is not in the target.")
+@click.option("--rejects", metavar="F.csv", help="Where refused rows go; default under SFNB_HOME.")
+@click.option("--from-rejects", metavar="F.csv", help="Restore the rows of a mended rejects file.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written. Writes nothing.")
+@run_options
+@as_json_option
+@pass_app
+def restore(  # noqa: PLR0917 - click gives them by name
+    app: App,
+    name: str,
+    snapshot: str,
+    objects: list[str] | None,
+    ids: list[str] | None,
+    only: Only | None,
+    with_children: int,
+    fields: list[str] | None,
+    files: bool,
+    to: str | None,
+    on_conflict: ConflictPolicy,
+    automation: AutomationChoice,
+    duplicates: DuplicateChoice,
+    owner: str | None,
+    rejects: str | None,
+    from_rejects: str | None,
+    dry_run: bool,
+    on_pause: OnPause,
+    poll_seconds: float | None,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """
+    Restore records from a snapshot: by default what was deleted or changed since.
+
+    NAME is the org that was backed up, SNAPSHOT an id or `latest`. Exit code 3: some rows were
+    refused, and the rejects file says why; 75: the job is paused, resume it with `sfnb resume`.
+    """
+    from sfnb.restore.starting import find_snapshot
+
+    if from_rejects is not None:
+        ids = _from_rejects(from_rejects, ids)
+    if rejects is not None and not Path(rejects).absolute().parent.is_dir():
+        raise CallerError(f"the folder of {rejects} does not exist; create it first.")
+    target = app.settings.org(to or name)
+    source_id, snapshot_id = find_snapshot(app.settings, name, snapshot)
+    if to is None and target.org_id and target.org_id != source_id:
+        raise _other_org(snapshot_id, source_id, name)
+    request = engine.restore(
+        snapshot_id,
+        source=source_id,
+        objects=objects,
+        ids=ids,
+        only=only,
+        with_children=with_children,
+        fields=fields,
+        files=files,
+        on_conflict=on_conflict,
+        automation=automation,
+        duplicates=duplicates,
+        owner=owner,
+        rejects=None if rejects is None else str(Path(rejects).absolute()),
+        from_rejects=None if from_rejects is None else str(Path(from_rejects).absolute()),
+    )
+    options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
+    with app.installation.connect(target.name) as org, stopped_by_signals() as stop:
+        if to is None and org.org_id != source_id:
+            raise _other_org(snapshot_id, source_id, name)
+        if dry_run:
+            return _dry_run(org, request, as_json=as_json)
+        options["stop"] = stop
+        return _run(org, request, options, as_json=as_json)
+
+
+def _other_org(snapshot: str, org_id: str, name: str) -> CallerError:
+    return CallerError(
+        f"snapshot {snapshot} is of another org ({org_id}) than {name} is now. Name that org, and "
+        f"give the target: `sfnb restore {org_id} {snapshot} --to {name} …`."
+    )
+
+
+def _from_rejects(path: str, ids: list[str] | None) -> list[str]:
+    from sfnb.restore.rejects import read_rejects
+
+    if ids is not None:
+        raise CallerError("give --ids or --from-rejects, not both.")
+    return list(read_rejects(Path(path)).ids)
+
+
+def _dry_run(org: Connection, request: RestoreRequest, *, as_json: bool) -> int:
+    estimate = engine.plan(org, request)
+    if as_json:
+        print_json(estimate.as_json())
+    else:
+        _print_plan(estimate)
+    return 0
+
+
+def _run(org: Connection, request: RestoreRequest, options: RunOptions, *, as_json: bool) -> int:
+    job_id = ""
+
+    def work(**more: Any) -> dict[str, Any]:
+        nonlocal job_id
+        handle: RunOptions = {**options, **more}  # type: ignore[typeddict-item]
+        job_id = engine.create(org, request)
+        return engine.run_job(org, job_id, **handle)
+
+    try:
+        summary = run_with_progress(as_json, work)
+    except SfnbError:
+        # A job that could do nothing still says what it planned and refused.
+        if as_json and job_id:
+            print_json(job_summary(org.state, job_id))
+        raise
+    report(summary, as_json=as_json)
+    return EXIT_CODES[states.shown_of(summary)]
+
+
+def report(summary: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the outcome. The job is over: its exit code does not depend on who reads this."""
+    printing = Unbroken(sys.stdout)
+    printing(lambda: print_json(summary) if as_json else print_summary(summary))
+
+
+def _print_plan(estimate: RestoreEstimate) -> None:
+    plan = estimate.plan
+    rows = [
+        (name, *(f"{getattr(counts, action):,}" for action in ACTIONS))
+        for name, counts in sorted(plan.objects.items())
+    ]
+    print_table(("OBJECT", *map(str.upper, ACTIONS)), rows, right=(1, 2, 3, 4, 5))
+    for refusal in plan.refusals[:SHOWN_REFUSALS]:
+        where = f"{refusal.object_name}{'.' + refusal.field if refusal.field else ''}"
+        rows_said = f", {count(refusal.rows, 'record')}" if refusal.rows else ""
+        say(f"Refused: {where}: {refusal.message or refusal.reason}{rows_said}", colour="yellow")
+    if (more := len(plan.refusals) - SHOWN_REFUSALS) > 0:
+        say(f"and {count(more, 'more refusal')}", colour="yellow")
+    for warning in plan.warnings:
+        say(f"Warning: {warning.text}", colour="yellow")
+    for name, fields in sorted(plan.not_written.items()):
+        say(f"Not written in {name}: {', '.join(sorted(fields))}")
+    active = [one for one in plan.automation if one.is_active]
+    if active:
+        say(
+            f"Active on these objects: {len(active):,} triggers, flows and rules; "
+            "--automation off switches them off meanwhile."
+        )
+    price = plan.price
+    say(f"About {count(price.get('api', 0), 'API call')}, {price.get('bulk', 0):,} Bulk batches.")
+    for sentence in estimate.pauses or ["It fits under the current limits; no pause expected."]:
+        say(sentence)
+    if plan.is_stopped:
+        say("Records have changed since: with --on-conflict fail nothing would be written.")
+
+
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """A restore's outcome for people."""
+    state = summary["state"]
+    for warning in warning_lines(summary):
+        say(f"  Warning: {warning}", colour="yellow")
+    found = summary.get("restored") or {}
+    parts = [f"{found.get(key, 0):,} {key}" for key in ("undeleted", "updated", "created")]
+    say(
+        f"Job {summary['job_id']} {state.replace('_', ' ')}: {', '.join(parts)}, "
+        f"{found.get('skipped', 0):,} left as they are, {found.get('refused', 0):,} refused; "
+        f"{count(summary['calls']['api'], 'API call')}.",
+        colour=COLOURS.get(state, "yellow"),
+    )
+    if summary.get("rejects"):
+        say(f"Refused rows: {summary['rejects']}; mend it and give it with --from-rejects.")
+    if summary.get("id_map"):
+        say(f"New Ids: {summary['id_map']}")
+    if state == "paused":
+        say(f"Resume with `sfnb resume {summary['job_id']}`.")
+
+
+COMMANDS: list[click.Command] = [restore]
