@@ -134,7 +134,7 @@ def restore(  # noqa: PLR0917 - click gives them by name
     NAME is the org that was backed up, SNAPSHOT an id or `latest`. Exit code 3: some rows were
     refused, and the rejects file says why; 75: the job is paused, resume it with `sfnb resume`.
     """
-    from sfnb.restore.starting import find_snapshot
+    from sfnb.restore.starting import find_snapshot, other_org
 
     if from_rejects is not None:
         ids = _from_rejects(from_rejects, ids)
@@ -143,7 +143,7 @@ def restore(  # noqa: PLR0917 - click gives them by name
     target = app.settings.org(to or name)
     source_id, snapshot_id = find_snapshot(app.settings, name, snapshot)
     if to is None and target.org_id and target.org_id != source_id:
-        raise _other_org(snapshot_id, source_id, name)
+        raise other_org(snapshot_id, source_id, name)
     request = engine.restore(
         snapshot_id,
         source=source_id,
@@ -163,18 +163,11 @@ def restore(  # noqa: PLR0917 - click gives them by name
     options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
     with app.installation.connect(target.name) as org, stopped_by_signals() as stop:
         if to is None and org.org_id != source_id:
-            raise _other_org(snapshot_id, source_id, name)
+            raise other_org(snapshot_id, source_id, name)
         if dry_run:
             return _dry_run(org, request, as_json=as_json)
         options["stop"] = stop
         return _run(org, request, options, as_json=as_json)
-
-
-def _other_org(snapshot: str, org_id: str, name: str) -> CallerError:
-    return CallerError(
-        f"snapshot {snapshot} is of another org ({org_id}) than {name} is now. Name that org, and "
-        f"give the target: `sfnb restore {org_id} {snapshot} --to {name} …`."
-    )
 
 
 def _from_rejects(path: str, ids: list[str] | None) -> list[str]:

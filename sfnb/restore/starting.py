@@ -79,17 +79,13 @@ def find_snapshot(settings: Settings, name: str, snapshot: str) -> tuple[str, st
     store = open_store(settings.store_root)
     config = settings.orgs.get(name)
     source = store.org(config.org_id) if config and config.org_id else store.find(name)
-    if snapshot in source.snapshots:
+    try:
         return source.org_id, source.snapshots[snapshot].id
-    for other in store.orgs():
-        if snapshot != "latest" and snapshot in store.org(other.org_id).snapshots:
-            raise CallerError(
-                f"snapshot {snapshot} is of another org ({other.org_id}), not of {name}. To restore "
-                f"it there: `sfnb restore {other.org_id} {snapshot} --to {name} …`."
-            )
-    raise CallerError(
-        f"org {name} has no snapshot {snapshot!r}; `sfnb snapshots {name}` lists them."
-    )
+    except CallerError:
+        for other in store.orgs() if snapshot != "latest" else ():
+            if snapshot in store.org(other.org_id).snapshots:
+                raise other_org(snapshot, other.org_id, name) from None
+        raise
 
 
 def resolved(org: Connection, request: RestoreRequest) -> RestoreRequest:
@@ -104,11 +100,16 @@ def resolved(org: Connection, request: RestoreRequest) -> RestoreRequest:
         return request
     org_id, snapshot = find_snapshot(org.settings, name, request.snapshot)
     if org_id != org.org_id and not request.source_org:
-        raise CallerError(
-            f"snapshot {snapshot} is of the org {org_id}, and {org.name} is {org.org_id} now. Name "
-            "the snapshot's org and give the target with --to."
-        )
+        raise other_org(snapshot, org_id, org.name)
     return replace(request, source_org_id=org_id, source_org=name, snapshot=snapshot)
+
+
+def other_org(snapshot: str, org_id: str, name: str) -> CallerError:
+    """The error for a snapshot of another org, where nobody said that this is meant."""
+    return CallerError(
+        f"snapshot {snapshot} is of another org ({org_id}) than {name}. Name that org and the "
+        f"target: `sfnb restore {org_id} {snapshot} --to {name}`."
+    )
 
 
 def create_job(org: Connection, request: RestoreRequest) -> str:

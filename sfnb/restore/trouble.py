@@ -52,8 +52,8 @@ WHOLE_CALL = frozenset(
 )
 """Refusals of a call that no smaller call would escape."""
 
-ONE_BY_ONE_TRIES = 4
-"""So often a row is sent alone before its trouble is called a refusal."""
+LOCKED_TRIES, OTHER_TRIES = 8, 3
+"""So often a row is sent alone before its trouble is called a refusal; locks: for four minutes."""
 
 FIRST_WAIT_S, MAX_WAIT_S = 2.0, 60.0
 """A lock is waited for 10 s within Salesforce; whoever holds it usually ends within the minute."""
@@ -71,6 +71,11 @@ def remedy(code: str, message: str) -> Remedy:
     if code in _LIMITS or _LIMIT_WORDS.search(message):
         return "smaller"
     return "none"
+
+
+def tries_alone(code: str, message: str) -> int:
+    """So often a row is sent alone."""
+    return LOCKED_TRIES if remedy(code, message) == "later" else OTHER_TRIES
 
 
 def wait_before(attempt: int) -> float:

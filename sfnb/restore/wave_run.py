@@ -24,12 +24,12 @@ from sfnb.restore.journal import AGAIN, Act, Batch, Done, Outcome, Refused
 from sfnb.restore.outcomes import Outcomes
 from sfnb.restore.plan import PlannedRow, RestorePlan, Wave
 from sfnb.restore.sending import Item, Sender, Sent
-from sfnb.restore.trouble import ONE_BY_ONE_TRIES, remedy, smaller, wait_before
+from sfnb.restore.trouble import remedy, smaller, tries_alone, wait_before
 from sfnb.restore.wave_rows import WaveRows
 
 PARENT_MISSING = "parent_missing"
 NO_ANSWER = "NO_ANSWER"
-MOST_TRIES = 12
+MOST_TRIES = 20
 """So often a row is sent that the org neither takes nor refuses."""
 
 FEW_ROWS = 2_000
@@ -321,7 +321,11 @@ class WaveRun:
             if size == 1:
                 for item, _, _ in rest:
                     alone[item.place] = alone.get(item.place, 0) + 1
-            given_up = {p for p, n in alone.items() if n >= ONE_BY_ONE_TRIES}
+            given_up = {
+                item.place
+                for item, code, said in rest
+                if alone.get(item.place, 0) >= tries_alone(code, said)
+            }
             if tries >= MOST_TRIES:
                 given_up = {item.place for item, _, _ in rest}
             if given_up:

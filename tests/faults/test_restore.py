@@ -1,0 +1,269 @@
+"""Restores: nothing twice, nothing lost, whatever happens between a call and its answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sfnb import engine
+from sfnb.clock import FakeClock
+from sfnb.errors import JobError
+from tests.conftest import RunningOrg
+from tests.faults.conftest import Connector
+from tests.faults.restore_world import World, read
+
+FIELDS = "LastName,FirstName,Email,Phone,External_Id__c,AccountId,Birthdate,HasOptedOutOfEmail"
+
+
+@pytest.fixture
+def world(fresh_org: Callable[..., RunningOrg], connected: Connector) -> World:
+    """A tiny org whose contacts are backed up."""
+    org = fresh_org(own_data=True)
+    here = World(org, connected(org, clock=FakeClock()))
+    (owner,) = here.ids("User", limit=1)
+    for row in here.rows("SELECT Id, OwnerId FROM Contact"):
+        if not row["OwnerId"].startswith("005"):
+            here.update("Contact", row["Id"], OwnerId=owner)
+    here.backup("Account", "Contact")
+    return here
+
+
+def contacts(world: World) -> list[dict[str, Any]]:
+    return world.rows(f"SELECT {FIELDS} FROM Contact ORDER BY External_Id__c, LastName")
+
+
+def written(summary: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(summary["restored"][key] for key in ("created", "updated", "undeleted", "refused"))
+
+
+INSERT = r"^POST .*/composite/sobjects/?$"
+UPDATE = r"^PATCH .*/composite/sobjects/?$"
+SOAP = r"^POST .*/Soap/u/"
+
+
+def test_deleted_records_come_back_with_their_ids(world: World) -> None:
+    """Undelete keeps Ids; the counts say so, and nothing else is written."""
+    ids = world.ids("Contact", limit=5)
+    before = contacts(world)
+    world.delete(ids)
+    summary = world.restore(ids=ids)
+    assert summary["state"] == "completed"
+    assert summary["kind"] == "restore"
+    assert summary["plan"]["undelete"] == summary["restored"]["undeleted"] == 5
+    assert summary["rejects"] is None and summary["id_map"] is None
+    assert contacts(world) == before
+    assert world.ids("Contact", limit=5) == ids
+
+
+def test_one_record_takes_at_most_eight_calls(world: World) -> None:
+    """From the command to its return, planning and reading back included."""
+    (record_id,) = world.ids("Contact", limit=1)
+    world.delete([record_id])
+    mark = world.org.mark()
+    assert world.restore(ids=[record_id])["state"] == "completed"
+    assert len(world.org.ledger(after=mark, calls=True)["calls"]) <= 8
+
+
+def test_what_cannot_be_undeleted_is_created_again(world: World) -> None:
+    """Hard-deleted records get new Ids, which the id map has; everything else is as it was."""
+    ids = world.ids("Contact", limit=6)
+    before = contacts(world)
+    world.delete(ids[:3])
+    world.delete(ids[3:], hard=True)
+    summary = world.restore()
+    assert summary["restored"]["undeleted"] == 3 and summary["restored"]["created"] == 3
+    assert contacts(world) == before
+    mapped = list(csv.DictReader(io.StringIO(read(summary["id_map"]))))
+    assert {row["old_id"] for row in mapped} == set(ids[3:])
+    alive = {row["Id"] for row in world.rows("SELECT Id FROM Contact")}
+    assert {row["new_id"] for row in mapped} <= alive
+
+
+def test_a_refused_undelete_becomes_an_insert_in_the_same_run(world: World) -> None:
+    """queryAll's word is no promise: a record that is purged after the plan is created."""
+    ids = world.ids("Contact", limit=4)
+    before = contacts(world)
+    world.delete(ids)
+    job_id = engine.create(world.mine, engine.restore(ids=ids))
+    purged = []
+
+    def purge(_event: object) -> None:
+        if not purged and type(_event).__name__ == "JobPlanned":
+            world.empty_bin(ids[:1])
+            purged.append(ids[0])
+
+    summary = engine.run_job(world.mine, job_id, emit=purge)
+    assert purged
+    assert summary["restored"]["undeleted"] == 3 and summary["restored"]["created"] == 1
+    assert contacts(world) == before
+
+
+@pytest.mark.parametrize("match", [INSERT, UPDATE, SOAP])
+@pytest.mark.parametrize("fault", ["cut", "half_body"])
+def test_a_lost_answer_is_looked_up(world: World, match: str, fault: str) -> None:
+    """The org did it, nobody heard: no duplicate, no loss, no second write."""
+    before = contacts(world)
+    ids = world.ids("Contact", limit=30)
+    world.delete(ids[:10])
+    world.delete(ids[10:20], hard=True)
+    for one in ids[20:]:
+        world.update("Contact", one, Phone="other")
+    world.org.fail(match=match, fault=fault, times=1)
+    mark = world.org.mark()
+    summary = world.restore()
+    assert summary["state"] == "completed", summary
+    assert contacts(world) == before
+    calls = world.org.ledger(after=mark, calls=True)["calls"]
+    assert written(summary) == (10, 10, 10, 0)
+    assert len(calls) < 40
+
+
+@pytest.mark.parametrize("match", [INSERT, UPDATE, SOAP])
+def test_a_call_that_did_nothing_is_sent_again(world: World, match: str) -> None:
+    """503 before anything was done looks like one after: the lookup finds nothing, and it is sent."""
+    before = contacts(world)
+    ids = world.ids("Contact", limit=9)
+    world.delete(ids[:3])
+    world.delete(ids[3:6], hard=True)
+    for one in ids[6:]:
+        world.update("Contact", one, Phone="other")
+    world.org.fail(match=match, fault="status503", times=1)
+    summary = world.restore()
+    assert summary["state"] == "completed"
+    assert contacts(world) == before
+
+
+@pytest.mark.parametrize("match", [INSERT, UPDATE, SOAP])
+def test_killed_between_call_and_answer_a_restore_ends_the_same(
+    world: World, connected: Connector, match: str
+) -> None:
+    """
+    P2 for writes: the org did it, this process never noted it, another one goes on from the journal.
+    """
+    before = contacts(world)
+    ids = world.ids("Contact", limit=30)
+    world.delete(ids[:10])
+    world.delete(ids[10:20], hard=True)
+    for one in ids[20:]:
+        world.update("Contact", one, Phone="other")
+    job_id = engine.create(world.mine, engine.restore())
+    world.org.fail(match=match, fault="cut", times=1)
+    # Whatever is asked afterwards meets an org that is away, so this process cannot note anything.
+    world.org.fail(match="^(GET|POST) .*/(queryAll|composite$)", fault="status503", nth=2)
+    summary = engine.run_job(world.mine, job_id, on_pause="exit")
+    assert summary["state"] == "paused"
+    world.org.control("faults", method="DELETE")
+    again = connected(world.org, clock=FakeClock())
+    summary = engine.resume(again, job_id)
+    assert summary["state"] == "completed"
+    assert contacts(world) == before
+    assert written(summary) == (10, 10, 10, 0)
+
+
+def test_nothing_could_be_done_is_a_failure(world: World) -> None:
+    """Every record refused: exit code 1, and the rejects file has them."""
+    ids = world.ids("Contact", limit=3)
+    world.delete(ids, hard=True)
+    world.org.fail(
+        match=INSERT, fault="error", code="INSUFFICIENT_ACCESS", message="no", status=403
+    )
+    with pytest.raises(JobError, match="nothing could be restored"):
+        world.restore(ids=ids)
+    (job,) = [one for one in world.mine.state.jobs.find() if one.kind == "restore"]
+    rejects = list(csv.DictReader(io.StringIO(read(job.outcome["rejects"]))))
+    assert {row["sfnb_id"] for row in rejects} == set(ids)
+    codes = {row["sfnb_code"] for row in rejects}
+    assert "INSUFFICIENT_ACCESS" in codes <= {"INSUFFICIENT_ACCESS", "parent_missing"}
+
+
+def test_locked_rows_are_sent_later_and_fewer_at_a_time(world: World) -> None:
+    """Rows whose parent is locked are all written once it is free; none is called refused."""
+    before = contacts(world)
+    ids = world.ids("Contact", limit=60, where="AccountId != null")
+    parents = world.rows(f"SELECT AccountId FROM Contact WHERE Id IN ({texts(ids)})")
+    world.delete(ids, hard=True)
+    locks = {row["AccountId"]: 7 for row in parents}
+    world.org.control("writes", {"lock": locks})
+    summary = world.restore()
+    assert summary["state"] == "completed", read(summary["rejects"])[:2000]
+    assert contacts(world) == before
+
+
+def test_a_row_that_stays_locked_is_refused_alone(world: World) -> None:
+    """The job goes on without it, and the rejects file says why."""
+    ids = world.ids("Contact", limit=20, where="AccountId != null")
+    parent = world.rows(f"SELECT AccountId FROM Contact WHERE Id = '{ids[0]}'")[0]["AccountId"]
+    world.delete(ids, hard=True)
+    world.org.control("writes", {"lock": {parent: 10_000}})
+    summary = world.restore()
+    assert summary["state"] == "completed_with_errors"
+    rejects = list(csv.DictReader(io.StringIO(read(summary["rejects"]))))
+    assert {row["AccountId"] for row in rejects if row["sfnb_code"] == "UNABLE_TO_LOCK_ROW"} == {parent}
+    assert len(rejects) + summary["restored"]["created"] == 20
+
+
+def test_limits_of_automation_halve_the_batch(world: World) -> None:
+    """200 rows fail together though each is good: fewer at a time pass, and that size is kept."""
+    before = contacts(world)
+    ids = world.ids("Contact", limit=120)
+    world.delete(ids, hard=True)
+    world.org.control("writes", {"most_rows": {"Contact": 30}})
+    summary = world.restore()
+    assert summary["state"] == "completed", read(summary["rejects"])[:2000]
+    assert contacts(world) == before
+
+
+def test_refused_rows_are_mended_and_restored_from_the_rejects_file(world: World) -> None:
+    """Storage full: the rest is refused by row; with room, the file brings it in, with its new cells."""
+    ids = world.ids("Contact", limit=12)
+    world.delete(ids, hard=True)
+    world.org.control("writes", {"free_rows": 4})
+    summary = world.restore()
+    assert summary["state"] == "completed_with_errors"
+    assert summary["restored"]["created"] == 4
+    rows = list(csv.DictReader(io.StringIO(read(summary["rejects"]))))
+    assert "STORAGE_LIMIT_EXCEEDED" in {row["sfnb_code"] for row in rows}
+    assert len(rows) == 8
+    path = world.mine.settings.home / "mended.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, list(rows[0]))
+        out.writeheader()
+        out.writerows({**row, "LastName": f"Mended {n}"} for n, row in enumerate(rows))
+    world.org.control("writes", {"free_rows": None})
+    again = world.restore(ids=[row["sfnb_id"] for row in rows], from_rejects=str(path))
+    assert again["state"] == "completed"
+    assert again["restored"]["created"] == 8
+    mended = world.rows("SELECT Id FROM Contact WHERE LastName LIKE 'Mended %'")
+    assert len(mended) == 8
+    keys = [row["External_Id__c"] for row in contacts(world)]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_restore_pauses_at_the_limit_and_goes_on(world: World) -> None:
+    """P1 and P4: it stops below the threshold, and ends the same once there is room."""
+    before = contacts(world)
+    ids = world.ids("Contact", limit=90)
+    world.delete(ids, hard=True)
+    world.org.control("writes", {"most_rows": {"Contact": 5}})
+    used = world.mine.limits()["api"].used
+    maximum = world.mine.limits()["api"].maximum
+    job_id = engine.create(world.mine, engine.restore())
+    engine.set_limit(world.mine, max((used + 20) * 100 // maximum, 1))
+    mark = world.org.mark()
+    summary = engine.run_job(world.mine, job_id, on_pause="exit")
+    threshold = world.mine.limits()["api"].threshold
+    assert summary["state"] == "paused"
+    assert world.org.ledger(after=mark, threshold=threshold)["over_threshold"] == 0
+    engine.set_limit(world.mine, 90)
+    summary = engine.resume(world.mine, job_id)
+    assert summary["state"] == "completed"
+    assert contacts(world) == before
+    assert summary["restored"]["created"] == 90
+
+
+def texts(ids: list[str]) -> str:
+    return ",".join(f"'{one}'" for one in ids)
