@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +13,7 @@ from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import JOB, ORG
 from sfnb.cli.options import request_options, run_options
 from sfnb.cli.output import Unbroken, as_json_option, print_json, say
-from sfnb.cli.progress import progress_for
+from sfnb.cli.running import COLOURS, run_with_progress, stopped_by_signals
 from sfnb.engine import EXIT_CODES, RunOptions
 from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs import states
@@ -28,11 +24,6 @@ from sfnb.text import count, records
 if TYPE_CHECKING:
     from sfnb.engine import BackupRequest
     from sfnb.jobs.loop import OnPause
-
-COLOURS = {"completed": "green", "paused": "yellow", "failed": "red"}
-"""Of a job's state; any other state that needs a look is yellow, too."""
-
-Work = Callable[..., dict[str, Any]]
 
 
 @click.command()
@@ -125,20 +116,10 @@ def _resume(app: App, job_id: str, as_json: bool, options: RunOptions) -> dict[s
         return run_with_progress(as_json, partial(engine.resume, org, job_id, **options))
 
 
-def run_with_progress(as_json: bool, work: Work) -> dict[str, Any]:
-    """The work's summary; its progress is shown for as long as somebody reads it."""
-    out = sys.stderr if as_json else sys.stdout
-    progress, printing = progress_for(out), Unbroken(out)
-    try:
-        return work(emit=lambda event: printing(lambda: progress(event)))
-    finally:
-        printing(progress.close)
-
-
 def _report(summary: dict[str, Any], *, as_json: bool) -> None:
     """Print the outcome. The job is over: its exit code does not depend on who reads this."""
     if summary["kind"] == RESTORE:
-        from sfnb.cli.restore import report
+        from sfnb.cli.restore_report import report
 
         report(summary, as_json=as_json)
         return
@@ -168,28 +149,6 @@ def _print_summary(summary: dict[str, Any]) -> None:
             f"Resume with `sfnb resume {summary['job_id']}`. "
             "The partial snapshot is already readable."
         )
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
-    """
-    An event that Ctrl-C and SIGTERM (a scheduler, a shutdown) set; both leave a paused job.
-
-    A KeyboardInterrupt could come anywhere, in the middle of a commit too. A second Ctrl-C raises it.
-    """
-    stop = threading.Event()
-
-    def ask(_signal: int, _frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 COMMANDS: list[click.Command] = [backup, resume]

@@ -44,13 +44,11 @@ class World:
 
     def ids(self, name: str, *, limit: int, where: str = "") -> list[str]:
         condition = f" WHERE {where}" if where else ""
-        soql = f"SELECT Id FROM {name}{condition} ORDER BY Id LIMIT {limit}"  # noqa: S608 - SOQL
+        soql = f"SELECT Id FROM {name}{condition} ORDER BY Id LIMIT {limit}"
         return [row["Id"] for row in self.rows(soql)]
 
     def backup(self, *objects: str) -> str:
-        summary = engine.run(
-            self.mine, engine.backup(objects=objects, files=False, metadata=False)
-        )
+        summary = engine.run(self.mine, engine.backup(objects=objects, files=False, metadata=False))
         assert summary["state"] == "completed"
         return str(summary["snapshot"])
 

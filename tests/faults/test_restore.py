@@ -202,7 +202,9 @@ def test_a_row_that_stays_locked_is_refused_alone(world: World) -> None:
     summary = world.restore()
     assert summary["state"] == "completed_with_errors"
     rejects = list(csv.DictReader(io.StringIO(read(summary["rejects"]))))
-    assert {row["AccountId"] for row in rejects if row["sfnb_code"] == "UNABLE_TO_LOCK_ROW"} == {parent}
+    assert {row["AccountId"] for row in rejects if row["sfnb_code"] == "UNABLE_TO_LOCK_ROW"} == {
+        parent
+    }
     assert len(rejects) + summary["restored"]["created"] == 20
 
 
