@@ -20,7 +20,7 @@ from sfnb.errors import ObjectError
 from sfnb.model import ObjectSchema
 from sfnb.restore.choice import rows_with
 from sfnb.restore.describes import WriteObject
-from sfnb.restore.drafting import Draft, DraftRules, draft
+from sfnb.restore.drafting import Draft, DraftRules, draft, inbound_draft
 from sfnb.restore.present import PresentReader, Wanted, with_fields
 from sfnb.restore.workspace import Workspace
 from sfnb.store.files import Files
@@ -98,28 +98,28 @@ def read_present(
 ) -> dict[str, ObjectError]:
     """
     Ask the target about these objects; their rows are on disk then. Returns the objects that cannot
-    be read, and why.
+    be read, by folder, and why.
 
     Cost: for each two whole objects of which little has changed 1 API call; 1 for 2,000 records by
     their Ids; see `PresentReader.read`.
     """
     failed: dict[str, ObjectError] = {}
     whole = [one for one in objects if one.ids is None]
-    wanted: dict[str, list[Wanted]] = {one.name: [one.window()] for one in whole}
+    wanted: dict[str, list[Wanted]] = {one.folder: [one.window()] for one in whole}
     for one in objects:
         if one.ids is not None:
-            wanted[one.name] = one.by_ids(reader)
+            wanted[one.folder] = one.by_ids(reader)
     found = reader.read([w for some in wanted.values() for w in some])
     for one in objects:
-        one.paths = [w.path for w in wanted[one.name]]
+        one.paths = [w.path for w in wanted[one.folder]]
         for path in one.paths:
             if isinstance(outcome := found[path], ObjectError):
-                failed[one.name] = outcome
-    counts = reader.counts([one.count() for one in whole if one.name not in failed])
-    counted = [one for one in whole if one.name not in failed]
+                failed[one.folder] = outcome
+    counts = reader.counts([one.count() for one in whole if one.folder not in failed])
+    counted = [one for one in whole if one.folder not in failed]
     for one, count in zip(counted, counts, strict=True):
         if isinstance(count, ObjectError):
-            failed[one.name] = count
+            failed[one.folder] = count
         else:
             one.alive = count
             touched, expected = _touched(one, snapshot, reader.files)
@@ -157,7 +157,7 @@ def _swept(
     sweep = one.all_ids()
     outcome = reader.read([sweep])[sweep.path]
     if isinstance(outcome, ObjectError):
-        failed[one.name] = outcome
+        failed[one.folder] = outcome
         return touched
     alive = _ids(read_parquet(reader.files, [sweep.path]))
     stored = _ids(snapshot.rows(one.name).batches(["Id"]))
@@ -190,16 +190,34 @@ def drafts(
     one: Comparing, snapshot: Snapshot, workspace: Workspace, files: Files
 ) -> Iterator[Draft]:
     """The plan of each record that is looked at, by itself; in the order of their Ids."""
+    for was, now in _pairs(one, snapshot, workspace, files):
+        yield draft(one.rules, was, now)
+
+
+def inbound_drafts(
+    one: Comparing,
+    snapshot: Snapshot,
+    workspace: Workspace,
+    files: Files,
+    brought: Mapping[str, str],
+) -> Iterator[Draft]:
+    """What happens to records that referred to those which are brought back."""
+    for was, now in _pairs(one, snapshot, workspace, files):
+        if (found := inbound_draft(one.rules, was, now, brought)) is not None:
+            yield found
+
+
+def _pairs(
+    one: Comparing, snapshot: Snapshot, workspace: Workspace, files: Files
+) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Each record that is looked at, in the snapshot and now; in the order of their Ids."""
     if not one.ids:
         return
     ids = text_array(sorted(one.ids))
     fields = snapshot.columns(one.name).names
     old = rows_with(snapshot, one.name, "Id", ids, None)
-    names = one.columns.fields
-    present_fields = [f.name for f in names]
-    chosen = _only(read_parquet(files, one.paths), ids)
-    for was, now in workspace.joined(old, chosen, fields, present_fields):
-        yield draft(one.rules, was, now)
+    present = _only(read_parquet(files, one.paths), ids)
+    yield from workspace.joined(old, present, fields, [f.name for f in one.columns.fields])
 
 
 def _only(batches: Iterator[pa.RecordBatch], ids: pa.Array) -> Iterator[pa.RecordBatch]:

@@ -41,7 +41,8 @@ class WriteField:
 
     Args:
         has_default: the org fills it on insert when nothing is sent.
-        is_master_detail: the record cannot be without its parent, and goes with it.
+        is_master_detail: the record cannot be without its parent, and goes with it;
+            ``is_cascading``: it goes with it, and comes back with it.
         values: of a picklist.
         is_restricted: no other values are taken.
         controller: the field that decides which values are valid.
@@ -56,6 +57,7 @@ class WriteField:
     has_default: bool = False
     reference_to: tuple[str, ...] = ()
     is_master_detail: bool = False
+    is_cascading: bool = False
     is_calculated: bool = False
     is_auto_number: bool = False
     is_unique_key: bool = False
@@ -160,6 +162,7 @@ def _field(entry: Mapping[str, Any]) -> WriteField:
         # A detail's field to its master is numbered; cascadeDelete alone may be a lookup.
         is_master_detail=isinstance(entry.get("relationshipOrder"), int)
         or (entry.get("cascadeDelete") is True and entry.get("nillable") is False),
+        is_cascading=entry.get("cascadeDelete") is True,
         is_calculated=entry.get("calculated") is True,
         is_auto_number=entry.get("autoNumber") is True,
         is_unique_key=entry.get("externalId") is True and entry.get("unique") is True,

@@ -12,6 +12,7 @@ from sfnb.restore.fields import Restorable
 from sfnb.restore.plan import PlannedRow
 from sfnb.restore.refusals import Fault, faults_of
 from sfnb.restore.request import Only
+from sfnb.restore.standard.rules import PLAIN, Rule
 
 Values = dict[str, Any]
 Amend = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
@@ -27,6 +28,7 @@ class DraftRules:
         target: its describe in the org that is written; None: the org does not have it.
         why_not: why the object cannot be written at all.
         amend: mended values of a rejects file.
+        rule: what is different about this object.
     """
 
     object_name: str
@@ -36,6 +38,7 @@ class DraftRules:
     only: Only | None = None
     why_not: Fault | None = None
     amend: Amend | None = None
+    rule: Rule = PLAIN
 
 
 @dataclass
@@ -47,12 +50,14 @@ class Draft:
         faults: fields that were left out of it, and why.
         links: its references, by field.
         conflicts: fields in which the living record differs.
+        late: values that a new record gets when everything else is there.
     """
 
     row: PlannedRow
     faults: list[Fault] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
+    late: Mapping[str, Any] = field(default_factory=dict)
 
 
 def draft(rules: DraftRules, old: Mapping[str, Any], present: Mapping[str, Any] | None) -> Draft:
@@ -75,7 +80,7 @@ def draft(rules: DraftRules, old: Mapping[str, Any], present: Mapping[str, Any] 
         return Draft(PlannedRow(name, old_id, "refuse", "", wanted, fault.reason), [fault])
     if is_there and present is not None:
         return _living(rules, rules.target, old, wanted, present)
-    return _lost(rules, rules.target, old_id, wanted, is_in_bin=present is not None)
+    return _lost(rules, rules.target, old, wanted, is_in_bin=present is not None)
 
 
 def _wanted(rules: DraftRules, old: Mapping[str, Any]) -> Values:
@@ -125,28 +130,76 @@ def _living(
 
 
 def _lost(
-    rules: DraftRules, target: WriteObject, old_id: str, wanted: Values, *, is_in_bin: bool
+    rules: DraftRules,
+    target: WriteObject,
+    old: Mapping[str, Any],
+    wanted: Values,
+    *,
+    is_in_bin: bool,
 ) -> Draft:
-    name = rules.object_name
-    values = dict(
-        created({n: wanted.get(n) for n in rules.restorable.create if n in wanted}, target)
-    )
+    name, old_id, rule = rules.object_name, str(old["Id"]), rules.rule
+    values = {n: wanted.get(n) for n in rules.restorable.create if n in wanted}
+    values = dict(created(values, target))
     if values.get("RecordTypeId") in {r.record_type_id for r in target.record_types if r.is_master}:
         del values["RecordTypeId"]
+    if rule.shape_new is not None:
+        values = rule.shape_new(values, old)
     links = _links(target, values)
     if is_in_bin and target.is_undeletable:
         # What was set once only comes back by itself; the rest is compared after the undelete.
         return Draft(PlannedRow(name, old_id, "undelete", old_id, values), links=links)
-    if not target.is_createable:
-        fault = Fault("no_permission", "", "the user may not create records of this object")
-        return Draft(PlannedRow(name, old_id, "refuse", "", values, fault.reason), [fault])
+    if why := _not_made(rules, target, old):
+        return Draft(PlannedRow(name, old_id, "skip", "", reason=why))
     faults = faults_of(target, values, {})
+    if not target.is_createable:
+        faults = [Fault("no_permission", "", "the user may not create records of this object")]
     if faults:
         first = faults[0]
-        return Draft(
-            PlannedRow(name, old_id, "refuse", "", values, first.reason, first.field), faults
+        row = PlannedRow(name, old_id, "refuse", "", values, first.reason, first.field)
+        return Draft(row, faults)
+    late = {}
+    if rule.is_late is not None and rule.is_late(old):
+        late = {n: values[n] for n in rule.late if n in values}
+        values |= {n: rule.late[n] for n in late}
+    return Draft(PlannedRow(name, old_id, "create", "", values), links=links, late=late)
+
+
+def _not_made(rules: DraftRules, target: WriteObject, old: Mapping[str, Any]) -> str:
+    """Why a record is not made as a row although it is gone."""
+    if rules.rule.not_made is not None and (why := rules.rule.not_made(old)):
+        return why
+    bodies = [f for f in target.fields.values() if f.type == "base64"]
+    return "needs_body" if any(f.is_required_on_insert for f in bodies) else ""
+
+
+def inbound_draft(
+    rules: DraftRules,
+    old: Mapping[str, Any],
+    present: Mapping[str, Any] | None,
+    brought: Mapping[str, str],
+) -> Draft | None:
+    """
+    What happens to a record that nobody has chosen, and that referred to chosen ones: it comes back
+    with one from the bin, or its emptied lookups are filled; None: nothing.
+
+    Args:
+        brought: by Id, ``create`` or ``undelete`` of the records that are brought back.
+    """
+    if present is None or rules.target is None:
+        return None
+    target, name, old_id = rules.target, rules.object_name, str(old["Id"])
+    wanted = _wanted(rules, old)
+    links = {n: p for n, p in _links(target, wanted).items() if p in brought}
+    if present.get("IsDeleted") is True:
+        goes_along = any(
+            brought[p] == "undelete" and target.fields[n].is_cascading for n, p in links.items()
         )
-    return Draft(PlannedRow(name, old_id, "create", "", values), links=links)
+        is_back = goes_along and target.is_undeletable and rules.only != "changed"
+        return _lost(rules, target, old, wanted, is_in_bin=True) if is_back else None
+    values = {n: p for n, p in links.items() if n in rules.restorable.update and not present.get(n)}
+    if not values or rules.policy == "skip":
+        return None
+    return Draft(PlannedRow(name, old_id, "update", old_id, values), links=dict(values))
 
 
 def _links(target: WriteObject, values: Mapping[str, Any]) -> dict[str, str]:

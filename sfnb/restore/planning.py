@@ -8,29 +8,16 @@ was interrupted asks for the rest only; everything else is computed anew from th
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sfnb.errors import ObjectError
-from sfnb.model import FieldInfo, JobWarning, ObjectSchema
+from sfnb.model import FieldInfo, ObjectSchema
 from sfnb.org.client import OrgClient
-from sfnb.org.describe import fetch_schemas
-from sfnb.org.transport import call_context
-from sfnb.restore.choice import Choice, choose, prefixes_of
-from sfnb.restore.comparing import (
-    Comparing,
-    drafts,
-    kinds_of,
-    missing_of,
-    read_parquet,
-    read_present,
-    since_of,
-)
-from sfnb.restore.describes import WriteObject, write_object
-from sfnb.restore.drafting import Amend, Draft, DraftRules
-from sfnb.restore.fields import Restorable, restorable
+from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of
+from sfnb.restore.comparing import read_parquet
+from sfnb.restore.drafting import Amend
 from sfnb.restore.folder import RestoreFolder
+from sfnb.restore.gathering import Gathering
 from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
 from sfnb.restore.present import PresentReader, Wanted
 from sfnb.restore.refusals import MESSAGES, Fault
@@ -40,7 +27,6 @@ from sfnb.restore.undeletes import place_undeletes
 from sfnb.restore.waves import WaveWriter
 from sfnb.restore.workspace import Workspace
 from sfnb.store.history.scratch import scratch
-from sfnb.store.manifest import Manifest
 from sfnb.store.snapshots import Snapshot
 
 MEMORY = "96MB"
@@ -94,9 +80,7 @@ class _Planning:
     def __init__(self, asked: Planning, workspace: Workspace) -> None:
         self._asked = asked
         self._request = asked.request
-        self._snapshot = asked.snapshot
         self._workspace = workspace
-        self._manifest: Manifest = asked.snapshot.manifest
         self._prefixes = prefixes_of(asked.snapshot)
         self._reader = PresentReader(
             asked.client,
@@ -105,128 +89,36 @@ class _Planning:
             asked.job_id,
             asked.stop,
         )
-        self._sources: dict[str, WriteObject] = {}
-        self._targets: dict[str, WriteObject] = {}
-        self._schemas: dict[str, ObjectSchema] = {}
-        self._refused: Counter[tuple[str, str, str, str]] = Counter()
-        self._not_written: dict[str, Mapping[str, str]] = {}
-        self._warnings: list[JobWarning] = []
-        self._conflicts = 0
+        self._known = Gathering(
+            asked.client,
+            asked.snapshot,
+            asked.request,
+            self._reader,
+            workspace,
+            asked.amend,
+        )
         self._rounds = 0
 
     def run(self) -> RestorePlan:
-        choice = choose(self._manifest, self._prefixes, self._request)
-        self._warnings += choice.warnings
-        self._describe(choice.objects)
-        self._compare(choice)
-        self._settle_parents()
+        choice = choose(self._known.manifest, self._prefixes, self._request)
+        self._known.warnings += choice.warnings
+        self._known.gather(choice)
+        while needed := self._settle_parents():
+            self._known.add(needed)
         settle_missing(self._workspace)
-        place_undeletes(self._workspace, self._targets)
+        place_undeletes(self._workspace, self._known.targets)
         place_creates(self._workspace)
         # The order may have refused records that others need.
         settle_missing(self._workspace)
         return self._plan()
 
-    # -- describes ---------------------------------------------------------------------------------------------------
-
-    def _source(self, name: str) -> WriteObject:
-        if name not in self._sources:
-            self._sources[name] = write_object(self._snapshot.describe(name))
-        return self._sources[name]
-
-    def _describe(self, names: list[str]) -> None:
-        """The target's describes of objects that can be written at all. Cost: 1 call for 25."""
-        wanted = [n for n in names if n not in self._targets and self._source(n).is_writable]
-        with call_context(job_id=self._asked.job_id, stop=self._asked.stop):
-            found = fetch_schemas(self._asked.client, wanted)
-        self._reader.calls += -(-len(wanted) // 25)
-        for name, schema in found.items():
-            if isinstance(schema, ObjectSchema):
-                self._schemas[name] = schema
-                self._targets[name] = write_object(schema.raw)
-
-    # -- records -----------------------------------------------------------------------------------------------------
-
-    def _compare(self, choice: Choice) -> None:
-        objects = [one for name in choice.objects if (one := self._comparing(name, choice))]
-        failed = read_present(self._reader, objects, self._snapshot)
-        for one in objects:
-            if (err := failed.get(one.name)) is not None:
-                self._cannot_read(one, err)
-                continue
-            self._draft(one)
-
-    def _comparing(self, name: str, choice: Choice) -> Comparing | None:
-        source, target, schema = (
-            self._source(name),
-            self._targets.get(name),
-            self._schemas.get(name),
-        )
-        if not source.is_writable:
-            self._not_written[name] = {"*": "nobody can write records of this object"}
-            return None
-        if target is None or schema is None:
-            self._refused[name, "object_gone", "", ""] += self._manifest.objects[name].rows
-            return None
-        if not target.is_writable:
-            self._refused[name, "no_permission", "", ""] += self._manifest.objects[name].rows
-            return None
-        fields = restorable(
-            self._snapshot.columns(name).names, source, target, only=self._request.fields
-        )
-        self._not_written[name] = fields.not_written
-        for column, reason in fields.refused.items():
-            self._refused[name, reason, column, ""] += 0
-        entry = self._manifest.objects[name]
-        return Comparing(
-            name,
-            self._rules(name, target, fields),
-            source,
-            target,
-            schema,
-            since_of(entry.watermark, self._manifest.created_at),
-            self._reader.folder,
-            choice.ids.get(name) if name not in choice.whole else None,
-        )
-
-    def _rules(self, name: str, target: WriteObject, fields: Restorable) -> DraftRules:
-        return DraftRules(
-            name,
-            target,
-            fields,
-            self._request.on_conflict,
-            self._request.only,
-            amend=self._asked.amend,
-        )
-
-    def _cannot_read(self, one: Comparing, err: ObjectError) -> None:
-        self._refused[one.name, "no_permission", "", str(err)] += len(one.ids or ())
-        self._warnings.append(
-            JobWarning("not_compared", one.name, f"{one.name} cannot be read in the org: {err}")
-        )
-
-    def _draft(self, one: Comparing) -> None:
-        def noted() -> Iterator[tuple[Draft, Mapping[str, str]]]:
-            for found in drafts(one, self._snapshot, self._workspace, self._reader.files):
-                for fault in found.faults:
-                    self._refused[one.name, fault.reason, fault.field, fault.message] += 1
-                self._conflicts += bool(found.conflicts)
-                yield found, kinds_of(one.target, found)
-
-        self._workspace.add(noted())
-        if self._request.ids and (missing := missing_of(one, self._workspace)):
-            self._warnings.append(
-                JobWarning(
-                    "not_in_snapshot",
-                    one.name,
-                    f"{len(missing):,} of the Ids are not alive in the snapshot, such as {missing[0]}.",
-                )
-            )
-
     # -- parents -----------------------------------------------------------------------------------------------------
 
-    def _settle_parents(self) -> None:
-        """Whether the records that the planned ones refer to are there. Cost: 1 call for 2,000."""
+    def _settle_parents(self) -> dict[str, set[str]]:
+        """
+        Find out whether the records that the planned ones refer to are there. With children, those
+        that are not are restored, too: they are returned, by object. Cost: 1 call for 2,000.
+        """
         unknown = unknown_parents(self._workspace)
         by_object: dict[str, list[str]] = {}
         for record_id in unknown:
@@ -253,6 +145,13 @@ class _Planning:
                 alive |= {
                     row["Id"] for row in batch.to_pylist() if row.get("IsActive") is not False
                 }
+        needed: dict[str, set[str]] = {}
+        if self._request.children:
+            complete = self._known.complete()
+            for name, ids in by_object.items():
+                gone = set(ids) - alive if name in complete and name not in unclear else set()
+                if gone and name not in SETUP_OBJECTS:
+                    needed[name] = gone
         self._workspace.run("create or replace temp table asked (id varchar, is_usable varchar)")
         rows = [
             (i, str(i in alive or name in unclear).lower())
@@ -261,13 +160,14 @@ class _Planning:
         ]
         self._workspace.insert("asked", ("id", "is_usable"), rows)
         self._workspace.run("insert into standing select id, is_usable = 'true' from asked")
+        return needed
 
     # -- the plan ----------------------------------------------------------------------------------------------------
 
     def _plan(self) -> RestorePlan:
         workspace, asked = self._workspace, self._asked
-        is_stopped = self._request.on_conflict == "fail" and self._conflicts > 0
-        writer = WaveWriter(workspace, asked.folder, self._targets)
+        is_stopped = self._request.on_conflict == "fail" and self._known.conflicts > 0
+        writer = WaveWriter(workspace, asked.folder, self._known.targets)
         waves = [] if is_stopped else writer.write_all()
         objects: dict[str, Counts] = {}
         for name, action, rows in workspace.all(
@@ -293,9 +193,9 @@ class _Planning:
             objects=objects,
             refusals=tuple(self._refusals()),
             skips=skips,
-            not_written=self._not_written,
+            not_written=self._known.not_written,
             keys=self._keys(),
-            warnings=tuple(self._warnings),
+            warnings=tuple(self._known.warnings),
             price={"api": sum(w.calls for w in waves), "bulk": 0, "bulk2": 0, "bulk2_mb": 0},
             preparation_calls=self._reader.calls,
             is_stopped=is_stopped,
@@ -304,7 +204,7 @@ class _Planning:
     def _refusals(self) -> list[Refusal]:
         found = [
             Refusal(name, reason, rows, field_name, Fault(reason, field_name, message).text)  # type: ignore[arg-type]
-            for (name, reason, field_name, message), rows in self._refused.items()
+            for (name, reason, field_name, message), rows in self._known.refused.items()
         ]
         for name, field_name, rows in self._workspace.all(
             "select object, field, count(*) from rows where action = 'refuse' "
@@ -327,7 +227,7 @@ class _Planning:
         for (name,) in self._workspace.all(
             "select distinct object from rows where action = 'create' order by 1"
         ):
-            for key in self._targets[name].unique_keys:
+            for key in self._known.targets[name].unique_keys:
                 query = (
                     "select count(*) from rows where object = ? and action = 'create' "
                     "and json_extract_string(vals, ?) is null"

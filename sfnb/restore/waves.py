@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import ceil
@@ -66,6 +67,7 @@ class WaveWriter:
         for name in self._objects("update"):
             self._wave(name, "update", f"r.action = 'update' and {late}", level=last)
         self._relinks(last)
+        self._late(last + 1)
         return self.waves
 
     def _objects(self, action: str) -> list[str]:
@@ -124,6 +126,22 @@ class WaveWriter:
                 target = row["old_id"] if row["action"] == "undelete" else ""
                 values = dict(zip(row["fields"], row["parents"], strict=True))
                 yield PlannedRow(name, row["old_id"], "update", target, values)
+
+    def _late(self, level: int) -> None:
+        """What new records get when everything else is there, such as an order its activation."""
+        query = "select distinct object from rows join late using (old_id) where action = 'create'"
+        for (name,) in self.workspace.all(f"{query} order by 1"):
+            self._write(name, "relink", self._late_rows(name), self.targets[name], level)
+
+    def _late_rows(self, name: str) -> Iterator[PlannedRow]:
+        query = (
+            "select old_id, l.vals as content from rows r join late l using (old_id) "
+            "where r.object = ? and r.action = 'create' order by 1"
+        )
+        for batch in self.workspace.batches(query, [name]):
+            for row in batch.to_pylist():
+                values = json.loads(row["content"])
+                yield PlannedRow(name, row["old_id"], "update", "", values)
 
     def _write(
         self,

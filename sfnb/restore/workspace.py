@@ -35,6 +35,7 @@ create table rows (object varchar, old_id varchar, action varchar, target_id var
                    vals varchar, reason varchar, field varchar, parent varchar);
 create table links (old_id varchar, field varchar, parent varchar, kind varchar);
 create table left_out (old_id varchar, field varchar, is_later boolean);
+create table late (old_id varchar, vals varchar);
 create table standing (id varchar, is_usable boolean);
 """
 
@@ -97,15 +98,18 @@ class Workspace:
         """Planned records, each with the kind of its links by field."""
         rows: list[tuple[str, ...]] = []
         links: list[tuple[str, ...]] = []
+        late: list[tuple[str, ...]] = []
         for found, kinds in drafts:
             row = found.row
+            if found.late:
+                late.append((row.old_id, _json(found.late)))
             rows.append(
                 (
                     row.object_name,
                     row.old_id,
                     row.action,
                     row.target_id,
-                    json.dumps(dict(row.values), ensure_ascii=False),
+                    _json(row.values),
                     row.reason,
                     row.field,
                     row.with_parent,
@@ -115,6 +119,7 @@ class Workspace:
             if len(rows) >= BATCH_ROWS:
                 self._flush(rows, links)
         self._flush(rows, links)
+        self.insert("late", ("old_id", "vals"), late)
 
     def _flush(self, rows: list[tuple[str, ...]], links: list[tuple[str, ...]]) -> None:
         self.insert("rows", ROW_COLUMNS, rows)
@@ -201,3 +206,7 @@ class Workspace:
         if not is_made:
             columns = ", ".join(f"{name} varchar" for name in names)
             self.run(f"create table {table} ({columns})")
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(dict(values), ensure_ascii=False)

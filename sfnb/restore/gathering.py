@@ -1,0 +1,265 @@
+"""
+From the choice to drafts: which records are looked at, what the org has of them, and what goes along.
+
+What goes along with a chosen record: its children to the depth that was wanted, the parents that those
+need, what the org brings back with it from the recycle bin, and living records whose lookup was
+emptied when it was deleted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sfnb.errors import ObjectError
+from sfnb.model import JobWarning, ObjectSchema
+from sfnb.org.client import OrgClient
+from sfnb.org.describe import fetch_schemas
+from sfnb.org.transport import call_context
+from sfnb.restore.choice import Choice, children_of
+from sfnb.restore.comparing import (
+    Comparing,
+    drafts,
+    inbound_drafts,
+    kinds_of,
+    missing_of,
+    read_present,
+    since_of,
+)
+from sfnb.restore.describes import WriteObject, write_object
+from sfnb.restore.drafting import Amend, Draft, DraftRules
+from sfnb.restore.fields import restorable
+from sfnb.restore.present import PresentReader
+from sfnb.restore.request import RestoreRequest
+from sfnb.restore.standard.rules import rule_of
+from sfnb.restore.workspace import Workspace
+from sfnb.store.manifest import Manifest
+from sfnb.store.snapshots import Snapshot
+
+Refused = Counter[tuple[str, str, str, str]]
+"""Records by object, reason, field and message."""
+
+
+@dataclass
+class Gathering:
+    """
+    What is known of the objects and records of a restore. Drafts go to the workspace.
+
+    Attributes:
+        refused: what cannot be done, see `Refused`.
+        conflicts: living records in which somebody's later value stands against the snapshot's.
+    """
+
+    client: OrgClient
+    snapshot: Snapshot
+    request: RestoreRequest
+    reader: PresentReader
+    workspace: Workspace
+    amend: Amend | None = None
+    targets: dict[str, WriteObject] = field(default_factory=dict)
+    refused: Refused = field(default_factory=Counter)
+    not_written: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    warnings: list[JobWarning] = field(default_factory=list)
+    conflicts: int = 0
+
+    def __post_init__(self) -> None:
+        self.manifest: Manifest = self.snapshot.manifest
+        self._sources: dict[str, WriteObject] = {}
+        self._schemas: dict[str, ObjectSchema] = {}
+        self._whole: tuple[str, ...] = ()
+        self._seen: dict[str, set[str]] = {}
+        self._rounds = 0
+
+    # -- describes ---------------------------------------------------------------------------------------------------
+
+    def source(self, name: str) -> WriteObject:
+        """An object's describe when it was backed up."""
+        if name not in self._sources:
+            self._sources[name] = write_object(self.snapshot.describe(name))
+        return self._sources[name]
+
+    def complete(self) -> dict[str, WriteObject]:
+        """The snapshot's complete objects that somebody can write."""
+        return {
+            name: self.source(name)
+            for name, entry in self.manifest.objects.items()
+            if entry.state == "complete" and self.source(name).is_writable
+        }
+
+    def describe(self, names: Sequence[str]) -> None:
+        """The target's describes of objects that can be written at all. Cost: 1 call for 25."""
+        wanted = [n for n in names if n not in self.targets and self.source(n).is_writable]
+        with call_context(job_id=self.reader.job_id, stop=self.reader.stop):
+            found = fetch_schemas(self.client, wanted)
+        self.reader.calls += -(-len(wanted) // 25)
+        for name, schema in found.items():
+            if isinstance(schema, ObjectSchema):
+                self._schemas[name] = schema
+                self.targets[name] = write_object(schema.raw)
+
+    # -- records -----------------------------------------------------------------------------------------------------
+
+    def gather(self, choice: Choice) -> None:
+        """
+        Draft the chosen records and what goes along with them.
+
+        Cost: see `read_present`; what is chosen by Ids costs 1 call for describes and 1 for five
+        objects' records.
+        """
+        self._whole = choice.whole
+        chosen = {name: set(ids) for name, ids in choice.ids.items() if name not in choice.whole}
+        if choice.whole:
+            self.describe(choice.objects)
+            self._look_at([one for n in choice.whole if (one := self._comparing(n, None))])
+        if self.request.children:
+            chosen = self._with_children(chosen)
+        self.add(chosen)
+
+    def _with_children(self, chosen: dict[str, set[str]]) -> dict[str, set[str]]:
+        """The chosen records with those that refer to them, to the depth that was wanted."""
+        complete = self.complete()
+        frontier = {**{n: self._seen.get(n, set()) for n in self._whole}, **chosen}
+        for _ in range(self.request.children):
+            found = children_of(self.snapshot, complete, frontier, skip=self._whole)
+            frontier = {}
+            for name, ids in found.items():
+                if new := ids - chosen.get(name, set()):
+                    frontier[name] = new
+                    chosen.setdefault(name, set()).update(new)
+        return chosen
+
+    def add(self, chosen: Mapping[str, set[str]]) -> None:
+        """
+        Draft these records, and what the org has done to others when it deleted them.
+        """
+        chosen = {n: new for n, ids in chosen.items() if (new := ids - self._seen.get(n, set()))}
+        frontier = {**self._brought_back(self._seen), **chosen}
+        while frontier:
+            touched = self._inbound(frontier)
+            self.describe([*chosen, *touched])
+            objects = [one for n, ids in chosen.items() if (one := self._comparing(n, ids))]
+            inbound = [
+                one for n, ids in touched.items() if (one := self._comparing(n, ids, noted=False))
+            ]
+            self._look_at(objects, inbound)
+            # What comes back with the chosen ones brings back others in its turn.
+            chosen, frontier = {}, self._brought_back(touched)
+
+    def _inbound(self, frontier: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Other records of the snapshot that refer to these."""
+        frontier = {name: ids for name, ids in frontier.items() if ids}
+        if not frontier or self.request.on_conflict == "skip":
+            return {}
+        found = children_of(self.snapshot, self.complete(), frontier, skip=self._whole)
+        new = {
+            n: ids - self._seen.get(n, set()) - frontier.get(n, set()) for n, ids in found.items()
+        }
+        return {name: ids for name, ids in new.items() if ids}
+
+    def _brought_back(self, among: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Of these records, those that are brought back."""
+        found: dict[str, set[str]] = {}
+        if any(among.values()):
+            for name, record_id in self.workspace.all(
+                "select object, old_id from rows where action in ('create', 'undelete')"
+            ):
+                if record_id in among.get(name, ()):
+                    found.setdefault(name, set()).add(record_id)
+        return found
+
+    def _look_at(self, objects: list[Comparing], inbound: Sequence[Comparing] = ()) -> None:
+        failed = read_present(self.reader, [*objects, *inbound], self.snapshot)
+        for one in objects:
+            if (err := failed.get(one.folder)) is not None:
+                self._cannot_read(one, err)
+                continue
+            self._seen.setdefault(one.name, set()).update(one.ids or ())
+            self._draft(one, drafts(one, self.snapshot, self.workspace, self.reader.files))
+            if self.request.ids and (missing := missing_of(one, self.workspace)):
+                self._not_in_snapshot(one.name, missing)
+        if not inbound:
+            return
+        query = "select old_id, action from rows where action in ('create', 'undelete')"
+        made = dict(self.workspace.all(query))
+        for one in inbound:
+            if one.folder not in failed and made:
+                found = inbound_drafts(one, self.snapshot, self.workspace, self.reader.files, made)
+                self._seen.setdefault(one.name, set()).update(self._draft(one, found))
+
+    def _comparing(
+        self, name: str, ids: set[str] | None, *, noted: bool = True
+    ) -> Comparing | None:
+        """An object on its way into the plan; None where nothing of it can be written."""
+        source, target = self.source(name), self.targets.get(name)
+        rows = self.manifest.objects[name].rows if ids is None else len(ids)
+        rule = rule_of(name)
+        if not source.is_writable or rule.not_by_rows:
+            why = rule.not_by_rows or "nobody can write records of this object"
+            self.not_written[name] = {"*": why}
+            return None
+        if target is None or not target.is_writable:
+            if noted:
+                reason = "object_gone" if target is None else "no_permission"
+                self.refused[name, reason, "", ""] += rows
+            return None
+        fields = restorable(
+            self.snapshot.columns(name).names,
+            source,
+            target,
+            only=self.request.fields,
+            hidden=rule.hidden,
+        )
+        if noted:
+            self.not_written[name] = fields.not_written
+            for column, why_not in fields.refused.items():
+                self.refused[name, why_not, column, ""] += 0
+        rules = DraftRules(
+            name,
+            target,
+            fields,
+            self.request.on_conflict,
+            self.request.only,
+            amend=self.amend,
+            rule=rule,
+        )
+        entry = self.manifest.objects[name]
+        self._rounds += 1
+        return Comparing(
+            name,
+            rules,
+            source,
+            target,
+            self._schemas[name],
+            since_of(entry.watermark, self.manifest.created_at),
+            f"{self.reader.folder}/{self._rounds}",
+            ids,
+        )
+
+    def _draft(self, one: Comparing, found: Iterator[Draft]) -> set[str]:
+        """Put drafts into the workspace; the Ids of those."""
+        added: set[str] = set()
+
+        def noted() -> Iterator[tuple[Draft, Mapping[str, str]]]:
+            for draft in found:
+                added.add(draft.row.old_id)
+                for fault in draft.faults:
+                    self.refused[one.name, fault.reason, fault.field, fault.message] += 1
+                self.conflicts += bool(draft.conflicts)
+                yield draft, kinds_of(one.target, draft)
+
+        self.workspace.add(noted())
+        return added
+
+    def _cannot_read(self, one: Comparing, err: ObjectError) -> None:
+        rows = len(one.ids or ())
+        if rows:
+            self.refused[one.name, "no_permission", "", str(err)] += rows
+        message = f"{one.name} cannot be read in the org, so it is not restored: {err}"
+        self.warnings.append(JobWarning("not_compared", one.name, message))
+
+    def _not_in_snapshot(self, name: str, missing: Sequence[str]) -> None:
+        message = (
+            f"{len(missing):,} of the Ids are not alive in the snapshot, such as {missing[0]}."
+        )
+        self.warnings.append(JobWarning("not_in_snapshot", name, message))
