@@ -158,3 +158,80 @@ def test_a_conflict_stops_a_plan_that_must_not_meet_one(backed: Backed) -> None:
     skipped = backed.plan(ids=(first, second), on_conflict="skip")
     assert skipped.plan.counts == Counts(undelete=1, skip=1)
     assert skipped.plan.skips == {"conflict": 1}
+
+
+def lines_of(backed: Backed, count: int) -> tuple[str, list[str]]:
+    """An invoice with at least so many lines, and these."""
+    lines = backed.table("Invoice_Line__c")
+    for invoice in backed.table("Invoice__c"):
+        own = [line["Id"] for line in lines if line["Invoice__c"] == invoice["Id"]]
+        if len(own) >= count:
+            return invoice["Id"], own
+    raise AssertionError("no invoice has so many lines")
+
+
+def test_what_comes_back_with_its_parent_is_planned_and_not_sent(backed: Backed) -> None:
+    """Details in the bin are counted with their master, come after it, and nobody undeletes them."""
+    invoice, lines = lines_of(backed, 2)
+    backed.do("delete", "Invoice__c", [invoice])
+    planned = backed.plan(ids=(invoice,))
+    assert planned.plan.counts == Counts(undelete=1 + len(lines))
+    top, details = planned.plan.waves
+    assert (top.object_name, top.sent) == ("Invoice__c", 1)
+    assert (details.object_name, details.sent, details.rows) == ("Invoice_Line__c", 0, len(lines))
+    assert {row.with_parent for row in planned.rows()} == {"", invoice}
+    assert planned.plan.price["api"] == 1
+
+
+def test_children_and_needed_parents(backed: Backed) -> None:
+    """A detail without its master is refused by name; with children wanted, either brings the other."""
+    invoice, lines = lines_of(backed, 2)
+    backed.do("hard_delete", "Invoice__c", [invoice])
+    alone = backed.plan(ids=(lines[0],))
+    assert alone.plan.counts == Counts(refuse=1)
+    (refusal,) = alone.plan.refusals
+    assert (refusal.object_name, refusal.field, refusal.reason, refusal.rows) == (
+        "Invoice_Line__c",
+        "Invoice__c",
+        "parent_missing",
+        1,
+    )
+    (refused,) = alone.folder.refused_rows("Invoice_Line__c")
+    assert refused.values["Invoice__c"] == invoice
+    up = backed.plan(ids=(lines[0],), children=1)
+    assert [row.old_id for row in up.rows()] == [invoice, lines[0]]
+    down = backed.plan(ids=(invoice,), children=1)
+    assert next(row.old_id for row in down.rows()) == invoice
+    assert {row.old_id for row in down.rows()} == {invoice, *lines}
+    assert backed.plan(ids=(invoice,)).plan.counts == Counts(create=1)
+
+
+def test_rows_of_one_object_are_made_level_by_level(backed: Backed) -> None:
+    """Records that refer to others of their object come after them, in waves of their own."""
+    reporting = [row for row in backed.table("Contact") if row["ReportsToId"]]
+    some = [reporting[0]["Id"], reporting[0]["ReportsToId"]]
+    backed.do("hard_delete", "Contact", some)
+    planned = backed.plan(ids=tuple(some))
+    sent = [row.old_id for row in planned.rows() if row.action == "create"]
+    assert sent == [some[1], some[0]]
+    inserts = [wave for wave in planned.plan.waves if wave.kind == "insert"]
+    assert [wave.rows for wave in inserts] == [1, 1]
+
+
+def test_an_order_is_activated_last(backed: Backed) -> None:
+    """An activated order is made as a draft, gets its products, and then its status."""
+    lines = backed.table("OrderItem")
+    order = next(
+        row["Id"]
+        for row in backed.table("Order")
+        if row["Status"] == "Activated" and any(line["OrderId"] == row["Id"] for line in lines)
+    )
+    own = [line["Id"] for line in lines if line["OrderId"] == order]
+    backed.do("hard_delete", "Order", [order])
+    planned = backed.plan(ids=(order,), children=1)
+    rows = [row for row in planned.rows() if row.object_name in ("Order", "OrderItem")]
+    assert rows[0].values["Status"] == "Draft"
+    assert {row.old_id for row in rows[1:-1]} == set(own)
+    assert (rows[-1].old_id, rows[-1].target_id) == (order, "")
+    assert rows[-1].values == {"Status": "Activated"}
+    assert planned.plan.waves[-1].kind == "relink"
