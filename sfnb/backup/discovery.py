@@ -93,7 +93,8 @@ class Discovery:
         choices = self._choices(readable, now)
         schemas = {n: s for n, s in self._schemas.items() if isinstance(s, ObjectSchema)}
         plan = plan_backup(facts, preparation_calls=self.calls, warnings=warnings)
-        plan = plan_changes(plan, choices, known, schemas, self.history.runs)
+        damaged = {name for name in plan.objects if self.history.is_damaged(name)}
+        plan = plan_changes(plan, choices, known, schemas, runs=self.history.runs, damaged=damaged)
         self.catalogue["drifting"] = self.history.drifting
         return plan, {name: schemas[name] for name in plan.objects}
 

@@ -41,7 +41,7 @@ class Ends:
             )
 
         try:
-            settled = settle(afresh=False)
+            settled = settle(afresh=run.is_afresh)
         except StoreError as err:
             # All rows are here. If it is the state before that cannot be read, the object begins
             # afresh; if the store cannot be written, this fails as well, and ends the job.

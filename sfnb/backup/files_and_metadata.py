@@ -13,6 +13,7 @@ from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobWarning
 from sfnb.settings import FILE_CALLS, METADATA_DAYS
 from sfnb.state.job_values import Job
+from sfnb.store.damage import read_damage
 from sfnb.store.formats import NewerFormat
 from sfnb.store.metadata.record import MetadataRecord, read_record
 from sfnb.store.tables import OrgStore
@@ -51,7 +52,11 @@ class FilesAndMetadata:
             days = float(job.options.get("metadata_days", METADATA_DAYS))
             files, snapshot_id = self.store.files, job.snapshot or ""
             last = last_metadata(self.store, before=snapshot_id)
-            MetadataReading(self.context, files, snapshot_id, last, days, self.metadata).run(tick)
+            since = last.unchanged_since or last.snapshot if last else ""
+            packs = read_damage(files).packs_since(since)
+            MetadataReading(self.context, files, snapshot_id, last, days, packs, self.metadata).run(
+                tick
+            )
 
     @property
     def is_missing(self) -> bool:

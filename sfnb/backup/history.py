@@ -12,6 +12,7 @@ from sfnb.errors import StoreError
 from sfnb.memory import State
 from sfnb.model import JobState, ObjectInfo
 from sfnb.state.job_values import Job
+from sfnb.store.damage import Damage, read_damage
 from sfnb.store.manifest import SnapshotPlan, read_plan
 from sfnb.store.schema import read_schema
 from sfnb.store.settling.base import Base, Bases
@@ -34,6 +35,7 @@ class History:
     state: State
     snapshot: str
     _known: dict[str, Known | None] = field(default_factory=dict)
+    _damaged: dict[str, bool] = field(default_factory=dict)
 
     @cached_property
     def _bases(self) -> Bases:
@@ -71,7 +73,20 @@ class History:
             described_at=self._described_at(name),
             touched=self.pace.get(name, ()),
             drifting=self.drifting.get(name, ()),
+            is_damaged=self.is_damaged(name),
         )
+
+    def is_damaged(self, name: str) -> bool:
+        """Whether `sfnb verify` found damage in what the newest state of an object rests on."""
+        if name not in self._damaged:
+            self._damaged[name] = self._damage.is_still(
+                name, self.store.files, before=self.snapshot
+            )
+        return self._damaged[name]
+
+    @cached_property
+    def _damage(self) -> Damage:
+        return read_damage(self.store.files)
 
     def _described_at(self, name: str) -> str:
         planned = self._plan.objects.get(name, {}) if self._plan else {}

@@ -51,6 +51,7 @@ class ObjectRun:
         change: what is known of its changes; None: all its rows are read.
         record_count: the org's statistic of live records; None: it has none.
         warnings: what a person should look at, by code.
+        is_afresh: what older snapshots have of it is damaged: it is compared with nothing.
         is_full_after_all: it began with its changes only, which turned out not to be enough.
         outcome: what is shown of it in the job's JSON.
         not_before_s: before that it is not tried again after a failure.
@@ -82,6 +83,7 @@ class ObjectRun:
     leftovers: list[str] = field(default_factory=list)
     change: ChangeRun | None = None
     is_full_after_all: bool = False
+    is_afresh: bool = False
     record_count: int | None = None
     warnings: dict[str, str] = field(default_factory=dict)
     outcome: dict[str, Any] = field(default_factory=dict)

@@ -124,6 +124,7 @@ class ObjectPlan:
         has_new_schema: its describe differs from the one that is stored.
         refresh: fields that are read for all rows; ``why_refresh``.
         is_sampled: some of its records are compared whole.
+        is_afresh: what is stored of it is damaged, so the reading is compared with nothing.
     """
 
     name: str
@@ -143,6 +144,7 @@ class ObjectPlan:
     refresh: tuple[str, ...] = ()
     why_refresh: str = ""
     is_sampled: bool = False
+    is_afresh: bool = False
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -161,6 +163,7 @@ class ObjectPlan:
             "refresh": list(self.refresh),
             "why_refresh": self.why_refresh,
             "is_sampled": self.is_sampled,
+            "is_afresh": self.is_afresh,
         }
 
 

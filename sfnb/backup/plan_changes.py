@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from math import ceil
@@ -25,7 +25,9 @@ def plan_changes(
     choices: Mapping[str, Choice],
     known: Mapping[str, Known],
     schemas: Mapping[str, ObjectSchema],
+    *,
     runs: int = 0,
+    damaged: Collection[str] = (),
 ) -> Plan:
     """
     The plan of a full backup, with those objects read by their changes that allow it.
@@ -35,6 +37,7 @@ def plan_changes(
 
     Args:
         runs: how many backups there have been.
+        damaged: objects of which what is stored cannot be relied on.
     """
     by_changes = [n for n, o in plan.objects.items() if n in choices and not choices[n].why_full]
     markable = [name for name in by_changes if choose_mark(schemas[name]).field]
@@ -45,7 +48,9 @@ def plan_changes(
         choice = choices.get(name)
         if choice is None or choice.why_full or name not in known:
             why = choice.why_full if choice else ""
-            objects[name] = replace(planned, why=why, record_count=planned.expected_rows)
+            objects[name] = replace(
+                planned, why=why, record_count=planned.expected_rows, is_afresh=name in damaged
+            )
         else:
             objects[name] = _changes(
                 planned, schemas[name], known[name], choice, is_counted=name in counted

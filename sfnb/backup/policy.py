@@ -74,6 +74,7 @@ class Known:
         touched: rows that were read of it in each of the last runs, newest first.
         drifting: fields that describe does not call computed, whose values were found to change
             while no stamp moved.
+        is_damaged: `sfnb verify` found damage in what is stored of it.
     """
 
     rows: int
@@ -86,6 +87,7 @@ class Known:
     described_at: str = ""
     touched: Sequence[int] = ()
     drifting: Sequence[str] = ()
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,11 @@ def choose(
     return Choice("", changes, "asked for" if wishes.sweep else sweep, fields, why)
 
 
-def _why_full(
+def _why_full(  # noqa: PLR0911 - one for each reason
     schema: ObjectSchema, known: Known, now: datetime, wishes: Wishes, is_surely_empty: bool
 ) -> str:
+    if known.is_damaged:
+        return "`sfnb verify` found it damaged"
     if wishes.full:
         return "asked for"
     if known.key != "Id":

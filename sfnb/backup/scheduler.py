@@ -26,6 +26,7 @@ from sfnb.backup.readers.locator import LocatorReader
 from sfnb.backup.readers.steps import (
     Fail,
     Reader,
+    ReadInFull,
     Restart,
     Unchanged,
     answer_to,
@@ -45,10 +46,13 @@ from sfnb.errors import (
     SfnbError,
     StateUnavailable,
     StopSignal,
+    StoreError,
     TransientError,
 )
 from sfnb.model import ReaderName
+from sfnb.org.arrow import arrow_schema
 from sfnb.org.retry import TriesSpent
+from sfnb.store.progress import NOTHING
 from sfnb.store.writer import Writer
 
 TICK_S = 0.5
@@ -311,8 +315,19 @@ class Scheduler:
                 self._stopped_by = err
             case TransientError():
                 self._try_later(runs, err)
+            case StoreError() if len(runs) == 1 and self.writer.set_aside(runs[0].name):
+                self._begin_anew(runs[0], err)
             case _:
                 self._stopped_by = self._stopped_by or err
+
+    def _begin_anew(self, run: ObjectRun, err: StoreError) -> None:
+        """Its table cannot be read any more and was moved away: all rows are read into a new one."""
+        run.is_afresh = True
+        run.note(f"What older snapshots have of it cannot be read: {err}")
+        self.writer.put_schema(run.name, arrow_schema(run.schema), run.schema.raw)
+        run.progress, run.query = NOTHING, None
+        step = ReadInFull("its table is damaged") if run.change else Restart(str(err))
+        self._steps.take(run, [step])
 
     def _over(self, runs: list[ObjectRun], signal: QuotaSignal) -> None:
         """The gate is closed. An org without such a Bulk budget gives nothing to wait for."""

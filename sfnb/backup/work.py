@@ -144,6 +144,9 @@ class BackupWork:
         writer.take_over()
         known = context.state.jobs.objects(job.job_id)
         self._calls = {name: entry.calls for name, entry in known.items()}
+        for name, planned in writer.plan.objects.items():
+            if planned.get("is_afresh"):
+                writer.set_aside(name)
         schemas = self._schemas(job, writer)
         self._runs = {
             name: object_run(writer, name, schemas[name], planned)
@@ -262,7 +265,9 @@ class BackupWork:
         for name, entry in jobs.objects(job.job_id).items():
             if name not in self._runs and entry.message:
                 problems[name] = entry.message  # not even described
-        writer.seal(problems=problems | notes, left_out=left_out)
+        has_all_bodies = self._more is not None and self._more.bodies is not None
+        is_rebuilt = has_all_bodies and not job.options.get("objects")
+        writer.seal("complete", problems | notes, left_out, is_rebuilt=is_rebuilt)
         touched = [run.name for run in runs if run.is_complete and run.progress.parts]
         self._warn(
             JobWarning("not_compacted", name, message)
@@ -320,6 +325,7 @@ def object_run(
         is_single=cursor.get("single", False),
         change=None if is_full_after_all else change_run(writer, name, schema, planned, progress),
         is_full_after_all=is_full_after_all,
+        is_afresh=bool(planned.get("is_afresh")),
         record_count=planned.get("record_count"),
     )
 

@@ -238,16 +238,13 @@ def export(
 @pass_app
 def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
     """Check everything that is stored of an org against what was written. Exits 1 on any damage."""
-    from sfnb.store.bodies.content import Contents, is_content
+    from sfnb.store.damage import note_damage
     from sfnb.store.verify import verify as verify_store
 
     store = app.store(name, root) if root else _store_to_verify(app, name)
     # Another store's snapshots are not this installation's jobs.
     findings = verify_store(store, _expected(app, store.org_id) if root is None else ())
-    for finding in findings:
-        if finding.kind == "digest" and is_content(finding.path):
-            # It is of no use to anybody; out of the way, the next backup fetches the body again.
-            Contents(store.files).set_aside(finding.path.rpartition("/")[2])
+    note_damage(store.files, findings)
     damage = sum(finding.is_damage for finding in findings)
     orphans = sum(finding.kind == "orphan" for finding in findings)
     if as_json:
@@ -262,7 +259,7 @@ def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
     if damage:
         click.echo(
             f"{name} is damaged in {_counted(damage, 'place')}; {left}. "
-            "Make a new full backup of the objects named above.",
+            "The next backup reads again what the org still has.",
             err=True,
         )
         return 1

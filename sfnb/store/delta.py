@@ -15,8 +15,9 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from sfnb.errors import StoreError
 from sfnb.store.columns import LOSSLESS, TYPES, table_schema
 from sfnb.store.files import Files, make_folder, translated
+from sfnb.store.formats import NewerFormat
 from sfnb.store.layout import Known, Layout, StoredField, columns_of, known_columns
-from sfnb.store.log import LOG, log_path, newest_version
+from sfnb.store.log import LOG, log_path, newest_version, parse_commit
 from sfnb.store.parts import Part
 from sfnb.store.place import Place
 
@@ -225,3 +226,32 @@ def as_in_table(stored: StoredField, known: Known) -> StoredField:
     """
     _, kind = known.get(stored.column.lower(), ("", stored.kind))
     return replace(stored, kind=kind) if (stored.kind, kind) in LOSSLESS else stored
+
+
+def is_damaged(files: Files, name: str) -> bool:
+    """
+    Whether a table's log can be read, and makes no sense. A store that does not answer is another
+    matter.
+
+    Raises:
+        StoreError: the log cannot be read; or a newer sfnb wrote it.
+    """
+    newest = newest_version(files)
+    try:
+        for version in range(newest + 1):
+            text = files.read(log_path(version))
+            if text is None:
+                return True
+            parse_commit(text, version, files.uri(log_path(version)))
+    except NewerFormat:
+        raise
+    except StoreError:
+        # Each of its files is there: what it says is wrong.
+        return all(files.read(log_path(version)) is not None for version in range(newest + 1))
+    try:
+        with translated(f"open the table of {name}"):
+            if newest >= 0:
+                DeltaTable(files.uri("").rstrip("/\\"))
+    except StoreError:
+        return True
+    return False

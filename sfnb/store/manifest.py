@@ -109,6 +109,10 @@ class Manifest:
 
     Args:
         schemas: the objects that have a schema file, touched or not. None in format 1.
+        metadata_sha256: of the snapshot's ``metadata.json``; empty: it has none, or its seal does
+            not say.
+        indexes: by snapshot, SHA-256 of the index of bodies that it wrote: all there are up to this
+            one. None: this seal does not say.
     """
 
     snapshot: str
@@ -126,6 +130,8 @@ class Manifest:
     sfnb: str = ""
     format: int = FORMAT
     schemas: Sequence[str] | None = None
+    metadata_sha256: str = ""
+    indexes: Mapping[str, str] | None = None
 
     @property
     def summary(self) -> Summary:
@@ -177,6 +183,8 @@ class Manifest:
             "left_out": dict(self.left_out),
             "notes": list(self.notes),
             **({"schemas": list(self.schemas)} if self.schemas is not None else {}),
+            **({"metadata_sha256": self.metadata_sha256} if self.metadata_sha256 else {}),
+            **({"indexes": dict(self.indexes)} if self.indexes is not None else {}),
         }
 
 

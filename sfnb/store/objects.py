@@ -12,7 +12,7 @@ import pyarrow as pa
 from sfnb.clock import Clock
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.columns import COLUMNS_ONLY, stored_columns
-from sfnb.store.delta import ATTEMPTS, Table, as_in_table
+from sfnb.store.delta import ATTEMPTS, Table, as_in_table, is_damaged
 from sfnb.store.files import Files, translated
 from sfnb.store.layout import layout_for, sources_of, with_columns
 from sfnb.store.log import (
@@ -20,10 +20,11 @@ from sfnb.store.log import (
     newest_version,
 )
 from sfnb.store.manifest import SnapshotPlan, read_committed
+from sfnb.store.moving import move
 from sfnb.store.object_commits import ObjectCommits, TableMoved
 from sfnb.store.part_writer import PartTarget, PartWriter
 from sfnb.store.parts import Part, record_ids
-from sfnb.store.paths import sweeps_folder
+from sfnb.store.paths import schema_path, sweeps_folder
 from sfnb.store.place import RECORDS_FORMAT, Place, aside_place, place_of
 from sfnb.store.progress import NOTHING, Progress, advanced, refreshing, settled
 from sfnb.store.proof import ID, Proof, prove
@@ -54,8 +55,11 @@ class ObjectWriter:
         self._name = name
         self._clock = clock
         self._lock = threading.RLock()
+        self._open()
+
+    def _open(self) -> None:
         self._target: PartTarget | None = None
-        self._table = Table(self._files, name, self._place)
+        self._table = Table(self._files, self._name, self._place)
         self._commits = self._commits_of()
 
     def _commits_of(self) -> ObjectCommits:
@@ -222,12 +226,18 @@ class ObjectWriter:
             self._table.fit(self._commits.layout_of(added))
             for _ in range(ATTEMPTS):
                 try:
-                    return self._settle(self._reading(added, cursor), cursor, asked)
+                    state = self._before(is_afresh=asked.is_afresh)
+                    return self._settle(self._reading(added, cursor, state), cursor, asked)
                 except TableMoved:
                     continue
             raise StoreError(f"{self._name}: other backups write to its table without end.")
 
-    def _reading(self, added: Sequence[Part], cursor: Mapping[str, Any] | None) -> Reading:
+    def _reading(
+        self,
+        added: Sequence[Part],
+        cursor: Mapping[str, Any] | None,
+        before: Before | None = None,
+    ) -> Reading:
         now = self.progress()
         return Reading(
             self._root,
@@ -235,7 +245,7 @@ class ObjectWriter:
             self.target(),
             self._commits.live_parts(),
             added,
-            self._before(),
+            before or self._before(),
             str((cursor or {}).get("started_at") or ""),
             self._clock,
             now.held,
@@ -271,8 +281,13 @@ class ObjectWriter:
         progress = self.commit(parts, cursor, is_done=True, proof=proof)
         return Settled.of(progress, proof, None)
 
-    def _before(self) -> Before:
-        """The state of the object before this snapshot."""
+    def _before(self, *, is_afresh: bool = False) -> Before:
+        """
+        The state of the object before this snapshot.
+
+        Args:
+            is_afresh: nothing is compared with it, so its columns need not be known.
+        """
         with translated(f"open the table of {self._name}"):
             table = self._table.open()
             uris = table.file_uris() if table is not None else []
@@ -283,7 +298,9 @@ class ObjectWriter:
         if last is None:
             # What an upgrade has not finished is no state yet.
             return Before(() if is_replay_open(self._files) and not self._commits.replay else older)
-        schema = read_schema(self._root, last.snapshot, self._name)
+        schema = None
+        if not is_afresh:
+            schema = read_schema(self._root, last.snapshot, self._name)
         proof, held = last.progress.proof, last.progress.held
         sources = sources_of([schema.layout]) if schema else []
         return Before(
@@ -297,6 +314,20 @@ class ObjectWriter:
 
     def _last_settled(self) -> Commit | None:
         return last_settled(self._files, self._snapshot)
+
+    def set_aside(self) -> bool:
+        """See ``Writer.set_aside``."""
+        with self._lock:
+            if not is_damaged(self._files, self._name):
+                return False
+            for path in self._files.walk(""):
+                there = f"{self._place.folder}/{path}"
+                move(self._root, there, f"damaged/{self._snapshot}/{there}")
+            self._root.delete_folder(self._place.folder)
+            # What was put under the old table says where its log ends.
+            self._root.delete(schema_path(self._snapshot, self._name))
+            self._open()
+            return True
 
     def restart(self, cursor: Mapping[str, Any] | None) -> Progress:
         """See ``Writer.restart``."""

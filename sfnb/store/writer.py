@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -42,6 +43,7 @@ from sfnb.store.settling.outcome import Settled
 from sfnb.store.settling.reading import Asked
 from sfnb.store.settling.samples import Drift
 from sfnb.store.settling.sweeps import IdDifference
+from sfnb.store.vouching import index_digests, metadata_digest
 
 STALE = "another process has taken this job over. This one stops; what it has stored stays good."
 
@@ -368,6 +370,17 @@ class Writer:
         """
         return self._object(object_name).compare_ids(sweep_parts)
 
+    def set_aside(self, object_name: str) -> bool:
+        """
+        Move an object's table away if its log can be read and makes no sense any more, so that a
+        new one takes its place; whether it was. What older snapshots have of it stays on the disk,
+        under ``damaged``, for people.
+
+        Cost: no calls; reads the object's log.
+        """
+        self._refuse()
+        return self._object(object_name).set_aside()
+
     def restart(self, object_name: str, cursor: Mapping[str, Any] | None = None) -> Progress:
         """Remove this snapshot's parts of an object and set its cursor, in one Delta commit."""
         self._refuse()
@@ -378,6 +391,8 @@ class Writer:
         state: SnapshotState = "complete",
         problems: Mapping[str, str] | None = None,
         left_out: Mapping[str, str] | None = None,
+        *,
+        is_rebuilt: bool = False,
     ) -> Manifest:
         """
         Write the manifest, a snapshot's last file. Sealing again changes nothing.
@@ -387,6 +402,7 @@ class Writer:
                 manifest still says ``partial`` when an object is not complete: the logs decide.
             problems: by object, why it could not be read.
             left_out: by object, why it turned out not to be queryable.
+            is_rebuilt: all bodies of the org's files were looked for, whatever the index lacks.
         """
         if state not in ("complete", "partial"):
             raise CallerError(f"a snapshot is sealed as complete or partial, not as {state!r}.")
@@ -401,6 +417,11 @@ class Writer:
                 left_out=left_out,
                 sealed_at=self._clock.now(),
                 claimed=state,
+            )
+            manifest = replace(
+                manifest,
+                metadata_sha256=metadata_digest(self._files, self.snapshot),
+                indexes=index_digests(self._files, self.snapshot, is_rebuilt=is_rebuilt),
             )
             if self._is_stale():
                 raise StaleWriter(STALE)

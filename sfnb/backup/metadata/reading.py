@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from sfnb.model import Price
 from sfnb.org.metadata.archive import BadArchive, read_archive
 from sfnb.org.transport import call_context
 from sfnb.store.files import Files
-from sfnb.store.metadata.packs import PackWriter, StoredFile
+from sfnb.store.metadata.packs import PACKS, PackWriter, StoredFile
 from sfnb.store.metadata.record import (
     MetadataRecord,
     Missing,
@@ -71,6 +71,7 @@ class MetadataReading:
         files: the org's folder in the store.
         last: what the newest snapshot with metadata has; None: no snapshot has any.
         days: after so many days all is retrieved again, whatever the lists say.
+        damaged: packs that cannot be relied on: their contents are stored anew.
     """
 
     context: JobContext
@@ -78,6 +79,7 @@ class MetadataReading:
     snapshot: str
     last: MetadataRecord | None
     days: float
+    damaged: Collection[str] = ()
     totals: MetadataTotals = field(default_factory=MetadataTotals)
     _pieces: list[MetadataRecord] = field(default_factory=list)
 
@@ -109,11 +111,17 @@ class MetadataReading:
                 and self.last
                 and listing.digest == self.last.listing
                 and not self._pieces
+                and self._is_whole(self.last)
             ):
                 self._unchanged(self.last)
                 return
             self._retrieve_all(listing, tick)
             self._finish(listing)
+
+    def _is_whole(self, record: MetadataRecord) -> bool:
+        """Whether the store has all that a record names, as far as is known without reading it."""
+        there = set(self.files.names(PACKS)) - set(self.damaged)
+        return {one.pack for one in stored_in(record)} <= there
 
     def _count(self, price: Price) -> None:
         self.totals.calls += price.get("api", 0)
@@ -179,7 +187,13 @@ class MetadataReading:
     def _keep(self, brought: Brought, asked: Sequence[Member]) -> None:
         """The files of one retrieve are in the store when this returns."""
         assert brought.archive is not None  # noqa: S101 - it has no error
-        known = {one.sha256: one for record in self._known() for one in record.files.values()}
+        there = set(self.files.names(PACKS)) - set(self.damaged)
+        known = {
+            one.sha256: one
+            for record in self._known()
+            for one in stored_in(record)
+            if one.pack in there
+        }
         refused: list[str] = []
         stored: dict[str, StoredFile] = {}
         name = f"{self.snapshot}-{secrets.token_hex(4)}.zip"
@@ -247,6 +261,13 @@ class MetadataReading:
     def _message(record: MetadataRecord, name: str) -> str:
         found = next((note for note in record.notes if name in _named(note)), "")
         return found or "the org said that it succeeded, and did not send it"
+
+
+def stored_in(record: MetadataRecord) -> Iterator[StoredFile]:
+    """Where all contents of a record are."""
+    yield from record.files.values()
+    for some in record.variants.values():
+        yield from some
 
 
 def retrieved_at(record: MetadataRecord | None) -> datetime | None:

@@ -85,6 +85,11 @@ def whole_path(snapshot: str) -> str:
     return f"{INDEX}/{snapshot}.json"
 
 
+def is_index(path: str) -> bool:
+    """Whether a path from the org's folder is that of a file of the index."""
+    return path.startswith(f"{INDEX}/")
+
+
 class IndexWriter:
     """Adds the entries of one snapshot. For the deciding thread."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from sfnb.errors import StoreError
 from sfnb.store.files import TEMPORARY, Files
 from sfnb.store.formats import FORMAT, check_format
-from sfnb.store.metadata.packs import StoredFile
+from sfnb.store.metadata.packs import PACKS, StoredFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,13 @@ def record_path(snapshot: str) -> str:
 
 def pieces_folder(snapshot: str) -> str:
     return f"snapshots/{snapshot}/metadata"
+
+
+def is_metadata_path(path: str) -> bool:
+    """Whether a path from the org's folder is that of a pack, or of a snapshot's metadata."""
+    folder, _, rest = path.partition("/")
+    is_record = folder == "snapshots" and rest.partition("/")[2].startswith("metadata")
+    return folder == PACKS or is_record
 
 
 def put_record(files: Files, record: MetadataRecord) -> None:

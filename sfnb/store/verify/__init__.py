@@ -9,7 +9,7 @@ existence by the state database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sfnb.store.paths import records_path, table_path
 from sfnb.store.tables import OrgStore
@@ -39,6 +39,7 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
     by_snapshot = {e.snapshot: e for e in expected}
     findings: list[Finding] = []
     tables: dict[str, Table] = {}
+    indexes: Mapping[str, str] = {}
     for room in (table_path, records_path):
         for name in files.names(room("").rstrip("/"), folders=True):
             check = TableCheck(files, name, room(name))
@@ -47,7 +48,10 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
     present = files.names("snapshots", folders=True)
     for snapshot in sorted({*present, *by_snapshot}):
         known = by_snapshot.get(snapshot)
-        findings += SnapshotCheck(files, store.org_id, snapshot, tables, known).run()
+        one = SnapshotCheck(files, store.org_id, snapshot, tables, known)
+        findings += one.run()
+        # The newest seal vouches for all that were before it.
+        indexes = indexes if one.indexes is None else one.indexes
     for folder, table in tables.items():
         name = folder.rpartition("/")[2]
         for snapshot, progress in table.progress.items():
@@ -55,6 +59,6 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
                 message = f"rows of {name} belong to a snapshot whose folder is missing"
                 records = progress.rows + progress.deleted
                 findings.append(Finding("missing", message, snapshot, name, rows=records))
-    findings += check_bodies(files)
+    findings += check_bodies(files, indexes)
     findings += check_metadata(files, present)
     return findings

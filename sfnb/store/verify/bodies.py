@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sfnb.errors import StoreError
 from sfnb.store.bodies.content import FOLDER, content_path
-from sfnb.store.bodies.index import INDEX, index_paths, read_entries
+from sfnb.store.bodies.index import INDEX, index_paths, read_entries, whole_path
 from sfnb.store.encoding import is_as_encoded
 from sfnb.store.files import TEMPORARY, Files
 from sfnb.store.formats import NewerFormat
@@ -23,16 +23,27 @@ class _Held:
     users: int = 0
 
 
-def check_bodies(files: Files, *, quick: bool = False) -> Iterator[Finding]:
+def check_bodies(
+    files: Files, indexes: Mapping[str, str], *, quick: bool = False
+) -> Iterator[Finding]:
     """
     What is wrong with the bodies of an org.
 
     Args:
+        indexes: by snapshot, SHA-256 of its file of the index, as the newest seal says.
         quick: look at sizes only.
 
     Cost: reads every content once, unless ``quick``.
     """
     held: dict[str, _Held] = {}
+    for snapshot, sha256 in indexes.items():
+        path = whole_path(snapshot)
+        index = files.digest(path)
+        if index is None:
+            yield Finding("missing", "an index of bodies is missing", snapshot, path=path)
+        elif index[1] != sha256:
+            why = "this index of bodies has changed since the seal (SHA-256)"
+            yield Finding("digest", why, snapshot, path=path)
     yield from _read_index(files, held)
     present = files.walk(FOLDER)
     for sha256, of in held.items():

@@ -24,6 +24,7 @@ from sfnb.store.manifest import (
     read_summary,
     read_unchanged,
 )
+from sfnb.store.metadata.record import record_path
 from sfnb.store.paths import (
     manifest_path,
     plan_path,
@@ -38,6 +39,7 @@ from sfnb.store.schema import read_schema
 from sfnb.store.verify.findings import Expected, Finding, Kind
 from sfnb.store.verify.metadata import metadata_paths
 from sfnb.store.verify.tables import Table
+from sfnb.store.vouching import metadata_digest
 
 
 class SnapshotCheck:
@@ -70,6 +72,7 @@ class SnapshotCheck:
             folder.rpartition("/")[2] for folder, t in tables.items() if snapshot in t.progress
         }
         self._unchanged_entries: Mapping[str, ObjectEntry] = {}
+        self.indexes: Mapping[str, str] | None = None
         self.findings: list[Finding] = []
 
     def run(self) -> list[Finding]:
@@ -85,6 +88,8 @@ class SnapshotCheck:
             self._compare(plan, manifest)
         if manifest:
             self._summary(manifest)
+            self._metadata(manifest)
+            self.indexes = manifest.indexes
         self._unchanged_entries = self._entries_unchanged(plan, manifest)
         if manifest:
             for name, entry in manifest.objects.items():
@@ -215,6 +220,14 @@ class SnapshotCheck:
             )
 
     # -- what they say -------------------------------------------------------------------------------------------------
+
+    def _metadata(self, manifest: Manifest) -> None:
+        """Whether the metadata is the one that was there at the seal."""
+        path = record_path(self._snapshot)
+        if manifest.metadata_sha256 and path not in self._present:
+            self._damage("missing", "the metadata of this snapshot is missing", path)
+        elif manifest.metadata_sha256 not in ("", metadata_digest(self._files, self._snapshot)):
+            self._damage("digest", "the metadata has changed since the seal (SHA-256)", path)
 
     def _compare(self, plan: SnapshotPlan, manifest: Manifest) -> None:
         path = manifest_path(self._snapshot)
