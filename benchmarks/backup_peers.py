@@ -131,7 +131,7 @@ def sf(task: Task) -> Job:
         "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}",
         "SF_ACCESS_TOKEN": task.org.token,
         "SF_DISABLE_TELEMETRY": "true",
-        "SF_AUTOUPDATE_DISABLE": "true",
+        "SF_DISABLE_AUTOUPDATE": "true",
         "SF_SKIP_NEW_VERSION_CHECK": "true",
         "SF_USE_GENERIC_UNIX_KEYCHAIN": "true",
         "SF_CONTAINER_MODE": "true",

@@ -20,6 +20,38 @@ from sfnb_demo.server.server import DemoServer
 
 READY_S = 90.0
 
+LONG_FILES = (
+    "faults/test_backup_faults.py",
+    "faults/test_incremental_machine.py",
+    "faults/test_kill.py",
+    "faults/test_field_cases_reading.py",
+    "faults/test_store_damage.py",
+    "faults/test_cancel.py",
+    "faults/test_incremental.py",
+    "contracts/test_gate.py",
+    "contracts/test_cli.py",
+    "faults/test_bodies.py",
+    "faults/test_two_jobs.py",
+    "faults/test_lean_orgs.py",
+    "faults/test_pause.py",
+    "faults/test_stopped_process.py",
+    "faults/test_gate_processes.py",
+)
+"""
+Files that take long, the longest first. A file's tests run in one worker, so one that is begun last
+would leave the other worker with nothing to do.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; see ``tools/test.py``."""
+    order = {path: number for number, path in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(_below_tests(item.path), len(order)))
+
+
+def _below_tests(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
 
 @dataclass(frozen=True)
 class RunningOrg:
