@@ -11,6 +11,7 @@ A restore's folder in the target's store: the plan, the rows of each wave, and w
                       id_map.csv              object,old_id,new_id
                       automation.json         what was switched off
                       proof.json              the comparison with the snapshot
+                      describes/<Object>.json what the target says of an object that is written
                       planning/               notes of a planning that has not ended
 """
 
@@ -109,6 +110,17 @@ class RestoreFolder:
         """
         saved = self.files.read_json(self.plan_path)
         return None if saved is None else RestorePlan.of(saved, self.files.uri(self.plan_path))
+
+    # -- describes -----------------------------------------------------------------------------------------------
+
+    def write_describe(self, name: str, described: Mapping[str, Any]) -> None:
+        """Keep what the target says of an object, so that nobody has to ask again."""
+        self.files.put_json(f"{self.path}/describes/{name}.json", {"describe": dict(described)})
+
+    def describe(self, name: str) -> Mapping[str, Any] | None:
+        """The target's describe of an object as the planning read it; None: it was not kept."""
+        saved = self.files.read_json(f"{self.path}/describes/{name}.json")
+        return None if saved is None else saved["describe"]
 
     # -- rows ----------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sfnb.errors import ObjectError
 from sfnb.model import JobWarning, ObjectSchema
@@ -97,6 +98,10 @@ class Gathering:
             if isinstance(schema, ObjectSchema):
                 self._schemas[name] = schema
                 self.targets[name] = write_object(schema.raw)
+
+    def describe_of(self, name: str) -> Mapping[str, Any]:
+        """The target's describe answer."""
+        return self._schemas[name].raw
 
     # -- records -----------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,14 @@ was interrupted asks for the rest only; everything else is computed anew from th
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sfnb.errors import ObjectError
 from sfnb.model import FieldInfo, ObjectSchema
 from sfnb.org.client import OrgClient
+from sfnb.restore.automation.planned import with_automation, written_objects
 from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of
 from sfnb.restore.comparing import read_parquet
 from sfnb.restore.drafting import Amend
@@ -68,7 +71,11 @@ class Planning:
         if (plan := self.folder.plan()) is not None:
             return plan
         with scratch(MEMORY, "plan the restore") as connection:
-            plan = _Planning(self, Workspace(connection)).run()
+            planning = _Planning(self, Workspace(connection))
+            plan = planning.run()
+        plan = with_automation(plan, self.client, job_id=self.job_id, stop=self.stop)
+        for name in written_objects(plan):
+            self.folder.write_describe(name, planning.describe_of(name))
         self.folder.write_plan(plan)
         self.folder.files.delete_folder(self.folder.planning_path)
         return plan
@@ -98,6 +105,10 @@ class _Planning:
             asked.amend,
         )
         self._rounds = 0
+
+    def describe_of(self, name: str) -> Mapping[str, Any]:
+        """The target's describe answer."""
+        return self._known.describe_of(name)
 
     def run(self) -> RestorePlan:
         choice = choose(self._known.manifest, self._prefixes, self._request)
