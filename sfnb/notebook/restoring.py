@@ -1,10 +1,8 @@
-"""A restore in a notebook: its preview, and the button that starts it."""
+"""A restore in a notebook: its preview, or why there is none now."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
-from typing import Any
 
 from sfnb import engine
 from sfnb.connection import Connection
@@ -33,26 +31,3 @@ def preview(org: Connection, request: RestoreRequest) -> Screen:
             "the limit of restores, and then runs."
         )
         return Picture("Plan", lambda: f"<p class='sfnb-problem'>{escape(why)}</p>", every_s=3600.0)
-
-
-def start_button(org: Connection, start: Callable[[], Any]) -> Any:
-    """
-    A button that starts the restore, and then the job's panel in its place: running all cells of a
-    notebook must not write into an org that nobody has looked at.
-
-    Args:
-        start: starts it; the panel.
-    """
-    import ipywidgets
-
-    button = ipywidgets.Button(description=f"Write into {org.name}", button_style="primary")
-    button.layout.width = "auto"
-    note = ipywidgets.Label(value="Nothing is written before you press this.")
-    box = ipywidgets.VBox([ipywidgets.HBox([button, note])])
-
-    def pressed(_: Any) -> None:
-        button.disabled = True
-        box.children = (start().widget,)
-
-    button.on_click(pressed)
-    return box

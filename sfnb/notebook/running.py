@@ -62,9 +62,9 @@ def run(
         return job_panel(handle)
 
     if isinstance(request, RestoreRequest):
-        from sfnb.notebook.restoring import start_button
+        from sfnb.ui.start_button import start_button
 
-        display(start_button(org, start))  # type: ignore[no-untyped-call]
+        display(start_button(org.name, start))  # type: ignore[no-untyped-call]
     else:
         display(start())  # type: ignore[no-untyped-call]
     return found

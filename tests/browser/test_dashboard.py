@@ -132,6 +132,7 @@ def test_from_a_damage_to_a_restore(home: Home, open_place: Callable[..., Page])
     expect(page.locator(".sfnb-question")).to_contain_text(
         "This writes into demo. By the preview: "
     )
+    assert axe(page, "body") == []
     page.get_by_role("button", name="No, not now").click()
     expect(page.locator(".sfnb-question")).to_be_hidden()
     assert len(jobs(home)) == before
@@ -241,7 +242,7 @@ def test_axe_finds_nothing_serious(home: Home, open_place: Callable[..., Page], 
     expect(page.locator(".fold .sfnb-percent")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark" if dark else "light")
     assert axe(page, "body") == []
-    for name in ("Limits", "Backup", "Snapshots"):
+    for name in ("Limits", "Backup", "Snapshots", "Restore"):
         page.get_by_role("link", name=name).click()
         expect(page.locator("h1")).to_have_text(name)
         loaded(page)
