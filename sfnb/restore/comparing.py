@@ -8,20 +8,23 @@ the number is the one that follows, nothing else has gone; if not, all Ids are c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sfnb.errors import ObjectError
 from sfnb.model import ObjectSchema
 from sfnb.restore.choice import rows_with
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.drafting import Draft, DraftRules, draft, inbound_draft
-from sfnb.restore.present import PresentReader, Wanted, with_fields
+from sfnb.restore.matching import skipped
+from sfnb.restore.plan import PlannedRow
+from sfnb.restore.present import PresentReader, Wanted, read_parquet, with_fields
+from sfnb.restore.refusals import Fault
 from sfnb.restore.workspace import Workspace
 from sfnb.store.files import Files
 from sfnb.store.parts import text_array
@@ -46,6 +49,9 @@ class Comparing:
         schema: the target's, for queries.
         since: changes are looked for from then on; None: all rows are read.
         ids: only these records; None: all.
+        aliases: by the snapshot's Ids, other records of the target that stand for them: an earlier
+            restore has made them, or a key says so. ``ambiguous``: two stand for them.
+        is_compared: records of another org that are there already are compared, not just left alone.
     """
 
     name: str
@@ -57,7 +63,11 @@ class Comparing:
     folder: str
     ids: set[str] | None = None
     paths: list[str] = field(default_factory=list)
-    alive: int = 0
+    again_paths: list[str] = field(default_factory=list)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    ambiguous: AbstractSet[str] = frozenset()
+    is_other_org: bool = False
+    is_compared: bool = True
 
     @property
     def columns(self) -> ObjectSchema:
@@ -86,6 +96,13 @@ class Comparing:
         ids = sorted(self.ids or ())
         return reader.read_ids(self.columns, ids, f"{self.folder}/{self.name}-chosen-{len(ids)}")
 
+    def again(self, reader: PresentReader) -> list[Wanted]:
+        """The queries of records that stand for those of the snapshot."""
+        if not self.is_compared:
+            return []
+        ids = sorted({self.aliases[i] for i in self.ids or () if i in self.aliases})
+        return reader.read_ids(self.columns, ids, f"{self.folder}/{self.name}-again-{len(ids)}")
+
 
 def since_of(watermark: str | None, created_at: datetime) -> str:
     """Where the window of changes begins, as SOQL has moments."""
@@ -94,39 +111,63 @@ def since_of(watermark: str | None, created_at: datetime) -> str:
 
 
 def read_present(
-    reader: PresentReader, objects: Sequence[Comparing], snapshot: Snapshot
+    reader: PresentReader,
+    objects: Sequence[Comparing],
+    snapshot: Snapshot,
+    beside: Sequence[Wanted] = (),
 ) -> dict[str, ObjectError]:
     """
     Ask the target about these objects; their rows are on disk then. Returns the objects that cannot
     be read, by folder, and why.
 
+    Args:
+        beside: other rows that are read in the same calls.
+
     Cost: for each two whole objects of which little has changed 1 API call; 1 for 2,000 records by
     their Ids; see `PresentReader.read`.
     """
     failed: dict[str, ObjectError] = {}
-    whole = [one for one in objects if one.ids is None]
+    whole = [one for one in objects if one.ids is None and not one.is_other_org]
+    for one in objects:
+        if one.is_other_org and one.ids is None:
+            one.ids = set(_ids(snapshot.rows(one.name).batches(["Id"])).to_pylist())
     wanted: dict[str, list[Wanted]] = {one.folder: [one.window()] for one in whole}
+    again = {one.folder: one.again(reader) for one in objects if one.ids is not None}
     for one in objects:
-        if one.ids is not None:
-            wanted[one.folder] = one.by_ids(reader)
-    found = reader.read([w for some in wanted.values() for w in some])
-    for one in objects:
-        one.paths = [w.path for w in wanted[one.folder]]
-        for path in one.paths:
-            if isinstance(outcome := found[path], ObjectError):
-                failed[one.folder] = outcome
-    counts = reader.counts([one.count() for one in whole if one.folder not in failed])
+        if one.folder not in wanted:
+            wanted[one.folder] = [] if one.is_other_org else one.by_ids(reader)
+    _read(reader, objects, wanted, again | {"": list(beside)}, failed)
     counted = [one for one in whole if one.folder not in failed]
-    for one, count in zip(counted, counts, strict=True):
+    for one, count in zip(counted, reader.counts([o.count() for o in counted]), strict=True):
         if isinstance(count, ObjectError):
             failed[one.folder] = count
-        else:
-            one.alive = count
-            touched, expected = _touched(one, snapshot, reader.files)
-            if count != expected:
-                touched = _swept(one, snapshot, reader, touched, failed)
-            one.ids = touched
+            continue
+        one.ids, expected = _touched(one, snapshot, reader.files)
+        if count != expected:
+            one.ids = _swept(one, snapshot, reader, one.ids, failed)
+    # Only now it is known which records of whole objects are looked at.
+    again = {one.folder: one.again(reader) for one in counted}
+    _read(reader, counted, {}, again, failed)
     return failed
+
+
+def _read(
+    reader: PresentReader,
+    objects: Sequence[Comparing],
+    wanted: Mapping[str, list[Wanted]],
+    again: Mapping[str, list[Wanted]],
+    failed: dict[str, ObjectError],
+) -> None:
+    everything = [w for some in (wanted, again) for queries in some.values() for w in queries]
+    found = reader.read(everything) if everything else {}
+    for one in objects:
+        if one.folder in wanted:
+            one.paths = [w.path for w in wanted[one.folder]]
+        if one.folder in again:
+            one.again_paths = [w.path for w in again[one.folder]]
+        for path in (*one.paths, *one.again_paths):
+            if isinstance(outcome := found.get(path), ObjectError):
+                failed[one.folder] = outcome
 
 
 def _touched(one: Comparing, snapshot: Snapshot, files: Files) -> tuple[set[str], int]:
@@ -179,19 +220,19 @@ def _joined(arrays: list[pa.Array]) -> pa.Array:
     return pa.concat_arrays(arrays) if arrays else text_array([])
 
 
-def read_parquet(files: Files, paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of these files."""
-    for path in paths:
-        with files.open_input(path) as source:
-            yield from pq.ParquetFile(source).iter_batches(batch_size=8_192)
-
-
 def drafts(
     one: Comparing, snapshot: Snapshot, workspace: Workspace, files: Files
 ) -> Iterator[Draft]:
     """The plan of each record that is looked at, by itself; in the order of their Ids."""
     for was, now in _pairs(one, snapshot, workspace, files):
-        yield draft(one.rules, was, now)
+        old_id = str(was["Id"])
+        if old_id in one.ambiguous:
+            fault = Fault("other_org", "", "two records of the target may be this one")
+            yield Draft(PlannedRow(one.name, old_id, "refuse", reason=fault.reason), [fault])
+        elif one.is_other_org and now is None and old_id in one.aliases:
+            yield Draft(skipped(one.name, old_id, one.aliases[old_id]))
+        else:
+            yield draft(one.rules, was, now)
 
 
 def inbound_drafts(
@@ -216,8 +257,56 @@ def _pairs(
     ids = text_array(sorted(one.ids))
     fields = snapshot.columns(one.name).names
     old = rows_with(snapshot, one.name, "Id", ids, None)
-    present = _only(read_parquet(files, one.paths), ids)
-    yield from workspace.joined(old, present, fields, [f.name for f in one.columns.fields])
+    used = _stand_ins(one, files)
+    present = _present(one, files, ids, used)
+    for was, now in workspace.joined(old, present, fields, [f.name for f in one.columns.fields]):
+        if now is not None and was["Id"] in used:
+            now["Id"] = one.aliases[was["Id"]]
+        yield was, now
+
+
+def _stand_ins(one: Comparing, files: Files) -> set[str]:
+    """
+    The snapshot's Ids for which another record stands: one that is alive, or one in the bin where
+    nothing is left of the first.
+    """
+    if not one.again_paths:
+        return set()
+    own = set(_ids(read_parquet(files, one.paths)).to_pylist())
+    used: set[str] = set()
+    for batch in _translated(one, files):
+        for old_id, gone in zip(
+            batch.column("Id").to_pylist(), _is_deleted(batch).to_pylist(), strict=True
+        ):
+            if not gone or old_id not in own:
+                used.add(old_id)
+    return used
+
+
+def _present(
+    one: Comparing, files: Files, ids: pa.Array, used: set[str]
+) -> Iterator[pa.RecordBatch]:
+    """The target's records, under the snapshot's Ids."""
+    stand_ins = text_array(sorted(used))
+    for batch in _only(read_parquet(files, one.paths), ids):
+        kept = batch.filter(pc.invert(pc.is_in(batch.column("Id"), value_set=stand_ins)))
+        if kept.num_rows:
+            yield kept
+    for batch in _translated(one, files):
+        kept = batch.filter(pc.is_in(batch.column("Id"), value_set=stand_ins))
+        if kept.num_rows:
+            yield kept
+
+
+def _translated(one: Comparing, files: Files) -> Iterator[pa.RecordBatch]:
+    """Records that stand for others, with the Ids of those."""
+    pairs = sorted((i, one.aliases[i]) for i in one.ids or () if i in one.aliases)
+    old = text_array([old_id for old_id, _ in pairs])
+    new = text_array([new_id for _, new_id in pairs])
+    for batch in read_parquet(files, one.again_paths):
+        places = pc.index_in(batch.column("Id"), value_set=new)
+        at = batch.schema.get_field_index("Id")
+        yield batch.set_column(at, batch.schema.field(at), old.take(places))
 
 
 def _only(batches: Iterator[pa.RecordBatch], ids: pa.Array) -> Iterator[pa.RecordBatch]:

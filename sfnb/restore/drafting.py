@@ -29,6 +29,8 @@ class DraftRules:
         why_not: why the object cannot be written at all.
         amend: mended values of a rejects file.
         rule: what is different about this object.
+        mapped: by the snapshot's Ids, those of the target, where they differ.
+        is_other_org: Ids that are not mapped mean nothing there.
     """
 
     object_name: str
@@ -39,6 +41,8 @@ class DraftRules:
     why_not: Fault | None = None
     amend: Amend | None = None
     rule: Rule = PLAIN
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    is_other_org: bool = False
 
 
 @dataclass
@@ -80,7 +84,7 @@ def draft(rules: DraftRules, old: Mapping[str, Any], present: Mapping[str, Any] 
         return Draft(PlannedRow(name, old_id, "refuse", "", wanted, fault.reason), [fault])
     if is_there and present is not None:
         return _living(rules, rules.target, old, wanted, present)
-    return _lost(rules, rules.target, old, wanted, is_in_bin=present is not None)
+    return _lost(rules, rules.target, old, wanted, present)
 
 
 def _wanted(rules: DraftRules, old: Mapping[str, Any]) -> Values:
@@ -102,15 +106,15 @@ def _living(
     fields = [n for n in rules.restorable.update if n not in AUDIT]
     emptied = [n for n in fields if target.fields[n].is_reference]
     found = change(
-        {n: wanted.get(n) for n in fields},
+        {n: _as_there(rules, target, n, wanted.get(n), present.get(n)) for n in fields},
         present,
         rules.policy,
         wanted_at=str(old.get("LastModifiedDate") or ""),
         present_at=str(present.get("LastModifiedDate") or ""),
         emptied=emptied,
     )
-    values = dict(found.values)
-    faults = faults_of(target, values, present)
+    faults = faults_of(target, _there(rules, target, found.values), present)
+    values = {n: wanted.get(n) for n in found.values}
     for fault in faults:
         values.pop(fault.field, None)
     if values and not target.is_updateable:
@@ -129,13 +133,26 @@ def _living(
     return Draft(PlannedRow(name, old_id, "skip", there, reason=reason), conflicts=found.conflicts)
 
 
+def _as_there(
+    rules: DraftRules, target: WriteObject, name: str, value: Any, present: object
+) -> Any:
+    """A value as the target would have it; a reference to the old record counts as well."""
+    if not target.fields[name].is_reference or not value or value == present:
+        return value
+    return rules.mapped.get(str(value), value)
+
+
+def _there(rules: DraftRules, target: WriteObject, values: Mapping[str, Any]) -> Values:
+    """The values with the target's Ids."""
+    return {n: _as_there(rules, target, n, v, None) for n, v in values.items()}
+
+
 def _lost(
     rules: DraftRules,
     target: WriteObject,
     old: Mapping[str, Any],
     wanted: Values,
-    *,
-    is_in_bin: bool,
+    present: Mapping[str, Any] | None = None,
 ) -> Draft:
     name, old_id, rule = rules.object_name, str(old["Id"]), rules.rule
     values = {n: wanted.get(n) for n in rules.restorable.create if n in wanted}
@@ -144,13 +161,16 @@ def _lost(
         del values["RecordTypeId"]
     if rule.shape_new is not None:
         values = rule.shape_new(values, old)
-    links = _links(target, values)
-    if is_in_bin and target.is_undeletable:
-        # What was set once only comes back by itself; the rest is compared after the undelete.
-        return Draft(PlannedRow(name, old_id, "undelete", old_id, values), links=links)
+    links = _links(target, values, is_other_org=rules.is_other_org)
+    if present is not None and target.is_undeletable:
+        # Nulls, too: a field that was filled after the snapshot is to be empty again. What was set
+        # once only comes back by itself; the rest is compared after the undelete.
+        whole = {n: wanted.get(n) for n in rules.restorable.create if n in wanted} | values
+        there = str(present["Id"])
+        return Draft(PlannedRow(name, old_id, "undelete", there, whole), links=links)
     if why := _not_made(rules, target, old):
         return Draft(PlannedRow(name, old_id, "skip", "", reason=why))
-    faults = faults_of(target, values, {})
+    faults = faults_of(target, _there(rules, target, values), {})
     if not target.is_createable:
         faults = [Fault("no_permission", "", "the user may not create records of this object")]
     if faults:
@@ -195,19 +215,22 @@ def inbound_draft(
             brought[p] == "undelete" and target.fields[n].is_cascading for n, p in links.items()
         )
         is_back = goes_along and target.is_undeletable and rules.only != "changed"
-        return _lost(rules, target, old, wanted, is_in_bin=True) if is_back else None
+        return _lost(rules, target, old, wanted, present) if is_back else None
     values = {n: p for n, p in links.items() if n in rules.restorable.update and not present.get(n)}
     if not values or rules.policy == "skip":
         return None
     return Draft(PlannedRow(name, old_id, "update", old_id, values), links=dict(values))
 
 
-def _links(target: WriteObject, values: Mapping[str, Any]) -> dict[str, str]:
+def _links(
+    target: WriteObject, values: Mapping[str, Any], *, is_other_org: bool = False
+) -> dict[str, str]:
+    """The references in these values. Users stay in their org for good, so who wrote is not checked there."""
     return {
         name: str(value)
         for name, value in values.items()
         if value
-        and name not in AUDIT
+        and (is_other_org or name not in AUDIT)
         and name in target.fields
         and target.fields[name].is_reference
     }

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sfnb.errors import ObjectError
 from sfnb.model import JobWarning, ObjectSchema
 from sfnb.org.client import OrgClient
 from sfnb.org.describe import fetch_schemas
 from sfnb.org.transport import call_context
-from sfnb.restore.choice import Choice, children_of
+from sfnb.restore.choice import Choice, children_of, rows_with
 from sfnb.restore.comparing import (
     Comparing,
     drafts,
@@ -28,15 +27,21 @@ from sfnb.restore.comparing import (
     read_present,
     since_of,
 )
-from sfnb.restore.describes import WriteObject, write_object
+from sfnb.restore.counterparts import Counterparts
+from sfnb.restore.describes import AUDIT, WriteObject, write_object
 from sfnb.restore.drafting import Amend, Draft, DraftRules
 from sfnb.restore.fields import restorable
-from sfnb.restore.present import PresentReader
+from sfnb.restore.parents import parent_queries
+from sfnb.restore.present import PresentReader, Wanted
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.standard.rules import rule_of
 from sfnb.restore.workspace import Workspace
 from sfnb.store.manifest import Manifest
+from sfnb.store.parts import text_array
 from sfnb.store.snapshots import Snapshot
+
+FEW = 200
+"""Chosen records whose parents are looked up in the same call."""
 
 Refused = Counter[tuple[str, str, str, str]]
 """Records by object, reason, field and message."""
@@ -47,8 +52,13 @@ class Gathering:
     """
     What is known of the objects and records of a restore. Drafts go to the workspace.
 
+    Args:
+        prefixes: the object of each Id prefix.
+        counterparts: records of the target that stand for those of the snapshot.
+
     Attributes:
         refused: what cannot be done, see `Refused`.
+        prefetched: queries about parents that have been read already.
         conflicts: living records in which somebody's later value stands against the snapshot's.
     """
 
@@ -58,6 +68,10 @@ class Gathering:
     reader: PresentReader
     workspace: Workspace
     amend: Amend | None = None
+    is_other_org: bool = False
+    counterparts: Counterparts = field(default_factory=Counterparts)
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    prefetched: list[Wanted] = field(default_factory=list)
     targets: dict[str, WriteObject] = field(default_factory=dict)
     refused: Refused = field(default_factory=Counter)
     not_written: dict[str, Mapping[str, str]] = field(default_factory=dict)
@@ -88,20 +102,23 @@ class Gathering:
             if entry.state == "complete" and self.source(name).is_writable
         }
 
+    def raw_describe(self, name: str) -> Mapping[str, object]:
+        """The target's describe answer of an object."""
+        return self._schemas[name].raw
+
     def describe(self, names: Sequence[str]) -> None:
         """The target's describes of objects that can be written at all. Cost: 1 call for 25."""
         wanted = [n for n in names if n not in self.targets and self.source(n).is_writable]
-        with call_context(job_id=self.reader.job_id, stop=self.reader.stop):
+        with call_context(
+            job_id=self.reader.job_id, stop=self.reader.stop, on_call=self.reader.count
+        ):
             found = fetch_schemas(self.client, wanted)
-        self.reader.calls += -(-len(wanted) // 25)
         for name, schema in found.items():
             if isinstance(schema, ObjectSchema):
                 self._schemas[name] = schema
                 self.targets[name] = write_object(schema.raw)
-
-    def describe_of(self, name: str) -> Mapping[str, Any]:
-        """The target's describe answer."""
-        return self._schemas[name].raw
+                if self.is_other_org:
+                    self.counterparts.match_types(self.source(name), self.targets[name])
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -113,6 +130,8 @@ class Gathering:
         objects' records.
         """
         self._whole = choice.whole
+        if self.is_other_org:
+            self.counterparts.match_setup(self.reader, self.snapshot)
         chosen = {name: set(ids) for name, ids in choice.ids.items() if name not in choice.whole}
         if choice.whole:
             self.describe(choice.objects)
@@ -147,14 +166,14 @@ class Gathering:
             inbound = [
                 one for n, ids in touched.items() if (one := self._comparing(n, ids, noted=False))
             ]
-            self._look_at(objects, inbound)
+            self._look_at(objects, inbound, self._parents(chosen))
             # What comes back with the chosen ones brings back others in its turn.
             chosen, frontier = {}, self._brought_back(touched)
 
     def _inbound(self, frontier: Mapping[str, set[str]]) -> dict[str, set[str]]:
         """Other records of the snapshot that refer to these."""
         frontier = {name: ids for name, ids in frontier.items() if ids}
-        if not frontier or self.request.on_conflict == "skip":
+        if not frontier or self.is_other_org or self.request.on_conflict == "skip":
             return {}
         found = children_of(self.snapshot, self.complete(), frontier, skip=self._whole)
         new = {
@@ -173,8 +192,37 @@ class Gathering:
                     found.setdefault(name, set()).add(record_id)
         return found
 
-    def _look_at(self, objects: list[Comparing], inbound: Sequence[Comparing] = ()) -> None:
-        failed = read_present(self.reader, [*objects, *inbound], self.snapshot)
+    def _parents(self, chosen: Mapping[str, set[str]]) -> list[Wanted]:
+        """
+        Queries for what a few chosen records refer to, so that they ride in the call that reads these.
+        """
+        if self.is_other_org or not 0 < sum(map(len, chosen.values())) <= FEW:
+            return []
+        found: set[str] = set()
+        for name, ids in chosen.items():
+            columns = self.snapshot.columns(name).names
+            links = [f.name for f in self.source(name).references if f.name not in AUDIT]
+            links = [link for link in links if link in columns]
+            rows = rows_with(self.snapshot, name, "Id", text_array(sorted(ids)), links)
+            for batch in rows if links else ():
+                for link in links:
+                    found.update(i for i in batch.column(link).to_pylist() if i)
+        known = {i for ids in chosen.values() for i in ids}
+        self._rounds += 1
+        self.prefetched = parent_queries(
+            self.reader, self.prefixes, found - known, f"beside-{self._rounds}"
+        )
+        return self.prefetched
+
+    def _look_at(
+        self,
+        objects: list[Comparing],
+        inbound: Sequence[Comparing] = (),
+        beside: Sequence[Wanted] = (),
+    ) -> None:
+        if self.is_other_org:
+            self.match(objects)
+        failed = read_present(self.reader, [*objects, *inbound], self.snapshot, beside)
         for one in objects:
             if (err := failed.get(one.folder)) is not None:
                 self._cannot_read(one, err)
@@ -191,6 +239,22 @@ class Gathering:
             if one.folder not in failed and made:
                 found = inbound_drafts(one, self.snapshot, self.workspace, self.reader.files, made)
                 self._seen.setdefault(one.name, set()).update(self._draft(one, found))
+
+    def match(self, objects: Sequence[Comparing]) -> None:
+        """Find the other org's records of these objects."""
+        self.counterparts.match_keys(
+            self.reader,
+            self.snapshot,
+            [(self.source(one.name), one.target, one.schema, one.folder) for one in objects],
+        )
+        for one in objects:
+            one.aliases = self.counterparts.matches.pairs
+            one.ambiguous = self.counterparts.matches.ambiguous
+
+    def match_parents(self, names: Sequence[str]) -> None:
+        """Find the other org's records of objects that planned records refer to."""
+        self.describe(names)
+        self.match([one for n in names if n in self.targets and (one := self._comparing(n, set()))])
 
     def _comparing(
         self, name: str, ids: set[str] | None, *, noted: bool = True
@@ -227,6 +291,10 @@ class Gathering:
             self.request.only,
             amend=self.amend,
             rule=rule,
+            mapped=self.counterparts.matches.pairs
+            if self.is_other_org
+            else self.counterparts.earlier,
+            is_other_org=self.is_other_org,
         )
         entry = self.manifest.objects[name]
         self._rounds += 1
@@ -239,6 +307,11 @@ class Gathering:
             since_of(entry.watermark, self.manifest.created_at),
             f"{self.reader.folder}/{self._rounds}",
             ids,
+            aliases=self.counterparts.earlier,
+            is_other_org=self.is_other_org,
+            is_compared=not self.is_other_org
+            or bool(self.request.ids)
+            or self.request.only == "changed",
         )
 
     def _draft(self, one: Comparing, found: Iterator[Draft]) -> set[str]:

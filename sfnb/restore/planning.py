@@ -10,24 +10,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from sfnb.errors import ObjectError
-from sfnb.model import FieldInfo, ObjectSchema
+from sfnb.model import JobWarning
 from sfnb.org.client import OrgClient
-from sfnb.restore.automation.planned import with_automation, written_objects
+from sfnb.org.transport import call_context
+from sfnb.restore.automation.listing import fetch_automation
+from sfnb.restore.automation.switching import switching_calls
 from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of
-from sfnb.restore.comparing import read_parquet
+from sfnb.restore.counterparts import Counterparts, find_owner
 from sfnb.restore.drafting import Amend
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.gathering import Gathering
-from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
-from sfnb.restore.present import PresentReader, Wanted
+from sfnb.restore.matching import earlier_ids
+from sfnb.restore.parents import living, parent_queries
+from sfnb.restore.plan import ACTIONS, Automation, Counts, End, Refusal, RestorePlan
+from sfnb.restore.present import PresentReader
 from sfnb.restore.refusals import MESSAGES, Fault
-from sfnb.restore.relating import place_creates, settle_missing, unknown_parents
+from sfnb.restore.relating import give_owner, place_creates, settle_missing, unknown_parents
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.undeletes import place_undeletes
-from sfnb.restore.waves import WaveWriter
+from sfnb.restore.waves import WaveWriter, price_of
 from sfnb.restore.workspace import Workspace
 from sfnb.store.history.scratch import scratch
 from sfnb.store.snapshots import Snapshot
@@ -71,11 +73,7 @@ class Planning:
         if (plan := self.folder.plan()) is not None:
             return plan
         with scratch(MEMORY, "plan the restore") as connection:
-            planning = _Planning(self, Workspace(connection))
-            plan = planning.run()
-        plan = with_automation(plan, self.client, job_id=self.job_id, stop=self.stop)
-        for name in written_objects(plan):
-            self.folder.write_describe(name, planning.describe_of(name))
+            plan = _Planning(self, Workspace(connection)).run()
         self.folder.write_plan(plan)
         self.folder.files.delete_folder(self.folder.planning_path)
         return plan
@@ -103,16 +101,21 @@ class _Planning:
             self._reader,
             workspace,
             asked.amend,
+            is_other_org=asked.source.org_id != asked.target.org_id,
+            prefixes=self._prefixes,
+            counterparts=Counterparts(
+                earlier_ids(asked.folder.files, asked.source.org_id, asked.folder.job_id)
+            ),
         )
         self._rounds = 0
-
-    def describe_of(self, name: str) -> Mapping[str, Any]:
-        """The target's describe answer."""
-        return self._known.describe_of(name)
+        self._matched: dict[str, str] = {}
+        self._owner = ""
 
     def run(self) -> RestorePlan:
         choice = choose(self._known.manifest, self._prefixes, self._request)
         self._known.warnings += choice.warnings
+        if self._request.owner:
+            self._owner = find_owner(self._reader, self._request.owner)
         self._known.gather(choice)
         while needed := self._settle_parents():
             self._known.add(needed)
@@ -136,26 +139,11 @@ class _Planning:
             name = self._prefixes.get(record_id[:3])
             if name is not None:
                 by_object.setdefault(name, []).append(record_id)
-        wanted: list[Wanted] = []
-        for name, ids in by_object.items():
-            fields = [FieldInfo("Id", "id")]
-            if name == "User":
-                fields.append(FieldInfo("IsActive", "boolean"))
-            schema = ObjectSchema(name, tuple(fields))
-            path = f"{self._reader.folder}/{name}-parents-{self._rounds}-{len(ids)}"
-            wanted += self._reader.read_ids(schema, ids, path, is_all=False)
         self._rounds += 1
-        found = self._reader.read(wanted)
-        alive: set[str] = set()
-        unclear: set[str] = set()
-        for one in wanted:
-            if isinstance(found[one.path], ObjectError):
-                unclear.add(one.name)
-                continue
-            for batch in read_parquet(self._reader.files, [one.path]):
-                alive |= {
-                    row["Id"] for row in batch.to_pylist() if row.get("IsActive") is not False
-                }
+        if self._known.is_other_org:
+            alive, unclear = self._matched_parents(by_object), set[str]()
+        else:
+            alive, unclear = self._living_parents(by_object)
         needed: dict[str, set[str]] = {}
         if self._request.children:
             complete = self._known.complete()
@@ -171,7 +159,36 @@ class _Planning:
         ]
         self._workspace.insert("asked", ("id", "is_usable"), rows)
         self._workspace.run("insert into standing select id, is_usable = 'true' from asked")
+        if self._owner:
+            give_owner(self._workspace, self._owner)
         return needed
+
+    def _matched_parents(self, by_object: Mapping[str, list[str]]) -> set[str]:
+        """Of these Ids, those whose records have a counterpart in the other org."""
+        complete = self._known.complete()
+        self._known.match_parents([n for n in by_object if n in complete])
+        matches = self._known.counterparts.matches
+        found = {i for ids in by_object.values() for i in ids if i in matches.pairs}
+        self._matched |= {i: matches.pairs[i] for i in found - matches.ambiguous}
+        return found - matches.ambiguous
+
+    def _living_parents(self, by_object: Mapping[str, list[str]]) -> tuple[set[str], set[str]]:
+        """
+        Of these Ids, those whose records a new one may refer to, and the objects that cannot be
+        asked. A record that an earlier restore has made stands for the first one.
+        """
+        earlier = self._known.counterparts.earlier
+        ids = {i for some in by_object.values() for i in some}
+        read = self._known.prefetched
+        there, unclear = living(self._reader, read)
+        left = {i for i in ids - there if not any(i in one.where for one in read)}
+        left |= {earlier[i] for i in ids - there if i in earlier}
+        wanted = parent_queries(self._reader, self._prefixes, left, str(self._rounds))
+        more, also_unclear = living(self._reader, wanted)
+        there, unclear = there | more, unclear | also_unclear
+        stand_ins = {i: earlier[i] for i in ids if i not in there and earlier.get(i) in there}
+        self._matched |= stand_ins
+        return there | stand_ins.keys(), unclear
 
     # -- the plan ----------------------------------------------------------------------------------------------------
 
@@ -191,6 +208,11 @@ class _Planning:
                 "select reason, count(*) from rows where action = 'skip' group by 1 order by 1"
             )
         )
+        self._write_matched()
+        written = sorted({wave.object_name for wave in waves})
+        for name in written:
+            asked.folder.write_describe(name, self._known.raw_describe(name))
+        automation, switching = self._automation(written)
         for (name,) in workspace.all("select distinct object from rows where action = 'refuse'"):
             query = "select * from rows r where action = 'refuse' and object = ?"
             asked.folder.write_rows(
@@ -206,11 +228,47 @@ class _Planning:
             skips=skips,
             not_written=self._known.not_written,
             keys=self._keys(),
+            automation=automation,
             warnings=tuple(self._known.warnings),
-            price={"api": sum(w.calls for w in waves), "bulk": 0, "bulk2": 0, "bulk2_mb": 0},
+            price=price_of(waves, switching),
             preparation_calls=self._reader.calls,
             is_stopped=is_stopped,
         )
+
+    def _automation(self, written: list[str]) -> tuple[tuple[Automation, ...], int]:
+        """What is switched on for the objects that are written, and the calls to switch it off."""
+        with call_context(
+            job_id=self._asked.job_id, stop=self._asked.stop, on_call=self._reader.count
+        ):
+            found = fetch_automation(self._asked.client, written)
+        self._known.warnings += [JobWarning("automation_unread", "", text) for text in found.unread]
+        active = [item for item in found.items if item.is_active]
+        is_off = self._request.automation == "off"
+        if active and not is_off:
+            message = (
+                f"{len(active)} triggers, rules and flows are active on the objects that are written, "
+                f"such as {active[0].shown}; they may change or refuse records. --automation off "
+                "switches them off for the time of the restore."
+            )
+            self._known.warnings.append(JobWarning("automation_active", "", message))
+        calls = switching_calls(found) if is_off else 0
+        return tuple(item.as_plan() for item in found.items), calls
+
+    def _write_matched(self) -> None:
+        """The records that are there under another Id: where the id map begins."""
+        by_object: dict[str, dict[str, str]] = {}
+        if self._known.is_other_org:
+            # Record types, users and others that no row was made for.
+            self._matched = {**self._known.counterparts.matches.pairs, **self._matched}
+        for old_id, target_id in self._matched.items():
+            name = self._prefixes.get(old_id[:3], "Other")
+            by_object.setdefault(name, {})[old_id] = target_id
+        for name, old_id, target_id in self._workspace.all(
+            "select object, old_id, target_id from rows where target_id not in ('', old_id)"
+        ):
+            by_object.setdefault(name, {})[old_id] = target_id
+        for name, pairs in sorted(by_object.items()):
+            self._asked.folder.write_matched(name, sorted(pairs.items()))
 
     def _refusals(self) -> list[Refusal]:
         found = [

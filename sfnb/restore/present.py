@@ -293,9 +293,8 @@ class PresentReader:
     def _results(self, job: str, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
         locator: str | None = None
         while True:
-            self.calls += 1
             with (
-                call_context(job_id=self.job_id, stop=self.stop),
+                call_context(job_id=self.job_id, stop=self.stop, on_call=self.count),
                 bulk2.open_page(self.org, job, locator=locator, max_records=BULK_PAGE_ROWS) as page,
             ):
                 yield from csv_batches(page.stream, columns)
@@ -304,11 +303,12 @@ class PresentReader:
                 return
 
     def _call(self, fn: Callable[[], T]) -> T:
-        def on_call(price: Mapping[Any, int]) -> None:
-            self.calls += price.get("api", 0)
-
-        with call_context(job_id=self.job_id, on_call=on_call, stop=self.stop):
+        with call_context(job_id=self.job_id, on_call=self.count, stop=self.stop):
             return self.org.retrying(fn)
+
+    def count(self, price: Mapping[Any, int]) -> None:
+        """One more call."""
+        self.calls += price.get("api", 0)
 
 
 def slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -331,3 +331,10 @@ def _in(ids: Sequence[str]) -> str:
     if len(ids) == 1:
         return f"Id = '{ids[0]}'"
     return f"Id IN ({','.join(repr(i) for i in ids)})"
+
+
+def read_parquet(files: Files, paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of these files."""
+    for path in paths:
+        with files.open_input(path) as source:
+            yield from pq.ParquetFile(source).iter_batches(batch_size=8_192)

@@ -30,6 +30,22 @@ def unknown_parents(workspace: Workspace) -> list[str]:
     ]
 
 
+def give_owner(workspace: Workspace, owner_id: str) -> None:
+    """Records whose owner is not there, or no longer active, get this one."""
+    workspace.run(
+        "create or replace temp table orphans as select l.old_id from links l join standing s "
+        "on s.id = l.parent where l.field = 'OwnerId' and not s.is_usable"
+    )
+    workspace.run(
+        "update rows set vals = json_merge_patch(vals, json_object('OwnerId', ?)) "
+        "from orphans o where rows.old_id = o.old_id",
+        [owner_id],
+    )
+    workspace.run(
+        "delete from links where field = 'OwnerId' and old_id in (select old_id from orphans)"
+    )
+
+
 def settle_missing(workspace: Workspace) -> None:
     """
     Give up references to what is not there and is not restored, and records that cannot be without

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
+from sfnb.model import Price
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.plan import PlannedRow, Wave, WaveKind, WriterName
@@ -20,6 +21,15 @@ BULK_CALLS = 8
 Of one ingest job: created, uploaded, closed, asked for about twice, three results (Bulk API 2.0 guide).
 """
 
+BATCH_ROWS = 10_000
+"""Rows of an internal batch of Bulk API 2.0, each of which counts (Bulk API 2.0 guide)."""
+
+PROVEN_ROWS = 2_000
+"""Records that one call reads back."""
+
+PROOF_CALLS = 6
+"""Of a Bulk query, which reads back larger numbers."""
+
 BULK_JOB_ROWS = 400_000
 """About what fits into the 100 MB that an upload should have, at 250 bytes a record."""
 
@@ -31,6 +41,22 @@ def writer_of(kind: WaveKind, rows: int) -> tuple[WriterName, int]:
         return "undelete", small
     large = BULK_CALLS * ceil(rows / BULK_JOB_ROWS)
     return ("bulk2", large) if large < small else ("collections", small)
+
+
+def price_of(waves: Sequence[Wave], switching: int) -> Price:
+    """
+    What the run will cost: its waves, and reading back what they wrote. Pure.
+
+    Args:
+        switching: calls that switch automation off and on again.
+    """
+    rows = sum(wave.rows for wave in waves)
+    proof = min(ceil(rows / PROVEN_ROWS), PROOF_CALLS * len({w.object_name for w in waves}))
+    undeletes = [wave for wave in waves if wave.kind == "undelete"]
+    read_back = ceil(sum(wave.rows for wave in undeletes) / PROVEN_ROWS)
+    batches = sum(ceil(w.sent / BATCH_ROWS) for w in waves if w.writer == "bulk2")
+    calls = sum(wave.calls for wave in waves) + proof + read_back + switching
+    return {"api": calls, "bulk": batches, "bulk2": 0, "bulk2_mb": 0}
 
 
 @dataclass
