@@ -113,8 +113,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--oddities",
         action=flag,
-        default=False,
-        help="add objects and values that real orgs have and careless clients stumble over",
+        default=True,
+        help="have objects and values that real orgs have and careless clients stumble over",
     )
     serve.add_argument(
         "--feature",

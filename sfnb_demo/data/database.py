@@ -67,7 +67,7 @@ class Database(WritingDatabase, BulkDatabase):
         clock: Callable[[], datetime],
         overrides: Mapping[str, int] | None = None,
         empty_objects: int = 0,
-        has_oddities: bool = False,
+        has_oddities: bool = True,
         features: Collection[str] = (),
         has_hourly_logs: bool = True,
         folder: Path | None = None,

@@ -17,7 +17,7 @@ FIRST_VERSION, LAST_VERSION = 31, 68
 class Options:
     """
     Args:
-        has_oddities: objects and values that careless clients stumble over (see ``data.oddities``).
+        has_oddities: what real orgs have and careless clients stumble over (see ``data.oddities``).
         features: what an admin has switched on, such as ``person-accounts``; ``all`` (see
             ``data.features``).
         faults: fault rules in force from the start (see ``faults``).
@@ -60,7 +60,7 @@ class Options:
     seed: int = 1
     objects: Mapping[str, int] = field(default_factory=dict)
     empty_objects: int = 0
-    has_oddities: bool = False
+    has_oddities: bool = True
     features: Sequence[str] = ()
     faults: Sequence[Mapping[str, Any]] = ()
     max_calls: int = 15_000
