@@ -30,7 +30,7 @@ class SharedClock(FakeClock):
         return super().wait(seconds, stop)
 
 
-def settings_for(org: RunningOrg, home: Path) -> Settings:
+def settings_for(org: RunningOrg, home: Path, *, header_lag_s: float = 0) -> Settings:
     home.mkdir(parents=True, exist_ok=True)
     secret = home / "token"
     secret.write_text(org.access_token)
@@ -40,7 +40,7 @@ def settings_for(org: RunningOrg, home: Path) -> Settings:
         instance_url=org.url,
         secrets={"token": f"file:{secret}"},
         org_id=org.org_id,
-        header_lag_s=0,
+        header_lag_s=header_lag_s,
     )
     return Settings(
         home=home,
@@ -67,7 +67,7 @@ def connected(tmp_path: Path) -> Iterator[Connector]:
         def start(
             org: RunningOrg, *, home: str = "home", clock: Clock | None = None, **changes: Any
         ) -> Connection:
-            settings = settings_for(org, tmp_path / home)
+            settings = settings_for(org, tmp_path / home, **changes)
             connection = connect("demo", settings=settings, clock=clock or SystemClock())
             return stack.enter_context(connection)
 
