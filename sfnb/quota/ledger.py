@@ -3,24 +3,26 @@ The ledger: limits, gauges, tickets and usage of each org. Each method is one tr
 across processes.
 
 Whoever takes or settles a ticket first locks the org's row in ``gates``, so per org there is one
-order of events, and ticket numbers follow it.
+order of events, and ticket numbers follow it. All that is read under that lock leaves with it in one
+trip, and all that is written leaves with the commit in another (``sfnb/state/trips.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from sfnb.model import APIS, HEADER_LAG_S, Api, Price, Reading
-from sfnb.quota import policy, rows
+from sfnb.quota import folding, policy, recent, rows
 from sfnb.quota.limits import LimitChanged as LimitChanged  # noqa: PLC0414 - read here by the screens
 from sfnb.quota.limits import NewLimits, audit_lines
 from sfnb.quota.policy import RULES, Decision, Gauge, Rules
 from sfnb.quota.rows import QuotaState, Ticket, budgets_of
 from sfnb.state import audit, schema
 from sfnb.state.database import BUSY_WAIT_S, Database
+from sfnb.state.trips import Row, Statement, Trips
 
 TIDY_EVERY = 64
 """Of so many settled tickets, one also tidies the table of recent calls."""
@@ -35,6 +37,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._clock = database.clock
+        self._seen: dict[tuple[str, Api], Gauge] = {}
 
     # -- limits
 
@@ -44,12 +47,14 @@ class Ledger:
         ``DEFAULT_LIMIT_PERCENT``.
         """
         with self._database.read() as connection:
-            return policy.percents_for(kind, *rows.read_percents(connection, org_id))
+            [found] = _run(connection, rows.percents(org_id))
+        return policy.percents_for(kind, *rows.as_percents(found))
 
     def reserves(self, org_id: str) -> dict[Api, int]:
         """The limit percents of restores, of the budgets where they have their own."""
         with self._database.read() as connection:
-            return rows.read_percents(connection, org_id)[1]
+            [found] = _run(connection, rows.percents(org_id))
+        return rows.as_percents(found)[1]
 
     def set_limits(
         self,
@@ -104,8 +109,8 @@ class Ledger:
         for change in changes:
             change.check()
         with self._database.write(patience_s=patience_s) as connection:
-            rows.lock_gate(self._database, connection, org_id)
-            percents, reserves = rows.read_percents(connection, org_id)
+            [_, found] = _run(connection, rows.lock(self._database, org_id), rows.percents(org_id))
+            percents, reserves = rows.as_percents(found)
             for change in changes:
                 before = {**dict.fromkeys(APIS, 0), **reserves} if change.kind else percents
                 change.check_expected(before)
@@ -129,17 +134,17 @@ class Ledger:
     def gauges(self, org_id: str) -> dict[Api, Gauge]:
         """What is known of each budget; one that was never read has ``maximum`` -1."""
         with self._database.read() as connection:
-            return rows.read_gauges(connection, org_id)
+            return rows.as_gauges(_run(connection, rows.gauges(org_id))[0])
 
     def kind_of(self, job_id: str) -> str | None:
         """The kind of work of a job; None: there is no such job."""
         with self._database.read() as connection:
-            return rows.read_kind(connection, job_id)
+            return rows.as_kind(_run(connection, rows.kind_of(job_id))[0])
 
     def quota_state(self, org_id: str) -> QuotaState:
         """Gauges, limits and calls in flight, all of one moment."""
         with self._database.read() as connection:
-            return rows.read_quota_state(connection, org_id, rows.read_tickets(connection, org_id))
+            return rows.as_quota_state(org_id, _run(connection, *rows.quota_state(org_id)))[0]
 
     def take_ticket(
         self,
@@ -161,26 +166,31 @@ class Ledger:
             kind: of the work that asks; its limit percents count.
         """
         now = self._clock.now()
-        with self._database.write() as connection:
-            number = rows.next_number(self._database, connection, org_id)
-            swept = self._swept_state(connection, org_id, now)
+        with self._database.trips() as trips:
+            [[(number, looked_at)], *found] = trips.run([
+                rows.lock(self._database, org_id, step=1),
+                *rows.quota_state(org_id),
+            ])  # fmt: skip
+            state, held = rows.as_quota_state(org_id, found)
+            if lost := rows.lost_tickets(held, now):
+                state = self._sweep(trips, org_id, lost, now)
             if not is_probe:
                 decision = policy.decide(
                     price,
-                    swept.gauges,
-                    policy.percents_for(kind, swept.percents, swept.reserves),
-                    swept.in_flight,
+                    state.gauges,
+                    policy.percents_for(kind, state.percents, state.reserves),
+                    state.in_flight,
                     now=now,
-                    looked_at=rows.last_probe_at(connection, org_id),
+                    looked_at=looked_at,
                     rules=rules,
                     kind=kind,
                 )
                 if decision.verdict != "go":
+                    trips.end()
                     return decision
-            ticket = Ticket(number, org_id, dict(price), now, job_id, object_name, is_probe)
-            rows.add_ticket(connection, ticket)
-            if is_probe:
-                rows.note_probe(connection, org_id, now)
+            ticket = Ticket(int(number), org_id, dict(price), now, job_id, object_name, is_probe)
+            noted = [rows.note_probe(org_id, now)] if is_probe else []
+            trips.end([rows.add_ticket(ticket), *noted])
             return ticket
 
     def claim_probe(
@@ -195,25 +205,24 @@ class Ledger:
                 does not count, because it had found the org below the line.
         """
         now = self._clock.now()
-        with self._database.write() as connection:
-            rows.lock_gate(self._database, connection, org_id)
-            last_at = rows.last_probe_at(connection, org_id)
+        with self._database.trips() as trips:
+            [[(_, last_at)], found] = trips.run(
+                [rows.lock(self._database, org_id), rows.gauges(org_id)]
+            )
             is_open = price is not None and not all(
                 policy.is_last_word(gauge, last_at)
-                for api, gauge in rows.read_gauges(connection, org_id).items()
+                for api, gauge in rows.as_gauges(found).items()
                 if api in price
             )
             # A last probe in the future is a wrong clock's.
             is_late = last_at is None or not 0 <= (now - last_at).total_seconds() < min_interval_s
-            if is_late or is_open:
-                rows.note_probe(connection, org_id, now)
+            trips.end([rows.note_probe(org_id, now)] if is_late or is_open else [])
             return is_late or is_open
 
     def release_probe(self, org_id: str) -> None:
         """Forget when ``/limits`` was last read, so the next process may read it again."""
-        with self._database.write() as connection:
-            rows.lock_gate(self._database, connection, org_id)
-            rows.note_probe(connection, org_id, None)
+        with self._database.trips() as trips:
+            trips.end([rows.lock(self._database, org_id), rows.note_probe(org_id, None)])
 
     def settle_ticket(
         self,
@@ -235,140 +244,118 @@ class Ledger:
         if ticket.number == 0 and not readings:
             return
         now = self._clock.now()
-        with self._database.write() as connection:
-            rows.lock_gate(self._database, connection, ticket.org_id)
-            was_there = rows.drop_ticket(connection, ticket)
+        org_id = ticket.org_id
+        with self._database.trips() as trips:
+            guessed = [self._guess(org_id, reading, now, rules) for reading in readings]
+            [_, dropped, gauges, held, *pasts] = trips.run([
+                rows.lock(self._database, org_id),
+                rows.drop_ticket(ticket),
+                rows.gauges(org_id),
+                rows.held_tickets(org_id),
+                *(stretch.read(org_id) for stretch in guessed),
+            ])  # fmt: skip
             if not was_sent:
+                trips.end()
                 return
-            before = rows.read_gauges(connection, ticket.org_id)
+            before = rows.as_gauges(gauges)
             if ticket.number % TIDY_EVERY == 0 or policy.is_ahead(before, now):
-                rows.tidy_recent(self._database, connection, ticket.org_id, now)
-            spent = dict(ticket.price) if was_there else {}
+                self._tidy(trips, org_id, now)
+                guessed = []
+            spent = dict(ticket.price) if dropped else {}
             stays = is_silent and policy.is_recent(before["api"].read_at, now, HEADER_LAG_S)
-            after = self._spend(connection, ticket, spent, readings, before, now, stays=stays)
+            after = folding.after_call(spent, readings, before, stays=stays)
+            in_flight = rows.reserved(rows.as_held(org_id, held))
+            known = dict(zip(guessed, pasts, strict=False))
             for reading in readings:
-                after[reading.api] = self._fold(
-                    connection, ticket, after, reading, spent, now, rules
+                stretch = folding.stretch_of(before, reading, now, rules)
+                [past] = known.get(stretch) or trips.run([stretch.read(org_id)])[0]
+                after[reading.api] = folding.fold(
+                    after[reading.api],
+                    reading,
+                    stretch,
+                    past,
+                    spent.get(reading.api, 0),
+                    in_flight[reading.api],
+                    now,
+                    rules.lag_s(reading.source),
                 )
             if has_limits:
                 for api in set(APIS) - {reading.api for reading in readings}:
                     after[api] = policy.missing(after[api], now)
-            if ticket.is_probe:
-                rows.note_probe(connection, ticket.org_id, now)
-            self._save_gauges(connection, ticket.org_id, before, after)
-            self._save_samples(connection, ticket.org_id, readings)
+            reported = {reading.api: reading.used for reading in readings}
+            trips.end([
+                recent.line(self._database, org_id, now, spent=spent, reported=reported),
+                self._counted(ticket, spent, now),
+                *([rows.note_probe(org_id, now)] if ticket.is_probe else []),
+                self._changed_gauges(org_id, before, after),
+                self._samples(org_id, readings),
+            ])  # fmt: skip
+        self._seen |= {(org_id, api): gauge for api, gauge in after.items()}
 
     # -- within
 
-    def _spend(  # noqa: PLR0917 - the parts of one settling
-        self,
-        connection: Connection,
-        ticket: Ticket,
-        spent: Mapping[Api, int],
-        readings: Iterable[Reading],
-        gauges: Mapping[Api, Gauge],
-        now: datetime,
-        *,
-        stays: bool,
-    ) -> dict[Api, Gauge]:
-        """The gauges after the call, before its readings; what both say is kept in ``recent``."""
-        reported = {reading.api: reading.used for reading in readings}
-        exact = {reading.api for reading in readings if reading.source == "header"}
-        rows.note_recent(
-            self._database, connection, ticket.org_id, now, spent=spent, reported=reported
-        )
-        after = dict(gauges)
-        if spent:
-            self._count(connection, ticket, now)
-        for api in budgets_of(spent):
-            # Each answer's header reports `api`. Without it, nobody knows how much the others
-            # spent.
-            is_known = False if api == "api" and api not in exact and not stays else None
-            after[api] = policy.spend(after[api], spent[api], is_known=is_known)
-        return after
+    def _guess(self, org_id: str, reading: Reading, now: datetime, rules: Rules) -> recent.Stretch:
+        """
+        The stretch that this reading probably needs, from what was known after the last call of
+        this process: asked for with the first trip. If it was another one, it is asked for again.
+        """
+        known = {api: self._seen.get((org_id, api), Gauge(api)) for api in APIS}
+        return folding.stretch_of(known, reading, now, rules)
 
-    def _fold(  # noqa: PLR0917 - the parts of one reading
-        self,
-        connection: Connection,
-        ticket: Ticket,
-        gauges: Mapping[Api, Gauge],
-        reading: Reading,
-        spent: Mapping[Api, int],
-        now: datetime,
-        rules: Rules,
-    ) -> Gauge:
-        gauge, lag_s = gauges[reading.api], rules.lag_s(reading.source)
-        since = policy.counted_until(gauge, reading, lag_s)
-        # An exact header includes its own call, and all that ended when it was sent.
-        first = since + timedelta(milliseconds=0 if lag_s else 1)
-        heard_from = None if policy.is_ahead(gauges, now) else gauge.heard_from
-        own, highest = rows.read_recent(connection, ticket.org_id, reading.api, first, heard_from)
-        # A slow call's answer is older than what is known by now, so it cannot be news.
-        is_newest = since == reading.sent_at - timedelta(seconds=lag_s)
-        if highest > reading.used and is_newest:
-            held = rows.read_tickets(connection, ticket.org_id)
-            in_flight = sum(other.price[reading.api] for other, _ in held)
-            if policy.has_rolled(reading, highest, own, in_flight):
-                # Of what arrives in this same millisecond, the higher number counts.
-                heard_from, highest = now, reading.used
-        if not lag_s and now >= first:
-            own -= spent.get(reading.api, 0)
-        return policy.fold(
-            gauge, reading, since=since, highest=highest, own=own, heard_from=heard_from
-        )
+    def _tidy(self, trips: Trips, org_id: str, now: datetime) -> None:
+        """
+        Forget old lines of what was spent lately. Lines ahead of now were written before the clock
+        was put back: they become this moment's.
+        """
+        [_, ahead] = trips.run([recent.forget(org_id, now), recent.ahead_of(org_id, now)])
+        if moved := recent.moved_to_now(self._database, org_id, now, ahead):
+            trips.run(moved)
 
-    def _swept_state(self, connection: Connection, org_id: str, now: datetime) -> QuotaState:
+    def _sweep(
+        self, trips: Trips, org_id: str, lost: Iterable[Ticket], now: datetime
+    ) -> QuotaState:
         """
         The state, after tickets that nobody will settle were counted as spent: their calls may have
         been sent.
         """
-        held = rows.read_tickets(connection, org_id)
-        lost = rows.lost_tickets(held, now)
-        if lost:
-            before = rows.read_gauges(connection, org_id)
-            after = dict(before)
-            for ticket in lost:
-                rows.drop_ticket(connection, ticket)
-                self._count(connection, ticket, now)
-                rows.note_recent(
-                    self._database, connection, org_id, now, spent=ticket.price, reported={}
-                )
-                for api in budgets_of(ticket.price):
-                    after[api] = policy.spend(after[api], ticket.price[api])
-            self._save_gauges(connection, org_id, before, after)
-        return rows.read_quota_state(
-            connection, org_id, [entry for entry in held if entry[0] not in lost]
+        before = rows.as_gauges(trips.run([rows.gauges(org_id)])[0])
+        after = dict(before)
+        for ticket in lost:
+            trips.run([
+                rows.drop_ticket(ticket),
+                self._counted(ticket, ticket.price, now),
+                recent.line(self._database, org_id, now, spent=ticket.price, reported={}),
+            ])  # fmt: skip
+            for api in budgets_of(ticket.price):
+                after[api] = policy.spend(after[api], ticket.price[api])
+        [_, *found] = trips.run(
+            [self._changed_gauges(org_id, before, after), *rows.quota_state(org_id)]
         )
+        return rows.as_quota_state(org_id, found)[0]
 
-    def _count(self, connection: Connection, ticket: Ticket, now: datetime) -> None:
-        spent = [
+    def _counted(self, ticket: Ticket, spent: Price, now: datetime) -> Statement:
+        lines = [
             {
                 "org_id": ticket.org_id,
                 "api": api,
                 "minute_at": rows.minute_of(now),
                 "job_id": ticket.job_id,
                 "object": ticket.object_name,
-                "calls": ticket.price[api],
+                "calls": spent[api],
             }
-            for api in budgets_of(ticket.price)
+            for api in budgets_of(spent)
         ]
-        self._database.upsert(connection, schema.calls, spent, add=("calls",))
+        return self._database.upsertion(schema.calls, lines, add=("calls",))
 
-    def _save_gauges(
-        self,
-        connection: Connection,
-        org_id: str,
-        before: Mapping[Api, Gauge],
-        after: Mapping[Api, Gauge],
-    ) -> None:
+    def _changed_gauges(
+        self, org_id: str, before: Mapping[Api, Gauge], after: Mapping[Api, Gauge]
+    ) -> Statement:
         changed = [
             rows.gauge_row(org_id, gauge) for api, gauge in after.items() if gauge != before[api]
         ]
-        self._database.upsert(connection, schema.gauges, changed)
+        return self._database.upsertion(schema.gauges, changed)
 
-    def _save_samples(
-        self, connection: Connection, org_id: str, readings: Iterable[Reading]
-    ) -> None:
+    def _samples(self, org_id: str, readings: Iterable[Reading]) -> Statement:
         samples = [
             {
                 "org_id": org_id,
@@ -381,4 +368,9 @@ class Ledger:
             }
             for reading in readings
         ]
-        self._database.upsert(connection, schema.samples, samples)
+        return self._database.upsertion(schema.samples, samples)
+
+
+def _run(connection: Connection, *statements: Statement) -> list[list[Row]]:
+    """One after the other, in a transaction where time does not matter."""
+    return Trips(connection, is_piped=False).run(statements)

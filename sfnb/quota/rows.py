@@ -1,22 +1,20 @@
 """
-What the ledger reads and writes per org, statement by statement. Each function runs in the ledger's
-transaction.
+What the ledger reads and writes per org: statements, and what their rows mean. The ledger puts them
+together, so that they cross the network in few trips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 
 from sqlalchemy import (
     Connection,
     Executable,
     bindparam,
-    case,
     delete,
-    func,
     insert,
     literal,
     select,
@@ -30,6 +28,7 @@ from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, Gauge
 from sfnb.state import schema
 from sfnb.state.database import Database, insert_into
 from sfnb.state.owner import Owner, is_alive, this_process
+from sfnb.state.trips import Row, Statement
 
 TICKET_LIFE_S = 1800.0
 """
@@ -52,8 +51,6 @@ class Ticket:
 
 
 Held = tuple[Ticket, Owner]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,6 @@ def best_readings(readings: Iterable[Reading]) -> list[Reading]:
 # -- gates
 
 _GATES = schema.gates.c
-_LAST_PROBE = select(_GATES.last_probe_at).where(_GATES.org_id == bindparam("org"))
 _NOTE_PROBE = (
     update(schema.gates)
     .where(_GATES.org_id == bindparam("org"))
@@ -111,34 +107,21 @@ def _next_number(dialect: str) -> Executable:
             index_elements=[_GATES.org_id],
             set_={"last_number": _GATES.last_number + bindparam("step")},
         )
-        .returning(_GATES.last_number)
+        .returning(_GATES.last_number, _GATES.last_probe_at)
     )
     return statement
 
 
-def next_number(database: Database, connection: Connection, org_id: str) -> int:
-    """Lock the org's row, so its quota state changes in one order, and give out a ticket number."""
-    return _step(database, connection, org_id, 1)
+def lock(database: Database, org_id: str, *, step: int = 0) -> Statement:
+    """
+    Lock the org's row, so its quota state changes in one order, and give out ``step`` ticket
+    numbers. Its row: the last number given out, and when ``/limits`` was last read.
+    """
+    return statement(_next_number(database.dialect), org=org_id, first=step, step=step)
 
 
-def lock_gate(database: Database, connection: Connection, org_id: str) -> int:
-    """Lock the org's row; the last ticket number given out."""
-    return _step(database, connection, org_id, 0)
-
-
-def _step(database: Database, connection: Connection, org_id: str, step: int) -> int:
-    statement = _next_number(database.dialect)
-    return int(
-        connection.execute(statement, {"org": org_id, "first": step, "step": step}).scalar_one()
-    )
-
-
-def last_probe_at(connection: Connection, org_id: str) -> datetime | None:
-    return connection.execute(_LAST_PROBE, {"org": org_id}).scalar()
-
-
-def note_probe(connection: Connection, org_id: str, at: datetime | None) -> None:
-    connection.execute(_NOTE_PROBE, {"org": org_id, "at": at})
+def note_probe(org_id: str, at: datetime | None) -> Statement:
+    return statement(_NOTE_PROBE, org=org_id, at=at)
 
 
 # -- tickets
@@ -146,44 +129,50 @@ def note_probe(connection: Connection, org_id: str, at: datetime | None) -> None
 _TICKETS = schema.tickets.c
 _HELD = select(schema.tickets).where(_TICKETS.org_id == bindparam("org"))
 _ADD_TICKET = insert(schema.tickets)
-_DROP_TICKET = delete(schema.tickets).where(
-    _TICKETS.org_id == bindparam("org"), _TICKETS.number == bindparam("ticket")
+_DROP_TICKET = (
+    delete(schema.tickets)
+    .where(_TICKETS.org_id == bindparam("org"), _TICKETS.number == bindparam("ticket"))
+    .returning(_TICKETS.number)
 )
+_TICKET_COLUMNS = tuple(column.name for column in schema.tickets.columns)
 
 
-def read_tickets(connection: Connection, org_id: str) -> list[Held]:
-    """All tickets of the org that are not settled, each with the process that took it."""
+def held_tickets(org_id: str) -> Statement:
+    """Of all tickets of the org that are not settled: read by ``as_held``."""
+    return statement(_HELD, org=org_id)
+
+
+def as_held(org_id: str, found: Iterable[Row]) -> list[Held]:
+    """The tickets, each with the process that took it."""
+    named = (dict(zip(_TICKET_COLUMNS, row, strict=True)) for row in found)
     return [
         (
             Ticket(
-                row.number,
+                row["number"],
                 org_id,
-                {"api": row.api, "bulk": row.bulk, "bulk2": row.bulk2, "bulk2_mb": row.bulk2_mb},
-                row.taken_at,
-                row.job_id,
-                row.object,
+                {api: row[api] for api in APIS},
+                row["taken_at"],
+                row["job_id"],
+                row["object"],
             ),
-            Owner(row.host, row.pid, row.pid_started_s),
+            Owner(row["host"], row["pid"], row["pid_started_s"]),
         )
-        for row in connection.execute(_HELD, {"org": org_id})
+        for row in named
     ]
 
 
-def add_ticket(connection: Connection, ticket: Ticket) -> None:
+def add_ticket(ticket: Ticket) -> Statement:
     owner = this_process()
     row: dict[str, object] = {api: ticket.price.get(api, 0) for api in APIS}
     row |= {"org_id": ticket.org_id, "number": ticket.number, "taken_at": ticket.taken_at}
     row |= {"job_id": ticket.job_id, "object": ticket.object_name}
     row |= {"host": owner.host, "pid": owner.pid, "pid_started_s": owner.pid_started_s}
-    connection.execute(_ADD_TICKET, row)
+    return Statement(_ADD_TICKET, (row,))
 
 
-def drop_ticket(connection: Connection, ticket: Ticket) -> bool:
-    """Whether the ticket was still there."""
-    return (
-        connection.execute(_DROP_TICKET, {"org": ticket.org_id, "ticket": ticket.number}).rowcount
-        == 1
-    )
+def drop_ticket(ticket: Ticket) -> Statement:
+    """Gives its number if the ticket was still there."""
+    return statement(_DROP_TICKET, org=ticket.org_id, ticket=ticket.number)
 
 
 def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
@@ -196,6 +185,11 @@ def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
         for ticket, owner in held
         if lives[owner] is False or not policy.is_recent(ticket.taken_at, now, TICKET_LIFE_S)
     ]
+
+
+def reserved(held: Sequence[Held]) -> dict[Api, int]:
+    """What the held tickets reserve."""
+    return {api: sum(ticket.price[api] for ticket, _ in held) for api in APIS}
 
 
 # -- gauges
@@ -218,12 +212,15 @@ _READ_PERCENTS = union_all(
 _READ_KIND = select(schema.jobs.c.kind).where(schema.jobs.c.job_id == bindparam("job"))
 
 
-def read_gauges(connection: Connection, org_id: str) -> dict[Api, Gauge]:
-    """What is known of each budget; one that was never read has ``maximum`` -1."""
-    found = {api: Gauge(api) for api in APIS}
-    for row in connection.execute(_READ_GAUGES, {"org": org_id}):
-        found[row.api] = Gauge(*row)
-    return found
+def gauges(org_id: str) -> Statement:
+    """What is known of each budget: read by ``as_gauges``."""
+    return statement(_READ_GAUGES, org=org_id)
+
+
+def as_gauges(found: Iterable[Row]) -> dict[Api, Gauge]:
+    """The gauges; one that was never read has ``maximum`` -1."""
+    known = {api: Gauge(api) for api in APIS}
+    return known | {row[0]: Gauge(*row) for row in found}
 
 
 def gauge_row(org_id: str, gauge: Gauge) -> dict[str, object]:
@@ -234,13 +231,18 @@ def gauge_row(org_id: str, gauge: Gauge) -> dict[str, object]:
     }
 
 
-def read_percents(connection: Connection, org_id: str) -> tuple[dict[Api, int], dict[Api, int]]:
+def percents(org_id: str) -> Statement:
+    """The limit percents of each budget: read by ``as_percents``."""
+    return statement(_READ_PERCENTS, org=org_id)
+
+
+def as_percents(found: Iterable[Row]) -> tuple[dict[Api, int], dict[Api, int]]:
     """The org's limit percent of each budget; and those of restores, where they have their own."""
-    percents: dict[Api, int] = dict.fromkeys(APIS, DEFAULT_LIMIT_PERCENT)
+    chosen: dict[Api, int] = dict.fromkeys(APIS, DEFAULT_LIMIT_PERCENT)
     reserves: dict[Api, int] = {}
-    for row in connection.execute(_READ_PERCENTS, {"org": org_id}):
-        (reserves if row.kind else percents)[row.api] = row.percent
-    return percents, reserves
+    for api, percent, kind in found:
+        (reserves if kind else chosen)[api] = int(percent)
+    return chosen, reserves
 
 
 def save_percents(
@@ -263,104 +265,26 @@ def save_percents(
     database.upsert(connection, table, kept)
 
 
-def read_kind(connection: Connection, job_id: str) -> str | None:
-    """The kind of work of a job; None: there is no such job."""
-    found: str | None = connection.execute(_READ_KIND, {"job": job_id}).scalar()
-    return found
+def kind_of(job_id: str) -> Statement:
+    """The kind of work of a job: read by ``as_kind``."""
+    return statement(_READ_KIND, job=job_id)
 
 
-def read_quota_state(connection: Connection, org_id: str, held: Sequence[Held]) -> QuotaState:
-    """Gauges, limit percents, and what the held tickets reserve."""
-    in_flight = {api: sum(ticket.price[api] for ticket, _ in held) for api in APIS}
-    percents, reserves = read_percents(connection, org_id)
-    return QuotaState(read_gauges(connection, org_id), percents, reserves, in_flight)
+def as_kind(found: Sequence[Row]) -> str | None:
+    """None: there is no such job."""
+    return found[0][0] if found else None
 
 
-# -- lately
-
-_RECENT = schema.recent.c
-KEPT_S = 1800
-"""How long a line of ``recent`` is kept: longer than any call lasts, plus the oldest reading."""
-
-_HEARD = case((_RECENT.at_ms >= bindparam("heard"), _RECENT.reported), else_=-1)
-_SINCE = select(
-    func.coalesce(func.sum(_RECENT.units), 0), func.coalesce(func.max(_HEARD), -1)
-).where(
-    _RECENT.org_id == bindparam("org"),
-    _RECENT.api == bindparam("name"),
-    _RECENT.at_ms >= bindparam("first"),
-)
-_FORGET = delete(schema.recent).where(
-    _RECENT.org_id == bindparam("org"), _RECENT.at_ms < bindparam("first")
-)
-_AHEAD = (
-    select(_RECENT.api, func.sum(_RECENT.units), func.max(_RECENT.reported))
-    .where(_RECENT.org_id == bindparam("org"), _RECENT.at_ms > bindparam("last"))
-    .group_by(_RECENT.api)
-)
-_DROP_AHEAD = delete(schema.recent).where(
-    _RECENT.org_id == bindparam("org"), _RECENT.at_ms > bindparam("last")
-)
+def quota_state(org_id: str) -> tuple[Statement, Statement, Statement]:
+    """All that the gate decides on: read by ``as_quota_state``."""
+    return held_tickets(org_id), gauges(org_id), percents(org_id)
 
 
-def note_recent(
-    database: Database,
-    connection: Connection,
-    org_id: str,
-    now: datetime,
-    *,
-    spent: Mapping[Api, int],
-    reported: Mapping[Api, int],
-) -> None:
-    """Keep what a call spent and what its answer reported, to the millisecond."""
-    at_ms = milliseconds(now)
-    lines = [
-        {
-            "org_id": org_id,
-            "api": api,
-            "at_ms": at_ms,
-            "units": spent.get(api, 0),
-            "reported": reported.get(api, -1),
-        }
-        for api in APIS
-        if spent.get(api) or api in reported
-    ]
-    database.upsert(connection, schema.recent, lines, add=("units",), highest=("reported",))
+def as_quota_state(org_id: str, found: Sequence[Sequence[Row]]) -> tuple[QuotaState, list[Held]]:
+    """The state, and the tickets that are held."""
+    held = as_held(org_id, found[0])
+    return QuotaState(as_gauges(found[1]), *as_percents(found[2]), reserved(held)), held
 
 
-def read_recent(
-    connection: Connection, org_id: str, api: Api, since: datetime, heard_from: datetime | None
-) -> tuple[int, int]:
-    """
-    What we have spent of a budget since then, and the highest number reported since then (-1:
-    none).
-
-    Args:
-        heard_from: numbers reported before do not count.
-    """
-    first = milliseconds(since)
-    heard = first if heard_from is None else milliseconds(heard_from)
-    wanted = {"org": org_id, "name": api, "first": first, "heard": heard}
-    units, reported = connection.execute(_SINCE, wanted).one()
-    return int(units), int(reported)
-
-
-def tidy_recent(database: Database, connection: Connection, org_id: str, now: datetime) -> None:
-    """
-    Forget old lines. Lines ahead of now were written before the clock was put back: they become
-    this moment's.
-    """
-    now_ms = milliseconds(now)
-    connection.execute(_FORGET, {"org": org_id, "first": now_ms - KEPT_S * 1000})
-    last = {"org": org_id, "last": now_ms + int(policy.WRONG_CLOCK_S * 1000)}
-    ahead = connection.execute(_AHEAD, last).all()
-    if ahead:
-        connection.execute(_DROP_AHEAD, last)
-        spent = {row[0]: int(row[1]) for row in ahead}
-        reported = {row[0]: int(row[2]) for row in ahead if row[2] >= 0}
-        note_recent(database, connection, org_id, now, spent=spent, reported=reported)
-
-
-def milliseconds(moment_at: datetime) -> int:
-    """Whole milliseconds since 1970, rounded down."""
-    return (moment_at - EPOCH) // timedelta(milliseconds=1)
+def statement(executable: Executable, **values: object) -> Statement:
+    return Statement(executable, (values,))

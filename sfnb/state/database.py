@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from sfnb.clock import Clock
 from sfnb.errors import StateUnavailable, StoreError
+from sfnb.state.trips import Statement, Trips
 
 BUSY_WAIT_S = 60
 """How long a transaction waits for another process's; the gate's take about a millisecond each."""
@@ -50,6 +51,12 @@ class Database:
             else self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        )
+        # Where statements can leave together, we begin and end the transaction ourselves.
+        self._piping = (
+            self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            if _can_pipe(self._engine)
+            else None
         )
         # SQLite lets one writer in and makes the others sleep and try again. Threads queue here
         # instead, which is fair.
@@ -105,6 +112,23 @@ class Database:
                 yield connection
 
     @contextmanager
+    def trips(self) -> Iterator[Trips]:
+        """
+        As ``write``, for what every call waits for: statements leave together. The first one has to
+        lock the row that the decision hangs on. Nothing may run after ``Trips.end``.
+        """
+        if self._piping is None:
+            with self.write() as connection:
+                yield Trips(connection, is_piped=False)
+            return
+        with self._translated(), self._piping.connect() as connection:
+            try:
+                yield Trips(connection, is_piped=True)
+            except BaseException:
+                connection.connection.rollback()
+                raise
+
+    @contextmanager
     def _my_turn(self, patience_s: float) -> Iterator[None]:
         if not self._turn.acquire(timeout=patience_s):
             raise sqlite3.OperationalError("database is locked")
@@ -154,8 +178,22 @@ class Database:
         of those in ``highest`` the larger value stays, all others are replaced.
         """
         if rows:
-            statement = _upsert_statement(self.dialect, table, tuple(rows[0]), add, highest)
-            connection.execute(statement, list(rows))
+            statement = self.upsertion(table, rows, add=add, highest=highest)
+            connection.execute(statement.executable, [dict(values) for values in statement.values])
+
+    def upsertion(
+        self,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        add: tuple[str, ...] = (),
+        highest: tuple[str, ...] = (),
+    ) -> Statement:
+        """The statement of ``upsert``. Without rows it does nothing."""
+        if not rows:
+            return Statement(table.insert(), ())
+        executable = _upsert_statement(self.dialect, table, tuple(rows[0]), add, highest)
+        return Statement(executable, tuple(rows))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -164,7 +202,7 @@ class Database:
     def _translated(self, patience_s: float = BUSY_WAIT_S) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, sqlite3.Error) as err:
+        except (DBAPIError, sqlite3.Error, self._engine.dialect.loaded_dbapi.Error) as err:
             origin = (err.orig or err) if isinstance(err, DBAPIError) else err
             cause = next(iter(str(origin).strip().splitlines()), type(origin).__name__)
             raise StateUnavailable(
@@ -182,6 +220,15 @@ class Database:
 
     def __repr__(self) -> str:
         return f"Database({str(self)!r})"
+
+
+def _can_pipe(engine: Engine) -> bool:
+    """PostgreSQL's client library has pipelines from version 14 on."""
+    if engine.dialect.driver != "psycopg":
+        return False
+    import psycopg
+
+    return psycopg.Pipeline.is_supported()
 
 
 def insert_into(dialect: str, table: Table) -> Any:

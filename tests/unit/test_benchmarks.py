@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contracts import postgres
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -117,3 +119,13 @@ def test_start_up_measures_each_way() -> None:
     table = cells(printed("start_up.py", "--repeat", "1"))
     assert len(table) == 7 and all(len(line) == 3 for line in table.values())
     assert float(table["sfnb jobs"][1]) > 0 < float(table["sfnb backup, until its first call"][2])
+
+
+def test_the_gate_far_from_its_database_is_measured() -> None:
+    """Trips are counted and times told, where PostgreSQL is there."""
+    pytest.importorskip("psycopg")
+    if postgres.initdb_path() is None:
+        pytest.skip("there is no PostgreSQL here")
+    out = printed("gate_trips.py", "--calls", "12", "--threads", "2")
+    told = dict(line.rsplit(None, 1) for line in out.splitlines())
+    assert told["ask: trips, median"] == told["settle: trips, median"] == "2"

@@ -54,7 +54,7 @@ LIBRARIES = {
         "backup.unit_context",
         "restore",
     ),
-    "sqlalchemy": ("state", "quota.rows", "quota.ledger", "usage.store"),
+    "sqlalchemy": ("state", "quota.rows", "quota.recent", "quota.ledger", "usage.store"),
     "alembic": ("state",),
     "plotly": ("charts", "report", "dashboard"),
     "jinja2": ("report",),

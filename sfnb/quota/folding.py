@@ -1,0 +1,66 @@
+"""What a call and its readings change of the gauges, on what the database has of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from sfnb.model import Api, Price, Reading
+from sfnb.quota import policy
+from sfnb.quota.policy import Gauge, Rules
+from sfnb.quota.recent import Stretch
+from sfnb.quota.rows import budgets_of
+from sfnb.state.trips import Row
+
+
+def after_call(
+    spent: Price, readings: Iterable[Reading], gauges: Mapping[Api, Gauge], *, stays: bool
+) -> dict[Api, Gauge]:
+    """The gauges after the call, before its readings."""
+    exact = {reading.api for reading in readings if reading.source == "header"}
+    after = dict(gauges)
+    for api in budgets_of(spent):
+        # Each answer's header reports `api`. Without it, nobody knows how much the others spent.
+        is_known = False if api == "api" and api not in exact and not stays else None
+        after[api] = policy.spend(after[api], spent[api], is_known=is_known)
+    return after
+
+
+def stretch_of(
+    gauges: Mapping[Api, Gauge], reading: Reading, now: datetime, rules: Rules
+) -> Stretch:
+    """The recent past that a reading is put together with."""
+    gauge, lag_s = gauges[reading.api], rules.lag_s(reading.source)
+    # An exact header includes its own call, and all that ended when it was sent.
+    first = policy.counted_until(gauge, reading, lag_s)
+    first += timedelta(milliseconds=0 if lag_s else 1)
+    heard_from = None if policy.is_ahead(gauges, now) else gauge.heard_from
+    return Stretch(reading.api, first, heard_from)
+
+
+def fold(  # noqa: PLR0917 - the parts of one reading
+    gauge: Gauge,
+    reading: Reading,
+    stretch: Stretch,
+    past: Row,
+    spent: int,
+    in_flight: int,
+    now: datetime,
+    lag_s: float,
+) -> Gauge:
+    """The gauge after a reading; ``past`` is what the stretch has without this call."""
+    since = policy.counted_until(gauge, reading, lag_s)
+    own, highest = int(past[0]), int(past[1])
+    if stretch.has(now):
+        own += spent
+        highest = max(highest, reading.used) if stretch.hears(now) else highest
+    heard_from = stretch.heard_from
+    # A slow call's answer is older than what is known by now, so it cannot be news.
+    is_newest = since == reading.sent_at - timedelta(seconds=lag_s)
+    is_lower = highest > reading.used and is_newest
+    if is_lower and policy.has_rolled(reading, highest, own, in_flight):
+        # Of what arrives in this same millisecond, the higher number counts.
+        heard_from, highest = now, reading.used
+    if not lag_s and now >= stretch.first:
+        own -= spent
+    return policy.fold(gauge, reading, since=since, highest=highest, own=own, heard_from=heard_from)
