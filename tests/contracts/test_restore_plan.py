@@ -100,7 +100,7 @@ def backed(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[Bac
 def make_backed(
     fresh_org: Callable[..., RunningOrg], folder: Path, *options: str
 ) -> Iterator[Backed]:
-    org = fresh_org(own_data=True)
+    org = fresh_org(own_data=True, has_oddities=False)
     home = CommandLine.with_org(folder / "home", org)
     assert home("limit", "x", "99").code == 0
     ran = home("backup", "x", *options, "--json")
