@@ -297,7 +297,7 @@ class Ledger:
     def _guess(self, org_id: str, reading: Reading, now: datetime, rules: Rules) -> recent.Stretch:
         """
         The stretch that this reading probably needs, from what was known after the last call of
-        this process: asked for with the first trip. If it was another one, it is asked for again.
+        this process: requested with the first trip. If it was another one, it is requested again.
         """
         known = {api: self._seen.get((org_id, api), Gauge(api)) for api in APIS}
         return folding.stretch_of(known, reading, now, rules)
