@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -66,8 +66,9 @@ class Harmed:
         self.store = a_store(root)
         self.state = state
 
-    @property
+    @cached_property
     def files(self) -> list[Path]:
+        """Those of the whole store that count; asked for before any harm."""
         orphans = {f.path for f in verify(self.store, self.state) if f.kind == "orphan"}
         org = Path(self.store.root)
         found = sorted(p for p in org.rglob("*") if p.is_file())
@@ -76,15 +77,21 @@ class Harmed:
     def found(self) -> list[Finding]:
         return [f for f in verify(self.store, self.state) if f.is_damage]
 
-    def heal(self) -> None:
-        shutil.rmtree(self.root, ignore_errors=True)
-        shutil.copytree(self._original, self.root)
+    def heal(self, *places: Path) -> None:
+        """Put files or folders back as they were."""
+        for path in places:
+            whole = self._original / path.relative_to(self.root)
+            if whole.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+                shutil.copytree(whole, path)
+            else:
+                shutil.copy2(whole, path)
 
-    def unseen(self, harm: Callable[[], None], what: str) -> list[str]:
-        """Do harm and heal; what was done if `verify` did not find it."""
+    def unseen(self, path: Path, harm: Callable[[], None], what: str) -> list[str]:
+        """Do harm to a file or folder and heal it; what was done if `verify` did not find it."""
         harm()
         found = self.found()
-        self.heal()
+        self.heal(path)
         return [] if found else [what]
 
 
@@ -113,9 +120,11 @@ def test_every_file_deleted_or_cut_is_found(harmed: Harmed) -> None:
     for path in harmed.files:
         size = path.stat().st_size
         if path.name != "summary.json":
-            unseen += harmed.unseen(path.unlink, f"{path.name} deleted")
+            unseen += harmed.unseen(path, path.unlink, f"{path.name} deleted")
         for to in (0, size // 2, size - 1):
-            unseen += harmed.unseen(lambda p=path, to=to: cut(p, to), f"{path.name} cut to {to}")  # type: ignore[misc]
+            unseen += harmed.unseen(
+                path, lambda p=path, to=to: cut(p, to), f"{path.name} cut to {to}"
+            )  # type: ignore[misc]
     assert unseen == []
 
 
@@ -145,7 +154,7 @@ def test_every_exchange_is_found(harmed: Harmed) -> None:
             ):
                 continue
             harm = lambda p=path, o=other: p.write_bytes(o.read_bytes())  # noqa: E731
-            unseen += harmed.unseen(harm, f"{path.name} replaced by {other}")  # type: ignore[arg-type]
+            unseen += harmed.unseen(path, harm, f"{path.name} replaced by {other}")  # type: ignore[arg-type]
     assert unseen == []
 
 
@@ -162,7 +171,7 @@ def test_every_swap_of_two_commits_is_found(harmed: Harmed) -> None:
                     second.write_bytes(one)
                     if not harmed.found():
                         unseen.append(f"{first.name} and {second.name} of {log}")
-                    harmed.heal()
+                    harmed.heal(first, second)
     assert unseen == []
 
 
@@ -184,7 +193,7 @@ def test_every_action_of_a_commit_counts(harmed: Harmed) -> None:
             path.write_text("\n".join([*text, added_remove]))
             if not harmed.found():
                 unseen.append(f"{path}: a remove slipped in")
-            harmed.heal()
+            harmed.heal(path)
     assert unseen == []
 
 
@@ -203,7 +212,7 @@ def test_every_folder_that_is_gone_is_found(harmed: Harmed) -> None:
     for folder in [harmed.root, *sorted(p for p in harmed.root.rglob("*") if p.is_dir())]:
         if any(folder.rglob("*.*")) and not is_orphaned(harmed, folder):
             harm = lambda f=folder: shutil.rmtree(f)  # noqa: E731
-            unseen += harmed.unseen(harm, f"{folder} deleted")  # type: ignore[arg-type]
+            unseen += harmed.unseen(folder, harm, f"{folder} deleted")  # type: ignore[arg-type]
     assert unseen == []
 
 
