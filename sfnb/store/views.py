@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from sfnb.errors import CallerError
 from sfnb.store.files import TEMPORARY, translated
+from sfnb.store.row_stream import RowStream
 from sfnb.store.text import csv_lines
 
 if TYPE_CHECKING:
@@ -42,8 +43,13 @@ class Rows(Protocol):
     def one(self, record_id: str) -> tuple[str, dict[str, Any]] | None:
         """The newest row with an Id: its op and its fields. Row groups without it are skipped."""
 
-    def add_view(self, connection: Any, quoted: str) -> None:
-        """Make the records known to a DuckDB connection under a name in quotes."""
+    def add_view(self, connection: Any, quoted: str) -> RowStream | None:
+        """
+        Make the records known to a DuckDB connection under a name in quotes.
+
+        Returns:
+            What the connection reads, where Python reads for it.
+        """
 
 
 # -- pandas ------------------------------------------------------------------------------------------------------------
@@ -84,6 +90,7 @@ def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> 
     # No files, no network: the objects are all that a query may see.
     connection = duckdb.connect(config={"enable_external_access": "false"})
     absent: CallerError | None = None
+    streams: list[RowStream | None] = []
     try:
         statements = connection.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -94,13 +101,15 @@ def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> 
         for name in known:
             if name.lower() in words:
                 try:
-                    rows_of(name).add_view(connection, quoted(name))
+                    streams.append(rows_of(name).add_view(connection, quoted(name)))
                 except CallerError as err:
                     absent = err  # it may be a column or an alias only
         result: pa.Table = connection.sql(query).to_arrow_table()
     except duckdb.CatalogException as err:
         raise absent or CallerError(f"the query failed: {str(err).strip()}") from err
     except duckdb.Error as err:
+        if broken := next((one.error for one in streams if one and one.error), None):
+            raise broken from err
         raise CallerError(f"the query failed: {str(err).strip()}") from err
     finally:
         connection.close()

@@ -16,6 +16,7 @@ from sfnb.store.parts import Part
 from sfnb.store.paths import table_path
 from sfnb.store.progress import Progress
 from sfnb.store.proof import DURABLE_ID, EMPTY, ID
+from sfnb.store.row_stream import RowStream
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
@@ -142,14 +143,15 @@ class Rows:
         first = places.group_by("key").aggregate([("place", "min")]).column("place_min")
         return table.take(first)
 
-    def add_view(self, connection: Any, quoted: str) -> None:
+    def add_view(self, connection: Any, quoted: str) -> RowStream | None:
         """See ``views.Rows``."""
         source = f"_sfnb_rows_of_{self.name}"
         if self.sources:
             # Some fields are in columns of other names: Arrow puts them together, as for a frame.
-            connection.register(source, pa.Table.from_batches(self.batches(), schema=self.columns))
+            rows = RowStream(self.columns, self.batches)
+            connection.register(source, rows)
             connection.execute(f"create view {quoted} as from {_quoted(source)}")
-            return
+            return rows
         connection.register(source, self.dataset)
         fields = ", ".join(_quoted(name) for name in self.columns.names)
         live = f"select {fields} from {_quoted(source)} where {OP} = 'upsert'"  # noqa: S608 (names are quoted)
@@ -163,6 +165,7 @@ class Rows:
             live += f" and not exists (select 1 from {_quoted(repeated)} r where r.key = {key})"  # noqa: S608
             live += f" union all select {fields} from {_quoted(newest)}"  # noqa: S608
         connection.execute(f"create view {quoted} as {live}")
+        return None
 
 
 def _value_of(source: FieldSource) -> pc.Expression:

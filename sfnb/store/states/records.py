@@ -16,6 +16,7 @@ from sfnb.store.files import Files, translated
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import IS_DELETE, IS_UPSERT
 from sfnb.store.proof import ID, STAMP
+from sfnb.store.row_stream import RowStream
 from sfnb.store.states.files import VersionFile
 from sfnb.store.states.versions import Places, Span, Versions, newest
 
@@ -121,11 +122,12 @@ class Records:
         arrays = [value_of(batch, source) for source in sources]
         return pa.RecordBatch.from_arrays(arrays, schema=columns_of_sources(sources))
 
-    def add_view(self, connection: Any, quoted: str) -> None:
-        """Make the records known to a DuckDB connection under a name."""
-        source = f"_sfnb_rows_of_{self.name}"
-        connection.register(source, pa.Table.from_batches(self.batches(), schema=self.columns))
+    def add_view(self, connection: Any, quoted: str) -> RowStream:
+        """See ``views.Rows``."""
+        source, rows = f"_sfnb_rows_of_{self.name}", RowStream(self.columns, self.batches)
+        connection.register(source, rows)
         connection.execute(f'create view {quoted} as from "{source}"')
+        return rows
 
 
 def _columns(sources: Sequence[FieldSource]) -> set[str]:

@@ -17,6 +17,7 @@ from sfnb.store.verify.bodies import check_bodies
 from sfnb.store.verify.findings import DAMAGE, Expected, Finding, Kind
 from sfnb.store.verify.metadata import check_metadata
 from sfnb.store.verify.snapshots import SnapshotCheck
+from sfnb.store.verify.states import check_states
 from sfnb.store.verify.tables import Table, TableCheck
 
 __all__ = ["DAMAGE", "Expected", "Finding", "Kind", "verify"]
@@ -33,18 +34,21 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
         expected: what the state database knows of snapshots. Without it, a snapshot that is gone
             without a trace is not missed, nor is the manifest of one.
 
-    Cost: reads every byte once, and the Ids again; no calls.
+    Cost: reads every byte once, and the Ids twice again; no calls.
     """
     files = store.files
     by_snapshot = {e.snapshot: e for e in expected}
     findings: list[Finding] = []
     tables: dict[str, Table] = {}
+    whole: dict[str, Table] = {}
     indexes: Mapping[str, str] = {}
     for room in (table_path, records_path):
         for name in files.names(room("").rstrip("/"), folders=True):
             check = TableCheck(files, name, room(name))
             tables[room(name)] = check.run()
             findings += check.findings
+            if not any(found.is_damage for found in check.findings):
+                whole[room(name)] = check.table
     present = files.names("snapshots", folders=True)
     for snapshot in sorted({*present, *by_snapshot}):
         known = by_snapshot.get(snapshot)
@@ -59,6 +63,7 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
                 message = f"rows of {name} belong to a snapshot whose folder is missing"
                 records = progress.rows + progress.deleted
                 findings.append(Finding("missing", message, snapshot, name, rows=records))
+    findings += check_states(files, whole)
     findings += check_bodies(files, indexes)
     findings += check_metadata(files, present)
     return findings

@@ -324,3 +324,23 @@ def test_a_clock_put_back_does_not_change_the_order(tmp_path: Path) -> None:
         assert store.snapshots["latest"].id == snapshot
         assert store.reopen(snapshot).progress("Account").rows == 5
     assert min(store.snapshots) == first
+
+
+def test_sql_reads_an_object_as_often_as_the_query_names_it(tmp_path: Path) -> None:
+    """Rows are streamed, so a join with itself reads them twice, and a limit ends the reading early."""
+    store = a_store(tmp_path)
+    a_snapshot(store, parts=3)
+    snapshot = store.snapshots["latest"]
+    twice = "select count(*) as n from Account a join Account b on a.Id = b.Id"
+    assert snapshot.sql(twice)["n"].tolist() == [27]
+    assert len(snapshot.sql("select Name from Account limit 2")) == 2
+
+
+def test_sql_over_a_damaged_part_is_the_stores_error(tmp_path: Path) -> None:
+    """Damage met in the middle of a query says what is damaged; the query is not to blame."""
+    store = a_store(tmp_path)
+    a_snapshot(store)
+    for part in Path(store.root).glob("records/Account/*/*.parquet"):
+        part.write_bytes(part.read_bytes()[:-40])
+    with pytest.raises(StoreError, match="could not read"):
+        store.snapshots["latest"].sql("select count(*) from Account")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -13,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sfnb.errors import SfnbError
+from sfnb.store.encoding import decode, encode
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify import Finding, verify
-from tests.store_samples import a_snapshot, a_store, a_writer, rows
+from tests.store_samples import a_snapshot, a_store, a_writer, record_id, rows
 
 
 def damage(store: OrgStore) -> list[Finding]:
@@ -226,3 +228,26 @@ def test_no_harm_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data: st.
             is_same = False
         assert is_same or found
     shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("what", ["rows", "digest"])
+def test_a_state_that_its_versions_do_not_make_is_found(tmp_path: Path, what: str) -> None:
+    """A reading that counted wrongly is found by counting again, though each file is as it was written."""
+    store = a_store(tmp_path)
+    a_snapshot(store, "Account", number=1)
+    writer = a_writer(store, number=2)
+    parts = writer.write_parts("Account", [rows(0, 3, name="Another"), rows(40, 5)])
+    settled = writer.settle("Account", parts, {}, mode="changes", gone=[record_id(7)])
+    assert (settled.progress.rows, damage(store)) == (23, [])
+    commit = sorted(Path(store.root).glob("records/Account/_delta_log/*.json"))[-1]
+    lines = [json.loads(line) for line in commit.read_text().splitlines()]
+    (info,) = (line["commitInfo"] for line in lines if "commitInfo" in line)
+    entry = decode(info["sfnb"], "the commit")
+    if what == "rows":
+        entry["held"]["rows"] += 1
+    else:
+        entry["proof"]["digest"] = "0" * 32
+    info["sfnb"] = encode(entry).decode()
+    commit.write_text("\n".join(json.dumps(line) for line in lines))
+    (found,) = damage(store)
+    assert (found.kind, found.object_name, found.snapshot) == ("count", "Account", writer.snapshot)
