@@ -16,10 +16,7 @@ from sfnb.store.parts import text_array
 from sfnb.store.proof import ID, STAMP
 from sfnb.store.states.contents import words_of
 from sfnb.store.states.files import VersionFile, read_pieces
-from sfnb.store.states.versions import Places, Span, Versions, arrow_flags
-
-KEYS_AT_ONCE = 1 << 20
-"""Keys compared in memory at a time, about two hundred bytes each: this may run after a backup, in its process."""
+from sfnb.store.states.versions import KEYS_AT_ONCE, Places, Span, Versions, arrow_flags
 
 ALL = Span("~")
 """Every snapshot's versions; a tilde sorts behind all digits."""
