@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import partial
@@ -57,6 +57,7 @@ class Discovery:
     calls: int = 0
     schema_changes: list[SchemaChange] = field(default_factory=list)
     catalogue: dict[str, Any] = field(default_factory=dict)
+    planned: dict[str, Any] = field(default_factory=dict)
     _infos: dict[str, ObjectInfo] | None = None
     _news: News = "unknown"
     _schemas: dict[str, ObjectSchema | ObjectError] = field(default_factory=dict)
@@ -79,8 +80,9 @@ class Discovery:
         infos = self._objects()
         names = choose_names(infos, objects=self.objects, exclude=self.exclude)
         readable = [name for name in names if reason_not_read(infos[name]) is None]
-        known = self.history.known(readable)
         now = self._time()
+        self.history.today = now.weekday()
+        known = self.history.known(readable)
         wanted = describes_wanted(readable, known, self._news, wishes=self.wishes, now=now)
         self._describe(wanted)
         self._take_from_history(readable)
@@ -94,7 +96,24 @@ class Discovery:
         schemas = {n: s for n, s in self._schemas.items() if isinstance(s, ObjectSchema)}
         plan = plan_backup(facts, preparation_calls=self.calls, warnings=warnings)
         damaged = {name for name in plan.objects if self.history.is_damaged(name)}
-        plan = plan_changes(plan, choices, known, schemas, runs=self.history.runs, damaged=damaged)
+        plan = plan_changes(
+            plan,
+            choices,
+            known,
+            schemas,
+            runs=self.history.runs,
+            damaged=damaged,
+            spent=self.history.spent_in_full,
+            counted=self.history.counted,
+        )
+        learned = self.history.learned_calls(plan.kind, self.objects)
+        plan = replace(plan, learned_calls=learned)
+        self.planned = {
+            "at": now.isoformat(),
+            "kind": plan.kind,
+            "calls": round(plan.object_calls, 1),
+            "rows": sum(o.expected_rows or 0 for o in plan.objects.values()),
+        }
         self.catalogue["drifting"] = self.history.drifting
         return plan, {name: schemas[name] for name in plan.objects}
 

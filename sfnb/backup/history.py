@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
+from statistics import median
 from typing import Any
 
 from sfnb.backup.policy import Known
 from sfnb.errors import StoreError
 from sfnb.memory import State
 from sfnb.model import JobState, ObjectInfo
-from sfnb.state.job_values import Job
+from sfnb.state.job_values import Job, JobObject
 from sfnb.store.damage import Damage, read_damage
 from sfnb.store.manifest import SnapshotPlan, read_plan
 from sfnb.store.schema import read_schema
 from sfnb.store.settling.base import Base, Bases
 from sfnb.store.tables import OrgStore
 
-RUNS = 7
-"""So many of the last backups tell the pace of changes."""
+RUNS = 14
+"""So many of the last backups tell the pace of changes: with one a night, two weeks."""
+
+TAUGHT_BY = 3
+"""So many of the last backups of a kind teach what plans of that kind get wrong."""
 
 
 @dataclass
@@ -29,13 +34,16 @@ class History:
 
     Args:
         snapshot: the one that is begun: only older ones count.
+        today: the org's day of the week, 0 for Monday; None: not known.
     """
 
     store: OrgStore
     state: State
     snapshot: str
+    today: int | None = None
     _known: dict[str, Known | None] = field(default_factory=dict)
     _damaged: dict[str, bool] = field(default_factory=dict)
+    _of_job: dict[str, dict[str, JobObject]] = field(default_factory=dict)
 
     @cached_property
     def _bases(self) -> Bases:
@@ -145,17 +153,69 @@ class History:
 
     @cached_property
     def pace(self) -> dict[str, list[int]]:
-        """Rows of each object that changed in each of the last incremental backups, newest first."""
-        found: dict[str, list[int]] = {}
+        """
+        Rows of each object that changed in each of the last incremental backups, newest first: in
+        those of this day of the week, where there are any.
+        """
+        found: dict[str, list[tuple[int | None, int]]] = {}
         for job in self._jobs:
-            for name, entry in self.state.jobs.objects(job.job_id).items():
+            day = _weekday(job)
+            for name, entry in self._entries(job.job_id).items():
                 said = entry.outcome
                 if said.get("mode") == "incremental":
                     touched = sum(
                         int(said.get(key) or 0) for key in ("added", "changed", "deleted")
                     )
-                    found.setdefault(name, []).append(touched)
+                    # What a refresh brought, another night does not.
+                    touched -= int(said.get("refreshed") or 0)
+                    found.setdefault(name, []).append((day, max(touched, 0)))
+        pace = {}
+        for name, runs in found.items():
+            alike = [touched for day, touched in runs if day is not None and day == self.today]
+            pace[name] = alike or [touched for _, touched in runs]
+        return pace
+
+    @property
+    def counted(self) -> dict[str, int | None]:
+        """The org's statistic of each object's records when the newest older snapshot was planned."""
+        objects = self._plan.objects if self._plan else {}
+        return {name: planned.get("record_count") for name, planned in objects.items()}
+
+    def _entries(self, job_id: str) -> dict[str, JobObject]:
+        if job_id not in self._of_job:
+            self._of_job[job_id] = self.state.jobs.objects(job_id)
+        return self._of_job[job_id]
+
+    @cached_property
+    def spent_in_full(self) -> dict[str, int]:
+        """Calls of each object in the newest of the last backups that read it in full."""
+        found: dict[str, int] = {}
+        for job in self._jobs:
+            for name, entry in self._entries(job.job_id).items():
+                if entry.outcome.get("mode") == "full" and entry.calls:
+                    found.setdefault(name, entry.calls)
         return found
+
+    def learned_calls(self, kind: str, objects: Sequence[str] | None) -> float:
+        """
+        What the last backups of this kind and of these objects have spent on objects beyond their
+        plan: the median.
+        """
+        wanted = None if objects is None else sorted(objects)
+        found: list[float] = []
+        for job in self._jobs:
+            planned = job.outcome.get("planned") or {}
+            of = None if job.objects is None else sorted(job.objects)
+            if planned.get("kind") == kind and of == wanted and len(found) < TAUGHT_BY:
+                spent = sum(entry.calls for entry in self._entries(job.job_id).values())
+                found.append(spent - float(planned["calls"]))
+        return median(found) if found else 0.0
+
+
+def _weekday(job: Job) -> int | None:
+    """The org's day of the week when a backup was planned; None: not known."""
+    at = (job.outcome.get("planned") or {}).get("at")
+    return datetime.fromisoformat(at).weekday() if at else None
 
 
 def catalogue_json(

@@ -176,6 +176,8 @@ class Plan:
         warnings: what its user may not see.
         file_calls, file_mb: bodies of files, one call each.
         metadata_calls: what the org's metadata will cost.
+        learned_calls: what the last backups of this kind have spent on objects more (or less) than
+            they were planned with: how pages share calls cannot be foretold.
     """
 
     objects: Mapping[str, ObjectPlan]
@@ -186,6 +188,7 @@ class Plan:
     file_calls: int = 0
     file_mb: float = 0.0
     metadata_calls: int = 0
+    learned_calls: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -193,9 +196,15 @@ class Plan:
         is_some = any(o.mode == "incremental" for o in self.objects.values())
         return "incremental" if is_some else "full"
 
+    @property
+    def object_calls(self) -> float:
+        """The objects' calls, before what the last backups have taught."""
+        return sum(o.calls for o in self.objects.values())
+
     def price(self) -> Price:
         """The whole job in each budget's unit, preparation included."""
-        calls = self.preparation_calls + ceil(sum(o.calls for o in self.objects.values()))
+        objects = max(self.object_calls + self.learned_calls, 0.0)
+        calls = self.preparation_calls + ceil(objects)
         calls += self.file_calls + self.metadata_calls
         bulk_mb = sum(o.mb for o in self.objects.values() if o.bulk2_jobs)
         return {

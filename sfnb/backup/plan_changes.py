@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from math import ceil
+from statistics import median
 
 from sfnb.backup.marks import OVERLAP, choose_mark
 from sfnb.backup.plan import (
@@ -28,6 +29,8 @@ def plan_changes(
     *,
     runs: int = 0,
     damaged: Collection[str] = (),
+    spent: Mapping[str, int] | None = None,
+    counted: Mapping[str, int | None] | None = None,
 ) -> Plan:
     """
     The plan of a full backup, with those objects read by their changes that allow it.
@@ -37,23 +40,40 @@ def plan_changes(
 
     Args:
         runs: how many backups there have been.
+        spent: calls of the last full reading of objects that are read by their parents: whether the
+            org takes lists of these is not known before.
+        counted: the org's statistic of records when the last backup was planned.
         damaged: objects of which what is stored cannot be relied on.
     """
     by_changes = [n for n, o in plan.objects.items() if n in choices and not choices[n].why_full]
     markable = [name for name in by_changes if choose_mark(schemas[name]).field]
-    counted = counted_first(markable, known)
+    by_query = counted_first(markable, known)
     some = sampled([n for n in markable if not choices[n].changes], known, runs)
     objects = {}
     for name, planned in plan.objects.items():
         choice = choices.get(name)
         if choice is None or choice.why_full or name not in known:
             why = choice.why_full if choice else ""
+            rows = planned.expected_rows
+            if (
+                name in known
+                and rows is not None
+                and (was := (counted or {}).get(name)) is not None
+            ):
+                # The statistic counts what this user does not see, and lags: its change tells more.
+                rows = max(0, known[name].rows + known[name].deleted + rows - was)
             objects[name] = replace(
-                planned, why=why, record_count=planned.expected_rows, is_afresh=name in damaged
+                planned,
+                expected_rows=rows,
+                why=why,
+                record_count=planned.expected_rows,
+                is_afresh=name in damaged,
             )
+            if planned.reader == "by_parent" and spent and name in spent:
+                objects[name] = replace(objects[name], calls=float(spent[name]))
         else:
             objects[name] = _changes(
-                planned, schemas[name], known[name], choice, is_counted=name in counted
+                planned, schemas[name], known[name], choice, is_counted=name in by_query
             )
             if name in some:
                 calls = objects[name].calls + 1 / QUERIES_PER_CALL
@@ -101,5 +121,5 @@ def _changes(
 
 
 def expected_rows(known: Known) -> int:
-    """Rows that will have changed, as far as the last runs tell: their mean."""
-    return ceil(sum(known.touched) / len(known.touched)) if known.touched else 0
+    """Rows that will have changed, as far as the last runs tell: their median."""
+    return ceil(median(known.touched)) if known.touched else 0

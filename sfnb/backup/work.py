@@ -77,7 +77,7 @@ class BackupWork:
         plan, _ = discovery.plan()
         snapshot = discovery.history.snapshot
         changes = [change.as_json() for change in discovery.schema_changes]
-        context.state.jobs.add_outcome(job.job_id, schema=changes)
+        context.state.jobs.add_outcome(job.job_id, schema=changes, planned=discovery.planned)
         for name, message in plan.failed.items():
             context.state.jobs.set_object(job.job_id, name, ObjectState.UNTOUCHED, 0, 0, message)
         self.store.begin(

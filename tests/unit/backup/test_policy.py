@@ -191,3 +191,19 @@ def test_samples_come_to_every_object_in_turn() -> None:
     assert set().union(*(sampled(NAMES[:100], there, run) for run in range(7))) == set(names)
     assert sampled(NAMES[:2], there, 5) == {NAMES[1]}
     assert sampled([], {}, 1) == set()
+
+
+def test_a_plan_learns_what_the_last_backups_have_seen() -> None:
+    """A statistic that counts what this user cannot see; calls that no rule foretells."""
+    stampless = parse_schema("X__c", {"name": "X__c", "fields": [{"name": "Id", "type": "id"}]})
+    assert isinstance(stampless, ObjectSchema)
+    there = {"X__c": known(stampless, rows=1)}
+    made = plan_backup([Facts(ObjectInfo("X__c", True), stampless, 43)], preparation_calls=3)
+    choices = {"X__c": choose(stampless, there["X__c"], NOW, Wishes())}
+    assert choices["X__c"].why_full
+    schemas = {"X__c": stampless}
+    assert plan_changes(made, choices, there, schemas).objects["X__c"].expected_rows == 43
+    learned = plan_changes(made, choices, there, schemas, counted={"X__c": 40})
+    assert learned.objects["X__c"].expected_rows == 1 + 3
+    assert replace(learned, learned_calls=7.0).price()["api"] == 3 + 8
+    assert replace(learned, learned_calls=-7.0).price()["api"] == 3
