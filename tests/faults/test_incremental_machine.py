@@ -16,7 +16,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from sfnb import engine
 from sfnb.connection import Connection
@@ -30,7 +36,7 @@ from tests.faults.conftest import SharedClock, settings_for
 from tests.faults.test_incremental import BORN, stored, truth
 
 IS_FULL = os.environ.get("SFNB_CAMPAIGN") == "full"
-SEEDS = 300 if IS_FULL else 8
+SEEDS = 300 if IS_FULL else 6
 STEPS = 30 if IS_FULL else 12
 
 OBJECTS = ["Account", "Contact", "Case", "CampaignMember"]
@@ -72,6 +78,8 @@ class OrgLife(RuleBasedStateMachine):
         super().__init__()
         self.stack = ExitStack()
         self.fields = 0
+        self.added: dict[tuple[str, str], str] = {}
+        self.hidden: set[tuple[str, str]] = set()
         self.kept: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
 
     @initialize()
@@ -147,6 +155,32 @@ class OrgLife(RuleBasedStateMachine):
         given = {"string": "x", "double": 2.5, "boolean": True}[kind]
         change = {"do": "add_field", "object": name, "field": field, "type": kind, "value": given}
         self.org.control("schema", change)
+        self.added[name, field] = kind
+
+    @precondition(lambda self: self.added)
+    @rule(data=st.data())
+    def remove_field(self, data: st.DataObject) -> None:
+        name, field = data.draw(st.sampled_from(sorted(self.added)))
+        self.added.pop((name, field))
+        self.hidden.discard((name, field))
+        self.org.control("schema", {"do": "remove_field", "object": name, "field": field})
+
+    @precondition(lambda self: self.added)
+    @rule(data=st.data())
+    def retype_field(self, data: st.DataObject) -> None:
+        name, field = data.draw(st.sampled_from(sorted(self.added)))
+        kind = "double" if self.added[name, field] == "string" else "string"
+        self.added[name, field] = kind
+        change = {"do": "retype_field", "object": name, "field": field, "type": kind}
+        self.org.control("schema", change)
+
+    @rule(
+        one=st.sampled_from([("Contact", "Title"), ("Account", "Description"), ("Case", "Subject")])
+    )
+    def hide_or_show(self, one: tuple[str, str]) -> None:
+        word = "show" if one in self.hidden else "hide"
+        self.org.control("access", {word: ".".join(one)})
+        self.hidden ^= {one}
 
     @rule(minutes=st.sampled_from([0.2, 2, 11, 60, 1440, 6 * 1440]))
     def time_passes(self, minutes: float) -> None:
@@ -159,10 +193,27 @@ class OrgLife(RuleBasedStateMachine):
         wish = backup(objects=OBJECTS, files=False, metadata=False, sweep=sweep, full=full)
         self.ended(engine.run(self.there, wish))
 
-    @rule(number=st.integers(1, 12))
-    def run_and_be_killed(self, number: int) -> None:
+    @rule(sweep=st.booleans())
+    def drift_and_refresh(self, sweep: bool) -> None:
+        """All results of a formula are others, and no stamp moves: a refresh has them."""
+        self.life("drift", "Contact", field="Name")
+        wish = backup(objects=OBJECTS, files=False, metadata=False, sweep=sweep, refresh=True)
+        self.ended(engine.run(self.there, wish))
+
+    @rule(calls=st.integers(4, 12))
+    def run_and_pause(self, calls: int) -> None:
+        """The allowance ends in mid-backup; the job resumes by itself a day later."""
+        status = self.org.control("status")
+        left = status["budgets"]["api"]["max"] // 2 - status["budgets"]["api"]["used"]
+        spend = max(0, left - calls)
+        self.org.control("quota", {"spend": {"api": spend}})
+        self.ended(engine.run(self.there, backup(objects=OBJECTS, files=False, metadata=False)))
+
+    @rule(number=st.integers(1, 16), refresh=st.booleans())
+    def run_and_be_killed(self, number: int, refresh: bool) -> None:
+        wish = backup(objects=OBJECTS, files=False, metadata=False, refresh=refresh)
         with killed_at(number), suppress(Killed):
-            engine.run(self.there, backup(objects=OBJECTS, files=False, metadata=False))
+            engine.run(self.there, wish)
         job = self.there.state.jobs.find()[-1]
         if not job.state.is_final:
             self.ended(engine.resume(self.there, job.job_id))
