@@ -59,6 +59,24 @@ def test_deleted_records_come_back_with_their_ids(world: World) -> None:
     assert world.ids("Contact", limit=5) == ids
 
 
+@pytest.mark.parametrize("cuts", [0, 1])
+def test_what_was_changed_before_it_was_deleted_is_changed_back(world: World, cuts: int) -> None:
+    """
+    An undelete gives back the record as it was when it was deleted; empty fields are empty again.
+    """
+    query = "SELECT Id, Phone, Title, Department, Description FROM Contact ORDER BY Id LIMIT 8"
+    before = world.rows(query)
+    names = ("Phone", "Title", "Department", "Description")
+    assert any(row[name] is None for row in before for name in names)
+    for row in before:
+        world.update("Contact", row["Id"], **dict.fromkeys(names, "other"))
+    world.delete([row["Id"] for row in before])
+    if cuts:
+        world.org.fail(match=SOAP, fault="cut", times=cuts)
+    assert world.restore()["restored"]["undeleted"] == 8
+    assert world.rows(query) == before
+
+
 def test_one_record_takes_at_most_eight_calls(world: World) -> None:
     """From the command to its return, planning and reading back included."""
     (record_id,) = world.ids("Contact", limit=1)
