@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -13,20 +14,27 @@ from sfnb.restore.wave_rows import WaveRows
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Records by what became of them, counted as in the plan."""
+    """
+    Records by what became of them, counted as in the plan: each one once.
+
+    Args:
+        unfinished: rows that were refused of records that were written all the same, such as a
+            reference that could not be filled; not in the JSON, but in the rejects file.
+    """
 
     created: int = 0
     updated: int = 0
     undeleted: int = 0
     skipped: int = 0
     refused: int = 0
+    unfinished: int = 0
 
     @property
     def written(self) -> int:
         return self.created + self.updated + self.undeleted
 
     def as_json(self) -> dict[str, int]:
-        return asdict(self)
+        return {name: count for name, count in asdict(self).items() if name != "unfinished"}
 
 
 def restored_of(plan: RestorePlan, outcomes: Outcomes, object_name: str | None = None) -> Restored:
@@ -37,8 +45,9 @@ def restored_of(plan: RestorePlan, outcomes: Outcomes, object_name: str | None =
     updated by two waves counts once by the plan's number.
     """
     names = [object_name] if object_name is not None else list(plan.objects)
-    created = undeleted = refused = 0
-    updated: dict[str, int] = {}
+    created = undeleted = refused = unfinished = 0
+    updated: Counter[str] = Counter()
+    not_updated: Counter[str] = Counter()
     for wave in plan.waves:
         if wave.object_name not in names:
             continue
@@ -48,16 +57,25 @@ def restored_of(plan: RestorePlan, outcomes: Outcomes, object_name: str | None =
         created += made.done if made else 0
         undeleted += back.done if back else 0
         refused += len(made.refusals) if made else 0
-        refused += len(changed.refusals) if changed else 0
         if changed and wave.kind == "update":
-            updated[wave.object_name] = updated.get(wave.object_name, 0) + changed.done
-    most = {name: plan.objects[name].update for name in names if name in plan.objects}
+            updated[wave.object_name] += changed.done
+            not_updated[wave.object_name] += len(changed.refusals)
+        elif changed:
+            unfinished += len(changed.refusals)
+    planned = {name: plan.objects[name] for name in names if name in plan.objects}
+    done = {name: min(count, planned[name].update) for name, count in updated.items()}
+    for name, count in not_updated.items():
+        # The rest are rows of records that the run has created itself.
+        of_living = min(count, planned[name].update - done.get(name, 0))
+        refused += of_living
+        unfinished += count - of_living
     return Restored(
         created,
-        sum(min(count, most.get(name, count)) for name, count in updated.items()),
+        sum(done.values()),
         undeleted,
-        sum(plan.objects[name].skip for name in names if name in plan.objects),
-        refused + sum(plan.objects[name].refuse for name in names if name in plan.objects),
+        sum(counts.skip for counts in planned.values()),
+        refused + sum(counts.refuse for counts in planned.values()),
+        unfinished,
     )
 
 

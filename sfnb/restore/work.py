@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,21 +193,24 @@ class RestoreWork:
             *refused_rows(self.folder, plan, outcomes),
         ]
         count = write_rejects(path, rejected)
-        self._restored = restored_of(plan, outcomes)
+        restored = restored_of(plan, outcomes)
+        # A reference that was refused makes a job end with errors, too.
+        self._restored = replace(restored, refused=restored.refused + restored.unfinished)
         context.state.jobs.add_outcome(
             context.job_id,
-            restored=self._restored.as_json(),
+            restored=restored.as_json(),
             rejects=str(path) if count else None,
             id_map=id_map,
         )
         for name, counts in plan.objects.items():
             found = restored_of(plan, outcomes, name)
             known = context.state.jobs.objects(context.job_id).get(name)
-            message = f"{found.refused:,} records were refused" if found.refused else None
+            refused = found.refused + found.unfinished
+            message = f"{refused:,} rows were refused" if refused else None
             context.state.jobs.set_object(
                 context.job_id,
                 name,
-                ObjectState.COMPLETE if not found.refused else ObjectState.PARTIAL,
+                ObjectState.COMPLETE if not refused else ObjectState.PARTIAL,
                 found.written,
                 known.calls if known else 0,
                 message,
