@@ -40,7 +40,7 @@ def measured(rows: int, damage: dict[str, Any], options: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="sfnb-benchmark-", ignore_cleanup_errors=True) as name:
         work = Path(name)
         fixed = ["--size", "tiny", "--objects", f"Contact={rows}", "--competitors", "off"]
-        fixed += ["--max-calls", "1000000", "--no-event-log", "--bulk-job-s", "3"]
+        fixed += ["--max-calls", "1000000", "--no-event-log", "--bulk-job-s", "3", "--no-oddities"]
         with DemoProcess(work / "org", *fixed) as org:
             environment = sfnb_home(work / "home", org)
             chosen = ["--objects", "Account,Contact", "--no-files", "--no-metadata", "--json"]

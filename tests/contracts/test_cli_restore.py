@@ -38,7 +38,7 @@ class Place:
 @pytest.fixture
 def place(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Place:
     """An org with a backup of its contacts."""
-    org = fresh_org(own_data=True)
+    org = fresh_org(own_data=True, has_oddities=False)
     sfnb = CommandLine.with_org(tmp_path / "home", org)
     made = sfnb("backup", "x", "--objects", "Account,Contact", "--no-files", "--json")
     assert made.code == 0, made.err

@@ -22,7 +22,7 @@ FIELDS = "LastName,FirstName,Email,Phone,External_Id__c,AccountId,Birthdate,HasO
 @pytest.fixture
 def world(fresh_org: Callable[..., RunningOrg], connected: Connector) -> World:
     """A tiny org whose contacts are backed up."""
-    org = fresh_org(own_data=True)
+    org = fresh_org(own_data=True, has_oddities=False)
     here = World(org, connected(org, clock=FakeClock()))
     (owner,) = here.ids("User", limit=1)
     for row in here.rows("SELECT Id, OwnerId FROM Contact"):

@@ -27,7 +27,7 @@ RESULTS = r"^GET .*/jobs/ingest/\w+/\w+"
 @pytest.fixture
 def world(fresh_org: Callable[..., RunningOrg], connected: Connector) -> World:
     """Contacts enough for a Bulk job, backed up and gone for good."""
-    org = fresh_org(own_data=True, objects={"Contact": ROWS + 100})
+    org = fresh_org(own_data=True, has_oddities=False, objects={"Contact": ROWS + 100})
     here = World(org, connected(org, clock=FakeClock()))
     here.backup("Contact")
     return here
