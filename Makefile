@@ -4,7 +4,7 @@ VENV ?= .venv
 # Windows keeps a venv's programs in Scripts.
 BIN := $(if $(filter Windows_NT,$(OS)),$(VENV)/Scripts,$(VENV)/bin)
 
-.PHONY: demo test setup clean format
+.PHONY: demo test campaign setup clean format
 
 setup: $(VENV)/installed
 
@@ -16,6 +16,11 @@ demo: setup
 
 test: setup
 	$(BIN)/python tools/test.py
+
+# One seed of the restore campaign; the last line tells what was lost or doubled.
+SEED ?= 1
+campaign: setup
+	$(BIN)/python -m tests.restore_campaign $(SEED)
 
 format: setup
 	$(BIN)/python -m ruff check --fix .

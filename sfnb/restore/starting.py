@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sfnb.errors import CallerError
@@ -26,17 +24,6 @@ REJECTS = "rejects"
 """The folder of rejects files, below SFNB_HOME."""
 
 
-class Place:
-    """
-    A temporary folder, gone when nobody holds this any more. tempfile's own warns where nobody
-    closes it, and a plan on a screen has no one moment at which it is over.
-    """
-
-    def __init__(self) -> None:
-        self.path = mkdtemp(prefix="sfnb-plan-")
-        weakref.finalize(self, rmtree, self.path, ignore_errors=True)
-
-
 @dataclass(frozen=True)
 class RestoreEstimate:
     """
@@ -49,7 +36,7 @@ class RestoreEstimate:
     plan: RestorePlan
     standing: Mapping[Api, BudgetStatus]
     folder: RestoreFolder
-    _place: Place
+    _place: TemporaryDirectory[str]
 
     @property
     def pauses(self) -> list[str]:
@@ -159,8 +146,8 @@ def plan_restore(org: Connection, request: RestoreRequest) -> RestoreEstimate:
 
     request = resolved(org, request)
     source = open_store(org.settings.store_root).org(request.source_org_id)
-    place = Place()
-    folder = RestoreFolder(Files(place.path), "plan")
+    place = TemporaryDirectory(prefix="sfnb-plan-")
+    folder = RestoreFolder(Files(place.name), "plan")
     amendments = read_rejects(Path(request.from_rejects)) if request.from_rejects else None
     with call_context(kind=RESTORE):
         plan = Planning(

@@ -38,6 +38,13 @@ from sfnb_demo.soql.parser import parse
 from sfnb_demo.soql.plan import Flavour, Plan
 
 _MOST_ROWS_OF_TEMPLATE = 10_000
+_IDS_APART = 1_000_003
+"""Orgs of other seeds have other Ids, the org's own among them."""
+_SHARED_IDS = frozenset(
+    {obj.name for obj in people.objects()} - {"Organization"}
+    | {"ContentDocument", "ContentVersion", "EventLogFile"}
+)
+"""Users and setup have the same Ids in all orgs, as in an org and its sandboxes."""
 
 SIZES: Mapping[str, float] = {"tiny": 1 / 15, "small": 1, "medium": 10, "large": 100}
 
@@ -47,7 +54,8 @@ class Database(WritingDatabase, BulkDatabase):
     One org: its catalogue, its rows, its people.
 
     Args:
-        seed: the same seed, size and day of the clock give the same org.
+        seed: the same seed, size and day of the clock give the same org; another one another org,
+            with other Ids.
         size: ``tiny`` (some 2,000 records), ``small`` (30,000), ``medium`` (300,000) or ``large``
             (3,000,000).
         clock: the time, aware. System fields of written rows come from it.
@@ -83,7 +91,12 @@ class Database(WritingDatabase, BulkDatabase):
             objects = [oddities.odd(obj) for obj in [*objects, *oddities.objects()]]
         if not has_hourly_logs:
             objects = [oddities.without_interval(obj) for obj in objects]
-        self.catalog = Catalog([*objects, *custom.empty_objects(empty_objects)])
+        self.id_shift = (seed - 1) * _IDS_APART
+        objects = [*objects, *custom.empty_objects(empty_objects)]
+        self.catalog = Catalog(
+            obj if obj.name in _SHARED_IDS else obj.renamed(id_start=obj.id_start + self.id_shift)
+            for obj in objects
+        )
         self.changes = 0  # grows with each record written
         self.rows = dict(generate.planned_rows(self.catalog, SIZES[size], overrides or {}))
         now = clock()

@@ -315,6 +315,11 @@ class RecycleBin:
             [*given, list(record_ids)],
         )
         self._storage.rows(f'DELETE FROM {quote(obj.name)} WHERE "Id" {AMONG}', [list(record_ids)])
+        # What is gone for good comes back with nobody, and fills no lookup again.
+        self._storage.rows(
+            f"DELETE FROM _went_with WHERE object = ? AND id {AMONG}", [obj.name, list(record_ids)]
+        )
+        self._storage.rows(f"DELETE FROM _emptied WHERE parent {AMONG}", [list(record_ids)])
 
     def _set(self, obj: ObjectDef, record_ids: Sequence[str], row: Mapping[str, Any]) -> None:
         own = {name: value for name, value in row.items() if obj.has(name)}

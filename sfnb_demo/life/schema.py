@@ -222,6 +222,7 @@ class SchemaLife:
         named = Field("Name", "string", length=80, is_name=True, is_nillable=False,
                       fill=fills.numbered(f"{name} ", 4))  # fmt: skip
         obj = system.table(name, self._free_prefix(), named, *own, rows=0)
+        obj = obj.renamed(id_start=obj.id_start + self._database.id_shift)
         self._storage.create(obj)
         self._database.rows[name] = 0
         return self._put(obj)

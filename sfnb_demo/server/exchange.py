@@ -77,6 +77,8 @@ class Exchanger:
             org.sessions.end_call(request.session, reading)
         self._log(request, response, bill)
         kind = bill.fault.fault if bill.fault else ""
+        if bill.fault is not None and kind == "late_answer":
+            org.stopping.wait(bill.fault.seconds)
         return Exchange(response, kind if kind in _BROKEN_CONNECTION else "")
 
     def _answered(self, request: Request, bill: _Bill) -> Response:
@@ -126,8 +128,8 @@ class Exchanger:
 
     def _faulty(self, rule: Rule, request: Request) -> Response | None:
         """The answer instead of the true one; None if the client gets the true one."""
-        if rule.fault == "stall":
-            self.org.stopping.wait(rule.seconds)
+        if rule.fault == "stall" and self.org.stopping.wait(rule.seconds):
+            raise ApiError("SERVER_UNAVAILABLE", "The org is going down.", 503)
         return fault_answers.instead(rule, request, self.org.addresses)
 
     def _find(self, request: Request) -> Route:

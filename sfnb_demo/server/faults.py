@@ -33,7 +33,8 @@ html                    an HTML page from the edge instead of JSON; ``status`` (
 empty406                406 without a body
 cut                     the connection closes without an answer; the call was carried out
 half_body               the head promises more than is sent, then the connection closes
-stall                   nothing for ``seconds``, then the true answer
+stall                   nothing for ``seconds``, then the call is carried out and answered
+late_answer             the call is carried out; its true answer comes ``seconds`` later
 expire_session          the session ends before this call: 401 (Bulk API 1: 400 InvalidSessionId)
 bulk_job_failed         the Bulk query job created by this call will fail; ``message``
 bulk_results_expired    the requested results are gone: 404
@@ -86,8 +87,15 @@ from sfnb_demo.server.rewriting import Rewrite, read_rewrite
 from sfnb_demo.server.wire import Response
 
 KINDS = (
-    *("status503", "html", "empty406", "cut", "half_body", "stall", "expire_session"),
-    *("bulk_job_failed", "bulk_results_expired", "limit_header", "error", "locator_expired"),
+    *("status503", "html", "empty406", "cut", "half_body", "stall", "late_answer"),
+    *(
+        "expire_session",
+        "bulk_job_failed",
+        "bulk_results_expired",
+        "limit_header",
+        "error",
+        "locator_expired",
+    ),
     *("truncated_csv", "concurrent_limit", "rewrite", "replay", "redirect", "huge"),
 )
 INSIDE_KINDS = ("error", "rewrite", "replay", "status503", "html", "stall")

@@ -7,7 +7,7 @@ objects: as the field met them (SOAP, REST and Bulk guides, Salesforce help).
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -101,6 +101,18 @@ def test_what_cascades_comes_back_with_its_parent(org: RunningOrg) -> None:
     assert relations["Contact", "AccountId"] == (True, False)
     assert relations["Case", "AccountId"] == (False, True)
     assert relations["Account", "ParentId"] == (False, False)
+
+
+def test_what_left_the_bin_fills_no_lookup_again(org: RunningOrg) -> None:
+    """A child that was purged does not come back with its parent, nor do lookups to it."""
+    account = create(org, "Account", Name="A")
+    contact = create(org, "Contact", LastName="C", AccountId=account)
+    report = create(org, "Contact", LastName="R", ReportsToId=contact)
+    assert delete(org, "Account", account) == ""
+    org.control("rows", {"do": "purge", "object": "Contact"})
+    assert soap(org, "undelete", account) == [("true", "")]
+    assert not records(org, f"SELECT Id FROM Contact WHERE Id = '{contact}'", "queryAll")
+    assert one(org, "Contact", report, "ReportsToId") == {"ReportsToId": None}
 
 
 def test_some_children_keep_their_parent_alive(org: RunningOrg) -> None:
@@ -369,3 +381,19 @@ def test_the_standard_price_book_is_there_and_stays(org: RunningOrg) -> None:
         entry = line["PricebookEntry"]
         assert line["Product2Id"] == entry["Product2Id"]
         assert line["Opportunity"]["Pricebook2Id"] in (None, entry["Pricebook2Id"])
+
+
+def test_two_orgs_have_ids_of_their_own(
+    org: RunningOrg, fresh_org: Callable[..., RunningOrg]
+) -> None:
+    """Another seed is another org: its own Id and those of records differ, users keep theirs."""
+    other = fresh_org(seed=2)
+    assert other.org_id != org.org_id
+    for name in ("Account", "Project__c"):
+        mine, theirs = (
+            {r["Id"] for r in records(o, f"SELECT Id FROM {name}")} for o in (org, other)
+        )
+        assert mine
+        assert not mine & theirs
+    user = "SELECT Id FROM User WHERE Username = 'admin@acme.test'"
+    assert [r["Id"] for r in records(org, user)] == [r["Id"] for r in records(other, user)]
