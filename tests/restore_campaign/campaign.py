@@ -42,7 +42,6 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"fault": "half_body"},
     {"fault": "stall", "seconds": 0.2},
     {"fault": "late_answer", "seconds": 0.2},
-    {"fault": "expire_session"},
     {"fault": "concurrent_limit"},
     {"fault": "error", "code": "UNABLE_TO_LOCK_ROW"},
     {"fault": "error", "code": "SERVER_UNAVAILABLE"},
@@ -89,7 +88,7 @@ class Outcome:
 def demo_org(folder: Path, **options: Any) -> Iterator[RunningOrg]:
     chosen = {
         "size": "tiny", "competitors": "off", "minutes_per_second": 0.0, "bulk_job_s": 0.0,
-        "header_lag_s": 0.0, "max_calls": 1_000_000,
+        "header_lag_s": 0.0, "max_calls": 1_000_000, "has_oddities": False,
     } | options  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     with DemoServer(Options(**chosen), folder) as server:
