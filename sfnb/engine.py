@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 from sfnb.backup.starting import BackupRequest, Estimate, backup, plan_backup
 from sfnb.backup.starting import create_job as create_backup
 from sfnb.jobs import events
+from sfnb.jobs.states import may_resume
 from sfnb.jobs.summary import job_summary
 from sfnb.model import RESTORE, Api, JobState
 from sfnb.restore.request import RestoreRequest, restore
@@ -225,8 +226,15 @@ def resume(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> dict[
     Continue a paused, failed or killed job in the same snapshot, on the caller's own thread.
 
     Raises:
-        CallerError: the job has ended, belongs to another org, or another process runs it.
+        CallerError: the job has ended, belongs to another org, or another process runs it. Of a
+            restore that has ended, what it could not switch on is switched on.
     """
+    job = org.state.jobs.get(job_id)
+    if job.kind == RESTORE and not may_resume(JobState(job.state)):
+        from sfnb.restore.ending import switch_on_late
+
+        if switch_on_late(org.store, job, lambda: org.client):
+            return job_summary(org.state, job_id)
     control(org).resume(job_id, org_id=org.org_id)
     return _loop(org, options).run(job_id)
 

@@ -18,7 +18,7 @@ from sfnb.engine import EXIT_CODES, RunOptions
 from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs import states
 from sfnb.jobs.summary import change_lines, counts_of, schema_lines, warning_lines
-from sfnb.model import RESTORE
+from sfnb.model import RESTORE, JobState
 from sfnb.text import count, records
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ def resume(  # noqa: PLR0917 - click gives them by name
 
 def _resume(app: App, job_id: str, as_json: bool, options: RunOptions) -> dict[str, Any]:
     """The summary of the job once it has ended or paused, or at once if another process runs it."""
+    job = app.state.jobs.get(job_id)
+    if job.kind == RESTORE and not states.may_resume(JobState(job.state)):
+        # A restore that has ended may have left automation off, which the org or the limit refused.
+        with app.installation.connect(job.org) as org:
+            return engine.resume(org, job_id)
     answer = app.control.resume(job_id)
     if answer.is_asked:
         from sfnb.jobs.summary import job_summary

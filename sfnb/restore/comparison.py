@@ -28,12 +28,14 @@ class Written:
     Args:
         fields: what was sent to a living record; empty: all that can be restored is compared.
         is_twice: two waves have written it, so its LastModifiedDate is the run's.
+        is_proven: the run has read it back after its last write and found it as in the snapshot.
     """
 
     new_id: str
     mode: Mode
     fields: tuple[str, ...] = ()
     is_twice: bool = False
+    is_proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ A restore's folder in the target's store: the plan, the rows of each wave, and w
                       id_map.csv              object,old_id,new_id
                       automation.json         what was switched off
                       proof.json              the comparison with the snapshot
+                      describes/<Object>.json what the target says of an object that is written
                       planning/               notes of a planning that has not ended
 """
 
@@ -111,14 +112,15 @@ class RestoreFolder:
         saved = self.files.read_json(self.plan_path)
         return None if saved is None else RestorePlan.of(saved, self.files.uri(self.plan_path))
 
-    def write_describe(self, object_name: str, describe: Mapping[str, Any]) -> None:
-        """The target's describe of an object that is written, so that the run need not ask again."""
-        path = f"{self.path}/describes/{object_name}.json"
-        self.files.put_json(path, {"describe": dict(describe)})
+    # -- describes -----------------------------------------------------------------------------------------------
 
-    def describe(self, object_name: str) -> Mapping[str, Any] | None:
-        """The target's describe of an object as the planning read it; None: not kept."""
-        saved = self.files.read_json(f"{self.path}/describes/{object_name}.json")
+    def write_describe(self, name: str, described: Mapping[str, Any]) -> None:
+        """Keep what the target says of an object, so that nobody has to ask again."""
+        self.files.put_json(f"{self.path}/describes/{name}.json", {"describe": dict(described)})
+
+    def describe(self, name: str) -> Mapping[str, Any] | None:
+        """The target's describe of an object as the planning read it; None: it was not kept."""
+        saved = self.files.read_json(f"{self.path}/describes/{name}.json")
         return None if saved is None else saved["describe"]
 
     # -- rows ----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sfnb.errors import ObjectError
 from sfnb.model import JobWarning, ObjectSchema
@@ -102,10 +103,6 @@ class Gathering:
             if entry.state == "complete" and self.source(name).is_writable
         }
 
-    def raw_describe(self, name: str) -> Mapping[str, object]:
-        """The target's describe answer of an object."""
-        return self._schemas[name].raw
-
     def describe(self, names: Sequence[str]) -> None:
         """The target's describes of objects that can be written at all. Cost: 1 call for 25."""
         wanted = [n for n in names if n not in self.targets and self.source(n).is_writable]
@@ -119,6 +116,10 @@ class Gathering:
                 self.targets[name] = write_object(schema.raw)
                 if self.is_other_org:
                     self.counterparts.match_types(self.source(name), self.targets[name])
+
+    def describe_of(self, name: str) -> Mapping[str, Any]:
+        """The target's describe answer."""
+        return self._schemas[name].raw
 
     # -- records -----------------------------------------------------------------------------------------------------
 

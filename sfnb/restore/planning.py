@@ -10,12 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sfnb.model import JobWarning
 from sfnb.org.client import OrgClient
-from sfnb.org.transport import call_context
-from sfnb.restore.automation.listing import fetch_automation
-from sfnb.restore.automation.switching import switching_calls
+from sfnb.restore.automation.planned import with_automation, written_objects
 from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of
 from sfnb.restore.counterparts import Counterparts, find_owner
 from sfnb.restore.drafting import Amend
@@ -23,7 +21,7 @@ from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.gathering import Gathering
 from sfnb.restore.matching import earlier_ids
 from sfnb.restore.parents import living, parent_queries
-from sfnb.restore.plan import ACTIONS, Automation, Counts, End, Refusal, RestorePlan
+from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
 from sfnb.restore.present import PresentReader
 from sfnb.restore.refusals import MESSAGES, Fault
 from sfnb.restore.relating import give_owner, place_creates, settle_missing, unknown_parents
@@ -73,7 +71,11 @@ class Planning:
         if (plan := self.folder.plan()) is not None:
             return plan
         with scratch(MEMORY, "plan the restore") as connection:
-            plan = _Planning(self, Workspace(connection)).run()
+            planning = _Planning(self, Workspace(connection))
+            plan = planning.run()
+        plan = with_automation(plan, self.client, job_id=self.job_id, stop=self.stop)
+        for name in written_objects(plan):
+            self.folder.write_describe(name, planning.describe_of(name))
         self.folder.write_plan(plan)
         self.folder.files.delete_folder(self.folder.planning_path)
         return plan
@@ -110,6 +112,10 @@ class _Planning:
         self._rounds = 0
         self._matched: dict[str, str] = {}
         self._owner = ""
+
+    def describe_of(self, name: str) -> Mapping[str, Any]:
+        """The target's describe answer."""
+        return self._known.describe_of(name)
 
     def run(self) -> RestorePlan:
         choice = choose(self._known.manifest, self._prefixes, self._request)
@@ -209,10 +215,6 @@ class _Planning:
             )
         )
         self._write_matched()
-        written = sorted({wave.object_name for wave in waves})
-        for name in written:
-            asked.folder.write_describe(name, self._known.raw_describe(name))
-        automation, switching = self._automation(written)
         for (name,) in workspace.all("select distinct object from rows where action = 'refuse'"):
             query = "select * from rows r where action = 'refuse' and object = ?"
             asked.folder.write_rows(
@@ -228,31 +230,11 @@ class _Planning:
             skips=skips,
             not_written=self._known.not_written,
             keys=self._keys(),
-            automation=automation,
             warnings=tuple(self._known.warnings),
-            price=price_of(waves, switching),
+            price=price_of(waves),
             preparation_calls=self._reader.calls,
             is_stopped=is_stopped,
         )
-
-    def _automation(self, written: list[str]) -> tuple[tuple[Automation, ...], int]:
-        """What is switched on for the objects that are written, and the calls to switch it off."""
-        with call_context(
-            job_id=self._asked.job_id, stop=self._asked.stop, on_call=self._reader.count
-        ):
-            found = fetch_automation(self._asked.client, written)
-        self._known.warnings += [JobWarning("automation_unread", "", text) for text in found.unread]
-        active = [item for item in found.items if item.is_active]
-        is_off = self._request.automation == "off"
-        if active and not is_off:
-            message = (
-                f"{len(active)} triggers, rules and flows are active on the objects that are written, "
-                f"such as {active[0].shown}; they may change or refuse records. --automation off "
-                "switches them off for the time of the restore."
-            )
-            self._known.warnings.append(JobWarning("automation_active", "", message))
-        calls = switching_calls(found) if is_off else 0
-        return tuple(item.as_plan() for item in found.items), calls
 
     def _write_matched(self) -> None:
         """The records that are there under another Id: where the id map begins."""

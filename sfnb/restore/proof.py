@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from sfnb.errors import ObjectError
 from sfnb.model import ObjectSchema
-from sfnb.org.describe import fetch_schemas
+from sfnb.org.describe import Described, fetch_schemas, parse_schema
 from sfnb.org.transport import call_context
 from sfnb.restore.choice import rows_with
 from sfnb.restore.comparison import Difference, Rules, Written, compare, hidden_by
@@ -144,11 +144,14 @@ class Proof:
         """
         The comparison, in ``proof.json`` object by object: called again, it goes on.
 
-        Cost: 1 API call for 25 objects' describes and for 2,000 records; above 10,000 of an object
-        a Bulk query.
+        Cost: 1 API call for 2,000 records; above 10,000 of an object a Bulk query.
         """
         result = ProofResult.of(self.folder.files.read_json(self.folder.proof_path))
-        names = [n for n, rows in self.written.items() if rows and n not in result.objects]
+        todo = {n: rows for n, rows in self.written.items() if rows and n not in result.objects}
+        for name, rows in todo.items():
+            if all(one.is_proven for one in rows.values()):
+                result.objects[name] = ObjectProof(len(rows))
+        names = [n for n in todo if n not in result.objects]
         schemas = self._schemas(names)
         wanted = {n: self._wanted(n, schemas[n]) for n in names if n in schemas}
         found = self.reader.read([w for some in wanted.values() for w in some])
@@ -176,11 +179,13 @@ class Proof:
         result.objects[name] = ObjectProof(count, count, unread=why)
 
     def _schemas(self, names: Sequence[str]) -> dict[str, ObjectSchema]:
-        if not names:
-            return {}
-        with call_context(job_id=self.reader.job_id, stop=self.reader.stop):
-            found = fetch_schemas(self.reader.org, names)
-        return {n: schema for n, schema in found.items() if isinstance(schema, ObjectSchema)}
+        kept: dict[str, Described] = {
+            n: parse_schema(n, raw) for n in names if (raw := self.folder.describe(n))
+        }
+        if missing := [n for n in names if n not in kept]:
+            with call_context(job_id=self.reader.job_id, stop=self.reader.stop):
+                kept |= fetch_schemas(self.reader.org, missing)
+        return {n: schema for n, schema in kept.items() if isinstance(schema, ObjectSchema)}
 
     def _rules(self, name: str, schema: ObjectSchema) -> Rules:
         source, target = write_object(self.snapshot.describe(name)), write_object(schema.raw)

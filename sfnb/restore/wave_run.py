@@ -51,6 +51,7 @@ class WaveRun:
     Attributes:
         late: rows that wait for records which are still to be created.
         claimed: records that this job has created.
+        proven: old Ids of records that were read back, whole, and were as in the snapshot.
     """
 
     folder: RestoreFolder
@@ -63,6 +64,7 @@ class WaveRun:
     changed: Callable[[Wave], None]
     late: dict[tuple[int, Act], list[int]] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
+    proven: set[str] = field(default_factory=set)
     _waves: dict[int, Wave] = field(init=False)
     _sizes: dict[str, int] = field(default_factory=dict)
     _to_insert: set[str] = field(default_factory=set)
@@ -450,6 +452,8 @@ class WaveRun:
                 mends.append(Item(place, row, target_id, differing))
             else:
                 same.append((place, Done(target_id)))
+                if policy == "overwrite" and len(values) == len(row.values):
+                    self.proven.add(row.old_id)
         self._note(wave, "undelete", [*back, *gone])
         self._note(wave, "update", same)
         return mends

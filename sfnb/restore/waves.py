@@ -27,9 +27,6 @@ BATCH_ROWS = 10_000
 PROVEN_ROWS = 2_000
 """Records that one call reads back."""
 
-PROOF_CALLS = 6
-"""Of a Bulk query, which reads back larger numbers."""
-
 BULK_JOB_ROWS = 400_000
 """About what fits into the 100 MB that an upload should have, at 250 bytes a record."""
 
@@ -43,19 +40,11 @@ def writer_of(kind: WaveKind, rows: int) -> tuple[WriterName, int]:
     return ("bulk2", large) if large < small else ("collections", small)
 
 
-def price_of(waves: Sequence[Wave], switching: int) -> Price:
-    """
-    What the run will cost: its waves, and reading back what they wrote. Pure.
-
-    Args:
-        switching: calls that switch automation off and on again.
-    """
-    rows = sum(wave.rows for wave in waves)
-    proof = min(ceil(rows / PROVEN_ROWS), PROOF_CALLS * len({w.object_name for w in waves}))
-    undeletes = [wave for wave in waves if wave.kind == "undelete"]
-    read_back = ceil(sum(wave.rows for wave in undeletes) / PROVEN_ROWS)
+def price_of(waves: Sequence[Wave]) -> Price:
+    """What the waves cost, and looking at what came back from the bin. Pure."""
+    undeleted = sum(wave.rows for wave in waves if wave.kind == "undelete")
     batches = sum(ceil(w.sent / BATCH_ROWS) for w in waves if w.writer == "bulk2")
-    calls = sum(wave.calls for wave in waves) + proof + read_back + switching
+    calls = sum(wave.calls for wave in waves) + ceil(undeleted / PROVEN_ROWS)
     return {"api": calls, "bulk": batches, "bulk2": 0, "bulk2_mb": 0}
 
 

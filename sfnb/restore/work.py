@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from sfnb.errors import JobError
 from sfnb.jobs import events
 from sfnb.jobs.work import JobContext, Tick
-from sfnb.model import JobState, ObjectState
+from sfnb.model import JobState, JobWarning, ObjectState
 from sfnb.org.writing.calls import WriteOptions
+from sfnb.restore.automation.of_job import JobAutomation
+from sfnb.restore.automation.planned import written_objects
 from sfnb.restore.bulk_sending import BulkSender
 from sfnb.restore.describes import WriteObject, write_object
 from sfnb.restore.ending import abandon
@@ -21,11 +23,14 @@ from sfnb.restore.lookup import Lookup
 from sfnb.restore.outcomes import Outcomes
 from sfnb.restore.plan import End, RestorePlan, Wave
 from sfnb.restore.planning import Planning
+from sfnb.restore.present import PresentReader
+from sfnb.restore.proof import Proof, ProofResult
 from sfnb.restore.rejects import planned_rejects, read_rejects, refused_rows, write_rejects
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.results import Restored, created_rows, restored_of
 from sfnb.restore.sending import Sender
 from sfnb.restore.wave_run import WaveRun
+from sfnb.restore.written import written_records
 from sfnb.state.job_values import Job
 
 if TYPE_CHECKING:
@@ -53,6 +58,7 @@ class RestoreWork:
     _plan: RestorePlan | None = None
     _targets: dict[str, WriteObject] = field(default_factory=dict)
     _restored: Restored = field(default_factory=Restored)
+    _still_off: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> RestoreFolder:
@@ -69,10 +75,11 @@ class RestoreWork:
 
     def prepare(self) -> None:
         """Plan, and keep the plan. Cost: see `Planning`; nothing is written in the org."""
-        self._plan = self.folder.plan()
-        if self._plan is None:
-            self._plan = self._make_plan()
-        self._say_plan(self._plan)
+        with self._automation().back_on_failure():
+            self._plan = self.folder.plan()
+            if self._plan is None:
+                self._plan = self._make_plan()
+            self._say_plan(self._plan)
 
     def _make_plan(self) -> RestorePlan:
         context, request = self.context, self._request()
@@ -121,12 +128,48 @@ class RestoreWork:
                 "records were changed since the snapshot, and --on-conflict fail allows none: "
                 "nothing was written."
             )
-        # around: automation is switched off here.
-        run, outcomes = self._wave_run(plan, tick)
-        run.replay()
-        run.run()
-        self._keep_results(plan, outcomes)
-        # around: bodies of files are sent here, and the proof is made.
+        automation = self._automation(tick)
+        with automation.back_on_failure():
+            if self._request().automation == "off":
+                automation.off(written_objects(plan))
+            run, outcomes = self._wave_run(plan, tick)
+            run.replay()
+            run.run()
+            self._keep_results(plan, outcomes)
+        self._still_off = automation.on()
+        proof = self._prove(plan, run, outcomes, tick)
+        self.context.state.jobs.add_outcome(
+            self.context.job_id,
+            warnings=[
+                *(warning.as_json() for warning in plan.warnings),
+                *(JobWarning("automation_off", "", why).as_json() for why in self._still_off),
+            ],
+            proof=proof.outcome(self.folder.files.uri(self.folder.proof_path)),
+            **automation.outcome(),
+        )
+
+    def _automation(self, tick: Tick = lambda: None) -> JobAutomation:
+        context = self.context
+        return JobAutomation(lambda: context.client, self.folder, context.stop, tick)
+
+    def _prove(
+        self, plan: RestorePlan, run: WaveRun, outcomes: Outcomes, tick: Tick
+    ) -> ProofResult:
+        """Compare what was written with the snapshot. Cost: see `Proof`."""
+        context, folder, request = self.context, self.folder, self._request()
+        path = f"{folder.path}/proof"
+        reader = PresentReader(context.client, folder.files, path, context.job_id, context.stop)
+        amended = read_rejects(Path(request.from_rejects)) if request.from_rejects else None
+        return Proof(
+            reader,
+            self.source.snapshots[request.snapshot],
+            folder,
+            plan,
+            written_records(folder, plan, outcomes, run.ids, run.proven),
+            run.ids.of,
+            self._job().started_at or context.clock.now(),
+            amended.amend if amended else None,
+        ).run(tick)
 
     def _the_plan(self) -> RestorePlan:
         if self._plan is None:
@@ -160,9 +203,10 @@ class RestoreWork:
         return run, outcomes
 
     def _target(self, name: str) -> WriteObject:
-        """What the target says of an object. Cost: 1 API call, once for each object."""
+        """What the target says of an object, as the planning read it."""
         if name not in self._targets:
-            answer = self.context.client.fetch_json("GET", f"sobjects/{name}/describe")
+            kept = self.folder.describe(name)
+            answer = kept or self.context.client.fetch_json("GET", f"sobjects/{name}/describe")
             self._targets[name] = write_object(answer)
         return self._targets[name]
 
@@ -226,7 +270,8 @@ class RestoreWork:
                 f"nothing could be restored: {found.refused:,} records were refused; "
                 "the rejects file says why."
             )
-        return JobState.COMPLETED_WITH_ERRORS if found.refused else JobState.COMPLETED
+        is_whole = not found.refused and not self._still_off
+        return JobState.COMPLETED if is_whole else JobState.COMPLETED_WITH_ERRORS
 
     def abandon(self) -> str:
         """Abort the Bulk jobs that the org still works on. What was written stays."""

@@ -157,12 +157,18 @@ class _Reading:
                 yield row, str(name)
 
 
-def fetch_automation(org: OrgClient, objects: Collection[str]) -> Found:
+def fetch_automation(
+    org: OrgClient, objects: Collection[str], *, is_thorough: bool = True
+) -> Found:
     """
     Triggers, rules and flows of these objects, active and not, by object, kind and name.
 
     Cost: 2 API calls, one more for each 25 workflow rules and processes, and one more for each page
     of a list with over 2,000 rows. None for no objects.
+
+    Args:
+        is_thorough: read workflow rules and processes one by one. Otherwise workflow rules count as
+            active, and processes are not listed, which is said.
     """
     if not objects:
         return Found()
@@ -171,7 +177,8 @@ def fetch_automation(org: OrgClient, objects: Collection[str]) -> Found:
     if refused:
         # Which fields can be filtered differs by release: the whole list, and we look for ourselves.
         reading.ask(refused, is_filtered=False)
-    items = [*_plain(reading), *_read_one_by_one(reading)]
+    more = _read_one_by_one(reading) if is_thorough else _not_read(reading)
+    items = [*_plain(reading), *more]
     items.sort(key=lambda item: (item.object_name, item.kind, item.name))
     organization = reading.rows.get("Organization") or [{}]
     is_production = organization[0].get("IsSandbox") is not True
@@ -191,6 +198,22 @@ def _plain(reading: _Reading) -> Iterable[Item]:
         yield _item("trigger", on, row["Name"], row, row.get("Status") == "Active")
     for row, on in reading.names("ValidationRule", ENTITY):
         yield _item("validation_rule", on, row["ValidationName"], row, row.get("Active") is True)
+
+
+def _not_read(reading: _Reading) -> Iterable[Item]:
+    for row, on in reading.names("WorkflowRule", "TableEnumOrId"):
+        yield _item("workflow_rule", on, row["Name"], row, True)
+    views = reading.rows.get("FlowDefinitionView", ())
+    count = sum(
+        row.get("ProcessType") == "Workflow" and bool(row.get("ActiveVersionId")) for row in views
+    )
+    if count:
+        what = (
+            "1 process of the Process Builder is"
+            if count == 1
+            else f"{count} processes of the Process Builder are"
+        )
+        reading.unread.append(f"{what} active in the org, on these objects or on others.")
 
 
 def _read_one_by_one(reading: _Reading) -> Iterable[Item]:
