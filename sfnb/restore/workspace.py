@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 4_096
 
+CHUNK_ROWS = 10_000
+"""Whole rows that are joined and sorted at a time."""
+
 ROW_COLUMNS = ("object", "old_id", "action", "target_id", "vals", "reason", "field", "parent")
 LINK_COLUMNS = ("old_id", "field", "parent", "kind")
 """
@@ -127,20 +130,37 @@ class Workspace:
         rows.clear()
         links.clear()
 
-    def planned(
-        self, query: str, values: Sequence[Any] = (), *, order: str = "r.old_id"
-    ) -> Iterator[PlannedRow]:
+    def planned(self, query: str, *, order: str = "r.old_id") -> Iterator[PlannedRow]:
         """
         Records without what is left out of them.
 
         Args:
             query: SQL that gives ``rows.*``, and what ``order`` names.
         """
-        with_left = (
-            f"select r.*, l.names from ({query}) r left join (select old_id, list(field) as names "
-            f"from left_out group by old_id) l using (old_id) order by {order}"
+        # Whole rows are not sorted, their Ids are: a sort of 200,000 wide rows did not fit.
+        self._joins += 1
+        places = f"places_{self._joins}"
+        self.run(
+            f"create table {places} as select r.old_id, "
+            f"row_number() over (order by {order}) as place from ({query}) r"
         )
-        for batch in self.batches(with_left, values):
+        try:
+            for start in range(0, int(self.one(f"select count(*) from {places}")), CHUNK_ROWS):
+                some = f"(select * from {places} where place > {start} and place <= {start + CHUNK_ROWS})"
+                yield from self._some_planned(query, some)
+        finally:
+            self.run(f"drop table {places}")
+
+    def _some_planned(self, query: str, some: str) -> Iterator[PlannedRow]:
+        left = (
+            "select old_id, list(field) as names from left_out "
+            f"where old_id in (select old_id from {some}) group by old_id"
+        )
+        chunk = (
+            f"select r.*, l.names from {some} s join ({query}) r using (old_id) "
+            f"left join ({left}) l using (old_id) order by s.place"
+        )
+        for batch in self.batches(chunk):
             for row in batch.to_pylist():
                 content = json.loads(row["vals"])
                 for name in row["names"] or ():
@@ -174,18 +194,31 @@ class Workspace:
         self._load(right, "n", present, present_fields)
         at_old, at_new = old_fields.index("Id"), present_fields.index("Id")
         try:
-            query = (
-                f"select o.*, n.* from {left} o left join {right} n on o.o{at_old} = n.n{at_new} "
-                f"order by o.o{at_old}"
-            )
-            for batch in self.batches(query):
-                for row in batch.to_pylist():
-                    was = {name: row[f"o{n}"] for n, name in enumerate(old_fields)}
-                    now = {name: row[f"n{n}"] for n, name in enumerate(present_fields)}
-                    yield was, (now if now["Id"] is not None else None)
+            for low, high in self._ranges(left, f"o{at_old}"):
+                query = (
+                    f"select o.*, n.* from (select * from {left} where o{at_old} between ? and ?) o "
+                    f"left join (select * from {right} where n{at_new} between ? and ?) n "
+                    f"on o.o{at_old} = n.n{at_new} order by o.o{at_old}"
+                )
+                for batch in self.batches(query, [low, high, low, high]):
+                    for row in batch.to_pylist():
+                        was = {name: row[f"o{n}"] for n, name in enumerate(old_fields)}
+                        now = {name: row[f"n{n}"] for n, name in enumerate(present_fields)}
+                        yield was, (now if now["Id"] is not None else None)
         finally:
             self.run(f"drop table {left}")
             self.run(f"drop table {right}")
+
+    def _ranges(self, table: str, column: str) -> list[tuple[str, str]]:
+        """The least and the greatest Id of each few thousand rows, in order."""
+        return [
+            (low, high)
+            for low, high in self.all(
+                f"select min(id), max(id) from (select {column} as id, "
+                f"(row_number() over (order by {column}) - 1) // {CHUNK_ROWS} as part from {table}) "
+                "group by part order by 1"
+            )
+        ]
 
     def _load(
         self, table: str, letter: str, batches: Iterable[pa.RecordBatch], fields: Sequence[str]
