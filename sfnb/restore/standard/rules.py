@@ -167,6 +167,15 @@ RULES: Mapping[str, Rule] = {
 }
 
 
+ARTICLES = Rule(not_by_rows="versions of articles are made by publishing, not as rows")
+"""
+A query shows the latest version of an article alone, so the others would look gone (SOQL guide,
+Knowledge articles).
+"""
+
+
 def rule_of(object_name: str) -> Rule:
     """The rule of an object; of most objects the plain one."""
+    if object_name.endswith("__kav"):
+        return ARTICLES
     return RULES.get(object_name, PLAIN)
