@@ -302,3 +302,20 @@ def test_an_empty_object_gains_its_first_records(org: RunningOrg, connected: Con
     second = run(there, ["Campaign"])
     assert counts(second, "Campaign") == ("incremental", 4, 0, 0)
     agrees(there, org, second)
+
+
+def test_each_call_of_an_unchanged_backup_is_known(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """So many calls and not one more: who adds a call to every night changes this number."""
+    org = fresh_org(start_at=BORN, empty_objects=60, has_oddities=False)
+    there = connected(org)
+    engine.run(there, backup(files=False, metadata=False))
+    spent = []
+    for _ in range(2):
+        pass_minutes(org, 60)
+        mark = org.mark()
+        summary = engine.run(there, backup(files=False, metadata=False), workers=1)
+        spent.append(org.ledger(after=mark)["spent"]["api"])
+        assert summary["calls"]["api"] == spent[-1], "and each of them is in the outcome"
+    assert spent == [33, 33]
