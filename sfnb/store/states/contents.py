@@ -38,7 +38,7 @@ KIND_OF: Mapping[str, int] = {
 EXACT = 1 << 53
 """Ints up to this are exact as doubles."""
 
-TEXT_BYTES = 1 << 20
+TEXT_BYTES = 1 << 18
 """Text that is hashed at a time: numpy needs about ten bytes for each."""
 
 
