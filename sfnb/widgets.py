@@ -8,6 +8,7 @@ Widgets for notebooks.
     job_panel("4b93801b", org=org)    # the same for a job that was started elsewhere
     org_tabs(["demo", "acme"])        # a tab for each org
     snapshot_browser(org)             # snapshots, their objects, their rows
+    restore_preview(org, estimate)    # what a restore would write, before it does
 
 Shown in a notebook that a person watches, each is a live widget; executed by papermill or
 converted, a static picture of its last state. `.widget` gives the ipywidget for those who arrange
@@ -19,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sfnb.connection import Connection
-from sfnb.engine import Estimate, JobHandle
+from sfnb.engine import Estimate, JobHandle, RestoreEstimate
 from sfnb.model import Api
 from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.panel import JobPanel
+from sfnb.ui.restore_preview import RestorePreview
 from sfnb.ui.slider import LimitSlider
 from sfnb.ui.tabs import OrgTabs
 
@@ -70,6 +72,20 @@ def snapshot_browser(org: Connection) -> SnapshotBrowser:
     ``browser.frame()`` gives what the table shows as a pandas frame. Cost: no API calls.
     """
     return SnapshotBrowser(org)
+
+
+def restore_preview(org: Connection, estimate: RestoreEstimate) -> RestorePreview:
+    """
+    What a restore would do: records by object and action, refusals with their reasons, and single
+    records field by field, as the org has them now beside the snapshot.
+
+    Args:
+        org: the one that would be written.
+        estimate: from `engine.plan` of a restore.
+
+    Cost: one call for each record that is opened.
+    """
+    return RestorePreview(org, estimate)
 
 
 def org_tabs(orgs: Sequence[str | Connection] | None = None) -> OrgTabs:

@@ -142,6 +142,18 @@ def _add_limit(
         line={"color": COLORS["limit"], "width": 2, "dash": "dash", "shape": "hv"},
         hovertemplate="jobs stop when the whole org has used %{y:.0f} % of the maximum<extra></extra>",
     )
+    reserve = source.get("restore_percent")
+    if reserve is None or not reserve.notna().any():
+        return
+    figure.add_scatter(
+        x=naive(source["at"]),
+        y=reserve.astype("float64").to_numpy(),
+        mode="lines",
+        name=LABELS["limit_restore"],
+        line={"color": COLORS["limit"], "width": 2, "dash": "dot", "shape": "hv"},
+        connectgaps=False,
+        hovertemplate="restores stop at %{y:.0f} % of the maximum<extra></extra>",
+    )
 
 
 def _add_pauses(figure: go.Figure, pauses: pd.DataFrame, rows: pd.DataFrame, zone: tzinfo) -> None:

@@ -27,7 +27,7 @@ class Bars:
         from tqdm import tqdm
 
         self._bar: tqdm[Never] = tqdm(
-            total=0, unit=" rows", unit_scale=True, file=out, dynamic_ncols=True
+            total=0, unit=" records", unit_scale=True, file=out, dynamic_ncols=True
         )
         self._rows: dict[str, int] = {}
         self._complete = 0

@@ -12,9 +12,10 @@ from sfnb.dashboard.processes import Command
 from sfnb.dashboard.wording import in_page
 from sfnb.jobs import states
 from sfnb.jobs.summary import job_summary
-from sfnb.model import JobState
+from sfnb.model import RESTORE, JobState
 from sfnb.state.job_values import Job
 from sfnb.text import count, zoned_moment
+from sfnb.ui.differences import differences
 from sfnb.ui.elements import Picture
 from sfnb.ui.job_view import BADGES
 from sfnb.ui.kernel import Timer
@@ -70,19 +71,25 @@ def outcome_part(job_id: str, org: LocalOrg) -> Picture:
     """How the job ended, once it has."""
 
     def make() -> str:
+        if not org.state.jobs.get(job_id).state.is_final:
+            return ""
         summary = job_summary(org.state, job_id)
-        return in_page(outcome_html(summary)) if org.state.jobs.get(job_id).state.is_final else ""
+        if summary["kind"] == RESTORE:
+            summary["differences"] = differences(org.store.files, job_id)
+        shown: str = in_page(outcome_html(summary))
+        return shown
 
     return Picture("Outcome", make, every_s=1.0)
 
 
-def jobs_part(org: LocalOrg) -> Picture:
-    """The org's jobs, each a link to its page."""
-    return Picture(f"Jobs of {org.name}", lambda: _jobs_html(org), every_s=1.0)
+def jobs_part(org: LocalOrg, kind: str = "") -> Picture:
+    """The org's jobs, or those of one kind, each a link to its page."""
+    return Picture(f"Jobs of {org.name}", lambda: _jobs_html(org, kind), every_s=1.0)
 
 
-def _jobs_html(org: LocalOrg) -> str:
-    jobs = list(reversed(org.state.jobs.find(org.org_id)))
+def _jobs_html(org: LocalOrg, kind: str) -> str:
+    found = reversed(org.state.jobs.find(org.org_id))
+    jobs = [job for job in found if kind in ("", job.kind)]
     if not jobs:
         return "<h3>Jobs</h3><p>No job yet.</p>"
     rows = "".join(_row(org, job) for job in jobs[:SHOWN])
@@ -94,7 +101,8 @@ def _jobs_html(org: LocalOrg) -> str:
 
 
 def _row(org: LocalOrg, job: Job) -> str:
-    link = escape(address(org.name, "backup", job.job_id))
+    place = "restore" if job.kind == RESTORE else "backup"
+    link = escape(address(org.name, place, job.job_id))
     shown = states.shown(job.state, is_held=job.is_held)
     return (
         f"<tr><td>{escape(zoned_moment(job.started_at))}</td>"

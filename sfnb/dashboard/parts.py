@@ -13,11 +13,12 @@ from sfnb.dashboard.job_parts import AttachedPanel, jobs_part, outcome_part
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.org_list import orgs_html
 from sfnb.dashboard.places import Place
+from sfnb.dashboard.restore_form import RestoreForm
 from sfnb.dashboard.usage_part import UsagePart, review
 from sfnb.dashboard.wording import in_page
 from sfnb.errors import CallerError
 from sfnb.installation import Installation
-from sfnb.model import Api
+from sfnb.model import RESTORE, Api
 from sfnb.settings import load_settings
 from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.elements import Picture
@@ -168,5 +169,7 @@ KINDS: Mapping[str, Callable[[LocalOrg, str], Screen]] = {
     "job": lambda org, job_id: AttachedPanel(job_id, org),
     "outcome": lambda org, job_id: outcome_part(job_id, org),
     "snapshots": lambda org, _: Browser(org),
+    "restore": lambda org, _: RestoreForm(org),
+    "restores": lambda org, _: jobs_part(org, RESTORE),
 }
 """How each kind of part is made, from the org and the place's detail."""

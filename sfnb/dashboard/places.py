@@ -10,8 +10,17 @@ from urllib.parse import quote, unquote
 
 from sfnb.errors import CallerError
 
-TITLES = {"usage": "Usage", "limits": "Limits", "backup": "Backup", "snapshots": "Snapshots"}
+TITLES = {
+    "usage": "Usage",
+    "limits": "Limits",
+    "backup": "Backup",
+    "snapshots": "Snapshots",
+    "restore": "Restore",
+}
 """The places of an org, in the order of the page's navigation."""
+
+JOB_PLACES = ("backup", "restore")
+"""Places whose jobs have an address of their own."""
 
 ORGS = "/orgs"
 """The address of the list of orgs, however many there are."""
@@ -38,7 +47,7 @@ class Place:
         path: the address.
         org: the org's name; empty: the list of orgs.
         name: a key of ``TITLES``; empty: the list of orgs.
-        detail: what of the place: a job of Backup.
+        detail: what of the place: a job of Backup or Restore.
         parts: kinds of parts, from top to bottom.
         folds: parts behind buttons, above the others.
     """
@@ -53,7 +62,8 @@ class Place:
     @property
     def title(self) -> str:
         """The heading."""
-        return "Backup job" if self.detail else TITLES.get(self.name, "Orgs")
+        title = TITLES.get(self.name, "Orgs")
+        return f"{title} job" if self.detail else title
 
     def as_json(self, orgs: Sequence[str]) -> dict[str, Any]:
         """The place as the page takes it, with its navigation."""
@@ -79,6 +89,7 @@ PARTS: dict[str, Sequence[str]] = {
     "limits": ("notice", "limits", "audit"),
     "backup": ("notice", "backup", "jobs"),
     "snapshots": ("notice", "snapshots"),
+    "restore": ("notice", "restore", "restores"),
 }
 
 FOLDS = (Fold("Configure limit", "limit_api"), Fold("Configure Bulk limits", "limit_bulk"))
@@ -107,7 +118,7 @@ def place_at(path: str, orgs: Sequence[str]) -> Place:
     org, name = unquote(found["org"]), found["place"] or "usage"
     if org not in orgs:
         raise CallerError(f"There is no org named “{org}” here. Choose one of those above.")
-    if name == "backup" and found["detail"]:
+    if name in JOB_PLACES and found["detail"]:
         detail = unquote(found["detail"])
         parts = ("notice", "job", "outcome")
         # A paused job resumes when its limit is raised, so the limit is at hand here, too.

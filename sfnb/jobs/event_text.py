@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from typing import TextIO
 
 from sfnb.jobs import events
@@ -17,11 +18,11 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
         case events.JobPlanned():
             rows = sum(n or 0 for n in event.objects.values())
             left = f", {len(event.left_out)} cannot be queried" if event.left_out else ""
-            return f"snapshot {event.snapshot}: {len(event.objects)} objects, about {rows:,} rows{left}"
+            return f"snapshot {event.snapshot}: {len(event.objects)} objects, about {rows:,} records{left}"
         case events.ObjectProgress(state=ObjectState.COMPLETE):
-            return f"{event.object_name}: {event.rows:,} rows, complete"
+            return f"{event.object_name}: {event.rows:,} records, complete"
         case events.ObjectProgress() if event.rows:
-            return f"{event.object_name}: {event.rows:,} rows so far"
+            return f"{event.object_name}: {event.rows:,} records so far"
         case events.ObjectFailed():
             return f"failed: {event.message}"
         case events.ObjectLeftOut():
@@ -43,18 +44,35 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
             return None
 
 
+PROGRESS_S = 30.0
+"""Between two lines on one object that is still being read: a log is no bar."""
+
+
 class Lines:
-    """A line for each event worth one. Safe for threads."""
+    """
+    A line for each event worth one; of an object's progress one in half a minute. Safe for threads.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._lock = threading.Lock()
+        self._said_at: dict[str, datetime] = {}
 
     def __call__(self, event: events.Event) -> None:
         text = line_of(event)
         if text and not is_repeated_by_next(event):
             with self._lock:
-                print(f"{second(event.at)} {text}", file=self._out, flush=True)
+                if not self._is_chatter(event):
+                    print(f"{second(event.at)} {text}", file=self._out, flush=True)
+
+    def _is_chatter(self, event: events.Event) -> bool:
+        if not isinstance(event, events.ObjectProgress) or event.state is ObjectState.COMPLETE:
+            return False
+        last = self._said_at.get(event.object_name)
+        if last is not None and abs((event.at - last).total_seconds()) < PROGRESS_S:
+            return True
+        self._said_at[event.object_name] = event.at
+        return False
 
     def close(self) -> None:
         """Nothing to end."""

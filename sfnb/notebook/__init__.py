@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from sfnb.notebook.files import find_notebook, folder
 from sfnb.notebook.outcome import OUTCOME_TYPE, outcome, record_outcome
-from sfnb.notebook.parameters import names, request, run_options
+from sfnb.notebook.parameters import names, request, restore_request, run_options
+from sfnb.notebook.restoring import preview
 from sfnb.notebook.running import Run, run
 from sfnb.notebook.tables import orgs_frame, outcome_frame, plan_frame
 from sfnb.ui.planned import Planned, plan
@@ -30,8 +31,10 @@ __all__ = [
     "outcome_frame",
     "plan",
     "plan_frame",
+    "preview",
     "record_outcome",
     "request",
+    "restore_request",
     "run",
     "run_options",
 ]

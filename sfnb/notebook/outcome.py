@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sfnb.jobs import events
 from sfnb.jobs.summary import counts_of
+from sfnb.model import RESTORE
 from sfnb.text import records
+from sfnb.ui.differences import differences
 from sfnb.ui.outcome import Outcome, outcome_html
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ def outcome(run: Run) -> None:
     if kernel.is_watched():
         from sfnb.ui.elements import Picture
 
-        display(Picture("Outcome", lambda: outcome_html(outcome_of(run)), every_s=1.0))  # type: ignore[no-untyped-call]
+        display(Picture("Outcome", lambda: _html_of(run), every_s=1.0))  # type: ignore[no-untyped-call]
+        return
+    if not run.job_id:
+        print(run.says)  # noqa: T201 - a notebook's cell says it
         return
     found = replace(outcome_of(run), is_left=True)
     html = f"<div>{outcome_html(found)}</div>"
@@ -38,9 +43,15 @@ def outcome(run: Run) -> None:
     record_outcome(found.summary)
 
 
+def _html_of(run: Run) -> str:
+    return outcome_html(outcome_of(run)) if run.job_id else f"<p>{run.says}</p>"
+
+
 def outcome_of(run: Run) -> Outcome:
     """The job's summary, and what its plan had expected of it."""
     org, summary = run.org, run.summary()
+    if summary["kind"] == RESTORE:
+        return Outcome({**summary, "differences": differences(org.store.files, run.job_id)})
     planned: events.JobPlanned | None = None
     for kept in org.state.jobs.events(run.job_id):
         event = events.parse_payload(run.job_id, kept.at, kept.kind, kept.payload)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from sfnb import engine
-from sfnb.engine import BackupRequest
+from sfnb.engine import BackupRequest, RestoreRequest
 from sfnb.errors import CallerError
 from sfnb.jobs.loop import OnPause
+from sfnb.org.ids import is_record_id
 from sfnb.text import span
 
 DAY_S = 86_400.0
@@ -57,6 +58,38 @@ def request(*, objects: object = None, exclude: object = None, **switches: objec
         checked[name] = value
     wanted, unwanted = names(objects), names(exclude)  # type: ignore[arg-type]
     return engine.backup(objects=wanted, exclude=unwanted or (), **checked)
+
+
+def restore_request(
+    *, snapshot: object = "latest", source: object = None, **options: object
+) -> RestoreRequest:
+    """
+    What to restore, and how: the options of `sfnb restore`.
+
+    Args:
+        snapshot: its id, or ``latest``.
+        source: the org that the snapshot is of, where another one is written.
+        options: as in `engine.restore`; lists as `names` takes them.
+
+    Raises:
+        CallerError: one of them is not what `sfnb restore` would take.
+    """
+    if not isinstance(snapshot, str) or not snapshot.strip():
+        raise CallerError(f"snapshot must be a snapshot's id or 'latest', not {snapshot!r}.")
+    checked: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in ("objects", "ids", "fields"):
+            checked[name] = names(value)  # type: ignore[arg-type]
+        elif name == "files" and not isinstance(value, bool):
+            raise CallerError(f"{name} must be True or False, not {value!r}.")
+        elif name == "with_children" and (isinstance(value, bool) or not isinstance(value, int)):
+            raise CallerError(f"{name} must be a whole number, not {value!r}.")
+        else:
+            checked[name] = value
+    for one in checked.get("ids") or ():
+        if not is_record_id(one):
+            raise CallerError(f"{one!r} is not a record's Id.")
+    return engine.restore(snapshot.strip(), source=str(source or ""), **checked)
 
 
 def run_options(

@@ -1,5 +1,5 @@
 """
-Running a backup as fits the place: with bars where a person watches, with lines where nobody does.
+Running a job as fits the place: with bars where a person watches, with lines where nobody does.
 """
 
 from __future__ import annotations
@@ -10,25 +10,30 @@ from typing import Any
 
 from sfnb import engine
 from sfnb.connection import Connection
-from sfnb.engine import BackupRequest
+from sfnb.engine import BackupRequest, RestoreRequest
 from sfnb.jobs.loop import OnPause
 from sfnb.jobs.summary import job_summary
 
 
 def run(
     org: Connection,
-    request: BackupRequest,
+    request: BackupRequest | RestoreRequest,
     *,
+    dry_run: bool = False,
     on_pause: OnPause = "wait",
     poll_s: float | None = None,
     max_wait_s: float | None = None,
     workers: int | None = None,
 ) -> Run:
     """
-    Run a backup; arguments as for `engine.run`, or from `run_options`.
+    Run a job; arguments as for `engine.run`, or from `run_options`.
 
-    Where a person watches it runs in the background under a job panel, and the cell ends at once.
-    Headless the cell ends with the job, with a line of text for what happens.
+    Where a person watches it runs in the background under a job panel, and the cell ends at once; a
+    restore waits for a button. Headless the cell ends with the job, with a line of text for what
+    happens.
+
+    Args:
+        dry_run: run nothing; the plan was all.
     """
     from sfnb.ui import kernel
 
@@ -38,29 +43,46 @@ def run(
         "max_wait_s": max_wait_s,
         "workers": workers,
     }
+    if dry_run:
+        return Run(org, "", "Dry run: nothing was written.")
     if not kernel.is_watched():
         from sfnb.jobs.event_text import Lines
 
         return Run(org, engine.run(org, request, emit=Lines(sys.stdout), **options)["job_id"])
     from IPython.display import display
 
+    from sfnb.ui.panel import JobPanel
     from sfnb.widgets import job_panel
 
-    handle = engine.start(org, request, **options)
-    display(job_panel(handle))  # type: ignore[no-untyped-call]
-    return Run(org, handle.job_id)
+    found = Run(org, "", "The outcome appears here when the job has been started and has ended.")
+
+    def start() -> JobPanel:
+        handle = engine.start(org, request, **options)
+        found.job_id = handle.job_id
+        return job_panel(handle)
+
+    if isinstance(request, RestoreRequest):
+        from sfnb.ui.start_button import start_button
+
+        display(start_button(org.name, start))  # type: ignore[no-untyped-call]
+    else:
+        display(start())  # type: ignore[no-untyped-call]
+    return found
 
 
 @dataclass
 class Run:
-    """A notebook's job: running, or over."""
+    """A notebook's job: running, or over; ``job_id`` is empty while there is none, and ``says`` why."""
 
     org: Connection
     job_id: str
+    says: str = ""
 
     def summary(self) -> dict[str, Any]:
         """The job's summary as of now."""
         return job_summary(self.org.state, self.job_id)
 
     def __repr__(self) -> str:
+        if not self.job_id:
+            return self.says
         return f"<job {self.job_id} of {self.org.name}: {self.summary()['state']}>"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from sfnb.errors import CallerError
@@ -24,6 +26,17 @@ REJECTS = "rejects"
 """The folder of rejects files, below SFNB_HOME."""
 
 
+class Place:
+    """
+    A temporary folder, gone when nobody holds this any more. tempfile's own warns where nobody
+    closes it, and a plan on a screen has no one moment at which it is over.
+    """
+
+    def __init__(self) -> None:
+        self.path = mkdtemp(prefix="sfnb-plan-")
+        weakref.finalize(self, rmtree, self.path, ignore_errors=True)
+
+
 @dataclass(frozen=True)
 class RestoreEstimate:
     """
@@ -36,7 +49,7 @@ class RestoreEstimate:
     plan: RestorePlan
     standing: Mapping[Api, BudgetStatus]
     folder: RestoreFolder
-    _place: TemporaryDirectory[str]
+    _place: Place
 
     @property
     def pauses(self) -> list[str]:
@@ -146,8 +159,8 @@ def plan_restore(org: Connection, request: RestoreRequest) -> RestoreEstimate:
 
     request = resolved(org, request)
     source = open_store(org.settings.store_root).org(request.source_org_id)
-    place = TemporaryDirectory(prefix="sfnb-plan-")
-    folder = RestoreFolder(Files(place.name), "plan")
+    place = Place()
+    folder = RestoreFolder(Files(place.path), "plan")
     amendments = read_rejects(Path(request.from_rejects)) if request.from_rejects else None
     with call_context(kind=RESTORE):
         plan = Planning(

@@ -15,7 +15,7 @@ from sfnb.errors import CallerError, SfnbError
 from sfnb.org.ids import to18
 from sfnb.store.history.record import record_history
 from sfnb.store.pages import Pages
-from sfnb.store.snapshots import Snapshot
+from sfnb.store.snapshots import Snapshot, Snapshots
 from sfnb.text import count, dated_moment, records
 from sfnb.ui.kernel import Timer
 from sfnb.ui.past import DiffRun, check_id, diff_html, history_view
@@ -30,6 +30,16 @@ MARKED = 50
 """Snapshots whose state is read for the list, the newest ones: each costs a file."""
 
 PICTURE_ROWS = 20
+
+
+def snapshot_label(snapshots: Snapshots, name: str, *, has_state: bool) -> str:
+    """When, how complete, and the id; a snapshot that is not sealed says so."""
+    started_at = datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    parts = [dated_moment(started_at)]
+    if has_state:
+        snapshot = snapshots[name]
+        parts.append(snapshot.manifest.state if snapshot.is_sealed else "partial, not finished")
+    return " · ".join([*parts, name])
 
 
 class SnapshotBrowser(Screen):
@@ -64,18 +74,12 @@ class SnapshotBrowser(Screen):
     def _list(self) -> list[dict[str, str]]:
         newest_first = list(reversed(list(self._org.snapshots)))
         return [
-            {"id": name, "label": self._label(name, has_state=place < MARKED)}
+            {
+                "id": name,
+                "label": snapshot_label(self._org.snapshots, name, has_state=place < MARKED),
+            }
             for place, name in enumerate(newest_first)
         ]
-
-    def _label(self, name: str, *, has_state: bool) -> str:
-        """When, how complete, and the id; a snapshot that is not sealed says so."""
-        started_at = datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        parts = [dated_moment(started_at)]
-        if has_state:
-            snapshot = self._org.snapshots[name]
-            parts.append(snapshot.manifest.state if snapshot.is_sealed else "partial, not finished")
-        return " · ".join([*parts, name])
 
     def html(self) -> str:
         parts = [f"<h3>Snapshots of {escape(self._org.name)}</h3>"]

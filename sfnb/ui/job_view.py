@@ -249,13 +249,13 @@ class JobView:
             return "preparing: asking the org which objects it has" if is_preparing else ""
         parts = [
             f"{counts['complete']:,} of {todo:,} objects",
-            f"{self._rows:,} rows",
+            count(self._rows, "record"),
             f"{self.calls:,} API calls",
         ]
         if counts["failed"]:
             parts.append(f"{counts['failed']:,} failed")
         if rate := self.rate:
-            parts.append(f"{rate:,.0f} rows/s")
+            parts.append(f"{rate:,.0f} records/s")
             if self._expected > self._rows:
                 parts.append(f"about {span((self._expected - self._rows) / rate)} left")
         if self.ended_at is not None:

@@ -80,18 +80,18 @@ class ObjectView:
         return (self.rows - self.began_rows) / (self.at - self.began_at).total_seconds()
 
     def text(self) -> str:
-        """Rows, calls, rate and time left, as far as they are known."""
+        """Records, calls, rate and time left, as far as they are known."""
         if self.status in ("failed", "left_out"):
             return self.message
         if self.status == "waiting":
-            return f"waiting, about {self.expected:,} rows" if self.expected else "waiting"
+            return f"waiting, about {self.expected:,} records" if self.expected else "waiting"
         calls = count(self.calls, "call")
         if self.status == "complete":
-            return f"{self.rows:,} rows, {calls}"
+            return f"{count(self.rows, 'record')}, {calls}"
         of = f" of about {self.expected:,}" if self.expected else ""
-        parts = [f"{self.rows:,}{of} rows", calls]
+        parts = [f"{self.rows:,}{of} records", calls]
         if rate := self.rate:
-            parts.append(f"{rate:,.0f} rows/s")
+            parts.append(f"{rate:,.0f} records/s")
             if self.expected and self.expected > self.rows:
                 parts.append(f"about {span((self.expected - self.rows) / rate)} left")
         return ", ".join(parts)

@@ -9,9 +9,11 @@ from typing import Any
 
 from sfnb.jobs import states
 from sfnb.jobs.summary import CHANGES, change_lines, counts_of, warning_lines
-from sfnb.model import JobState
+from sfnb.model import RESTORE, JobState
 from sfnb.state.job_values import Job
 from sfnb.text import count, records, zoned_moment
+from sfnb.ui import restored
+from sfnb.ui.folding import folded
 from sfnb.ui.job_view import BADGES
 
 ENDED = frozenset(state.value for state in JobState if state.is_final)
@@ -43,8 +45,14 @@ class Outcome:
     def state(self) -> str:
         return states.shown_of(self.summary)
 
+    @property
+    def is_restore(self) -> bool:
+        return self.summary.get("kind") == RESTORE
+
     def sentence(self) -> str:
         """The job in one sentence."""
+        if self.is_restore:
+            return restored.sentence_of(self.summary, BADGES[self.state])
         counts = counts_of(self.summary)
         return (
             f"{BADGES[self.state]}: {counts.complete:,} of {count(counts.objects, 'object')}, "
@@ -57,6 +65,8 @@ class Outcome:
         """
         Objects that deserve a look, with the whole message: failed, partial, far from the estimate.
         """
+        if self.is_restore:
+            return restored.attention_of(self.summary)
         found = {}
         for name, entry in sorted(self.summary["objects"].items()):
             if entry.get("left_out"):
@@ -79,7 +89,14 @@ class Outcome:
         error = [self.summary["error"]] if self.summary["error"] else []
         warnings = (f"Warning: {text}" for text in warning_lines(self.summary))
         looks = (f"  {n}: {why}" for n, why in self.attention().items())
-        return [*warnings, self.sentence(), *error, *change_lines(self.summary), *looks]
+        return [*warnings, self.sentence(), *error, *self.more(), *looks]
+
+    def more(self) -> list[str]:
+        """Sentences after the first: what changed; of a restore the proof, and its files."""
+        if not self.is_restore:
+            return change_lines(self.summary)
+        proof = restored.proof_sentence(self.summary)
+        return [*([proof] if proof else []), *restored.file_lines(self.summary)]
 
 
 def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
@@ -97,10 +114,12 @@ def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
     parts.append(f"<p class='sfnb-strong'>{escape(outcome.sentence())}</p>")
     if outcome.summary["error"]:
         parts.append(f"<p class='sfnb-problem'>{escape(outcome.summary['error'])}</p>")
-    parts += [f"<p>{escape(text)}</p>" for text in change_lines(outcome.summary)]
+    parts += [f"<p>{escape(text)}</p>" for text in outcome.more()]
     if looks := outcome.attention():
         items = "".join(f"<li><b>{escape(n)}</b>: {escape(why)}</li>" for n, why in looks.items())
         parts.append(f"<p>Worth a look:</p><ul>{items}</ul>")
+    if outcome.is_restore:
+        return "".join([*parts, restored.objects_html(outcome.summary)])
     return "".join([*parts, _objects(outcome), _schema(outcome), _left_out(outcome)])
 
 
@@ -145,20 +164,6 @@ def _schema(outcome: Outcome) -> str:
     ]
     title = f"{count(len(lines), 'change')} of objects and fields"
     return folded(title, ["object", "field", "change", "before", "now"], lines)
-
-
-def folded(title: str, heads: Iterable[str], lines: Iterable[Iterable[str]], note: str = "") -> str:
-    """A table of texts behind its title."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join(
-        f"<tr><th scope='row'>{escape(first)}</th>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-        + "</tr>"
-        for first, *rest in lines
-    )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    below = f"<p>{escape(note)}</p>" if note else ""
-    return f"<details><summary>{escape(title)}</summary>{table}{below}</details>"
 
 
 def _left_out(outcome: Outcome) -> str:

@@ -13,7 +13,7 @@ from sfnb.engine import BackupRequest, Estimate
 from sfnb.errors import QuotaSignal, SfnbError, TransientError
 from sfnb.model import Price
 from sfnb.text import count, moment
-from sfnb.ui.outcome import folded
+from sfnb.ui.folding import folded
 
 PROBLEM = " class='sfnb-problem'"
 

@@ -78,12 +78,13 @@ class PauseLine:
 
 @dataclass(frozen=True, slots=True)
 class LimitChange:
-    """A limit percent that was set."""
+    """A limit percent that was set; of ``kind`` ``restore`` that of restores, where 0 means none."""
 
     at: datetime
     api: Api
     old: int
     new: int
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,14 +153,14 @@ class OrgHistory:
         """The limit percent now."""
         return self.percents.get(api, DEFAULT_LIMIT_PERCENT)
 
-    def percent_at(self, api: Api, minutes: Ints) -> Ints:
-        """The limit percent that was in force at these minutes."""
+    def percent_at(self, api: Api, minutes: Ints, *, kind: str = "") -> Ints:
+        """The limit percent that was in force at these minutes; of restores 0 where they had none."""
         changes = sorted(
-            (change for change in self.limit_changes if change.api == api),
+            (change for change in self.limit_changes if (change.api, change.kind) == (api, kind)),
             key=lambda change: change.at,
         )
         if not changes:
-            return np.full(len(minutes), self.percent(api), dtype=np.int64)
+            return np.full(len(minutes), 0 if kind else self.percent(api), dtype=np.int64)
         steps = _ints([changes[0].old, *(change.new for change in changes)])
         at = _ints([minute_number(change.at) for change in changes])
         return steps[np.searchsorted(at, minutes, side="right")]
@@ -257,10 +258,10 @@ def _largest_job(spent: Iterable[tuple[str, int, str, int]], since: int) -> str:
 
 def _limit_changes(state: State, org_id: str) -> list[LimitChange]:
     return [
-        LimitChange(datetime.fromisoformat(entry.at), api, entry.old, entry.new)
+        LimitChange(datetime.fromisoformat(entry.at), api, entry.old, entry.new, entry.kind)
         for entry in state.audit.entries(org_id)
         for api in APIS
-        if entry.api in (api, "all") and not entry.kind
+        if entry.api in (api, "all")
     ]
 
 

@@ -17,7 +17,7 @@ from sfnb.cli.dashboard import way_in
 from tests.browser.conftest import Home, Server, end, serve
 from tests.browser.test_accessibility import axe
 
-PLACES = ("usage", "limits", "backup", "snapshots")
+PLACES = ("usage", "limits", "backup", "snapshots", "restore")
 
 NewPage = Callable[..., Page]
 
@@ -110,6 +110,40 @@ def test_from_the_front_door_to_a_finished_backup(
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
     for code in ("import ", "org.snapshots", "DataFrame", "Traceback"):
         expect(page.get_by_text(code)).to_have_count(0)
+
+
+def test_from_a_damage_to_a_restore(home: Home, open_place: Callable[..., Page]) -> None:
+    """
+    The preview shows what the org has beside the snapshot; nothing is written before Yes; the job's
+    page says what was brought back.
+    """
+    home.sfnb("backup", "demo", "--objects", "Account", "--no-files", "--no-metadata")
+    home.sfnb("demo", "rows", "change", "Account", "rows=3", "field=Name", "value=Damaged")
+    page = open_place("/org/demo/restore")
+    page.get_by_role("button", name="Show the preview").click()
+    preview = page.locator(".sfnb-restore-preview")
+    expect(preview.locator(".sfnb-strong").first).to_contain_text("3 updated", timeout=90_000)
+    preview.get_by_label("Object", exact=True).select_option("Account")
+    preview.locator(".sfnb-records button").first.click()
+    expect(preview.locator(".sfnb-changes tbody")).to_contain_text("Damaged", timeout=60_000)
+    before = len(jobs(home))
+    start = page.get_by_role("button", name="Start the restore")
+    start.click()
+    expect(page.locator(".sfnb-question")).to_contain_text(
+        "This writes into demo. By the preview: "
+    )
+    assert axe(page, "body") == []
+    page.get_by_role("button", name="No, not now").click()
+    expect(page.locator(".sfnb-question")).to_be_hidden()
+    assert len(jobs(home)) == before
+    start.click()
+    page.get_by_role("button", name="Yes, write into the org").click()
+    expect(page.locator(".sfnb-panel .sfnb-badge")).to_contain_text("completed", timeout=120_000)
+    job = jobs(home)[-1]
+    assert page.url.endswith(f"/org/demo/restore/{job['job_id']}") and job["kind"] == "restore"
+    expect(page.get_by_text("0 undeleted, 3 updated, 0 created")).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="Restore", exact=True).click()
+    expect(page.get_by_role("link", name=f"restore {job['job_id']}")).to_be_visible(timeout=60_000)
 
 
 def test_the_command_opens_the_page(dashboard: Server, open_page: NewPage, tmp_path: Path) -> None:
@@ -208,7 +242,7 @@ def test_axe_finds_nothing_serious(home: Home, open_place: Callable[..., Page], 
     expect(page.locator(".fold .sfnb-percent")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark" if dark else "light")
     assert axe(page, "body") == []
-    for name in ("Limits", "Backup", "Snapshots"):
+    for name in ("Limits", "Backup", "Snapshots", "Restore"):
         page.get_by_role("link", name=name).click()
         expect(page.locator("h1")).to_have_text(name)
         loaded(page)

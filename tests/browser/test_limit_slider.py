@@ -61,7 +61,7 @@ def test_keys_and_mouse_move_it_and_only_save_changes_it(
     page.get_by_label("Reason for the change").fill("night <run>")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".sfnb-slider .sfnb-status")).to_contain_text(f"Saved: API calls {moved} %")
-    expect(part).to_contain_text(f"50 → {moved} %. “night <run>”")
+    expect(part).to_contain_text(f"50 % → {moved} %. “night <run>”")
     assert percent_of(home) == moved
     assert "night <run>" in home.sfnb("audit", "demo")
     home.sfnb("audit", "verify")

@@ -64,6 +64,6 @@ def test_make_demo_pauses_and_resumes_in_sight(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     at = 0
-    for words in (" rows so far", "paused: ", "resumed: ", "completed"):
+    for words in (" records so far", "paused: ", "resumed: ", "completed"):
         at = ran.stdout.index(words, at)
     assert "resumed by itself; exit code 0" in ran.stdout and ran.stderr == ""

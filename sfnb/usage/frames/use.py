@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sfnb.model import APIS, Api
+from sfnb.model import APIS, RESTORE, Api
 from sfnb.usage.counter import EVENT_LOG, window_sum
 from sfnb.usage.frames.base import ints, is_covered, moments, no_samples, percent
 from sfnb.usage.history import Ints, OrgHistory
@@ -46,7 +46,8 @@ def usage_frame(history: OrgHistory) -> pd.DataFrame:
 def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
     """
     The limit percent over time: ``org``, ``api`` (string), ``at`` (datetime64[ns, UTC], from when),
-    ``limit_percent`` (Int64). The first row of each budget is at the report's start, the last one
+    ``limit_percent``, ``restore_percent`` (Int64; the latter is missing where restores have no
+    limit of their own). The first row of each budget is at the report's start, the last one
     at its end.
     """
     rows = []
@@ -56,9 +57,10 @@ def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
             minute_number(change.at) for change in history.limit_changes if change.api == api
         ]
         at = ints([start, *sorted(minute for minute in changes if start < minute < end), end])
+        limits, reserves = history.percent_at(api, at), history.percent_at(api, at, kind=RESTORE)
         rows += [
-            (api, minute, value)
-            for minute, value in zip(at, history.percent_at(api, at), strict=True)
+            (api, minute, limit, reserve or None)
+            for minute, limit, reserve in zip(at, limits, reserves.tolist(), strict=True)
         ]
     return pd.DataFrame(
         {
@@ -66,6 +68,7 @@ def thresholds_frame(history: OrgHistory) -> pd.DataFrame:
             "api": pd.Series([row[0] for row in rows], dtype="string"),
             "at": moments(ints([row[1] for row in rows])),
             "limit_percent": pd.Series([int(row[2]) for row in rows], dtype="Int64"),
+            "restore_percent": pd.Series([row[3] for row in rows], dtype="Int64"),
         }
     )
 

@@ -59,10 +59,10 @@ def test_bars_tell_rows_rate_and_time_left() -> None:
     view.apply(progress("Account", 10, 500))
     name, standing, share, text = view.objects["Account"].as_json()
     assert (name, standing, share) == ("Account", "running", 0.5)
-    assert text == "500 of about 1,000 rows, 2 calls, 50 rows/s, about 10 s left"
+    assert text == "500 of about 1,000 records, 2 calls, 50 records/s, about 10 s left"
     assert view.share == 500 / 4000
     assert view.overall().startswith(
-        "0 of 2 objects, 500 rows, 0 API calls, 50 rows/s, about 1 min left"
+        "0 of 2 objects, 500 records, 0 API calls, 50 records/s, about 1 min left"
     )
 
 
@@ -86,7 +86,7 @@ def test_an_old_event_changes_nothing() -> None:
     view.apply(progress("Account", 3, 50))
     view.apply(done)
     assert view.objects["Account"].rows == 100
-    assert [text for _, _, text in view.lines_after()].count("Account: 100 rows, complete") == 1
+    assert [text for _, _, text in view.lines_after()].count("Account: 100 records, complete") == 1
 
 
 def test_a_pause_says_why_how_much_and_when_it_goes_on() -> None:

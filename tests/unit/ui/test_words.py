@@ -39,6 +39,9 @@ def test_each_word_is_there_and_used(name: str) -> None:
     """A script asks for no word that is missing, and none is written for nobody."""
     code = code_of("shared") + code_of(name)
     asked = set(re.findall(r'word\("(\w+)"', code)) | set(re.findall(r"WORDS\.(\w+)", code))
+    # Choices are listed once, as the values that are sent and the keys of their words.
+    for keys in re.findall(r"\[([^\]]+)\]\.map\(\(value\) => \[[^\]]*WORDS\[value\]\]", code):
+        asked |= set(re.findall(r'"(\w+)"', keys))
     assert asked == set(words_of(name))
     assert module(name, "").startswith("const WORDS = {")
 

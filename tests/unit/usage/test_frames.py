@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfnb.charts import usage_figure
 from sfnb.usage import days_frame, hours_frame, review_of, top_frame, usage_frame
 from sfnb.usage.counter import steps_of, window_sum
-from sfnb.usage.frames import PARTS, callers_frame
-from sfnb.usage.history import JobLine, OrgHistory, Samples, Spent
+from sfnb.usage.frames import PARTS, callers_frame, thresholds_frame
+from sfnb.usage.history import JobLine, LimitChange, OrgHistory, Samples, Spent
 from sfnb.usage.store.values import minute_number
 from tests.unit.usage.histories import DAY, END, NOW, history, ints
 
@@ -239,3 +240,25 @@ def test_an_app_whose_use_doubled_is_told() -> None:
     (notice,) = [one for one in review_of(told, BERLIN).notices if one.code == "app_doubled"]
     assert notice.sentence.startswith("ERP made 2,160 calls")
     assert minute_number(NOW) == END
+
+
+def test_the_limit_of_restores_is_a_line_of_its_own() -> None:
+    """It begins when it was set and ends when it was taken away; the org's own line does not move with it."""
+    changes = [
+        LimitChange(NOW - timedelta(hours=9), "api", 50, 60),
+        LimitChange(NOW - timedelta(hours=6), "api", 0, 90, "restore"),
+        LimitChange(NOW - timedelta(hours=2), "api", 90, 0, "restore"),
+    ]
+    made = history([(5, 100, 9000)])
+    vars(made)["limit_changes"] = changes
+    frame = thresholds_frame(made)
+    mine = frame[frame["api"] == "api"]
+    assert mine["limit_percent"].tolist() == [50, 60, 60, 60, 60]
+    assert mine["restore_percent"].fillna(0).tolist() == [0, 0, 90, 0, 0]
+    review = review_of(made, UTC)
+    names = {
+        trace.name: list(trace.y)
+        for trace in usage_figure(review.usage, thresholds=review.thresholds).data
+    }
+    assert 90.0 in names["limit: restores stop here"]
+    assert max(names["limit: jobs stop here"]) == 60.0

@@ -1,0 +1,198 @@
+"""Restoring in the page: from which snapshot, what, a preview, and Start after a question."""
+
+from __future__ import annotations
+
+import threading
+from html import escape
+from typing import Any
+
+from sfnb import engine
+from sfnb.dashboard.local_org import LocalOrg
+from sfnb.dashboard.places import address
+from sfnb.dashboard.processes import Command
+from sfnb.dashboard.wording import in_page
+from sfnb.engine import RestoreRequest
+from sfnb.errors import CallerError, QuotaSignal, SfnbError
+from sfnb.model import RESTORE
+from sfnb.org.ids import is_record_id
+from sfnb.private import private_file, private_folder
+from sfnb.ui.browser import MARKED, snapshot_label
+from sfnb.ui.kernel import Timer
+from sfnb.ui.restore_preview import RestorePreview
+from sfnb.ui.screen import Screen
+
+LOOK_S = 0.3
+
+SHOWN = 100
+"""Snapshots to choose from, the newest first."""
+
+
+class RestoreForm(Screen):
+    """
+    The form of a restore. It writes nothing by itself: Start asks, and runs `sfnb restore` in a
+    process of its own.
+
+    Cost: a preview costs what `engine.plan` says; the form nothing.
+    """
+
+    script = "restore_form"
+
+    def __init__(self, org: LocalOrg) -> None:
+        self._org = org
+        self._command: Command | None = None
+        self._known: set[str] = set()
+        self._preview: RestorePreview | None = None
+        self._previewed: RestoreRequest | None = None
+        self._is_planning = False
+        self._says = ""
+        self._timer = Timer(self._look, LOOK_S)
+
+    def __repr__(self) -> str:
+        return f"<restore of {self._org.name}>"
+
+    def view(self) -> dict[str, Any]:
+        return {
+            "org": self._org.name,
+            "snapshots": self._snapshots(),
+            "is_starting": self._command is not None,
+            "is_planning": self._is_planning,
+            "says": in_page(self._says),
+            "preview": in_page(self._preview.view()) if self._preview else None,
+        }
+
+    def html(self) -> str:
+        return f"<p>{escape(self._org.name)}</p>"
+
+    def _snapshots(self) -> list[dict[str, str]]:
+        snapshots = self._org.snapshots
+        newest = list(reversed(list(snapshots)))[:SHOWN]
+        return [
+            {"id": name, "text": snapshot_label(snapshots, name, has_state=place < MARKED)}
+            for place, name in enumerate(newest)
+        ]
+
+    def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        match message.get("kind"):
+            case "records" | "record" if self._preview is not None:
+                return self._preview.hear(message)
+            case "plan":
+                self._plan(_request(message))
+            case "question":
+                return {"ok": True, "question": self._question(_request(message))}
+            case "start":
+                self._start(message)
+            case _:
+                return None
+        self.show()
+        return {"ok": True}
+
+    # ---- the preview, on a thread of its own: it asks the org
+
+    def _plan(self, request: RestoreRequest) -> None:
+        if self._is_planning:
+            return
+        self._is_planning, self._preview, self._says = True, None, ""
+        threading.Thread(target=self._make_preview, args=(request,), daemon=True).start()
+        self._timer.start()
+
+    def _make_preview(self, request: RestoreRequest) -> None:
+        try:
+            self._preview = RestorePreview(self._org, engine.plan(self._org, request))
+            self._previewed = request
+        except (SfnbError, QuotaSignal) as err:
+            self._says = str(err)
+        finally:
+            self._is_planning = False
+
+    # ---- the job, in a process of its own
+
+    def _question(self, request: RestoreRequest) -> str:
+        """What a person says yes to."""
+        what = f"This writes into {self._org.name}."
+        if self._preview is not None and self._previewed == request:
+            return f"{what} By the preview: {self._preview.counts}. Start?"
+        return f"{what} Nobody has looked at a preview of it. Start all the same?"
+
+    def _start(self, message: dict[str, Any]) -> None:
+        if self._command is not None:
+            return
+        request, home = _request(message), self._org.settings.home
+        arguments = ["restore", self._org.name, request.snapshot, "--json"]
+        if request.objects:
+            arguments += ["--objects", ",".join(request.objects)]
+        if request.ids:
+            file = private_file(private_folder(home / "dashboard") / "restore-ids.txt")
+            file.write_text("\n".join(request.ids) + "\n", "utf-8")
+            arguments += ["--ids", str(file)]
+        if request.only:
+            arguments += ["--only", request.only]
+        if request.children:
+            arguments += ["--with-children", str(request.children)]
+        if request.files:
+            arguments.append("--files")
+        arguments += ["--on-conflict", request.on_conflict, "--automation", request.automation]
+        self._known = {job.job_id for job in self._org.state.jobs.find(self._org.name)}
+        self._says = ""
+        self._command = Command(arguments, home / "dashboard" / "jobs")
+        self._timer.start()
+
+    def _look(self) -> None:
+        """One beat while something is awaited: the preview, or the new job in the state database."""
+        before = (self._preview, self._is_planning, self._command, self._says)
+        if self._command is not None:
+            self._look_for_job(self._command)
+        is_over = not self._is_planning and self._command is None
+        if before != (self._preview, self._is_planning, self._command, self._says) or is_over:
+            self.show()
+        if is_over:
+            self._timer.stop()
+
+    def _look_for_job(self, command: Command) -> None:
+        jobs = self._org.state.jobs.find(self._org.name)
+        new = [job for job in jobs if job.job_id not in self._known and job.kind == RESTORE]
+        if new:
+            self._command = None
+            self.send({"go": address(self._org.name, "restore", new[-1].job_id)})
+        elif command.exit_code is not None:
+            self._command = None
+            self._says = f"The restore did not start. {command.last_words}"
+
+
+def _request(message: dict[str, Any]) -> RestoreRequest:
+    """
+    What the form says.
+
+    Raises:
+        CallerError: a text that is no record Id, or nothing where something is needed.
+    """
+    snapshot = str(message.get("snapshot", ""))
+    if not snapshot:
+        raise CallerError("Choose a snapshot. There is none before the first backup.")
+    options: dict[str, Any] = {
+        "with_children": int(message.get("children") or 0),
+        "files": bool(message.get("files")),
+        "on_conflict": str(message.get("conflict", "overwrite")),
+        "automation": "off" if message.get("automation_off") else "keep",
+    }
+    texts = _words(str(message.get("names", "")))
+    match message.get("what"):
+        case "deleted" | "changed":
+            options["only"] = message["what"]
+        case "objects":
+            if not texts:
+                raise CallerError("Name at least one object, such as Account, Contact.")
+            options["objects"] = texts
+        case "ids":
+            wrong = [text for text in texts if not is_record_id(text)]
+            if wrong or not texts:
+                raise CallerError(
+                    f"“{wrong[0]}” is not a record Id."
+                    if wrong
+                    else "Enter at least one record Id."
+                )
+            options["ids"] = texts
+    return engine.restore(snapshot, **options)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.replace(",", " ").split() if word]
