@@ -109,6 +109,8 @@ class World:
         self.home.sfnb("limit", "acme", str(percent), "--reason", "a pause to look at")
         full = ("--full", "--no-files", "--no-metadata", "--on-pause", "exit")
         self.home.sfnb("backup", "acme", *full, check=False)
+        # Backups wait at the limit; a restore has a reserve.
+        self.home.sfnb("limit", "acme", "100", "--for", "restore", "--reason", "emergencies")
         jobs = json.loads(self.home.sfnb("jobs", "--json"))
         return jobs[-2]["job_id"], jobs[-1]["job_id"]
 
@@ -172,6 +174,17 @@ def with_rows(page: Page) -> None:
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
 
 
+def with_preview(page: Page) -> None:
+    page.get_by_role("button", name="Show the preview").click()
+    preview = page.locator(".sfnb-restore-preview")
+    expect(preview.locator(".sfnb-strong").first).to_be_visible(timeout=120_000)
+    preview.get_by_label("Object", exact=True).select_option("Account")
+    preview.locator(".sfnb-records button").first.click()
+    expect(preview.locator(".sfnb-changes tbody tr").first).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Start the restore").click()
+    expect(page.locator(".sfnb-question")).to_be_visible()
+
+
 def with_outcome(page: Page) -> None:
     page.get_by_text("All 5 objects").click()
 
@@ -186,6 +199,7 @@ def shots(ended: str, paused: str) -> list[Shot]:
         Shot("job", f"/org/acme/backup/{paused}", lambda _: None),
         Shot("outcome", f"/org/acme/backup/{ended}", with_outcome),
         Shot("snapshots", "/org/acme/snapshots", with_rows),
+        Shot("restore", "/org/acme/restore", with_preview),
     ]
 
 
@@ -221,6 +235,7 @@ NOTEBOOKS = {
     "orgs": ".sfnb-slider",
     "usage_report": ".sfnb-slider",
     "run_backup": ".sfnb-panel",
+    "restore": ".sfnb-restore-preview",
     "snapshots": ".sfnb-browser",
 }
 """The notebooks, and what shows once all their cells have run."""

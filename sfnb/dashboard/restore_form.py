@@ -54,6 +54,7 @@ class RestoreForm(Screen):
         return {
             "org": self._org.name,
             "snapshots": self._snapshots(),
+            "chosen": self._chosen(),
             "is_starting": self._command is not None,
             "is_planning": self._is_planning,
             "says": in_page(self._says),
@@ -70,6 +71,13 @@ class RestoreForm(Screen):
             {"id": name, "text": snapshot_label(snapshots, name, has_state=place < MARKED)}
             for place, name in enumerate(newest)
         ]
+
+    def _chosen(self) -> str:
+        """The snapshot to begin with: the newest that has its objects complete."""
+        try:
+            return self._org.snapshots["latest"].id
+        except SfnbError:
+            return ""
 
     def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
         match message.get("kind"):

@@ -56,7 +56,7 @@ const render = ({ model, el }) => {
     none.hidden = view.snapshots.length > 0;
     form.hidden = !none.hidden;
     if (snapshot.options.length !== view.snapshots.length) {
-      const chosen = snapshot.value;
+      const chosen = snapshot.value || view.chosen;
       snapshot.replaceChildren(...options(view.snapshots.map(({ id, text: label }) => [id, label])));
       if (chosen) snapshot.value = chosen;
     }
