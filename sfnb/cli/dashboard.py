@@ -28,10 +28,10 @@ PORT = 8866
 @pass_app
 def dashboard(app: App, port: int | None, browser: bool) -> int:
     """
-    Serve usage, limits, backups and snapshots of all orgs as one page, to this machine alone.
+    Serve usage, limits, backups, snapshots and restores of all orgs as one page, to this machine alone.
 
     The address that it prints holds a key; without it nobody else on this machine can use the page.
-    A backup that is started there goes on when the page or this command ends.
+    A job that is started there goes on when the page or this command ends.
     """
     from sfnb.dashboard.parts import PartMaker
     from sfnb.dashboard.server import serve

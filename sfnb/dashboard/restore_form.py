@@ -73,11 +73,13 @@ class RestoreForm(Screen):
         ]
 
     def _chosen(self) -> str:
-        """The snapshot to begin with: the newest that has its objects complete."""
-        try:
-            return self._org.snapshots["latest"].id
-        except SfnbError:
-            return ""
+        """The snapshot to begin with: the newest whole one of the newest; else the newest."""
+        newest = list(reversed(list(self._org.snapshots)))[:MARKED]
+        for name in newest:
+            snapshot = self._org.snapshots[name]
+            if snapshot.is_sealed and snapshot.manifest.state == "complete":
+                return name
+        return newest[0] if newest else ""
 
     def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
         match message.get("kind"):
