@@ -134,7 +134,7 @@ def test_a_paused_job_and_the_slider_tell_what_is_foreseen(org: Connection) -> N
     """P4: a panel of a paused job, and the slider, say when calls are expected to come back."""
     org.limits()
     org.state.ledger.set_limits(org.org_id, 1)
-    job_id = engine._create(org, engine.backup(objects=["Account"]))
+    job_id = engine.create(org, engine.backup(objects=["Account"]))
     pause = Pause("api", org.clock.now(), None, 200, 15_000, "200 of 15,000 used")
     told = events.JobPaused(job_id, pause.at, pause, 150, org.clock.now() + timedelta(minutes=30))
     with org.state.jobs.lease(job_id):
@@ -168,7 +168,7 @@ def test_a_panel_attached_later_tells_what_a_live_one_heard(org: Connection) -> 
 
 def test_a_job_that_nobody_runs_is_resumed_from_its_panel(org: Connection) -> None:
     """P4: Resume in a panel goes on with a job that another process left paused."""
-    job_id = engine._create(org, engine.backup(objects=["Account"]))
+    job_id = engine.create(org, engine.backup(objects=["Account"]))
     with org.state.jobs.lease(job_id):
         org.state.jobs.update(job_id, state=JobState.PAUSED)
     panel = widgets.job_panel(job_id, org=org)
