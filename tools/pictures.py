@@ -150,6 +150,17 @@ def org_id(number: int) -> str:
     return f"00D7Q00000B{number:04}UAK"
 
 
+FITTED = """() => [...document.querySelectorAll('.plot')]
+    .filter((plot) => plot.clientWidth && plot._fullLayout)
+    .every((plot) => Math.abs(plot._fullLayout.width - plot.clientWidth) < 2
+        && plot._fullLayout._size.w > plot.clientWidth / 4)"""
+
+
+def fitted(page: Page) -> None:
+    """Until each chart has the width of its place, and its axes a good part of that."""
+    page.wait_for_function(FITTED, timeout=60_000)
+
+
 def drawn(page: Page) -> None:
     """Until the usage place's first chart, if it has one, is drawn."""
     if page.locator(".plot").count():
@@ -313,6 +324,7 @@ def _widths(
     for width in widths:
         page.set_viewport_size({"width": width, "height": 1000 if width > 400 else 844})
         page.wait_for_timeout(1500)  # charts redraw themselves
+        fitted(page)
         path = folder / f"{name}-{width}-{theme}.png"
         page.screenshot(path=path, full_page=True)
         found = page.evaluate("document.documentElement.scrollWidth")
