@@ -186,6 +186,8 @@ def with_rows(page: Page) -> None:
 
 
 def with_preview(page: Page) -> None:
+    snapshots = page.locator(".sfnb-restore select").first
+    snapshots.select_option(index=snapshots.locator("option").count() - 1)  # before the changes
     page.get_by_role("button", name="Show the preview").click()
     preview = page.locator(".sfnb-restore-preview")
     expect(preview.locator(".sfnb-strong").first).to_be_visible(timeout=120_000)
