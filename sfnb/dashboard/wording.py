@@ -20,6 +20,7 @@ WAYS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"(Start it again|[Rr]esume) with `sfnb resume[^`]*`",
             r"\1 with the button on the job's page",
         ),
+        (r"`sfnb diff[^`]*` shows which", "“What changed since” under Snapshots shows which"),
         (r"; `sfnb jobs` lists them", "; they are listed under Backup"),
         (r"; `sfnb show` lists (them|what it has)", r"; Snapshots lists \1"),
     )

@@ -18,7 +18,9 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
         case events.JobPlanned():
             rows = sum(n or 0 for n in event.objects.values())
             left = f", {len(event.left_out)} cannot be queried" if event.left_out else ""
-            return f"snapshot {event.snapshot}: {len(event.objects)} objects, about {rows:,} records{left}"
+            # Of what has changed since the last backup nobody knows the number beforehand.
+            about = f", about {rows:,} records" if rows else ""
+            return f"snapshot {event.snapshot}: {len(event.objects)} objects{about}{left}"
         case events.ObjectProgress(state=ObjectState.COMPLETE):
             return f"{event.object_name}: {event.rows:,} records, complete"
         case events.ObjectProgress() if event.rows:
