@@ -21,6 +21,7 @@ WAYS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"\1 with the button on the job's page",
         ),
         (r"`sfnb diff[^`]*` shows which", "“What changed since” under Snapshots shows which"),
+        (r"--automation off switches", "“More options” above switches"),
         (r"; `sfnb jobs` lists them", "; they are listed under Backup"),
         (r"; `sfnb show` lists (them|what it has)", r"; Snapshots lists \1"),
     )
@@ -34,7 +35,7 @@ TERMINAL = re.compile(r"`(sfnb [^`]*)`(?! \(in a terminal)")
 def in_page(said: Any) -> Any:
     """A message, or all texts of a view, as the page says them."""
     if isinstance(said, str):
-        return _in_page(said) if "`sfnb " in said else said
+        return _in_page(said) if "`sfnb " in said or " --" in said else said
     if isinstance(said, Mapping):
         return {key: in_page(value) for key, value in said.items()}
     if isinstance(said, list | tuple):
