@@ -16,6 +16,7 @@ Everything that can go wrong, sorted by what the catcher does about it.
         ├── LeaseLost      another process runs this job now; this one writes nothing more
         └── StoreError     the store is damaged, unwritable or full
             └── StateUnavailable   the state database does not answer: a job waits for it
+                └── PausedForState     … or was told not to, and can be resumed
 
     QuotaSignal, StopSignal    no errors: a job pauses or stops at a bookmark, in ``jobs/loop.py``
 
@@ -98,6 +99,13 @@ class StateUnavailable(StoreError):
     """
     The state database is locked, gone, read-only or not answering. It may be back soon: a job that
     runs waits for it, and neither sends nor counts anything meanwhile.
+    """
+
+
+class PausedForState(StateUnavailable):
+    """
+    The state database went away in mid-run, and the job was told not to wait for it: it is paused,
+    which it could not write down. What it has read is stored.
     """
 
 

@@ -12,7 +12,7 @@ import click
 import sfnb
 from sfnb.cli.context import App, Group
 from sfnb.cli.output import Unbroken, say, settle_streams
-from sfnb.errors import CallerError, QuotaSignal, SfnbError
+from sfnb.errors import CallerError, PausedForState, QuotaSignal, SfnbError
 
 FAILED, WRONG_USAGE, PAUSED, STOPPED = 1, 2, 75, 130
 
@@ -109,6 +109,8 @@ def run(args: list[str]) -> int:
         outcome = WRONG_USAGE
     except CallerError as err:
         outcome = _failed(err, WRONG_USAGE)
+    except PausedForState as err:
+        outcome = _failed(err, PAUSED)
     except SfnbError as err:
         outcome = _failed(err, FAILED)
     except QuotaSignal as signal:

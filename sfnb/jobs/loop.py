@@ -22,6 +22,7 @@ from sfnb.errors import (
     JobError,
     LeaseLost,
     ObjectError,
+    PausedForState,
     QuotaSignal,
     SfnbError,
     StateUnavailable,
@@ -98,7 +99,8 @@ class JobLoop:
             CallerError: another process runs this job, or its request cannot be fulfilled.
             JobError: it failed. That is recorded, and it can be resumed.
             LeaseLost: another process has taken it over; this one has stopped.
-            StateUnavailable: the state database does not answer, and ``on_pause`` is ``exit``.
+            PausedForState: the state database does not answer, and ``on_pause`` is ``exit``.
+            StateUnavailable: it did not answer when the job began.
             KeyboardInterrupt: the user stopped it; it is paused.
         """
         self._job_id = job_id
@@ -274,7 +276,8 @@ class JobLoop:
         self.emit(events.JobStateChanged(job_id, at, JobState.PAUSED, ""))
         self.emit(events.JobPaused(job_id, at, pause, -1, None))
         if self.on_pause == "exit":
-            raise err
+            again = f"The job is paused; when it answers: `sfnb resume {job_id}`."
+            raise PausedForState(f"{err} {again}") from err
         while self._lease and not self._lease.is_renewed():
             if self.clock.wait(LOOK_S, self.stop):
                 raise KeyboardInterrupt from err

@@ -78,6 +78,7 @@ def sf(living_org: RunningOrg, clients: Clients, tmp_path_factory: pytest.TempPa
     environment = {
         **os.environ,
         **QUIET,
+        "SF_AUTOUPDATE_DISABLE": "true",  # else it starts `sf update` behind the tests' back
         "HOME": str(home),
         "USERPROFILE": str(home),
         "NODE_EXTRA_CA_CERTS": living_org.ca_file,

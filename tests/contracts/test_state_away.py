@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -14,10 +15,13 @@ from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.connection import Connection
 from sfnb.engine import backup
-from sfnb.errors import StateUnavailable
+from sfnb.errors import PausedForState, StateUnavailable
 from sfnb.installation import connect
 from sfnb.jobs import events
+from sfnb.store.settling.outcome import Settled
 from sfnb.store.verify import verify
+from sfnb.store.writer import Writer
+from tests.command_line import CommandLine
 from tests.conftest import RunningOrg
 from tests.contracts.conftest import postgres_control
 from tests.faults.conftest import settings_for
@@ -113,12 +117,38 @@ def test_a_job_waits_for_its_state_database(there: Connection, away: Away) -> No
 
 def test_a_job_that_does_not_wait_can_be_resumed(there: Connection, away: Away) -> None:
     """With `exit` it ends with the reason; the same snapshot is finished later."""
-    with pytest.raises(StateUnavailable, match="cannot be used"):
+    with pytest.raises(PausedForState, match=r"cannot be used.*sfnb resume"):
         engine.run(there, backup(objects=OBJECTS), on_pause="exit", emit=taking(away, []))
     away.bring_back()
     (job,) = there.state.jobs.find()
     done = engine.resume(there, job.job_id)
     assert done["state"] == "completed" and done["snapshot"] == job.snapshot
+
+
+def test_the_command_ends_with_75(
+    fresh_org: Callable[..., RunningOrg], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4: a job that does not wait for its state database is paused: one sentence, and `resume` ends it."""
+    home = CommandLine.with_org(tmp_path / "home", fresh_org())
+    home("limit", "x", "60")  # the database is there
+    away = Away(f"sqlite:///{tmp_path / 'home' / 'state.db'}")
+    settle = Writer.settle
+
+    def settle_and_take(writer: Writer, *arguments: Any, **options: Any) -> Settled:
+        settled = settle(writer, *arguments, **options)
+        if not away.is_away:
+            away.take()
+        return settled
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "settle", settle_and_take)
+        ran = home("backup", "x", "--objects", ",".join(OBJECTS), "--on-pause", "exit")
+    assert ran.code == 75, ran.err
+    assert "sfnb resume" in ran.err and "Traceback" not in ran.err
+    away.bring_back()
+    again = home("resume", "--all", "--json")
+    assert again.code == 0, again.err
+    assert [done["state"] for done in again.json] == ["completed"]
 
 
 def test_a_sqlite_file_that_is_no_longer_there_is_not_written_on(tmp_path: Path) -> None:
