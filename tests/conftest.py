@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +21,19 @@ from sfnb_demo.data.database import Database
 from sfnb_demo.process import start as start_process
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
+
+if sys.version_info < (3, 11, 8):
+    # Up to 3.11.7 all threads count the depth of trees in one place, so two that parse at once end
+    # with "AST constructor recursion depth mismatch" (gh-106905). Hypothesis and pytest parse
+    # sources, and Hypothesis' callback of the garbage collector lets another thread in between.
+    _parsing, _parse = threading.RLock(), ast.parse
+
+    @functools.wraps(_parse)
+    def _parse_alone(*arguments: Any, **options: Any) -> Any:
+        with _parsing:
+            return _parse(*arguments, **options)
+
+    ast.parse = _parse_alone  # type: ignore[assignment]
 
 READY_S = 90.0
 
