@@ -16,7 +16,7 @@ Everything that can go wrong, sorted by what the catcher does about it.
         ├── LeaseLost      another process runs this job now; this one writes nothing more
         └── StoreError     the store is damaged, unwritable or full
             └── StateUnavailable   the state database does not answer: a job waits for it
-                └── PausedForState     … or was told not to, and can be resumed
+                └── PausedForState     … or does not wait, and can be resumed
 
     QuotaSignal, StopSignal    no errors: a job pauses or stops at a bookmark, in ``jobs/loop.py``
 
@@ -104,7 +104,7 @@ class StateUnavailable(StoreError):
 
 class PausedForState(StateUnavailable):
     """
-    The state database went away in mid-run, and the job was told not to wait for it: it is paused,
+    The state database went away in mid-run, and the job does not wait for it: it is paused,
     which it could not write down. What it has read is stored.
     """
 
