@@ -31,11 +31,10 @@ def stretch_of(
 ) -> Stretch:
     """The recent past that a reading is put together with."""
     gauge, lag_s = gauges[reading.api], rules.lag_s(reading.source)
-    # An exact header includes its own call, and all that ended when it was sent.
     first = policy.counted_until(gauge, reading, lag_s)
-    first += timedelta(milliseconds=0 if lag_s else 1)
     heard_from = None if policy.is_ahead(gauges, now) else gauge.heard_from
-    return Stretch(reading.api, first, heard_from)
+    # An exact header includes its own call, and all that ended when it was sent.
+    return Stretch(reading.api, first, heard_from, is_exact=not lag_s)
 
 
 def fold(  # noqa: PLR0917 - the parts of one reading
@@ -50,17 +49,19 @@ def fold(  # noqa: PLR0917 - the parts of one reading
 ) -> Gauge:
     """The gauge after a reading; ``past`` is what the stretch has without this call."""
     since = policy.counted_until(gauge, reading, lag_s)
-    own, highest = int(past[0]), int(past[1])
+    own, highest, lately = (int(value) for value in past)
+    lately += spent
+    if stretch.hears(now):
+        highest = max(highest, reading.used)
     if stretch.has(now):
         own += spent
-        highest = max(highest, reading.used) if stretch.hears(now) else highest
     heard_from = stretch.heard_from
     # A slow call's answer is older than what is known by now, so it cannot be news.
     is_newest = since == reading.sent_at - timedelta(seconds=lag_s)
     is_lower = highest > reading.used and is_newest
-    if is_lower and policy.has_rolled(reading, highest, own, in_flight):
+    if is_lower and policy.has_rolled(reading, highest, lately, in_flight):
         # Of what arrives in this same millisecond, the higher number counts.
         heard_from, highest = now, reading.used
-    if not lag_s and now >= stretch.first:
+    if stretch.is_exact and stretch.has(now):
         own -= spent
     return policy.fold(gauge, reading, since=since, highest=highest, own=own, heard_from=heard_from)

@@ -25,8 +25,11 @@ KEPT_S = 1800
 """How long a line of ``recent`` is kept: longer than any call lasts, plus the oldest reading."""
 
 _HEARD = case((_RECENT.at_ms >= bindparam("heard"), _RECENT.reported), else_=-1)
+_OWN = case((_RECENT.at_ms >= bindparam("own"), _RECENT.units), else_=0)
 _SINCE = select(
-    func.coalesce(func.sum(_RECENT.units), 0), func.coalesce(func.max(_HEARD), -1)
+    func.coalesce(func.sum(_OWN), 0),
+    func.coalesce(func.max(_HEARD), -1),
+    func.coalesce(func.sum(_RECENT.units), 0),
 ).where(
     _RECENT.org_id == bindparam("org"),
     _RECENT.api == bindparam("name"),
@@ -72,22 +75,30 @@ def line(
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """
-    A budget's recent past: what we have spent from ``first`` on, and the highest number reported
-    since then. Numbers that arrived before ``heard_from`` do not count.
+    A budget's recent past: what we have spent, and the highest number reported, from ``first`` on.
+    Numbers that arrived before ``heard_from`` do not count.
+
+    Args:
+        is_exact: the reading includes what ended in the millisecond in which it was sent; a number
+            that arrived then may still be newer than it.
     """
 
     api: Api
     first: datetime
     heard_from: datetime | None
+    is_exact: bool = False
 
     def read(self, org_id: str) -> Statement:
-        """Its row: what we have spent, and the highest number reported (-1: none)."""
-        wanted = {"first": self._first_ms, "heard": self._heard_ms}
+        """
+        Its row: what we have spent that the reading may not include, the highest number reported
+        (-1: none), and all that we have spent.
+        """
+        wanted = {"first": self._first_ms, "heard": self._heard_ms, "own": self._own_ms}
         return statement(_SINCE, org=org_id, name=self.api, **wanted)
 
     def has(self, moment_at: datetime) -> bool:
-        """Whether what is spent at this moment belongs to it."""
-        return milliseconds(moment_at) >= self._first_ms
+        """Whether what is spent at this moment may not be in the reading."""
+        return milliseconds(moment_at) >= self._own_ms
 
     def hears(self, moment_at: datetime) -> bool:
         """Whether a number reported at this moment counts."""
@@ -96,6 +107,10 @@ class Stretch:
     @property
     def _first_ms(self) -> int:
         return milliseconds(self.first)
+
+    @property
+    def _own_ms(self) -> int:
+        return self._first_ms + self.is_exact
 
     @property
     def _heard_ms(self) -> int:

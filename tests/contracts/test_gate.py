@@ -85,6 +85,18 @@ def test_the_threshold_is_reached_and_never_passed(caller: Caller) -> None:
     assert caller.gate.ask(ONE)
 
 
+def test_answers_that_overtake_each_other_in_one_instant_take_nothing_back(caller: Caller) -> None:
+    """P1: of two exact numbers that arrive in one millisecond, the later and lower one is no news."""
+    caller.read_limits(api=47)
+    caller.clock.advance(1)
+    first, second = caller.gate.ask(ONE), caller.gate.ask(ONE)
+    caller.gate.settle(second, [caller.header(49)])
+    caller.gate.settle(first, [caller.header(48)])
+    assert caller.gate.ask(ONE)
+    with pytest.raises(QuotaSignal):
+        caller.gate.ask(ONE)
+
+
 def test_every_budget_of_a_price_must_have_room(caller: Caller) -> None:
     """P1: a call that draws on two budgets is refused when either is used up."""
     caller.read_limits(api=1, bulk2=50)
