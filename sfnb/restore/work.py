@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from sfnb.restore.automation.planned import written_objects
 from sfnb.restore.bulk_sending import BulkSender
 from sfnb.restore.describes import WriteObject, write_object
 from sfnb.restore.ending import abandon
+from sfnb.restore.files.sending import FileRestore
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.id_map import IdMap, write_id_map
 from sfnb.restore.journal import Journal
@@ -59,6 +61,7 @@ class RestoreWork:
     _targets: dict[str, WriteObject] = field(default_factory=dict)
     _restored: Restored = field(default_factory=Restored)
     _still_off: list[str] = field(default_factory=list)
+    _refused_files: int = 0
 
     @property
     def folder(self) -> RestoreFolder:
@@ -135,7 +138,8 @@ class RestoreWork:
             run, outcomes = self._wave_run(plan, tick)
             run.replay()
             run.run()
-            self._keep_results(plan, outcomes)
+            new_files = self._send_files(run, outcomes, plan, tick) if self._request().files else []
+            self._keep_results(plan, outcomes, new_files)
         self._still_off = automation.on()
         proof = self._prove(plan, run, outcomes, tick)
         self.context.state.jobs.add_outcome(
@@ -151,6 +155,29 @@ class RestoreWork:
     def _automation(self, tick: Tick = lambda: None) -> JobAutomation:
         context = self.context
         return JobAutomation(lambda: context.client, self.folder, context.stop, tick)
+
+    def _send_files(
+        self, run: WaveRun, outcomes: Outcomes, plan: RestorePlan, tick: Tick
+    ) -> list[tuple[str, str, str]]:
+        """Documents and attachments that the org no longer has; what was made. Cost: `FileRestore`."""
+        context, folder, request = self.context, self.folder, self._request()
+        path = f"{folder.path}/files-present"
+        reader = PresentReader(context.client, folder.files, path, context.job_id, context.stop)
+        written = written_records(folder, plan, outcomes, run.ids)
+        sending = FileRestore(
+            context.client,
+            self.source.snapshots[request.snapshot],
+            folder,
+            run.ids,
+            request.ids,
+            {old_id for rows in written.values() for old_id in rows},
+            reader,
+            tick,
+        )
+        result = sending.run()
+        self._refused_files = len(result.refused)
+        context.state.jobs.add_outcome(context.job_id, files=result.as_json())
+        return sending.new_ids
 
     def _prove(
         self, plan: RestorePlan, run: WaveRun, outcomes: Outcomes, tick: Tick
@@ -227,10 +254,14 @@ class RestoreWork:
 
     # results
 
-    def _keep_results(self, plan: RestorePlan, outcomes: Outcomes) -> None:
+    def _keep_results(
+        self, plan: RestorePlan, outcomes: Outcomes, new_files: list[tuple[str, str, str]]
+    ) -> None:
         """The id map, the rejects and the counts, for whoever reads the job's JSON."""
         context, request = self.context, self._request()
-        id_map = write_id_map(self.folder, created_rows(self.folder, plan, outcomes))
+        id_map = write_id_map(
+            self.folder, chain(created_rows(self.folder, plan, outcomes), new_files)
+        )
         path = Path(request.rejects or self.rejects / f"{context.job_id}.csv")
         rejected = [
             *planned_rejects(self.folder, plan),
@@ -270,7 +301,7 @@ class RestoreWork:
                 f"nothing could be restored: {found.refused:,} records were refused; "
                 "the rejects file says why."
             )
-        is_whole = not found.refused and not self._still_off
+        is_whole = not (found.refused or self._still_off or self._refused_files)
         return JobState.COMPLETED if is_whole else JobState.COMPLETED_WITH_ERRORS
 
     def abandon(self) -> str:

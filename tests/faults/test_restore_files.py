@@ -1,0 +1,175 @@
+"""Files come back whole, once, with their versions and links, whatever happens in between."""
+
+from __future__ import annotations
+
+import hashlib
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sfnb import engine
+from sfnb.clock import FakeClock
+from sfnb.installation import connect
+from sfnb.org.writing.multipart import MultipartBody
+from sfnb.restore.files.sending import FileRestore
+from sfnb_demo.server.options import Options
+from sfnb_demo.server.server import DemoServer
+from tests.conftest import RunningOrg
+from tests.faults.conftest import settings_for
+from tests.faults.restore_world import DATA, World
+
+FILES = ("ContentDocument", "ContentVersion", "ContentDocumentLink", "Attachment")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An org with a document of two versions and two links, and an attachment; all backed up."""
+    options = Options(
+        size="tiny", competitors="off", minutes_per_second=0.0, bulk_job_s=0.0, header_lag_s=0.0,
+        max_calls=1_000_000, objects={"ContentDocument": 5, "ContentVersion": 12, "Attachment": 5},
+    )  # fmt: skip
+    with DemoServer(options, tmp_path / "org") as server:
+        org = RunningOrg(**server.ready(), server=server)
+        with connect(
+            "demo", settings=settings_for(org, tmp_path / "home"), clock=FakeClock()
+        ) as mine:
+            world = World(org, mine)
+            summary = engine.run(mine, engine.backup(objects=("Account", *FILES), metadata=False))
+            assert summary["state"] == "completed", summary["files"]["refused"]
+            yield world
+
+
+def state(world: World) -> list[Any]:
+    """Titles, versions and bytes of all documents, where they are linked, and all attachments."""
+    found: list[Any] = []
+    for version in world.rows(
+        "SELECT Id, ContentDocumentId, VersionNumber, Title, ContentSize, Checksum FROM ContentVersion"
+    ):
+        path = f"{DATA}/sobjects/ContentVersion/{version['Id']}/VersionData"
+        document = version["ContentDocumentId"]
+        soql = (
+            f"SELECT LinkedEntityId FROM ContentDocumentLink WHERE ContentDocumentId = '{document}'"
+        )
+        links = sorted(row["LinkedEntityId"] for row in world.rows(soql))
+        digest = hashlib.sha256(world.org.get(path).content).hexdigest()
+        found.append((version["Title"], version["VersionNumber"], digest, links))
+    for one in world.rows("SELECT Id, Name, ParentId, BodyLength FROM Attachment"):
+        path = f"{DATA}/sobjects/Attachment/{one['Id']}/Body"
+        digest = hashlib.sha256(world.org.get(path).content).hexdigest()
+        found.append((one["Name"], one["ParentId"], digest))
+    return sorted(found, key=str)
+
+
+def lose(world: World) -> dict[str, list[str]]:
+    """A document with several versions and all that hangs on it, and two attachments, for good."""
+    versions = world.rows(
+        "SELECT Id, ContentDocumentId FROM ContentVersion WHERE ContentLocation = 'S'"
+    )
+    outside = {
+        row["ContentDocumentId"]
+        for row in world.rows(
+            "SELECT ContentDocumentId FROM ContentVersion WHERE ContentLocation != 'S'"
+        )
+    }
+    counts: dict[str, int] = {}
+    for row in versions:
+        if row["ContentDocumentId"] not in outside:
+            counts[row["ContentDocumentId"]] = counts.get(row["ContentDocumentId"], 0) + 1
+    document = max(counts, key=lambda one: counts[one])
+    soql = f"SELECT Id FROM ContentDocumentLink WHERE ContentDocumentId = '{document}'"
+    gone = {
+        "ContentDocumentLink": [row["Id"] for row in world.rows(soql)],
+        "ContentVersion": [r["Id"] for r in versions if r["ContentDocumentId"] == document],
+        "ContentDocument": [document],
+        "Attachment": world.ids("Attachment", limit=2),
+    }
+    for name in ("ContentDocument", "Attachment"):
+        if ids := gone[name]:
+            world.org.control("rows", {"do": "hard_delete", "object": name, "ids": ids})
+    return gone
+
+
+def test_lost_files_come_back_with_versions_links_and_bytes(world: World) -> None:
+    """Every byte, every version in order, every link once; the new Ids are in the id map."""
+    before = state(world)
+    gone = lose(world)
+    assert state(world) != before
+    summary = world.restore(files=True, objects=("Account",))
+    assert summary["state"] == "completed", summary["files"]["refused"]
+    assert state(world) == before
+    files = summary["files"]
+    assert (files["documents"], files["attachments"]) == (1, 2)
+    assert files["versions"] == len(gone["ContentVersion"])
+    again = world.restore(files=True, objects=("Account",))
+    assert (again["files"]["documents"], again["files"]["attachments"]) == (0, 0)
+    assert state(world) == before
+
+
+@pytest.mark.parametrize("fault", ["cut", "half_body"])
+def test_an_upload_whose_answer_is_lost_is_not_sent_twice(world: World, fault: str) -> None:
+    """The org has the file, nobody heard: it is found, not doubled."""
+    before = state(world)
+    lose(world)
+    for name in ("ContentVersion", "Attachment"):
+        world.org.fail(fault=fault, match=f"^POST .*/sobjects/{name}", times=1)
+    summary = world.restore(files=True, objects=("Account",))
+    assert summary["state"] == "completed", summary["files"]["refused"]
+    assert [rule["hit"] for rule in world.org.control("faults")["rules"]] == [1, 1]
+    assert state(world) == before
+
+
+def test_killed_at_each_note_no_file_is_doubled_or_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2 for files: dead before or after any note on disk, the resume makes each file once."""
+
+    class Killed(BaseException):
+        pass
+
+    before = state(world)
+    lose(world)
+    job_id = engine.create(world.mine, engine.restore(files=True, objects=("Account",)))
+    keep = FileRestore._keep
+    for step in range(1, 40):
+        count = 0
+
+        def dying(self: FileRestore, old_id: str, note: Any, *, step: int = step) -> None:
+            nonlocal count
+            count += 1
+            if count == 2 and step % 2:
+                raise Killed
+            keep(self, old_id, note)
+            if count == 2:
+                raise Killed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(FileRestore, "_keep", dying)
+            try:
+                summary = engine.resume(world.mine, job_id)
+                break
+            except Killed:
+                continue
+    assert summary["state"] == "completed", summary["files"]["refused"]
+    assert state(world) == before
+
+
+def test_a_large_file_is_sent_in_pieces(tmp_path: Path) -> None:
+    """Memory stays flat: a file of 1 GB that has no bytes on disk is read piece by piece."""
+    path, size = tmp_path / "large", 1 << 30
+    with path.open("wb") as file:
+        file.truncate(size)
+    body = MultipartBody(
+        {"Title": "x"}, lambda: path.open("rb"), size, part="entity_content", field="VersionData", name='a"\r\n.bin'
+    )  # fmt: skip
+    for _ in range(2):  # as after a new login
+        expected, sent = len(body), 0
+        tracemalloc.start()
+        while piece := body.read(1 << 16):
+            sent += len(piece)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert sent == expected
+        assert peak < 8 << 20
