@@ -94,7 +94,12 @@ Described = ObjectSchema | ObjectError | None
 
 
 def fetch_schemas(
-    org: OrgClient, names: Sequence[str], since: Mapping[str, str] | None = None
+    org: OrgClient,
+    names: Sequence[str],
+    since: Mapping[str, str] | None = None,
+    *,
+    along: Sequence[SubRequest] = (),
+    answers: list[SubResponse] | None = None,
 ) -> dict[str, Described]:
     """
     The describe of each object; a refused object has its error as value.
@@ -103,18 +108,28 @@ def fetch_schemas(
         since: by object, an HTTP date of the org. Where nothing has changed since, the value may be
             None: the org saves itself and us the answer (REST guide, sObject Describe).
 
+    Args:
+        along: up to 5 queries that ride in the first call; ``answers`` takes what became of them,
+            or stays empty.
+
     Cost: 1 API call for 25 objects. Where the org refuses a composite call as a whole, 1 for each
         of
     its objects.
     """
     found: dict[str, Described] = {}
+    if along and answers is not None and 0 < len(names) <= MAX_SUBREQUESTS - len(along):
+        return _describe_group(org, names, since or {}, along, answers)
     for start in range(0, len(names), MAX_SUBREQUESTS):
         found.update(_describe_group(org, names[start : start + MAX_SUBREQUESTS], since or {}))
     return found
 
 
 def _describe_group(
-    org: OrgClient, names: Sequence[str], since: Mapping[str, str]
+    org: OrgClient,
+    names: Sequence[str],
+    since: Mapping[str, str],
+    along: Sequence[SubRequest] = (),
+    answers: list[SubResponse] | None = None,
 ) -> dict[str, Described]:
     subrequests = [
         SubRequest(
@@ -125,7 +140,10 @@ def _describe_group(
         for n, name in enumerate(names)
     ]
     try:
-        parts: Sequence[SubResponse | None] = fetch_composite(org, subrequests)
+        whole = fetch_composite(org, [*subrequests, *along])
+        parts: Sequence[SubResponse | None] = whole[: len(names)]
+        if answers is not None:
+            answers += whole[len(names) :]
     except OrgUnavailable:
         raise
     except (ObjectError, TransientError):

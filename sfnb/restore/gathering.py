@@ -18,6 +18,7 @@ from sfnb.model import JobWarning, ObjectSchema
 from sfnb.org.client import OrgClient
 from sfnb.org.describe import fetch_schemas
 from sfnb.org.transport import call_context
+from sfnb.restore.automation.listing import Early
 from sfnb.restore.choice import Choice, children_of, rows_with
 from sfnb.restore.comparing import (
     Comparing,
@@ -78,6 +79,7 @@ class Gathering:
     not_written: dict[str, Mapping[str, str]] = field(default_factory=dict)
     warnings: list[JobWarning] = field(default_factory=list)
     conflicts: int = 0
+    early: Early | None = None
 
     def __post_init__(self) -> None:
         self.manifest: Manifest = self.snapshot.manifest
@@ -109,7 +111,12 @@ class Gathering:
         with call_context(
             job_id=self.reader.job_id, stop=self.reader.stop, on_call=self.reader.count
         ):
-            found = fetch_schemas(self.client, wanted)
+            if self.early is None and self.request.automation == "keep":
+                self.early = Early.of(self.client, wanted)
+                early = self.early
+                found = fetch_schemas(self.client, wanted, along=early.parts, answers=early.answers)
+            else:
+                found = fetch_schemas(self.client, wanted)
         for name, schema in found.items():
             if isinstance(schema, ObjectSchema):
                 self._schemas[name] = schema

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.org.client import OrgClient
+from sfnb.restore.automation.listing import Early
 from sfnb.restore.automation.planned import with_automation, written_objects
 from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of
 from sfnb.restore.counterparts import Counterparts, find_owner
@@ -75,7 +76,9 @@ class Planning:
         with scratch(MEMORY, "plan the restore") as connection:
             planning = _Planning(self, Workspace(connection))
             plan = planning.run()
-        plan = with_automation(plan, self.client, job_id=self.job_id, stop=self.stop)
+        plan = with_automation(
+            plan, self.client, job_id=self.job_id, stop=self.stop, early=planning.early
+        )
         for name in written_objects(plan):
             self.folder.write_describe(name, planning.describe_of(name))
         self.folder.write_plan(plan)
@@ -114,6 +117,11 @@ class _Planning:
         self._rounds = 0
         self._matched: dict[str, str] = {}
         self._owner = ""
+
+    @property
+    def early(self) -> Early | None:
+        """Lists of automation that came along with the first describes."""
+        return self._known.early
 
     def describe_of(self, name: str) -> Mapping[str, Any]:
         """The target's describe answer."""

@@ -15,7 +15,7 @@ from typing import Any
 from sfnb.errors import ObjectError, SfnbError
 from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
-from sfnb.org.composite import SubResponse, fetch_composite
+from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
 from sfnb.org.tooling import COMPOSITE as TOOLING_COMPOSITE
 from sfnb.org.tooling import fetch_tooling, query_request, read_request, rows_of
 from sfnb.restore.automation.items import Item, Kind
@@ -106,9 +106,34 @@ _SANDBOX = "SELECT IsSandbox FROM Organization"
 
 
 @dataclass
+class Early:
+    """
+    The lists of the data API, asked along with an earlier call for these objects.
+
+    Attributes:
+        answers: empty until they are there.
+    """
+
+    objects: frozenset[str]
+    parts: list[SubRequest]
+    answers: list[SubResponse] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, org: OrgClient, objects: Collection[str]) -> Early:
+        """What is to ride along."""
+        asked = [one for one in LISTINGS if not one.is_tooling]
+        parts = [
+            query_request(org, one.source, one.soql(objects, is_filtered=True), tooling=False)
+            for one in asked
+        ]
+        return cls(frozenset(objects), parts)
+
+
+@dataclass
 class _Reading:
     org: OrgClient
     objects: frozenset[str]
+    early: Early | None = None
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
@@ -131,6 +156,9 @@ class _Reading:
     def _answers(
         self, asked: list[_Listing], is_tooling: bool, is_filtered: bool
     ) -> list[SubResponse]:
+        early = self.early
+        if not is_tooling and is_filtered and early and early.answers:
+            return early.answers
         parts = [
             query_request(
                 self.org,
@@ -158,7 +186,11 @@ class _Reading:
 
 
 def fetch_automation(
-    org: OrgClient, objects: Collection[str], *, is_thorough: bool = True
+    org: OrgClient,
+    objects: Collection[str],
+    *,
+    is_thorough: bool = True,
+    early: Early | None = None,
 ) -> Found:
     """
     Triggers, rules and flows of these objects, active and not, by object, kind and name.
@@ -169,10 +201,12 @@ def fetch_automation(
     Args:
         is_thorough: read workflow rules and processes one by one. Otherwise workflow rules count as
             active, and processes are not listed, which is said.
+        early: saves the first call where it has these objects.
     """
     if not objects:
         return Found()
-    reading = _Reading(org, frozenset(objects))
+    names = frozenset(objects)
+    reading = _Reading(org, names, early if early and names <= early.objects else None)
     refused = reading.ask(LISTINGS, is_filtered=True)
     if refused:
         # Which fields can be filtered differs by release: the whole list, and we look for ourselves.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sfnb.model import JobWarning, Price
 from sfnb.org.client import OrgClient
 from sfnb.org.transport import call_context
-from sfnb.restore.automation.listing import Found, fetch_automation
+from sfnb.restore.automation.listing import Early, Found, fetch_automation
 from sfnb.restore.automation.switching import switching_calls
 from sfnb.restore.plan import RestorePlan
 from sfnb.restore.proof import proof_calls
@@ -28,7 +28,12 @@ def written_objects(plan: RestorePlan) -> list[str]:
 
 
 def with_automation(
-    plan: RestorePlan, client: OrgClient, *, job_id: str = "", stop: threading.Event | None = None
+    plan: RestorePlan,
+    client: OrgClient,
+    *,
+    job_id: str = "",
+    stop: threading.Event | None = None,
+    early: Early | None = None,
 ) -> RestorePlan:
     """
     The plan with its automation, warnings of it, and the price of switching it and of the proof.
@@ -47,7 +52,7 @@ def with_automation(
         calls += price.get("api", 0)
 
     with call_context(job_id=job_id, stop=stop, on_call=on_call):
-        found = fetch_automation(client, names, is_thorough=is_thorough)
+        found = fetch_automation(client, names, is_thorough=is_thorough, early=early)
     price = dict(plan.price)
     price["api"] = price.get("api", 0) + proof_calls({n: plan.objects[n].written for n in names})
     price["api"] += switching_calls(found) if is_off else 0
