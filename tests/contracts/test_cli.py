@@ -297,7 +297,7 @@ def test_a_damaged_part_is_found_and_named(tmp_path: Path, demo_org: RunningOrg)
         "Account"
     }
     told = home("verify", "x")
-    assert told.code == 1 and "Account" in told.out and "new full backup" in told.err
+    assert told.code == 1 and "Account" in told.out and "next backup reads again" in told.err
     assert home("export", "x", "Case", "--to", tmp_path / "case.csv").code == 0, (
         "the others stay good"
     )
@@ -446,8 +446,8 @@ def test_a_signal_amid_reading_leaves_a_job_that_can_be_resumed(
     home = CommandLine.with_org(tmp_path / "home", org)
     org.fail(fault="stall", match="POST .*/composite", body="queryAll", seconds=0.3)
     running = home.start("backup", "x", "--json")
-    running.wait_for("rows")
-    running.wait_for("rows")
+    running.wait_for("records")  # the plan
+    running.wait_for("records")
     running.process.send_signal(sign)
     stopped = running.ended()
     assert stopped.code == 130, stopped.err
