@@ -122,10 +122,13 @@ def test_start_up_measures_each_way() -> None:
 
 
 def test_the_gate_far_from_its_database_is_measured() -> None:
-    """Trips are counted and times told, where PostgreSQL is there."""
+    """
+    Trips are counted and times told, where PostgreSQL is there. How few they are:
+    `tests/contracts/test_gate_trips.py`.
+    """
     pytest.importorskip("psycopg")
     if postgres.initdb_path() is None:
         pytest.skip("there is no PostgreSQL here")
     out = printed("gate_trips.py", "--calls", "12", "--threads", "2")
     told = dict(line.rsplit(None, 1) for line in out.splitlines())
-    assert told["ask: trips, median"] == told["settle: trips, median"] == "2"
+    assert int(told["ask: trips, median"]) >= 2 and int(told["settle: trips, median"]) >= 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
@@ -69,6 +70,10 @@ class PackWriter:
         return self._known[sha256]
 
 
+DAMAGE = (KeyError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+"""What zipfile raises for a zip with another byte in it, wherever that is."""
+
+
 def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -98,7 +103,7 @@ class PackReader:
                 content = self._pack.read(stored.sha256)
             except FileNotFoundError as err:
                 raise StoreError(f"{what} is missing.") from err
-            except (KeyError, zipfile.BadZipFile, EOFError, RuntimeError) as err:
+            except DAMAGE as err:
                 raise StoreError(f"{what} is damaged.") from err
         if sha256_of(content) != stored.sha256:
             raise StoreError(f"{what} is damaged.")
