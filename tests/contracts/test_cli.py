@@ -444,7 +444,8 @@ def test_a_signal_amid_reading_leaves_a_job_that_can_be_resumed(
     """P2: stopped while calls are under way, the command ends within their time with 130, and loses nothing."""
     org = fresh_org()
     home = CommandLine.with_org(tmp_path / "home", org)
-    org.fail(fault="stall", match="POST .*/composite", body="queryAll", seconds=0.3)
+    # Long enough for a slow machine to send the signal while calls are under way.
+    org.fail(fault="stall", match="POST .*/composite", body="queryAll", times=8, seconds=2.0)
     running = home.start("backup", "x", "--json")
     running.wait_for("records")  # the plan
     running.wait_for("records")
