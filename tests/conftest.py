@@ -60,6 +60,26 @@ would leave the other worker with nothing to do.
 """
 
 
+class _SayFailuresAtOnce:
+    """Prints a failure when it happens: a run that is stopped from outside has no summary."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write_line(f"\nFAILED {report.when} of {report.nodeid}")
+            self._terminal.write_line(report.longreprtext[-4000:])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Only where reports are printed: xdist's workers have no terminal."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_SayFailuresAtOnce(terminal))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first; see ``tools/test.py``."""
     order = {path: number for number, path in enumerate(LONG_FILES)}
