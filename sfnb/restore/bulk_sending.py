@@ -14,7 +14,15 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sfnb.errors import AnswerLost, ObjectError, QuotaSignal, SfnbError, StopSignal
+from sfnb.errors import (
+    AnswerLost,
+    ObjectError,
+    OrgUnavailable,
+    QuotaSignal,
+    SfnbError,
+    StopSignal,
+    TransientError,
+)
 from sfnb.org.writing import bulk2_ingest as bulk
 from sfnb.org.writing.bulk2_ingest import IngestJob, ResultKind, Upload
 from sfnb.org.writing.calls import RowResult
@@ -271,8 +279,14 @@ class BulkSender:
                     self._place(strays, taken, wave, sent, reread, has_id=has_id)
                 return taken
 
-            with suppress(ObjectError):  # a file that is gone names no row
+            try:
                 found = org.retrying(once)
+            except OrgUnavailable:
+                raise
+            except (ObjectError, TransientError):
+                # A file that is gone, or that nobody can read however often it is asked for, names
+                # no row: the rows it leaves open are looked up in the org.
+                continue
         return found
 
     def _place(

@@ -239,11 +239,12 @@ def _rows(stream: BodyStream, kind: ResultKind, columns: Sequence[str]) -> Itera
         head = [name.strip() for name in next(lines, [])]
         place = {name.lower(): at for at, name in enumerate(head)}
         at = [(name, place.get(name.lower())) for name in columns]
-        if head and any(where is None for _, where in at):
-            raise TransientError(f"the {kind} do not have the columns that were sent.")
         for cells in lines:
             if not cells:
                 continue
+            # Only a line proves that columns miss: a job that took no row has a head of its own.
+            if any(where is None for _, where in at):
+                raise TransientError(f"the {kind} do not have the columns that were sent.")
             if len(cells) != len(head):
                 raise TransientError(f"a line of the {kind} has {len(cells)} cells.")
             sent = {name: cells[where] for name, where in at if where is not None}
