@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from sfnb import engine
+from sfnb.dashboard.job_form import JobForm, words
 from sfnb.dashboard.local_org import LocalOrg
-from sfnb.dashboard.places import address
-from sfnb.dashboard.processes import Command
 from sfnb.dashboard.wording import in_page
 from sfnb.engine import BackupRequest
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
@@ -18,16 +15,12 @@ from sfnb.jobs.summary import job_records
 from sfnb.model import JobState
 from sfnb.text import count, zoned_moment
 from sfnb.ui import planned
-from sfnb.ui.kernel import Timer
-from sfnb.ui.screen import Screen
-
-LOOK_S = 0.3
 
 SWITCHES = ("full", "sweep", "refresh", "files", "metadata")
 """How a backup is made, each yes or no; see `engine.backup`."""
 
 
-class BackupForm(Screen):
+class BackupForm(JobForm):
     """
     The form of a backup. Start runs it in a process of its own and opens the page of its job.
 
@@ -35,18 +28,7 @@ class BackupForm(Screen):
     """
 
     script = "backup_form"
-
-    def __init__(self, org: LocalOrg) -> None:
-        self._org = org
-        self._command: Command | None = None
-        self._known: set[str] = set()
-        self._plan_html = ""
-        self._is_planning = False
-        self._says = ""
-        self._timer = Timer(self._look, LOOK_S)
-
-    def __repr__(self) -> str:
-        return f"<backup of {self._org.name}>"
+    kind = "backup"
 
     def view(self) -> dict[str, Any]:
         return {
@@ -55,7 +37,7 @@ class BackupForm(Screen):
             "is_starting": self._command is not None,
             "is_planning": self._is_planning,
             "says": in_page(self._says),
-            "plan": in_page(self._plan_html),
+            "plan": in_page(self._found or ""),
         }
 
     def html(self) -> str:
@@ -72,24 +54,14 @@ class BackupForm(Screen):
         self.show()
         return {"ok": True}
 
-    # ---- the plan, on a thread of its own: it asks the org
-
     def _plan(self, request: BackupRequest) -> None:
-        if self._is_planning:
-            return
-        self._is_planning, self._plan_html = True, ""
-        threading.Thread(target=self._make_plan, args=(request,), daemon=True).start()
-        self._timer.start()
+        def look() -> None:
+            try:
+                self._found = planned.plan(self._org, request)._repr_html_()
+            except (SfnbError, QuotaSignal) as err:
+                self._found = f"<p class='sfnb-problem'>{escape(str(err))}</p>"
 
-    def _make_plan(self, request: BackupRequest) -> None:
-        try:
-            self._plan_html = planned.plan(self._org, request)._repr_html_()
-        except (SfnbError, QuotaSignal) as err:
-            self._plan_html = f"<p class='sfnb-problem'>{escape(str(err))}</p>"
-        finally:
-            self._is_planning = False
-
-    # ---- the job, in a process of its own
+        self._ask(look)
 
     def _start(self, message: dict[str, Any]) -> None:
         if self._command is not None:
@@ -105,32 +77,7 @@ class BackupForm(Screen):
         ]
         off = [name for name in ("files", "metadata") if getattr(request, name) is False]
         arguments += [f"--no-{name}" for name in off]
-        self._known = {job.job_id for job in self._org.state.jobs.find(self._org.name)}
-        self._says = ""
-        self._command = Command(arguments, self._org.settings.home / "dashboard" / "jobs")
-        self._timer.start()
-
-    def _look(self) -> None:
-        """One beat while something is awaited: the plan, or the new job in the state database."""
-        before = (self._plan_html, self._is_planning, self._command, self._says)
-        if self._command is not None:
-            self._look_for_job(self._command)
-        if before != (self._plan_html, self._is_planning, self._command, self._says) or (
-            not self._is_planning
-        ):
-            self.show()
-        if not self._is_planning and self._command is None:
-            self._timer.stop()
-
-    def _look_for_job(self, command: Command) -> None:
-        jobs = self._org.state.jobs.find(self._org.name)
-        new = [job.job_id for job in jobs if job.job_id not in self._known]
-        if new:
-            self._command = None
-            self.send({"go": address(self._org.name, "backup", new[-1])})
-        elif command.exit_code is not None:
-            self._command = None
-            self._says = f"The backup did not start. {command.last_words}"
+        self._run(arguments)
 
 
 def _request(message: dict[str, Any]) -> BackupRequest:
@@ -140,7 +87,7 @@ def _request(message: dict[str, Any]) -> BackupRequest:
     Raises:
         CallerError: it names no object.
     """
-    names = _names(str(message.get("names", "")))
+    names = words(str(message.get("names", "")))
     said = message.get("how", {})
     how: dict[str, Any] = {name: bool(said[name]) for name in SWITCHES if name in said}
     if how.get("metadata"):
@@ -153,10 +100,6 @@ def _request(message: dict[str, Any]) -> BackupRequest:
         case "except":
             return engine.backup(exclude=names, **how)
     return engine.backup(**how)
-
-
-def _names(text: str) -> Sequence[str]:
-    return [name for name in text.replace(",", " ").split() if name]
 
 
 def _last_price(org: LocalOrg) -> str:

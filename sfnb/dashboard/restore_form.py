@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from html import escape
 from typing import Any
 
 from sfnb import engine
+from sfnb.dashboard.job_form import JobForm, words
 from sfnb.dashboard.local_org import LocalOrg
-from sfnb.dashboard.places import address
-from sfnb.dashboard.processes import Command
 from sfnb.dashboard.wording import in_page
 from sfnb.engine import RestoreRequest
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
@@ -17,17 +15,13 @@ from sfnb.model import RESTORE
 from sfnb.org.ids import is_record_id
 from sfnb.private import private_file, private_folder
 from sfnb.ui.browser import MARKED, snapshot_label
-from sfnb.ui.kernel import Timer
 from sfnb.ui.restore_preview import RestorePreview
-from sfnb.ui.screen import Screen
-
-LOOK_S = 0.3
 
 SHOWN = 100
 """Snapshots to choose from, the newest first."""
 
 
-class RestoreForm(Screen):
+class RestoreForm(JobForm):
     """
     The form of a restore. It writes nothing by itself: Start asks, and runs `sfnb restore` in a
     process of its own.
@@ -36,19 +30,12 @@ class RestoreForm(Screen):
     """
 
     script = "restore_form"
+    kind = RESTORE
+    _found: RestorePreview | None
 
     def __init__(self, org: LocalOrg) -> None:
-        self._org = org
-        self._command: Command | None = None
-        self._known: set[str] = set()
-        self._preview: RestorePreview | None = None
+        super().__init__(org)
         self._previewed: RestoreRequest | None = None
-        self._is_planning = False
-        self._says = ""
-        self._timer = Timer(self._look, LOOK_S)
-
-    def __repr__(self) -> str:
-        return f"<restore of {self._org.name}>"
 
     def view(self) -> dict[str, Any]:
         return {
@@ -58,7 +45,7 @@ class RestoreForm(Screen):
             "is_starting": self._command is not None,
             "is_planning": self._is_planning,
             "says": in_page(self._says),
-            "preview": in_page(self._preview.view()) if self._preview else None,
+            "preview": in_page(self._found.view()) if self._found else None,
         }
 
     def html(self) -> str:
@@ -83,8 +70,8 @@ class RestoreForm(Screen):
 
     def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
         match message.get("kind"):
-            case "records" | "record" if self._preview is not None:
-                return self._preview.hear(message)
+            case "records" | "record" if self._found is not None:
+                return self._found.hear(message)
             case "plan":
                 self._plan(_request(message))
             case "question":
@@ -96,31 +83,21 @@ class RestoreForm(Screen):
         self.show()
         return {"ok": True}
 
-    # ---- the preview, on a thread of its own: it asks the org
-
     def _plan(self, request: RestoreRequest) -> None:
-        if self._is_planning:
-            return
-        self._is_planning, self._preview, self._says = True, None, ""
-        threading.Thread(target=self._make_preview, args=(request,), daemon=True).start()
-        self._timer.start()
+        def look() -> None:
+            try:
+                self._found = RestorePreview(self._org, engine.plan(self._org, request))
+                self._previewed = request
+            except (SfnbError, QuotaSignal) as err:
+                self._says = str(err)
 
-    def _make_preview(self, request: RestoreRequest) -> None:
-        try:
-            self._preview = RestorePreview(self._org, engine.plan(self._org, request))
-            self._previewed = request
-        except (SfnbError, QuotaSignal) as err:
-            self._says = str(err)
-        finally:
-            self._is_planning = False
-
-    # ---- the job, in a process of its own
+        self._ask(look)
 
     def _question(self, request: RestoreRequest) -> str:
         """What a person says yes to."""
         what = f"This writes into {self._org.name}."
-        if self._preview is not None and self._previewed == request:
-            return f"{what} By the preview: {self._preview.counts}. Start?"
+        if self._found is not None and self._previewed == request:
+            return f"{what} By the preview: {self._found.counts}. Start?"
         return f"{what} Nobody has looked at a preview of it. Start all the same?"
 
     def _start(self, message: dict[str, Any]) -> None:
@@ -141,31 +118,7 @@ class RestoreForm(Screen):
         if request.files:
             arguments.append("--files")
         arguments += ["--on-conflict", request.on_conflict, "--automation", request.automation]
-        self._known = {job.job_id for job in self._org.state.jobs.find(self._org.name)}
-        self._says = ""
-        self._command = Command(arguments, home / "dashboard" / "jobs")
-        self._timer.start()
-
-    def _look(self) -> None:
-        """One beat while something is awaited: the preview, or the new job in the state database."""
-        before = (self._preview, self._is_planning, self._command, self._says)
-        if self._command is not None:
-            self._look_for_job(self._command)
-        is_over = not self._is_planning and self._command is None
-        if before != (self._preview, self._is_planning, self._command, self._says) or is_over:
-            self.show()
-        if is_over:
-            self._timer.stop()
-
-    def _look_for_job(self, command: Command) -> None:
-        jobs = self._org.state.jobs.find(self._org.name)
-        new = [job for job in jobs if job.job_id not in self._known and job.kind == RESTORE]
-        if new:
-            self._command = None
-            self.send({"go": address(self._org.name, "restore", new[-1].job_id)})
-        elif command.exit_code is not None:
-            self._command = None
-            self._says = f"The restore did not start. {command.last_words}"
+        self._run(arguments)
 
 
 def _request(message: dict[str, Any]) -> RestoreRequest:
@@ -184,7 +137,7 @@ def _request(message: dict[str, Any]) -> RestoreRequest:
         "on_conflict": str(message.get("conflict", "overwrite")),
         "automation": "off" if message.get("automation_off") else "keep",
     }
-    texts = _words(str(message.get("names", "")))
+    texts = words(str(message.get("names", "")))
     match message.get("what"):
         case "deleted" | "changed":
             options["only"] = message["what"]
@@ -202,7 +155,3 @@ def _request(message: dict[str, Any]) -> RestoreRequest:
                 )
             options["ids"] = texts
     return engine.restore(snapshot, **options)
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in text.replace(",", " ").split() if word]
