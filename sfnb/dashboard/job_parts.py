@@ -101,8 +101,7 @@ def _jobs_html(org: LocalOrg, kind: str) -> str:
 
 
 def _row(org: LocalOrg, job: Job) -> str:
-    place = "restore" if job.kind == RESTORE else "backup"
-    link = escape(address(org.name, place, job.job_id))
+    link = escape(address(org.name, job.kind, job.job_id))
     shown = states.shown(job.state, is_held=job.is_held)
     return (
         f"<tr><td>{escape(zoned_moment(job.started_at))}</td>"

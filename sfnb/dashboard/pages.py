@@ -10,7 +10,8 @@ from typing import Any
 from tornado.ioloop import IOLoop
 
 from sfnb.dashboard.parts import PartMaker
-from sfnb.dashboard.places import Place, place_at
+from sfnb.dashboard.places import Part, Place, place_at
+from sfnb.dashboard.registry import PLACES
 from sfnb.dashboard.wording import in_page
 from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.ui import kernel
@@ -26,7 +27,7 @@ Send = Callable[[dict[str, Any]], None]
 """Tells the browser something; any thread may call it."""
 
 
-class Part:
+class LivePart:
     """
     A screen in the page. It is made and lives on a thread of its own, so an org that does not answer one part
     keeps no other part waiting.
@@ -124,7 +125,7 @@ class Page:
     def __init__(self, makes: PartMaker, send: Send) -> None:
         self._makes = makes
         self._send = send
-        self._parts: dict[int, Part] = {}
+        self._parts: dict[int, LivePart] = {}
         self._last = 0
         self._place: Place | None = None
 
@@ -134,8 +135,9 @@ class Page:
             case {"open": str(path)}:
                 self._open(path)
             case {"mount": str(kind), "slot": str(slot)} if self._place is not None:
-                if kind in [fold.kind for fold in self._place.folds]:
-                    self._mount(kind, slot, self._place)
+                for fold in self._place.folds:
+                    if fold.part.name == kind:
+                        self._mount(fold.part, slot, self._place)
             case {"part": int(number), "close": True} if number in self._parts:
                 self._parts.pop(number).close()
             case {"part": int(number), "message": dict(inner)} if number in self._parts:
@@ -152,11 +154,11 @@ class Page:
         self._place = None
         try:
             orgs = self._makes.org_names()
-            place = place_at(path, orgs)
+            place = place_at(path, orgs, PLACES)
         except SfnbError as err:
             self._send(
                 {
-                    "place": Place(path, parts=()).as_json(self._names()),
+                    "place": Place(path).as_json(self._names(), PLACES),
                     "problem": in_page(str(err)),
                 }
             )
@@ -164,9 +166,9 @@ class Page:
         self._place = place
         # The place goes first, with the numbers of its parts; each part follows when it is made.
         numbers = [self._last + n for n, _ in enumerate(place.parts, 1)]
-        self._send({"place": place.as_json(orgs), "parts": numbers})
-        for kind in place.parts:
-            self._add(kind, place)
+        self._send({"place": place.as_json(orgs, PLACES), "parts": numbers})
+        for part in place.parts:
+            self._add(part, place)
 
     def _names(self) -> list[str]:
         try:
@@ -174,14 +176,14 @@ class Page:
         except SfnbError:
             return []
 
-    def _mount(self, kind: str, slot: str, place: Place) -> None:
+    def _mount(self, part: Part, slot: str, place: Place) -> None:
         # The number goes first, so that the page knows whose the part's messages are.
         self._send({"slot": slot, "part": self._last + 1})
-        self._add(kind, place)
+        self._add(part, place)
 
-    def _add(self, kind: str, place: Place) -> int:
+    def _add(self, part: Part, place: Place) -> int:
         self._last += 1
-        self._parts[self._last] = Part(
-            self._last, kind, lambda: self._makes.make(kind, place), self._send
+        self._parts[self._last] = LivePart(
+            self._last, part.name, lambda: self._makes.make(part, place), self._send
         )
         return self._last

@@ -232,7 +232,7 @@ async def serve(makes: PartMaker, *, port: int, ready: Callable[[str], None]) ->
             (r"/static/([a-z_]+\.(?:js|css))", FileHandler, options),
             (r"/socket", Socket, options),
             (r"/org/([^/]+)/report\.html", ReportHandler, options),
-            (r"/(?:orgs|org/.*)?", PageHandler, options),
+            (r"/(?:[a-z_-]+|org/.*)?", PageHandler, options),
         ],
         websocket_max_message_size=MESSAGE_BYTES,
         websocket_ping_interval=20,

@@ -102,8 +102,8 @@ const fold = ({ label, kind }, index) => {
   return { button, place, again };
 };
 
-const link = ({ title, name, path }, here) =>
-  h("a", { href: path, "aria-current": here === name ? "page" : null }, title);
+const link = ({ title, name, path, is_of_all }, here) =>
+  h("a", { href: path, className: is_of_all ? "of-all" : "", "aria-current": here === name ? "page" : null }, title);
 
 const navigate = (place) => {
   document.title = [place.title, place.org, "sfnb"].filter(Boolean).join(" · ");
