@@ -284,7 +284,7 @@ class BulkSender:
             except OrgUnavailable:
                 raise
             except (ObjectError, TransientError):
-                # A file that is gone, or that nobody can read however often it is asked for, names
+                # A file that is gone, or that nobody can read however often it tries, names
                 # no row: the rows it leaves open are looked up in the org.
                 continue
         return found
