@@ -16,7 +16,7 @@ from sfnb.restore.describes import WriteObject
 from sfnb.restore.request import RestoreRequest
 from sfnb.store.manifest import Manifest
 from sfnb.store.parts import text_array
-from sfnb.store.snapshots import Snapshot
+from sfnb.store.snapshots import Snapshot, Snapshots
 
 SETUP_OBJECTS = frozenset(
     {
@@ -130,21 +130,37 @@ def _incomplete(name: str, manifest: Manifest) -> JobWarning:
 
 
 def prefixes_of(snapshot: Snapshot) -> dict[str, str]:
-    """The object of each Id prefix, as the snapshot's org had them. Cost: none where its plan says."""
-    listed = snapshot.plan.catalogue.get("objects")
-    if isinstance(listed, Mapping) and listed:
-        pairs = [(entry[0], name) for name, entry in listed.items() if entry and entry[0]]
-    else:
-        pairs = [
-            (str(snapshot.describe(name).get("keyPrefix") or ""), name) for name in snapshot.objects
-        ]
+    """
+    The object of each Id prefix, as the snapshot's org had them. Cost: none; a backup of chosen
+    objects has no list of all, so another snapshot's is taken for the rest.
+    """
+    own = [(str(snapshot.describe(name).get("keyPrefix") or ""), name) for name in snapshot.objects]
     # Some prefixes are shared (017, all history objects): the first one stands for none of them.
     found: dict[str, str] = {}
+    pairs = dict.fromkeys([*_listed(snapshot), *own])
     times = Counter(prefix for prefix, _ in pairs)
     for prefix, name in pairs:
         if prefix and times[prefix] == 1:
             found[prefix] = name
     return found
+
+
+def _listed(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Prefix and object, from the newest list of all objects that the org's snapshots have."""
+    snapshots = Snapshots(snapshot.files)
+    for one in (snapshot, *(snapshots[name] for name in reversed(list(snapshots)))):
+        listed = one.plan.catalogue.get("objects")
+        if isinstance(listed, Mapping) and listed:
+            return [(str(entry[0]), name) for name, entry in listed.items() if entry and entry[0]]
+    return []
+
+
+def holder_of(snapshot: Snapshot, object_name: str) -> Snapshot | None:
+    """The snapshot, or else the newest of the same org, that has an object complete."""
+    if snapshot.state_of(object_name) is ObjectState.COMPLETE:
+        return snapshot
+    found = Snapshots(snapshot.files).latest(object_name)
+    return found if found.state_of(object_name) is ObjectState.COMPLETE else None
 
 
 # -- rows of the snapshot --------------------------------------------------------------------------------------------

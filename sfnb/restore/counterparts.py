@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from sfnb.errors import CallerError, ObjectError
-from sfnb.model import FieldInfo, ObjectSchema, ObjectState
+from sfnb.model import FieldInfo, ObjectSchema
 from sfnb.org.arrow import query_page
+from sfnb.restore.choice import holder_of
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.matching import (
     STANDARD_KEYS,
@@ -57,10 +58,10 @@ class Counterparts:
 
         Cost: 1 API call; in an org of more than 10,000 users a Bulk query.
         """
-        todo = [n for n in STANDARD_KEYS if snapshot.state_of(n) is ObjectState.COMPLETE]
+        held = {n: has for n in STANDARD_KEYS if (has := holder_of(snapshot, n)) is not None}
         wanted: list[Wanted] = []
-        for name in todo:
-            columns = set(snapshot.columns(name).names)
+        for name, holder in held.items():
+            columns = set(holder.columns(name).names)
             fields = [f for f in STANDARD_KEYS[name] if f in columns]
             schema = ObjectSchema(
                 name,
@@ -75,7 +76,7 @@ class Counterparts:
             if isinstance(found[one.path], ObjectError):
                 continue  # its records have no counterpart, which the plan names record by record
             key = STANDARD_KEYS[one.name]
-            old = list(_rows(snapshot.rows(one.name).batches(["Id", *key])))
+            old = list(_rows(held[one.name].rows(one.name).batches(["Id", *key])))
             new = [
                 row
                 for row in _rows(read_parquet(reader.files, [one.path]))

@@ -19,7 +19,7 @@ from sfnb.org.client import OrgClient
 from sfnb.org.describe import fetch_schemas
 from sfnb.org.transport import call_context
 from sfnb.restore.automation.listing import Early
-from sfnb.restore.choice import Choice, children_of, rows_with
+from sfnb.restore.choice import Choice, children_of, holder_of, rows_with
 from sfnb.restore.comparing import (
     Comparing,
     drafts,
@@ -260,9 +260,24 @@ class Gathering:
             one.ambiguous = self.counterparts.matches.ambiguous
 
     def match_parents(self, names: Sequence[str]) -> None:
-        """Find the other org's records of objects that planned records refer to."""
-        self.describe(names)
-        self.match([one for n in names if n in self.targets and (one := self._comparing(n, set()))])
+        """
+        Find the other org's records of objects that planned records refer to, by what the snapshot
+        or another one of its org has of them.
+        """
+        holders = {n: found for n in names if (found := holder_of(self.snapshot, n)) is not None}
+        for name, held in holders.items():
+            if name not in self._sources:
+                self._sources[name] = write_object(held.describe(name))
+        self.describe([n for n in holders if self.source(n).is_writable])
+        by_holder: dict[str, list[str]] = {}
+        for name, held in holders.items():
+            if name in self.targets:
+                by_holder.setdefault(held.manifest.snapshot, []).append(name)
+        for some in by_holder.values():
+            self._rounds += 1
+            folder = f"{self.reader.folder}/{self._rounds}"
+            known = [(self.source(n), self.targets[n], self._schemas[n], folder) for n in some]
+            self.counterparts.match_keys(self.reader, holders[some[0]], known)
 
     def _comparing(
         self, name: str, ids: set[str] | None, *, noted: bool = True

@@ -149,16 +149,17 @@ class _Planning:
         Find out whether the records that the planned ones refer to are there. With children, those
         that are not are restored, too: they are returned, by object. Cost: 1 call for 2,000.
         """
-        unknown = unknown_parents(self._workspace)
         by_object: dict[str, list[str]] = {}
-        for record_id in unknown:
-            name = self._prefixes.get(record_id[:3])
-            if name is not None:
-                by_object.setdefault(name, []).append(record_id)
+        for record_id, child, field_name in unknown_parents(self._workspace):
+            by_object.setdefault(self._object_of(record_id, child, field_name), []).append(
+                record_id
+            )
         self._rounds += 1
         if self._known.is_other_org:
             alive, unclear = self._matched_parents(by_object), set[str]()
         else:
+            # What nobody can name an object of is sent as it is: the org knows its own Ids.
+            by_object.pop("", None)
             alive, unclear = self._living_parents(by_object)
         needed: dict[str, set[str]] = {}
         if self._request.children:
@@ -179,10 +180,21 @@ class _Planning:
             give_owner(self._workspace, self._owner)
         return needed
 
+    def _object_of(self, record_id: str, child: str, field_name: str) -> str:
+        """The object of an Id that a field refers to; empty: nobody knows."""
+        if name := self._prefixes.get(record_id[:3]):
+            return name
+        target = self._known.targets.get(child)
+        found = target.fields.get(field_name) if target is not None else None
+        if found is None or len(found.reference_to) != 1:
+            return ""
+        (name,) = found.reference_to
+        self._prefixes[record_id[:3]] = name
+        return name
+
     def _matched_parents(self, by_object: Mapping[str, list[str]]) -> set[str]:
         """Of these Ids, those whose records have a counterpart in the other org."""
-        complete = self._known.complete()
-        self._known.match_parents([n for n in by_object if n in complete])
+        self._known.match_parents([name for name in by_object if name])
         matches = self._known.counterparts.matches
         found = {i for ids in by_object.values() for i in ids if i in matches.pairs}
         self._matched |= {i: matches.pairs[i] for i in found - matches.ambiguous}

@@ -17,15 +17,19 @@ from sfnb.restore.workspace import Workspace
 MADE = "('create', 'undelete')"
 
 
-def unknown_parents(workspace: Workspace) -> list[str]:
-    """Ids that planned records refer to and that no planned record has; not asked for yet."""
+def unknown_parents(workspace: Workspace) -> list[tuple[str, str, str]]:
+    """
+    Ids that planned records refer to and that no planned record has, not asked for yet; each with an
+    object and a field that refer to it.
+    """
     return [
-        row[0]
-        for row in workspace.all(
-            "select distinct l.parent from links l join rows c using (old_id) "
+        (parent, name, field)
+        for parent, name, field in workspace.all(
+            "select l.parent, min(c.object), min_by(l.field, c.object) from links l "
+            "join rows c using (old_id) "
             "left join rows p on p.old_id = l.parent left join standing s on s.id = l.parent "
             f"where p.old_id is null and s.id is null and c.action in {MADE} or "
-            "(c.action = 'update' and p.old_id is null and s.id is null) order by 1"
+            "(c.action = 'update' and p.old_id is null and s.id is null) group by 1 order by 1"
         )
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,19 +157,19 @@ class Difference:
 def compare(
     before: Truth,
     after: Truth,
-    new_ids: dict[str, str],
+    new_ids: Mapping[str, str | None],
     *,
     refused: Collection[Key] = (),
     ignored: Collection[Key] = (),
 ) -> Difference:
     """
     Each record of ``before`` must be there once, with its values, except those that are ``refused``;
-    nothing else may be there but what is ``ignored``.
+    nothing else may be there but what is ``ignored``. An Id whose new one is None is left empty.
     """
     lost, changed = [], []
     seen: dict[Key, Key] = {}
     for (name, old), wanted in before.rows.items():
-        new = new_ids.get(old, old)
+        new = new_ids.get(old, old) or old
         row = after.rows.get((name, new))
         if row is None:
             if (name, old) not in refused:
