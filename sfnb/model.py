@@ -34,6 +34,12 @@ RESTORE = "restore"
 The kind of work that may have a limit percent of its own, the *reserve*; all others use the org's.
 """
 
+AUDIT_KINDS = (
+    *("limit", "restore", "archive", "prune", "hold", "erase"),
+    *("org", "role", "schedule"),
+)
+"""What the audit log tells of."""
+
 Price = Mapping[Api, int]
 """What a call costs: units of each budget it draws on (calls, batches, jobs, MB). Empty: free."""
 

@@ -117,7 +117,10 @@ def start(
             raise CallerError("the demo org is already running; stop it with `sfnb demo stop`.")
         ready = _start(app, arguments)
         lag_s = _header_lag_s(arguments)
-        put_org(app.settings, _config_of(ready, _ready_file(app).parent, lag_s))
+        config = _config_of(ready, _ready_file(app).parent, lag_s)
+        line = {"action": "added", "subject": config.name, "details": {"login": "demo"}}
+        with app.state.audit.recorded("org", org=config.name, org_id=config.org_id, **line):
+            put_org(app.settings, config)
     if as_json:
         print_json(_status(ready))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,12 @@ from sfnb.cli.names import ORG
 from sfnb.cli.output import as_json_option, number, print_json, print_table, say
 from sfnb.errors import CallerError
 from sfnb.jobs.summary import iso
-from sfnb.model import APIS, RESTORE, Api, BudgetStatus
+from sfnb.model import APIS, AUDIT_KINDS, RESTORE, Api, BudgetStatus
 from sfnb.quota.gate import Gate
 from sfnb.text import count, parse_percent
+
+if TYPE_CHECKING:
+    from sfnb.state.audit import AuditEntry
 
 DAMAGED = 1
 
@@ -118,42 +121,66 @@ def _status_json(here: BudgetStatus, restores: BudgetStatus) -> dict[str, Any]:
 
 @click.command()
 @click.argument("name", required=False, type=ORG)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(AUDIT_KINDS),
+    help="Only what is of this kind; may be given several times.",
+)
 @as_json_option
 @pass_app
-def audit(app: App, name: str | None, as_json: bool) -> int:
+def audit(app: App, name: str | None, kinds: tuple[str, ...], as_json: bool) -> int:
     """
-    Show who changed which limit, when, from what to what, and why; with NAME, of one org.
+    Show who did what when and why; with NAME, to one org.
 
-    `sfnb audit verify` checks the log: exit code 1 if a line was changed, removed or inserted.
+    Changes of limits, restores, archives, prunes, holds, erasures, orgs, roles and schedules are in
+    one log. `sfnb audit verify` checks it: exit code 1 if a line was changed, removed or inserted.
     """
     if name == "verify":
         return _verify(app, as_json)
-    entries = app.state.audit.entries(name)
-    if name is not None and not entries and name not in app.org_names:
+    entries = app.state.audit.entries(name, kinds)
+    if name is not None and name not in app.org_names and not app.state.audit.entries(name):
         raise CallerError(
-            f"org {name!r} is not registered, and the audit log has no change of it; "
+            f"org {name!r} is not registered, and the audit log has no line of it; "
             "`sfnb org list` shows the orgs."
         )
     if as_json:
-        print_json([asdict(entry) for entry in entries])
+        print_json([{**asdict(entry), "details": entry.facts()} for entry in entries])
     elif not entries:
-        say("No limit has been changed yet.")
+        say("Nothing of that kind is in the log yet." if kinds else "The log is empty.")
     else:
         rows = [
             (
                 str(e.seq),
                 e.at[:19] + "Z",
                 e.org or e.org_id,
-                e.api,
-                f"{e.kind}s" if e.kind else "all jobs",
+                e.kind,
                 e.who,
-                e.change,
+                _what(e),
                 e.reason,
             )
             for e in entries
         ]
-        print_table(("LINE", "AT", "ORG", "API", "FOR", "WHO", "LIMIT", "REASON"), rows)
+        print_table(("LINE", "AT", "ORG", "KIND", "WHO", "WHAT", "REASON"), rows)
     return 0
+
+
+def _what(entry: AuditEntry) -> str:
+    """What a line tells, in the width of a table."""
+    if entry.kind == "limit":
+        whose = f"{entry.limit_of}s" if entry.limit_of else "all jobs"
+        return f"{entry.api} for {whose}: {entry.change}"
+    facts = [f"{key} {_fact(value)}" for key, value in entry.facts().items() if value]
+    return f"{entry.change} ({', '.join(facts)})" if facts else entry.change
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key} {number}" for key, number in value.items() if number)
+    if isinstance(value, list):
+        return ",".join(str(one) for one in value)
+    return str(value)
 
 
 def _verify(app: App, as_json: bool) -> int:

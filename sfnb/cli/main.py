@@ -20,7 +20,7 @@ COMMANDS = {
     "demo": ("demo", "A Salesforce-like org on this machine, to try things on."),
     "org": ("orgs", "Register Salesforce orgs, list and check them."),
     "limit": ("limits", "Show an org's limits, or set how far jobs may go."),
-    "audit": ("limits", "Show who changed which limit, or verify the audit log."),
+    "audit": ("limits", "Show who did what when and why, or verify the audit log."),
     "plan": ("plan", "Show what a backup would cost and where it would pause."),
     "backup": ("backup", "Back up an org, pausing at its limit."),
     "restore": ("restore", "Restore what was deleted or changed since a snapshot."),

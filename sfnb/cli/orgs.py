@@ -109,7 +109,8 @@ def add(
     try:
         if not no_check:
             config = _try_login(app, config)
-        app.settings = put_org(app.settings, config, replaces=replace)
+        with app.state.audit.recorded("org", **_audited(config, "added")):
+            app.settings = put_org(app.settings, config, replaces=replace)
     except BaseException:
         # A secret that did not lead to a registration is not kept.
         forget_secrets(name, _kept_in_keyring(config))
@@ -126,6 +127,18 @@ def add(
             "its jobs and its snapshots."
         )
     say(f"Next: sfnb org check {name}, sfnb plan {name}, sfnb backup {name}.")
+
+
+def _audited(config: OrgConfig, action: str) -> dict[str, Any]:
+    """The line of the audit log; where secrets are kept is no part of it."""
+    details = {"login": config.login, "address": config.instance_url, "user": config.username}
+    return {
+        "action": action,
+        "org": config.name,
+        "org_id": config.org_id,
+        "subject": config.name,
+        "details": {key: value for key, value in details.items() if value},
+    }
 
 
 def _twins(settings: Settings, config: OrgConfig) -> list[str]:
@@ -272,8 +285,9 @@ def _print_check(report: CheckReport) -> None:
 def remove(app: App, name: str, as_json: bool) -> None:
     """Forget how to log in to NAME, with its secrets in the keyring. Backups stay."""
     config = app.settings.org(name)
-    forget_secrets(name, _kept_in_keyring(config))
-    app.settings = remove_org(app.settings, name)
+    with app.state.audit.recorded("org", **_audited(config, "removed")):
+        forget_secrets(name, _kept_in_keyring(config))
+        app.settings = remove_org(app.settings, name)
     if as_json:
         print_json(_org_json(config))
     else:

@@ -96,12 +96,12 @@ def _audit_html(org: LocalOrg) -> str:
 
     from sfnb.text import zoned_moment
 
-    entries = list(org.state.audit.entries(org.org_id))[::-1]
+    entries = org.state.audit.entries(org.org_id, ("limit",))[::-1]
     if not entries:
         return "<h3>Changes</h3><p>No limit has been changed yet.</p>"
     rows = "".join(
         f"<tr><td>{escape(zoned_moment(datetime.fromisoformat(e.at)))}</td><td>{escape(e.who)}</td>"
-        f"<td>{escape(BUDGETS.get(e.api, e.api))}</td><td>{escape(f'{e.kind}s' if e.kind else 'all jobs')}</td>"
+        f"<td>{escape(BUDGETS.get(e.api, e.api))}</td><td>{escape(f'{e.limit_of}s' if e.limit_of else 'all jobs')}</td>"
         f"<td>{escape(e.change)}</td><td>{escape(e.reason)}</td></tr>"
         for e in entries[:AUDIT_LINES]
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sfnb.model import RESTORE
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, UNITS
-from sfnb.state.audit import AuditEntry
+from sfnb.state.audit import LIMIT, AuditEntry
 
 USAGE_FELL = "usage is below the limit again"
 
@@ -49,9 +49,11 @@ class _Change:
 def _changes(entries: Iterable[AuditEntry], api: str, kind: str) -> Iterator[_Change]:
     ordinary, own = DEFAULT_LIMIT_PERCENT, 0
     for entry in entries:
-        if entry.api not in (api, "all") or entry.kind not in ("", kind):
+        if entry.kind != LIMIT or entry.api not in (api, "all"):
             continue
-        if entry.kind:
+        if entry.limit_of not in ("", kind):
+            continue
+        if entry.limit_of:
             old, own = own or ordinary, entry.new
         else:
             old, ordinary = own or entry.old, entry.new

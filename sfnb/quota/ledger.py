@@ -122,11 +122,11 @@ class Ledger:
                         org=org,
                         org_id=org_id,
                         api=name,
-                        who=who or audit.current_user(),
+                        who=who or "",
                         old=old,
                         new=new,
                         reason=reason,
-                        kind=change.kind,
+                        limit_of=change.kind,
                     )
 
     # -- gauges

@@ -1,5 +1,6 @@
 """
-The audit log: who changed which limit when, from what to what, why (P6).
+The audit log: who changed which limit, restored, archived, pruned, held, erased, registered what,
+when and why (P6). One chain for all kinds.
 
 Each line carries the SHA-256 of itself and of the line before, and a head beside the log tells its
 last line, so a line changed, missing, put in, moved or cut off the end is found by ``verify``. What
@@ -12,20 +13,26 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from sfnb.errors import StoreError
-from sfnb.model import APIS, RESTORE
+from sfnb.model import APIS, AUDIT_KINDS, RESTORE
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
 from sfnb.state import schema
 from sfnb.state.database import Database
 
 GENESIS = "0" * 64
 """What the first line has for the hash of the line before."""
+
+
+LIMIT = "limit"
+"""The kind of a line that says how a limit percent changed; the oldest one, with a hash of its own form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,13 @@ class AuditEntry:
 
     Args:
         at: ISO 8601 UTC, to the letter as hashed.
-        api: ``all`` when all budgets changed alike.
-        old, new: limit percents; of a limit of restores, 0 means none of its own.
-        kind: whose limit: empty: the org's; ``restore``: that of restores.
+        api: of a limit: its budget, ``all`` when all changed alike.
+        old, new: of a limit: its percents; of restores, 0 means none of its own.
+        limit_of: of a limit: whose: empty: the org's; ``restore``: that of restores.
+        kind: what was done, one of `sfnb.model.AUDIT_KINDS`.
+        action: of the other kinds: ``started``, ``added``, ``removed``, or the state that a job ended in.
+        subject: of the other kinds: what it was done to: a job, a hold, a snapshot, an org, a user.
+        details: of the other kinds: numbers and names as a JSON object; never a field's value.
     """
 
     seq: int
@@ -51,12 +62,22 @@ class AuditEntry:
     reason: str
     previous_hash: str
     hash: str
-    kind: str = ""
+    limit_of: str = ""
+    kind: str = LIMIT
+    action: str = ""
+    subject: str = ""
+    details: str = ""
 
     @property
     def change(self) -> str:
-        """What changed, for people: ``50 % → 60 %``."""
-        return f"{_percent(self.old)} → {_percent(self.new)}"
+        """What changed, for people: ``50 % → 60 %``, ``added acme``."""
+        if self.kind == LIMIT:
+            return f"{_percent(self.old)} → {_percent(self.new)}"
+        return f"{self.action} {self.subject}".strip()
+
+    def facts(self) -> dict[str, Any]:
+        """The details, read."""
+        return dict(json.loads(self.details)) if self.details else {}
 
 
 def _percent(value: int) -> str:
@@ -78,8 +99,14 @@ def digest(entry: AuditEntry) -> str:
     """
     values = asdict(entry)
     del values["hash"]
-    if not entry.kind:
-        del values["kind"]  # lines from before there were kinds keep their hash
+    if entry.kind == LIMIT and not (entry.action or entry.subject or entry.details):
+        # Lines from before there were other kinds keep their hash. There whose limit it was is
+        # called `kind`, and left out where it is the org's. A line of another kind always has
+        # `action`, so neither form can be read as the other.
+        for name in ("kind", "action", "subject", "details", "limit_of"):
+            del values[name]
+        if entry.limit_of:
+            values["kind"] = entry.limit_of
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -90,41 +117,107 @@ def append(
     at: datetime,
     org: str,
     org_id: str,
-    api: str,
-    who: str,
-    old: int,
-    new: int,
-    reason: str,
-    kind: str = "",
+    who: str = "",
+    reason: str = "",
+    kind: str = LIMIT,
+    **columns: Any,
 ) -> AuditEntry:
-    """Write one line, in the transaction of the change that it names."""
+    """
+    Write one line, in the transaction of the change that it names.
+
+    Args:
+        who: the user of the operating system, unless given.
+        columns: the others of `AuditEntry`; ``details`` as a mapping.
+    """
     head = connection.execute(select(schema.audit_head).with_for_update()).one_or_none()
     if head is None:
         raise StoreError(
             "The audit log has lost its head, so somebody edited it; see `sfnb audit verify`."
         )
-    seq, previous_hash = head.seq + 1, head.hash
-    moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if details := columns.pop("details", None):
+        columns["details"] = json.dumps(
+            dict(details), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
     entry = AuditEntry(
-        seq, moment, org, org_id, api, who, old, new, reason, previous_hash, "", kind
+        seq=head.seq + 1,
+        at=at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        org=org,
+        org_id=org_id,
+        who=who or current_user(),
+        reason=reason,
+        previous_hash=head.hash,
+        hash="",
+        kind=kind,
+        **{"api": "", "old": 0, "new": 0} | columns,
     )
-    entry = AuditEntry(**{**asdict(entry), "hash": digest(entry)})
+    entry = replace(entry, hash=digest(entry))
     connection.execute(insert(schema.audit), asdict(entry))
-    connection.execute(update(schema.audit_head).values(seq=seq, hash=entry.hash))
+    connection.execute(update(schema.audit_head).values(seq=entry.seq, hash=entry.hash))
     return entry
 
 
 class AuditLog:
-    """Reading and checking the log; only ``Ledger.change_limits`` writes it."""
+    """
+    Reading, checking and writing the log. What changes the state database itself calls ``append`` in
+    the same transaction: limits (`Ledger.change_limits`), jobs (`Jobs`), holds.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def entries(self, org: str | None = None) -> list[AuditEntry]:
-        """The lines, oldest first; those of one org by its name or Organization Id."""
+    def entries(self, org: str | None = None, kinds: Collection[str] = ()) -> list[AuditEntry]:
+        """
+        The lines, oldest first.
+
+        Args:
+            org: only this org's, by its name or Organization Id.
+            kinds: only these kinds; empty: all.
+        """
         with self._database.read() as connection:
             entries = _entries(connection)
-        return [entry for entry in entries if org is None or org in (entry.org, entry.org_id)]
+        return [
+            entry
+            for entry in entries
+            if (org is None or org in (entry.org, entry.org_id))
+            and (not kinds or entry.kind in kinds)
+        ]
+
+    def record(
+        self,
+        kind: str,
+        action: str,
+        *,
+        org: str,
+        org_id: str,
+        subject: str = "",
+        who: str = "",
+        reason: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> AuditEntry:
+        """
+        Write one line on something that was done outside the state database, before it is done.
+
+        Args:
+            kind: one of `sfnb.model.AUDIT_KINDS` other than a limit.
+            action, subject, details: see `AuditEntry`; JSON values, never a field's value.
+            who: the user of the operating system, unless given.
+        """
+        values = {"action": action, "subject": subject, "details": details}
+        with self.recorded(kind, org=org, org_id=org_id, who=who, reason=reason, **values) as entry:
+            return entry
+
+    @contextmanager
+    def recorded(self, kind: str, *, org: str, org_id: str, **values: Any) -> Iterator[AuditEntry]:
+        """
+        Do something short within the block: the line is kept if that succeeds, and only then.
+
+        Other writers of the state database wait meanwhile.
+        """
+        if kind == LIMIT or kind not in AUDIT_KINDS or not values.get("action"):
+            raise ValueError(f"an audit line of kind {kind!r} needs a known kind and an action")
+        with self._database.write() as connection:
+            at = self._database.clock.now()
+            yield append(connection, at=at, org=org, org_id=org_id, kind=kind, **values)
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the last line; ``(0, …)`` when there is none."""
@@ -188,8 +281,9 @@ def find_unlogged(
     """
     logged: dict[tuple[str, str, str], int] = {}
     for entry in entries:
-        for api in APIS if entry.api == "all" else (entry.api,):
-            logged[entry.org_id, entry.kind, api] = entry.new
+        if entry.kind == LIMIT:
+            for api in APIS if entry.api == "all" else (entry.api,):
+                logged[entry.org_id, entry.limit_of, api] = entry.new
     found = []
     for key in sorted({*limits, *logged}):
         org_id, kind, api = key

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from sfnb.errors import CallerError
 from sfnb.jobs.states import check_change
 from sfnb.model import JobState, ObjectState, Pause
-from sfnb.state import lease, schema
+from sfnb.state import audit, lease, schema
 from sfnb.state.database import Database
 from sfnb.state.job_values import Job, JobObject, SavedEvent, Wanted, job_of
 from sfnb.state.lease import Lease
@@ -24,6 +24,22 @@ CHANGEABLE = frozenset(
     {"state", "snapshot", "objects", "options", "started_at", "ended_at", "rows", "error"}
 )
 """What ``Jobs.update`` may change."""
+
+AUDITED = frozenset({"restore", "archive", "erase"})
+"""Kinds of jobs that the audit log tells of: those that change something beside the next snapshot."""
+
+AUDITED_COUNTS = ("restored", "archived", "deleted", "records", "files")
+"""What a job found out that the audit log repeats: numbers, never a field's value."""
+
+
+def _audit_line(job: Job, action: str) -> dict[str, str]:
+    return {
+        "kind": job.kind,
+        "action": action,
+        "org": job.org,
+        "org_id": job.org_id,
+        "subject": job.job_id,
+    }
 
 
 class Jobs:
@@ -91,7 +107,16 @@ class Jobs:
                 **lease.new_columns(now, is_running=False),
             }
             connection.execute(insert(schema.jobs), row)
-            return job_of(_row(connection, str(row["job_id"])), now)
+            job = job_of(_row(connection, str(row["job_id"])), now)
+            if kind in AUDITED:
+                details = {"snapshot": snapshot, "objects": names} if snapshot or names else {}
+                audit.append(
+                    connection,
+                    at=now,
+                    **_audit_line(job, "started"),
+                    details=details,
+                )
+            return job
 
     def get(self, job_id: str) -> Job:
         """
@@ -133,10 +158,20 @@ class Jobs:
             changes["objects"] = list(changes["objects"])
         change = update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**changes)
         with self._write() as connection:
-            now = _row(connection, job_id).state
+            before = _row(connection, job_id)
             if "state" in changes:
-                check_change(job_id, JobState(now), changes["state"])
+                check_change(job_id, JobState(before.state), changes["state"])
             connection.execute(change)
+            if "state" in changes and before.kind in AUDITED:
+                self._audit_end(connection, job_id, changes["state"])
+
+    def _audit_end(self, connection: Connection, job_id: str, state: JobState) -> None:
+        """Note in the audit log how a job ended, with its counts."""
+        if state.is_final:
+            now = self._clock.now()
+            job = job_of(_row(connection, job_id), now)
+            counts = {key: job.outcome[key] for key in AUDITED_COUNTS if key in job.outcome}
+            audit.append(connection, at=now, **_audit_line(job, state.value), details=counts)
 
     # -- objects
 

@@ -81,9 +81,13 @@ audit = Table(
     Column("reason", Text, nullable=False),
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
-    # Whose limit: empty: the org's ordinary one; "restore". Lines from before there was a choice
-    # are the org's, and so are those that an older sfnb still writes.
-    Column("kind", String(32), nullable=False, server_default=""),
+    # Whose limit: empty: the org's ordinary one; "restore".
+    Column("limit_of", String(32), nullable=False, server_default=""),
+    # What was done: "limit", or one of `sfnb.model.AUDIT_KINDS`; the other columns: state/audit.py.
+    Column("kind", String(32), nullable=False, server_default="limit"),
+    Column("action", String(32), nullable=False, server_default=""),
+    Column("subject", Text, nullable=False, server_default=""),
+    Column("details", Text, nullable=False, server_default=""),
 )
 
 audit_head = Table(
@@ -92,6 +96,28 @@ audit_head = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("seq", Integer, nullable=False),
     Column("hash", String(64), nullable=False),
+)
+
+holds = Table(
+    "holds",  # what must neither be pruned, archived nor erased
+    metadata,
+    Column("hold_id", String(32), primary_key=True),
+    Column("org", Text, nullable=False),
+    Column("org_id", OrgId, nullable=False, index=True),
+    Column("object", String(255), nullable=False),
+    Column("condition", Text, nullable=True),  # null: all records, or those of hold_records
+    Column("is_whole", Boolean, nullable=False),  # all records of the object
+    Column("reason", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),  # how many when it was added
+    Column("who", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+hold_records = Table(
+    "hold_records",
+    metadata,
+    Column("hold_id", String(32), primary_key=True),
+    Column("record_id", String(18), primary_key=True),
 )
 
 gates = Table(

@@ -14,7 +14,7 @@ from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import APIS, RESTORE, Api, JobState, Price
 from sfnb.quota.limits import LimitChanged, NewLimits
 from sfnb.quota.policy import UNITS
-from sfnb.state.audit import AuditEntry
+from sfnb.state.audit import LIMIT, AuditEntry
 from sfnb.text import PERCENT_FORM, parse_percent, percent_refusal, zoned_moment
 from sfnb.ui import limits
 from sfnb.ui.kernel import Timer
@@ -144,9 +144,9 @@ class LimitSlider(Screen):
     def _read_changes(self) -> None:
         head = self._org.state.audit.head()
         if head != self._audit_head:
-            for entry in self._org.state.audit.entries(self._org.org_id):
+            for entry in self._org.state.audit.entries(self._org.org_id, (LIMIT,)):
                 for api in APIS if entry.api == "all" else (entry.api,):
-                    self._changes[entry.kind, api] = entry
+                    self._changes[entry.limit_of, api] = entry
             self._audit_head = head
 
     def _next_price(self, plan: Estimate | None) -> tuple[Price | None, str]:

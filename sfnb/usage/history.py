@@ -258,8 +258,8 @@ def _largest_job(spent: Iterable[tuple[str, int, str, int]], since: int) -> str:
 
 def _limit_changes(state: State, org_id: str) -> list[LimitChange]:
     return [
-        LimitChange(datetime.fromisoformat(entry.at), api, entry.old, entry.new, entry.kind)
-        for entry in state.audit.entries(org_id)
+        LimitChange(datetime.fromisoformat(entry.at), api, entry.old, entry.new, entry.limit_of)
+        for entry in state.audit.entries(org_id, ("limit",))
         for api in APIS
         if entry.api in (api, "all")
     ]

@@ -139,7 +139,7 @@ def test_the_log_says_whose_limit_was_changed(state: State) -> None:
     state.ledger.set_limits(ORG, 60, who="ada")
     state.ledger.set_limits(ORG, 90, who="ada", kind=RESTORE, reason="emergencies")
     state.ledger.set_limits(ORG, {"api": 0}, who="bob", kind=RESTORE)
-    lines = [(e.kind, e.api, e.old, e.new, e.who) for e in state.audit.entries()]
+    lines = [(e.limit_of, e.api, e.old, e.new, e.who) for e in state.audit.entries()]
     assert lines == [
         ("", "all", 50, 60, "ada"),
         (RESTORE, "all", 0, 90, "ada"),
@@ -153,7 +153,7 @@ def test_the_log_says_whose_limit_was_changed(state: State) -> None:
     assert any("bulk for restore: 100 % is in force" in says for says in state.audit.verify())
     with state.database.write() as connection:
         connection.execute(text("UPDATE reserves SET percent = 90 WHERE api = 'bulk'"))
-        connection.execute(text("UPDATE audit SET kind = '' WHERE seq = 2"))
+        connection.execute(text("UPDATE audit SET limit_of = '' WHERE seq = 2"))
     assert any("line 2 was changed" in says for says in state.audit.verify())
 
 
