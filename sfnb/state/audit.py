@@ -138,6 +138,7 @@ def append(
         columns["details"] = json.dumps(
             dict(details), sort_keys=True, separators=(",", ":"), ensure_ascii=False
         )
+    values: dict[str, Any] = {"api": "", "old": 0, "new": 0, **columns}
     entry = AuditEntry(
         seq=head.seq + 1,
         at=at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -148,7 +149,7 @@ def append(
         previous_hash=head.hash,
         hash="",
         kind=kind,
-        **{"api": "", "old": 0, "new": 0} | columns,
+        **values,
     )
     entry = replace(entry, hash=digest(entry))
     connection.execute(insert(schema.audit), asdict(entry))
