@@ -38,7 +38,7 @@ AUDIT_KINDS = (
     *("limit", "restore", "archive", "prune", "hold", "erase"),
     *("org", "role", "schedule"),
 )
-"""What the audit log tells of."""
+"""What the lines of the audit log can be about."""
 
 Price = Mapping[Api, int]
 """What a call costs: units of each budget it draws on (calls, batches, jobs, MB). Empty: free."""

@@ -26,7 +26,7 @@ CHANGEABLE = frozenset(
 """What ``Jobs.update`` may change."""
 
 AUDITED = frozenset({"restore", "archive", "erase"})
-"""Kinds of jobs that the audit log tells of: those that change something beside the next snapshot."""
+"""Kinds of jobs that the audit log names: those that change something beside the next snapshot."""
 
 AUDITED_COUNTS = ("restored", "archived", "deleted", "records", "files")
 """What a job found out that the audit log repeats: numbers, never a field's value."""
