@@ -9,6 +9,7 @@ import click
 
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
+from sfnb.cli.id_files import ids_of
 from sfnb.cli.names import ORG, SNAPSHOT
 from sfnb.cli.options import names_of, objects_option, run_options
 from sfnb.cli.output import as_json_option, print_json
@@ -31,33 +32,11 @@ if TYPE_CHECKING:
     )
 
 
-def _ids(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
-    """The Ids of a file, one a line."""
-    if value is None:
-        return None
-    from sfnb.org.ids import is_record_id, to18
-
-    try:
-        lines = Path(value).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as err:
-        raise click.BadParameter(f"{value} cannot be read: {err}") from err
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if not (text := line.strip()):
-            continue
-        if not is_record_id(text):
-            raise click.BadParameter(f"{value}, line {number}: {text[:40]!r} is not a record Id")
-        found.append(to18(text))
-    if not found:
-        raise click.BadParameter(f"{value} has no Ids")
-    return found
-
-
 @click.command()
 @click.argument("name", type=ORG)
 @click.argument("snapshot", type=SNAPSHOT)
 @objects_option
-@click.option("--ids", callback=_ids, metavar="FILE", help="Only these records: one Id a line.")
+@click.option("--ids", callback=ids_of, metavar="FILE", help="Only these records: one Id a line.")
 @click.option(
     "--only", type=click.Choice(["deleted", "changed"]), help="What was deleted, or what changed."
 )

@@ -203,7 +203,7 @@ class Snapshot:
         return self._sources(self._spelled(object_name))
 
     def _sources(self, name: str) -> list[FieldSource]:
-        snapshot, progress, parts = self._reading(name)
+        snapshot, progress, parts = self.reading(name)
         stored = read_schema(self._files, snapshot, name)
         if stored is None:
             path = self._files.uri(schema_path(snapshot, name))
@@ -218,7 +218,7 @@ class Snapshot:
     def describe(self, object_name: str) -> Mapping[str, object]:
         """Salesforce's describe answer, as it was when the backup read it."""
         name = self._spelled(object_name)
-        stored = read_schema(self._files, self._reading(name)[0], name)
+        stored = read_schema(self._files, self.reading(name)[0], name)
         return dict(stored.describe) if stored else {}
 
     def parts(self, object_name: str) -> list[Part]:
@@ -228,7 +228,7 @@ class Snapshot:
     def rows(self, object_name: str) -> views.Rows:
         """The object's records, not yet read."""
         name = self._spelled(object_name)
-        snapshot, progress, parts = self._reading(name)
+        snapshot, progress, parts = self.reading(name)
         if progress.number == 0:
             raise CallerError(
                 f"snapshot {self.id} has nothing of {name} yet; `sfnb show` lists what it has."
@@ -330,7 +330,7 @@ class Snapshot:
         sealed = self._seal()
         return sealed.format if sealed else self.plan.format
 
-    def _reading(self, name: str) -> tuple[str, Progress, list[Part]]:
+    def reading(self, name: str) -> tuple[str, Progress, list[Part]]:
         """The snapshot that read the object, how far it came, and the parts it brought."""
         sealed = self._seal()
         if sealed is None:
@@ -346,5 +346,5 @@ class Snapshot:
         return snapshot, *read_parts(self._files.below(folder), snapshot, newest=entry.version)
 
     def _committed(self, name: str) -> tuple[Progress, list[Part]]:
-        _, progress, parts = self._reading(name)
+        _, progress, parts = self.reading(name)
         return progress, parts

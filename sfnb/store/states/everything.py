@@ -1,0 +1,191 @@
+"""Every stored version of an object's records, whatever snapshot it belongs to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sfnb.errors import CallerError, StoreError
+from sfnb.store.columns import FROM, HARD_DELETE, OP, UNTIL
+from sfnb.store.files import Files, translated
+from sfnb.store.layout import FieldSource, with_older
+from sfnb.store.parts import text_array
+from sfnb.store.paths import records_path
+from sfnb.store.proof import ID
+from sfnb.store.row_stream import RowStream
+from sfnb.store.states.files import read_pieces
+from sfnb.store.states.reading import files_of
+from sfnb.store.states.records import columns_of_sources, value_of
+from sfnb.store.views import quoted, select
+
+
+class EveryVersion:
+    """
+    The versions of all records of an object, a row each. Implements `sfnb.store.views.Rows`.
+
+    Args:
+        sources: the fields, with every column that ever held them.
+    """
+
+    def __init__(self, files: Files, name: str, sources: Sequence[FieldSource]) -> None:
+        self.name = name
+        self.columns = columns_of_sources(sources)
+        self._files = files
+        self._sources = sources
+
+    def batches(self, fields: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """All versions, in no order; of records that are gone, none of them is one."""
+        sources = [s for s in self._sources if fields is None or s.field in fields]
+        columns = {column for source in sources for column, _ in source.columns}
+        schema = columns_of_sources(sources)
+        table = self._files.below(records_path(self.name))
+        for file in files_of(self._files, self.name):
+            for piece in read_pieces(table, file.path, {*columns, OP}):
+                batch = _without_gone(piece.batch)
+                arrays = [value_of(batch, source) for source in sources]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        return iter(())
+
+    def one(self, record_id: str) -> tuple[str, dict[str, Any]] | None:  # noqa: ARG002
+        return None
+
+    def add_view(self, connection: Any, quoted_name: str) -> RowStream:
+        """See ``views.Rows``."""
+        source, rows = f"_sfnb_versions_of_{self.name}", RowStream(self.columns, self.batches)
+        connection.register(source, rows)
+        connection.execute(f'create view {quoted_name} as from "{source}"')
+        return rows
+
+
+def _without_gone(batch: pa.RecordBatch) -> pa.RecordBatch:
+    is_gone = pc.is_in(batch.column(OP), value_set=text_array([HARD_DELETE]))
+    return batch.filter(pc.invert(is_gone))
+
+
+def every_version(files: Files, object_name: str) -> EveryVersion:
+    """
+    All versions of an object's records, with every field that a snapshot ever had.
+
+    Raises:
+        CallerError: nothing of the object is stored in today's format.
+    """
+    from sfnb.store.snapshots import Snapshots
+
+    name = stored_name(files, object_name)
+    sources: list[FieldSource] = []
+    read = set()
+    for snapshot in reversed(list(Snapshots(files).values())):
+        try:
+            _, progress, _ = snapshot.reading(name)
+            if progress.number == 0 or progress.version in read:
+                continue
+            read.add(progress.version)
+            found = snapshot.sources(name)
+        except (CallerError, KeyError):
+            continue  # the snapshot was not meant to have it
+        known = {source.field.lower() for source in sources}
+        sources = [
+            *with_older(sources, found),
+            *(source for source in found if source.field.lower() not in known),
+        ]
+    if not sources:
+        raise CallerError(f"no snapshot has anything of {name}.")
+    return EveryVersion(files, name, sources)
+
+
+def stored_name(files: Files, object_name: str) -> str:
+    """
+    The object's name as it is stored, of a name in any case.
+
+    Raises:
+        CallerError: nothing of it is stored in today's format.
+    """
+    if any(name.lower() == object_name.lower() for name in files.names("tables", folders=True)):
+        raise CallerError(
+            f"{object_name} is stored in the format of an older sfnb; run `sfnb store upgrade` first."
+        )
+    for name in files.names("records", folders=True):
+        if name.lower() == object_name.lower():
+            return name
+    raise CallerError(f"nothing of {object_name} is stored.")
+
+
+def matching_ids(files: Files, object_name: str, condition: str) -> frozenset[str]:
+    """
+    Ids of the records that an SQL condition matches in any stored version.
+
+    Raises:
+        CallerError: nothing of the object is stored, or the condition is none.
+    """
+    rows = every_version(files, object_name)
+    # A condition is SQL by its nature; `select` takes one SELECT, and lets it see these rows alone.
+    query = f"select distinct {quoted(ID)} from {quoted(rows.name)} where ({condition}\n)"  # noqa: S608
+    found = select(query, [rows.name], lambda _: rows)
+    return frozenset(found.column(0).to_pylist())
+
+
+def stored_ids(files: Files, object_name: str) -> frozenset[str]:
+    """Ids of all records of an object that are stored in any version; none: nothing is stored."""
+    try:
+        name = stored_name(files, object_name)
+    except CallerError:
+        return frozenset()
+    found: set[str] = set()
+    table = files.below(records_path(name))
+    for file in files_of(files, name):
+        for piece in read_pieces(table, file.path, {ID, OP}):
+            if ID in piece.batch.schema.names:
+                found |= set(_without_gone(piece.batch).column(ID).to_pylist())
+    return frozenset(found)
+
+
+def snapshots_of(
+    files: Files, object_name: str, ids: Collection[str] | None, snapshots: Collection[str]
+) -> set[str]:
+    """
+    Those of some snapshots in whose state one of these records is, alive or in the recycle bin.
+
+    A record whose set was replaced as a whole counts as there until it comes again: rather one
+    snapshot too many.
+
+    Args:
+        ids: 18-character Ids; None: any record.
+    """
+    try:
+        name = stored_name(files, object_name)
+    except CallerError:
+        return set()
+    table = files.below(records_path(name))
+    wanted = None if ids is None else text_array(sorted(ids))
+    lives: dict[str, list[tuple[str, str | None, bool]]] = defaultdict(list)
+    with translated(f"read {name}"):
+        for file in files_of(files, name):
+            for piece in read_pieces(table, file.path, {ID, OP, FROM, UNTIL}):
+                batch = piece.batch
+                if ID not in batch.schema.names:
+                    raise StoreError(f"{name} has no Ids, so nobody knows what a hold is on.")
+                if wanted is not None:
+                    batch = batch.filter(pc.is_in(batch.column(ID), value_set=wanted))
+                ends = [None] * len(batch)
+                if UNTIL in batch.schema.names:
+                    ends = batch.column(UNTIL).to_pylist()
+                rows = (batch.column(n).to_pylist() for n in (ID, FROM, OP))
+                for one, begun, op, end in zip(*rows, ends, strict=True):
+                    lives[one].append((begun, end, op != HARD_DELETE))
+    found: set[str] = set()
+    for versions in lives.values():
+        versions.sort(key=lambda version: version[0])
+        nexts = [*(begun for begun, _, _ in versions[1:]), None]
+        for (begun, end, is_there), after in zip(versions, nexts, strict=True):
+            until = end or after
+            if is_there:
+                found |= {s for s in snapshots if begun <= s and (until is None or s < until)}
+        if len(found) == len(snapshots):
+            break
+    return found
