@@ -30,6 +30,7 @@ from sfnb.restore.starting import create_job as create_restore
 
 if TYPE_CHECKING:
     # A command connects before these load, so that its first call leaves early.
+    from sfnb.backup.cluster.coordinator import Cluster
     from sfnb.backup.worker import ExecutorKind
     from sfnb.connection import Connection
     from sfnb.installation import Installation
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXIT_CODES", "BackupRequest", "Estimate", "JobHandle", "RestoreEstimate", "RestoreRequest",
-    "RunOptions", "backup", "control", "control_of", "create", "plan", "restore", "resume", "run", "run_job",
+    "RunOptions", "backup", "cluster", "control", "control_of", "create", "plan", "restore", "resume", "run", "run_job",
     "set_limit", "start", "start_again",
 ]  # fmt: skip
 
@@ -68,7 +69,7 @@ class RunOptions(TypedDict, total=False):
         executor: run units on ``threads`` (the default) or in ``processes`` of this machine.
             Processes import the
             calling script again, as Python's ``spawn`` does: keep it behind ``if __name__ ==
-            "__main__"``.
+            "__main__"``. Or on a Dask cluster: ``with engine.cluster(org, "tcp://…") as there``.
         emit: takes the job's events, see `sfnb.jobs.events`.
         stop: set it, from a signal handler too, and the job ends as if interrupted, within half a
             second and the calls
@@ -79,7 +80,7 @@ class RunOptions(TypedDict, total=False):
     poll_s: float | None
     max_wait_s: float | None
     workers: int | None
-    executor: ExecutorKind
+    executor: ExecutorKind | Cluster
     emit: events.Sink
     stop: threading.Event
 
@@ -293,6 +294,24 @@ def create(org: Connection, request: Request) -> str:
     return create_backup(org, request)
 
 
+def cluster(place: Connection | Installation, address: str) -> Cluster:
+    """
+    A Dask cluster to run backups on: give it as ``executor``, and close it. Its workers need this
+    sfnb with the extra ``dask``, and the same store. They open no settings and no state database:
+    the session and each call's leave come from this process, which alone commits.
+
+    Args:
+        address: of the scheduler, such as ``tcp://host:8786``.
+
+    Raises:
+        CallerError: that is no address, or dask is not installed here.
+        JobError: nobody answers there, or no worker can do the work. Costs no call.
+    """
+    from sfnb.backup.cluster.coordinator import Cluster
+
+    return Cluster(address, place.settings.store_root)
+
+
 def _handle(org: Connection, job_id: str, options: RunOptions) -> JobHandle:
     return JobHandle(org, job_id, options, events.EventFan(options.get("emit", events.ignore)))
 
@@ -309,7 +328,8 @@ def _loop(org: Connection, options: RunOptions) -> JobLoop:
             return restoring.make_work(org, context)
         from sfnb.backup import starting as backing_up
 
-        return backing_up.make_work(org, context, options.get("executor", "threads"))
+        executor = options.get("executor", "threads")
+        return backing_up.make_work(org, context, executor, options.get("workers"))
 
     return JobLoop(
         org.client,

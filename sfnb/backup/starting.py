@@ -12,6 +12,7 @@ from sfnb.model import Api, BudgetStatus, ObjectSchema
 
 if TYPE_CHECKING:
     # A command connects before these load, so that its first call leaves early.
+    from sfnb.backup.cluster.coordinator import Cluster
     from sfnb.backup.plan import Plan
     from sfnb.backup.work import BackupWork, MakeExecutor
     from sfnb.backup.worker import ExecutorKind, ProcessExecutor
@@ -150,13 +151,29 @@ def create_job(org: Connection, request: BackupRequest) -> str:
     return job.job_id
 
 
-def make_work(org: Connection, context: JobContext, executor: ExecutorKind) -> BackupWork:
-    """The work of a backup job of this org."""
+def make_work(
+    org: Connection,
+    context: JobContext,
+    executor: ExecutorKind | Cluster,
+    workers: int | None = None,
+) -> BackupWork:
+    """
+    The work of a backup job of this org.
+
+    Args:
+        workers: units in flight at a time, where a person has said so.
+    """
     from sfnb.backup.alerts import ChangeLimits
     from sfnb.backup.work import BackupWork
 
     limits = ChangeLimits(org.settings.mass_change_pct, org.settings.mass_change)
-    return BackupWork(context, org.store, _executors(org)[executor], limits)
+    if isinstance(executor, str):
+        make_executor = _executors(org)[executor]
+    else:
+        from sfnb.backup.cluster.executor import on_cluster
+
+        make_executor = on_cluster(executor, org.settings.org(org.name), workers)
+    return BackupWork(context, org.store, make_executor, limits)
 
 
 def _executors(org: Connection) -> dict[ExecutorKind, MakeExecutor]:

@@ -69,7 +69,8 @@ class Worker:
 class Executor(Protocol):
     """Where units run, ``slots`` of them at a time."""
 
-    slots: int
+    @property
+    def slots(self) -> int: ...
 
     def submit(self, unit: Unit, opened: Opened) -> Future[Result]:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from sfnb import engine
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import JOB, ORG
-from sfnb.cli.options import request_options, run_options
+from sfnb.cli.options import dask_option, request_options, run_options
 from sfnb.cli.output import Unbroken, as_json_option, print_json, say
 from sfnb.cli.running import COLOURS, run_with_progress, stopped_by_signals
 from sfnb.engine import EXIT_CODES, RunOptions
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.argument("name", type=ORG)
 @request_options
 @run_options
+@dask_option
 @as_json_option
 @pass_app
 def backup(  # noqa: PLR0917 - click gives them by name
@@ -39,6 +41,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
     on_pause: OnPause,
     poll_seconds: float | None,
     workers: int | None,
+    dask: str | None,
     as_json: bool,
 ) -> int:
     """
@@ -48,8 +51,10 @@ def backup(  # noqa: PLR0917 - click gives them by name
     job is paused; resume it with `sfnb resume`.
     """
     options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
-    with app.installation.connect(name) as org, stopped_by_signals() as stop:
-        options["stop"] = stop
+    with ExitStack() as opened:
+        _run_on(opened, app, dask, options)
+        org = opened.enter_context(app.installation.connect(name))
+        options["stop"] = opened.enter_context(stopped_by_signals())
         summary = run_with_progress(as_json, partial(engine.run, org, request, **options))
     _report(summary, as_json=as_json)
     return EXIT_CODES[states.shown_of(summary)]
@@ -59,6 +64,7 @@ def backup(  # noqa: PLR0917 - click gives them by name
 @click.argument("job", required=False, type=JOB)
 @click.option("--all", "all_jobs", is_flag=True, help="Every job that is paused or interrupted.")
 @run_options
+@dask_option
 @as_json_option
 @pass_app
 def resume(  # noqa: PLR0917 - click gives them by name
@@ -68,6 +74,7 @@ def resume(  # noqa: PLR0917 - click gives them by name
     on_pause: OnPause,
     poll_seconds: float | None,
     workers: int | None,
+    dask: str | None,
     as_json: bool,
 ) -> int:
     """
@@ -78,10 +85,22 @@ def resume(  # noqa: PLR0917 - click gives them by name
     if bool(job) == all_jobs:
         raise CallerError("name a job or give --all; `sfnb jobs` lists them.")
     options: RunOptions = {"on_pause": on_pause, "poll_s": poll_seconds, "workers": workers}
-    if job:
+    with ExitStack() as opened:
+        _run_on(opened, app, dask, options)
+        if not job:
+            return _resume_all(app, as_json, options)
         summary = _resume(app, app.job_id(job), as_json, options)
-        _report(summary, as_json=as_json)
-        return EXIT_CODES.get(states.shown_of(summary), 0)  # 0: it runs in another process
+    _report(summary, as_json=as_json)
+    return EXIT_CODES.get(states.shown_of(summary), 0)  # 0: it runs in another process
+
+
+def _run_on(opened: ExitStack, app: App, dask: str | None, options: RunOptions) -> None:
+    """Have units run on a Dask cluster, if one is named: found good before the first call."""
+    if dask is not None:
+        options["executor"] = opened.enter_context(engine.cluster(app.installation, dask))
+
+
+def _resume_all(app: App, as_json: bool, options: RunOptions) -> int:
     summaries, codes = [], []
     waiting = [one for one in app.state.jobs.find() if not (one.state.is_final or one.is_held)]
     for each in waiting:

@@ -111,3 +111,9 @@ run_options = _options(
     ),
     click.option("--workers", type=click.IntRange(1, 32), help="Calls in flight at a time."),
 )
+
+dask_option = click.option(
+    "--dask",
+    metavar="tcp://HOST:PORT",
+    help="Read on the workers of this Dask cluster; needs the extra sfnb[dask].",
+)

@@ -46,6 +46,7 @@ class OrgAddress:
     Attributes:
         instance_url: where the API is, without a trailing slash.
         access: signs requests with the present session.
+        renewal: logs in again; in a worker of a cluster, asks for the coordinator's session.
     """
 
     def __init__(self, name: str, opened: Session, *, renewal: Renewal, api_version: str) -> None:
@@ -54,7 +55,7 @@ class OrgAddress:
         self.access = Access(opened)
         self._name = name
         self._org_id = opened.org_id
-        self._renewal = renewal
+        self.renewal = renewal
         self._lock = threading.Lock()
         self._strange_hosts: set[str] = set()
         self._gone_versions: list[str] = []
@@ -123,12 +124,12 @@ class OrgAddress:
         with self._lock:
             if self.access.session is not used:
                 return
-            opened = self._renewal.renew()
+            opened = self.renewal.renew()
             if opened.org_id and opened.org_id != self._org_id:
                 raise wrong_org(self._name, self._org_id, opened.org_id)
             opened = replace(opened, org_id=self._org_id)
             if not self.api_version:
-                self.api_version = self._renewal.newest_version(opened.instance_url)
+                self.api_version = self.renewal.newest_version(opened.instance_url)
             if opened.instance_url == self.instance_url:
                 self.access.session = opened
                 log.info("org %s: logged in again", self._name)
@@ -136,7 +137,7 @@ class OrgAddress:
             # The same org at another address: its instance or its My Domain has changed.
             self.access.move(opened)
             self.instance_url = opened.instance_url
-            self._renewal.keep(instance_url=opened.instance_url)
+            self.renewal.keep(instance_url=opened.instance_url)
             log.warning("org %s: the org has moved to %s", self._name, opened.instance_url)
 
     def follow(self, used: Session, target: str, what: str) -> None:
@@ -166,7 +167,7 @@ class OrgAddress:
         Whether another API version is used from now on, because the org dropped the present one.
         """
         with self._lock:
-            version = self._renewal.newest_version(self.instance_url)
+            version = self.renewal.newest_version(self.instance_url)
             if version == self.api_version:
                 return False
             log.warning(
@@ -174,7 +175,7 @@ class OrgAddress:
             )
             self._gone_versions.append(self.api_version)
             self.api_version = version
-            self._renewal.keep(api_version=version)
+            self.renewal.keep(api_version=version)
             return True
 
 

@@ -12,7 +12,7 @@ import requests
 from sfnb.clock import Clock
 from sfnb.errors import LoginError, ObjectError, OrgUnavailable, SfnbError, TransientError
 from sfnb.memory import State
-from sfnb.org.address import wrong_org
+from sfnb.org.address import Renewal, wrong_org
 from sfnb.org.answers import json_of, mappings_of, text_of
 from sfnb.org.client import OrgClient
 from sfnb.org.credentials import Credentials, RefreshCredentials, credentials_of
@@ -197,6 +197,21 @@ def reopen_client(
     return _client(Opener(None, config, clock), session, version, gate, clock)
 
 
+def far_client(  # noqa: PLR0917 - the parts of a client, in their order
+    config: OrgConfig, session: Session, version: str, renewal: Renewal, gate: Gate, clock: Clock
+) -> OrgClient:
+    """A client in a worker of a cluster, whose session and gate are another process's. No calls."""
+    return OrgClient(
+        config.name,
+        session,
+        renewal=renewal,
+        api_version=version,
+        gate=gate,
+        clock=clock,
+        ca_file=config.ca_file,
+    )
+
+
 def parse_versions(answer: object) -> list[str]:
     """The API versions in an answer of ``/services/data``; pure."""
     found = [text_of(entry.get("version")) for entry in mappings_of(answer)]
@@ -214,16 +229,7 @@ def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _client(opener: Opener, opened: Session, version: str, gate: Gate, clock: Clock) -> OrgClient:
-    config = opener.config
-    return OrgClient(
-        config.name,
-        opened,
-        renewal=opener,
-        api_version=version,
-        gate=gate,
-        clock=clock,
-        ca_file=config.ca_file,
-    )
+    return far_client(opener.config, opened, version, opener, gate, clock)
 
 
 def _with_org_id(

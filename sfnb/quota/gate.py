@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from sfnb.clock import Clock
 from sfnb.errors import QuotaSignal
 from sfnb.model import APIS, Api, BudgetStatus, Price, Reading
 from sfnb.quota import policy
-from sfnb.quota.ledger import Ledger
 from sfnb.quota.policy import RULES, Decision, Rules
-from sfnb.quota.rows import Ticket, budgets_of
+from sfnb.quota.rows import QuotaState, Ticket, budgets_of
 from sfnb.quota.sentences import unreadable_sentence
 
 __all__ = ["Gate", "GaugeUnknown", "Ticket"]
@@ -27,6 +27,42 @@ class GaugeUnknown(Exception):
         self.apis = apis
 
 
+class Tickets(Protocol):
+    """What a gate decides by: the ledger; in a worker of a cluster, the coordinator's from afar."""
+
+    def take_ticket(
+        self,
+        org_id: str,
+        price: Price,
+        *,
+        rules: Rules = RULES,
+        is_probe: bool = False,
+        job_id: str = "",
+        object_name: str = "",
+        kind: str = "",
+    ) -> Ticket | Decision: ...
+
+    def settle_ticket(
+        self,
+        ticket: Ticket,
+        readings: Iterable[Reading],
+        *,
+        was_sent: bool,
+        is_silent: bool = False,
+        rules: Rules = RULES,
+    ) -> None: ...
+
+    def claim_probe(
+        self, org_id: str, min_interval_s: float, *, price: Price | None = None
+    ) -> bool: ...
+
+    def release_probe(self, org_id: str) -> None: ...
+
+    def quota_state(self, org_id: str) -> QuotaState: ...
+
+    def kind_of(self, job_id: str) -> str | None: ...
+
+
 class Gate:
     """
     One org's gate. Every call: ``ask``, send, ``settle`` — also when it failed.
@@ -37,7 +73,7 @@ class Gate:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Tickets,
         org_id: str,
         *,
         clock: Clock,

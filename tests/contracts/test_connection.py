@@ -128,7 +128,7 @@ def test_every_way_in_leads_into_the_org(
     assert org.org_id == demo_org.org_id
     assert org.api_version == "66.0"
     assert json.loads(query(org, "SELECT Id FROM Organization"))["totalSize"] == 1
-    opener = org.address._renewal
+    opener = org.address.renewal
     shown = (
         repr(org)
         + repr(org.address.access.session)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from sfnb import engine
+from sfnb.backup.cluster.coordinator import Cluster
 from sfnb.backup.worker import ExecutorKind, WorkerSpec
 from sfnb.connection import Connection
 from sfnb.engine import backup
@@ -21,6 +22,7 @@ from sfnb.installation import connect
 from sfnb.jobs import events
 from sfnb.store.verify import verify
 from tests.conftest import RunningOrg
+from tests.contracts.dask_cluster import DaskCluster
 from tests.faults.conftest import settings_for
 
 BIG = "Contact"
@@ -100,11 +102,25 @@ def there(org: RunningOrg, tmp_path: Path, patient: None) -> Iterator[Connection
         yield connection
 
 
-@pytest.fixture(params=["threads", "processes"])
-def executor(request: pytest.FixtureRequest) -> ExecutorKind:
-    """Where units run. Dask joins here."""
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
+    try:
+        cluster.add("one", "two")
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(params=["threads", "processes", "dask"])
+def executor(request: pytest.FixtureRequest, there: Connection) -> Iterator[ExecutorKind | Cluster]:
+    """Where units run."""
     kind: ExecutorKind = request.param
-    return kind
+    if request.param == "dask":
+        with engine.cluster(there, request.getfixturevalue("dask").address) as cluster:
+            yield cluster
+    else:
+        yield kind
 
 
 Whole = tuple[dict[str, pa.Table], dict[str, list[tuple[int, int, bool]]]]
@@ -119,7 +135,7 @@ def check(there: Connection, org: RunningOrg, summary: dict[str, Any], whole: Wh
 
 
 def test_the_same_rows_commits_and_calls(
-    there: Connection, org: RunningOrg, executor: ExecutorKind, undisturbed: Whole
+    there: Connection, org: RunningOrg, executor: ExecutorKind | Cluster, undisturbed: Whole
 ) -> None:
     """P2: rows, commits and the count of calls are the same wherever units run."""
     mark = org.mark()
@@ -132,7 +148,7 @@ def test_the_same_rows_commits_and_calls(
 
 
 def test_the_threshold_is_kept(
-    there: Connection, org: RunningOrg, executor: ExecutorKind, undisturbed: Whole
+    there: Connection, org: RunningOrg, executor: ExecutorKind | Cluster, undisturbed: Whole
 ) -> None:
     """P1: workers anywhere keep one budget; the job pauses, and a later run ends it equal."""
     org.control("quota", {"spend": {"api": 496}})
@@ -146,6 +162,20 @@ def test_the_threshold_is_kept(
     org.control("clock", {"advance_minutes": 25 * 60})
     done = engine.resume(there, summary["job_id"], executor=executor, workers=2, on_pause="exit")
     check(there, org, done, undisturbed)
+
+
+def test_cancel_ends_it(
+    there: Connection, org: RunningOrg, executor: ExecutorKind | Cluster
+) -> None:
+    """A person's cancel ends the job wherever its units run; what was read stays readable."""
+
+    def cancel(event: events.Event) -> None:
+        if isinstance(event, events.ObjectProgress) and event.rows:
+            engine.control(there).cancel(event.job_id)
+
+    summary = engine.run(there, backup(objects=OBJECTS), executor=executor, workers=2, emit=cancel)
+    assert summary["state"] == "cancelled"
+    assert there.snapshots[summary["snapshot"]].objects
 
 
 def test_a_worker_that_dies_loses_nothing(

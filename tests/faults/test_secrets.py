@@ -242,7 +242,7 @@ def test_no_secret_is_in_a_repr_or_an_exception(
             vars(there),
             vars(there.client),
             vars(there.client.address),
-            vars(there.client.address._renewal),
+            vars(there.client.address.renewal),
         ]
         text = "\n".join(f"{one!r}\n{one}" for one in shown)
         org.fail(

@@ -74,6 +74,7 @@ LIBRARIES = {
     "tornado": ("dashboard",),
     "click": ("cli",),
     "tqdm": ("cli",),
+    "distributed": ("backup.cluster",),
     "tomlkit": ("settings",),
     "platformdirs": ("settings",),
     "psutil": ("state", "cli"),

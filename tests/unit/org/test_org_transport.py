@@ -372,7 +372,7 @@ def test_reprs_show_no_token(org: OrgClient) -> None:
     shown = (
         repr(org)
         + repr(org.address.access.session)
-        + repr(org.address._renewal)
+        + repr(org.address.renewal)
         + repr(vars(org))
         + repr(org.gate)
     )
