@@ -17,7 +17,17 @@ STEPS: dict[str, list[str]] = {
     "format": [PYTHON, "-m", "ruff", "format", "--check", "."],
     "types": [PYTHON, "-m", "mypy"],
     "clients": [PYTHON, "tools/clients.py"],
-    "tests": [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"],
+    "tests": [
+        PYTHON,
+        "-m",
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        "--no-loadscope-reorder",
+        "--durations=40",
+    ],
     "notebooks": [PYTHON, "tools/check_notebooks.py"],
     "wheel": [PYTHON, "tools/check_wheel.py"],
 }
