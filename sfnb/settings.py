@@ -23,6 +23,13 @@ The file, all of it optional::
     [mass_change]
     Task = 60                # the same for one object; 100: never
 
+    [keep]                   # what `sfnb prune` keeps without --keep-…; none: it wants them
+    daily = 14
+    monthly = 12
+    [keep.acme]              # the same for one org, instead
+    last = 3
+    yearly = 10
+
     [orgs.acme]
     login = "password"       # token, password, client, jwt, refresh or sf
     instance_url = "https://acme.my.salesforce.com"
@@ -41,7 +48,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import platformdirs
 
@@ -71,6 +78,9 @@ METADATA_DAYS = 7.0
 
 LOST_ANSWER_S = 60.0
 """A call whose answer was lost may still be at work for so long; then what it wrote can be seen."""
+
+KEEP_RULES = ("last", "daily", "weekly", "monthly", "yearly")
+"""What a prune keeps; see ``sfnb/store/pruning/keep.py``."""
 
 LoginKind = Literal["token", "password", "client", "jwt", "refresh", "sf"]
 """How sfnb logs in to an org: see the classes of ``org/credentials.py``."""
@@ -135,6 +145,7 @@ class Settings:
     header_lag_s: float = HEADER_LAG_S
     mass_change_pct: float = MASS_CHANGE_PCT
     mass_change: Mapping[str, float] = field(default_factory=dict)
+    keep: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     orgs: Mapping[str, OrgConfig] = field(default_factory=dict)
 
     def org(self, name: str) -> OrgConfig:
@@ -178,6 +189,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         header_lag_s=found.header_lag_s(environ),
         mass_change_pct=found.share("mass_change_pct", found.values.get("mass_change_pct")),
         mass_change=found.shares("mass_change"),
+        keep=found.keep(),
         orgs=MappingProxyType(found.orgs()),
     )
 
@@ -348,6 +360,25 @@ class _Found:
         if not is_number or not 0 < value <= 100:  # type: ignore[operator]
             raise self.wrong(key, f"{key} must be a number from more than 0 to 100 (percent)")
         return float(value)  # type: ignore[arg-type]
+
+    def keep(self) -> dict[str, dict[str, int]]:
+        """By org (empty: all others) how many snapshots of which kind a prune keeps."""
+        given = self.values.get("keep", {})
+        if not isinstance(given, dict):
+            raise self.wrong("keep", "keep must be a table such as [keep]")
+        tables: dict[str, dict[str, Any]] = {"": {}}
+        for name, value in given.items():
+            if isinstance(value, dict):
+                tables[name] = value
+            else:
+                tables[""][name] = value
+        for table in tables.values():
+            for rule, number in table.items():
+                is_number = isinstance(number, int) and not isinstance(number, bool)
+                if rule not in KEEP_RULES or not is_number or number < 0:
+                    what = f"keep takes a number of snapshots for {', '.join(KEEP_RULES)}"
+                    raise self.wrong(rule, what)
+        return {name: table for name, table in tables.items() if table}
 
     def shares(self, key: str) -> Mapping[str, float]:
         table = self.values.get(key, {})

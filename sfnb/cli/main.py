@@ -21,6 +21,7 @@ COMMANDS = {
     "org": ("orgs", "Register Salesforce orgs, list and check them."),
     "limit": ("limits", "Show an org's limits, or set how far jobs may go."),
     "audit": ("limits", "Show who did what when and why, or verify the audit log."),
+    "prune": ("prune", "Remove snapshots that a policy does not keep."),
     "hold": ("holds", "Protect records from pruning, archiving and erasure."),
     "plan": ("plan", "Show what a backup would cost and where it would pause."),
     "backup": ("backup", "Back up an org, pausing at its limit."),

@@ -62,6 +62,8 @@ class Table:
 
     def open(self) -> DeltaTable | None:
         """The table as it is now, or None if it does not exist yet: its first commit creates it."""
+        if self._table is not None and not self.files.has(log_path(self._table.version())):
+            self._table = None  # the log was restated, and begins later now
         if self._table is not None:
             self._table.update_incremental()
         elif newest_version(self.files) >= 0:
@@ -237,17 +239,19 @@ def is_damaged(files: Files, name: str) -> bool:
         StoreError: the log cannot be read; or a newer sfnb wrote it.
     """
     newest = newest_version(files)
+    version = newest
     try:
-        for version in range(newest + 1):
+        while version >= 0:
             text = files.read(log_path(version))
             if text is None:
                 return True
-            parse_commit(text, version, files.uri(log_path(version)))
+            commit = parse_commit(text, version, files.uri(log_path(version)))
+            version = -1 if commit is not None and commit.restates else version - 1
     except NewerFormat:
         raise
     except StoreError:
         # Each of its files is there: what it says is wrong.
-        return all(files.read(log_path(version)) is not None for version in range(newest + 1))
+        return all(files.read(log_path(later)) is not None for later in range(version, newest + 1))
     try:
         with translated(f"open the table of {name}"):
             if newest >= 0:

@@ -17,7 +17,13 @@ What this sfnb writes. A change begins in docs/format.md, and every older number
 OLDER = 2
 """What a snapshot goes on in that was begun in format 1 or 2: its rows are in ``tables/``."""
 
-READABLE = frozenset({1, 2, 3})
+RESTATED = 4
+"""
+What a commit has that restates a table's readings: an older sfnb must not read past it, because the
+commits before it are gone.
+"""
+
+READABLE = frozenset({1, 2, 3, RESTATED})
 
 
 class NewerFormat(StoreError):

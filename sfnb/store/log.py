@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sfnb.errors import StoreError
 from sfnb.store.actions import Actions, agree, read_actions
 from sfnb.store.encoding import decode
 from sfnb.store.files import Files
-from sfnb.store.formats import FORMAT, check_format
+from sfnb.store.formats import FORMAT, RESTATED, check_format
 from sfnb.store.held import Held
 from sfnb.store.parts import Part
 from sfnb.store.place import RECORDS_FORMAT, place_of
@@ -27,9 +27,18 @@ from sfnb.store.proof import Proof
 
 LOG = "_delta_log"
 
-READ, COMPACT, ERASE = "read", "compact", "erase"
-KINDS = (READ, COMPACT, ERASE)
-"""What a commit does: bring what a reading found, rewrite versions, take Ids out of all of them."""
+READ, COMPACT, PRUNE, ERASE = "read", "compact", "prune", "erase"
+KINDS = (READ, COMPACT, PRUNE, ERASE)
+"""
+What a commit does: bring what a reading found, rewrite versions, take versions out that no kept
+snapshot needs, take Ids out of all versions.
+"""
+
+RESTATING = frozenset({PRUNE, ERASE})
+"""
+Kinds of commits that say again what the readings before them said, so that the log may begin with
+them: the commits before are removed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,14 @@ class VersionCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """Records of a state that an erasure has taken out: alive, and in the recycle bin."""
+
+    rows: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """
     One commit of sfnb's, as the log has it.
@@ -71,6 +88,11 @@ class Commit:
             for the last.
         versions: of a compaction: those in its parts, which are those in the parts it removed.
         replay: of a reading that an upgrade has written anew.
+        removed_at: when it removed them, in milliseconds since 1970.
+        live: of a restating commit: the table's parts after it.
+        readings: of a restating commit: the newest commit of each reading that still counts, oldest
+            first, each with all parts of its reading.
+        erased: of a restated reading: what was taken out of its state since it was read.
     """
 
     snapshot: str
@@ -86,6 +108,15 @@ class Commit:
     total: Total | None = None
     versions: VersionCount | None = None
     replay: Replay | None = None
+    removed_at: Mapping[str, int] = field(default_factory=dict, compare=False)
+    live: tuple[Part, ...] = ()
+    readings: tuple[Commit, ...] = ()
+    erased: Erased = Erased()
+
+    @property
+    def restates(self) -> bool:
+        """Whether the log may begin with it."""
+        return self.kind in RESTATING
 
 
 def log_path(version: int) -> str:
@@ -167,7 +198,11 @@ def parse_commit(text: bytes, version: int, what: str) -> Commit | None:
         raise StoreError(
             f"{what} is damaged: the files it names are not those that sfnb committed."
         )
-    return commit
+    moments = {
+        str(remove["path"]): int(remove.get("deletionTimestamp") or 0)
+        for remove in actions.get("remove", [])
+    }
+    return replace(commit, removed_at=moments) if moments else commit
 
 
 def compact_entry(
@@ -192,7 +227,68 @@ def compact_entry(
     }
 
 
+def restating_entry(
+    kind: str,
+    object_name: str,
+    parts: Sequence[Part],
+    *,
+    removed: Sequence[str],
+    live: Sequence[Part],
+    readings: Sequence[Commit],
+    base: int,
+    base_sha256: str,
+) -> dict[str, Any]:
+    """The entry ``sfnb`` of a commit that restates; it gets its checksum when it is encoded."""
+    return {
+        "format": RESTATED,
+        "kind": kind,
+        "object": object_name,
+        "parts": [part.as_json() for part in parts],
+        "removed": sorted(removed),
+        "live": [part.as_json() for part in live],
+        "readings": [_reading_entry(reading) for reading in readings],
+        "base": base,
+        "base_sha256": base_sha256,
+    }
+
+
+def _reading_entry(reading: Commit) -> dict[str, Any]:
+    total = reading.total or Total.of(reading.parts)
+    return {
+        **metadata(reading, total),
+        "version": reading.progress.version,
+        "sha256": reading.progress.file_sha256,
+        "erased": asdict(reading.erased),
+    }
+
+
+def _restating(entry: Mapping[str, Any], version: int, text: bytes) -> Commit:
+    file_sha256 = hashlib.sha256(text).hexdigest()
+    return Commit(
+        snapshot="",
+        progress=replace(NOTHING, version=version, file_sha256=file_sha256),
+        parts=tuple(Part.from_json(part) for part in entry["parts"]),
+        removed=frozenset(entry["removed"]),
+        object_name=entry["object"],
+        base=entry["base"],
+        base_sha256=entry["base_sha256"],
+        kind=entry["kind"],
+        format=entry["format"],
+        live=tuple(Part.from_json(part) for part in entry["live"]),
+        readings=tuple(_reading(one) for one in entry["readings"]),
+    )
+
+
+def _reading(entry: Mapping[str, Any]) -> Commit:
+    """A reading as it is restated: like its newest commit, with all parts of the reading."""
+    found = _commit(entry, {}, entry["version"], b"")
+    progress = replace(found.progress, file_sha256=entry["sha256"])
+    return replace(found, progress=progress, erased=Erased(**entry["erased"]))
+
+
 def _commit(entry: Mapping[str, Any], actions: Actions, version: int, text: bytes) -> Commit:
+    if entry.get("kind", READ) in RESTATING:
+        return _restating(entry, version, text)
     if entry.get("kind", READ) == COMPACT:
         return Commit(
             snapshot="",
@@ -253,6 +349,36 @@ def _may_be_removed(commit: Commit) -> frozenset[str]:
     return frozenset()
 
 
+def read_back(table: Files, newest: int) -> Iterator[Commit]:
+    """
+    sfnb's commits from a version on, newest first; where the log was restated, the readings that
+    the restating commit has stand for those before it.
+
+    Raises:
+        StoreError: a commit is missing or damaged.
+    """
+    for version in range(newest, -1, -1):
+        path = log_path(version)
+        text = table.read(path)
+        if text is None:
+            raise StoreError(
+                f"{table.uri(path)} is missing: the rows that it named can no longer be found."
+            )
+        commit = parse_commit(text, version, table.uri(path))
+        if commit is None:
+            continue
+        yield commit
+        if commit.restates:
+            yield from reversed(commit.readings)
+            return
+
+
+def read_forward(table: Files) -> list[Commit]:
+    """All of sfnb's commits that count, oldest first: a restating one comes before the readings that it has."""
+    found = list(read_back(table, newest_version(table)))
+    return found[::-1]
+
+
 def read_commits(
     table: Files, snapshot: str, *, after: int = -1, newest: int | None = None
 ) -> Iterator[Commit]:
@@ -267,19 +393,25 @@ def read_commits(
         StoreError: a commit is missing or damaged.
     """
     version = newest_version(table) if newest is None else newest
-    while version > after:
-        path = log_path(version)
-        text = table.read(path)
-        if text is None:
-            raise StoreError(
-                f"{table.uri(path)} is missing: the rows that it named can no longer be found."
-            )
-        commit = parse_commit(text, version, table.uri(path))
-        if commit is not None and commit.kind == READ and commit.snapshot == snapshot:
+    if newest is not None and table.read(log_path(newest)) is None:
+        version = _restated_after(table, newest)
+    for commit in read_back(table, version):
+        if commit.progress.version <= after:
+            return
+        if commit.kind == READ and commit.snapshot == snapshot:
             yield commit
             if commit.progress.number <= commit.progress.since:
                 return
-        version -= 1
+
+
+def _restated_after(table: Files, version: int) -> int:
+    """The version of the commit that stands for this one, which is gone; else this one."""
+    for name in table.names(LOG):
+        if name.endswith(".json") and name[:20].isdigit() and int(name[:20]) > version:
+            path = f"{LOG}/{name}"
+            commit = parse_commit(table.read(path) or b"{}", int(name[:20]), table.uri(path))
+            return int(name[:20]) if commit is not None and commit.restates else version
+    return version
 
 
 def live_parts(commits: Iterable[Commit]) -> list[Part]:

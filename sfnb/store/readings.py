@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sfnb.errors import StoreError
 from sfnb.store.files import Files
-from sfnb.store.log import READ, Commit, log_path, newest_version, parse_commit
+from sfnb.store.log import READ, Commit, newest_version, read_back, read_forward
 
 
 def _readings(table: Files, newest: int) -> Iterator[Commit]:
     """The readings' commits of all snapshots, newest first."""
-    for version in range(newest, -1, -1):
-        path = log_path(version)
-        text = table.read(path)
-        if text is None:
-            raise StoreError(
-                f"{table.uri(path)} is missing: the rows that it named can no longer be found."
-            )
-        commit = parse_commit(text, version, table.uri(path))
-        if commit is not None and commit.kind == READ:
-            yield commit
+    return (commit for commit in read_back(table, newest) if commit.kind == READ)
 
 
 def newest_reading(table: Files, newest: int) -> str:
@@ -40,13 +30,13 @@ def newest_native(table: Files) -> str:
 def live_paths(table: Files) -> list[str]:
     """The files of a table by its commits alone, in their order."""
     found: dict[str, None] = {}
-    for version in range(newest_version(table) + 1):
-        text = table.read(log_path(version))
-        commit = parse_commit(text, version, table.uri(log_path(version))) if text else None
-        if commit is not None:
-            for path in commit.removed:
-                found.pop(path, None)
-            found |= dict.fromkeys(part.path for part in commit.parts)
+    for commit in read_forward(table):
+        if commit.restates:
+            found = dict.fromkeys(part.path for part in commit.live)
+            continue
+        for path in commit.removed:
+            found.pop(path, None)
+        found |= dict.fromkeys(part.path for part in commit.parts)
     return list(found)
 
 

@@ -106,7 +106,8 @@ class IndexWriter:
         if not entries:
             return
         self._number += 1
-        self._put(piece_path(self._snapshot, self._number), entries)
+        path = piece_path(self._snapshot, self._number)
+        put_entries(self._files, path, self._snapshot, entries)
 
     def close(self) -> None:
         """Put the snapshot's entries together in one file. Killed anywhere, it can be repeated."""
@@ -119,30 +120,31 @@ class IndexWriter:
             for path in [whole_path(self._snapshot), *pieces]
             for e in read_entries(self._files, path, self._snapshot)
         }
-        self._put(whole_path(self._snapshot), list(last.values()))
+        path = whole_path(self._snapshot)
+        put_entries(self._files, path, self._snapshot, list(last.values()))
         for path in pieces:
             self._files.delete(path)
         if self._files.local is not None:
             with suppress(OSError):  # an empty folder harms nobody
                 (self._files.local / INDEX / self._snapshot).rmdir()
 
-    def _put(self, path: str, entries: Sequence[Entry]) -> None:
-        by_field: dict[str, list[list[object]]] = {}
-        for e in entries:
-            row: list[object] = [
-                e.id,
-                e.version,
-                e.size,
-                e.md5,
-                e.sha256,
-                e.state,
-                e.reason,
-                e.is_asked,
-            ]
-            by_field.setdefault(f"{e.object_name}.{e.field}", []).append(row)
-        self._files.put_json(
-            path, {"format": FORMAT, "snapshot": self._snapshot, "bodies": by_field}
-        )
+
+def put_entries(files: Files, path: str, snapshot: str, entries: Sequence[Entry]) -> None:
+    """Write one file of the index."""
+    by_field: dict[str, list[list[object]]] = {}
+    for e in entries:
+        row: list[object] = [
+            e.id,
+            e.version,
+            e.size,
+            e.md5,
+            e.sha256,
+            e.state,
+            e.reason,
+            e.is_asked,
+        ]
+        by_field.setdefault(f"{e.object_name}.{e.field}", []).append(row)
+    files.put_json(path, {"format": FORMAT, "snapshot": snapshot, "bodies": by_field})
 
 
 def index_paths(files: Files) -> Iterator[tuple[str, str]]:

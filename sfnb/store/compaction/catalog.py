@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sfnb.errors import StoreError
-from sfnb.store.actions import read_actions
 from sfnb.store.files import Files
-from sfnb.store.log import READ, log_path, newest_version, parse_commit
+from sfnb.store.log import READ, read_forward
 from sfnb.store.parts import Part
 
 
@@ -37,21 +34,17 @@ def read_catalog(table: Files) -> Catalog:
         StoreError: a commit is missing or damaged, so that nothing may be rewritten.
     """
     found = Catalog()
-    for version in range(newest_version(table) + 1):
-        path = log_path(version)
-        text = table.read(path)
-        if text is None:
-            raise StoreError(f"{table.uri(path)} is missing. Run `sfnb verify`.")
-        commit = parse_commit(text, version, table.uri(path))
-        if commit is None:
-            continue
-        actions: Mapping[str, list[dict[str, object]]] = read_actions(text)
-        moments = {str(r["path"]): r.get("deletionTimestamp") for r in actions.get("remove", [])}
+    for commit in read_forward(table):
+        if commit.restates:
+            found.live = {part.path: part for part in commit.live}
+            found.named |= set(found.live)
+        moments = commit.removed_at
         for gone in commit.removed:
             found.live.pop(gone, None)
-            found.replaced[gone] = int(str(moments.get(gone) or 0))
-        found.live |= {part.path: part for part in commit.parts}
-        found.named |= {part.path for part in commit.parts}
+            found.replaced[gone] = moments.get(gone, 0)
+        if not commit.restates:
+            found.live |= {part.path: part for part in commit.parts}
+            found.named |= {part.path for part in commit.parts}
         held, proof = commit.progress.held, commit.progress.proof
         if commit.kind == READ and held is not None and proof is not None:
             found.settled.append((commit.snapshot, held.starts_with or "", proof.key))

@@ -79,14 +79,14 @@ def compact_object(
     Raises:
         StoreError: the table is damaged, or the disk is full. The store is as before.
     """
-    with _alone(files, clock) as is_alone:
+    with alone(files, clock) as is_alone:
         if not is_alone:
             return None
         return _Compaction(files, object_name, clock).run(force=force)
 
 
 @contextmanager
-def _alone(files: Files, clock: Clock) -> Iterator[bool]:
+def alone(files: Files, clock: Clock) -> Iterator[bool]:
     """
     Whether no other process compacts this org. In an object store nobody can know; there the
     slower one finds its parts gone at the commit.

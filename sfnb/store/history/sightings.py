@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.compute as pc
@@ -89,7 +89,11 @@ def _versions(files: Files, snapshots: Snapshots, name: str, record_id: str) -> 
     found.sort(key=lambda row: row.snapshot)
     begins = [era.begins for era in eras_of(read_catalog(table).settled, ID)[1:]]
     is_alive = False
-    for row in found:
+    there = list(snapshots)
+    for brought in found:
+        # A version that a pruned snapshot brought is in those that came after it.
+        shown = next((s for s in there if s >= brought.snapshot), brought.snapshot)
+        row = replace(brought, snapshot=shown)
         # A record that a new beginning does not have is gone: nothing older counts from there on.
         for moment in [b for b in begins if b < row.snapshot]:
             if is_alive:

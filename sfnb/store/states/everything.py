@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -136,10 +136,15 @@ def stored_ids(files: Files, object_name: str) -> frozenset[str]:
         name = stored_name(files, object_name)
     except CallerError:
         return frozenset()
-    found: set[str] = set()
     table = files.below(records_path(name))
-    for file in files_of(files, name):
-        for piece in read_pieces(table, file.path, {ID, OP}):
+    return ids_of_files([(table, file.path) for file in files_of(files, name)])
+
+
+def ids_of_files(paths: Iterable[tuple[Files, str]]) -> frozenset[str]:
+    """Ids of the records that some files of tables have in any version."""
+    found: set[str] = set()
+    for table, path in paths:
+        for piece in read_pieces(table, path, {ID, OP}):
             if ID in piece.batch.schema.names:
                 found |= set(_without_gone(piece.batch).column(ID).to_pylist())
     return frozenset(found)

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from sfnb.errors import StoreError
 from sfnb.store.paths import records_path, table_path
+from sfnb.store.pruned import PATH as PRUNED
+from sfnb.store.pruned import read_pruned
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify.bodies import check_bodies
 from sfnb.store.verify.findings import DAMAGE, Expected, Finding, Kind
@@ -49,8 +52,14 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
             findings += check.findings
             if not any(found.is_damage for found in check.findings):
                 whole[room(name)] = check.table
+    try:
+        pruned = set(read_pruned(files))
+    except StoreError as err:
+        pruned = set()
+        findings.append(Finding("damaged", str(err), path=PRUNED))
+    # What a prune that was killed has left of a snapshot is no snapshot any more.
     present = files.names("snapshots", folders=True)
-    for snapshot in sorted({*present, *by_snapshot}):
+    for snapshot in sorted({*present, *by_snapshot} - pruned):
         known = by_snapshot.get(snapshot)
         one = SnapshotCheck(files, store.org_id, snapshot, tables, known)
         findings += one.run()
@@ -59,7 +68,7 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
     for folder, table in tables.items():
         name = folder.rpartition("/")[2]
         for snapshot, progress in table.progress.items():
-            if snapshot not in present and snapshot not in by_snapshot:
+            if snapshot not in {*present, *by_snapshot, *pruned}:
                 message = f"rows of {name} belong to a snapshot whose folder is missing"
                 records = progress.rows + progress.deleted
                 findings.append(Finding("missing", message, snapshot, name, rows=records))

@@ -18,11 +18,21 @@ from sfnb.store.compaction.count import count_versions
 from sfnb.store.files import TEMPORARY, Files, translated
 from sfnb.store.formats import NewerFormat
 from sfnb.store.keys import NO_KEYS, KeyDigest, add_digests
-from sfnb.store.log import COMPACT, LOG, READ, Commit, log_path, newest_version, parse_commit
+from sfnb.store.log import (
+    COMPACT,
+    LOG,
+    READ,
+    Commit,
+    Erased,
+    log_path,
+    newest_version,
+    parse_commit,
+)
 from sfnb.store.parts import Part
 from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.progress import NOTHING, Progress, Total
 from sfnb.store.proof import column
+from sfnb.store.restating.exchange import restated_at
 from sfnb.store.verify.findings import Finding, Kind, Wrong
 
 
@@ -41,6 +51,7 @@ class Table:
         log: SHA-256 of each version's file.
         columns: of the table, as Delta sees it; None where it cannot be opened.
         compacted: the newest compaction.
+        erased: of each snapshot, what an erasure has taken out of its state.
     """
 
     folder: str = ""
@@ -52,6 +63,7 @@ class Table:
     log: dict[int, str] = field(default_factory=dict)
     columns: frozenset[str] | None = None
     compacted: Commit | None = None
+    erased: dict[str, Erased] = field(default_factory=dict)
 
 
 class TableCheck:
@@ -72,7 +84,8 @@ class TableCheck:
         """Read the table whole; what is wrong with it is in ``findings``."""
         table, folder = self.table, self._folder
         newest = newest_version(folder)
-        for version in range(newest + 1):
+        # The log may begin with a commit that restates what was before it.
+        for version in range(max(restated_at(folder), 0), newest + 1):
             try:
                 self._read_version(version)
             except NewerFormat:
@@ -153,6 +166,8 @@ def _follow(table: Table, commit: Commit, name: str) -> Wrong:
     """Apply one commit, oldest first; what does not follow from those before it."""
     if commit.object_name not in ("", name):
         return "damaged", f"this commit belongs to the table of {commit.object_name}"
+    if commit.restates:
+        return _follow_restating(table, commit)
     wrong = _follow_reading(table, commit) if commit.kind == READ else None
     if commit.kind == COMPACT:
         wrong = _follow_compaction(table, commit)
@@ -163,6 +178,23 @@ def _follow(table: Table, commit: Commit, name: str) -> Wrong:
     table.removed |= commit.removed
     table.live |= {part.path: part for part in commit.parts}
     return wrong
+
+
+def _follow_restating(table: Table, commit: Commit) -> Wrong:
+    """Begin with what a commit says of the readings before it."""
+    table.progress = {r.snapshot: r.progress for r in commit.readings}
+    table.parts = defaultdict(
+        dict, {r.snapshot: {part.path: part for part in r.parts} for r in commit.readings}
+    )
+    table.erased = {r.snapshot: r.erased for r in commit.readings}
+    for reading in commit.readings:
+        if reading.schema:
+            table.schemas[reading.snapshot].add(reading.schema)
+    table.live = {part.path: part for part in commit.live}
+    table.removed |= commit.removed
+    if not {part.path for part in commit.parts} <= set(table.live):
+        return "damaged", "this commit does not name the files that it has added"
+    return None
 
 
 def _follow_compaction(table: Table, commit: Commit) -> Wrong:
