@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import click
 
@@ -12,8 +13,21 @@ from sfnb.cli.output import as_json_option, print_json, print_table, say
 from sfnb.errors import CallerError
 from sfnb.text import count
 
+P, R = ParamSpec("P"), TypeVar("R")
 
-def _keep(name: str, what: str) -> Any:
+
+def _keep_options(command: Callable[P, R]) -> Callable[P, R]:
+    """The rules of a policy, as options."""
+    week = "The same with weeks, which begin on Monday."
+    daily = "Keep the newest snapshot of each of the last N days that have one."
+    command = _keep("yearly", "The same with years.")(command)
+    command = _keep("monthly", "The same with months.")(command)
+    command = _keep("weekly", week)(command)
+    command = _keep("daily", daily)(command)
+    return _keep("last", "Keep the newest N snapshots.")(command)
+
+
+def _keep(name: str, what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return click.option(
         f"--keep-{name}", type=click.IntRange(min=0), metavar="N", default=None, help=what
     )
@@ -21,11 +35,7 @@ def _keep(name: str, what: str) -> Any:
 
 @click.command()
 @click.argument("name", type=ORG)
-@_keep("last", "Keep the newest N snapshots.")
-@_keep("daily", "Keep the newest snapshot of each of the last N days that have one.")
-@_keep("weekly", "The same with weeks, which begin on Monday.")
-@_keep("monthly", "The same with months.")
-@_keep("yearly", "The same with years.")
+@_keep_options
 @click.option(
     "--archives", is_flag=True, help="Snapshots of archives, too: the only copy there is."
 )
@@ -33,8 +43,10 @@ def _keep(name: str, what: str) -> Any:
 @click.option("--yes", is_flag=True, help="Do it.")
 @as_json_option
 @pass_app
-def prune(  # noqa: PLR0917 — click gives them by name
+def prune(
     app: App,
+    /,
+    *,
     name: str,
     archives: bool,
     dry_run: bool,

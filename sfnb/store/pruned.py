@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sfnb.errors import StoreError
+from sfnb.store.encoding import encode
 from sfnb.store.files import Files
 from sfnb.store.formats import FORMAT, check_format
 
@@ -29,10 +30,19 @@ def read_pruned(files: Files) -> dict[str, str]:
         raise StoreError(f"{files.uri(PATH)} is damaged: it is no list of snapshots.") from err
 
 
-def add_pruned(files: Files, snapshots: Iterable[str], at: datetime) -> None:
+def add_pruned(files: Files, snapshots: Collection[str], at: datetime) -> None:
     """From now on these snapshots are pruned, whatever is still there of them."""
     found = read_pruned(files)
-    new = {snapshot: at.isoformat() for snapshot in snapshots if snapshot not in found}
-    if new:
-        known = dict(sorted((found | new).items()))
-        files.put_json(PATH, {"format": FORMAT, "snapshots": known}, indent=1)
+    if not found.keys() >= set(snapshots):
+        files.put(PATH, _with(found, snapshots, at))
+
+
+def pruned_size(files: Files, snapshots: Collection[str], at: datetime) -> int:
+    """How many bytes the file would have with these."""
+    found = read_pruned(files)
+    return len(_with(found, snapshots, at)) if found or snapshots else 0
+
+
+def _with(found: dict[str, str], snapshots: Iterable[str], at: datetime) -> bytes:
+    known = {snapshot: at.isoformat() for snapshot in snapshots} | found
+    return encode({"format": FORMAT, "snapshots": dict(sorted(known.items()))}, indent=1)

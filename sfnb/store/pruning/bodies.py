@@ -79,7 +79,7 @@ class BodyPrune:
             digests = {s: self._files.digest(whole_path(s)) for s in wholes & seal.indexes.keys()}
             new = {s: found[1] for s, found in digests.items() if found}
             put_manifest(
-                self._files, replace(seal, indexes=dict(sorted((seal.indexes | new).items())))
+                self._files, replace(seal, indexes=dict(sorted({**seal.indexes, **new}.items())))
             )
 
     def _seal(self) -> Manifest | None:

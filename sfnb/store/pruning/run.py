@@ -24,7 +24,8 @@ from sfnb.store.paths import (
     schema_path,
     summary_path,
 )
-from sfnb.store.pruned import add_pruned, read_pruned
+from sfnb.store.pruned import PATH as PRUNED
+from sfnb.store.pruned import add_pruned, pruned_size, read_pruned
 from sfnb.store.pruning.bodies import BodyPrune
 from sfnb.store.pruning.metadata import MetadataPlan, plan_metadata, put_records
 from sfnb.store.pruning.plan import PrunePlan
@@ -92,8 +93,8 @@ class Prune:
             for snapshot in sorted(read_pruned(files)):
                 # Without its plan a snapshot is not there; without its manifest alone it would look
                 # unfinished.
-                for path in (plan_path, summary_path, manifest_path):
-                    files.delete(path(snapshot))
+                for path_of in (plan_path, summary_path, manifest_path):
+                    files.delete(path_of(snapshot))
             for table in self._tables(files):
                 tell(table.name)
                 table.run()
@@ -125,6 +126,8 @@ class Prune:
                 freed += self._freed(table.name, Files(folder), stored, indexed)
         freed += self._freed_bodies(stored)
         freed += sum(files.walk("metadata").get(path, 0) for path in self._metadata.gone)
+        now = self._clock.now()
+        freed += files.walk("").get(PRUNED, 0) - pruned_size(files, self._plan.removed, now)
         sizes = files.walk("snapshots")
         for snapshot in {*self._plan.removed, *read_pruned(files)}:
             keep = set(self._left_of(snapshot))
