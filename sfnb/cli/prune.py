@@ -13,7 +13,8 @@ from sfnb.cli.output import as_json_option, print_json, print_table, say
 from sfnb.errors import CallerError
 from sfnb.text import count
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _keep_options(command: Callable[P, R]) -> Callable[P, R]:
