@@ -9,6 +9,7 @@ The FACE of the jobs: plan, start, run, resume, control, set_limit.
     job.wait()
     summary = engine.run(org, backup())   # blocks, for papermill and scripts
     engine.run(org, restore(ids=[…]))     # what was deleted or changed since the last snapshot
+    engine.run(org, archive("Task", "Status = 'Completed'"))   # out of the org, into the store
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
+from sfnb.archive.request import ArchiveRequest, archive
+from sfnb.archive.starting import ArchiveEstimate, plan_archive
+from sfnb.archive.starting import create_job as create_archive
 from sfnb.backup.starting import BackupRequest, Estimate, backup, plan_backup
 from sfnb.backup.starting import create_job as create_backup
 from sfnb.jobs import events
 from sfnb.jobs.states import may_resume
 from sfnb.jobs.summary import job_summary
-from sfnb.model import RESTORE, Api, JobState
+from sfnb.model import ARCHIVE, RESTORE, Api, JobState
 from sfnb.restore.request import RestoreRequest, restore
 from sfnb.restore.starting import RestoreEstimate, plan_restore
 from sfnb.restore.starting import create_job as create_restore
@@ -40,9 +44,9 @@ if TYPE_CHECKING:
     from sfnb.state.job_values import Job
 
 __all__ = [
-    "EXIT_CODES", "BackupRequest", "Estimate", "JobHandle", "RestoreEstimate", "RestoreRequest",
-    "RunOptions", "backup", "cluster", "control", "control_of", "create", "plan", "restore", "resume", "run", "run_job",
-    "set_limit", "start", "start_again",
+    "EXIT_CODES", "ArchiveEstimate", "ArchiveRequest", "BackupRequest", "Estimate", "JobHandle", "RestoreEstimate",
+    "RestoreRequest", "RunOptions", "archive", "backup", "cluster", "control", "control_of", "create", "plan", "restore",
+    "resume", "run", "run_job", "set_limit", "start", "start_again",
 ]  # fmt: skip
 
 EXIT_CODES: dict[str, int] = {
@@ -85,7 +89,7 @@ class RunOptions(TypedDict, total=False):
     stop: threading.Event
 
 
-Request = BackupRequest | RestoreRequest
+Request = BackupRequest | RestoreRequest | ArchiveRequest
 
 
 @overload
@@ -96,9 +100,14 @@ def plan(org: Connection, request: BackupRequest) -> Estimate: ...
 def plan(org: Connection, request: RestoreRequest) -> RestoreEstimate: ...
 
 
-def plan(org: Connection, request: Request) -> Estimate | RestoreEstimate:
+@overload
+def plan(org: Connection, request: ArchiveRequest) -> ArchiveEstimate: ...
+
+
+def plan(org: Connection, request: Request) -> Estimate | RestoreEstimate | ArchiveEstimate:
     """
-    What a backup would cost or a restore would write, by object, and where it would pause.
+    What a backup would cost or a restore would write, by object, and where it would pause; what an
+    archive would take out of the org.
 
     Cost: the same preparing calls as the job's: about one for 25 objects.
 
@@ -108,6 +117,8 @@ def plan(org: Connection, request: Request) -> Estimate | RestoreEstimate:
     """
     if isinstance(request, RestoreRequest):
         return plan_restore(org, request)
+    if isinstance(request, ArchiveRequest):
+        return plan_archive(org, request)
     return plan_backup(org, request)
 
 
@@ -257,6 +268,8 @@ def control_of(place: Connection | Installation) -> Control:
     def give_up(job: Job) -> str:
         if job.kind == RESTORE:
             from sfnb.restore.ending import abandon
+        elif job.kind == ARCHIVE:
+            from sfnb.archive.ending import abandon
         else:
             from sfnb.backup.ending import abandon
         if isinstance(place, Installation):
@@ -291,6 +304,8 @@ def create(org: Connection, request: Request) -> str:
     """
     if isinstance(request, RestoreRequest):
         return create_restore(org, request)
+    if isinstance(request, ArchiveRequest):
+        return create_archive(org, request)
     return create_backup(org, request)
 
 
@@ -322,10 +337,15 @@ def _loop(org: Connection, options: RunOptions) -> JobLoop:
     poll_s = options.get("poll_s")
 
     def make_work(context: JobContext) -> Work:
-        if context.state.jobs.get(context.job_id).kind == RESTORE:
+        kind = context.state.jobs.get(context.job_id).kind
+        if kind == RESTORE:
             from sfnb.restore import starting as restoring
 
             return restoring.make_work(org, context)
+        if kind == ARCHIVE:
+            from sfnb.archive import starting as archiving
+
+            return archiving.make_work(org, context)
         from sfnb.backup import starting as backing_up
 
         executor = options.get("executor", "threads")

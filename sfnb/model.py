@@ -34,6 +34,9 @@ RESTORE = "restore"
 The kind of work that may have a limit percent of its own, the *reserve*; all others use the org's.
 """
 
+ARCHIVE = "archive"
+"""The kind of work that takes records out of an org once the store has them."""
+
 AUDIT_KINDS = (
     *("limit", "restore", "archive", "prune", "hold", "erase"),
     *("org", "role", "schedule"),

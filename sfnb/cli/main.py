@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": ("plan", "Show what a backup would cost and where it would pause."),
     "backup": ("backup", "Back up an org, pausing at its limit."),
     "restore": ("restore", "Restore what was deleted or changed since a snapshot."),
+    "archive": ("archive", "Move records out of an org into the store, or search what was moved."),
     "resume": ("backup", "Resume a paused, failed or killed job in its snapshot."),
     "pause": ("jobs", "Pause a running job."),
     "cancel": ("jobs", "End a job for good; its snapshot stays readable."),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sfnb.errors import CallerError, StoreError
+from sfnb.store.archives import ARCHIVES, archive_folder, archive_ids
 from sfnb.store.files import Files
 from sfnb.store.manifest import SNAPSHOT_ID, read_manifest, read_plan, read_summary
 
@@ -36,10 +37,13 @@ def stored_orgs(files: Files) -> list[StoredOrg]:
     for org_id in files.names("", folders=True):
         org = files.below(org_id)
         ids = [n for n in org.names("snapshots", folders=True) if SNAPSHOT_ID.fullmatch(n)]
-        rooms = ("records", "tables")
+        rooms = ("records", "tables", ARCHIVES)
         if not ids and not any(org.names(room, folders=True) for room in rooms):
             continue  # some other folder
         names = [name for snapshot in reversed(ids) if (name := _name_in(org, snapshot))]
+        if not names:  # an org may have archives alone
+            archives = reversed(list(archive_ids(org)))
+            names = [n for one in archives if (n := _name_in(org.below(archive_folder(one)), one))]
         found.append(StoredOrg(org_id, tuple(dict.fromkeys(names)), len(ids), max(ids, default="")))
     return found
 

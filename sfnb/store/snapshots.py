@@ -12,6 +12,7 @@ import pyarrow as pa
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import ObjectState
 from sfnb.store import views
+from sfnb.store.archives import archive_folder, is_archive
 from sfnb.store.files import Files
 from sfnb.store.layout import FieldSource, sources_of, with_columns
 from sfnb.store.log import read_parts
@@ -48,7 +49,8 @@ class Snapshots(Mapping[str, "Snapshot"]):
     An org's snapshots, oldest first.
 
     ``snapshots[key]`` takes an id, the beginning of one that no other shares, or ``latest``: the
-    newest snapshot that has any data, complete or partial.
+    newest snapshot that has any data, complete or partial. An archive's snapshot is not among them;
+    its whole id gives it all the same.
     """
 
     def __init__(self, files: Files) -> None:
@@ -97,6 +99,8 @@ class Snapshots(Mapping[str, "Snapshot"]):
         """
         if SNAPSHOT_ID.fullmatch(key) and self._is_there(key):
             return Snapshot(self._files, key)
+        if is_archive(self._files, key):
+            return Snapshot(self._files.below(archive_folder(key)), key)
         ids = list(self)
         if key == LATEST:
             for found in reversed(ids):

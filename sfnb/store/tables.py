@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sfnb.clock import Clock, SystemClock
 from sfnb.errors import CallerError, StoreError
+from sfnb.store.archives import archive_folder, archive_ids
 from sfnb.store.files import Files
 from sfnb.store.formats import NewerFormat
 from sfnb.store.manifest import (
@@ -79,6 +80,15 @@ class OrgStore:
         from sfnb.store.snapshots import Snapshots
 
         return Snapshots(self.files)
+
+    def archive(self, snapshot: str) -> OrgStore:
+        """The store of one archive, whether it is there already or not; see ``archives``."""
+        return OrgStore(self.files.below(archive_folder(snapshot)), self.org_id, self._clock)
+
+    @property
+    def archives(self) -> list[str]:
+        """The snapshots of this org's archives, oldest first."""
+        return list(archive_ids(self.files))
 
     def new_snapshot_id(self, at: datetime) -> str:
         """An id that sorts after those of all snapshots so far, whatever the clock says."""

@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("installation",),
     ("jobs",),
     ("backup", "restore"),
+    ("archive",),
     ("engine",),
     ("usage", "charts"),
     ("report",),
@@ -54,6 +55,7 @@ LIBRARIES = {
         "backup.fetch",
         "backup.unit_context",
         "restore",
+        "archive",
     ),
     "sqlalchemy": (
         "state",

@@ -23,7 +23,7 @@ from sfnb.org.ids import is_record_id
 from sfnb.org.secrets import clean, mask
 from sfnb.org.writing.calls import RowResult, refused, write, write_json
 
-Operation = Literal["insert", "update"]
+Operation = Literal["insert", "update", "delete", "hardDelete"]
 ResultKind = Literal["successfulResults", "failedResults", "unprocessedrecords"]
 
 MOST_BYTES = 100_000_000

@@ -1,0 +1,412 @@
+"""
+Reading trees: chosen records and all that goes with them, level by level, some roots at a time.
+
+The same reading is done twice: first for the store, and right before the deletion to see whether
+anything has changed or come along.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfnb.archive.comparing import (
+    STAMP,
+    Values,
+    compared_fields,
+    core_fields,
+    digest_of,
+    plain_rows,
+)
+from sfnb.archive.relations import DOCUMENT, LINK, PERSON_PREFIX, SIZE_FIELDS, VERSION, Relation
+from sfnb.archive.relations import relations_of as relations_between
+from sfnb.errors import CallerError, JobError, ObjectError
+from sfnb.model import ObjectSchema
+from sfnb.org.arrow import arrow_schema
+from sfnb.org.client import OrgClient
+from sfnb.org.describe import fetch_objects, fetch_schemas
+from sfnb.org.transport import call_context
+from sfnb.restore.present import IDS_PER_QUERY, PresentReader, Wanted, read_parquet, slices
+from sfnb.store.files import Files
+
+ROOTS_AT_ONCE = IDS_PER_QUERY
+MOST_LEVELS = 12
+"""Deeper than Salesforce lets details be nested (3), with lookups that cascade on top."""
+
+
+class Describes:
+    """What the org says of the objects that an archive touches, asked once."""
+
+    def __init__(self, client: OrgClient, job_id: str = "", *, with_restricting: bool) -> None:
+        self._client = client
+        self._job_id = job_id
+        self._with_restricting = with_restricting
+        self._queryable: dict[str, bool] = {}
+        self._schemas: dict[str, ObjectSchema] = {}
+
+    def root(self, name: str) -> ObjectSchema:
+        """
+        The describe of the object that is archived, in the org's spelling. Cost: 2 API calls.
+
+        Raises:
+            CallerError: the org has no such object, or nobody can delete its records.
+        """
+        spelled = {one.lower(): one for one in self._objects()}.get(name.lower())
+        if spelled is None:
+            raise CallerError(f"the org has no object {name} that this user can see.")
+        schema = self.of([spelled])[spelled]
+        if schema.raw.get("deletable") is not True:
+            raise CallerError(f"records of {spelled} cannot be deleted by this user.")
+        return schema
+
+    def _objects(self) -> Mapping[str, bool]:
+        if not self._queryable:
+            with call_context(job_id=self._job_id, object_name=""):
+                found = fetch_objects(self._client)
+            self._queryable = {one.name: one.is_queryable for one in found}
+        return self._queryable
+
+    def of(self, names: Iterable[str]) -> dict[str, ObjectSchema]:
+        """
+        Describes by name. Cost: 1 API call for 25 that are not known yet.
+
+        Raises:
+            JobError: the org refuses one, so what would go with a record cannot be read.
+        """
+        wanted = list(dict.fromkeys(names))
+        if missing := [n for n in wanted if n not in self._schemas]:
+            with call_context(job_id=self._job_id, object_name=""):
+                for name, found in fetch_schemas(self._client, missing).items():
+                    if not isinstance(found, ObjectSchema):
+                        raise JobError(f"nothing is archived: {name} cannot be described: {found}")
+                    self._schemas[name] = found
+        return {name: self._schemas[name] for name in wanted}
+
+    def relations(self, name: str) -> list[Relation]:
+        """What goes with records of an object."""
+        (schema,) = self.of([name]).values()
+        return relations_between(schema, self._objects(), with_restricting=self._with_restricting)
+
+    def is_deletable(self, name: str) -> bool:
+        return self._schemas[name].raw.get("deletable") is True
+
+
+@dataclass
+class Member:
+    """
+    A record of a tree as it was read.
+
+    Args:
+        digest: of what it says; see ``comparing.digest_of``. ``core``: without what a deletion
+            itself writes.
+        is_first: it has to be deleted before its parent.
+        bytes: of its file.
+        is_deleted: it is in the recycle bin.
+        stamp_us: its SystemModstamp, microseconds since 1970; 0: it has none.
+    """
+
+    object_name: str
+    id: str
+    digest: bytes = b""
+    core: bytes = b""
+    is_first: bool = False
+    bytes: int = 0
+    is_deleted: bool = False
+    stamp_us: int = 0
+
+
+@dataclass
+class Trees:
+    """
+    Some roots with all that goes with them.
+
+    Args:
+        members: by Id, every record that was found, the roots too.
+        above: by Id, the records with which it goes.
+        paths: by object, the files that hold the rows.
+    """
+
+    roots: tuple[str, ...]
+    with_deleted: bool = False
+    members: dict[str, Member] = field(default_factory=dict)
+    above: dict[str, set[str]] = field(default_factory=dict)
+    paths: dict[str, list[str]] = field(default_factory=dict)
+
+    def by_root(self) -> dict[str, list[str]]:
+        """By root, the Ids of its tree, itself first."""
+        below: dict[str, list[str]] = {}
+        for record_id, parents in self.above.items():
+            for parent in parents:
+                below.setdefault(parent, []).append(record_id)
+        found = {}
+        for root in self.roots:
+            if root not in self.members:
+                continue
+            tree, queue = {root: None}, [root]
+            while queue:
+                for child in below.get(queue.pop(), ()):
+                    if child not in tree:
+                        tree[child] = None
+                        queue.append(child)
+            found[root] = list(tree)
+        return found
+
+    def roots_of(self) -> dict[str, set[str]]:
+        """By record, the roots with which it goes."""
+        found: dict[str, set[str]] = {}
+        for root, tree in self.by_root().items():
+            for record_id in tree:
+                found.setdefault(record_id, set()).add(root)
+        return found
+
+
+@dataclass
+class Gatherer:
+    """
+    Reads trees. Rows go to Parquet files; what is kept in memory is Ids and digests.
+
+    Args:
+        only_ids: for a plan: nothing but Ids, parents and sizes of files is read.
+    """
+
+    client: OrgClient
+    describes: Describes
+    job_id: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    only_ids: bool = False
+
+    def root_ids(self, schema: ObjectSchema, where: str, files: Files, folder: str) -> list[str]:
+        """
+        The Ids that a condition matches, in their order. Archived activities are among them.
+
+        Cost: 1 API call for 2,000; above 10,000 a Bulk query.
+        """
+        condition = f"({where})" + (" AND IsDeleted = false" if schema.has("IsDeleted") else "")
+        wanted = Wanted(_only(schema, ("Id",)), condition, f"{folder}/roots.parquet")
+        self._read(files, folder, [wanted])
+        return sorted(
+            record_id
+            for batch in read_parquet(files, [wanted.path])
+            for record_id in batch.column("Id").to_pylist()
+        )
+
+    def gather(
+        self,
+        root_name: str,
+        roots: Sequence[str],
+        files: Files,
+        folder: str,
+        *,
+        with_deleted: bool = False,
+    ) -> Trees:
+        """
+        These roots, at most ``ROOTS_AT_ONCE``, with all that goes with them. What was read before
+        the job paused is not read twice.
+
+        Args:
+            with_deleted: those in the recycle bin, too, and without the documents of files.
+
+        Cost: 1 API call for five of the object's relations, again for each level that has records;
+        more where there are more than 2,000 rows of one.
+
+        Raises:
+            JobError: something that would go with the records cannot be read.
+        """
+        trees = Trees(tuple(roots), with_deleted)
+        self._by_ids(trees, root_name, roots, files, f"{folder}/0")
+        for member in trees.members:
+            trees.above.setdefault(member, set())
+        level = {root_name: {i for i in roots if i in trees.members}}
+        for depth in range(1, MOST_LEVELS):
+            level = self._below(trees, level, files, f"{folder}/{depth}")
+            if not level:
+                break
+        if not with_deleted:
+            self._documents(trees, files, f"{folder}/files")
+        return trees
+
+    # one level
+
+    def _below(
+        self, trees: Trees, level: Mapping[str, set[str]], files: Files, folder: str
+    ) -> dict[str, set[str]]:
+        """Read what goes with the records of one level; the new ones."""
+        asked: list[tuple[Relation, list[str]]] = []
+        for name in sorted(level):
+            asked += [(one, sorted(level[name])) for one in self.describes.relations(name)]
+        schemas = self.describes.of(one.child for one, _ in asked)
+        wanted, meant = [], []
+        for number, (one, parents) in enumerate(asked):
+            for part, some in enumerate(slices(parents, IDS_PER_QUERY)):
+                where = f"{one.field} IN ({','.join(map(repr, some))})"
+                path = f"{folder}/{number}-{part}.parquet"
+                wanted.append(Wanted(self._columns(schemas[one.child], one.field), where, path))
+                meant.append(one)
+        self._read(files, folder, wanted)
+        new: dict[str, set[str]] = {}
+        for one, query in zip(meant, wanted, strict=True):
+            for record_id, parent in self._note(trees, schemas[one.child], query.path, files, one):
+                if record_id not in trees.above:
+                    new.setdefault(one.child, set()).add(record_id)
+                trees.above.setdefault(record_id, set()).add(parent)
+        return new
+
+    def _by_ids(
+        self, trees: Trees, name: str, ids: Iterable[str], files: Files, folder: str
+    ) -> None:
+        schema = self.describes.of([name])[name]
+        wanted = [
+            Wanted(
+                self._columns(schema),
+                f"Id IN ({','.join(map(repr, some))})",
+                f"{folder}/{n}.parquet",
+            )
+            for n, some in enumerate(slices(sorted(ids), IDS_PER_QUERY))
+        ]
+        self._read(files, folder, wanted)
+        for one in wanted:
+            for _ in self._note(trees, schema, one.path, files, None):
+                pass
+
+    def _note(
+        self,
+        trees: Trees,
+        schema: ObjectSchema,
+        path: str,
+        files: Files,
+        by: Relation | None,
+        *,
+        only: Container[str] | None = None,
+    ) -> Iterator[tuple[str, str]]:
+        """Note the living records of a file, those of some parents or all; each with its parent."""
+        name, is_any = schema.name, False
+        for batch in read_parquet(files, [path]):
+            fields = compared_fields(schema, batch.schema.names)
+            core = core_fields(fields)
+            for row in plain_rows(batch):
+                is_deleted = row.get("IsDeleted") is True
+                if is_deleted and not trees.with_deleted:
+                    continue
+                if by is not None and only is not None and row[by.field] not in only:
+                    continue
+                is_any, record_id = True, row["Id"]
+                if record_id not in trees.members:
+                    size = row.get(SIZE_FIELDS.get(name, ""))
+                    trees.members[record_id] = Member(
+                        name,
+                        record_id,
+                        digest_of(row, fields),
+                        digest_of(row, core),
+                        bytes=int(size or 0),
+                        is_deleted=is_deleted,
+                        stamp_us=row.get(STAMP) or 0,
+                    )
+                if by is not None:
+                    trees.members[record_id].is_first |= by.is_restricting
+                    yield record_id, row[by.field]
+                else:
+                    yield record_id, ""
+        if is_any:
+            trees.paths.setdefault(name, []).append(path)
+
+    # files
+
+    def _documents(self, trees: Trees, files: Files, folder: str) -> None:
+        """
+        The documents that are linked to one tree and to people alone: they go with it. Others stay
+        in the org, where something else shows them.
+        """
+        links = [m.id for m in trees.members.values() if m.object_name == LINK]
+        if not links:
+            return
+        documents = {
+            row["ContentDocumentId"]
+            for path in trees.paths[LINK]
+            for row in _rows(files, path)
+            if row["Id"] in trees.members
+        }
+        schemas = self.describes.of((LINK, DOCUMENT, VERSION))
+        others: dict[str, set[str]] = {}
+        paths = self._referring(
+            schemas[LINK], "ContentDocumentId", documents, files, f"{folder}-links"
+        )
+        for path in paths:
+            for row in _rows(files, path):
+                if row.get("IsDeleted") is not True:
+                    others.setdefault(row["ContentDocumentId"], set()).add(row["LinkedEntityId"])
+        tree_of = trees.roots_of()
+        alone = {}
+        for document, entities in others.items():
+            records = {e for e in entities if not e.startswith(PERSON_PREFIX)}
+            roots = [tree_of.get(record, set()) for record in records]
+            if roots and set.intersection(*roots):
+                alone[document] = records
+        if not alone:
+            return
+        self._by_ids(trees, DOCUMENT, alone, files, f"{folder}-documents")
+        going = {d: records for d, records in alone.items() if d in trees.members}
+        for document, records in going.items():
+            trees.above[document] = set(records)
+        versions = self._referring(
+            schemas[VERSION], "ContentDocumentId", going, files, f"{folder}-versions"
+        )
+        for schema, some in ((schemas[VERSION], versions), (schemas[LINK], paths)):
+            by = Relation(schema.name, "ContentDocumentId")
+            for path in some:
+                for record_id, document in self._note(trees, schema, path, files, by, only=going):
+                    trees.above.setdefault(record_id, set()).add(document)
+
+    def _referring(
+        self, schema: ObjectSchema, name: str, ids: Iterable[str], files: Files, folder: str
+    ) -> list[str]:
+        wanted = [
+            Wanted(
+                self._columns(schema, name),
+                f"{name} IN ({','.join(map(repr, some))})",
+                f"{folder}/{n}.parquet",
+            )
+            for n, some in enumerate(slices(sorted(ids), IDS_PER_QUERY))
+        ]
+        self._read(files, folder, wanted)
+        return [one.path for one in wanted]
+
+    # asking
+
+    def _columns(self, schema: ObjectSchema, *needed: str) -> ObjectSchema:
+        if not self.only_ids:
+            return schema
+        links = ("ContentDocumentId", "LinkedEntityId") if schema.name == LINK else ()
+        return _only(schema, ("Id", "IsDeleted", SIZE_FIELDS.get(schema.name, ""), *links, *needed))
+
+    def _read(self, files: Files, folder: str, wanted: Sequence[Wanted]) -> None:
+        reader = PresentReader(self.client, files, folder, self.job_id, self.stop)
+        found = reader.read(_readable(wanted))
+        for one in wanted:
+            if isinstance(err := found[one.path], ObjectError):
+                raise JobError(f"nothing is archived: {one.name} cannot be read: {err}") from err
+
+
+def _readable(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Compounds are read by their parts, and bodies apart from their records."""
+    names = {one.name: set(arrow_schema(one.schema).names) for one in wanted}
+    return [
+        Wanted(_only(one.schema, names[one.name]), one.where, one.path, one.is_all)
+        for one in wanted
+    ]
+
+
+def _only(schema: ObjectSchema, names: Iterable[str]) -> ObjectSchema:
+    kept = set(names)
+    return ObjectSchema(schema.name, tuple(f for f in schema.fields if f.name in kept), schema.raw)
+
+
+def _rows(files: Files, path: str) -> Iterator[dict[str, Any]]:
+    for batch in read_parquet(files, [path]):
+        yield from plain_rows(batch)
+
+
+def rows_by_id(files: Files, paths: Iterable[str], ids: set[str]) -> dict[str, Values]:
+    """The rows of these records as they were read."""
+    return {row["Id"]: row for path in paths for row in _rows(files, path) if row["Id"] in ids}

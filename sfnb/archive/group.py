@@ -1,0 +1,215 @@
+"""One group of trees: looked at for the last time, deleted, and looked at again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfnb.archive.checking import LastLook
+from sfnb.archive.deleting import Deleter
+from sfnb.archive.folder import Kept
+from sfnb.archive.gathering import Gatherer, Member, Trees
+from sfnb.archive.relations import DOCUMENT, LINK
+from sfnb.store.files import Files
+
+Held = Callable[[Mapping[str, list[Member]]], list[Kept]]
+BringBack = Callable[[Sequence[str]], Mapping[str, str]]
+"""Takes records out of the recycle bin; by Id of those that it cannot, why."""
+
+Place = Callable[[], Files]
+"""An empty place for what is read now."""
+
+
+@dataclass
+class GroupRun:
+    """
+    Args:
+        trees: by root, what goes with it, itself first.
+        held: what is on hold now; a hold may have come since the records were read.
+        is_deletable: whether records of an object can be named in a deletion.
+
+    Attributes:
+        alarms: what went without being whole in the store, in sentences.
+    """
+
+    deleter: Deleter
+    gatherer: Gatherer
+    look: LastLook
+    root_name: str
+    trees: Mapping[str, list[Member]]
+    held: Held
+    place: Place
+    is_deletable: Callable[[str], bool]
+    bring_back: BringBack
+    kept: list[Kept] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+
+    def run(self) -> dict[str, Any]:
+        """
+        What went, for ``JobFolder.put_done``. A tree goes as a whole, or its root stays.
+
+        Cost: twice ``Gatherer.gather``, see ``Deleter.delete``, and 1 API call for 2,000 files.
+        """
+        gone = self.deleter.gone
+        todo = [root for root in self.trees if root not in gone]
+        if todo:
+            good = self._looked_at(todo)
+            self._delete_first(good)
+            self.deleter.delete(self.root_name, good)
+        self._note_refused(self.trees)
+        standing = self._look_after([root for root in self.trees if root in gone])
+        went = [root for root in self.trees if root in gone]
+        self._delete_left(went, standing)
+        return self._outcome(went, standing)
+
+    def _looked_at(self, roots: Sequence[str]) -> list[str]:
+        """The roots that may go."""
+        files = self.place()
+        fresh = self.gatherer.gather(self.root_name, roots, files, "fresh")
+        check = self.look.check(self.trees, fresh, files, roots)
+        held = self.held({root: self.trees[root] for root in check.good})
+        self.kept += [*check.kept, *held]
+        stays = {one.id for one in held}
+        return [root for root in check.good if root not in stays]
+
+    def _delete_first(self, roots: Sequence[str]) -> None:
+        """Records that would forbid the deletion of their parent, the deepest first."""
+        by_object: dict[str, list[str]] = defaultdict(list)
+        for root in roots:
+            for member in reversed(self.trees[root]):
+                if member.is_first and member.id != root:
+                    by_object[member.object_name].append(member.id)
+        for name, ids in by_object.items():
+            self.deleter.delete(name, ids)
+
+    def _note_refused(self, ids: Iterable[str], name: str = "") -> None:
+        for record_id in ids:
+            if record_id in self.deleter.refused and record_id not in self.deleter.gone:
+                code, message = self.deleter.refused[record_id]
+                said = f"{code}: {message}"
+                self.kept.append(Kept(name or self.root_name, record_id, "refused", said))
+
+    # -- afterwards
+
+    def _look_after(self, went: Sequence[str]) -> dict[str, bool]:
+        """
+        What the org says of the trees that went: by Id of what it still has, whether it is in the
+        recycle bin.
+
+        A tree that took along something new, or said something else when it went than the store
+        has, is brought back at once.
+        """
+        if not went:
+            return {}
+        files = self.place()
+        after = self.gatherer.gather(self.root_name, went, files, "after", with_deleted=True)
+        standing = {i: m.is_deleted for i, m in after.members.items()}
+        returned = [root for root in went if standing.get(root) is False]
+        for root in returned:
+            # Somebody has undeleted it, or this job did so before it was killed.
+            self._stays(root, "it was taken out of the recycle bin again")
+        wrong = self.look.after(self.trees, after, files, went, self.deleter.sent_us)
+        for root in set(returned) & wrong.keys():
+            del wrong[root]
+        failed = self.bring_back(sorted(wrong)) if wrong else {}
+        for root, why in wrong.items():
+            if root in failed:
+                self.alarms.append(
+                    f"{self.root_name} {root} was deleted although {why}, and cannot be brought "
+                    f"back: {failed[root]}"
+                )
+                continue
+            self._stays(root, f"it was brought back at once: {why}")
+            for member in self.trees[root]:
+                standing[member.id] = False
+        self._add_missing(went, after, standing)
+        return standing
+
+    def _stays(self, root: str, why: str) -> None:
+        self.deleter.gone.discard(root)
+        self.kept.append(Kept(self.root_name, root, "changed_meanwhile", why))
+
+    def _add_missing(self, went: Sequence[str], after: Trees, standing: dict[str, bool]) -> None:
+        """
+        Ask for records that the look by their parents has not shown: they are gone, or files.
+        """
+        by_object: dict[str, set[str]] = defaultdict(set)
+        documents: set[str] = set()
+        for root in went:
+            for member in self.trees[root]:
+                if member.object_name == DOCUMENT:
+                    documents.add(member.id)
+                if member.id not in after.members:
+                    by_object[member.object_name].add(member.id)
+        for name, ids in by_object.items():
+            if name != LINK:
+                standing |= self.deleter.standing(name, sorted(ids))
+            elif documents:
+                # Links cannot be asked for by their Ids (Object Reference, ContentDocumentLink).
+                found = self.deleter.standing(LINK, sorted(documents), "ContentDocumentId")
+                standing |= {i: in_bin for i, in_bin in found.items() if i in ids}
+
+    def _delete_left(self, went: Sequence[str], standing: dict[str, bool]) -> None:
+        """Delete what the org has left of the trees that went: files, above all."""
+        left: dict[str, list[str]] = defaultdict(list)
+        for root in went:
+            for member in self.trees[root]:
+                if standing.get(member.id) is False and self.is_deletable(member.object_name):
+                    left[member.object_name].append(member.id)
+        # Documents first: their versions and links go with them.
+        for name in sorted(left, key=lambda n: n != DOCUMENT):
+            ids = [i for i in left[name] if standing.get(i) is False]
+            if not ids:
+                continue
+            self.deleter.delete(name, ids)
+            self._note_refused(ids, name)
+            for root in went:
+                members = [m for m in self.trees[root] if standing.get(m.id) is False]
+                for of in {m.object_name for m in members} - {LINK}:
+                    asked = [m.id for m in members if m.object_name == of]
+                    found = self.deleter.standing(of, asked)
+                    for record_id in asked:
+                        if record_id in found:
+                            standing[record_id] = found[record_id]
+                        else:
+                            standing.pop(record_id, None)
+            if name == DOCUMENT:
+                self._links_of(went, standing)
+
+    def _links_of(self, went: Sequence[str], standing: dict[str, bool]) -> None:
+        tree = [m for root in went for m in self.trees[root]]
+        documents = sorted({m.id for m in tree if m.object_name == DOCUMENT})
+        found = self.deleter.standing(LINK, documents, "ContentDocumentId") if documents else {}
+        for member in tree:
+            if member.object_name == LINK and standing.get(member.id) is False:
+                standing.pop(member.id)
+                if member.id in found:
+                    standing[member.id] = found[member.id]
+
+    def _outcome(self, went: Sequence[str], standing: Mapping[str, bool]) -> dict[str, Any]:
+        """Count what the org did."""
+        members = {m.id: m for root in went for m in self.trees[root]}
+        deleted: dict[str, list[int]] = {}
+        stayed: dict[str, list[str]] = {}
+        for record_id, member in members.items():
+            if standing.get(record_id) is False:
+                stayed.setdefault(member.object_name, []).append(record_id)
+                continue
+            counts = deleted.setdefault(member.object_name, [0, 0])
+            counts[0] += 1
+            counts[1] += member.bytes
+        for root, tree in self.trees.items():
+            if root not in self.deleter.gone:
+                for member in tree:
+                    if member.id not in members:
+                        stayed.setdefault(member.object_name, []).append(member.id)
+        in_bin = sum(standing.get(i) is True for i in members)
+        return {
+            "deleted": deleted,
+            "stayed": stayed,
+            "in_bin": in_bin,
+            "kept": [one.as_json() for one in self.kept],
+            "alarms": self.alarms,
+        }

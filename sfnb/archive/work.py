@@ -1,0 +1,419 @@
+"""An archive as a kind of work: the FACE of this room."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sfnb.archive.checking import LastLook, not_whole
+from sfnb.archive.choosing import Choosing, going_of, groups_of, on_hold, select
+from sfnb.archive.deleting import Deleter
+from sfnb.archive.folder import JobFolder, Kept, Selection
+from sfnb.archive.gathering import Describes, Gatherer, Member
+from sfnb.archive.group import GroupRun
+from sfnb.archive.held import HeldRecords
+from sfnb.archive.request import ArchiveRequest
+from sfnb.archive.results import Tally, kept_json, plan_json
+from sfnb.archive.storing import store_object
+from sfnb.backup.bodies.reading import BodyReading, BodyTotals
+from sfnb.errors import AnswerLost, JobError, ObjectError
+from sfnb.jobs import events
+from sfnb.jobs.work import JobContext, Tick
+from sfnb.model import ARCHIVE, JobState, JobWarning, ObjectSchema, ObjectState
+from sfnb.org.transport import call_context
+from sfnb.org.writing.undelete import MOST_IDS, undelete
+from sfnb.restore.present import slices
+from sfnb.state.job_values import Job
+from sfnb.store.archives import (
+    ArchivedObject,
+    ArchiveRecord,
+    is_archive,
+    put_archive_record,
+    read_archive_record,
+)
+from sfnb.store.files import Files
+from sfnb.store.manifest import SnapshotPlan
+from sfnb.store.snapshots import Snapshot
+from sfnb.store.tables import OrgStore
+
+ALL_BODIES = 1 << 40
+"""No file is left for another day: without it its record stays in the org."""
+
+
+@dataclass
+class ArchiveWork:
+    """
+    The archive of some records of one org. Implements `sfnb.jobs.work.Work`.
+
+    Args:
+        store: the org's; the archive gets a store of its own below it.
+        settle_s: how old a call must be before nothing of it can appear any more, when its answer
+            was lost.
+    """
+
+    context: JobContext
+    store: OrgStore
+    settle_s: float = 60.0
+    _kept: list[Kept] = field(default_factory=list)
+    _deleted: Tally = field(default_factory=Tally)
+    _alarms: list[str] = field(default_factory=list)
+
+    # -- what is meant
+
+    def _job(self) -> Job:
+        return self.context.state.jobs.get(self.context.job_id)
+
+    @cached_property
+    def _request(self) -> ArchiveRequest:
+        return ArchiveRequest.of(self._job().options)
+
+    @cached_property
+    def _snapshot_id(self) -> str:
+        return self._job().snapshot or ""
+
+    @cached_property
+    def _archive(self) -> OrgStore:
+        return self.store.archive(self._snapshot_id)
+
+    @property
+    def _folder(self) -> JobFolder:
+        return JobFolder(self._archive.files)
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._archive.files, self._snapshot_id)
+
+    @cached_property
+    def _describes(self) -> Describes:
+        return Describes(
+            self.context.client,
+            self.context.job_id,
+            with_restricting=self._request.with_children,
+        )
+
+    @cached_property
+    def _gatherer(self) -> Gatherer:
+        return Gatherer(
+            self.context.client, self._describes, self.context.job_id, self.context.stop
+        )
+
+    @cached_property
+    def _held(self) -> HeldRecords:
+        """The holds, asked of what the archive has stored, too."""
+        return HeldRecords(self.context.state, self.store, self._archive)
+
+    # -- choosing
+
+    def prepare(self) -> None:
+        """
+        Read the trees. Nothing is written in the org.
+
+        Cost: 2 API calls, 1 for 2,000 records, and see ``Gatherer.gather`` for each 400.
+        """
+        context, folder, files = self.context, self._folder, self._archive.files
+        if (planned := folder.plan()) is not None:
+            self._begin(planned["said"])
+            return
+        schema = self._describes.root(self._request.object_name)
+        selection = folder.selection()
+        if selection is None:
+            selection = select(self._gatherer, schema, self._request, files, "job/read")
+            folder.put_selection(selection)
+        choosing = Choosing(self._gatherer, selection, HeldRecords(context.state, self.store).of)
+        kept: list[Kept] = []
+        paths: dict[str, list[str]] = {}
+        names: set[str] = set()
+        going = Tally()
+        seen: set[str] = set()
+        for group in range(len(groups_of(selection))):
+            found, trees = choosing.gather(group, files, folder.read_folder(group))
+            folder.put_trees(group, found)
+            held = choosing.on_hold(found)
+            kept += held
+            stays = {one.id for one in held}
+            for root, members in found.items():
+                if root not in stays:
+                    new = [m for m in members if m.id not in seen]
+                    seen.update(m.id for m in new)
+                    going.add(new)
+                    names.update(m.object_name for m in new)
+            for name, some in trees.paths.items():
+                paths.setdefault(name, []).extend(some)
+        message = f"the run takes {self._request.max_rows:,} records (--max-rows)"
+        kept += [
+            Kept(selection.object_name, one, "over_max_rows", message)
+            for one in selection.over
+            if one not in seen
+        ]
+        folder.put_kept(kept)
+        said = plan_json(going, kept)
+        folder.put_plan(said, {name: some for name, some in paths.items() if name in names})
+        self._begin(said)
+
+    def _begin(self, said: Mapping[str, Any]) -> None:
+        """The snapshot's plan: from here on the archive exists, and what it will have is settled."""
+        context, rows_of = self.context, said["plan"]
+        if not is_archive(self.store.files, self._snapshot_id):
+            self._archive.begin(self._snapshot_plan(rows_of))
+        jobs, job_id = context.state.jobs, context.job_id
+        if "plan" not in self._job().outcome:
+            jobs.add_outcome(job_id, **said)
+        known = jobs.objects(job_id)
+        for name in rows_of:
+            if name not in known:
+                jobs.set_object(job_id, name, ObjectState.UNTOUCHED, 0, 0)
+        now = context.clock.now()
+        context.tell(events.JobPlanned(job_id, now, self._snapshot_id, dict(rows_of), {}))
+
+    def _snapshot_plan(self, rows_of: Mapping[str, int]) -> SnapshotPlan:
+        context = self.context
+        return SnapshotPlan(
+            snapshot=self._snapshot_id,
+            org=context.client.name,
+            org_id=context.client.org_id,
+            job_id=context.job_id,
+            created_at=context.clock.now(),
+            objects={
+                name: {"reader": "archive", "expected_rows": rows}
+                for name, rows in sorted(rows_of.items())
+            },
+            kind="archive",
+            api_version=context.client.api_version,
+        )
+
+    # -- storing, then deleting
+
+    def run(self, tick: Tick) -> None:
+        """Store what is not stored yet, prove it, then delete what has not gone yet."""
+        folder = self._folder
+        selection = folder.selection()
+        if selection is None:
+            raise JobError("the archive's selection is gone from the store.")
+        schemas = self._schemas()
+        if folder.ready() is None:
+            self._store(selection, schemas, tick)
+        self._delete(selection, schemas, tick)
+
+    def _schemas(self) -> dict[str, ObjectSchema]:
+        return self._describes.of(self._snapshot.plan.objects)
+
+    def _going(self, selection: Selection) -> dict[str, dict[str, bytes]]:
+        """By object, the records that go, with their digests."""
+        found: dict[str, dict[str, bytes]] = {}
+        for _, trees in going_of(self._folder, selection, self._folder.kept()):
+            for members in trees.values():
+                for member in members:
+                    found.setdefault(member.object_name, {})[member.id] = member.digest
+        return found
+
+    def _store(self, selection: Selection, schemas: Mapping[str, ObjectSchema], tick: Tick) -> None:
+        """All of it is in the store, read back and compared, when this returns."""
+        context, folder, files = self.context, self._folder, self._archive.files
+        writer = self._archive.reopen(self._snapshot_id)
+        going, paths = self._going(selection), (folder.plan() or {})["paths"]
+        if not self._snapshot.is_sealed:
+            writer.take_over()
+            for name, ids in going.items():
+                tick()
+                rows = store_object(writer, schemas[name], files, paths[name], ids, tick=tick)
+                self._note(name, ObjectState.COMPLETE, rows)
+            totals = BodyTotals()
+            BodyReading(context, self._snapshot, list(going), ALL_BODIES, totals).run(tick)
+            context.state.jobs.add_outcome(context.job_id, files=totals.as_json())
+            writer.seal()
+        wrong = not_whole(self._snapshot, schemas, going, tick)
+        kept = [*folder.kept(), *self._not_verified(selection, wrong)]
+        folder.put_kept(kept)
+        put_archive_record(
+            files,
+            ArchiveRecord(
+                self._snapshot_id,
+                selection.object_name,
+                self._request.where,
+                context.clock.now().isoformat(),
+                is_hard=self._request.hard,
+                objects={
+                    name: ArchivedObject(len(ids), min(ids), max(ids))
+                    for name, ids in going.items()
+                },
+            ),
+        )
+        self._audit("deletes", (folder.plan() or {})["said"])
+        # What is still to be deleted is decided from here on by what the store has.
+        folder.put_ready({"at": context.clock.now().isoformat()})
+        folder.drop_read()
+
+    def _not_verified(self, selection: Selection, wrong: Mapping[str, str]) -> list[Kept]:
+        found: list[Kept] = []
+        if not wrong:
+            return found
+        for _, trees in going_of(self._folder, selection, self._folder.kept()):
+            for root, members in trees.items():
+                bad = [m for m in members if m.id in wrong]
+                found += [Kept(m.object_name, m.id, "not_verified", wrong[m.id]) for m in bad]
+                if bad and all(m.id != root for m in bad):
+                    why = f"{bad[0].object_name} {bad[0].id}: {wrong[bad[0].id]}"
+                    found.append(Kept(members[0].object_name, root, "not_verified", why))
+        return found
+
+    def _note(self, name: str, state: ObjectState, rows: int, **outcome: Any) -> None:
+        context, jobs = self.context, self.context.state.jobs
+        known = jobs.objects(context.job_id).get(name)
+        calls = known.calls if known else 0
+        jobs.set_object(context.job_id, name, state, rows, calls, None, outcome)
+        now = context.clock.now()
+        context.tell(events.ObjectProgress(context.job_id, now, name, state, rows, rows, calls))
+
+    # -- deleting
+
+    def _delete(
+        self, selection: Selection, schemas: Mapping[str, ObjectSchema], tick: Tick
+    ) -> None:
+        context, folder = self.context, self._folder
+
+        def fence() -> None:
+            # What a job writes under its lease fails once the lease is lost.
+            context.state.jobs.update(context.job_id, rows=sum(self._deleted.rows.values()))
+
+        deleter = Deleter(
+            context,
+            folder,
+            self._request.hard,
+            lambda name: schemas[name].has("IsDeleted"),
+            tick,
+            fence,
+            self.settle_s,
+        )
+        deleter.take_up()
+        self._kept, self._deleted, self._alarms = folder.kept(), Tally(), []
+        for group, trees in going_of(folder, selection, folder.kept()):
+            tick()
+            done = folder.done(group)
+            if done is None:
+                done = self._run_group(deleter, schemas, selection, group, trees)
+            self._kept += [Kept.of(one) for one in done["kept"]]
+            self._alarms += done["alarms"]
+            for name, (rows, size) in done["deleted"].items():
+                self._deleted.rows[name] += rows
+                self._deleted.bytes[name] += size
+            context.state.jobs.add_outcome(
+                context.job_id, deleted=self._deleted.as_json(), **kept_json(self._kept)
+            )
+
+    def _run_group(
+        self,
+        deleter: Deleter,
+        schemas: Mapping[str, ObjectSchema],
+        selection: Selection,
+        group: int,
+        trees: Mapping[str, list[Member]],
+    ) -> dict[str, Any]:
+        with TemporaryDirectory(prefix="sfnb-archive-") as place:
+            run = GroupRun(
+                deleter,
+                self._gatherer,
+                LastLook(self._snapshot, schemas, deleter.gone),
+                selection.object_name,
+                trees,
+                lambda some: on_hold(some, self._held.of),
+                lambda: Files(Path(place) / secrets.token_hex(4)),
+                self._describes.is_deletable,
+                self._bring_back,
+            )
+            done = run.run()
+        self._folder.put_done(group, done)
+        return done
+
+    def _bring_back(self, ids: Sequence[str]) -> dict[str, str]:
+        """
+        Take records out of the recycle bin, with what went with them; by Id of those that cannot be,
+        why. Cost: 1 API call for 200.
+        """
+        failed: dict[str, str] = {}
+        with call_context(job_id=self.context.job_id, stop=None):
+            for some in slices(ids, MOST_IDS):
+                try:
+                    results = undelete(self.context.client, some)
+                except (AnswerLost, ObjectError) as err:
+                    failed |= dict.fromkeys(some, str(err))
+                    continue
+                for record_id, result in zip(some, results, strict=True):
+                    if result.state != "done":
+                        failed[record_id] = f"{result.code}: {result.message}"
+        return failed
+
+    # -- ending
+
+    def finish(self) -> JobState:
+        """Note what went; completed only if nothing stayed that was meant to go."""
+        context, files = self.context, self._archive.files
+        record = read_archive_record(files)
+        if record is None:
+            raise JobError("the archive's record is gone from the store.")
+        stored = {i for ids in self._going(self._folder_selection()).values() for i in ids}
+        outcome = self._outcome(stored)
+        put_archive_record(
+            files,
+            ArchiveRecord(
+                **{
+                    **{n: getattr(record, n) for n in ArchiveRecord.__dataclass_fields__},
+                    "is_done": True,
+                    "stayed": self._stayed(),
+                }
+            ),
+        )
+        context.state.jobs.add_outcome(context.job_id, **outcome)
+        context.state.jobs.update(context.job_id, rows=sum(self._deleted.rows.values()))
+        self._audit("ended", outcome)
+        return JobState.COMPLETED_WITH_ERRORS if self._kept or self._alarms else JobState.COMPLETED
+
+    def _audit(self, action: str, said: Mapping[str, Any]) -> None:
+        """A line of the audit log; it has numbers and no field's value."""
+        context, request = self.context, self._request
+        context.state.audit.record(
+            ARCHIVE,
+            action,
+            org=context.client.name,
+            org_id=context.client.org_id,
+            subject=context.job_id,
+            details={
+                "object": request.object_name,
+                "hard": request.hard,
+                "snapshot": self._snapshot_id,
+                **{n: said[n] for n in ("plan", "deleted", "kept_counts") if n in said},
+            },
+        )
+
+    def _folder_selection(self) -> Selection:
+        selection = self._folder.selection()
+        assert selection is not None  # noqa: S101 - ``run`` has read it
+        return selection
+
+    def _outcome(self, stored: set[str]) -> dict[str, Any]:
+        return {
+            "archived": self._deleted.as_json(),
+            "deleted": self._deleted.as_json(),
+            "stored": len(stored),
+            "storage_freed_mb": self._deleted.freed_mb,
+            "warnings": [JobWarning("not_stored", "", one).as_json() for one in self._alarms],
+            **kept_json(self._kept),
+        }
+
+    def _stayed(self) -> dict[str, list[str]]:
+        """Records that are in the snapshot and still in the org."""
+        stayed: dict[str, list[str]] = {}
+        for group in range(len(groups_of(self._folder_selection()))):
+            for name, ids in ((self._folder.done(group) or {}).get("stayed") or {}).items():
+                stayed.setdefault(name, []).extend(ids)
+        return stayed
+
+    def abandon(self) -> str:
+        """Nothing more is deleted. What was stored stays readable."""
+        from sfnb.archive.ending import abandon
+
+        return abandon(self.store, self._job(), lambda: self.context.client)

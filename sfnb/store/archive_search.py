@@ -1,0 +1,277 @@
+# ruff: noqa: S608 - SQL over columns of the store, names quoted
+"""
+Finding archived records: by Id, by a condition, or by a text in any field.
+
+First only what the question needs is read, one archive after another, to learn which records are
+meant; then those records whole. Memory does not grow with what is archived.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from sfnb.errors import CallerError
+from sfnb.store.archives import (
+    ArchiveRecord,
+    archive_folder,
+    archive_ids,
+    read_archive_record,
+)
+from sfnb.store.columns import OP, UPSERT
+from sfnb.store.files import Files, translated
+from sfnb.store.layout import FieldSource
+from sfnb.store.parts import EPOCH, text_array
+from sfnb.store.paths import records_path
+from sfnb.store.snapshots import Snapshot
+from sfnb.store.states.records import value_of
+from sfnb.store.views import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+LIMIT = 1_000
+BATCH_ROWS = 32_768
+IDS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    What is looked for; all of it has to fit.
+
+    Args:
+        text: in any text field, whatever its case.
+        where: an SQL condition over the object's fields.
+        limit: no more records than this, those archived last first.
+    """
+
+    text: str = ""
+    object_name: str = ""
+    record_id: str = ""
+    where: str = ""
+    limit: int = LIMIT
+
+    def __post_init__(self) -> None:
+        if not (self.text or self.object_name or self.record_id or self.where):
+            raise CallerError("say what to look for: a text, --object, --id or --where.")
+        if self.where and not self.object_name:
+            raise CallerError("--where needs --object: which object's fields it is about.")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An archived record; moments of ``record`` are datetimes in UTC."""
+
+    object_name: str
+    id: str
+    archived_at: str
+    snapshot: str
+    record: dict[str, Any]
+
+
+def search(files: Files, asked: Asked) -> Iterator[Found]:
+    """
+    Archived records that are no longer in the org, those archived last first.
+
+    Args:
+        files: the org's folder.
+
+    Cost: no calls. By Id one small file for each archive, and a row group for each that may have it;
+        else one column, or those of the condition.
+
+    Raises:
+        CallerError: the condition is wrong, or no archive has the object.
+        StoreError: an archive is damaged.
+    """
+    left, has_object = asked.limit, not asked.object_name
+    for snapshot in reversed(list(archive_ids(files))):
+        place = files.below(archive_folder(snapshot))
+        record = read_archive_record(place)
+        if record is None:
+            continue  # nothing of it has been deleted yet
+        for name in record.objects:
+            if asked.object_name and name.lower() != asked.object_name.lower():
+                continue
+            has_object = True
+            for found in _in_object(place, record, name, asked, left):
+                yield found
+                left -= 1
+            if left <= 0:
+                return
+    if not has_object:
+        raise CallerError(f"no archive of this org has records of {asked.object_name}.")
+
+
+def _in_object(
+    files: Files, record: ArchiveRecord, name: str, asked: Asked, most: int
+) -> Iterator[Found]:
+    known, stayed = record.objects[name], set(record.stayed.get(name, ()))
+    snapshot = Snapshot(files, record.snapshot)
+    if asked.record_id:
+        if not known.min_id <= asked.record_id <= known.max_id:
+            return
+        ids = [asked.record_id]
+        if asked.where or asked.text:
+            ids = [i for i in _matching(snapshot, name, asked, None) if i == asked.record_id]
+    else:
+        ids = _matching(snapshot, name, asked, most + len(stayed))
+    wanted = [i for i in ids if i not in stayed][:most]
+    for row in _whole(snapshot, name, wanted):
+        yield Found(name, row["Id"], record.archived_at, record.snapshot, row)
+
+
+def _whole(snapshot: Snapshot, name: str, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """These records with all their fields, in the order of their Ids."""
+    if len(ids) == 1:
+        found = snapshot.record(name, ids[0])
+        if found is not None and found[0] == UPSERT:
+            yield dict(found[1])
+        return
+    sources = snapshot.sources(name)
+    dataset = _dataset(snapshot, name)
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        some = sorted(ids[start : start + IDS_AT_ONCE])
+        # The bounds let row groups be passed over; the list alone does not.
+        near = (pc.field("Id") >= some[0]) & (pc.field("Id") <= some[-1])
+        wanted = near & pc.field("Id").isin(text_array(some))
+        with translated(f"read {name}"):
+            table = dataset.to_table(columns=_columns(dataset, sources), filter=wanted)
+        for batch in table.to_batches():
+            yield from _rows(batch, sources)
+
+
+def _rows(batch: pa.RecordBatch, sources: Sequence[FieldSource]) -> Iterator[dict[str, Any]]:
+    columns = {}
+    for source in sources:
+        column = value_of(batch, source)
+        if pa.types.is_timestamp(column.type):
+            micros = column.cast(pa.int64()).to_pylist()
+            columns[source.field] = [None if us is None else EPOCH + _us(us) for us in micros]
+        else:
+            columns[source.field] = column.to_pylist()
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
+
+
+def _us(micros: int) -> Any:
+    from datetime import timedelta
+
+    return timedelta(microseconds=micros)
+
+
+def _dataset(snapshot: Snapshot, name: str) -> pads.Dataset:
+    """
+    The object's parts. An archive's records are each there once and alive, so its parts are its
+    state.
+    """
+    folder = records_path(name)
+    paths = [f"{folder}/{part.path}" for part in snapshot.parts(name)]
+    with translated(f"open {name}"):
+        return pads.dataset(paths, format="parquet", filesystem=snapshot.files.filesystem)
+
+
+def _columns(dataset: pads.Dataset, sources: Sequence[FieldSource]) -> list[str]:
+    there = set(dataset.schema.names)
+    return [c for source in sources for c, _ in source.columns if c in there]
+
+
+def _matching(snapshot: Snapshot, name: str, asked: Asked, most: int | None) -> list[str]:
+    """The Ids of an object's records that fit, in no order to rely on."""
+    dataset, sources = _dataset(snapshot, name), snapshot.sources(name)
+    found = None
+    if asked.where:
+        enough = None if asked.text else most
+        found = _by_condition(dataset, sources, name, asked.where, enough)
+    if asked.text:
+        return _by_text(dataset, sources, asked.text, most, found)
+    return _first(dataset, most) if found is None else found
+
+
+def _first(dataset: pads.Dataset, most: int | None) -> list[str]:
+    ids: list[str] = []
+    for batch in dataset.to_batches(columns=["Id"], batch_size=BATCH_ROWS):
+        ids += batch.column(0).to_pylist()
+        if most is not None and len(ids) >= most:
+            return ids[:most]
+    return ids
+
+
+def _by_condition(
+    dataset: pads.Dataset, sources: Sequence[FieldSource], name: str, where: str, most: int | None
+) -> list[str]:
+    import duckdb
+
+    connection = duckdb.connect(config={"enable_external_access": "false", "threads": "2"})
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        query = f'select "Id" from {quoted(name)} where ({where})'
+        statements = connection.extract_statements(query)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise CallerError("--where takes one condition, as after WHERE.")
+        _add_view(connection, dataset, sources, name)
+        limit = f" limit {most}" if most is not None else ""
+        rows = connection.execute(query + limit).fetchall()
+        return [record_id for (record_id,) in rows]
+    except duckdb.Error as err:
+        words = " ".join(str(err).split())[:300]
+        raise CallerError(f"the condition cannot be used on {name}: {words}") from err
+    finally:
+        connection.close()
+
+
+def _add_view(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: pads.Dataset,
+    sources: Sequence[FieldSource],
+    name: str,
+) -> None:
+    """The fields by their names; only the columns of the condition are read."""
+    there = set(dataset.schema.names)
+    connection.register("_sfnb_parts", dataset)
+    selected = []
+    for source in sources:
+        held = [quoted(column) for column, _ in source.columns if column in there]
+        value = f"coalesce({', '.join(held)})" if len(held) > 1 else (held or ["null"])[0]
+        selected.append(f"{value} as {quoted(source.field)}")
+    connection.execute(
+        f"create view {quoted(name)} as select {', '.join(selected)} from _sfnb_parts "
+        f"where {quoted(OP)} = '{UPSERT}'"
+    )
+
+
+def _by_text(
+    dataset: pads.Dataset,
+    sources: Sequence[FieldSource],
+    text: str,
+    most: int | None,
+    among: Sequence[str] | None,
+) -> list[str]:
+    names = [
+        name
+        for name in _columns(dataset, sources)
+        if pa.types.is_string(dataset.schema.field(name).type)
+        or pa.types.is_large_string(dataset.schema.field(name).type)
+    ]
+    pattern, known = re.escape(text), None if among is None else set(among)
+    ids: list[str] = []
+    for batch in dataset.to_batches(columns=list(dict.fromkeys(("Id", *names)))):
+        hits = None
+        for name in names:
+            one = pc.fill_null(
+                pc.match_substring_regex(batch.column(name), pattern, ignore_case=True), False
+            )
+            hits = one if hits is None else pc.or_(hits, one)
+        if hits is None:
+            return []
+        found = batch.column("Id").filter(hits).to_pylist()
+        ids += found if known is None else [i for i in found if i in known]
+        if most is not None and len(ids) >= most:
+            return ids[:most]
+    return ids
