@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXIT_CODES", "ArchiveEstimate", "ArchiveRequest", "BackupRequest", "Estimate", "JobHandle", "RestoreEstimate",
-    "RestoreRequest", "RunOptions", "archive", "backup", "cluster", "control", "control_of", "create", "plan", "restore",
-    "resume", "run", "run_job", "set_limit", "start", "start_again",
+    "RestoreRequest", "RunOptions", "archive", "backup", "cluster", "control", "control_of", "create", "plan",
+    "restore", "resume", "run", "run_job", "set_limit", "start", "start_again",
 ]  # fmt: skip
 
 EXIT_CODES: dict[str, int] = {
