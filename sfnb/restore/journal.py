@@ -52,6 +52,7 @@ class Batch:
         places: of the rows in the wave's file, in the order sent.
         at: the org's time before it was sent, ISO 8601.
         bulk_job: of Bulk API 2.0, as soon as it is known.
+        is_lost: its answer was lost and nothing of it was to be seen, so its rows go again.
         outcomes: by place in ``places``; None: not known yet.
     """
 
@@ -62,6 +63,7 @@ class Batch:
     places: tuple[int, ...]
     at: str
     bulk_job: str = ""
+    is_lost: bool = False
     outcomes: tuple[Outcome, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -72,6 +74,7 @@ class Batch:
             "places": list(_ranges(self.places)),
             "at": self.at,
             "bulk_job": self.bulk_job,
+            "is_lost": self.is_lost,
             "outcomes": None if self.outcomes is None else [_saved(one) for one in self.outcomes],
         }
 
@@ -94,6 +97,7 @@ class Batch:
                 places,
                 saved["at"],
                 saved["bulk_job"],
+                saved.get("is_lost") is True,
                 None if outcomes is None else tuple(_outcome(one) for one in outcomes),
             )
         except (KeyError, TypeError, ValueError) as err:
@@ -115,6 +119,7 @@ class Journal:
         self._files = folder.files
         self._path = folder.journal_path
         self._next = max(self._numbers(), default=0) + 1
+        self._began_at = ""
 
     def _numbers(self) -> list[int]:
         names = self._files.names(self._path)
@@ -139,11 +144,18 @@ class Journal:
         """Note the Bulk job that will carry the batch."""
         return self._put(replace(batch, bulk_job=bulk_job))
 
-    def close(self, batch: Batch, outcomes: Sequence[Outcome]) -> Batch:
+    def close(self, batch: Batch, outcomes: Sequence[Outcome], *, is_lost: bool = False) -> Batch:
         """Note what came of each row."""
         if len(outcomes) != len(batch.places):
             raise ValueError("one outcome for each row")
-        return self._put(replace(batch, outcomes=tuple(outcomes)))
+        return self._put(replace(batch, outcomes=tuple(outcomes), is_lost=is_lost))
+
+    @property
+    def began_at(self) -> str:
+        """The org's time before the job's first call that wrote; empty: nothing was written."""
+        if not self._began_at:
+            self._began_at = next((batch.at for batch in self.batches()), "")
+        return self._began_at
 
     def note(
         self, wave: int, act: Act, writer: WriterName, found: Sequence[tuple[int, Outcome]], at: str

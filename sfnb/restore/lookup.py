@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus
 
-from sfnb.errors import StopSignal, TransientError
+from sfnb.errors import ObjectError, StopSignal, TransientError
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
 from sfnb.org.composite import SubRequest, fetch_composite
@@ -139,8 +139,7 @@ class Lookup:
         key = self.keys.get(wave.object_name, "")
         has_key = bool(key) and all(isinstance(i.values.get(key), str) for i in items)
         began_at = datetime.fromisoformat(batch.at)
-        looks = (self.settle_s,) if is_over else (*LOOKS_S[:-1], self.settle_s)
-        for age_s in looks:
+        for age_s in self._looks(has_key=has_key, is_over=is_over):
             if not is_over:
                 self._wait_until(began_at, age_s)
             found = (
@@ -150,6 +149,56 @@ class Lookup:
             if any(outcome != AGAIN for outcome in found):
                 break
         return found
+
+    def _looks(self, *, has_key: bool, is_over: bool) -> tuple[float, ...]:
+        """The ages of a batch at which it is looked for."""
+        # With a unique key a row that is written late cannot be written twice: the org refuses the
+        # second one, and `doubles` finds the first.
+        last_s = min(self.settle_s, LOOKS_S[1]) if has_key else self.settle_s
+        return (last_s,) if is_over else (*(s for s in LOOKS_S if s < last_s), last_s)
+
+    def doubles(self, wave: Wave, items: Sequence[Item], since: str) -> list[Outcome | None]:
+        """
+        Of rows that the org refuses as doubles: those that this job itself has written, though the
+        answer was lost; None: the other record is somebody else's.
+
+        Args:
+            since: the org's time before the job's first call that wrote.
+
+        Cost: 1 API call for 100 rows.
+        """
+        key = self.keys.get(wave.object_name, "")
+        outcomes: list[Outcome | None] = [None] * len(items)
+        if not key or not all(isinstance(i.values.get(key), str) for i in items):
+            return outcomes
+        columns = sorted({name for item in items for name in item.values if is_api_name(name)})
+        began_at = datetime.fromisoformat(since)
+        for some in parts(range(len(items)), KEYS_PER_QUERY):
+            texts = _texts(str(items[at].values[key]) for at in some)
+            names = ("SystemModstamp", *columns)
+            found = {
+                text_of(record.get(key)).casefold(): record
+                for record in self._records(wave.object_name, names, f"{key} IN ({texts})")
+            }
+            for at in some:
+                record = found.get(str(items[at].values[key]).casefold())
+                if record is None or self.claimed(str(record["Id"])):
+                    continue
+                is_new = _moment(record.get("SystemModstamp")) >= began_at
+                if is_new and _share(items[at].values, record) >= ENOUGH:
+                    outcomes[at] = Done(str(record["Id"]))
+        return outcomes
+
+    def written_late(self, batch: Batch, wave: Wave, items: Sequence[Item]) -> list[str]:
+        """
+        New records like these rows that none of the job's answers named: a batch that was sent
+        again, since nothing of it was to be seen, may have been written after all. Cost: 1 API call
+        for 2,000 changed records.
+        """
+        if self.keys.get(wave.object_name):
+            return []
+        found = self._by_content(batch, wave, items)
+        return [outcome.record_id for outcome in found if isinstance(outcome, Done)]
 
     def _by_key(self, wave: Wave, items: Sequence[Item], key: str) -> list[Outcome]:
         found: dict[str, str] = {}
@@ -180,7 +229,9 @@ class Lookup:
     def _wait_until(self, began_at: datetime, age_s: float) -> None:
         """Until the batch is so old by the org's clock."""
         clock = self.context.clock
-        left_s = age_s - (self._now() - began_at).total_seconds()
+        # The batch's moment is the org's; its clock may be behind ours, and then a batch that was
+        # just sent would look old.
+        left_s = age_s - max((self._now() - began_at).total_seconds(), 0.0)
         until_s = clock.monotonic() + min(left_s, age_s)
         while (rest_s := until_s - clock.monotonic()) > 0:
             if clock.wait(min(rest_s, 0.5), self.context.stop):
@@ -188,7 +239,11 @@ class Lookup:
             self.tick()
 
     def _now(self) -> datetime:
-        return self.context.clock.now()
+        """The org's time as its last answer gave it; ours where it tells none."""
+        try:
+            return self.context.client.org_now()
+        except ObjectError:
+            return self.context.clock.now() - timedelta(hours=1)
 
     # queries
 
@@ -214,6 +269,14 @@ class Lookup:
             path, params = text_of(page.get("nextRecordsUrl")), {}
             if not path:
                 raise TransientError(f"{object_name}: the pages of an answer do not end.")
+
+
+def _moment(value: object) -> datetime:
+    """A moment of the org; what is none is long ago."""
+    try:
+        return datetime.fromisoformat(text_of(value))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def parts(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -36,6 +36,10 @@ NOT_SENT = (QuotaSignal, StopSignal, TransientError, LoginError)
 """What is raised only while a call has not been carried out; see ``calls.write``."""
 
 
+DOUBLES = frozenset({"DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
+"""Another record has the row's unique value (SOAP guide, StatusCode)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A row, ready to be sent: its values hold the target's Ids."""
@@ -53,10 +57,12 @@ class Sent:
 
     Args:
         codes: of rows that go again, why: code and message.
+        is_lost: created rows go again since nothing of them was to be seen.
     """
 
     outcomes: list[Outcome]
     codes: dict[int, tuple[str, str]] = field(default_factory=dict)
+    is_lost: bool = False
 
 
 @dataclass
@@ -119,7 +125,7 @@ class Sender:
             self.journal.close(batch, [AGAIN] * len(items))
             raise
         sent = self.settled(batch, wave, items, results)
-        self.journal.close(batch, sent.outcomes)
+        self.journal.close(batch, sent.outcomes, is_lost=sent.is_lost)
         return sent
 
     def _results(self, wave: Wave, act: Act, items: Sequence[Item]) -> list[RowResult]:
@@ -142,7 +148,8 @@ class Sender:
         """Each row's outcome; unknown ones are looked up in the org."""
         outcomes: list[Outcome] = [AGAIN] * len(items)
         codes: dict[int, tuple[str, str]] = {}
-        unknown = []
+        unknown: list[int] = []
+        doubles: list[int] = []
         is_whole = _is_refused_as_whole(results)
         for at, result in enumerate(results):
             if result.state == "unknown":
@@ -153,11 +160,19 @@ class Sender:
                 codes[at] = (result.code, result.message)
             else:
                 outcomes[at] = Refused(result.code, result.message, result.fields)
+                if batch.act == "create" and result.code in DOUBLES:
+                    doubles.append(at)
         if unknown:
             found = self.lookup.find(batch, wave, [items[at] for at in unknown])
             for at, outcome in zip(unknown, found, strict=True):
                 outcomes[at] = outcome
-        return Sent(outcomes, codes)
+        if doubles:
+            since = self.journal.began_at or batch.at
+            ours = self.lookup.doubles(wave, [items[at] for at in doubles], since)
+            for at, one in zip(doubles, ours, strict=True):
+                outcomes[at] = one or outcomes[at]
+        is_lost = batch.act == "create" and any(outcomes[at] == AGAIN for at in unknown)
+        return Sent(outcomes, codes, is_lost)
 
 
 def _is_refused_as_whole(results: Sequence[RowResult]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -62,6 +63,7 @@ class RestoreWork:
     _restored: Restored = field(default_factory=Restored)
     _still_off: list[str] = field(default_factory=list)
     _refused_files: int = 0
+    _doubled: list[JobWarning] = field(default_factory=list)
 
     @property
     def folder(self) -> RestoreFolder:
@@ -141,12 +143,14 @@ class RestoreWork:
             new_files = self._send_files(run, outcomes, plan, tick) if self._request().files else []
             self._keep_results(plan, outcomes, new_files)
         self._still_off = automation.on()
+        self._doubled = [doubled_warning(n, found) for n, found in _by_object(run.maybe_doubled())]
         proof = self._prove(plan, run, outcomes, tick)
         self.context.state.jobs.add_outcome(
             self.context.job_id,
             warnings=[
                 *(warning.as_json() for warning in plan.warnings),
                 *(JobWarning("automation_off", "", why).as_json() for why in self._still_off),
+                *(warning.as_json() for warning in self._doubled),
             ],
             proof=proof.outcome(self.folder.files.uri(self.folder.proof_path)),
             **automation.outcome(),
@@ -301,9 +305,26 @@ class RestoreWork:
                 f"nothing could be restored: {found.refused:,} records were refused; "
                 "the rejects file says why."
             )
-        is_whole = not (found.refused or self._still_off or self._refused_files)
+        is_whole = not (found.refused or self._still_off or self._refused_files or self._doubled)
         return JobState.COMPLETED if is_whole else JobState.COMPLETED_WITH_ERRORS
 
     def abandon(self) -> str:
         """Abort the Bulk jobs that the org still works on. What was written stays."""
         return abandon(self.store, self._job(), lambda: self.context.client)
+
+
+def _by_object(found: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    ids: dict[str, list[str]] = {}
+    for name, record_id in found:
+        ids.setdefault(name, []).append(record_id)
+    return list(ids.items())
+
+
+def doubled_warning(name: str, ids: Sequence[str]) -> JobWarning:
+    """Records that the org seems to have made from a call that was taken for lost."""
+    shown = ", ".join(ids[:20]) + (" …" if len(ids) > 20 else "")
+    message = (
+        f"{len(ids):,} new records of {name} are like restored ones, and no answer named them: the "
+        f"org may have carried out a call late whose answer was lost. Look at them: {shown}."
+    )
+    return JobWarning("maybe_doubled", name, message)

@@ -12,9 +12,13 @@ import pytest
 from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.errors import JobError
+from sfnb.restore.journal import Batch, Outcome
+from sfnb.restore.lookup import Lookup
+from sfnb.restore.plan import Wave
+from sfnb.restore.sending import Item
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector
-from tests.faults.restore_world import World, read
+from tests.faults.restore_world import DATA, World, read
 
 FIELDS = "LastName,FirstName,Email,Phone,External_Id__c,AccountId,Birthdate,HasOptedOutOfEmail"
 
@@ -294,3 +298,47 @@ def test_a_restore_pauses_at_the_limit_and_goes_on(world: World) -> None:
 
 def texts(ids: list[str]) -> str:
     return ",".join(f"'{one}'" for one in ids)
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_a_call_that_is_carried_out_after_it_was_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, has_key: bool
+) -> None:
+    """
+    The org writes a batch after the restore has taken it for lost: with a unique key nothing is there
+    twice, without one the second records are named, and the job is not called whole.
+    """
+    ids = world.ids("Contact", limit=4)
+    if not has_key:
+        for one in ids:
+            world.update("Contact", one, External_Id__c=None)
+        world.backup("Account", "Contact")
+    before = contacts(world)
+    known = set(world.ids("Contact", limit=2000))
+    world.delete(ids, hard=True)
+    find = Lookup.find
+
+    def then_it_is_written(
+        self: Lookup, batch: Batch, wave: Wave, items: list[Item], **how: bool
+    ) -> list[Outcome]:
+        found = find(self, batch, wave, items, **how)
+        records = [{"attributes": {"type": "Contact"}, **item.values} for item in items]
+        answer = world.org.send("POST", f"{DATA}/composite/sobjects", json={"records": records})
+        assert all(row["success"] for row in answer.json()), answer.text
+        return found
+
+    monkeypatch.setattr(Lookup, "find", then_it_is_written)
+    world.org.fail(match=INSERT, fault="status503", times=1)
+    summary = world.restore(ids=ids)
+    doubled = [w for w in summary["warnings"] if w["code"] == "maybe_doubled"]
+    assert summary["restored"]["created"] == 4
+    if has_key:
+        assert summary["state"] == "completed"
+        assert contacts(world) == before
+        assert doubled == []
+    else:
+        assert summary["state"] == "completed_with_errors"
+        (warning,) = doubled
+        mapped = {row["new_id"] for row in csv.DictReader(io.StringIO(read(summary["id_map"])))}
+        new = set(world.ids("Contact", limit=2000)) - mapped - known
+        assert new and all(one in warning["message"] for one in new)

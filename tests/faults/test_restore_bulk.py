@@ -17,7 +17,7 @@ from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector
 from tests.faults.restore_world import World
 
-ROWS = 3_600
+ROWS = 2_200
 FIELDS = "LastName,FirstName,Email,Phone,External_Id__c,Birthdate,HasOptedOutOfEmail,Description"
 CREATE, UPLOAD = r"^POST .*/jobs/ingest/?$", r"^PUT .*/jobs/ingest/"
 CLOSE, LOOK = r"^PATCH .*/jobs/ingest/", r"^GET .*/jobs/ingest/\w+/?$"
@@ -79,7 +79,7 @@ def test_a_job_that_fails_halfway_goes_on_with_the_rest(world: World) -> None:
     """Failed: some rows are done, some refused, the rest unprocessed; only that goes again."""
     before = contacts(world)
     gone = damage(world)
-    world.org.control("writes", {"job_stops_after": 900})
+    world.org.control("writes", {"job_stops_after": 150})
     summary = world.restore()
     assert summary["restored"]["created"] == gone
     assert contacts(world) == before

@@ -12,7 +12,15 @@ import pytest
 
 from tests.command_line import CommandLine
 from tests.conftest import RunningOrg
-from tests.restore_campaign.campaign import FAULTS, demo_org, good, id_map, rejected, truth
+from tests.restore_campaign.campaign import (
+    FAULTS,
+    demo_org,
+    good,
+    id_map,
+    rejected,
+    shell_for,
+    truth,
+)
 from tests.restore_campaign.records import Truth, compare, save
 
 IS_WHOLE = os.environ.get("SFNB_CAMPAIGN") == "full"
@@ -41,7 +49,7 @@ def org(tmp_path: Path) -> Iterator[RunningOrg]:
 
 
 def backed_up(org: RunningOrg, home: Path) -> tuple[CommandLine, Truth]:
-    shell = CommandLine.with_org(home, org, "demo")
+    shell = shell_for(org, home)
     org.control("clock", {"advance_minutes": 30})
     good(shell("backup", "demo", "--objects", ",".join(OBJECTS), "--json"), 0)
     before = truth(org, OBJECTS)

@@ -107,7 +107,7 @@ def run_seed(seed: int, folder: Path) -> Outcome:
         make_records(org, objects, chance)
         names = [one.name for one in objects]
         chosen = [*names, *(STANDARD if has_standard else ())]
-        shell = CommandLine.with_org(folder / "home", org, "demo")
+        shell = shell_for(org, folder / "home")
         org.control("clock", {"advance_minutes": 30})
         good(shell("backup", "demo", "--objects", ",".join(chosen), "--json"), 0)
         before = truth(org, chosen)
@@ -119,6 +119,17 @@ def run_seed(seed: int, folder: Path) -> Outcome:
         if not has_standard and chance.random() < 0.7:
             _into_another(outcome, folder, org, shell, objects, chance)
     return outcome
+
+
+def shell_for(org: RunningOrg, home: Path) -> CommandLine:
+    """
+    `sfnb` with the org as ``demo``. No call of a demo org works on once its client is gone, so a lost
+    answer is not waited for as long as Salesforce's.
+    """
+    shell = CommandLine.with_org(home, org, "demo")
+    config = home / "sfnb.toml"
+    config.write_text(f"lost_answer_s = 2\n{config.read_text(encoding='utf-8')}", encoding="utf-8")
+    return shell
 
 
 def truth(org: RunningOrg, names: Sequence[str]) -> Truth:
@@ -252,7 +263,7 @@ def killed(
         kind = chance.choice(("stall", "late_answer"))
         org.fail(match=WRITES, nth=chance.randint(1, 5), times=1, fault=kind, seconds=KILL_WAIT_S)
         running = shell.start(*arguments)
-        if _wait(org, running.process.poll):
+        if wait_for_fault(org, running.process.poll):
             running.process.send_signal(
                 signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM
             )
@@ -265,7 +276,7 @@ def killed(
     return _last(shell.apart(*arguments)), kills
 
 
-def _wait(org: RunningOrg, poll: Callable[[], Any]) -> bool:
+def wait_for_fault(org: RunningOrg, poll: Callable[[], Any]) -> bool:
     """Whether the fault was met before the command ended."""
     assert org.server is not None
     while poll() is None:
