@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sfnb.errors import StoreError
+from sfnb.store.archives import ARCHIVES
 from sfnb.store.bodies.content import DAMAGED, Contents, is_content
 from sfnb.store.bodies.index import is_index
 from sfnb.store.files import Files
@@ -99,7 +100,8 @@ def note_damage(files: Files, findings: Iterable[Finding]) -> None:
     objects: dict[str, dict[str, str]] = {}
     metadata: dict[str, str] = {}
     for finding in findings:
-        if not finding.is_damage:
+        # No backup heals an archive: the org no longer has what is in it.
+        if not finding.is_damage or finding.path.startswith(f"{ARCHIVES}/"):
             continue
         if finding.kind == "digest" and is_content(finding.path):
             Contents(files).set_aside(finding.path.rpartition("/")[2])

@@ -110,3 +110,49 @@ def test_bad_requests_change_nothing(place: Place) -> None:
         ran = place.archive(*wrong)
         assert ran.code == 2 and ran.is_one_sentence(), (wrong, ran.err)
     assert place.sfnb("jobs", "--json").json == []
+
+
+def test_what_has_to_stay_stays_whole_and_is_named(place: Place) -> None:
+    """A hold on a child and a cap: each record is kept with its whole tree."""
+    comments = place.query("SELECT Id, ParentId FROM CaseComment ORDER BY Id")
+    closed = sorted(r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'"))
+    held = next(c for c in comments if c["ParentId"] in closed)
+    (place.folder / "held").write_text(held["Id"])
+    made = place.sfnb(
+        *("hold", "add", "x", "--object", "CaseComment", "--ids", place.folder / "held"),
+        *("--reason", "a lawsuit", "--json"),
+    )
+    assert made.code == 0, made.err
+    most = len(closed) - 2
+    dry = place.archive(*CLOSED, "--max-rows", most, "--dry-run")
+    assert dry.code == 0 and dry.json["kept_counts"]["over_max_rows"] == 2
+    ran = place.archive(*CLOSED, "--max-rows", most, "--yes")
+    assert ran.code == 3, ran.err
+    found = ran.json
+    assert found["state"] == "completed_with_errors"
+    kept = {one["id"]: one for one in found["kept"]}
+    assert {i for i, k in kept.items() if k["reason"] == "over_max_rows"} == set(closed[most:])
+    assert {i for i, k in kept.items() if k["reason"] == "on_hold"} == {
+        held["Id"], held["ParentId"],
+    }  # fmt: skip
+    left = {r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'")}
+    assert left == {*closed[most:], held["ParentId"]}
+    assert (
+        found["deleted"]["Case"] == most - 1 == found["archived"]["Case"] == found["plan"]["Case"]
+    )
+    there = {c["Id"] for c in place.query("SELECT Id, ParentId FROM CaseComment")}
+    assert {c["Id"] for c in comments if c["ParentId"] in left} <= there
+    hits = place.sfnb("archive", "search", "x", "--object", "Case", "--json").json
+    assert {hit["id"] for hit in hits} == set(closed[:most]) - {held["ParentId"]}
+
+
+def test_hard_deletion_leaves_nothing_in_the_bin(place: Place) -> None:
+    """With --hard nothing lies in the recycle bin, and the store has it all the same."""
+    was = {r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'")}
+    ran = place.archive(*CLOSED, "--hard", "--yes")
+    assert ran.code == 0, ran.err
+    assert ran.json["deleted"]["Case"] == len(was)
+    in_bin = place.query("SELECT Id FROM Case WHERE IsDeleted = true", deleted=True)
+    assert not was & {r["Id"] for r in in_bin}
+    assert place.exported("Case", ran.json["snapshot"]).keys() == was
+    assert place.sfnb("verify", "x").code == 0

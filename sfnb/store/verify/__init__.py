@@ -10,8 +10,10 @@ existence by the state database.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from sfnb.errors import StoreError
+from sfnb.store.archives import archive_folder
 from sfnb.store.paths import records_path, table_path
 from sfnb.store.pruned import PATH as PRUNED
 from sfnb.store.pruned import read_pruned
@@ -75,4 +77,10 @@ def verify(store: OrgStore, expected: Iterable[Expected] = ()) -> list[Finding]:
     findings += check_states(files, whole)
     findings += check_bodies(files, indexes)
     findings += check_metadata(files, present)
+    for snapshot in store.archives:
+        folder = archive_folder(snapshot)
+        findings += [
+            replace(found, path=f"{folder}/{found.path}" if found.path else folder)
+            for found in verify(store.archive(snapshot))
+        ]
     return findings
