@@ -436,6 +436,9 @@ def test_a_signal_leaves_a_job_that_can_be_resumed(
     assert done.code == 0 and done.json["state"] == "completed"
 
 
+SOME = "Account,Asset,Campaign,Case,Contact,Contract,Event,Lead,Opportunity,Order,Product2,Task"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_amid_reading_leaves_a_job_that_can_be_resumed(
@@ -446,12 +449,13 @@ def test_a_signal_amid_reading_leaves_a_job_that_can_be_resumed(
     home = CommandLine.with_org(tmp_path / "home", org)
     # Long enough for a slow machine to send the signal while calls are under way.
     org.fail(fault="stall", match="POST .*/composite", body="queryAll", times=8, seconds=2.0)
-    running = home.start("backup", "x", "--json")
+    running = home.start("backup", "x", "--json", "--objects", SOME)
     running.wait_for("records")  # the plan
     running.wait_for("records")
     running.process.send_signal(sign)
     stopped = running.ended()
     assert stopped.code == 130, stopped.err
+    org.control("faults", method="DELETE")
     job = home("jobs", "--json").json[-1]
     assert job["state"] == "paused"
     done = home("resume", job["job_id"], "--json")
