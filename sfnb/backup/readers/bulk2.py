@@ -37,6 +37,9 @@ FIRST_POLL_S = 0.5
 ROWS_PER_S, MAX_GUESS_S = 10_000, 30.0
 """How fast a job is taken to be, and how long its results are waited for at most on that guess."""
 
+MOST_PATIENCE = 10.0
+"""So many times as long as that guess jobs are waited for, where others took longer."""
+
 POLL_GROWTH = 0.6
 """
 The next poll comes after this share of the job's age: the calls grow with the logarithm of the time
@@ -45,13 +48,34 @@ it takes.
 
 MAX_POLL_S = 300.0
 
+MOST_TRIES = 3
+"""
+So often the results of a job of changes are requested before its state is: each try may be the last
+call, a poll never is. A job that has failed refuses them for ever, so its state is asked then.
+"""
+
 PAGES_AT_ONCE = 2
 """Result pages of one job in flight at a time: one is downloaded while another is parsed."""
 
 
-def _is_not_ready(err: ObjectError) -> bool:
-    """Results are refused as long as a job works, and when it has failed."""
-    return err.code == "INVALIDJOBSTATE"
+class _Pace:
+    """
+    When jobs of changes are taken to be ready. A wrong guess costs a call; what one job taught,
+    the others need not learn.
+    """
+
+    def __init__(self) -> None:
+        self._factor = 1.0
+
+    def ready_after_s(self, rows: int) -> float:
+        """Seconds after the job's creation."""
+        return self._factor * (FIRST_POLL_S + min(rows / ROWS_PER_S, MAX_GUESS_S))
+
+    def missed(self, rows: int, age_s: float) -> None:
+        """A job of so many rows was not ready at this age."""
+        guess_s = FIRST_POLL_S + rows / ROWS_PER_S
+        found = min(MOST_PATIENCE, age_s * (1 + POLL_GROWTH) / guess_s)
+        self._factor = max(self._factor, found)
 
 
 @dataclass
@@ -69,9 +93,10 @@ class _Reading:
 
     Args:
         job: its id; empty until it is created.
-        poll_at_s: when to ask for its state.
+        poll_at_s: when to ask for its state, at the earliest.
+        touched: rows that a job of changes will have; None: it reads all rows, or was resumed.
         locator: the page to read next; empty: the first; None: not known yet, or there is none.
-        is_tried: its results were requested before its state was; ``is_trying``: and may be there.
+        tries: how often its results were requested before its state; ``is_trying``: they are now.
         pages: asked for and not committed, in their order.
     """
 
@@ -81,7 +106,8 @@ class _Reading:
     is_asked: bool = False
     is_over: bool = False
     is_second: bool = False
-    is_tried: bool = False
+    touched: int | None = None
+    tries: int = 0
     is_trying: bool = False
     locator: str | None = ""
     job_rows: int | None = None
@@ -100,6 +126,7 @@ class Bulk2Reader:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._readings: dict[str, _Reading] = {}
+        self._pace = _Pace()
 
     # which unit comes next
 
@@ -135,14 +162,20 @@ class Bulk2Reader:
         return [unit]
 
     def _poll(self, run: ObjectRun, reading: _Reading) -> Sequence[Unit]:
-        if not reading.is_asked and self._clock.monotonic() < reading.poll_at_s:
-            run.wake_at_s = reading.poll_at_s
+        if reading.is_trying:
+            return self._pages(run, reading)
+        at_s = reading.poll_at_s
+        if reading.touched is not None:
+            wait_s = self._pace.ready_after_s(reading.touched)
+            at_s = max(at_s, reading.created_at_s + wait_s)
+        if not reading.is_asked and self._clock.monotonic() < at_s:
+            run.wake_at_s = at_s
             return ()
-        if run.change is not None and not reading.is_tried and not reading.is_asked:
+        if run.change is not None and reading.tries < MOST_TRIES and not reading.is_asked:
             # Results of a job that is ready cost no poll; one that is not refuses them, which costs
             # no more. All rows of an object need the state's count as proof; changes are counted.
-            reading.is_tried = reading.is_trying = True
-        if reading.is_trying:
+            reading.tries += 1
+            reading.is_trying = True
             return self._pages(run, reading)
         return self._once(reading, PollJob(run.name, reading.job))
 
@@ -183,14 +216,16 @@ class Bulk2Reader:
         now_s = self._clock.monotonic()
         reading.job, reading.created_at_s = job, now_s
         # Results are requested at once when the job may be ready: a wrong guess costs a call.
-        touched = (run.change.touched or 0) if run.change else 0
-        reading.poll_at_s = now_s + FIRST_POLL_S + min(touched / ROWS_PER_S, MAX_GUESS_S)
+        if run.change is not None:
+            reading.touched, reading.poll_at_s = run.change.touched or 0, now_s
+        else:
+            reading.poll_at_s = now_s + FIRST_POLL_S
         # Committed at once, so that a resumed backup reads this job and does not create another.
         return Commit((), moment_cursor(run, "bulk2", job=job, locator="", pages=0), is_done=False)
 
     def _polled(self, run: ObjectRun, reading: _Reading, job: QueryJob) -> None:
         if not job.is_over:
-            reading.poll_later(self._clock.monotonic())
+            self._missed(reading)
             return
         reading.is_over = True
         if job.is_complete:
@@ -246,15 +281,21 @@ class Bulk2Reader:
         pages.
         """
         reading = self._readings.get(run.name)
-        if reading is not None and reading.job_rows is None and _is_not_ready(err):
-            # Not ready yet, or failed: from now on its state is requested.
-            reading.is_trying, reading.locator = False, ""
+        if reading is not None and reading.is_trying:
+            # Not ready yet, or failed: Salesforce says INVALIDJOBSTATE, others what they like.
+            reading.is_trying, reading.locator = False, reading.pages[0].locator
             reading.pages.clear()
             reading.seen.clear()
-            reading.poll_later(self._clock.monotonic())
+            self._missed(reading)
             return GoOn()
         run.bulk_refusal = str(err)
         return Switch("keyset", is_restart=bool(run.progress.parts))
+
+    def _missed(self, reading: _Reading) -> None:
+        now_s = self._clock.monotonic()
+        if reading.touched is not None:
+            self._pace.missed(reading.touched, now_s - reading.created_at_s)
+        reading.poll_later(now_s)
 
     def forget(self, run: ObjectRun) -> None:
         self._readings.pop(run.name, None)

@@ -4,6 +4,8 @@ What the readers decide: pure steps from outcomes, also when rows come and go wh
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfnb.backup import units
+from sfnb.backup.change_run import ChangeRun
+from sfnb.backup.marks import ChangeMark
 from sfnb.backup.object_run import ObjectRun
-from sfnb.backup.readers.bulk2 import Bulk2Reader
+from sfnb.backup.readers.bulk2 import MOST_TRIES, Bulk2Reader
 from sfnb.backup.readers.keyset import KeysetReader
 from sfnb.backup.readers.locator import LocatorReader
-from sfnb.backup.readers.steps import Commit, Restart, Step, Switch
+from sfnb.backup.readers.steps import Commit, GoOn, Restart, Step, Switch
 from sfnb.backup.units import Counted, Query, RowsRead
 from sfnb.backup.ways import ALL_VERSIONS, Way, another_way, refused_fields
 from sfnb.clock import FakeClock
@@ -25,6 +29,8 @@ from sfnb.org.bulk2 import QueryJob
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.place import place_of
 from sfnb.store.progress import Progress
+
+AT = datetime(2026, 11, 22, 4, 38, tzinfo=UTC)
 
 SNAPSHOT = "20261122T043812Z-1a2b3c"
 
@@ -166,6 +172,76 @@ def test_a_locator_is_read_once() -> None:
     reader.opened(run, first, "")
     with pytest.raises(ResultsGone, match="was read already"):
         reader.next_units(run)
+
+
+def changed_run(job: str = "750A", locator: str = "", *, touched: int = 20_000) -> ObjectRun:
+    """An object whose changed rows go by Bulk, its job created (and resumed from its cursor)."""
+    cursor = {"reader": "bulk2", "job": job, "locator": locator, "pages": 0}
+    run = object_run("bulk2", cursor if job else None)
+    run.change = ChangeRun(50_000, 0, ChangeMark("SystemModstamp", True, True), AT)
+    run.change.touched = touched
+    return run
+
+
+def created(reader: Bulk2Reader, clock: FakeClock, touched: int = 20_000) -> ObjectRun:
+    """An object of changes whose job was created now."""
+    run = changed_run("", touched=touched)
+    run.schema = replace(SCHEMA, name=f"Lead{touched}")
+    (asked,) = reader.next_units(run)
+    (step,) = reader.outcome(run, asked, units.JobCreated("750A"))
+    assert isinstance(step, Commit)
+    run.progress = replace(run.progress, cursor=dict(step.cursor))
+    return run
+
+
+def wait_for_unit(reader: Bulk2Reader, clock: FakeClock, run: ObjectRun) -> units.Unit:
+    """The next unit, at the time for which the reader asks."""
+    while not (asked := reader.next_units(run)):
+        assert run.wake_at_s is not None
+        clock.advance(run.wake_at_s - clock.monotonic())
+    return asked[0]
+
+
+@pytest.mark.parametrize("code", ["INVALIDJOBSTATE", "NOT_READY", ""])
+def test_results_that_are_not_ready_are_requested_again_and_not_the_state(code: str) -> None:
+    """
+    A poll never is the last call of a job, a try for its results may be: of three tries none is
+    preceded by a poll, in whatever words the org refuses. A job that fails is found out then.
+    """
+    clock = FakeClock()
+    reader = Bulk2Reader(clock)
+    run = created(reader, clock)
+    at = []
+    for _ in range(MOST_TRIES):
+        assert isinstance(wait_for_unit(reader, clock, run), units.ResultPage)
+        at.append(clock.monotonic())
+        assert reader.refused(run, ObjectError("not ready", code=code)) == GoOn()
+    assert at == sorted(set(at))
+    assert isinstance(wait_for_unit(reader, clock, run), units.PollJob)
+
+
+def test_what_one_job_taught_the_others_need_not_learn() -> None:
+    """A job that was not ready when it was taken to be makes the jobs beside it wait longer."""
+    clock = FakeClock()
+    reader = Bulk2Reader(clock)
+    first, second = created(reader, clock), created(reader, clock, 30_000)
+    wait_for_unit(reader, clock, first)
+    alone_s = clock.monotonic()
+    reader.refused(first, ObjectError("not ready", code="INVALIDJOBSTATE"))
+    wait_for_unit(reader, clock, second)
+    assert clock.monotonic() == pytest.approx(1.6 * alone_s * 3.5 / 2.5)
+
+
+def test_a_resumed_job_goes_on_with_its_page_after_a_refusal() -> None:
+    """P2: the page that was refused is the next one, not the first: its rows are stored already."""
+    clock = FakeClock()
+    reader = Bulk2Reader(clock)
+    run = changed_run(locator="L2")
+    asked = wait_for_unit(reader, clock, run)
+    assert isinstance(asked, units.ResultPage) and asked.locator == "L2"
+    reader.refused(run, ObjectError("not ready", code="INVALIDJOBSTATE"))
+    again = wait_for_unit(reader, clock, run)
+    assert isinstance(again, units.ResultPage) and again.locator == "L2"
 
 
 def test_a_refusal_leads_to_another_way() -> None:
