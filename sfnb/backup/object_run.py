@@ -39,6 +39,7 @@ class ObjectRun:
         bulk_refusal: why Bulk cannot read it, once known; then keyset pages have to, whatever its
             size.
         is_single: its query takes one parent Id at a time.
+        is_typed: its query takes a type of parents at a time, and no Ids.
         way: how its rows are asked for.
         restarts: how often it started again because rows did not agree or results were gone.
         failures: passing failures since its last commit.
@@ -78,6 +79,7 @@ class ObjectRun:
     not_before_s: float = 0.0
     started_at: str = ""
     is_single: bool = False
+    is_typed: bool = False
     way: Way = field(default_factory=Way)
     query: Query | None = None
     leftovers: list[str] = field(default_factory=list)

@@ -88,6 +88,12 @@ their refusal.
 """
 
 
+TYPED_PARENT = frozenset({"Vote"})
+"""
+Of these, those that also take the type of their parents: ``Parent.Type = 'Idea'`` gives all rows of
+all ideas at once (object reference, Vote).
+"""
+
 SINGLE_PARENT = frozenset({"CollaborationGroupRecord", "ContentFolderItem", "Vote"})
 """
 Of these, those that take one parent at a time, with the equals operator (their refusals say so).
@@ -285,6 +291,21 @@ def is_single_refusal(message: str) -> bool:
     )
 
 
+def parent_types(schema: ObjectSchema, lookup: str) -> tuple[str, ...]:
+    """
+    The types of the parents, where a query can go by them; empty: it cannot.
+
+    Of a lookup to one object, ``Parent.Type`` is that object's own field Type, whatever it holds.
+    """
+    targets = next((f.reference_to for f in schema.fields if f.name == lookup), ())
+    return tuple(sorted(targets)) if len(targets) > 1 else ()
+
+
+def offers_type(refusal: str, lookup: str) -> bool:
+    """Whether a refusal names the type of the parent as a filter: ``Parent.Type = [single Type]``."""
+    return bool(re.search(rf"\b{re.escape(lookup.removesuffix('Id'))}\.Type\s*=", refusal))
+
+
 def is_structural_refusal(code: str, message: str) -> bool:
     """Whether nobody could read the object by the API, whatever their permissions."""
     return (
@@ -340,7 +361,9 @@ def plan_object(
 
 
 def _parent_queries(schema: ObjectSchema, lookup: str, counts: Mapping[str, int | None]) -> int:
-    """How many queries it takes to name all parents."""
+    """How many queries it takes to name all parents, or their types."""
+    if schema.name in TYPED_PARENT and (types := parent_types(schema, lookup)):
+        return len(types)
     targets = next(f.reference_to for f in schema.fields if f.name == lookup)
     parents = sum(counts.get(name) or 0 for name in targets)
     return ceil(parents / (1 if schema.name in SINGLE_PARENT else PARENTS_PER_QUERY))

@@ -18,7 +18,7 @@ from sfnb.backup.history import History
 from sfnb.backup.marks import choose_mark
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.outcome import drift_of, job_warnings_of
-from sfnb.backup.plan import PARENT_FIELDS
+from sfnb.backup.plan import PARENT_FIELDS, TYPED_PARENT, parent_types
 from sfnb.backup.policy import Wishes
 from sfnb.backup.scheduler import Scheduler
 from sfnb.backup.visibility import far_off
@@ -310,6 +310,7 @@ def object_run(
         run = ObjectRun(ObjectSchema(name, ()), reader, None, 0.0, None, progress)
         run.end(RunState.FAILED, str(schema))
         return run
+    is_typed = cursor.get("typed", name in TYPED_PARENT and not progress.parts)
     if reader == "by_parent" and not (parent_field and schema.has(parent_field)):
         # sfnb 0.1 did not keep a lookup that only a refusal had named: the refusal will name it
         # again.
@@ -323,6 +324,7 @@ def object_run(
         parent_field,
         progress,
         is_single=cursor.get("single", False),
+        is_typed=is_typed and bool(parent_types(schema, parent_field or "")),
         change=None if is_full_after_all else change_run(writer, name, schema, planned, progress),
         is_full_after_all=is_full_after_all,
         is_afresh=bool(planned.get("is_afresh")),

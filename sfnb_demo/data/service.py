@@ -16,7 +16,7 @@ WHAT = ("Account", "Opportunity", "Case", "Campaign", "Contract", "Order", "Asse
 
 VOTE_REFUSAL = (
     "Implementation restriction: When querying the Vote object, you must filter using the following syntax: "
-    "ParentId = [single ID], Parent.Type = [Type], Id = [single ID], or Id IN [list of ID's]."
+    "ParentId = [single ID], Parent.Type = [single Type], Id = [single ID], or Id IN [list of ID's]."
 )
 DEFINITION_TEXTS = ("DurableId", "QualifiedApiName", "EntityDefinitionId", "Label", "DataType")
 DEFINITION_REST = (Field("IsIndexed", "boolean", is_nillable=False), Field("Id", "id", length=18))
@@ -62,7 +62,7 @@ def objects() -> list[ObjectDef]:
                 f.text("Title", 80, fill=fills.spiced(fills.pick(pools.SUBJECTS)), is_name=True), f.boolean("IsPrivate"), f.area("Body", 32000), f.user_owner(), rows=100),
         ObjectDef(
             "Vote", "083",
-            (system.ID, system.IS_DELETED, f.detail("ParentId", "Account", children="Votes"), f.picklist("Type", "Up", "Down", nulls=0), *system.created(), system.modstamp_alone()),
+            (system.ID, system.IS_DELETED, f.lookup("ParentId", "Account", "Case", children="Votes", nulls=0, on_delete="cascade", is_updateable=False), f.picklist("Type", "Up", "Down", nulls=0), *system.created(), system.modstamp_alone()),
             rows=100, wanted_filters=("ParentId", "Id", "Parent.Type"), refusal=VOTE_REFUSAL, is_replicateable=False, has_bin=False,
         ),
         ObjectDef(

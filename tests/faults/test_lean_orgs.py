@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -65,3 +66,32 @@ def test_an_org_that_tells_no_bulk_budget_is_read_by_rest(
     assert summary["state"] == "completed" and summary["calls"]["bulk2"] == 0
     monkeypatch.undo()
     the_same(connected, org, summary, lean)
+
+
+def test_votes_are_read_by_the_types_of_their_parents(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """
+    Salesforce takes ``Parent.Type = [single Type]`` for Vote (object reference): one call has the
+    votes of all parents. Where the org refuses that, or tells of none although its statistic has
+    some, Ids bring the same.
+    """
+    org = fresh_org(max_calls=5000)
+    whole = connected(org, home="whole")
+    summary = engine.run(whole, backup(objects=["Vote"]))
+    entry = summary["objects"]["Vote"]
+    assert entry["state"] == "complete" and entry["rows"] > 5 and entry["calls"] == 1, entry
+    assert engine.plan(whole, backup(objects=["Vote"])).plan.objects["Vote"].calls <= 1
+    votes = whole.snapshots[summary["snapshot"]].table("Vote").sort_by("Id")
+    refusals: dict[str, dict[str, Any]] = {
+        "refused": {"fault": "error", "code": "INVALID_FIELD", "message": "no such relation"},
+        "empty": {"fault": "rewrite", "keep": 0, "set": {"totalSize": 0}},
+    }
+    for home, fault in refusals.items():
+        org.fail(soql=r"Parent\.Type", inside="both", **fault)
+        lean = connected(org, home=home)
+        summary = engine.run(lean, backup(objects=["Vote"]))
+        assert summary["state"] == "completed", summary
+        found = lean.snapshots[summary["snapshot"]].table("Vote").sort_by("Id")
+        assert found.equals(votes), home
+        org.control("faults", method="DELETE")

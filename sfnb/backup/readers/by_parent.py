@@ -1,4 +1,4 @@
-"""Objects that require a filter, read through lists of their parents' Ids."""
+"""Objects that require a filter, read through their parents' types or through lists of their Ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
 from sfnb.backup.object_run import ObjectRun, RunState
-from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL, is_filter_refusal
+from sfnb.backup.plan import (
+    PARENTS_PER_QUERY,
+    QUERIES_PER_CALL,
+    is_filter_refusal,
+    parent_types,
+)
 from sfnb.backup.readers.steps import Commit, Step, Switch, give_up, moment_cursor
 from sfnb.backup.units import AbortJob, IdsRead, Outcome, ParentIds, ParentsPage, RowsRead, Unit
 from sfnb.errors import ObjectError
@@ -14,7 +19,8 @@ from sfnb.errors import ObjectError
 
 class ByParentReader:
     """
-    The parents' Ids come from the snapshot where it has them complete, else from the org, in pages.
+    Where the org takes the type of parents as a filter, one query has the rows of all parents of a
+    type. Elsewhere it takes their Ids. These come from the snapshot where it has them complete, else from the org, in pages.
 
     Args:
         runs: all objects of the snapshot: a parent that is still being read is waited for.
@@ -34,6 +40,10 @@ class ByParentReader:
 
     def next_units(self, run: ObjectRun) -> Sequence[Unit]:
         lookup = run.parent_field or ""
+        if run.is_typed:
+            types = self._all[run.name] = list(parent_types(run.schema, lookup))
+            of_type = f"{lookup.removesuffix('Id')}.Type"
+            return [ParentsPage(run.name, run.asks, of_type, self._next(run, types, size=1))]
         parents = next(f.reference_to for f in run.schema.fields if f.name == lookup)
         if any(self._is_awaited(parent, run) for parent in parents):
             return ()
@@ -65,9 +75,13 @@ class ByParentReader:
     def _slices(self, parents: Sequence[str], run: ObjectRun) -> tuple[tuple[str, ...], ...]:
         if run.name not in self._all:
             self._all[run.name] = sorted({i for parent in parents for i in self._ids[parent]})
-        ids = self._all[run.name]
-        start = bisect_right(ids, run.cursor.get("after", ""))
         size = 1 if run.is_single else PARENTS_PER_QUERY
+        return self._next(run, self._all[run.name], size=size)
+
+    @staticmethod
+    def _next(run: ObjectRun, ids: Sequence[str], *, size: int) -> tuple[tuple[str, ...], ...]:
+        """The next five slices after those of the cursor."""
+        start = bisect_right(ids, run.cursor.get("after", ""))
         now = ids[start : start + size * QUERIES_PER_CALL]
         return tuple(tuple(now[at : at + size]) for at in range(0, len(now), size))
 
@@ -84,17 +98,34 @@ class ByParentReader:
         is_done = not unit.slices or last == self._all[run.name][-1]
         # Each row belongs to one parent, so the counts of all queries add up to the object's.
         count = run.cursor.get("count", 0) + (outcome.total or 0)
+        if run.is_typed and is_done and not count and run.record_count:
+            # The org's statistic has some: nothing may be stored as all there is.
+            return [self._by_ids(run)]
         cursor = moment_cursor(
-            run, "by_parent", after=last, field=unit.field, count=count, single=run.is_single
+            run,
+            "by_parent",
+            after=last,
+            field=run.parent_field,
+            count=count,
+            single=run.is_single,
+            typed=run.is_typed,
         )
         return [Commit(outcome.parts, cursor, is_done, count)]
 
     def refused(self, run: ObjectRun, err: ObjectError) -> Step:
+        if run.is_typed:
+            return self._by_ids(run)
         if is_filter_refusal(str(err)) and not run.is_single:
             # It takes no list of parents: one at a time, then.
             run.is_single = True
             return Switch("by_parent")
         return give_up(err)
+
+    def _by_ids(self, run: ObjectRun) -> Step:
+        """The types of its parents do not give its rows: their Ids have to."""
+        run.is_typed = False
+        self._all.pop(run.name, None)
+        return Switch("by_parent", is_restart=bool(run.cursor.get("after")))
 
     def forget(self, run: ObjectRun) -> None:
         """Nothing is kept by object that the cursor does not have."""

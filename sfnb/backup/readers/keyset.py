@@ -8,7 +8,14 @@ import re
 from collections.abc import Sequence
 
 from sfnb.backup.object_run import ObjectRun
-from sfnb.backup.plan import BULK_FROM_ROWS, filter_field, is_filter_refusal, is_single_refusal
+from sfnb.backup.plan import (
+    BULK_FROM_ROWS,
+    filter_field,
+    is_filter_refusal,
+    is_single_refusal,
+    offers_type,
+    parent_types,
+)
 from sfnb.backup.readers.steps import (
     Commit,
     LeaveOut,
@@ -122,6 +129,8 @@ class KeysetReader:
                 return LeaveOut(str(err))
             run.parent_field = lookup
             run.is_single = is_single_refusal(str(err))
+            has_types = bool(parent_types(run.schema, lookup))
+            run.is_typed = has_types and offers_type(str(err), lookup)
             return Switch("by_parent", is_restart=bool(run.progress.parts))
         return give_up(err)
 
