@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import HealthCheck, settings
 
 from sfnb_demo.data.database import Database
 from sfnb_demo.process import start as start_process
@@ -36,6 +37,10 @@ if sys.version_info < (3, 11, 8):
     ast.parse = _parse_alone  # type: ignore[assignment]
 
 READY_S = 90.0
+
+# A machine that is busy makes an example slow, and no example wrong.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 LONG_FILES = (
     "faults/test_backup_faults.py",

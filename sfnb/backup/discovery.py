@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from sfnb.backup import plan as planning
 from sfnb.backup.history import History, catalogue_json
+from sfnb.backup.learned import Learned, still_learned
 from sfnb.backup.plan import Facts, Plan, choose_names, plan_backup, reason_not_read
 from sfnb.backup.plan_changes import plan_changes
 from sfnb.backup.policy import (
@@ -45,6 +46,7 @@ class Discovery:
         exclude: objects not wanted.
         history: what earlier snapshots know.
         wishes: what the backup was asked for.
+        calls: that the plan has taken; ``described``: objects that were asked for with them.
     """
 
     org: OrgClient
@@ -55,9 +57,11 @@ class Discovery:
     exclude: Sequence[str] = ()
     wishes: Wishes = field(default_factory=Wishes)
     calls: int = 0
+    described: int = 0
     schema_changes: list[SchemaChange] = field(default_factory=list)
     catalogue: dict[str, Any] = field(default_factory=dict)
     planned: dict[str, Any] = field(default_factory=dict)
+    learned: Mapping[str, Learned] = field(default_factory=dict)
     _infos: dict[str, ObjectInfo] | None = None
     _news: News = "unknown"
     _schemas: dict[str, ObjectSchema | ObjectError] = field(default_factory=dict)
@@ -94,7 +98,12 @@ class Discovery:
         warnings = visibility_warnings(self._may())
         choices = self._choices(readable, now)
         schemas = {n: s for n, s in self._schemas.items() if isinstance(s, ObjectSchema)}
-        plan = plan_backup(facts, preparation_calls=self.calls, warnings=warnings)
+        self.learned = still_learned(
+            self.history.learned, readable, now, wants_full=self.wishes.full
+        )
+        plan = plan_backup(
+            facts, preparation_calls=self.calls, warnings=warnings, learned=self.learned
+        )
         damaged = {name for name in plan.objects if self.history.is_damaged(name)}
         plan = plan_changes(
             plan,
@@ -113,6 +122,9 @@ class Discovery:
             "kind": plan.kind,
             "calls": round(plan.object_calls, 1),
             "rows": sum(o.expected_rows or 0 for o in plan.objects.values()),
+            "preparing": self.calls,
+            "described": self.described,
+            "knows_304": bool(self.catalogue.get("knows_304")),
         }
         self.catalogue["drifting"] = self.history.drifting
         return plan, {name: schemas[name] for name in plan.objects}
@@ -213,6 +225,7 @@ class Discovery:
         described = self.catalogue.setdefault(
             "described", dict(self.history.catalogue.get("described") or {})
         )
+        self.described += len(missing)
         for start in range(0, len(missing), planning.DESCRIBES_PER_CALL):
             some = missing[start : start + planning.DESCRIBES_PER_CALL]
             known = self.history.known(some)

@@ -8,6 +8,7 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
+from sfnb.backup.metadata.listing import RETRIEVE_CALLS
 from sfnb.backup.metadata.package import due
 from sfnb.backup.plan import ObjectPlan, Plan
 from sfnb.model import ObjectSchema
@@ -17,8 +18,8 @@ from sfnb.store.bodies.index import EntryCount
 
 FIRST_METADATA_CALLS = 110
 """
-Of an org of about 250 types that nobody has asked yet: its types, three lists to a call, folders, a
-few retrieves with their polls.
+Of an org of about 250 types that cannot be asked for them now: its types, three lists to a call,
+folders, a few retrieves with their polls.
 """
 
 
@@ -68,17 +69,22 @@ def with_metadata(
     now: datetime,
     *,
     days: float = METADATA_DAYS,
+    first: int | None = None,
 ) -> Plan:
     """
     The plan with the calls of the metadata, as the last jobs have spent them.
 
     Args:
         earlier: ``metadata`` of the outcomes of earlier jobs, oldest first.
+        first: calls of a first time, where the org told; None: not known.
         last_at: when all was retrieved last; None: never, or not whole.
     """
     is_all = due(last_at, now, days=days, is_changed=None) == "all"
     spent = [one for one in earlier if one.get("calls")]
     # Its lists alone cost less than all of it, and next to the same in an org of few components.
     alike = [one for one in spent if one["unchanged"] != is_all] or spent
-    calls = int(alike[-1]["calls"]) if alike else FIRST_METADATA_CALLS
+    unknown = FIRST_METADATA_CALLS if first is None else first
+    calls = int(alike[-1]["calls"]) if alike else unknown
+    if alike and alike[-1]["unchanged"] == is_all:
+        calls += RETRIEVE_CALLS if is_all else -RETRIEVE_CALLS
     return replace(plan, metadata_calls=calls)

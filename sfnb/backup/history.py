@@ -9,6 +9,7 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
+from sfnb.backup.learned import Learned
 from sfnb.backup.policy import Known
 from sfnb.errors import StoreError
 from sfnb.memory import State
@@ -153,10 +154,23 @@ class History:
 
     @cached_property
     def pace(self) -> dict[str, list[int]]:
+        """The pace of today, see ``pace_on``."""
+        return self.pace_on(self.today)
+
+    def pace_on(self, today: int | None) -> dict[str, list[int]]:
         """
         Rows of each object that changed in each of the last incremental backups, newest first: in
         those of this day of the week, where there are any.
         """
+        pace = {}
+        for name, runs in self._touched.items():
+            alike = [touched for day, touched in runs if day is not None and day == today]
+            pace[name] = alike or [touched for _, touched in runs]
+        return pace
+
+    @cached_property
+    def _touched(self) -> dict[str, list[tuple[int | None, int]]]:
+        """By object: day of the week and changed rows of each backup, newest first."""
         found: dict[str, list[tuple[int | None, int]]] = {}
         for job in self._jobs:
             day = _weekday(job)
@@ -169,11 +183,24 @@ class History:
                     # What a refresh brought, another night does not.
                     touched -= int(said.get("refreshed") or 0)
                     found.setdefault(name, []).append((day, max(touched, 0)))
-        pace = {}
-        for name, runs in found.items():
-            alike = [touched for day, touched in runs if day is not None and day == self.today]
-            pace[name] = alike or [touched for _, touched in runs]
-        return pace
+        return found
+
+    @cached_property
+    def learned(self) -> dict[str, Learned]:
+        """By object, what the newest backup that had it found out about how it can be read."""
+        found: dict[str, Learned | None] = {}
+        for job in self._jobs:
+            at = str((job.outcome.get("planned") or {}).get("at") or "")
+            for name, entry in self._entries(job.job_id).items():
+                if name not in found:
+                    found[name] = Learned.of(entry, at)
+        return {name: known for name, known in found.items() if known is not None}
+
+    @property
+    def metadata(self) -> list[Mapping[str, Any]]:
+        """What the backups of this org said of their metadata, oldest first."""
+        jobs = self.state.jobs.find(self.store.org_id)
+        return [job.outcome.get("metadata") or {} for job in jobs]
 
     @property
     def counted(self) -> dict[str, int | None]:
@@ -209,7 +236,9 @@ class History:
             if planned.get("kind") == kind and of == wanted and len(found) < TAUGHT_BY:
                 spent = sum(entry.calls for entry in self._entries(job.job_id).values())
                 found.append(spent - float(planned["calls"]))
-        return median(found) if found else 0.0
+        if len(found) < TAUGHT_BY:  # one strange night teaches nothing
+            return min(found, key=abs, default=0.0)
+        return median(found)
 
 
 def _weekday(job: Job) -> int | None:

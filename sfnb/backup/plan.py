@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
+from sfnb.backup.learned import Learned
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import (
     JobWarning,
@@ -131,6 +132,7 @@ class ObjectPlan:
         refresh: fields that are read for all rows; ``why_refresh``.
         is_sampled: some of its records are compared whole.
         is_afresh: what is stored of it is damaged, so the reading is compared with nothing.
+        is_single: it is known to take one parent at a time.
     """
 
     name: str
@@ -151,6 +153,7 @@ class ObjectPlan:
     why_refresh: str = ""
     is_sampled: bool = False
     is_afresh: bool = False
+    is_single: bool = False
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -170,6 +173,7 @@ class ObjectPlan:
             "why_refresh": self.why_refresh,
             "is_sampled": self.is_sampled,
             "is_afresh": self.is_afresh,
+            "is_single": self.is_single,
         }
 
 
@@ -334,7 +338,10 @@ def choose_reader(schema: ObjectSchema, rows: int | None) -> ReaderName:
 
 
 def plan_object(
-    schema: ObjectSchema, rows: int | None, counts: Mapping[str, int | None] | None = None
+    schema: ObjectSchema,
+    rows: int | None,
+    counts: Mapping[str, int | None] | None = None,
+    learned: Learned | None = None,
 ) -> ObjectPlan:
     """
     One object's reader and price.
@@ -342,8 +349,13 @@ def plan_object(
     Args:
         counts: the rows of all objects that are known: those of its parents, where it is read
             through them.
+        learned: how it was read last, where describe does not tell.
     """
-    reader = choose_reader(schema, rows)
+    learned = learned or Learned()
+    lookup = learned.parent_field or PARENT_FIELDS.get(schema.name, "")
+    reader = learned.reader or choose_reader(schema, rows)
+    if reader == "by_parent" and not schema.has(lookup):
+        reader = "keyset"  # a refusal will name another one
     count = rows or 0
     mb = count * len(readable_fields(schema)) * ROW_OVERHEAD_BYTES / 1_000_000
     if reader == "bulk2":
@@ -354,26 +366,39 @@ def plan_object(
     if reader == "locator":
         return ObjectPlan(schema.name, reader, rows, pages, 0, mb)
     if reader == "by_parent":
-        lookup = PARENT_FIELDS[schema.name]
-        queries = max(pages, _parent_queries(schema, lookup, counts or {}))
-        return ObjectPlan(schema.name, reader, rows, queries / QUERIES_PER_CALL, 0, mb, lookup)
+        is_single = learned.is_single
+        queries = _parent_queries(schema, lookup, counts or {}, is_single=is_single)
+        calls = max(pages, queries) / QUERIES_PER_CALL
+        return ObjectPlan(schema.name, reader, rows, calls, 0, mb, lookup, is_single=is_single)
     return ObjectPlan(schema.name, reader, rows, pages / QUERIES_PER_CALL, 0, mb)
 
 
-def _parent_queries(schema: ObjectSchema, lookup: str, counts: Mapping[str, int | None]) -> int:
+def _parent_queries(
+    schema: ObjectSchema, lookup: str, counts: Mapping[str, int | None], *, is_single: bool
+) -> int:
     """How many queries it takes to name all parents, or their types."""
     if schema.name in TYPED_PARENT and (types := parent_types(schema, lookup)):
         return len(types)
     targets = next(f.reference_to for f in schema.fields if f.name == lookup)
     parents = sum(counts.get(name) or 0 for name in targets)
-    return ceil(parents / (1 if schema.name in SINGLE_PARENT else PARENTS_PER_QUERY))
+    is_single = is_single or schema.name in SINGLE_PARENT
+    return ceil(parents / (1 if is_single else PARENTS_PER_QUERY))
 
 
 def plan_backup(
-    facts: Iterable[Facts], *, preparation_calls: int, warnings: Sequence[JobWarning] = ()
+    facts: Iterable[Facts],
+    *,
+    preparation_calls: int,
+    warnings: Sequence[JobWarning] = (),
+    learned: Mapping[str, Learned] | None = None,
 ) -> Plan:
-    """The plan of a full backup of these objects."""
-    facts = list(facts)
+    """
+    The plan of a full backup of these objects.
+
+    Args:
+        learned: what the last backups found out, by object.
+    """
+    facts, learned = list(facts), learned or {}
     counts = {fact.info.name: fact.rows for fact in facts}
     objects: dict[str, ObjectPlan] = {}
     left_out: dict[str, str] = {}
@@ -388,8 +413,10 @@ def plan_backup(
             failed[name] = str(fact.schema)
         elif not fact.schema.has("Id"):
             left_out[name] = "it has no Id, so its rows cannot be distinguished"
+        elif name in learned and learned[name].left_out:
+            left_out[name] = learned[name].left_out
         else:
-            objects[name] = plan_object(fact.schema, fact.rows, counts)
+            objects[name] = plan_object(fact.schema, fact.rows, counts, learned.get(name))
     return Plan(objects, left_out, failed, preparation_calls, tuple(warnings))
 
 

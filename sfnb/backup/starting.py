@@ -13,6 +13,7 @@ from sfnb.model import Api, BudgetStatus, ObjectSchema
 if TYPE_CHECKING:
     # A command connects before these load, so that its first call leaves early.
     from sfnb.backup.cluster.coordinator import Cluster
+    from sfnb.backup.history import History
     from sfnb.backup.plan import Plan
     from sfnb.backup.work import BackupWork, MakeExecutor
     from sfnb.backup.worker import ExecutorKind, ProcessExecutor
@@ -103,16 +104,24 @@ def plan_backup(org: Connection, request: BackupRequest) -> Estimate:
         Wishes(request.full, request.sweep, request.refresh),
     )
     planned, schemas = discovery.plan()
-    planned = _with_files_and_metadata(org, request, planned, schemas)
+    planned = _with_files_and_metadata(org, request, planned, schemas, history)
     return Estimate(planned, org.client.gate.standing())
 
 
 def _with_files_and_metadata(
-    org: Connection, request: BackupRequest, planned: Plan, schemas: Mapping[str, ObjectSchema]
+    org: Connection,
+    request: BackupRequest,
+    planned: Plan,
+    schemas: Mapping[str, ObjectSchema],
+    history: History,
 ) -> Plan:
-    """The plan with what comes after the rows. Cost: no calls."""
+    """
+    The plan with what comes after the rows. Cost: no calls; before the first metadata one, since
+    only the org knows how many types it has.
+    """
     from sfnb.backup.files_and_metadata import last_metadata
     from sfnb.backup.files_and_metadata_price import with_files, with_metadata
+    from sfnb.backup.metadata.listing import first_metadata_calls
     from sfnb.backup.metadata.reading import retrieved_at
     from sfnb.store.bodies.index import entry_counts
 
@@ -121,10 +130,11 @@ def _with_files_and_metadata(
         known = entry_counts(org.store.files)
         planned = with_files(planned, schemas, known, most=settings.file_calls)
     if _wants_metadata(request):
-        earlier = [job.outcome.get("metadata") or {} for job in org.state.jobs.find(org.org_id)]
         last_at = retrieved_at(last_metadata(org.store))
         days = settings.metadata_days
-        planned = with_metadata(planned, earlier, last_at, org.clock.now(), days=days)
+        earlier = history.metadata
+        first = None if any(e.get("calls") for e in earlier) else first_metadata_calls(org.client)
+        planned = with_metadata(planned, earlier, last_at, org.clock.now(), days=days, first=first)
     return planned
 
 

@@ -16,6 +16,7 @@ from sfnb.backup.ending import abandon
 from sfnb.backup.files_and_metadata import NO_BODIES, FilesAndMetadata
 from sfnb.backup.history import History
 from sfnb.backup.marks import choose_mark
+from sfnb.backup.next_price import next_price
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.outcome import drift_of, job_warnings_of
 from sfnb.backup.plan import PARENT_FIELDS, TYPED_PARENT, parent_types
@@ -80,6 +81,11 @@ class BackupWork:
         context.state.jobs.add_outcome(job.job_id, schema=changes, planned=discovery.planned)
         for name, message in plan.failed.items():
             context.state.jobs.set_object(job.job_id, name, ObjectState.UNTOUCHED, 0, 0, message)
+        for name, known in discovery.learned.items():
+            if name in plan.left_out:
+                context.state.jobs.set_object(
+                    job.job_id, name, ObjectState.UNTOUCHED, 0, 0, known.left_out, known.as_json()
+                )
         self.store.begin(
             SnapshotPlan(
                 snapshot=snapshot,
@@ -227,7 +233,7 @@ class BackupWork:
         context, now = self.context, self.context.clock.now()
         job_id, calls = context.job_id, self._calls.get(run.name, 0)
         context.state.jobs.set_object(
-            job_id, run.name, run.stored, run.progress.rows, calls, run.message, _found(run)
+            job_id, run.name, run.stored, run.progress.rows, calls, run.message, self._found(run)
         )
         if run.state is RunState.FAILED:
             context.tell(events.ObjectFailed(job_id, now, run.name, run.reason))
@@ -240,6 +246,22 @@ class BackupWork:
                     job_id, now, run.name, run.stored, rows, run.expected_rows, calls
                 )
             )
+
+    def _found(self, run: ObjectRun) -> dict[str, Any]:
+        """What a job's JSON also says of an object."""
+        if run.state is RunState.LEFT_OUT:
+            return {"left_out": True}
+        found = {"our_count": run.progress.rows + run.progress.deleted, **run.outcome}
+        if run.is_complete and run.reader in ("locator", "by_parent"):
+            found |= {
+                "reader": run.reader,
+                "parent_field": run.parent_field,
+                "single": run.is_single,
+            }
+            learned = self._discovery.learned.get(run.name) if self._discovery else None
+            if learned is not None and learned.reader:
+                found["asked_at"] = learned.asked_at
+        return found
 
     # ending
 
@@ -263,7 +285,7 @@ class BackupWork:
         schema = job.outcome.get("schema") or ()
         self._warn(job_warnings_of(list(runs), schema, before, self.limits))
         for name, entry in jobs.objects(job.job_id).items():
-            if name not in self._runs and entry.message:
+            if name not in self._runs and entry.message and not entry.outcome.get("left_out"):
                 problems[name] = entry.message  # not even described
         has_all_bodies = self._more is not None and self._more.bodies is not None
         is_rebuilt = has_all_bodies and not job.options.get("objects")
@@ -273,6 +295,11 @@ class BackupWork:
             JobWarning("not_compacted", name, message)
             for name, message in compact_after(self.store.files, self.context.clock, touched)
         )
+        metadata = self._more.outcome.get("metadata") if self._more is not None else None
+        price = next_price(
+            job, self._the_discovery(job).history, list(runs), self._org_now(), metadata=metadata
+        )
+        jobs.add_outcome(job.job_id, next_backup_price=price)
         jobs.update(job.job_id, rows=sum(run.progress.rows for run in runs))
         jobs.add_outcome(job.job_id, drift=drift_of(runs))
         jobs.add_outcome(job.job_id, in_bin=sum(run.progress.deleted for run in runs))
@@ -286,13 +313,6 @@ class BackupWork:
     def abandon(self) -> str:
         """Seal the snapshot as partial, and abort the Bulk jobs that the org still works on."""
         return abandon(self.store, self._job(), lambda: self.context.client)
-
-
-def _found(run: ObjectRun) -> dict[str, Any]:
-    """What a job's JSON also says of an object."""
-    if run.state is RunState.LEFT_OUT:
-        return {"left_out": True}
-    return {"our_count": run.progress.rows + run.progress.deleted, **run.outcome}
 
 
 def object_run(
@@ -310,7 +330,8 @@ def object_run(
         run = ObjectRun(ObjectSchema(name, ()), reader, None, 0.0, None, progress)
         run.end(RunState.FAILED, str(schema))
         return run
-    is_typed = cursor.get("typed", name in TYPED_PARENT and not progress.parts)
+    may_be_typed = name in TYPED_PARENT and not progress.parts and not planned.get("is_single")
+    is_typed = cursor.get("typed", may_be_typed)
     if reader == "by_parent" and not (parent_field and schema.has(parent_field)):
         # sfnb 0.1 did not keep a lookup that only a refusal had named: the refusal will name it
         # again.
@@ -323,7 +344,7 @@ def object_run(
         planned.get("mb", 0.0),
         parent_field,
         progress,
-        is_single=cursor.get("single", False),
+        is_single=cursor.get("single", bool(planned.get("is_single"))),
         is_typed=is_typed and bool(parent_types(schema, parent_field or "")),
         change=None if is_full_after_all else change_run(writer, name, schema, planned, progress),
         is_full_after_all=is_full_after_all,

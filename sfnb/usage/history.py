@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sfnb.jobs.summary import job_warnings
 from sfnb.memory import State
-from sfnb.model import APIS, Api, JobWarning
+from sfnb.model import APIS, Api, JobState, JobWarning
 from sfnb.quota.gate import Gate
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
 from sfnb.usage.store.values import Caller, EventRead, ReportRead, UserDay, minute_number
@@ -109,6 +109,7 @@ class OrgHistory:
             ``largest_job``.
         user_days: from Salesforce's usage report; ``report_read``: how reading it went.
         warnings: of the newest job.
+        next_price: what the last backup said that the next one will cost; empty: it said nothing.
         future_samples: how many samples lie after ``now``: a clock has gone back. They are left
             out.
     """
@@ -138,6 +139,7 @@ class OrgHistory:
     report_read: ReportRead = field(default_factory=ReportRead)
     future_samples: int = 0
     warnings: Sequence[JobWarning] = ()
+    next_price: Mapping[Api, int] = field(default_factory=dict)
 
     @property
     def start_hour(self) -> int:
@@ -212,7 +214,14 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
         report_read=state.user_days.last_read(org_id),
         future_samples=sum(1 for row in readings if row[1] > end),
         warnings=_warnings(state, org_id),
+        next_price=_next_price(state, org_id),
     )
+
+
+def _next_price(state: State, org_id: str) -> dict[Api, int]:
+    done = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
+    jobs = [job for job in state.jobs.find(org_id) if job.kind == "backup" and job.state in done]
+    return dict(jobs[-1].outcome.get("next_backup_price") or {}) if jobs else {}
 
 
 def _warnings(state: State, org_id: str) -> list[JobWarning]:

@@ -103,8 +103,8 @@ def next_job_of(history: OrgHistory, budgets: Mapping[Api, BudgetHistory]) -> Ne
     if not done:
         return None
     last = max(done, key=lambda job: job.started_at)
-    price: dict[Api, int] = {}
-    for api, spent in history.spent.items():
+    price = {api: units for api, units in history.next_price.items() if units}
+    for api, spent in () if price else history.spent.items():
         if last.job_id in history.job_ids:
             units = int(np.sum(spent.units[spent.jobs == history.job_ids.index(last.job_id)]))
             price |= {api: units} if units else {}

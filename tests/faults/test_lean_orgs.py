@@ -95,3 +95,30 @@ def test_votes_are_read_by_the_types_of_their_parents(
         found = lean.snapshots[summary["snapshot"]].table("Vote").sort_by("Id")
         assert found.equals(votes), home
         org.control("faults", method="DELETE")
+
+
+def test_a_refusal_is_paid_for_once_a_week(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """
+    What no describe foretells (nobody can query it, its Ids have no order, one parent at a time) is
+    remembered: the next backup spends nothing on it, has the same rows, and one after a week asks
+    again.
+    """
+    org = fresh_org(max_calls=5000)
+    there = connected(org)
+    objects = ["FieldDefinition", "AppDefinition", "ContentFolderItem", "CollaborationGroupRecord"]
+    first = engine.run(there, backup(objects=objects))
+    second = engine.run(there, backup(objects=objects))
+    calls = [{n: s["objects"][n]["calls"] for n in objects} for s in (first, second)]
+    assert calls[1]["FieldDefinition"] == 0
+    assert second["objects"]["FieldDefinition"]["left_out"]
+    assert (first["state"], second["state"]) == ("completed", "completed")
+    for name in objects[1:]:
+        assert calls[1][name] < calls[0][name], (name, calls)
+        assert second["objects"][name]["rows"] == first["objects"][name]["rows"] > 0
+    org.control("clock", {"advance_minutes": 8 * 1440})
+    third = engine.run(there, backup(objects=objects))
+    assert [third["objects"][n]["calls"] for n in objects] == list(calls[0].values())
+    forced = engine.run(there, backup(objects=objects, full=True))
+    assert forced["objects"]["FieldDefinition"]["calls"] == calls[0]["FieldDefinition"]

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 
 from sfnb.backup.metadata.package import (
     FOLDERS,
@@ -87,6 +88,28 @@ def fetch_listing(org: OrgClient, tick: Callable[[], None]) -> Listing:
     known = {one.name for one in types}
     listing.optional = {(k, n) for k in NEVER_LISTED if k in known for n in VALUE_SETS}
     return listing
+
+
+RETRIEVE_CALLS = 3
+"""A retrieve of a few thousand components: its start, and two polls."""
+
+
+def first_metadata_calls(org: OrgClient) -> int | None:
+    """
+    About what the first metadata of an org will cost; None: the org does not tell. Cost: 1 API call.
+    """
+    try:
+        types = org.retrying(lambda: describe_types(org))
+    except OrgUnavailable:
+        raise
+    except TransientError:
+        return None
+    except ObjectError:
+        return 1  # the backup will hear the same, and no more
+    # Most orgs have about three folders of a kind; each has its own list.
+    lists = ceil(len(list_queries(types)) / LIST_QUERIES)
+    folders = sum(one.in_folder for one in types)
+    return 1 + lists + folders + RETRIEVE_CALLS
 
 
 def _folder_kind(name: str, types: Sequence[MetadataType]) -> str:

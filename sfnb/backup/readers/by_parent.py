@@ -20,7 +20,8 @@ from sfnb.errors import ObjectError
 class ByParentReader:
     """
     Where the org takes the type of parents as a filter, one query has the rows of all parents of a
-    type. Elsewhere it takes their Ids. These come from the snapshot where it has them complete, else from the org, in pages.
+    type. Elsewhere it takes their Ids. These come from the snapshot where it has them complete,
+    else from the org, in pages.
 
     Args:
         runs: all objects of the snapshot: a parent that is still being read is waited for.
