@@ -57,6 +57,8 @@ def test_no_call_passes_the_line_however_old_the_orgs_numbers(
         limits_lag_minutes=4.9,
         limit_header=form,
     )
+    # Votes are read parent by parent, then: that takes enough calls to come to the line.
+    org.fail(soql=r"Parent\.Type", inside="both", fault="error", code="INVALID_FIELD")
     org.control("quota", {"spend": {"api": 120}})
     org.control("clock", {"advance_minutes": 10})  # what others spent just now nobody can know
     # Where only our own calls of the last minutes stand in the way, the job waits them out and goes

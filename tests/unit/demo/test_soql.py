@@ -486,8 +486,10 @@ def test_restricted_objects_answer_to_their_filter(org: Database) -> None:
     assert size(org, "EntityDefinitionId = 'Account'", "FieldDefinition") == len(
         org.describe("Account", V)["fields"]
     )
-    accounts = column(org, "SELECT Id FROM Account", all_rows=True)
-    votes = [
-        size(org, f"ParentId = '{account}' AND IsDeleted = false", "Vote") for account in accounts
-    ]
-    assert sum(votes) == org.count("Vote") > 0
+    parents = {
+        name: column(org, f"SELECT Id FROM {name}", all_rows=True) for name in ("Account", "Case")
+    }
+    for name, ids in parents.items():
+        votes = [size(org, f"ParentId = '{one}' AND IsDeleted = false", "Vote") for one in ids]
+        assert sum(votes) == size(org, f"Parent.Type = '{name}' AND IsDeleted = false", "Vote")
+    assert sum(size(org, f"Parent.Type = '{name}'", "Vote") for name in parents) > 5
