@@ -161,8 +161,8 @@ class LimitSlider(Screen):
         if not done:
             return None, ""
         last = done[-1]
-        if told := last.outcome.get("next_backup_price"):
-            return told, f"the backup of {zoned_moment(last.started_at)}"
+        if price := last.outcome.get("next_backup_price"):
+            return price, f"the backup of {zoned_moment(last.started_at)}"
         return self._org.state.usage.job_calls(
             last.job_id
         ), f"the last backup, {zoned_moment(last.started_at)}"
