@@ -27,6 +27,7 @@ class JobForm(Screen):
 
     def __init__(self, org: LocalOrg) -> None:
         self._org = org
+        self._job_org = org.name
         self._command: Command | None = None
         self._known: set[str] = set()
         self._found: Any = None
@@ -56,9 +57,15 @@ class JobForm(Screen):
 
     # ---- the job
 
-    def _run(self, arguments: Sequence[str]) -> None:
-        """Run an sfnb command, and go to the page of its job once there is one."""
-        self._known = {job.job_id for job in self._org.state.jobs.find(self._org.name)}
+    def _run(self, arguments: Sequence[str], *, org: str = "") -> None:
+        """
+        Run an sfnb command, and go to the page of its job once there is one.
+
+        Args:
+            org: name of the org whose job it will be; empty: the form's own.
+        """
+        self._job_org = org or self._org.name
+        self._known = {job.job_id for job in self._org.state.jobs.find(self._job_org)}
         self._says = ""
         self._command = Command(arguments, self._org.settings.home / "dashboard" / "jobs")
         self._timer.start()
@@ -78,11 +85,11 @@ class JobForm(Screen):
         return self._found, self._is_planning, self._command, self._says
 
     def _look_for_job(self, command: Command) -> None:
-        jobs = self._org.state.jobs.find(self._org.name)
+        jobs = self._org.state.jobs.find(self._job_org)
         new = [job for job in jobs if job.job_id not in self._known and job.kind == self.kind]
         if new:
             self._command = None
-            self.send({"go": address(self._org.name, self.kind, new[-1].job_id)})
+            self.send({"go": address(self._job_org, self.kind, new[-1].job_id)})
         elif command.exit_code is not None:
             self._command = None
             self._says = f"The {self.kind} did not start. {command.last_words}"

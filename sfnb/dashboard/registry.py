@@ -76,7 +76,7 @@ PLACES = (
         "Restore",
         (
             NOTICE,
-            Part("restore", lambda at: RestoreForm(at.org)),
+            Part("restore", lambda at: RestoreForm(at.org, at.orgs)),
             Part("restores", lambda at: jobs_part(at.org, RESTORE)),
         ),
         job_kinds=(RESTORE,),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from sfnb import engine
 from sfnb.dashboard.job_form import JobForm, words
 from sfnb.dashboard.local_org import LocalOrg
+from sfnb.dashboard.parts import PartMaker
 from sfnb.dashboard.wording import in_page
 from sfnb.engine import RestoreRequest
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
@@ -33,13 +35,16 @@ class RestoreForm(JobForm):
     kind = RESTORE
     _found: RestorePreview | None
 
-    def __init__(self, org: LocalOrg) -> None:
+    def __init__(self, org: LocalOrg, orgs: PartMaker) -> None:
         super().__init__(org)
-        self._previewed: RestoreRequest | None = None
+        self._orgs = orgs
+        self._previewed: tuple[str, RestoreRequest] | None = None
 
     def view(self) -> dict[str, Any]:
         return {
             "org": self._org.name,
+            "targets": [self._org.name]
+            + [name for name in self._orgs.org_names() if name != self._org.name],
             "snapshots": self._snapshots(),
             "chosen": self._chosen(),
             "is_starting": self._command is not None,
@@ -73,9 +78,10 @@ class RestoreForm(JobForm):
             case "records" | "record" if self._found is not None:
                 return self._found.hear(message)
             case "plan":
-                self._plan(_request(message))
+                self._plan(self._target(message), self._request(message))
             case "question":
-                return {"ok": True, "question": self._question(_request(message))}
+                asked = self._question(self._target(message), self._request(message))
+                return {"ok": True, "question": asked}
             case "start":
                 self._start(message)
             case _:
@@ -83,45 +89,71 @@ class RestoreForm(JobForm):
         self.show()
         return {"ok": True}
 
-    def _plan(self, request: RestoreRequest) -> None:
+    def _target(self, message: dict[str, Any]) -> LocalOrg:
+        """The org that is written into."""
+        name = str(message.get("target", ""))
+        return self._orgs.org(name) if name not in ("", self._org.name) else self._org
+
+    def _request(self, message: dict[str, Any]) -> RestoreRequest:
+        return request_of(message, self._org.org_id)
+
+    def _plan(self, target: LocalOrg, request: RestoreRequest) -> None:
         def look() -> None:
             try:
-                self._found = RestorePreview(self._org, engine.plan(self._org, request))
-                self._previewed = request
+                self._found = RestorePreview(target, engine.plan(target, request))
+                self._previewed = (target.name, request)
             except (SfnbError, QuotaSignal) as err:
                 self._says = str(err)
 
         self._ask(look)
 
-    def _question(self, request: RestoreRequest) -> str:
+    def _question(self, target: LocalOrg, request: RestoreRequest) -> str:
         """What a person says yes to."""
-        what = f"This writes into {self._org.name}."
-        if self._found is not None and self._previewed == request:
+        what = f"This writes into {target.name}."
+        if self._found is not None and self._previewed == (target.name, request):
             return f"{what} By the preview: {self._found.counts}. Start?"
         return f"{what} Nobody has looked at a preview of it. Start all the same?"
 
     def _start(self, message: dict[str, Any]) -> None:
         if self._command is not None:
             return
-        request, home = _request(message), self._org.settings.home
-        arguments = ["restore", self._org.name, request.snapshot, "--json"]
-        if request.objects:
-            arguments += ["--objects", ",".join(request.objects)]
+        target, request = self._target(message), self._request(message)
+        home = self._org.settings.home
+        file: Path | None = None
         if request.ids:
             file = private_file(private_folder(home / "dashboard") / "restore-ids.txt")
             file.write_text("\n".join(request.ids) + "\n", "utf-8")
-            arguments += ["--ids", str(file)]
-        if request.only:
-            arguments += ["--only", request.only]
-        if request.children:
-            arguments += ["--with-children", str(request.children)]
-        if request.files:
-            arguments.append("--files")
-        arguments += ["--on-conflict", request.on_conflict, "--automation", request.automation]
-        self._run(arguments)
+        arguments = arguments_of(request, self._org.name, target.name, file)
+        self._run(arguments, org=target.name)
 
 
-def _request(message: dict[str, Any]) -> RestoreRequest:
+def arguments_of(request: RestoreRequest, source: str, target: str, ids: Path | None) -> list[str]:
+    """
+    The command that does what the form says.
+
+    Args:
+        ids: a file with the record Ids, if there are any.
+    """
+    arguments = ["restore", source, request.snapshot, "--json"]
+    if target != source:
+        arguments += ["--to", target]
+    for option, values in (("--objects", request.objects), ("--fields", request.fields)):
+        if values:
+            arguments += [option, ",".join(values)]
+    if ids is not None:
+        arguments += ["--ids", str(ids)]
+    if request.only:
+        arguments += ["--only", request.only]
+    if request.children:
+        arguments += ["--with-children", str(request.children)]
+    if request.owner:
+        arguments += ["--owner", request.owner]
+    if request.files:
+        arguments.append("--files")
+    return [*arguments, "--on-conflict", request.on_conflict, "--automation", request.automation]
+
+
+def request_of(message: dict[str, Any], source_org_id: str) -> RestoreRequest:
     """
     What the form says.
 
@@ -132,6 +164,9 @@ def _request(message: dict[str, Any]) -> RestoreRequest:
     if not snapshot:
         raise CallerError("Choose a snapshot. There is none before the first backup.")
     options: dict[str, Any] = {
+        "source": source_org_id,
+        "fields": words(str(message.get("fields", ""))) or None,
+        "owner": str(message.get("owner", "")).strip() or None,
         "with_children": int(message.get("children") or 0),
         "files": bool(message.get("files")),
         "on_conflict": str(message.get("conflict", "overwrite")),

@@ -96,7 +96,7 @@ class SnapshotBrowser(Screen):
         parts.append(
             f"<p>{len(self._org.snapshots):,} snapshots; shown: {escape(shown.id)}, "
             f"{escape(manifest.state)}</p>"
-            f"<table><thead><tr><th>object</th><th>state</th><th>rows</th></tr></thead><tbody>{rows}</tbody></table>"
+            f"<table><thead><tr><th>object</th><th>state</th><th>records</th></tr></thead><tbody>{rows}</tbody></table>"
         )
         if self._pages is not None:
             parts.append(_page_html(self._object, self._pages))
@@ -134,7 +134,7 @@ class SnapshotBrowser(Screen):
                 found = self._the_pages().pick(
                     filters, message.get("order"), descending=is_descending
                 )
-                answer = {"count": found, "says": count(found, "row")}
+                answer = {"count": found, "says": count(found, "record")}
             case "page":
                 answer = {
                     "rows": self._the_pages().page(int(message["offset"]), int(message["limit"]))
@@ -234,7 +234,7 @@ class SnapshotBrowser(Screen):
             "loaded": pages.loaded,
             "done": pages.is_loaded,
             "problem": pages.problem,
-            "says": count(pages.loaded, "row")
+            "says": count(pages.loaded, "record")
             + ("" if pages.is_loaded else " so far, still reading"),
         }
 
@@ -273,6 +273,6 @@ def _page_html(name: str, pages: Pages) -> str:
         for row in pages.page(0, PICTURE_ROWS)
     )
     return (
-        f"<h4>{escape(name)}: the first rows of {pages.count:,}</h4>"
+        f"<h4>{escape(name)}: the first records of {pages.count:,}</h4>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )

@@ -8,10 +8,15 @@ const render = ({ model, el }) => {
   const options = (pairs) => pairs.map(([value, text]) => h("option", { value }, text));
   const labelled = (text, input) => h("label", { className: "entry" }, h("span", {}, text), input);
   const snapshot = h("select");
+  const target = h("select");
   const what = h("select", {}, ...options(WHAT));
   const names = h("textarea", { rows: 3, spellcheck: false, "aria-label": word("names") });
   const conflict = h("select", {}, ...options(CONFLICTS));
   const children = h("input", { type: "number", min: 0, max: 10, value: 0 });
+  const fields = h("input", { type: "text", spellcheck: false, placeholder: word("fields_hint") });
+  const owner = h("input", { type: "text", spellcheck: false, placeholder: word("owner_hint") });
+  const into = labelled(word("target"), target);
+  const owners = labelled(word("owner"), owner);
   const files = h("input", { type: "checkbox" });
   const automation = h("input", { type: "checkbox" });
   const preview = h("button", { type: "button", className: "sfnb-primary", title: word("preview_hint") }, word("preview"));
@@ -23,15 +28,16 @@ const render = ({ model, el }) => {
   const question = h("div", { className: "sfnb-question", role: "alertdialog", hidden: true }, text, yes, no);
   const none = h("p", {}, word("none"));
   const shown = h("div");
-  const form = h("div", {}, labelled(word("snapshot"), snapshot), labelled(word("what"), what), names,
+  const form = h("div", {}, labelled(word("snapshot"), snapshot), into, labelled(word("what"), what), names,
     labelled(word("conflict"), conflict),
-    h("details", {}, h("summary", {}, word("options")), labelled(word("children"), children),
+    h("details", {}, h("summary", {}, word("options")), labelled(word("fields"), fields),
+      labelled(word("children"), children), owners,
       h("p", {}, h("label", { className: "choice" }, files, ` ${word("files")}`)),
       h("p", {}, h("label", { className: "choice" }, automation, ` ${word("automation")}`))),
     h("div", { className: "sfnb-row" }, preview, start), status, question);
   let inner = null; // the preview's front end, once it has been loaded
 
-  const said = (kind) => ({ kind, snapshot: snapshot.value, what: what.value, names: names.value, conflict: conflict.value,
+  const said = (kind) => ({ kind, snapshot: snapshot.value, target: target.value, fields: fields.value, owner: owner.value, what: what.value, names: names.value, conflict: conflict.value,
     children: Number(children.value), files: files.checked, automation_off: automation.checked });
   const tell = async (kind) => {
     say(status, "");
@@ -60,6 +66,12 @@ const render = ({ model, el }) => {
       snapshot.replaceChildren(...options(view.snapshots.map(({ id, text: label }) => [id, label])));
       if (chosen) snapshot.value = chosen;
     }
+    if (target.options.length !== view.targets.length) {
+      const chosen = target.value;
+      target.replaceChildren(...options(view.targets.map((name) => [name, name])));
+      if (chosen) target.value = chosen;
+    }
+    into.hidden = view.targets.length < 2;
     names.hidden = !["objects", "ids"].includes(what.value);
     names.placeholder = what.value === "ids" ? word("ids_hint") : word("names_hint");
     preview.disabled = view.is_planning;
