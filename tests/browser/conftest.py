@@ -7,6 +7,7 @@ one named by SFNB_CHROMIUM. Screenshots are kept in the folder SFNB_ARTEFACTS (d
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -15,9 +16,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,10 @@ sync_api = pytest.importorskip(
 
 from playwright.sync_api import Browser, Page, expect  # noqa: E402 - after the line that says that it is missing
 
+from sfnb.cli.main import run  # noqa: E402
+
 START_S = 60.0
+QUICK = ("limit", "audit", "jobs")
 SWITCHES = [
     "--disable-gpu",
     "--disable-quic",
@@ -87,7 +91,7 @@ class Home:
     """An SFNB_HOME of a session's own, with the demo org running and registered as ``demo``."""
 
     folder: Path
-    control: dict[str, Any] = field(default_factory=dict)
+    config: str = ""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -110,6 +114,8 @@ class Home:
 
     def sfnb(self, *arguments: str, check: bool = True) -> str:
         """What `sfnb …` prints."""
+        if arguments[0] in QUICK:
+            return self._here(arguments)
         done = subprocess.run(
             [sys.executable, "-m", "sfnb", *arguments],
             env=self.environ,
@@ -119,6 +125,15 @@ class Home:
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def _here(self, arguments: Sequence[str]) -> str:
+        """A command that only looks into the state takes longer to start than to run."""
+        said = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
+            patch.setenv("SFNB_HOME", str(self.folder))
+            code = run(list(arguments))
+        assert code == 0, said.getvalue()
+        return said.getvalue()
 
     def code(self, *arguments: str) -> int:
         """The exit code of `sfnb …`."""
@@ -141,31 +156,40 @@ class Home:
         return dict(answer.json())
 
 
-@pytest.fixture(scope="module")
-def demo_options() -> list[str]:
-    """How the demo org is started; a module may say it otherwise."""
-    return [
-        "--size",
-        "tiny",
-        "--competitors",
-        "off",
-        "--max-calls",
-        "15000",
-        "--minutes-per-second",
-        "1",
-    ]
+DEMO_OPTIONS = (
+    *("--size", "tiny", "--competitors", "off", "--max-calls", "15000"),
+    # Pages of contacts, one after another: the limit header is old, and has to catch up.
+    *("--minutes-per-second", "1", "--option", "objects=Contact=9000"),
+)
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, demo_options: list[str]) -> Iterator[Home]:
-    """A home and a demo org for the tests of one file."""
-    home = Home(tmp_path_factory.mktemp("home"))
-    home.sfnb("demo", "start", *demo_options)
+@contextmanager
+def started(folder: Path) -> Iterator[Home]:
+    """A home with its demo org, until the end of the block."""
+    home = Home(folder)
+    home.sfnb("demo", "start", *DEMO_OPTIONS)
     home.quiet_lab()
+    home.config = (folder / "sfnb.toml").read_text("utf-8")
     try:
         yield home
     finally:
         home.sfnb("demo", "stop", check=False)
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One home for all files: a demo org and a JupyterLab take long to start."""
+    with started(tmp_path_factory.mktemp("home")) as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def home(shared_home: Home) -> Home:
+    """The home of all files as a file's tests find it: one org, its limit 50 %, none of it used."""
+    (shared_home.folder / "sfnb.toml").write_text(shared_home.config, "utf-8")
+    shared_home.tell("clock", {"advance_minutes": 25 * 60})
+    shared_home.sfnb("limit", "demo", "50")
+    return shared_home
 
 
 @pytest.fixture(autouse=True)
@@ -248,10 +272,10 @@ def start_lab(home: Home, folder: Path) -> Server:
     return server
 
 
-@pytest.fixture(scope="module")
-def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A JupyterLab for the tests of one file."""
-    server = start_lab(home, tmp_path_factory.mktemp("lab"))
+@pytest.fixture(scope="session")
+def lab(shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One JupyterLab for all files."""
+    server = start_lab(shared_home, tmp_path_factory.mktemp("lab"))
     try:
         yield server
     finally:
@@ -284,21 +308,109 @@ def open_page(
             page.screenshot(path=artefacts / f"{name}{f'_{number}' if number else ''}.png")
 
 
+class Desk:
+    """
+    A person's JupyterLab and its kernel, kept from test to test: to load the one and to start and
+    warm the other takes ten times as long as what most tests look at.
+    """
+
+    def __init__(self, browser: Browser, lab: Server) -> None:
+        self._lab = lab
+        context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        self.page = context.new_page()
+        self._is_dark = False
+        self._kernel = ""
+
+    def open(self, name: str, *, dark: bool) -> Page:
+        """Open a notebook, and nothing beside it."""
+        page = self.page
+        if not self._kernel:
+            workspace = secrets.token_hex(4)
+            page.goto(
+                f"{self._lab.url}/lab/workspaces/{workspace}/tree/{name}?token={self._lab.token}"
+            )
+            wait_for_kernel(page)
+            self._kernel = page.evaluate(
+                "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
+            )
+        else:
+            page.evaluate(OPEN_ALONE, [name, self._kernel])
+            wait_for_kernel(page)
+        if dark != self._is_dark:
+            page.emulate_media(color_scheme="dark" if dark else "light")
+            theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+            command(page, "apputils:change-theme", {"theme": theme})
+            self._is_dark = dark
+        return page
+
+    def close(self) -> None:
+        self.page.context.close()
+
+
+OPEN_ALONE = """async ([path, id]) => {
+    const { shell, commands } = window.jupyterapp;
+    for (const widget of [...shell.widgets("main")]) {
+        if (widget.context) widget.context.model.dirty = false; // nobody is asked whether to save
+        widget.close();
+    }
+    await commands.execute("docmanager:open", { path, factory: "Notebook", kernel: { id } });
+}"""
+
+
+@pytest.fixture(scope="session")
+def desks(browser: Browser, lab: Server) -> Iterator[list[Desk]]:
+    """The desks that tests have used, the first one first."""
+    kept: list[Desk] = []
+    yield kept
+    for desk in kept:
+        desk.close()
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Notes that a test has failed, for what is kept from test to test."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
 @pytest.fixture
-def open_lab(lab: Server, open_page: Callable[..., Page]) -> OpenNotebook:
-    """Opens a notebook of the lab on a page of its own and, unless told otherwise, runs all its cells."""
+def open_lab(
+    browser: Browser,
+    lab: Server,
+    desks: list[Desk],
+    artefacts: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[OpenNotebook]:
+    """
+    Opens a notebook of the lab and, unless told otherwise, runs all its cells. Each call within a
+    test is another person's: a page and a kernel of its own.
+    """
+    used: list[Desk] = []
 
     def opened(name: str, *, run: bool = True, dark: bool = False) -> Page:
-        page = open_page(dark=dark)
-        page.goto(f"{lab.url}/lab/workspaces/{secrets.token_hex(4)}/tree/{name}?token={lab.token}")
-        wait_for_kernel(page)
-        if dark:
-            command(page, "apputils:change-theme", {"theme": "JupyterLab Dark"})
+        if len(used) == len(desks):
+            desks.append(Desk(browser, lab))
+        desk = desks[len(used)]
+        used.append(desk)
+        page = desk.open(name, dark=dark)
         if run:
             command(page, "notebook:run-all-cells")
         return page
 
-    return opened
+    yield opened
+    node = re.sub(r"\W+", "_", request.node.name)
+    for number, desk in enumerate(used):
+        desk.page.screenshot(path=artefacts / f"{node}{f'_{number}' if number else ''}.png")
+        if request.node.stash.get(
+            FAILED, False
+        ):  # whatever state it is in, the next test has another
+            desks.remove(desk)
+            desk.close()
 
 
 def command(page: Page, name: str, arguments: dict[str, Any] | None = None) -> None:

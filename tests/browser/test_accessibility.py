@@ -63,19 +63,19 @@ def test_the_grid_is_read_by_keyboard(home: Home, lab: Server, open_lab: OpenNot
     page.get_by_label("Object", exact=True).select_option("Contact")
     scroller = page.locator(".sfnb-scroller")
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
-    expect(page.locator(".sfnb-browser .sfnb-status").first).to_have_text("330 rows")
+    expect(page.locator(".sfnb-browser .sfnb-status").first).to_have_text("8,911 records")
     scroller.focus()
     scroller.press("ArrowDown")
     scroller.press("Enter")
     expect(page.locator(".sfnb-cell")).to_contain_text("Id, row 2:")
     scroller.press("End")
-    expect(page.locator(".sfnb-grid tbody th").last).to_have_text("330")
+    expect(page.locator(".sfnb-grid tbody th").last).to_have_text("8,911")
     page.get_by_role("button", name="sort by LastName").press("Enter")
     expect(page.get_by_role("columnheader").filter(has_text="LastName")).to_have_attribute(
         "aria-sort", "ascending"
     )
     page.get_by_label("filter LastName").fill("=")
-    expect(page.locator(".sfnb-browser .sfnb-status").first).to_have_text("0 rows")
+    expect(page.locator(".sfnb-browser .sfnb-status").first).to_have_text("0 records")
     page.get_by_label("filter LastName").fill("a")
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
 

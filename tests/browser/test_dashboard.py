@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from sfnb.cli.dashboard import way_in
 from sfnb.dashboard.registry import PLACES
-from tests.browser.conftest import Home, Server, end, serve
+from tests.browser.conftest import Home, Server, end, serve, started
 from tests.browser.test_accessibility import axe
 
 TITLES = [entry.title for entry in PLACES if entry.name != "orgs"]
@@ -55,6 +55,13 @@ def start_dashboard(home: Home, folder: Path) -> Server:
     server = serve(command, home, folder, folder / "dashboard.log", pattern)
     server.url, server.token = server.url.split("/?token=")
     return server
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home of these tests' own: nothing has been used or backed up yet."""
+    with started(tmp_path_factory.mktemp("home")) as home:
+        yield home
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +126,19 @@ def test_from_a_damage_to_a_restore(home: Home, open_place: Callable[..., Page])
     page says what was brought back.
     """
     home.sfnb("backup", "demo", "--objects", "Account", "--no-files", "--no-metadata")
-    home.sfnb("demo", "rows", "change", "Account", "rows=3", "field=Name", "value=Damaged")
+    for field, value in (("Name", "Damaged"), ("Phone", "000")):
+        home.sfnb("demo", "rows", "change", "Account", "rows=3", f"field={field}", f"value={value}")
     page = open_place("/org/demo/restore")
+    page.get_by_text("More options").click()
+    page.get_by_label("Only these fields").fill("Name")
     page.get_by_role("button", name="Show the preview").click()
     preview = page.locator(".sfnb-restore-preview")
     expect(preview.locator(".sfnb-strong").first).to_contain_text("3 updated", timeout=90_000)
     preview.get_by_label("Object", exact=True).select_option("Account")
     preview.locator(".sfnb-records button").first.click()
-    expect(preview.locator(".sfnb-changes tbody")).to_contain_text("Damaged", timeout=60_000)
+    changes = preview.locator(".sfnb-changes tbody")
+    expect(changes).to_contain_text("Damaged", timeout=60_000)
+    expect(changes).not_to_contain_text("000")
     before = len(jobs(home))
     start = page.get_by_role("button", name="Start the restore")
     start.click()
