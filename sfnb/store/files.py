@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,20 +20,16 @@ from deltalake.exceptions import DeltaError
 
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.encoding import decode, encode
+from sfnb.store.folders import FILE_MODE as FILE_MODE  # noqa: PLC0414 - the store finds these here
+from sfnb.store.folders import NEW_FILE as NEW_FILE  # noqa: PLC0414
+from sfnb.store.folders import TEMPORARY as TEMPORARY  # noqa: PLC0414
+from sfnb.store.folders import link_new, temporary_beside
+from sfnb.store.folders import make_folder as make_folder  # noqa: PLC0414
+from sfnb.store.folders import sync_folder as sync_folder  # noqa: PLC0414
 from sfnb.store.sinks import HashingSink
-
-TEMPORARY = ".tmp-"
-"""
-How the names of unfinished files begin, so that nobody reads them and `verify` knows them as
-orphans.
-"""
+from sfnb.store.uploads import Uploads
 
 BLOCK_BYTES = 1 << 20
-
-FOLDER_MODE, FILE_MODE = 0o700, 0o600
-"""Records are their user's alone. Windows has its own rights and ignores these."""
-
-NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 REASONS: Mapping[int, str] = {
     errno.ENOSPC: "the disk is full; make room and resume",
@@ -47,12 +42,25 @@ REASONS: Mapping[int, str] = {
 }
 
 
+S3_REASONS: Mapping[str, str] = {
+    "AccessDenied": "permission denied; give this user the right to write there, or choose another store",
+    "NoSuchBucket": "there is no such bucket; create it, or choose another store",
+    "SlowDown": "the object store takes no more requests for now; resume later",
+    "ServiceUnavailable": "the object store is away; resume later",
+    "error sending request": "the object store does not answer; resume when it does",
+}
+"""Codes of S3, which stand in the text of Arrow's, Delta's and obstore's errors."""
+
+
 def _reason(err: BaseException) -> str:
     """
     The reason in words for people. Delta's errors name the operating system's in their text only.
     """
     number = err.errno if isinstance(err, OSError) else None
     text = " ".join(str(err).split())
+    for code_of_s3, words in S3_REASONS.items():
+        if code_of_s3 in text:
+            return words
     for code, words in REASONS.items():
         if number == code or f"os error {code})" in text or f"[errno {code}]" in text.lower():
             return words
@@ -113,12 +121,14 @@ class Files:
     ) -> None:
         self.root = os.fspath(root)
         self.local: Path | None = None
+        self._uploads: Uploads | None = None
         if filesystem is not None:
             self._fs = filesystem
         elif "://" in self.root:
             with translated(f"open the store {self.root}"):
                 found, path = _filesystem(self.root)
                 self._fs = pafs.SubTreeFileSystem(path, found)
+                self._uploads = Uploads(self.root)
         else:
             self.local = Path(self.root).expanduser().absolute()
             self.root = str(self.local)
@@ -139,7 +149,10 @@ class Files:
         """The same files, seen from a folder deeper."""
         if self.local:
             return Files(self.local / path)
-        return Files(self.uri(path), filesystem=pafs.SubTreeFileSystem(path, self._fs))
+        deeper = Files(self.uri(path), filesystem=pafs.SubTreeFileSystem(path, self._fs))
+        if self._uploads is not None:
+            deeper._uploads = Uploads(deeper.root)
+        return deeper
 
     def read(self, path: str) -> bytes | None:
         """The whole file, or None if it does not exist."""
@@ -210,6 +223,57 @@ class Files:
         with self.open_new(path) as sink:
             sink.write(content)
 
+    def put_new(self, path: str, content: bytes) -> bool:
+        """
+        Write a file whole, unless there is one: of two that try at once, one does. False: there
+        was one.
+        """
+        with translated(f"write {self.uri(path)}"):
+            try:
+                if self._uploads is not None:
+                    self._uploads.put(path, content, is_new=True)
+                elif self.local is not None:
+                    self._put_new_here(self.local / path, content)
+                elif self.has(path):
+                    return False  # a file system of Arrow's, which has no condition
+                else:
+                    self.put(path, content)
+            except FileExistsError:
+                # The store may have done it and its answer was lost: then it is ours after all.
+                return self._uploads is not None and self.read(path) == content
+        return True
+
+    def put_new_json(
+        self, path: str, content: Mapping[str, Any], *, indent: int | None = None
+    ) -> bool:
+        """As ``put_new``, for JSON."""
+        return self.put_new(path, encode(content, indent=indent))
+
+    def _put_new_here(self, final: Path, content: bytes) -> None:
+        make_folder(final.parent)
+        temporary = temporary_beside(final)
+        try:
+            with os.fdopen(os.open(temporary, NEW_FILE, FILE_MODE), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            link_new(temporary, final)
+            sync_folder(final.parent)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def refuse_lossy(self) -> None:
+        """
+        Refuse a place where two writers could overwrite each other. Cost: three requests, once.
+
+        Raises:
+            StoreError: a bucket without conditional puts; or it cannot be written.
+        """
+        if self._uploads is not None:
+            with translated(f"write {self.root}"):
+                self._uploads.refuse_lossy()
+
     def put_json(self, path: str, content: Mapping[str, Any], *, indent: int | None = None) -> None:
         self.put(path, encode(content, indent=indent))
 
@@ -222,12 +286,13 @@ class Files:
         """
         with translated(f"write {self.uri(path)}"):
             if self.local is None:
-                with self._upload(path) as stream:
+                opened = self._uploads.open if self._uploads is not None else self._upload
+                with opened(path) as stream:
                     yield HashingSink(stream)
                 return
             final = self.local / path
             make_folder(final.parent)
-            temporary = final.with_name(f"{TEMPORARY}{secrets.token_hex(6)}-{final.name}"[:200])
+            temporary = temporary_beside(final)
             try:
                 with os.fdopen(os.open(temporary, NEW_FILE, FILE_MODE), "wb") as file:
                     yield HashingSink(file)
@@ -292,25 +357,3 @@ class Files:
                 folder = (self.local / path).parent
         if folder is not None:
             sync_folder(folder)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it that are missing, all of them private."""
-    missing = [folder, *folder.parents]
-    for at, path in enumerate(missing):
-        if path.is_dir():
-            missing = missing[:at]
-            break
-    for path in reversed(missing):
-        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable. Windows cannot open folders and needs no help."""
-    if os.name == "nt":
-        return
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -57,6 +57,7 @@ __all__ = [
     "new_snapshot_id",
     "object_entry",
     "progress_of",
+    "put_first_manifest",
     "put_manifest",
     "put_unchanged",
     "read_committed",
@@ -285,13 +286,21 @@ def read_manifest(files: Files, snapshot: str) -> Manifest | None:
 
 def put_manifest(files: Files, manifest: Manifest) -> None:
     """
-    Write a seal, and its summary after it. A kill in between leaves no summary, which is then taken
-    from the seal.
+    Write a seal anew, and its summary after it. A kill in between leaves no summary, which is then
+    taken from the seal.
     """
     path = summary_path(manifest.snapshot)
     files.delete(path)
     files.put_json(manifest_path(manifest.snapshot), manifest.as_stored())
     files.put_json(path, manifest.summary.as_json())
+
+
+def put_first_manifest(files: Files, manifest: Manifest) -> bool:
+    """Seal, with the summary after it. False: somebody else has sealed it, and that stands."""
+    if not files.put_new_json(manifest_path(manifest.snapshot), manifest.as_stored()):
+        return False
+    files.put_json(summary_path(manifest.snapshot), manifest.summary.as_json())
+    return True
 
 
 def read_summary(files: Files, snapshot: str) -> Summary | None:

@@ -104,12 +104,11 @@ class OrgStore:
             StoreError: the store cannot be written.
         """
         self._refuse_newer()
-        path = plan_path(plan.snapshot)
-        if self.files.has(path):
+        self.files.refuse_lossy()
+        if not self.files.put_new_json(plan_path(plan.snapshot), plan.as_json(), indent=1):
             raise CallerError(
                 f"snapshot {plan.snapshot} exists already. Reopen it, or choose another id."
             )
-        self.files.put_json(path, plan.as_json(), indent=1)
         return Writer(self.files, plan, self._clock)
 
     def _refuse_newer(self) -> None:
@@ -131,8 +130,9 @@ class OrgStore:
 
         Raises:
             CallerError: there is no such snapshot.
-            StoreError: its plan is damaged.
+            StoreError: its plan is damaged, or the store cannot be written.
         """
         if not self.files.has(plan_path(snapshot)):
             raise CallerError(f"there is no snapshot {snapshot} in {self.root}.")
+        self.files.refuse_lossy()
         return Writer(self.files, read_plan(self.files, snapshot), self._clock)

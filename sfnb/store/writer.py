@@ -24,7 +24,7 @@ from sfnb.store.manifest import (
     SnapshotState,
     compute_manifest,
     progress_of,
-    put_manifest,
+    put_first_manifest,
     put_unchanged,
     read_manifest,
     read_unchanged,
@@ -87,7 +87,7 @@ class Writer:
         # Two that take it over at once get different names; the greater one wins.
         owner = f"{int(last[:8]) + 1:08d}-{secrets.token_hex(4)}.json"
         taken = {"format": FORMAT, "snapshot": self.snapshot, "at": self._clock.now().isoformat()}
-        self._files.put_json(f"{folder}/{owner}", taken)
+        self._files.put_new_json(f"{folder}/{owner}", taken)
         self._owner = owner
 
     def _is_stale(self) -> bool:
@@ -425,7 +425,8 @@ class Writer:
             )
             if self._is_stale():
                 raise StaleWriter(STALE)
-            put_manifest(self._files, manifest)
+            if not put_first_manifest(self._files, manifest):
+                raise StaleWriter(STALE)
             # What is sealed takes no commit from anybody, and the manifest has every line.
             for folder in unsealed_folders(self.snapshot):
                 for path in self._files.walk(folder):

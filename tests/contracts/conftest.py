@@ -14,6 +14,7 @@ from sfnb.clock import FakeClock
 from sfnb.memory import State, open_state
 from tests.contracts import postgres
 from tests.contracts.postgres import NoPostgres, running_postgres
+from tests.contracts.s3_server import NoS3, running_s3
 
 
 def postgres_control(data: str) -> Callable[..., None]:
@@ -33,6 +34,17 @@ def postgres_url() -> Iterator[str]:
         except NoPostgres as err:
             pytest.skip(f"PostgreSQL is not tested: {err}")
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """An S3 server: the one that SFNB_TEST_S3 names, else a throw-away one."""
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(running_s3())
+        except NoS3 as err:
+            pytest.skip(f"S3 is not tested: {err}")
+        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -47,6 +47,7 @@ LIBRARIES = {
     "keyring": ("org",),
     "deltalake": ("store",),
     "duckdb": ("store",),
+    "obstore": ("store",),
     # Rows go from the answer to the part as Arrow batches; these two hand them on.
     "pyarrow": (
         "store",
