@@ -60,7 +60,7 @@ class Uploads:
 
         Raises:
             FileExistsError: somebody has. (Or this very call, if its answer was lost and it was
-                sent again: look at what is there.)
+                sent again: look at what is stored.)
         """
         import obstore
 
