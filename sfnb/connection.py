@@ -65,7 +65,7 @@ class Connection:
         """The org's tables and snapshots. Their libraries load here, not before the first call."""
         from sfnb.store.tables import open_store
 
-        return open_store(self.settings.store_root).org(self.org_id)
+        return open_store(self.settings.store_root, clock=self.clock).org(self.org_id)
 
     @property
     def snapshots(self) -> Snapshots:

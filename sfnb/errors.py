@@ -13,6 +13,7 @@ Everything that can go wrong, sorted by what the catcher does about it.
         ├── LoginError     the org did not let us in
         ├── ObjectError    one object cannot be read; the others can
         │   └── ResultsGone    a Bulk job's results or a query cursor are gone: start again
+        ├── NotAllowed     whoever acts is no operator or admin of this state
         ├── LeaseLost      another process runs this job now; this one writes nothing more
         └── StoreError     the store is damaged, unwritable or full
             └── StateUnavailable   the state database does not answer: a job waits for it
@@ -107,6 +108,25 @@ class PausedForState(StateUnavailable):
     The state database went away in mid-run, and the job does not wait for it: it is paused,
     which it could not write down. What it has read is stored.
     """
+
+
+class NotAllowed(JobError):
+    """
+    The role of whoever acts does not allow it; nothing was changed, and the audit log has the try.
+
+    Args:
+        deed: what was tried, see `sfnb.state.roles.NEEDS`.
+        role: of whoever tried.
+    """
+
+    def __init__(
+        self, message: str, *, deed: str, role: str, org: str = "", org_id: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.deed = deed
+        self.role = role
+        self.org = org
+        self.org_id = org_id
 
 
 class LeaseLost(JobError):

@@ -25,10 +25,15 @@ class Installation:
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
         self.settings = settings or load_settings()
-        self.clock: Clock = clock or SystemClock()
+        self._clock: Clock = clock or SystemClock()
         self._open = ExitStack()
 
     # Imports stand where they are used: a command that only reads the state needs no HTTP and no Delta.
+
+    @property
+    def clock(self) -> Clock:
+        """This machine's, until the state is open: from then on the one that all its users share."""
+        return self.state.database.clock if "state" in self.__dict__ else self._clock
 
     @cached_property
     def state(self) -> State:
@@ -40,13 +45,13 @@ class Installation:
         """
         from sfnb.memory import open_state
 
-        return self._open.enter_context(open_state(self.settings.state_url, clock=self.clock))
+        return self._open.enter_context(open_state(self.settings.state_url, clock=self._clock))
 
     def store(self, org_id: str) -> OrgStore:
         """The tables and snapshots of one org."""
         from sfnb.store.tables import open_store
 
-        return open_store(self.settings.store_root).org(org_id)
+        return open_store(self.settings.store_root, clock=self.clock).org(org_id)
 
     def open_client(self, name: str, *, may_be_away: bool = False) -> OrgClient:
         """
@@ -61,8 +66,9 @@ class Installation:
         """
         from sfnb.org.opening import open_client
 
+        state = self.state  # from here on its clock is everybody's
         client = open_client(
-            self.settings, name, state=self.state, clock=self.clock, may_be_away=may_be_away
+            self.settings, name, state=state, clock=self.clock, may_be_away=may_be_away
         )
         self._open.callback(client.close)
         return client

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sfnb.state.audit import AuditLog
     from sfnb.state.jobs import Jobs
     from sfnb.state.lease import Lease
+    from sfnb.state.team import Team
     from sfnb.usage.store.event_log import EventLogBook
     from sfnb.usage.store.spending import UsageBook
     from sfnb.usage.store.user_days import UserDayBook
@@ -28,6 +29,7 @@ class State:
         ledger: limits, gauges and tickets; the gate decides on them.
         jobs: the jobs and their leases.
         audit: who changed which limit.
+        team: who may do what.
         usage: what the orgs reported and what sfnb spent.
         event_log: the orgs' event log files, counted.
         user_days: the orgs' own usage reports.
@@ -55,6 +57,12 @@ class State:
         from sfnb.state.audit import AuditLog
 
         return AuditLog(self.database)
+
+    @cached_property
+    def team(self) -> Team:
+        from sfnb.state.team import Team
+
+        return Team(self.database)
 
     @cached_property
     def usage(self) -> UsageBook:

@@ -187,7 +187,12 @@ def _start_worker(spec: WorkerSpec) -> None:
     clock = SystemClock()
     state = open_state(spec.state_url, clock=clock)
     client = reopen_client(
-        spec.config, spec.session, spec.api_version, state=state, clock=clock, rules=spec.rules
+        spec.config,
+        spec.session,
+        spec.api_version,
+        state=state,
+        clock=state.database.clock,
+        rules=spec.rules,
     )
     _here["worker"] = Worker(client, spec.job_id, threading.Event())
 

@@ -23,11 +23,16 @@ class App:
     """One run of the command line. Its installation opens when a command first needs it."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self.clock: Clock = clock or SystemClock()
+        self._clock: Clock = clock or SystemClock()
 
     @cached_property
     def installation(self) -> Installation:
-        return Installation(load_settings(), self.clock)
+        return Installation(load_settings(), self._clock)
+
+    @property
+    def clock(self) -> Clock:
+        """This machine's; once the state is open, the one that its users share."""
+        return self.installation.clock if "installation" in self.__dict__ else self._clock
 
     @property
     def settings(self) -> Settings:

@@ -23,6 +23,7 @@ COMMANDS = {
     "audit": ("limits", "Show who did what when and why, or verify the audit log."),
     "prune": ("prune", "Remove snapshots that a policy does not keep."),
     "hold": ("holds", "Protect records from pruning, archiving and erasure."),
+    "team": ("team", "Say who may do what on a state that several people share."),
     "plan": ("plan", "Show what a backup would cost and where it would pause."),
     "backup": ("backup", "Back up an org, pausing at its limit."),
     "restore": ("restore", "Restore what was deleted or changed since a snapshot."),

@@ -10,9 +10,9 @@ Note the head that ``sfnb audit verify`` prints somewhere else, and such a rewri
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -24,7 +24,7 @@ from sqlalchemy import Connection, insert, select, update
 from sfnb.errors import StoreError
 from sfnb.model import APIS, AUDIT_KINDS, RESTORE
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
-from sfnb.state import schema
+from sfnb.state import roles, schema
 from sfnb.state.database import Database
 
 GENESIS = "0" * 64
@@ -85,11 +85,8 @@ def _percent(value: int) -> str:
 
 
 def current_user() -> str:
-    """The user of the operating system."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's uid without a name
-        return "unknown"
+    """Who acts, as far as this machine can tell: SFNB_USER, else the user of the operating system."""
+    return os.environ.get(roles.USER_VARIABLE, "").strip() or roles.system_user()
 
 
 def digest(entry: AuditEntry) -> str:
@@ -125,10 +122,16 @@ def append(
     """
     Write one line, in the transaction of the change that it names.
 
+    This is where roles are asked for: what is audited is done only by who may do it.
+
     Args:
-        who: the user of the operating system, unless given.
+        who: whoever acts, by `roles.acting`, unless given.
         columns: the others of `AuditEntry`; ``details`` as a mapping.
+
+    Raises:
+        NotAllowed: the role does not allow it; the change is undone with the transaction.
     """
+    roles.check(connection, kind, columns.get("action", ""), org=org, org_id=org_id)
     head = connection.execute(select(schema.audit_head).with_for_update()).one_or_none()
     if head is None:
         raise StoreError(
@@ -144,7 +147,7 @@ def append(
         at=at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         org=org,
         org_id=org_id,
-        who=who or current_user(),
+        who=who or roles.acting(connection).shown,
         reason=reason,
         previous_hash=head.hash,
         hash="",
@@ -201,7 +204,7 @@ class AuditLog:
         Args:
             kind: one of `sfnb.model.AUDIT_KINDS` other than a limit.
             action, subject, details: see `AuditEntry`; JSON values, never a field's value.
-            who: the user of the operating system, unless given.
+            who: whoever acts, unless given.
         """
         values = {"action": action, "subject": subject, "details": details}
         with self.recorded(kind, org=org, org_id=org_id, who=who, reason=reason, **values) as entry:

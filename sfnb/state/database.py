@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from sfnb.clock import Clock
-from sfnb.errors import StateUnavailable, StoreError
+from sfnb.errors import NotAllowed, StateUnavailable, StoreError
 from sfnb.state.trips import Statement, Trips
 
 BUSY_WAIT_S = 60
@@ -42,6 +43,7 @@ class Database:
     def __init__(self, url: str, *, clock: Clock) -> None:
         self.url = _parse_url(url)
         self.clock = clock
+        """Of all that is written here: by it several hosts' tickets and leases are compared."""
         self._engine = _create_engine(self.url)
         # PostgreSQL's default, READ COMMITTED, shows each statement a moment of its own.
         # SQLite shows one moment anyway (WAL mode).
@@ -62,6 +64,8 @@ class Database:
         # instead, which is fair.
         self._turn = threading.Lock()
         self._file: tuple[int, int] | None = None
+        self.note_refusal: Callable[[NotAllowed], None] = lambda _: None
+        """Keeps what was refused to whom."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -95,6 +99,17 @@ class Database:
         Args:
             patience_s: how long to wait for others; less where a person waits for the answer.
         """
+        try:
+            with self._write(patience_s) as connection:
+                yield connection
+        except NotAllowed as err:
+            # Undone is undone: that somebody tried is kept in a transaction of its own.
+            with suppress(StateUnavailable):
+                self.note_refusal(err)
+            raise
+
+    @contextmanager
+    def _write(self, patience_s: float) -> Iterator[Connection]:
         if not self.is_sqlite:
             with self._translated(patience_s), self._engine.begin() as connection:
                 if patience_s != BUSY_WAIT_S:
@@ -194,6 +209,12 @@ class Database:
             return Statement(table.insert(), ())
         executable = _upsert_statement(self.dialect, table, tuple(rows[0]), add, highest)
         return Statement(executable, tuple(rows))
+
+    def server_time(self) -> datetime:
+        """What the PostgreSQL server's clock says. Cost: one round trip."""
+        with self._translated(), self._engine.connect() as connection:
+            at: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            return at.astimezone(UTC)
 
     def close(self) -> None:
         self._engine.dispose()

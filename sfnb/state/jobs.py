@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from sfnb.errors import CallerError
 from sfnb.jobs.states import check_change
 from sfnb.model import JobState, ObjectState, Pause
-from sfnb.state import audit, lease, schema
+from sfnb.state import audit, lease, roles, schema
 from sfnb.state.database import Database
 from sfnb.state.job_values import Job, JobObject, SavedEvent, Wanted, job_of
 from sfnb.state.lease import Lease
@@ -87,10 +87,12 @@ class Jobs:
 
         Raises:
             CallerError: a live job of the org has an object in common.
+            NotAllowed: whoever acts may not do such work.
         """
         names = None if objects is None else list(dict.fromkeys(objects))
         now = self._clock.now()
         with self._database.write() as connection:
+            roles.check(connection, kind, org=org, org_id=org_id)
             self._lock_jobs(connection)
             refuse_overlap(connection, org, org_id, names, now)
             row = {
@@ -313,6 +315,7 @@ class Jobs:
         with self._database.write() as connection:
             self._lock_jobs(connection)
             row = _row(connection, job_id)
+            roles.check(connection, "job", org=row.org, org_id=row.org_id)
             owner = lease.holder(row, now)
             is_ours_to_start = owner == this_process() and row.lease_token == ""
             if owner is not None and not is_ours_to_start:
@@ -333,6 +336,9 @@ class Jobs:
     def _change(self, job_id: str, values: Mapping[str, Any]) -> None:
         change = update(schema.jobs).where(schema.jobs.c.job_id == job_id).values(**values)
         with self._write() as connection:
+            if self._lease is None:  # a person asks, not the process that runs it
+                row = _row(connection, job_id)
+                roles.check(connection, "job", org=row.org, org_id=row.org_id)
             if connection.execute(change).rowcount != 1:
                 raise _no_job(job_id)
 

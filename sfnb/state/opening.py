@@ -5,19 +5,23 @@ Opens the state database: creates its folder, switches SQLite to WAL mode, runs 
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sfnb.clock import Clock, SystemClock
-from sfnb.errors import StoreError
+from sfnb.errors import NotAllowed, StoreError
 from sfnb.private import private_file, private_folder
 from sfnb.state.database import Database
 from sfnb.state.migration import migrate
+from sfnb.state.server_clock import ServerClock
 
 
 def open_database(url: str, *, clock: Clock) -> Database:
     """
     The database at an SQLAlchemy URL, created and migrated if necessary.
+
+    Its clock is the server's, where there is one and ``clock`` is this machine's.
 
     Raises:
         StoreError: it cannot be opened, or a newer sfnb made it.
@@ -27,10 +31,19 @@ def open_database(url: str, *, clock: Clock) -> Database:
         if database.is_sqlite:
             _prepare_sqlite(database)
         migrate(database)
+        if not database.is_sqlite and isinstance(clock, SystemClock):
+            database.clock = ServerClock(database.server_time, clock)
+        database.note_refusal = partial(_note_refusal, database)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _note_refusal(database: Database, refused: NotAllowed) -> None:
+    from sfnb.state.team import note_refusal
+
+    note_refusal(database, refused)
 
 
 def _prepare_sqlite(database: Database) -> None:

@@ -120,6 +120,14 @@ hold_records = Table(
     Column("record_id", String(18), primary_key=True),
 )
 
+team = Table(
+    "team",  # nobody in it: everybody is an admin
+    metadata,
+    Column("user", String(255), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
 gates = Table(
     "gates",
     metadata,
