@@ -122,7 +122,7 @@ def append(
     """
     Write one line, in the transaction of the change that it names.
 
-    This is where roles are asked for: what is audited is done only by who may do it.
+    This is where roles are checked: what is audited is done only by those who may.
 
     Args:
         who: whoever acts, by `roles.acting`, unless given.

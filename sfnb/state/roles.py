@@ -1,8 +1,8 @@
 """
-Who acts, and what their role allows: asked in the transaction of the change, whoever wants it.
+Who acts, and what their role allows: checked in the transaction of the change, whoever wants it.
 
 Command, notebook, widget, dashboard and schedule all end here: what is written in the audit log is
-asked for in ``audit.append``, jobs in ``Jobs``.
+checked by ``audit.append``, jobs by ``Jobs``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Actor:
 
     @property
     def named(self) -> str:
-        """The one that is meant, for a person who is told to give a role."""
+        """The one to whom a role would be given."""
         return self.names[-1]
 
 

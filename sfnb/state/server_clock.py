@@ -16,7 +16,7 @@ from sfnb.clock import Clock
 from sfnb.errors import StateUnavailable
 
 LOOK_S = 60.0
-"""After so many seconds the server is asked again: no two stopwatches run at one speed."""
+"""After so many seconds the server is asked once more: no two stopwatches run at one speed."""
 
 JUMP_S = 1.0
 """The host's time moved so far against its stopwatch: it slept, or its clock was set."""
