@@ -66,41 +66,42 @@ DEEDS: dict[str, Callable[[State, str], object]] = {
 OPERATORS_MAY_NOT = {"erase", "prune", "hold removed", "role"}
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_a_viewer_changes_nothing(team: State, acts: Callable[[str], None], deed: str) -> None:
+def test_a_viewer_changes_nothing(team: State, acts: Callable[[str], None]) -> None:
     """Each change is refused before it is made, in one sentence, and the try is in the audit log."""
     job = held_job(team)
     acts("vera")
-    before = (
-        team.audit.head(),
-        team.ledger.limit_percents(ORG),
-        team.jobs.find(),
-        team.team.members(),
-    )
     said = r"^(sfnb \(vera\)|vera) is a viewer on this state and may not [a-z, ]+;"
-    with pytest.raises(NotAllowed, match=said):
-        DEEDS[deed](team, job)
-    lines = team.audit.entries()
-    assert (lines[-1].action, lines[-1].facts()) == ("refused", {"role": "viewer"})
-    assert "vera" in lines[-1].who
-    after = ((lines[-2].seq, lines[-2].hash), *before[1:])
-    assert after == before
-    assert (team.ledger.limit_percents(ORG), team.jobs.find(), team.team.members()) == before[1:]
+    for name, deed in DEEDS.items():
+        before = picture(team)
+        lines = len(team.audit.entries())
+        with pytest.raises(NotAllowed, match=said):
+            deed(team, job)
+        assert picture(team) == before, name
+        (line,) = team.audit.entries()[lines:]
+        assert (line.action, line.facts()) == ("refused", {"role": "viewer"}), name
+        assert "vera" in line.who
     assert team.audit.verify() == []
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_an_operator_does_the_daily_work(
-    team: State, acts: Callable[[str], None], deed: str
-) -> None:
-    """An operator may do all but what cannot be taken back, and give no roles."""
+def picture(state: State) -> object:
+    """All that a deed could change."""
+    return state.ledger.limit_percents(ORG), state.jobs.find(), state.team.members()
+
+
+def test_an_operator_does_the_daily_work(team: State, acts: Callable[[str], None]) -> None:
+    """An operator may do all but what cannot be taken back, and give no roles; an admin may all."""
     job = held_job(team)
-    acts("otto")
-    if deed in OPERATORS_MAY_NOT:
-        with pytest.raises(NotAllowed, match=r"otto\)? is an operator"):
-            DEEDS[deed](team, job)
-        acts("ann")
-    DEEDS[deed](team, job)
+    for name, deed in DEEDS.items():
+        acts("otto")
+        if name in OPERATORS_MAY_NOT:
+            with pytest.raises(NotAllowed, match=r"otto\)? is an operator"):
+                deed(team, job)
+            acts("ann")
+        deed(team, job)
+        for one in team.jobs.find():
+            if one.job_id != job and not one.state.is_final:
+                team.jobs.update(one.job_id, state="cancelled")
+    assert team.audit.verify() == []
 
 
 def test_a_deed_nobody_thought_of_needs_an_admin(team: State, acts: Callable[[str], None]) -> None:

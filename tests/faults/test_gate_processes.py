@@ -21,9 +21,15 @@ WORKER = Path(__file__).with_name("gate_worker.py")
 
 
 class CountingOrg:
-    """An org that counts each call that reaches it, and whose header gets lost now and then."""
+    """
+    An org that counts each call that reaches it, and whose header gets lost now and then.
 
-    def __init__(self, maximum: int, seed: int) -> None:
+    Args:
+        late_by: so many calls are not in the number that an answer tells yet.
+    """
+
+    def __init__(self, maximum: int, seed: int, late_by: int = 0) -> None:
+        self.late_by = late_by
         self.maximum = maximum
         self.used = 0
         self.calls: list[tuple[int, bool, str]] = []
@@ -35,7 +41,8 @@ class CountingOrg:
             self.used += 1
             self.calls.append((ticket, is_probe, job_id))
             is_lost = not is_probe and self._random.random() < 0.05
-            return None if is_lost else (self.used, self.maximum)
+            told = max(self.used - self.late_by, 0)
+            return None if is_lost else (told, self.maximum)
 
     @property
     def probes(self) -> int:
