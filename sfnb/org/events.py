@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -24,6 +24,7 @@ from pyarrow import csv
 
 from sfnb.errors import ObjectError
 from sfnb.org.answers import MOST, count_of, mapping_of, mappings_of, text_of
+from sfnb.org.arrow.csv import Readable, header_names, whole_records
 from sfnb.org.bodies import BodyStream
 from sfnb.org.client import OrgClient
 from sfnb.org.ids import is_record_id
@@ -145,36 +146,49 @@ def fetch_tally(org: OrgClient, file: EventFile, *, seen: bytes = b"") -> EventT
     return org.retrying(once)
 
 
-def tally_events(stream: IO[bytes] | Any, file: EventFile, *, seen: bytes = b"") -> EventTally:
+def tally_events(stream: Readable, file: EventFile, *, seen: bytes = b"") -> EventTally:
     """
     A file's calls by hour and caller, and by minute.
 
     Read block by block: a million lines take seconds, in flat memory. A row whose time cannot be
-        read
-    counts at the file's beginning. Hashes of rows are kept for hourly files only.
+    read counts at the file's beginning. Hashes of rows are kept for hourly files only.
+
+    Raises:
+        TransientError: the file ended within a record.
+        ObjectError: its header cannot be read.
+        pyarrow.ArrowException: it is no CSV.
     """
     tally = _Tally(file, np.frombuffer(seen, dtype=np.uint64))
-    try:
-        reader = csv.open_csv(
-            pa.PythonFile(stream, mode="r"),
-            read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-            parse_options=csv.ParseOptions(newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                include_columns=list(COLUMNS),
-                include_missing_columns=True,
-                # Bytes: a name that is no UTF-8 must not cost us the file.
-                column_types=dict.fromkeys(COLUMNS, pa.binary()),
-                strings_can_be_null=False,
-            ),
-        )
-    except pa.ArrowInvalid as err:
-        if "Empty CSV" in str(err):
-            return EventTally(0)
-        raise
-    with reader:
-        for batch in reader:
-            tally.add(pa.Table.from_batches([batch]))
+    names: list[str] = []
+    # Not Arrow's streaming reader: its thread goes on reading when a damaged file ends ours, and has
+    # crashed the process.
+    for records in whole_records(stream, chunk=BLOCK_BYTES):
+        rows = records
+        if not names:
+            header, _, rows = records.partition(b"\n")
+            names = header_names(header) if header.strip() else []
+            if not names:
+                break
+        if rows.strip():
+            tally.add(_table_of(rows, names))
     return tally.result()
+
+
+def _table_of(rows: bytes, names: list[str]) -> pa.Table:
+    """Whole records, as columns of bytes: a name that is no UTF-8 must not cost us the file."""
+    return csv.read_csv(
+        pa.BufferReader(pa.py_buffer(rows)),
+        read_options=csv.ReadOptions(
+            column_names=names, block_size=len(rows) + 1, use_threads=False
+        ),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            include_columns=list(COLUMNS),
+            include_missing_columns=True,
+            column_types=dict.fromkeys(COLUMNS, pa.binary()),
+            strings_can_be_null=False,
+        ),
+    )
 
 
 @dataclass

@@ -71,7 +71,7 @@ def csv_batches(
             header, _, rows = records.partition(b"\n")
             if not header.strip():
                 return
-            parser = _Parser(_header_names(header), columns)
+            parser = _Parser(header_names(header), columns)
         if rows:
             batch = parser.parse(rows)
             if batch.num_rows:
@@ -140,7 +140,13 @@ def _quotes(at: Bytes) -> int:
     return int(np.count_nonzero(at == _QUOTE))
 
 
-def _header_names(line: bytes) -> list[str]:
+def header_names(line: bytes) -> list[str]:
+    """
+    The names in a CSV's first line. Pure.
+
+    Raises:
+        ObjectError: it is no line of CSV.
+    """
     try:
         return next(csv.reader(io.StringIO(line.decode("utf-8-sig").rstrip("\r"))))
     except (UnicodeDecodeError, csv.Error, StopIteration) as err:
