@@ -38,6 +38,7 @@ from sfnb.restore.bulk_rows import (
     write_csv,
 )
 from sfnb.restore.journal import AGAIN, Act, Batch, Done, Outcome, Refused
+from sfnb.restore.lookup import UNKNOWN_OUTCOME
 from sfnb.restore.plan import Wave
 from sfnb.restore.sending import NOT_SENT, Item, Sender
 from sfnb.restore.trouble import remedy
@@ -52,6 +53,8 @@ FIRST_LOOK_S, LOOK_ROWS_PER_S = 1.0, 5_000.0
 LOOK_GROWTH, MIN_LOOK_S, MAX_LOOK_S = 0.5, 0.5, 60.0
 JOB_TRIES = 3
 GONE = "NOT_FOUND"
+UNREAD = "Unread"
+"""The state of a job whose answers make no sense, however often it is asked."""
 
 
 class BulkRefused(Exception):
@@ -176,7 +179,7 @@ class BulkSender:
             return BulkSent(batch.places, nothing, {})
         org = self.sender.context.client
         try:
-            job = bulk.fetch_job(org, batch.bulk_job)
+            job = self._looked_at(batch.bulk_job)
             if job.is_open:
                 job = bulk.abort_job(org, batch.bulk_job)
                 if job.state == "Aborted":
@@ -204,15 +207,24 @@ class BulkSender:
         """The job once it is over, however."""
         clock, stop = self.sender.context.clock, self.sender.context.stop
         began_s = clock.monotonic()
-        while not job.is_over:
+        while not (job.is_over or job.state == UNREAD):
             age_s = clock.monotonic() - began_s
             until_s = clock.monotonic() + next_look_s(rows, age_s, job.processed)
             while (rest_s := until_s - clock.monotonic()) > 0:
                 if clock.wait(min(rest_s, TICK_S), stop):
                     raise StopSignal("pause")
                 self.sender.tick()
-            job = bulk.fetch_job(self.sender.context.client, job.job_id)
+            job = self._looked_at(job.job_id)
         return job
+
+    def _looked_at(self, job_id: str) -> IngestJob:
+        """The job as it stands; one of which no answer can be read is over for us."""
+        try:
+            return bulk.fetch_job(self.sender.context.client, job_id)
+        except OrgUnavailable:
+            raise
+        except TransientError as err:
+            return IngestJob(job_id, UNREAD, error=str(err))
 
     # results
 
@@ -239,9 +251,12 @@ class BulkSender:
             codes |= {at: ("JOB_FAILED", job.error) for at in range(len(sent)) if at not in codes}
         if unknown:
             items = list(reread([sent.places[at] for at in unknown]))
-            found = self.sender.lookup.find(batch, wave, items, is_over=True)
+            is_over = job.state != UNREAD
+            found = self.sender.lookup.find(batch, wave, items, is_over=is_over)
             for at, outcome in zip(unknown, found, strict=True):
-                outcomes[at] = outcome
+                # A job of which nothing can be read may still be at work: its rows stay unknown.
+                lost = Refused(UNKNOWN_OUTCOME, f"the Bulk job cannot be read: {job.error}")
+                outcomes[at] = lost if outcome == AGAIN and not is_over else outcome
         self.sender.journal.close(batch, outcomes)
         return BulkSent(sent.places, outcomes, codes)
 
@@ -253,7 +268,7 @@ class BulkSender:
         line. The other files are not read once every row has a line.
         """
         found: list[RowResult | None] = [None] * len(sent)
-        if job.state == "Gone":
+        if job.state in ("Gone", UNREAD):
             return found
         has_id = batch.act == "update"
         columns = head(wave.columns, has_id=has_id)

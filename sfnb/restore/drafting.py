@@ -12,6 +12,7 @@ from sfnb.restore.fields import Restorable
 from sfnb.restore.plan import PlannedRow
 from sfnb.restore.refusals import Fault, faults_of
 from sfnb.restore.request import Only
+from sfnb.restore.standard.addresses import with_codes
 from sfnb.restore.standard.rules import PLAIN, Rule
 
 Values = dict[str, Any]
@@ -114,7 +115,7 @@ def _living(
         emptied=emptied,
     )
     faults = faults_of(target, _there(rules, target, found.values), present)
-    values = {n: wanted.get(n) for n in found.values}
+    values = with_codes({n: wanted.get(n) for n in found.values}, wanted, target)
     for fault in faults:
         values.pop(fault.field, None)
     if values and not target.is_updateable:
@@ -161,6 +162,7 @@ def _lost(
         del values["RecordTypeId"]
     if rule.shape_new is not None:
         values = rule.shape_new(values, old)
+    values = with_codes(values, wanted, target)
     links = _links(target, values, is_other_org=rules.is_other_org)
     if present is not None and target.is_undeletable:
         # Nulls, too: a field that was filled after the snapshot is to be empty again. What was set

@@ -36,7 +36,7 @@ from sfnb.restore.fields import restorable
 from sfnb.restore.parents import parent_queries
 from sfnb.restore.present import PresentReader, Wanted
 from sfnb.restore.request import RestoreRequest
-from sfnb.restore.standard.rules import rule_of
+from sfnb.restore.standard.rules import ARTICLES, rule_of
 from sfnb.restore.workspace import Workspace
 from sfnb.store.manifest import Manifest
 from sfnb.store.parts import text_array
@@ -289,6 +289,8 @@ class Gathering:
         if not source.is_writable or rule.not_by_rows:
             why = rule.not_by_rows or "nobody can write records of this object"
             self.not_written[name] = {"*": why}
+            if noted and rule is ARTICLES and rows:
+                self.refused[name, "no_permission", "", why] += rows if ids else 0
             return None
         if target is None or not target.is_writable:
             if noted:

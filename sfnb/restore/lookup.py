@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus
 
-from sfnb.errors import ObjectError, StopSignal, TransientError
+from sfnb.errors import ObjectError, OrgUnavailable, StopSignal, TransientError
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
 from sfnb.org.composite import SubRequest, fetch_composite
-from sfnb.org.ids import is_api_name
+from sfnb.org.ids import is_api_name, is_record_id, to18
 from sfnb.restore.changes import is_same
 from sfnb.restore.journal import AGAIN, Batch, Done, Outcome, Refused
 from sfnb.restore.plan import Wave
@@ -70,7 +70,7 @@ class Lookup:
         self, batch: Batch, wave: Wave, items: Sequence[Item], *, is_over: bool = False
     ) -> list[Outcome]:
         """
-        Each row's outcome: done, or to be sent again.
+        Each row's outcome: done, to be sent again, or refused where the org's answers tell nothing.
 
         Args:
             is_over: whoever worked on the batch has ended; nothing can appear later.
@@ -78,11 +78,19 @@ class Lookup:
         Cost: 1 API call for 100 or 200 rows, 1 for 2,000 changed records; again while nothing of a
         batch is found, until it is a minute old.
         """
-        if batch.act == "undelete":
-            return self._undeleted(wave, items)
-        if batch.act == "update":
-            return self._updated(wave, items)
-        return self._created(batch, wave, items, is_over=is_over)
+        try:
+            if batch.act == "undelete":
+                return self._undeleted(wave, items)
+            if batch.act == "update":
+                return self._updated(wave, items)
+            return self._created(batch, wave, items, is_over=is_over)
+        except OrgUnavailable:
+            raise
+        except (TransientError, ObjectError) as err:
+            # The org is there and tells nothing of these rows, however often it is asked. Waiting
+            # does not change that, and what nobody knows is not sent again.
+            message = f"the answer was lost, and what became of it cannot be read: {err}"
+            return [Refused(UNKNOWN_OUTCOME, message)] * len(items)
 
     # by Id
 
@@ -108,10 +116,10 @@ class Lookup:
         groups = [f"Id IN ({_texts(some)})" for some in parts(ids, IDS_PER_QUERY)]
         if len(groups) == 1:
             records = self._records(object_name, columns, groups[0])
-            return {str(record["Id"]): record for record in records}
+            return {_id_of(record): record for record in records}
         for five in parts(groups, QUERIES_PER_CALL):
             for record in self._together(object_name, columns, five):
-                found[str(record["Id"])] = record
+                found[_id_of(record)] = record
         return found
 
     def _together(
@@ -182,11 +190,11 @@ class Lookup:
             }
             for at in some:
                 record = found.get(str(items[at].values[key]).casefold())
-                if record is None or self.claimed(str(record["Id"])):
+                if record is None or self.claimed(_id_of(record)):
                     continue
                 is_new = _moment(record.get("SystemModstamp")) >= began_at
                 if is_new and _share(items[at].values, record) >= ENOUGH:
-                    outcomes[at] = Done(str(record["Id"]))
+                    outcomes[at] = Done(_id_of(record))
         return outcomes
 
     def written_late(self, batch: Batch, wave: Wave, items: Sequence[Item]) -> list[str]:
@@ -205,7 +213,7 @@ class Lookup:
         for some in parts(items, KEYS_PER_QUERY):
             texts = _texts(str(item.values[key]) for item in some)
             for record in self._records(wave.object_name, (key,), f"{key} IN ({texts})"):
-                found[text_of(record.get(key)).casefold()] = str(record["Id"])
+                found[text_of(record.get(key)).casefold()] = _id_of(record)
         outcomes: list[Outcome] = []
         for item in items:
             record_id = found.get(str(item.values[key]).casefold(), "")
@@ -220,9 +228,9 @@ class Lookup:
         is_dated = any("CreatedDate" in item.values for item in items)
         where = f"{'SystemModstamp' if is_dated else 'CreatedDate'} >= {since}"
         candidates = {
-            str(record["Id"]): record
+            record_id: record
             for record in self._records(wave.object_name, columns, where)
-            if not self.claimed(str(record["Id"]))
+            if not self.claimed(record_id := _id_of(record))
         }
         return matched([item.values for item in items], candidates)
 
@@ -269,6 +277,19 @@ class Lookup:
             path, params = text_of(page.get("nextRecordsUrl")), {}
             if not path:
                 raise TransientError(f"{object_name}: the pages of an answer do not end.")
+
+
+def _id_of(record: Mapping[str, Any]) -> str:
+    """
+    A record's Id, 18 characters.
+
+    Raises:
+        TransientError: what was answered is no record.
+    """
+    record_id = record.get("Id")
+    if not is_record_id(record_id):
+        raise TransientError("an answer has a record without an Id.")
+    return to18(str(record_id))
 
 
 def _moment(value: object) -> datetime:

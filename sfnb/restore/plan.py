@@ -213,6 +213,7 @@ class RestorePlan:
         written_twice: by object, records that two waves write (their LastModifiedDate is the run's).
         keys: by object, a unique external id that finds a record whose answer was lost.
         automation: triggers, rules and flows of the objects that are written.
+        files: documents and attachments that are sent, and their bytes; empty without ``--files``.
         price: of the run, in each budget's unit.
         preparation_calls: what the planning itself took.
         is_stopped: a conflict under ``fail``: nothing will be written.
@@ -230,6 +231,7 @@ class RestorePlan:
     keys: Mapping[str, str] = field(default_factory=dict)
     automation: Sequence[Automation] = ()
     warnings: Sequence[JobWarning] = ()
+    files: Mapping[str, int] = field(default_factory=dict)
     price: Price = field(default_factory=dict)
     preparation_calls: int = 0
     is_stopped: bool = False
@@ -267,6 +269,7 @@ class RestorePlan:
             "keys": dict(self.keys),
             "automation": [a.as_json() for a in self.automation],
             "warnings": [w.as_json() for w in self.warnings],
+            "files": dict(self.files),
             "price": dict(self.price),
             "preparation_calls": self.preparation_calls,
             "is_stopped": self.is_stopped,
@@ -296,6 +299,7 @@ class RestorePlan:
                 keys=saved["keys"],
                 automation=tuple(Automation.of(a) for a in saved["automation"]),
                 warnings=tuple(JobWarning.of(w) for w in saved["warnings"]),
+                files=saved.get("files", {}),
                 price=saved["price"],
                 preparation_calls=saved["preparation_calls"],
                 is_stopped=saved["is_stopped"],

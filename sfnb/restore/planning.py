@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sfnb.errors import ObjectError, OrgUnavailable, TransientError
+from sfnb.model import JobWarning
+from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
 from sfnb.restore.automation.listing import Early
 from sfnb.restore.automation.planned import with_automation, written_objects
@@ -27,6 +30,7 @@ from sfnb.restore.present import PresentReader
 from sfnb.restore.refusals import MESSAGES, Fault
 from sfnb.restore.relating import give_owner, place_creates, settle_missing, unknown_parents
 from sfnb.restore.request import RestoreRequest
+from sfnb.restore.storage import FEW_RECORDS, room_for
 from sfnb.restore.undeletes import place_undeletes
 from sfnb.restore.waves import WaveWriter, price_of
 from sfnb.restore.workspace import Workspace
@@ -246,15 +250,58 @@ class _Planning:
             options=self._request.as_json(),
             waves=tuple(waves),
             objects=objects,
-            refusals=tuple(self._refusals()),
+            refusals=(*self._refusals(), *(() if is_stopped else self._room(objects))),
             skips=skips,
             not_written=self._known.not_written,
             keys=self._keys(),
-            warnings=tuple(self._known.warnings),
+            written_twice=self._written_twice(),
+            warnings=(*self._known.warnings, *self._account_teams()),
             price=price_of(waves),
             preparation_calls=self._reader.calls,
             is_stopped=is_stopped,
         )
+
+    def _written_twice(self) -> dict[str, int]:
+        """Records that are made, and get a reference or a status later."""
+        return dict(
+            self._workspace.all(
+                "select object, count(*) from rows where action = 'create' and (old_id in "
+                "(select old_id from left_out where is_later) or old_id in (select old_id from late)) "
+                "group by 1 order by 1"
+            )
+        )
+
+    def _room(self, objects: Mapping[str, Counts]) -> list[Refusal]:
+        """What the org has no room for. Cost: 1 API call where many records are made."""
+        created = {name: counts.create for name, counts in objects.items() if counts.create}
+        if sum(created.values()) < FEW_RECORDS:
+            return []
+        try:
+            answer = self._reader.get(self._asked.client.data_path("limits"), "the limits")
+            return room_for(json_of(answer, what="the limits"), created)
+        except OrgUnavailable:
+            raise
+        except (ObjectError, TransientError):
+            return []  # a user who may not see it; the org refuses row by row what has no room
+
+    def _account_teams(self) -> list[JobWarning]:
+        """
+        An account's new owner takes its team away, and only SOAP has a header that keeps it
+        (OwnerChangeOptions; Help 000390190).
+        """
+        rows = self._workspace.one(
+            "select count(*) from rows where object = 'Account' and action = 'update' "
+            "and json_extract_string(vals, '$.OwnerId') is not null"
+        )
+        target = self._known.targets.get("Account")
+        has_teams = target is not None and any(c == "AccountTeamMember" for c, _ in target.cascades)
+        if not rows or not has_teams:
+            return []
+        message = (
+            f"{rows:,} accounts get their owner back; the org then removes their account teams and "
+            "the shares of those. Restore AccountTeamMember after it."
+        )
+        return [JobWarning("account_team", "Account", message)]
 
     def _write_matched(self) -> None:
         """The records that are there under another Id: where the id map begins."""

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sfnb.errors import ObjectError, StopSignal, TransientError
+from sfnb.errors import ObjectError, OrgUnavailable, StopSignal, TransientError
 from sfnb.model import ObjectSchema
 from sfnb.org import bulk2
 from sfnb.org.arrow import Misfit, QueryPage, arrow_schema, csv_batches, query_page, wider_schema
@@ -104,7 +104,13 @@ class PresentReader:
                 SubRequest(f"q{n}", self.org.data_path(_path(soql, is_all=is_all)))
                 for n, (_, soql, is_all) in enumerate(group)
             ]
-            parts = self._composite(subs)
+            try:
+                parts = self._composite(subs)
+            except OrgUnavailable:
+                raise
+            except TransientError as err:
+                answers += [_unreadable(name, err) for name, _, _ in group]
+                continue
             for (name, soql, is_all), part in zip(group, parts, strict=True):
                 answers.append(self._good(name, soql, part, is_all=is_all))
         return answers
@@ -125,6 +131,10 @@ class PresentReader:
                 return self.get(path, name)
             except ObjectError as err:
                 return err
+            except OrgUnavailable:
+                raise
+            except TransientError as err:
+                return _unreadable(name, err)
         if isinstance(refusal, ObjectError):
             return refusal
         raise refusal
@@ -140,7 +150,11 @@ class PresentReader:
             if isinstance(body, ObjectError):
                 found.append(body)
                 continue
-            total = query_page(body, pa.schema([])).total
+            try:
+                total = query_page(body, pa.schema([])).total
+            except TransientError as err:
+                found.append(_unreadable(name, err))
+                continue
             found.append(
                 total
                 if total is not None
@@ -201,9 +215,11 @@ class PresentReader:
                 return self._write(wanted.path, columns, self._pages(wanted, first, columns))
             except Misfit as err:
                 columns = wider_schema(columns, err.wider)
-            except TransientError:
+            except OrgUnavailable:
+                raise
+            except TransientError as err:
                 if attempt == 2:
-                    raise
+                    raise _unreadable(wanted.name, err) from err
             body = self._again(wanted)
         raise ObjectError(f"{wanted.name}: its answers cannot be read.", code="SHORT")
 
@@ -266,9 +282,11 @@ class PresentReader:
                     )
             except Misfit as err:
                 columns = wider_schema(columns, err.wider)
-            except TransientError:
+            except OrgUnavailable:
+                raise
+            except TransientError as err:
                 if attempt == 3:
-                    raise
+                    raise _unreadable(wanted.name, err) from err
             else:
                 return rows
         raise ObjectError(f"{wanted.name}: its answers cannot be read.", code="SHORT")
@@ -321,6 +339,14 @@ def with_fields(schema: ObjectSchema, names: Sequence[str]) -> ObjectSchema:
     """The schema with some of its fields only."""
     wanted = set(names)
     return replace(schema, fields=tuple(f for f in schema.fields if f.name in wanted))
+
+
+def _unreadable(name: str, err: TransientError) -> ObjectError:
+    """
+    Answers that make no sense, however often they are asked for, are this object's trouble: the org
+    is there, and waiting for it would not end.
+    """
+    return ObjectError(f"{name}: the org's answers cannot be read: {err}", code="UNREADABLE")
 
 
 def _path(soql: str, *, is_all: bool) -> str:

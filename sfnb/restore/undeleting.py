@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from sfnb.errors import ObjectError, OrgUnavailable, TransientError
 from sfnb.restore.changes import created, mending
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.journal import Done, Outcome, Refused
+from sfnb.restore.lookup import UNKNOWN_OUTCOME
 from sfnb.restore.plan import PlannedRow, Wave
 from sfnb.restore.sending import Item
 from sfnb.restore.wave_rows import WaveRows
@@ -62,7 +64,15 @@ class Undeleting:
             some = [pair for _, pair in group]
             ids = [row.target_id or row.old_id for _, row in some]
             columns = ("IsDeleted", *wave.columns)
-            present = self.run.sender.lookup.by_id(wave.object_name, ids, columns)
+            try:
+                present = self.run.sender.lookup.by_id(wave.object_name, ids, columns)
+            except OrgUnavailable:
+                raise
+            except (TransientError, ObjectError) as err:
+                message = f"whether it came back cannot be read: {err}"
+                unknown = Refused(UNKNOWN_OUTCOME, message)
+                self.run.note(wave, "update", [(place, unknown) for place, _ in some])
+                continue
             mends += self._came_back(wave, some, present)
         self.run.collections.send(wave, "update", mends)
 

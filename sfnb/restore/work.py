@@ -24,11 +24,11 @@ from sfnb.restore.id_map import IdMap, write_id_map
 from sfnb.restore.journal import Journal
 from sfnb.restore.lookup import Lookup
 from sfnb.restore.outcomes import Outcomes
-from sfnb.restore.plan import End, RestorePlan, Wave
+from sfnb.restore.plan import End, PlannedRow, RestorePlan, Wave
 from sfnb.restore.planning import Planning
 from sfnb.restore.present import PresentReader
 from sfnb.restore.proof import Proof, ProofResult
-from sfnb.restore.rejects import planned_rejects, read_rejects, refused_rows, write_rejects
+from sfnb.restore.rejects import Reject, planned_rejects, read_rejects, refused_rows, write_rejects
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.results import Restored, created_rows, restored_of
 from sfnb.restore.sending import Sender
@@ -62,7 +62,7 @@ class RestoreWork:
     _targets: dict[str, WriteObject] = field(default_factory=dict)
     _restored: Restored = field(default_factory=Restored)
     _still_off: list[str] = field(default_factory=list)
-    _refused_files: int = 0
+    _refused_files: list[dict[str, str]] = field(default_factory=list)
     _doubled: list[JobWarning] = field(default_factory=list)
 
     @property
@@ -177,9 +177,10 @@ class RestoreWork:
             {old_id for rows in written.values() for old_id in rows},
             reader,
             tick,
+            request.objects,
         )
         result = sending.run()
-        self._refused_files = len(result.refused)
+        self._refused_files = result.refused
         context.state.jobs.add_outcome(context.job_id, files=result.as_json())
         return sending.new_ids
 
@@ -270,6 +271,10 @@ class RestoreWork:
         rejected = [
             *planned_rejects(self.folder, plan),
             *refused_rows(self.folder, plan, outcomes),
+            *(
+                Reject(PlannedRow(one["object"], one["id"], "refuse"), one["code"], one["message"])
+                for one in self._refused_files
+            ),
         ]
         count = write_rejects(path, rejected)
         restored = restored_of(plan, outcomes)

@@ -95,6 +95,9 @@ def limits(org: DemoOrg, request: Request) -> Response:
     for name in _WITH_APPS:
         if name in answer:
             answer[name] |= {app.name: {"Max": 0, "Remaining": 0} for app in APPS}
+    if (room := org.database.saver.hindrances.free_rows) is not None:
+        # 2 kB of data storage for each record, in whole MB.
+        answer["DataStorageMB"]["Remaining"] = room * 2 // 1024
     answer["PermissionSets"]["CreateCustom"] = {"Max": 1000, "Remaining": 999}
     return json_answer(answer)
 

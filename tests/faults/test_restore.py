@@ -342,3 +342,25 @@ def test_a_call_that_is_carried_out_after_it_was_given_up(
         mapped = {row["new_id"] for row in csv.DictReader(io.StringIO(read(summary["id_map"])))}
         new = set(world.ids("Contact", limit=2000)) - mapped - known
         assert new and all(one in warning["message"] for one in new)
+
+
+def test_nonsense_that_lasts_is_the_rows_own_trouble(world: World) -> None:
+    """
+    The org is there, and what it says of lost rows makes no sense, however often it is asked: those
+    rows are refused by name and not sent again, and the job ends.
+    """
+    ids = world.ids("Contact", limit=3)
+    (changed,) = world.ids("Contact", limit=1, where=f"Id > '{ids[-1]}'")
+    world.delete(ids, hard=True)
+    world.update("Contact", changed, Phone="other")
+    world.org.fail(match=INSERT, fault="cut")
+    world.org.fail(match="^GET .*/queryAll", fault="rewrite", remove=["records"])
+    summary = world.restore()
+    assert summary["state"] == "completed_with_errors"
+    assert summary["restored"]["updated"] >= 1
+    rejects = list(csv.DictReader(io.StringIO(read(summary["rejects"]))))
+    codes = {row["sfnb_id"]: row["sfnb_code"] for row in rejects}
+    assert {codes[one] for one in ids} <= {"OUTCOME_UNKNOWN", "parent_missing"}
+    assert "OUTCOME_UNKNOWN" in codes.values()
+    sent = world.org.control("faults")["rules"][0]["hit"]
+    assert 1 <= sent <= 3, "once for each level of contacts"

@@ -102,6 +102,28 @@ def test_results_in_any_order_belong_to_their_rows(world: World) -> None:
     assert {old: mapped[old] for old in changed} == changed
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"drop": [0, 1, 700, -1]},
+        {"replace": [["(003\\w{12})\\w{3}", "\\1"]]},
+        {"replace": [[".+", "no file"]]},
+    ],
+    ids=["rows miss", "15 characters", "nonsense"],
+)
+def test_results_that_are_not_as_they_should_be(world: World, answer: dict[str, Any]) -> None:
+    """Rows without a line, short Ids, no file at all, each time: every row is found in the org."""
+    before = contacts(world)
+    gone = damage(world)
+    world.org.fail(match=RESULTS, fault="rewrite", **answer)
+    summary = world.restore()
+    assert summary["restored"]["created"] == gone
+    assert contacts(world) == before
+    lines = Path(summary["id_map"]).read_text(encoding="utf-8").splitlines()[1:]
+    assert len(lines) == gone
+    assert {len(line.split(",")[2]) for line in lines} == {18}
+
+
 def test_who_lost_the_lease_sends_nothing_more(world: World) -> None:
     """Another process took the job over: this one writes no further row."""
     damage(world)

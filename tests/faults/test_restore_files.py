@@ -97,13 +97,13 @@ def test_lost_files_come_back_with_versions_links_and_bytes(world: World) -> Non
     before = state(world)
     gone = lose(world)
     assert state(world) != before
-    summary = world.restore(files=True, objects=("Account",))
+    summary = world.restore(files=True, objects=("Account", *FILES))
     assert summary["state"] == "completed", summary["files"]["refused"]
     assert state(world) == before
     files = summary["files"]
     assert (files["documents"], files["attachments"]) == (1, 2)
     assert files["versions"] == len(gone["ContentVersion"])
-    again = world.restore(files=True, objects=("Account",))
+    again = world.restore(files=True, objects=("Account", *FILES))
     assert (again["files"]["documents"], again["files"]["attachments"]) == (0, 0)
     assert state(world) == before
 
@@ -115,7 +115,7 @@ def test_an_upload_whose_answer_is_lost_is_not_sent_twice(world: World, fault: s
     lose(world)
     for name in ("ContentVersion", "Attachment"):
         world.org.fail(fault=fault, match=f"^POST .*/sobjects/{name}", times=1)
-    summary = world.restore(files=True, objects=("Account",))
+    summary = world.restore(files=True, objects=("Account", *FILES))
     assert summary["state"] == "completed", summary["files"]["refused"]
     assert [rule["hit"] for rule in world.org.control("faults")["rules"]] == [1, 1]
     assert state(world) == before
@@ -131,7 +131,7 @@ def test_killed_at_each_note_no_file_is_doubled_or_lost(
 
     before = state(world)
     lose(world)
-    job_id = engine.create(world.mine, engine.restore(files=True, objects=("Account",)))
+    job_id = engine.create(world.mine, engine.restore(files=True, objects=("Account", *FILES)))
     keep = FileRestore._keep
     for step in range(1, 40):
         count = 0
@@ -173,3 +173,34 @@ def test_a_large_file_is_sent_in_pieces(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert sent == expected
         assert peak < 8 << 20
+
+
+def test_files_of_the_chosen_objects_only(world: World) -> None:
+    """``--files --objects Account``: documents that hang on accounts, and no other file."""
+    before = state(world)
+    lose(world)
+    after = state(world)
+    accounts = set(world.ids("Account", limit=2000))
+    lost = [one for one in before if one not in after]
+    of_accounts = [
+        one
+        for one in lost
+        if accounts & set(one[3] if len(one) == 4 else [one[1]])  # links, or an attachment's parent
+    ]
+    world.restore(files=True, objects=("Account",))
+    back = [one for one in state(world) if one not in after]
+    assert back == of_accounts
+    assert of_accounts != lost
+    world.restore(files=True, objects=("Account", *FILES))
+    assert state(world) == before
+
+
+def test_an_upload_that_is_never_answered_is_refused_by_itself(world: World) -> None:
+    """Nonsense instead of each answer, however often: that file is refused, and the job ends."""
+    lose(world)
+    world.org.fail(fault="status503", match="^POST .*/sobjects/ContentVersion")
+    summary = world.restore(files=True, objects=("Account", *FILES))
+    assert summary["state"] == "completed_with_errors"
+    assert {one["code"] for one in summary["files"]["refused"]} == {"NO_ANSWER"}
+    assert summary["files"]["attachments"] == 2
+    assert "NO_ANSWER" in Path(summary["rejects"]).read_text(encoding="utf-8")

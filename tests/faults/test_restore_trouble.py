@@ -111,6 +111,8 @@ def test_a_thousand_rows_that_are_locked_or_refused(org: RunningOrg, tmp_path: P
     planned, done = result["plan"], result["restored"]
     assert done["created"] + done["refused"] == planned["create"] == 1000
     assert done["created"] == 700
+    (full,) = result["refusals"]
+    assert (full["object"], full["reason"]) == ("Milestone__c", "storage_full")
     refused = rejected(result)
     assert len(refused) == 300
     assert all("STORAGE_LIMIT_EXCEEDED" in why for why in refused.values())

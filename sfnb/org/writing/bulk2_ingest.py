@@ -19,7 +19,7 @@ from sfnb.errors import AnswerLost, ObjectError, TransientError
 from sfnb.org.answers import count_of, mapping_of, text_of
 from sfnb.org.bodies import BodyStream
 from sfnb.org.client import OrgClient
-from sfnb.org.ids import is_record_id
+from sfnb.org.ids import is_record_id, to18
 from sfnb.org.secrets import clean, mask
 from sfnb.org.writing.calls import RowResult, refused, write, write_json
 
@@ -191,9 +191,20 @@ def _patch(org: OrgClient, job_id: str, state: str) -> IngestJob:
 
 def fetch_job(org: OrgClient, job_id: str) -> IngestJob:
     """
-    The job as it stands. Cost: 1 API call. Raises ObjectError (NOT_FOUND) once the org forgot it.
+    The job as it stands. Cost: 1 API call.
+
+    Raises:
+        ObjectError: (NOT_FOUND) the org has forgotten it. TriesSpent: its answers say nothing,
+            however often it is asked.
     """
-    return _job(job_id, org.fetch_json("GET", f"jobs/ingest/{job_id}", timeout_s=120))
+
+    def once() -> IngestJob:
+        try:
+            return _job(job_id, org.fetch_json("GET", f"jobs/ingest/{job_id}", timeout_s=120))
+        except AnswerLost as err:
+            raise TransientError(str(err)) from err  # nothing was written by looking
+
+    return org.retrying(once)
 
 
 def _job(job_id: str, answer: object) -> IngestJob:
@@ -259,7 +270,7 @@ def _result(kind: ResultKind, cells: Sequence[str], place: Mapping[str, int]) ->
     record_id = cells[place["sf__id"]] if "sf__id" in place else ""
     if kind == "successfulResults":
         state: Literal["done", "unknown"] = "done" if is_record_id(record_id) else "unknown"
-        return RowResult(state, record_id if state == "done" else "")
+        return RowResult(state, to18(record_id) if state == "done" else "")
     return row_error(cells[place["sf__error"]] if "sf__error" in place else "", record_id)
 
 

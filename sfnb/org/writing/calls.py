@@ -17,7 +17,7 @@ from sfnb.errors import AnswerLost, OrgUnavailable, SfnbError, TransientError
 from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
 from sfnb.org.bodies import BodyTooLarge
 from sfnb.org.client import Judge, OrgClient
-from sfnb.org.ids import is_record_id
+from sfnb.org.ids import is_record_id, to18
 from sfnb.org.refusals import refusal_of
 from sfnb.org.retry import GaugeUnreadable, TriesSpent
 from sfnb.org.secrets import clean, mask
@@ -150,7 +150,7 @@ def row_result(row: Mapping[str, Any]) -> RowResult:
     record_id = row.get("id")
     success = row.get("success")
     if success is True and is_record_id(record_id):
-        return RowResult("done", str(record_id))
+        return RowResult("done", to18(str(record_id)))
     errors = mappings_of(row.get("errors"))
     if success is not False or not errors:
         return UNKNOWN
@@ -165,7 +165,7 @@ def refused(code: str, message: str, fields: Iterable[str] = (), record_id: str 
     """A refusal with the org's words, made fit to be shown."""
     return RowResult(
         "refused",
-        record_id if is_record_id(record_id) else "",
+        to18(record_id) if is_record_id(record_id) else "",
         clean(code)[:100] or "UNKNOWN_ERROR",
         mask(clean(message))[:MAX_MESSAGE_CHARS],
         tuple(clean(name)[:255] for name in fields),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfnb.errors import ObjectError, SfnbError
+from sfnb.errors import ObjectError, OrgUnavailable, SfnbError, TransientError
 from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
@@ -211,8 +211,15 @@ def fetch_automation(
     if refused:
         # Which fields can be filtered differs by release: the whole list, and we look for ourselves.
         reading.ask(refused, is_filtered=False)
-    more = _read_one_by_one(reading) if is_thorough else _not_read(reading)
-    items = [*_plain(reading), *more]
+    items: list[Item] = []
+    try:
+        items += _plain(reading)
+        items += _read_one_by_one(reading) if is_thorough else _not_read(reading)
+    except OrgUnavailable:
+        raise
+    except (KeyError, TypeError, AttributeError, TransientError) as err:
+        # Rows that are none, however often they are asked for: the list is not whole, and says so.
+        reading.unread.append(f"The lists of automation have rows that cannot be read ({err!r}).")
     items.sort(key=lambda item: (item.object_name, item.kind, item.name))
     organization = reading.rows.get("Organization") or [{}]
     is_production = organization[0].get("IsSandbox") is not True

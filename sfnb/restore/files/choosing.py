@@ -51,7 +51,10 @@ def stored_rows(snapshot: Snapshot, name: str, without: Sequence[str] = ()) -> I
 
 
 def chosen_documents(
-    documents: Iterable[StoredDocument], ids: Collection[str], records: Collection[str]
+    documents: Iterable[StoredDocument],
+    ids: Collection[str],
+    records: Collection[str],
+    prefixes: Collection[str] = (),
 ) -> list[StoredDocument]:
     """
     The documents that are meant. Pure.
@@ -59,9 +62,17 @@ def chosen_documents(
     Args:
         ids: chosen Ids of any object; empty: all documents.
         records: Ids in the snapshot of the records that the restore has written.
+        prefixes: of chosen objects: without Ids, the documents that are linked to their records;
+            empty: all documents.
     """
-    if not ids:
+    if not ids and not prefixes:
         return list(documents)
+    if not ids:
+        return [
+            one
+            for one in documents
+            if any(row["LinkedEntityId"][:3] in prefixes for row in one.links)
+        ]
     meant = {*ids, *records}
     return [
         one

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sfnb.errors import AnswerLost, ObjectError, OrgUnavailable
+from sfnb.errors import AnswerLost, ObjectError, OrgUnavailable, TransientError
 from sfnb.org.client import OrgClient
 from sfnb.org.transport import call_context
-from sfnb.org.writing.calls import WriteOptions
+from sfnb.org.writing.calls import WriteOptions, refused
 from sfnb.org.writing.collections import MOST_RECORDS, insert
 from sfnb.org.writing.multipart import ENTITY_PARTS, MultipartBody, upload
 from sfnb.org.writing.undelete import undelete
@@ -41,6 +41,10 @@ SENT = {
 }
 """What is sent of a file's record, as far as its describe calls it createable; the rest follows."""
 
+NO_ANSWER = "NO_ANSWER"
+MOST_TRIES = 3
+"""So often a call is sent whose answer is lost and of which the org shows nothing."""
+
 REFERENCES = ("OwnerId", "ParentId", "LinkedEntityId", "ContentDocumentId")
 PLAIN = WriteOptions()
 
@@ -68,6 +72,8 @@ class FileRestore:
 
     Args:
         records: Ids in the snapshot of the records that the restore has written.
+        objects: without Ids, only files of records of these objects; empty, or with an object of
+            files among them: all.
         new_ids: takes object, old Id and new Id of what was made.
     """
 
@@ -79,6 +85,7 @@ class FileRestore:
     records: Collection[str]
     reader: PresentReader
     tick: Callable[[], None]
+    objects: Collection[str] = ()
     new_ids: list[tuple[str, str, str]] = field(default_factory=list)
     result: FilesResult = field(default_factory=FilesResult)
     _bodies: dict[str, dict[str, Body]] = field(default_factory=dict)
@@ -110,14 +117,23 @@ class FileRestore:
 
     def _documents(self, bodies: Lookup) -> None:
         stored = stored_documents(self.snapshot).values()
-        chosen = chosen_documents(stored, self.chosen, self.records)
+        prefixes = self._prefixes("ContentDocument", "ContentVersion", "ContentDocumentLink")
+        chosen = chosen_documents(stored, self.chosen, self.records, prefixes)
         if not chosen:
             return
         there = self._there("ContentDocument", [d.old_id for d in chosen])
         for document in chosen:
             if document.old_id not in there:
                 self.tick()
-                self._document(document, bodies)
+                try:
+                    self._document(document, bodies)
+                except OrgUnavailable:
+                    raise
+                except (ObjectError, TransientError) as err:
+                    # The org is there, and its answers about this document make no sense, however
+                    # often it is asked: the others go on.
+                    row = {"Id": document.old_id}
+                    self._refuse("ContentDocument", row, "UNREADABLE", str(err))
 
     def _document(self, document: StoredDocument, bodies: Lookup) -> None:
         note = self._note(document.old_id)
@@ -138,6 +154,9 @@ class FileRestore:
                     f"SELECT ContentDocumentId FROM ContentVersion WHERE Id = '{new_id}'",
                     "ContentDocumentId",
                 )
+                if not note["document"]:
+                    why = "the org does not say of which document its first version is"
+                    raise ObjectError(why, code="UNREADABLE")
                 self._keep(document.old_id, note)
             self.result.versions += 1
         if not note.get("document"):
@@ -161,7 +180,15 @@ class FileRestore:
                 todo.append(row)
         for some in slices(todo, MOST_RECORDS):
             values = [self._values("ContentDocumentLink", row) for row in some]
-            results = insert(self.client, "ContentDocumentLink", values, PLAIN)
+            try:
+                results = insert(self.client, "ContentDocumentLink", values, PLAIN)
+            except AnswerLost:
+                if not self._may_try(document.old_id, "links"):
+                    results = [refused(NO_ANSWER, "its answer was lost again and again")] * len(
+                        some
+                    )
+                else:
+                    raise  # the job pauses; what is there by then is not sent again
             for row, found in zip(some, results, strict=True):
                 if found.state == "done":
                     self.result.links += 1
@@ -172,11 +199,15 @@ class FileRestore:
 
     def _attachments(self, bodies: Lookup) -> None:
         meant = {*self.chosen, *self.records}
-        rows = [
-            row
-            for row in stored_rows(self.snapshot, "Attachment", without=("Body",))
-            if not self.chosen or row["Id"] in self.chosen or row["ParentId"] in meant
-        ]
+        prefixes = self._prefixes("Attachment")
+
+        def is_meant(row: Row) -> bool:
+            if not self.chosen:
+                return not prefixes or row["ParentId"][:3] in prefixes
+            return row["Id"] in self.chosen or row["ParentId"] in meant
+
+        stored = stored_rows(self.snapshot, "Attachment", without=("Body",))
+        rows = [row for row in stored if is_meant(row)]
         if not rows:
             return
         there = self._there("Attachment", [row["Id"] for row in rows])
@@ -189,8 +220,14 @@ class FileRestore:
                 continue
             note = self._note(row["Id"])
             values = self._values("Attachment", row)
-            if self._file("Attachment", "Body", row, values, bodies=bodies, note=note) is not None:
-                self.result.attachments += 1
+            try:
+                new_id = self._file("Attachment", "Body", row, values, bodies=bodies, note=note)
+            except OrgUnavailable:
+                raise
+            except (ObjectError, TransientError) as err:
+                self._refuse("Attachment", row, "UNREADABLE", str(err))
+                continue
+            self.result.attachments += new_id is not None
 
     # -- one file ----------------------------------------------------------------------------------------------------
 
@@ -234,9 +271,14 @@ class FileRestore:
             new_id, code, message = upload(self.client, object_name, content, PLAIN)
         except AnswerLost:
             new_id = self._look_up(object_name, row, values, note["at"])
-            if not new_id:
-                raise  # the job pauses, and looks again when it goes on
             code = message = ""
+            if not new_id:
+                note["tries"] = int(note.get("tries") or 0) + 1
+                self._keep(_owner(object_name, row), note)
+                if note["tries"] < MOST_TRIES:
+                    raise  # the job pauses, and looks again when it goes on
+                code = NO_ANSWER
+                message = f"its answer was lost {MOST_TRIES} times, and the org does not show it"
         except ObjectError as err:
             new_id, code, message = "", err.code, str(err)
         if not new_id:
@@ -247,7 +289,7 @@ class FileRestore:
 
     def _sent(self, object_name: str, row: Row, new_id: str, note: dict[str, Any]) -> str:
         note["made"][row["Id"]] = new_id
-        note["intent"] = None
+        note |= {"intent": None, "tries": 0}
         self._keep(_owner(object_name, row), note)
         return self._made(object_name, row, new_id)
 
@@ -324,16 +366,42 @@ class FileRestore:
 
     def _undelete(self, name: str, ids: list[str]) -> None:
         for some in slices(ids, MOST_RECORDS):
-            for record_id, found in zip(some, undelete(self.client, some), strict=True):
+            try:
+                results = undelete(self.client, some)
+            except AnswerLost:
+                if self._may_try(some[0], "undelete"):
+                    raise  # the job pauses; what is back by then is not sent again
+                results = [refused(NO_ANSWER, "its answer was lost again and again")] * len(some)
+            for record_id, found in zip(some, results, strict=True):
                 if found.state == "done":
                     self.result.undeleted += 1
                 else:
                     self._refuse(name, {"Id": record_id}, found.code, found.message)
 
     def _rows(self, soql: str) -> Iterable[Row]:
-        answer = self.client.fetch_json("GET", "query", params={"q": soql})
-        rows: list[Row] = answer["records"]
-        return rows
+        def once() -> list[Row]:
+            answer = self.client.fetch_json("GET", "query", params={"q": soql})
+            rows = answer.get("records") if isinstance(answer, Mapping) else None
+            if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+                raise TransientError("an answer about files has no records.")
+            return rows
+
+        return self.client.retrying(once)
+
+    def _may_try(self, old_id: str, what: str) -> bool:
+        """Whether a call whose answer was lost is worth another pause; counted on disk."""
+        note = self._note(old_id)
+        tries = int(note.get(f"{what}_tries") or 0) + 1
+        self._keep(old_id, {**note, f"{what}_tries": tries})
+        return tries < MOST_TRIES
+
+    def _prefixes(self, *file_objects: str) -> frozenset[str]:
+        """Of the Ids of the chosen objects; empty: files of all records are meant."""
+        meant = {name.lower() for name in self.objects}
+        if not meant or meant & {name.lower() for name in file_objects}:
+            return frozenset()
+        known = [self.snapshot.describe(n) for n in self.snapshot.objects if n.lower() in meant]
+        return frozenset(str(one.get("keyPrefix") or "") for one in known) - {""}
 
     def _one(self, soql: str, name: str) -> str:
         return next((str(row[name]) for row in self._rows(soql)), "")
