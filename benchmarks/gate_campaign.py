@@ -2,6 +2,7 @@
 Seeded simulated days against the gate (P1, P4), and what one call through the gate costs. Prints a table.
 
     python benchmarks/gate_campaign.py --days 1000
+    python benchmarks/gate_campaign.py --days 200 --processes 4     # of three hosts, on PostgreSQL
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "contracts"))
-
-from simulated_org import Day, Witness
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sfnb.clock import FakeClock, SystemClock
 from sfnb.memory import State, open_state
 from sfnb.model import Reading
 from sfnb.quota.gate import Gate
+from tests.contracts.postgres import running_postgres
+from tests.contracts.remote_gate import RemoteGates
+from tests.contracts.simulated_org import Day, Witness
+
+HOSTS = ("berlin", "paris", "tokyo")
+WORKERS = 2
+"""Of each process, in a team's campaign."""
 
 
 @contextmanager
@@ -34,12 +40,31 @@ def fresh_state(url: str | None, clock: FakeClock | SystemClock) -> Iterator[Sta
         yield state
 
 
-def play(state: State, clock: FakeClock, first: int, days: int) -> list[Witness]:
+@contextmanager
+def a_team(
+    processes: int, url: str | None, clock: FakeClock
+) -> Iterator[tuple[str | None, RemoteGates | None]]:
+    """The state of the campaign, and the processes that share it; none: it is played in this one."""
+    if not processes:
+        yield url, None
+        return
+    with ExitStack() as stack:
+        server = url or stack.enter_context(running_postgres())
+        hosts = [HOSTS[number % len(HOSTS)] for number in range(processes)]
+        yield server, stack.enter_context(RemoteGates(server, hosts, clock))
+
+
+def play(
+    state: State, clock: FakeClock, first: int, days: int, team: RemoteGates | None = None
+) -> list[Witness]:
     witnesses = []
     began_s = time.monotonic()
     for seed in range(first, first + days):
-        witnesses.append(Day(state, clock, seed).run())
-        if len(witnesses) % 100 == 0:
+        day = Day(state, clock, seed)
+        if team is not None:
+            day.gates = [gate for _ in range(WORKERS) for gate in team.of(day.org_id)]  # type: ignore[misc]
+        witnesses.append(day.run())
+        if len(witnesses) % 50 == 0:
             print(f"  {len(witnesses)} days, {time.monotonic() - began_s:.0f} s", file=sys.stderr)
     return witnesses
 
@@ -67,14 +92,18 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=1000)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--url", help="an empty state database; default: a new SQLite file")
+    parser.add_argument("--processes", type=int, default=0, help="of three hosts, on PostgreSQL")
     options = parser.parse_args()
     clock = FakeClock()
-    with fresh_state(options.url, clock) as state:
-        witnesses = play(state, clock, options.first_seed, options.days)
+    with (
+        a_team(options.processes, options.url, clock) as (url, team),
+        fresh_state(url, clock) as state,
+    ):
+        witnesses = play(state, clock, options.first_seed, options.days, team)
         kind = state.database.dialect
     system = SystemClock()
     with fresh_state(None, system) as state:
-        took_ms = ask_and_settle_ms(state, system, 1000)
+        took_ms = ask_and_settle_ms(state, system, 50 if options.processes else 1000)
     overshoots = [
         (options.first_seed + day, text) for day, w in enumerate(witnesses) for text in w.overshoots
     ]

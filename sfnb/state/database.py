@@ -27,10 +27,29 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from sfnb.clock import Clock
 from sfnb.errors import NotAllowed, StateUnavailable, StoreError
+from sfnb.state.advice import advice
 from sfnb.state.trips import Statement, Trips
 
 BUSY_WAIT_S = 60
 """How long a transaction waits for another process's; the gate's take about a millisecond each."""
+
+
+SESSION = (
+    f"-c lock_timeout={BUSY_WAIT_S}s -c idle_in_transaction_session_timeout={BUSY_WAIT_S}s "
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+)
+"""
+What PostgreSQL does for a session of ours: nobody waits for ever for a row that a stopped process
+holds, and what a vanished host has locked is free after a minute.
+"""
+
+ON_SERVER: Mapping[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""So that a server that vanished is noticed within a minute, not after hours."""
 
 
 class Database:
@@ -225,9 +244,11 @@ class Database:
             yield
         except (DBAPIError, sqlite3.Error, self._engine.dialect.loaded_dbapi.Error) as err:
             origin = (err.orig or err) if isinstance(err, DBAPIError) else err
+            if "read-only transaction" in str(origin):
+                self._engine.dispose()  # the next try is a new session: it may write again
             cause = next(iter(str(origin).strip().splitlines()), type(origin).__name__)
             raise StateUnavailable(
-                f"The state database {self} cannot be used: {cause}. {_advice(cause, patience_s)}"
+                f"The state database {self} cannot be used: {cause}. {advice(cause, patience_s)}"
             ) from err
         except SQLAlchemyError as err:
             raise StateUnavailable(f"The state database {self} cannot be used: {err}.") from err
@@ -310,8 +331,11 @@ def _create_engine(url: URL) -> Engine:
         raise StoreError(
             f"The state database can be SQLite or PostgreSQL, not {kind}; correct state_url."
         )
+    connected: dict[str, Any] = {}
+    if kind == "postgresql":
+        connected = {**ON_SERVER, "options": f"{SESSION} {url.query.get('options', '')}".strip()}
     try:
-        engine = create_engine(url, hide_parameters=True)
+        engine = create_engine(url, hide_parameters=True, connect_args=connected)
     except NoSuchModuleError as err:
         raise StoreError(f"The state database's driver is unknown: {err}.") from err
     except ModuleNotFoundError as err:
@@ -367,18 +391,3 @@ def _on_sqlite_begin(connection: Connection) -> None:
     # Past SQLAlchemy's own execute, which would cost ten times the statement.
     driver: Any = connection.connection.driver_connection
     driver.execute(connection.get_execution_options().get("sfnb_begin", "BEGIN"))
-
-
-def _advice(cause: str, patience_s: float) -> str:
-    said = cause.lower()
-    if "locked" in said or "lock timeout" in said:
-        return f"Another process has held it for over {patience_s:g} seconds; try again, or look for one that hangs."
-    if "readonly" in said or "unable to open" in said or "permission" in said:
-        return "Check that the file and its folder are yours to write, or choose another SFNB_HOME."
-    if "moved, deleted" in said:
-        return "Put it back where it was, or start sfnb again with another one."
-    if "full" in said:
-        return "Make room on the disk; nothing that was stored is lost."
-    if "malformed" in said or "not a database" in said:
-        return "Move the file away to start a new one; the store is not affected, limits have to be set again."
-    return "Check state_url or SFNB_STATE_URL, and that the server answers."

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import create_engine, make_url, text
 
 from sfnb import engine
@@ -55,6 +56,56 @@ class Away:
         if self.is_away and self._file is not None:
             self.is_away = False
             self._file.with_suffix(".away").rename(self._file)
+
+
+class Refusing(Away):
+    """
+    A PostgreSQL that is there, and takes no change.
+
+    Args:
+        how: ``locked``: another session holds the gates' table; ``read-only``: as a standby is.
+    """
+
+    def __init__(self, url: str, how: str) -> None:
+        super().__init__(url)
+        self._how = how
+        self._url = make_url(url)
+        # Not from within the database: it takes no change.
+        self._engine = create_engine(
+            self._url.set(database="postgres"), isolation_level="AUTOCOMMIT"
+        )
+        self._there = create_engine(self._url)
+        self._holding: SqlConnection | None = None
+
+    def take(self) -> None:
+        self.is_away = True
+        if self._how == "locked":
+            self._holding = self._there.connect()
+            self._holding.execute(text("LOCK TABLE gates, jobs IN ACCESS EXCLUSIVE MODE"))
+            return
+        self._set("on")
+        with self._engine.connect() as connection:
+            ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+            connection.execute(text(ours), {"name": self._url.database})
+
+    def bring_back(self) -> None:
+        if self.is_away and self._holding is not None:
+            self._holding.close()
+        elif self.is_away:
+            self._set("off")
+        self.is_away = False
+
+    def _set(self, value: str) -> None:
+        with self._engine.connect() as connection:
+            change = (
+                f"ALTER DATABASE {self._url.database} SET default_transaction_read_only = {value}"
+            )
+            connection.execute(text(change))
+
+    def close(self) -> None:
+        self.bring_back()
+        self._engine.dispose()
+        self._there.dispose()
 
 
 class ClockThatBrings(FakeClock):
@@ -113,6 +164,30 @@ def test_a_job_waits_for_its_state_database(there: Connection, away: Away) -> No
     assert pause["api"] == "state" and "cannot be used" in pause["reason"] and pause["resumed_at"]
     assert any(isinstance(event, events.JobPaused) for event in seen)
     assert verify(there.store) == []
+
+
+@pytest.mark.parametrize("how", ["locked", "read-only"])
+@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
+def test_a_job_waits_for_a_database_that_takes_no_change(
+    fresh_org: Callable[..., RunningOrg], state_url: str, how: str, tmp_path: Path
+) -> None:
+    """Locked by another session, or read-only as after a failover: paused, said, and resumed."""
+    away = Refusing(state_url, how)
+    soon = f"{state_url}?options=-c%20lock_timeout%3D200"
+    settings = settings_for(fresh_org(), tmp_path / "home")
+    try:
+        with connect(
+            "demo", settings=replace(settings, state_url=soon), clock=ClockThatBrings(away)
+        ) as there:
+            summary = engine.run(there, backup(objects=OBJECTS), emit=taking(away, []))
+            assert summary["state"] == "completed", summary
+            (pause,) = summary["pauses"]
+            # Read-only sessions are new ones: the failover has ended those before.
+            said = {"locked": "lock timeout", "read-only": "terminating connection"}[how]
+            assert said in pause["reason"] and pause["resumed_at"]
+            assert verify(there.store) == []
+    finally:
+        away.close()
 
 
 def test_a_job_that_does_not_wait_can_be_resumed(there: Connection, away: Away) -> None:
