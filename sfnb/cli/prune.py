@@ -37,9 +37,6 @@ def _keep(name: str, what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 @click.command()
 @click.argument("name", type=ORG)
 @_keep_options
-@click.option(
-    "--archives", is_flag=True, help="Snapshots of archives, too: the only copy there is."
-)
 @click.option("--dry-run", is_flag=True, help="Show what would go and what that would free.")
 @click.option("--yes", is_flag=True, help="Do it.")
 @as_json_option
@@ -49,7 +46,6 @@ def prune(
     /,
     *,
     name: str,
-    archives: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -59,7 +55,7 @@ def prune(
     Remove the snapshots of NAME that no rule keeps, and free the space that only they need.
 
     Without a --keep option the policy of sfnb.toml counts ([keep], or [keep.NAME]). Snapshots that
-    are not finished, on hold, or of an archive stay. What stays reads as before. Sends no call.
+    are not finished or on hold stay, and so does every archive. What stays reads as before. Sends no call.
     """
     from sfnb.holds.pruning import prune as prune_org
     from sfnb.store.pruning.keep import KeepPolicy
@@ -87,7 +83,6 @@ def prune(
         app.clock,
         org=name,
         zone=zone_of(None, now=app.clock.now()),
-        with_archives=archives,
         is_dry=dry_run,
     )
     if as_json:

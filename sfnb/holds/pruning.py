@@ -24,7 +24,6 @@ def prune(
     *,
     org: str,
     zone: tzinfo,
-    with_archives: bool = False,
     is_dry: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Pruned:
@@ -44,7 +43,7 @@ def prune(
     def held(snapshots: Collection[str]) -> dict[str, str]:
         return {name: held_by(hold) for name, hold in holds.snapshots(snapshots).items()}
 
-    plan = plan_prune(store.files, policy, zone=zone, held=held, with_archives=with_archives)
+    plan = plan_prune(store.files, policy, zone=zone, held=held)
     is_quiet = not any(
         job.is_held and job.state is JobState.RUNNING for job in state.jobs.find(store.org_id)
     )

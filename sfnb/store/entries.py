@@ -35,6 +35,7 @@ class ObjectEntry:
         commit_sha256: of the file of its last commit, which vouches for the one before it. Empty in
             format 1.
         unchanged_since: nothing has changed since this snapshot, whose commit and schema it has.
+        erased: records that an erasure has taken out since: the org had counted them, too.
         mode, before, added, changed, ended, full_at, sweep_at, refreshed_at: see ``Held``.
     """
 
@@ -62,6 +63,7 @@ class ObjectEntry:
     full_at: str = ""
     sweep_at: str | None = None
     refreshed_at: str | None = None
+    erased: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """For people and programs: all that is known."""
@@ -70,6 +72,8 @@ class ObjectEntry:
             del entry["message"]
         if self.unchanged_since is None:
             del entry["unchanged_since"]
+        if not self.erased:
+            del entry["erased"]
         if self.mode is None:
             for name in HELD:
                 del entry[name]
@@ -136,6 +140,7 @@ def object_entry(progress: Progress, parts: Sequence[Part], message: str | None)
         key=proof.key,
         ids_digest=proof.digest,
         proof=proof.basis if is_complete else "",
+        erased=proof.erased,
     )
 
 

@@ -63,12 +63,13 @@ class Proof:
     key: str | None
     digest: str
     org_count: int | None = None
+    erased: int = 0
 
     @property
     def problem(self) -> str:
         """Why the object is not complete; empty when nothing speaks against it."""
-        if self.org_count is not None and self.org_count != self.rows:
-            return f"the org counts {self.org_count:,} rows, {self.rows:,} are stored"
+        if self.org_count is not None and self.org_count != self.rows + self.erased:
+            return f"the org counts {self.org_count:,} rows, {self.rows + self.erased:,} are stored"
         if self.key is not None and self.distinct != self.rows:
             return f"{self.rows - self.distinct:,} of {self.rows:,} stored rows are repetitions"
         return ""
@@ -80,7 +81,10 @@ class Proof:
         return ", ".join(gaps) or "counts and distinct"
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        content = asdict(self)
+        if not self.erased:
+            del content["erased"]
+        return content
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Proof:

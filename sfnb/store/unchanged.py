@@ -25,6 +25,16 @@ def put_unchanged(files: Files, snapshot: str, entries: Mapping[str, ObjectEntry
     files.put_json(f"{folder}/{number:08d}.json", content)
 
 
+def replace_unchanged(
+    files: Files, snapshot: str, entries: Mapping[str, ObjectEntry], folder: str
+) -> None:
+    """One file instead of all. Of an object the last file counts, so a kill in between harms nothing."""
+    before = files.names(folder)
+    put_unchanged(files, snapshot, entries)
+    for name in before:
+        files.delete(f"{folder}/{name}")
+
+
 def read_unchanged(files: Files, plan: SnapshotPlan) -> dict[str, ObjectEntry]:
     """
     The objects of an unsealed snapshot that were found not to have changed.

@@ -14,9 +14,6 @@ from sfnb.store.pruned import read_pruned
 from sfnb.store.pruning.keep import KeepPolicy, kept_by
 from sfnb.store.snapshots import Snapshots
 
-ARCHIVE = "archive"
-"""The kind of a snapshot that has the only copy of what was deleted in the org."""
-
 
 @dataclass(frozen=True)
 class PrunePlan:
@@ -47,13 +44,12 @@ def plan_prune(
     *,
     zone: tzinfo,
     held: Callable[[Collection[str]], Mapping[str, str]],
-    with_archives: bool = False,
 ) -> PrunePlan:
     """
     What a policy lets go.
 
-    A snapshot that is not sealed stays: a job may still add to it. So does the newest complete one,
-    and what an archive has made, unless ``with_archives``.
+    A snapshot that is not sealed stays: a job may still add to it. So does the newest complete one.
+    An archive's is in a store of its own, which no prune looks at.
 
     Args:
         held: those of some snapshots that a hold keeps, and the hold in words.
@@ -68,8 +64,6 @@ def plan_prune(
     for snapshot, manifest in manifests.items():
         if manifest is None:
             kept[snapshot].append("not finished")
-        elif manifest.kind == ARCHIVE and not with_archives:
-            kept[snapshot].append(ARCHIVE)
         else:
             asked.append(snapshot)
     for snapshot, why in kept_by(asked, policy, zone).items():

@@ -22,7 +22,7 @@ from sfnb.store.log import (
 from sfnb.store.parts import Part
 from sfnb.store.place import RECORDS_FORMAT, place_of
 
-RESTATES = b'\\"readings\\":['
+RESTATES = b'\\"readings\\":'
 
 
 def exchange(
@@ -118,8 +118,9 @@ def tidy_log(table: Files, name: str) -> None:
             DeltaTable(table.uri("").rstrip("/\\")).create_checkpoint()
             table.sync([f"{LOG}/{newest:020d}.checkpoint.parquet", f"{LOG}/_last_checkpoint"])
             table.make_private(LOG)
-    # The newest of them last: a kill in between leaves no gap that anybody would look into.
-    for one in sorted(older):
+    # The newest first: what is left of them is whole from its beginning on, and the commit that
+    # comes after one that is gone is the one that restates it.
+    for one in sorted(older, reverse=True):
         table.delete(f"{LOG}/{one}")
 
 

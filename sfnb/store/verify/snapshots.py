@@ -13,6 +13,7 @@ from sfnb.model import ObjectState
 from sfnb.store.encoding import is_as_encoded
 from sfnb.store.files import TEMPORARY, Files
 from sfnb.store.formats import FORMAT, NewerFormat
+from sfnb.store.log import Erased
 from sfnb.store.manifest import (
     Manifest,
     ObjectEntry,
@@ -280,19 +281,25 @@ class SnapshotCheck:
             return progress_of(entry)
         return self._table(name).progress.get(self._snapshot, NOTHING)
 
+    def _erased(self, name: str) -> int:
+        """Live records that an erasure has taken out of the state since its job counted them."""
+        entry = self._unchanged_entries.get(name)
+        snapshot = (entry.unchanged_since if entry else None) or self._snapshot
+        return self._table(name).erased.get(snapshot, Erased()).rows
+
     def _against_state(self, expected: Expected) -> None:
         """
         Rows that the state saw committed and the log no longer has: its newest commits are cut off.
         """
-        for name, rows in expected.complete.items():
-            progress = self._progress(name)
+        for name, was in expected.complete.items():
+            progress, rows = self._progress(name), was - self._erased(name)
             if not progress.is_done or progress.rows != rows:
                 message = f"the state has {rows:,} rows of {name}, complete; the log has {progress.rows:,}"
                 self._damage("missing", message, self._folder(name), name, rows)
         for name, rows in expected.partial.items():
             progress = self._progress(name)
             # The state follows the log, so it may be behind; ahead only just after a restart.
-            if progress.rows < rows and progress.since <= 1:
+            if progress.rows < rows - self._erased(name) and progress.since <= 1:
                 message = f"the state has {rows:,} rows of {name}, the log has {progress.rows:,}"
                 self._damage("missing", message, self._folder(name), name, rows - progress.rows)
 

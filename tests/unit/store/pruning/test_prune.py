@@ -62,6 +62,8 @@ def test_what_stays_reads_as_before_and_what_goes_is_gone(tmp_path: Path) -> Non
     assert damage(store, expected) == []
     assert not [f for f in verify(store) if f.kind == "orphan"]
     assert done.bytes_after < done.bytes_before
+    log = store.files.names("records/Account/_delta_log")
+    assert len([name for name in log if name.endswith(".json")]) == 1
     assert set(read_pruned(store.files)) == set(done.plan.removed)
 
 

@@ -1,0 +1,125 @@
+"""What other files of an org's store have of erased records: restores, archives' notes, damage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from sfnb.store.encoding import decode
+from sfnb.store.files import Files, translated
+from sfnb.store.formats import FORMAT
+
+NOBODY = "000000000000000AAA"
+"""Stands for an Id that was erased: Salesforce's empty one."""
+
+OWN = ("records/", "tables/", "bodies/", "snapshots/", "metadata/")
+"""What has its own way of being erased, or holds nothing of a record."""
+
+
+class Elsewhere:
+    """
+    Takes the Ids and rows of records out of all other files of a store.
+
+    Args:
+        files: the org's folder, or an archive's.
+        ids: of the records, 18 characters.
+        may_touch: whether a job's folder may be changed, by the job's id: a job that can still go on
+            needs it.
+    """
+
+    def __init__(
+        self, files: Files, ids: Collection[str], may_touch: Callable[[str], bool]
+    ) -> None:
+        self._files = files
+        self._ids = frozenset(ids)
+        self._short = [one[:15].encode() for one in ids]
+        self._may_touch = may_touch
+
+    def waiting(self) -> list[str]:
+        """Jobs that can still go on and whose folders have one of the records."""
+        found = set()
+        for path in self._files.walk("restores"):
+            job_id = path.split("/")[1]
+            if not self._may_touch(job_id) and self._names(path):
+                found.add(job_id)
+        return sorted(found)
+
+    def run(self, objects: Collection[str]) -> int:
+        """Take them out; how many files were changed or removed. It can be repeated."""
+        changed = 0
+        for path in sorted(self._files.walk("")):
+            if path.startswith(OWN) or path.startswith("archives/"):
+                continue
+            # A table that was moved aside because its log made no sense cannot be rewritten.
+            if path.startswith("damaged/") and any(f"/{name}/" in path for name in objects):
+                self._files.delete(path)
+                changed += 1
+            elif self._names(path):
+                self._change(path)
+                changed += 1
+        for path in self._files.walk("bodies/damaged"):
+            self._files.delete(path)
+            changed += 1
+        return changed
+
+    def _names(self, path: str) -> bool:
+        """Whether a file has one of the Ids, also within compressed pages."""
+        if path.endswith(".parquet"):
+            return self._rows_name(path)
+        content = self._files.read(path) or b""
+        return any(one in content for one in self._short)
+
+    def _rows_name(self, path: str) -> bool:
+        with translated(f"read {path}"), self._files.open_input(path) as source:
+            for batch in pq.ParquetFile(source).iter_batches():
+                for column in batch.columns:
+                    for value in column.to_pylist():
+                        text = value if isinstance(value, str) else ""
+                        if any(one.decode() in text for one in self._short):
+                            return True
+        return False
+
+    def _change(self, path: str) -> None:
+        if path.endswith(".json"):
+            content = self._files.read_json(path)
+            if content is not None:
+                content.pop("checksum", None)
+                self._files.put_json(path, _replaced(content, self._ids))
+        elif path.endswith(".csv"):
+            lines = (self._files.read(path) or b"").splitlines(keepends=True)
+            kept = [line for line in lines if not any(one in line for one in self._short)]
+            self._files.put(path, b"".join(kept))
+        else:
+            self._files.delete(path)  # rows of a restore that has ended
+
+
+def _replaced(value: Any, ids: Collection[str]) -> Any:
+    """JSON without the Ids, and without a list's or mapping's entries that name one with values."""
+    if isinstance(value, str):
+        if value[:18] in ids or any(one[:15] in value for one in ids):
+            return NOBODY
+        return value
+    if isinstance(value, Mapping):
+        return {str(_replaced(key, ids)): _replaced(one, ids) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_replaced(one, ids) for one in value if not _is_row_of(one, ids)]
+    return value
+
+
+def _is_row_of(value: Any, ids: Collection[str]) -> bool:
+    """Whether a list's entry is a record, with values beside one of the Ids."""
+    return isinstance(value, Mapping | list) and any(one[:15] in json.dumps(value) for one in ids)
+
+
+def read_notes(files: Files, path: str) -> dict[str, Any] | None:
+    """A note of an erasure; None where it is not there."""
+    text = files.read(path)
+    return None if text is None else decode(text, files.uri(path))
+
+
+def put_notes(files: Files, path: str, notes: Mapping[str, Any]) -> None:
+    """Write a note of an erasure."""
+    files.put_json(path, {"format": FORMAT, **notes})
