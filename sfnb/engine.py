@@ -24,10 +24,13 @@ from sfnb.archive.starting import ArchiveEstimate, plan_archive
 from sfnb.archive.starting import create_job as create_archive
 from sfnb.backup.starting import BackupRequest, Estimate, backup, plan_backup
 from sfnb.backup.starting import create_job as create_backup
+from sfnb.erase.request import EraseRequest
+from sfnb.erase.starting import create_job as create_erase
+from sfnb.erase.starting import erase
 from sfnb.jobs import events
 from sfnb.jobs.states import may_resume
 from sfnb.jobs.summary import job_summary
-from sfnb.model import ARCHIVE, RESTORE, Api, JobState
+from sfnb.model import ARCHIVE, ERASE, RESTORE, Api, JobState
 from sfnb.restore.request import RestoreRequest, restore
 from sfnb.restore.starting import RestoreEstimate, plan_restore
 from sfnb.restore.starting import create_job as create_restore
@@ -44,9 +47,9 @@ if TYPE_CHECKING:
     from sfnb.state.job_values import Job
 
 __all__ = [
-    "EXIT_CODES", "ArchiveEstimate", "ArchiveRequest", "BackupRequest", "Estimate", "JobHandle", "RestoreEstimate",
-    "RestoreRequest", "RunOptions", "archive", "backup", "cluster", "control", "control_of", "create", "plan",
-    "restore", "resume", "run", "run_job", "set_limit", "start", "start_again",
+    "EXIT_CODES", "ArchiveEstimate", "ArchiveRequest", "BackupRequest", "EraseRequest", "Estimate", "JobHandle",
+    "RestoreEstimate", "RestoreRequest", "RunOptions", "archive", "backup", "cluster", "control", "control_of",
+    "create", "erase", "plan", "restore", "resume", "run", "run_job", "set_limit", "start", "start_again",
 ]  # fmt: skip
 
 EXIT_CODES: dict[str, int] = {
@@ -206,7 +209,9 @@ class JobHandle:
         return f"<job {self.job_id} of {self.org.name}: {self.state}>"
 
 
-def run(org: Connection, request: Request, **options: Unpack[RunOptions]) -> dict[str, Any]:
+def run(
+    org: Connection, request: Request | EraseRequest, **options: Unpack[RunOptions]
+) -> dict[str, Any]:
     """
     Run a job on the caller's own thread, to its end or to a pause that nobody waits for.
 
@@ -222,7 +227,9 @@ def run_job(org: Connection, job_id: str, **options: Unpack[RunOptions]) -> dict
     return _loop(org, options).run(job_id)
 
 
-def start(org: Connection, request: Request, **options: Unpack[RunOptions]) -> JobHandle:
+def start(
+    org: Connection, request: Request | EraseRequest, **options: Unpack[RunOptions]
+) -> JobHandle:
     """Run a job on a thread of its own; arguments as for `run`."""
     return _handle(org, create(org, request), options)
 
@@ -270,6 +277,8 @@ def control_of(place: Connection | Installation) -> Control:
             from sfnb.restore.ending import abandon
         elif job.kind == ARCHIVE:
             from sfnb.archive.ending import abandon
+        elif job.kind == ERASE:
+            from sfnb.erase.starting import abandon
         else:
             from sfnb.backup.ending import abandon
         if isinstance(place, Installation):
@@ -295,7 +304,7 @@ def set_limit(
     org.state.ledger.set_limits(org.org_id, percents, org=org.name, reason=reason, kind=kind)
 
 
-def create(org: Connection, request: Request) -> str:
+def create(org: Connection, request: Request | EraseRequest) -> str:
     """
     A new job, queued, kept for this process; its id.
 
@@ -306,6 +315,8 @@ def create(org: Connection, request: Request) -> str:
         return create_restore(org, request)
     if isinstance(request, ArchiveRequest):
         return create_archive(org, request)
+    if isinstance(request, EraseRequest):
+        return create_erase(org, request)
     return create_backup(org, request)
 
 
@@ -346,6 +357,10 @@ def _loop(org: Connection, options: RunOptions) -> JobLoop:
             from sfnb.archive import starting as archiving
 
             return archiving.make_work(org, context)
+        if kind == ERASE:
+            from sfnb.erase import starting as erasing
+
+            return erasing.make_work(org, context)
         from sfnb.backup import starting as backing_up
 
         executor = options.get("executor", "threads")

@@ -37,6 +37,9 @@ The kind of work that may have a limit percent of its own, the *reserve*; all ot
 ARCHIVE = "archive"
 """The kind of work that takes records out of an org once the store has them."""
 
+ERASE = "erase"
+"""The kind of work that takes records out of everything that is stored."""
+
 AUDIT_KINDS = (
     *("limit", "restore", "archive", "prune", "hold", "erase"),
     *("org", "role", "schedule"),

@@ -144,6 +144,11 @@ class CommandLine:
         """Run one command to its end in a process of its own."""
         return self.start(*arguments, **environ).ended()
 
+    def script(self, source: str, *arguments: object) -> int:
+        """Run Python of a test's own in this home, to its end; the exit code, negative for a signal."""
+        words = [sys.executable, "-c", source, *map(str, arguments)]
+        return subprocess.run(words, env=self.environ, check=False, capture_output=True).returncode
+
     def start(self, *arguments: object, **environ: str) -> Running:
         """Start one command."""
         return Running(_command(arguments), self.environ | environ)

@@ -19,7 +19,7 @@ from sfnb.engine import EXIT_CODES, RunOptions
 from sfnb.errors import CallerError, SfnbError
 from sfnb.jobs import states
 from sfnb.jobs.summary import change_lines, counts_of, schema_lines, warning_lines
-from sfnb.model import ARCHIVE, RESTORE, JobState
+from sfnb.model import ARCHIVE, ERASE, RESTORE, JobState
 from sfnb.text import count, records
 
 if TYPE_CHECKING:
@@ -151,6 +151,11 @@ def _report(summary: dict[str, Any], *, as_json: bool) -> None:
         from sfnb.cli.archive import report as report_archive
 
         report_archive(summary, as_json=as_json)
+        return
+    if summary["kind"] == ERASE:
+        from sfnb.cli.erase import report as report_erase
+
+        report_erase(summary, as_json=as_json)
         return
     printing = Unbroken(sys.stdout)
     printing(lambda: print_json(summary) if as_json else _print_summary(summary))

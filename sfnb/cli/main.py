@@ -22,6 +22,7 @@ COMMANDS = {
     "limit": ("limits", "Show an org's limits, or set how far jobs may go."),
     "audit": ("limits", "Show who did what when and why, or verify the audit log."),
     "prune": ("prune", "Remove snapshots that a policy does not keep."),
+    "erase": ("erase", "Take records out of everything that is stored."),
     "hold": ("holds", "Protect records from pruning, archiving and erasure."),
     "team": ("team", "Say who may do what on a state that several people share."),
     "plan": ("plan", "Show what a backup would cost and where it would pause."),

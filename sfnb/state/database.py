@@ -235,6 +235,19 @@ class Database:
             at: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
             return at.astimezone(UTC)
 
+    def rewrite(self) -> None:
+        """
+        Write an SQLite file anew, so that it has no bytes any more of what was deleted; nothing
+        elsewhere, where the server does that.
+        """
+        if not self.is_sqlite:
+            return
+        with self._translated(), self._my_turn(BUSY_WAIT_S), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            if raw is not None:
+                raw.execute("VACUUM")
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         self._engine.dispose()
 

@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("connection",),
     ("installation",),
     ("jobs",),
-    ("backup", "restore"),
+    ("backup", "restore", "erase"),
     ("archive",),
     ("engine",),
     ("usage", "charts"),

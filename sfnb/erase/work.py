@@ -1,0 +1,156 @@
+"""An erasure as a kind of work: the FACE of this room."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sfnb.erase.certificate import certificate, write_certificate
+from sfnb.erase.plan import plan_erase
+from sfnb.erase.request import EraseRequest
+from sfnb.erase.traces import clear_traces
+from sfnb.errors import JobError
+from sfnb.jobs import events
+from sfnb.jobs.summary import iso
+from sfnb.jobs.work import JobContext, Tick
+from sfnb.model import JobState, JobWarning, ObjectState
+from sfnb.state.audit import current_user
+from sfnb.store.erasing.elsewhere import put_notes, read_notes
+from sfnb.store.erasing.manifests import restate_manifests
+from sfnb.store.erasing.run import erase, left, stores_of
+from sfnb.store.tables import OrgStore
+
+
+def notes_path(job_id: str) -> str:
+    """What a job is about to erase, from the org's folder; gone when it has ended."""
+    return f"erasures/{job_id}.json"
+
+
+@dataclass
+class EraseWork:
+    """
+    Erases records from everything that is stored of an org. Implements `sfnb.jobs.work.Work`.
+
+    Sends no call of its own. Each step can be repeated, so a kill costs nothing but time.
+
+    Args:
+        home: SFNB_HOME, whose files may have the records, too.
+    """
+
+    context: JobContext
+    store: OrgStore
+    home: Path
+    _notes: dict[str, Any] = field(default_factory=dict)
+    _left: list[str] = field(default_factory=list)
+
+    def _request(self) -> EraseRequest:
+        return EraseRequest.of(self.context.state.jobs.get(self.context.job_id).options)
+
+    def prepare(self) -> None:
+        """Plan, and keep the plan: which records go must not depend on what is gone already."""
+        context, path = self.context, notes_path(self.context.job_id)
+        kept = read_notes(self.store.files, path)
+        if kept is None:
+            plan = plan_erase(context.state, self.store, self._request())
+            kept = {"ids": {name: list(some) for name, some in plan.ids.items()}, **plan.as_json()}
+            put_notes(self.store.files, path, kept)
+        self._notes = kept
+        found = {key: kept[key] for key in ("records", "files", "snapshots", "refused")}
+        context.state.jobs.add_outcome(context.job_id, **found)
+        expected: dict[str, int | None] = {name: len(some) for name, some in kept["ids"].items()}
+        now = context.clock.now()
+        context.tell(events.JobPlanned(context.job_id, now, "", expected, {}))
+
+    def run(self, tick: Tick) -> None:
+        """Erase, store by store, and look whether anything is left."""
+        context, ids = self.context, self._notes["ids"]
+        self._refuse_new_holds()
+        jobs = context.state.jobs
+
+        def may_touch(job_id: str) -> bool:
+            found = [job for job in jobs.find(self.store.org_id) if job.job_id == job_id]
+            return not found or found[0].state.is_final
+
+        def tell(name: str, rows: int) -> None:
+            jobs.set_object(context.job_id, name, ObjectState.COMPLETE, rows, 0)
+            now = context.clock.now()
+            context.tell(
+                events.ObjectProgress(
+                    context.job_id, now, name, ObjectState.COMPLETE, rows, rows, 0
+                )
+            )
+
+        for files in stores_of(self.store.files):
+            tick()
+            there = {name.lower(): name for name in files.names("records", folders=True)}
+            own = {there[n.lower()]: some for n, some in ids.items() if n.lower() in there}
+            erase(files, own, context.clock, may_touch=may_touch, tell=tell, tick=tick)
+            self._left += left(files, own)
+        if self._left:
+            raise JobError(
+                f"{len(self._left)} files still name an erased record, among them {self._left[0]}. "
+                "Resume the job; if it stays so, please report it."
+            )
+
+    def _refuse_new_holds(self) -> None:
+        """A hold that was added since the plan beats it."""
+        request = EraseRequest.of(
+            {
+                **self._request().as_json(),
+                "ids": self._notes["ids"].get(self._request().object_name, []),
+            }
+        )
+        plan = plan_erase(self.context.state, self.store, request)
+        if plan.refused:
+            name, one, why = plan.refused[0]
+            raise JobError(
+                f"{name} {one} was put on hold since this erasure was planned: {why}. Cancel the "
+                "job, and begin another one without it."
+            )
+
+    def finish(self) -> JobState:
+        """Write the certificate, forget the Ids, and say whether something was refused."""
+        context, notes, request = self.context, self._notes, self._request()
+        every = [one for some in notes["ids"].values() for one in some]
+        path = Path(request.certificate or self.home / "certificates" / f"{context.job_id}.json")
+        if every:
+            content = certificate(
+                org_id=self.store.org_id,
+                job_id=context.job_id,
+                erased_at=iso(context.clock.now()) or "",
+                by=current_user(),
+                ids=notes["ids"],
+                files=notes["files"],
+                snapshots=notes["snapshots"],
+                verified=not self._left,
+            )
+            write_certificate(path, content)
+        hashed = [hashlib.sha256(one.encode()).hexdigest() for one in every]
+        options = {**request.as_json(), "ids": [], "ids_sha256": hashed}
+        context.state.jobs.update(context.job_id, options=options, rows=notes["records"])
+        traces = clear_traces(self.home, context.state.database, every)
+        warnings = [
+            JobWarning("left_by_a_person", "", f"{path} names one").as_json() for path in traces
+        ]
+        context.state.jobs.add_outcome(
+            context.job_id, certificate=str(path) if every else None, warnings=warnings
+        )
+        self.store.files.delete(notes_path(context.job_id))
+        return JobState.COMPLETED_WITH_ERRORS if notes["refused"] else JobState.COMPLETED
+
+    def abandon(self) -> str:
+        """What is erased stays erased; the seals are brought in line with it."""
+        return abandon(self.store, self.context.job_id)
+
+
+def abandon(store: OrgStore, job_id: str) -> str:
+    """Give up an erasure that is running nowhere; what could not be tidied up, or empty."""
+    notes = read_notes(store.files, notes_path(job_id))
+    if notes is not None:
+        for files in stores_of(store.files):
+            there = set(files.names("records", folders=True))
+            restate_manifests(files, {name: () for name in notes["ids"] if name in there})
+        store.files.delete(notes_path(job_id))
+    return ""
