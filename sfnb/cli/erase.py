@@ -60,11 +60,11 @@ def erase(
     The org is not changed: a record that it still has comes back with the next backup, so delete it
     there first. Exit code 3 when something is on hold: it is refused and named.
     """
-    from sfnb.store.states.everything import stored_name
+    from sfnb.store.states.everything import name_anywhere
 
     store = app.store(name)
     request = engine.erase(
-        stored_name(store.files, object_name),
+        name_anywhere(store.files, object_name),
         ids,
         with_children=with_children,
         certificate=str(Path(certificate).absolute()) if certificate else "",

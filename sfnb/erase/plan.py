@@ -12,7 +12,8 @@ from sfnb.holds.book import held_by
 from sfnb.holds.question import holds_of
 from sfnb.memory import State
 from sfnb.store.erasing.related import closure
-from sfnb.store.erasing.run import census, stores_of
+from sfnb.store.erasing.run import census
+from sfnb.store.states.everything import stores_of
 from sfnb.store.tables import OrgStore
 
 

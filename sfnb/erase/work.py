@@ -19,7 +19,8 @@ from sfnb.model import JobState, JobWarning, ObjectState
 from sfnb.state.audit import current_user
 from sfnb.store.erasing.elsewhere import put_notes, read_notes
 from sfnb.store.erasing.manifests import restate_manifests
-from sfnb.store.erasing.run import erase, left, stores_of
+from sfnb.store.erasing.run import erase, left
+from sfnb.store.states.everything import stores_of
 from sfnb.store.tables import OrgStore
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sfnb.errors import CallerError
 from sfnb.holds.book import Hold, HoldBook, held_by
 from sfnb.memory import State
-from sfnb.store.states.everything import matching_ids, snapshots_of, stored_ids
+from sfnb.store.states.everything import matching_anywhere, snapshots_of, stored_ids
 from sfnb.store.tables import OrgStore
 
 
@@ -68,7 +68,8 @@ def holds_of(state: State, store: OrgStore) -> Holds:
         by_object.setdefault(hold.object_name, []).append(hold)
         if hold.condition is not None:
             try:
-                ids[hold.hold_id] = matching_ids(store.files, hold.object_name, hold.condition)
+                found = matching_anywhere(store.files, hold.object_name, hold.condition)
+                ids[hold.hold_id] = found or frozenset()
             except CallerError as err:
                 raise CallerError(
                     f"the condition of {held_by(hold)} can no longer be asked, so nobody knows what "
@@ -96,7 +97,12 @@ def add_hold(
         CallerError: the condition cannot be asked; no reason.
     """
     if condition is not None:
-        held = len(matching_ids(store.files, object_name, condition))
+        matching = matching_anywhere(store.files, object_name, condition)
+        if matching is None:
+            raise CallerError(
+                f"nothing of {object_name} is stored, so the condition cannot be tried."
+            )
+        held = len(matching)
     elif ids is not None:
         held = len(set(ids))
     else:

@@ -18,6 +18,12 @@ from tests.conftest import RunningOrg
 from tests.unit.store.erasing.byte_search import found_in
 
 OBJECTS = "Account,Contact,Case"
+SMALL = {"Account": 20, "Contact": 20, "Case": 30, "Task": 10}
+WITH_FILES = {
+    **{"Account": 20, "Contact": 20, "Case": 40, "CaseComment": 60, "EmailMessage": 15},
+    **{"Task": 30, "Attachment": 20, "Note": 8, "CaseHistory": 20},
+    **{"ContentDocument": 12, "ContentVersion": 14, "ContentDocumentLink": 24},
+}
 
 
 @dataclass
@@ -54,7 +60,7 @@ class Place:
 
 @pytest.fixture
 def place(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Place:
-    org = fresh_org(own_data=True, has_oddities=False)
+    org = fresh_org(own_data=True, has_oddities=False, objects=SMALL)
     sfnb = CommandLine.with_org(tmp_path / "home", org)
     assert sfnb("backup", "x", "--objects", OBJECTS, "--json").code == 0
     changed = org.control("rows", {"do": "change", "object": "Contact", "rows": 3})
@@ -174,3 +180,33 @@ def test_an_erasure_that_was_killed_is_resumed(place: Place, step: int) -> None:
     assert found_in(place.sfnb.home, values) == []
     assert place.sfnb("verify", "x", "--json").code == 0
     shutil.rmtree(place.sfnb.home)
+
+
+def test_an_archived_record_is_erased_with_its_children_and_files(
+    fresh_org: Callable[..., RunningOrg], tmp_path: Path
+) -> None:
+    """From the archive, which is a store of its own; other cases stay there. No Id is left either."""
+    org = fresh_org(own_data=True, has_oddities=False, objects=WITH_FILES)
+    sfnb = CommandLine.with_org(tmp_path / "home", org)
+    closed = ("--object", "Case", "--where", "Status = 'Closed'")
+    archived = sfnb("archive", "x", *closed, "--yes", "--json")
+    assert archived.code == 0, archived.err
+    store = open_store(sfnb.home / "store").org(org.org_id)
+    snapshot = store.snapshots[archived.json["snapshot"]]
+    attachments = {a["ParentId"]: a["Id"] for a in snapshot.table("Attachment").to_pylist()}
+    comments = {c["ParentId"]: c["Id"] for c in snapshot.table("CaseComment").to_pylist()}
+    case = next(one for one in attachments if one in comments)
+    gone = [one[:15] for one in (case, comments[case], attachments[case])]
+    ids = tmp_path / "ids.txt"
+    ids.write_text(case)
+    asked = ("erase", "x", "--object", "Case", "--ids", ids, "--with-children", "--json")
+    others = snapshot.table("Case").num_rows - 1
+    assert len(found_in(sfnb.home, gone)) >= 3
+    done = sfnb(*asked, "--confirm", "x")
+    assert done.code == 0, done.err
+    assert done.json["records"] > 2 and done.json["files"] >= 1
+    assert archived.json["snapshot"] in done.json["snapshots"]
+    assert found_in(sfnb.home, gone) == []
+    assert snapshot.table("Case").num_rows == others
+    assert sfnb("archive", "search", "x", "--id", case, "--json").json == []
+    assert sfnb("verify", "x", "--json").code == 0

@@ -6,5 +6,5 @@ Erasing records from all snapshots: GDPR, article 17.
 other files of a store have of them. ``run``: all of it, step by step, so that a kill harms nothing.
 
 What was said of the past stays provable: a line of a manifest says how many records were erased
-since, and the org's count then is compared with what is there and what was erased together.
+since, and the org's count then is compared with the stored and the erased records together.
 """

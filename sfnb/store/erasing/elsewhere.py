@@ -8,9 +8,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from sfnb.store.archives import RECORD
+from sfnb.store.compaction.catalog import read_catalog
 from sfnb.store.encoding import decode
 from sfnb.store.files import Files, translated
 from sfnb.store.formats import FORMAT
+from sfnb.store.paths import records_path
+from sfnb.store.plan import read_plan
+from sfnb.store.snapshots import Snapshots
 
 NOBODY = "000000000000000AAA"
 """Stands for an Id that was erased: Salesforce's empty one."""
@@ -45,6 +50,10 @@ class Elsewhere:
             job_id = path.split("/")[1]
             if not self._may_touch(job_id) and self._names(path):
                 found.add(job_id)
+        # An archive is a store of its own; its job's notes are in the folder `job`.
+        if self._files.names("job"):
+            jobs = {read_plan(self._files, s).job_id for s in Snapshots(self._files)}
+            found |= {job_id for job_id in jobs if not self._may_touch(job_id)}
         return sorted(found)
 
     def run(self, objects: Collection[str]) -> int:
@@ -87,13 +96,29 @@ class Elsewhere:
             content = self._files.read_json(path)
             if content is not None:
                 content.pop("checksum", None)
-                self._files.put_json(path, _replaced(content, self._ids))
+                content = _replaced(content, self._ids)
+                if path == RECORD:
+                    content = _with_spans(self._files, content)
+                self._files.put_json(path, content)
         elif path.endswith(".csv"):
             lines = (self._files.read(path) or b"").splitlines(keepends=True)
             kept = [line for line in lines if not any(one in line for one in self._short)]
             self._files.put(path, b"".join(kept))
         else:
             self._files.delete(path)  # rows of a restore that has ended
+
+
+def _with_spans(files: Files, record: dict[str, Any]) -> dict[str, Any]:
+    """An archive's record with the least and greatest Ids, and the rows, that its tables have now."""
+    for name, known in record["objects"].items():
+        live = read_catalog(files.below(records_path(name))).live.values()
+        ids = [one for part in live for one in (part.min_id, part.max_id) if one]
+        known |= {
+            "rows": sum(part.rows for part in live),
+            "min_id": min(ids, default=""),
+            "max_id": max(ids, default=""),
+        }
+    return record
 
 
 def _replaced(value: Any, ids: Collection[str]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import pyarrow.parquet as pq
@@ -41,13 +41,6 @@ class Census:
     records: Mapping[str, frozenset[str]]
     snapshots: frozenset[str]
     files: frozenset[str]
-
-
-def stores_of(files: Files) -> Iterator[Files]:
-    """The org's folder, and those of its archives, each a store of its own."""
-    yield files
-    for name in files.names("archives", folders=True):
-        yield files.below(f"archives/{name}")
 
 
 def census(files: Files, ids: Ids) -> Census:

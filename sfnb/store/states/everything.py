@@ -116,6 +116,40 @@ def stored_name(files: Files, object_name: str) -> str:
     raise CallerError(f"nothing of {object_name} is stored.")
 
 
+def stores_of(files: Files) -> Iterator[Files]:
+    """The org's folder, and those of its archives, each a store of its own."""
+    yield files
+    for name in files.names("archives", folders=True):
+        yield files.below(f"archives/{name}")
+
+
+def name_anywhere(files: Files, object_name: str) -> str:
+    """
+    The object's name as the org's store or one of its archives has it.
+
+    Raises:
+        CallerError: nothing of it is stored in today's format.
+    """
+    stores = [store for store in stores_of(files) if is_stored(store, object_name)]
+    return stored_name(stores[0] if stores else files, object_name)
+
+
+def is_stored(files: Files, object_name: str) -> bool:
+    """Whether anything of an object is in one store, in whatever format."""
+    rooms = (*files.names("records", folders=True), *files.names("tables", folders=True))
+    return any(name.lower() == object_name.lower() for name in rooms)
+
+
+def matching_anywhere(files: Files, object_name: str, condition: str) -> frozenset[str] | None:
+    """
+    As ``matching_ids``, in the org's store and those of its archives; None: nothing of the object is
+    stored.
+    """
+    stores = [store for store in stores_of(files) if is_stored(store, object_name)]
+    found = [matching_ids(store, object_name, condition) for store in stores]
+    return frozenset[str]().union(*found) if found else None
+
+
 def matching_ids(files: Files, object_name: str, condition: str) -> frozenset[str]:
     """
     Ids of the records that an SQL condition matches in any stored version.
