@@ -22,7 +22,7 @@ MOST = 10**15
 MAX_RETRY_AFTER_S = 600.0
 """A server may ask us to wait longer; we ask again after this."""
 
-_DIGITS = re.compile(r"[0-9]{1,15}")
+_WHOLE = re.compile(r"-?[0-9]{1,15}")
 _SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 
 
@@ -46,11 +46,18 @@ def json_of(body: bytes, *, what: str, kind: str = "") -> Any:
 
 def count_of(value: object) -> int | None:
     """A number of things: a whole number, or its digits as text; None when it cannot be one."""
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST:
-        return value
-    return None
+    found = whole_of(value)
+    return found if found is not None and found >= 0 else None
+
+
+def whole_of(value: object) -> int | None:
+    """A whole number of either sign, also as its digits or as ``7.0``; None when it is none."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and -MOST < value < MOST else None
 
 
 def text_of(value: object) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.errors import QuotaSignal, SfnbError, TransientError
-from sfnb.org.answers import json_of
+from sfnb.org.answers import count_of, json_of
 from sfnb.org.client import OrgClient
 from sfnb.org.refusals import refusal_of
 
@@ -104,8 +104,8 @@ def cut_composite(text: bytes) -> list[SubResponse]:
 
 
 def _part(text: bytes, spans: Sequence[tuple[int, int]], part: Any) -> SubResponse:
-    reference, status = part["referenceId"], part["httpStatusCode"]
-    if not isinstance(reference, str) or type(status) is not int or not 100 <= status <= 999:
+    reference, status = part["referenceId"], count_of(part["httpStatusCode"])
+    if not isinstance(reference, str) or status is None or not 100 <= status <= 999:
         raise ValueError("no reference or no status")
     return SubResponse(reference, status, _body(text, spans, part["body"]))
 

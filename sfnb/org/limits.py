@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sfnb.model import LIMIT_KEYS, Api, Reading
-from sfnb.org.answers import MOST
+from sfnb.org.answers import whole_of
 
 LIMIT_HEADER = "Sforce-Limit-Info"
 MAX_HEADER_CHARS = 8192
@@ -69,7 +69,7 @@ def parse_limits(body: object, *, sent_at: datetime, read_at: datetime) -> dict[
         entry = next((body[key] for key in keys if isinstance(body.get(key), Mapping)), None)
         if entry is None:
             continue
-        most, left = entry.get("Max"), entry.get("Remaining")
-        if type(most) is int and type(left) is int and 0 <= most < MOST and -MOST < left <= most:
+        most, left = whole_of(entry.get("Max")), whole_of(entry.get("Remaining"))
+        if most is not None and left is not None and most >= 0 and left <= most:
             readings[api] = Reading(api, most - left, most, sent_at, read_at, "limits")
     return readings

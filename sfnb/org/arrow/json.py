@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pajson
 
 from sfnb.errors import TransientError
+from sfnb.org.answers import count_of
 from sfnb.org.arrow.columns import Misfit, Wider
 from sfnb.org.arrow.csv import mended_note
 from sfnb.org.arrow.values import NumberText, fit, json_text, text_array
@@ -23,7 +24,6 @@ from sfnb.org.arrow.values import NumberText, fit, json_text, text_array
 _EMPTY = text_array([""])[0]
 _NULL = pa.nulls(1, pa.string())[0]
 
-_MOST_ROWS = 10**15
 _OBJECT = re.compile(rb"\s*\{")
 
 log = logging.getLogger("sfnb.org")
@@ -99,13 +99,21 @@ def _fast(body: bytes, columns: pa.Schema) -> QueryPage:
     arrays = [
         _conformed(child, field) for child, field in zip(records.flatten(), columns, strict=True)
     ]
-    total = answer.column("totalSize")[0].as_py()
+    following = answer.column("nextRecordsUrl")[0].as_py()
     return QueryPage(
         pa.RecordBatch.from_arrays(arrays, schema=columns),
-        total if total is not None and 0 <= total < _MOST_ROWS else None,
-        answer.column("done")[0].as_py() is True,
-        answer.column("nextRecordsUrl")[0].as_py(),
+        count_of(answer.column("totalSize")[0].as_py()),
+        _is_last(answer.column("done")[0].as_py(), following),
+        following,
     )
+
+
+def _is_last(done: object, following: str | None) -> bool:
+    """
+    Whether no page follows. Salesforce always says so; a server that says nothing at all and names
+    no further page has sent the last one. Whether rows are missing, its count tells.
+    """
+    return done is True or done == "true" or (done is None and not following)
 
 
 def _conformed(child: pa.Array, field: pa.Field) -> pa.Array:
@@ -139,8 +147,8 @@ def _careful(body: bytes, columns: pa.Schema) -> QueryPage:
     following = answer.get("nextRecordsUrl")
     return QueryPage(
         pa.RecordBatch.from_arrays(arrays, schema=columns),
-        _count(answer.get("totalSize")),
-        answer.get("done") is True,
+        count_of(answer.get("totalSize")),
+        _is_last(answer.get("done"), following if isinstance(following, str) else None),
         following if isinstance(following, str) else None,
         tuple(notes),
     )
@@ -165,6 +173,12 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
     except (ValueError, RecursionError) as err:
         raise _no_answer("it is not valid JSON") from err
     records = answer.get("records") if isinstance(answer, dict) else None
+    if (
+        records is None
+        and isinstance(answer, dict)
+        and count_of(answer.get("totalSize")) is not None
+    ):
+        records = []  # some leave out an empty list; the count tells whether it was one
     if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
         raise _no_answer("it has no list of records")
     return answer, records
@@ -172,11 +186,6 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
 
 def _no_answer(reason: str) -> TransientError:
     return TransientError(f"the answer of a query cannot be read: {reason}.")
-
-
-def _count(sent: object) -> int | None:
-    is_count = isinstance(sent, NumberText) and sent.isdecimal() and len(sent) <= 15
-    return int(str(sent)) if is_count else None
 
 
 def _is_mended(sent: object, text: str | None, *, is_whole: bool) -> bool:

@@ -108,7 +108,7 @@ def test_limits_give_all_four_budgets() -> None:
         {},
         {"DailyApiRequests": 5},
         {"DailyApiRequests": {"Max": 100}},
-        {"DailyApiRequests": {"Max": "100", "Remaining": 5}},
+        {"DailyApiRequests": {"Max": "1e2", "Remaining": 5}},
         {"DailyApiRequests": {"Max": 100, "Remaining": True}},
         {"DailyApiRequests": {"Max": -1, "Remaining": -5}},
         {"DailyApiRequests": {"Max": 100, "Remaining": 101}},

@@ -1,0 +1,145 @@
+"""
+A server between sfnb and a demo org that speaks Salesforce's API with habits of its own.
+
+It passes each call on and changes the answer: what other implementations of the API, gateways and
+proxies do, and what a client must not mind or must notice.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+Headers = dict[str, str]
+Shape = Callable[[str, Any], Any]
+"""Changes a JSON answer, given its path; answers inside a composite call come with theirs."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """
+    What the server does its own way.
+
+    Args:
+        shape: changes each JSON answer.
+        headers: changes the headers of an answer.
+        text: changes the body's text as it is sent, given its content type.
+        asks: headers that are added to what is asked of the org.
+        is_chunked: bodies are sent in chunks, without a length.
+    """
+
+    shape: Shape = lambda _path, value: value
+    headers: Callable[[Headers], Headers] = dict
+    text: Callable[[str, str], str] = lambda _kind, text: text
+    asks: Mapping[str, str] = field(default_factory=dict)
+    is_chunked: bool = False
+
+
+class OddServer:
+    """Serves until it is closed; a context manager."""
+
+    def __init__(self, url: str, habits: Habits) -> None:
+        self._there = url
+        self._habits = habits
+        self._session = requests.Session()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(30)
+        self._session.close()
+
+    def answer(self, method: str, path: str, asked: Headers, body: bytes) -> requests.Response:
+        """What the org says."""
+        passed = {n: v for n, v in asked.items() if n.lower() not in ("host", "connection")}
+        if path.endswith("/composite"):
+            body = self._composite_asked(body)
+        return requests.request(
+            method,
+            self._there + path,
+            headers=passed | dict(self._habits.asks),
+            data=body,
+            timeout=60,
+            allow_redirects=False,
+        )
+
+    def _composite_asked(self, body: bytes) -> bytes:
+        asked = json.loads(body)
+        for one in asked.get("compositeRequest", ()):
+            one["httpHeaders"] = {**(one.get("httpHeaders") or {}), **self._habits.asks}
+        return json.dumps(asked).encode()
+
+    def shaped(self, path: str, kind: str, content: bytes) -> bytes:
+        """The body of an answer, the habits applied."""
+        text = content.decode()
+        if "json" in kind and text:
+            value = json.loads(text)
+            if path.endswith("/composite") and isinstance(value, dict):
+                for one in value.get("compositeResponse", ()):
+                    one["body"] = self._habits.shape("", one["body"])
+            value = self._habits.shape(path, value)
+            text = json.dumps(value, ensure_ascii=False)
+        return self._habits.text(kind, text).encode()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_args: Any) -> None:
+                pass
+
+            def _pass_on(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                asked = self.rfile.read(length)
+                said = server.answer(self.command, self.path, dict(self.headers.items()), asked)
+                kind = said.headers.get("Content-Type", "")
+                is_text = "json" in kind or "csv" in kind
+                path = self.path.partition("?")[0]
+                body = server.shaped(path, kind, said.content) if is_text else said.content
+                self._send(said, body)
+
+            def _send(self, said: requests.Response, body: bytes) -> None:
+                own = {"content-length", "transfer-encoding", "connection", "content-encoding"}
+                kept = {n: v for n, v in said.headers.items() if n.lower() not in own}
+                self.send_response_only(said.status_code)
+                for name, value in server._habits.headers(kept).items():
+                    self.send_header(name, value)
+                if server._habits.is_chunked and body:
+                    self.send_header("transfer-encoding", "chunked")
+                    self.end_headers()
+                    for start in range(0, len(body), 4096):
+                        piece = body[start : start + 4096]
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                    self.wfile.write(b"0\r\n\r\n")
+                else:
+                    self.send_header("content-length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+            do_GET = do_POST = do_PATCH = do_DELETE = do_HEAD = _pass_on  # noqa: N815
+
+        return Handler
