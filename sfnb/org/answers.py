@@ -54,10 +54,11 @@ def whole_of(value: object) -> int | None:
     """A whole number of either sign, also as its digits or as ``7.0``; None when it is none."""
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
-    if isinstance(value, float) and value.is_integer():
+    elif isinstance(value, float) and value.is_integer():
         value = int(value)
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_whole and -MOST < value < MOST else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -MOST < value < MOST else None
 
 
 def text_of(value: object) -> str:
