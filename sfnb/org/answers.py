@@ -52,13 +52,11 @@ def count_of(value: object) -> int | None:
 
 def whole_of(value: object) -> int | None:
     """A whole number of either sign, also as its digits or as ``7.0``; None when it is none."""
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        value = int(value)
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
+    if isinstance(value, str):
+        return int(value) if _WHOLE.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -MOST < value < MOST:
         return None
-    return value if -MOST < value < MOST else None
+    return int(value) if value == int(value) else None
 
 
 def text_of(value: object) -> str:
