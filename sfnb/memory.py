@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sfnb.state.jobs import Jobs
     from sfnb.state.lease import Lease
     from sfnb.state.team import Team
+    from sfnb.state.locks import Locks
+    from sfnb.state.schedule import ScheduleBook
     from sfnb.usage.store.event_log import EventLogBook
     from sfnb.usage.store.spending import UsageBook
     from sfnb.usage.store.user_days import UserDayBook
@@ -33,6 +35,8 @@ class State:
         usage: what the orgs reported and what sfnb spent.
         event_log: the orgs' event log files, counted.
         user_days: the orgs' own usage reports.
+        schedule: commands that run at set times, and what became of each due time.
+        locks: what only one process may do at a time.
     """
 
     def __init__(self, database: Database) -> None:
@@ -81,6 +85,18 @@ class State:
         from sfnb.usage.store.user_days import UserDayBook
 
         return UserDayBook(self.database)
+
+    @cached_property
+    def schedule(self) -> ScheduleBook:
+        from sfnb.state.schedule import ScheduleBook
+
+        return ScheduleBook(self.database)
+
+    @cached_property
+    def locks(self) -> Locks:
+        from sfnb.state.locks import Locks
+
+        return Locks(self.database)
 
     def under(self, lease: Lease) -> State:
         """The same state for the process that runs a job: it writes jobs only while it holds the lease."""

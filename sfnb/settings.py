@@ -18,6 +18,8 @@ The file, all of it optional::
     metadata_days = 7        # after so many days all metadata is retrieved again
     api_version = "66.0"     # highest REST API version to use
     header_lag_s = 120       # how old an org's limit header may be; SFNB_HEADER_LAG_S overrides
+    runs = "s3://acme/runs"  # where `sfnb run` keeps executed notebooks and their pages
+    keep_runs = 100          # how many it keeps of each notebook and org in a folder of this machine
     mass_change_pct = 20     # warn when more of an object was changed or deleted since the last backup
 
     [mass_change]
@@ -75,6 +77,9 @@ FILE_CALLS = 20_000
 
 METADATA_DAYS = 7.0
 """After so many days all metadata is retrieved again; before, where the org's lists have changed."""
+
+KEEP_RUNS = 100
+"""Executed notebooks that are kept of each notebook and org."""
 
 LOST_ANSWER_S = 60.0
 """A call whose answer was lost may still be at work for so long; then what it wrote can be seen."""
@@ -143,6 +148,8 @@ class Settings:
     metadata_days: float = METADATA_DAYS
     api_version: str = NEWEST_API_VERSION
     header_lag_s: float = HEADER_LAG_S
+    runs: str = ""
+    keep_runs: int = KEEP_RUNS
     mass_change_pct: float = MASS_CHANGE_PCT
     mass_change: Mapping[str, float] = field(default_factory=dict)
     keep: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -187,6 +194,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         file_calls=int(found.number("file_calls", FILE_CALLS, at_least=0)),
         api_version=found.text("api_version", NEWEST_API_VERSION, form=API_VERSION, such_as="66.0"),
         header_lag_s=found.header_lag_s(environ),
+        runs=found.text("runs", str(home / "runs")),
+        keep_runs=int(found.number("keep_runs", KEEP_RUNS, at_least=1)),
         mass_change_pct=found.share("mass_change_pct", found.values.get("mass_change_pct")),
         mass_change=found.shares("mass_change"),
         keep=found.keep(),

@@ -45,6 +45,7 @@ COMMANDS = {
     "usage": ("usage", "Show who used an org's API allowance, by day and app."),
     "report": ("usage", "Write an HTML page or PDF on the API use of orgs."),
     "run": ("notebooks", "Run a notebook without a browser."),
+    "schedule": ("schedule", "Run commands at set times."),
     "lab": ("lab", "Open JupyterLab on the notebooks."),
     "dashboard": ("dashboard", "Serve the screens of all orgs as one page without code."),
 }

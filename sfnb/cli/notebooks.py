@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import os
 import sys
 from datetime import datetime
-from pathlib import Path
-from typing import Any, TextIO
 
 import click
 
 from sfnb.cli.context import App, pass_app
-from sfnb.cli.output import Unbroken, as_json_option, plain, print_json, say
+from sfnb.cli.notebook_files import check, keep, place_of, prune, run_name
+from sfnb.cli.notebook_run import (
+    KernelDied,
+    execute,
+    kernel_for,
+    known_parameters,
+    load,
+    outcome_of,
+    parse_value,
+)
+from sfnb.cli.output import as_json_option, print_json, say
 from sfnb.engine import EXIT_CODES
-from sfnb.errors import CallerError, JobError
+from sfnb.errors import JobError
 from sfnb.jobs import states
-from sfnb.notebook import OUTCOME_TYPE, find_notebook
-from sfnb.private import private_folder
+from sfnb.notebook import find_notebook
 
 
 @click.command()
@@ -33,115 +37,74 @@ from sfnb.private import private_folder
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the executed notebook goes; default: the folder runs in SFNB_HOME.",
+    metavar="TARGET",
+    help="A file or folder, here or at an address such as s3://bucket/runs/; default: the setting runs.",
+)
+@click.option("--kernel", help="The kernel to run it with; default: the notebook's own.")
+@click.option(
+    "--keep",
+    "keeps",
+    type=click.IntRange(min=1),
+    help="Keep so many runs of this notebook and org in the folder of runs; default: keep_runs (100).",
 )
 @as_json_option
 @pass_app
-def run(
+def run(  # noqa: PLR0917 - click gives them by name
     app: App,
     notebook: str,
     parameters: tuple[tuple[str, str], ...],
-    output: Path | None,
+    output: str | None,
+    kernel: str | None,
+    keeps: int | None,
     as_json: bool,
 ) -> int:
     """
     Run NOTEBOOK (a path, or the name of one that comes with sfnb) from start to end.
 
-    What its cells print is shown while they run. The exit code is that of the job in it.
+    What its cells print is shown while they run. The executed notebook is kept, and beside it a
+    page of what it shows. The exit code is that of the job in it. A notebook runs once at a time
+    for an org.
     """
     source = find_notebook(notebook)
+    read = load(source)
+    given = {name: parse_value(text) for name, text in parameters}
+    values = known_parameters(source, read, given) | given
+    org = str(values.get("org") or values.get("orgs") or "")
+    chosen = kernel_for(source, read, kernel)
     began_at = app.clock.now()
-    if output is None:
-        runs = private_folder(app.settings.home / "runs")
-        output = runs / f"{source.stem}-{began_at:%Y%m%dT%H%M%SZ}.ipynb"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    given = {name: _value(text) for name, text in parameters}
-    try:
-        executed = execute(source, output, given, sys.stderr if as_json else sys.stdout)
-    except KernelDied as err:
-        raise JobError(f"{err} {_interrupted(app, began_at)}".rstrip()) from err
+    settings = app.settings
+    name = run_name(source.stem, org, began_at)
+    runs = settings.runs or str(settings.home / "runs")
+    place = place_of(output, runs, name, settings.home / "runs")
+    with app.state.locks.held(f"notebook {source.stem} {org}"[:255]) as other:
+        if other is not None:
+            raise JobError(
+                f"{source.name} already runs{f' for {org}' if org else ''}, since "
+                f"{other.taken_at:%Y-%m-%d %H:%M:%S}Z in process {other.owner.pid} of "
+                f"{other.owner.host.split()[0]}. Wait for it, or stop it there."
+            )
+        check(place, source.read_text("utf-8"))
+        shown = sys.stderr if as_json else sys.stdout
+        try:
+            executed = execute(source, place.local, given, shown, kernel=chosen)
+        except KernelDied as err:
+            raise JobError(f"{err} {_interrupted(app, began_at)}".rstrip()) from err
+        finally:
+            html = keep(place) if place.local.exists() else ""
+            if output is None and not place.target:
+                folder, most = place.local.parent, keeps or settings.keep_runs
+                prune(folder, source.stem, org, keeps=most)
     summary = outcome_of(executed)
     if as_json:
-        print_json({"notebook": str(output), "job": summary})
+        print_json({"notebook": place.notebook, "html": html or None, "job": summary})
     else:
-        say(f"Notebook: {output}")
+        say(f"Notebook: {place.notebook}")
+        if html:
+            say(f"Page: {html}")
         if summary:
             state = states.shown_of(summary).replace("_", " ")
             say(f"Job {summary['job_id']} {state}; snapshot {summary['snapshot']}.")
     return EXIT_CODES[states.shown_of(summary)] if summary else 0
-
-
-class KernelDied(Exception):
-    """The process that ran the cells is gone: killed, or out of memory."""
-
-
-def execute(source: Path, output: Path, parameters: dict[str, Any], shown: TextIO) -> Any:
-    """
-    The executed notebook; also at ``output``, up to the cell that failed if one did.
-
-    Args:
-        shown: gets what the cells print, as they print it.
-
-    Raises:
-        CallerError: the notebook has no such parameter, or refuses the value of one.
-        JobError: a cell failed; the last line of its error.
-        KernelDied: the kernel ended before the notebook did.
-    """
-    # papermill is heavy and only this command needs it.
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    known = papermill.inspect_notebook(str(source))
-    if strange := sorted(set(parameters) - set(known)):
-        raise CallerError(
-            f"{source.name} has no parameter {strange[0]}; it has {', '.join(known)}."
-        )
-    # Python 3.11's debugger otherwise prints a warning into every notebook.
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    # What it would log is what we raise.
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)
-    relay = Relay(shown)
-    try:
-        return papermill.execute_notebook(
-            str(source),
-            str(output),
-            parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            # Its warnings (a transport without encryption on this machine) are not the notebook's.
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-            stdout_file=relay,
-            stderr_file=relay,
-            cwd=output.parent,
-        )
-    except PapermillExecutionError as err:
-        if err.ename == "CallerError":
-            # A parameter that a cell refused is wrong usage, as an option of the command line would be.
-            raise CallerError(f"{err.evalue} The executed notebook is {output}.") from err
-        raise JobError(
-            f"{source.name} failed: {err.ename}: {plain(err.evalue)} "
-            f"The executed notebook is {output}."
-        ) from err
-    except DeadKernelError as err:
-        raise KernelDied(
-            f"{source.name} stopped: its kernel ended unexpectedly (killed, or out of memory)."
-        ) from err
-
-
-class Relay:
-    """A file that shows what cells print, for as long as somebody reads it."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._printing = Unbroken(out)
-
-    def write(self, text: str) -> None:
-        self._printing(lambda: click.echo(plain(text), file=self._out, nl=False))
-
-    def flush(self) -> None:
-        self._printing(self._out.flush)
 
 
 def _interrupted(app: App, began_at: datetime) -> str:
@@ -151,27 +114,6 @@ def _interrupted(app: App, began_at: datetime) -> str:
         return "It had no job in progress."
     job = lost[-1]
     return f"Job {job.job_id} is interrupted. Resume it with `sfnb resume {job.job_id}`."
-
-
-def outcome_of(notebook: Any) -> dict[str, Any] | None:
-    """The summary that the last cell of an executed notebook left, if there is one."""
-    for cell in reversed(notebook.cells):
-        for out in cell.get("outputs", ()):
-            summary: dict[str, Any] | None = out.get("data", {}).get(OUTCOME_TYPE)
-            if summary is not None:
-                return summary
-    return None
-
-
-def _value(text: str) -> Any:
-    """A parameter as papermill's own command line reads it: True, False, None, numbers, else text."""
-    words = {"True": True, "False": False, "None": None}
-    if text in words:
-        return words[text]
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 COMMANDS: list[click.Command] = [run]

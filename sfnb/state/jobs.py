@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from sfnb.state.job_values import Job, JobObject, SavedEvent, Wanted, job_of
 from sfnb.state.lease import Lease
 from sfnb.state.overlap import refuse_overlap
 from sfnb.state.owner import this_process
+from sfnb.state.schedule import RUN_TOKEN, link_job
 
 CHANGEABLE = frozenset(
     {"state", "snapshot", "objects", "options", "started_at", "ended_at", "rows", "error"}
@@ -109,6 +111,8 @@ class Jobs:
                 **lease.new_columns(now, is_running=False),
             }
             connection.execute(insert(schema.jobs), row)
+            if token := os.environ.get(RUN_TOKEN):
+                link_job(connection, token, str(row["job_id"]))
             job = job_of(_row(connection, str(row["job_id"])), now)
             if kind in AUDITED:
                 details = {"snapshot": snapshot, "objects": names} if snapshot or names else {}

@@ -373,3 +373,74 @@ job_events = Table(
     Column("told", JSON, nullable=False),
 )
 Index("job_events_by_job", job_events.c.job_id, job_events.c.id)
+
+schedule_entries = Table(
+    "schedule_entries",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("cron", Text, nullable=False),
+    Column("tz", String(64), nullable=False),
+    Column("command", JSON, nullable=False),  # the words after `sfnb`
+    Column("added_at", Moment, nullable=False),
+    Column("settled_until", Moment, nullable=False),  # due times up to here have their line
+)
+
+schedule_runs = Table(
+    "schedule_runs",  # one line for each due time: the key sees to that, whoever is quicker
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("due_at", Moment, primary_key=True),
+    Column("command", JSON, nullable=False),  # as it was then
+    Column("claimed_at", Moment, nullable=False),
+    Column("started_at", Moment, nullable=True),
+    Column("ended_at", Moment, nullable=True),
+    Column("exit_code", Integer, nullable=True),  # null while it runs
+    Column("job_id", String(64), nullable=True),
+    Column("note", Text, nullable=False),
+    Column("covered_by", Moment, nullable=True),  # due time of the run that caught this one up
+    Column("is_open", Boolean, nullable=False),  # it runs, or is to be tried again
+    Column("again_at", Moment, nullable=True),  # when it is tried again; null: it runs
+    Column("attempts", Integer, nullable=False),
+    Column("interruptions", Integer, nullable=False),
+    # Whose it is: of the service until the command's process has taken it.
+    Column("token", String(32), nullable=True),
+    Column("host", Text, nullable=True),
+    Column("pid", Integer, nullable=True),
+    Column("pid_started_s", BigInteger, nullable=True),
+    Column("until", Moment, nullable=True),
+)
+Index("schedule_runs_open", schedule_runs.c.is_open)
+Index("schedule_runs_token", schedule_runs.c.token)
+
+locks = Table(
+    "locks",  # what only one process may do at a time, on whatever host
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("token", String(32), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("pid_started_s", BigInteger, nullable=False),
+    Column("taken_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+notices = Table(
+    "notices",  # what is to be sent, once
+    metadata,
+    Column("source", String(128), primary_key=True),  # what it is about: the same thing, one notice
+    Column("at", Moment, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("org", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("claimed_at", Moment, nullable=True),
+    Column("tries", Integer, nullable=False),
+    Column("sent_at", Moment, nullable=True),
+)
+Index("notices_by_sent", notices.c.sent_at)
+
+notice_marks = Table(
+    "notice_marks",  # how far each source has been read
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
