@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sfnb.state.lease import Lease
     from sfnb.state.team import Team
     from sfnb.state.locks import Locks
+    from sfnb.state.notices import NoticeBook
     from sfnb.state.schedule import ScheduleBook
     from sfnb.usage.store.event_log import EventLogBook
     from sfnb.usage.store.spending import UsageBook
@@ -37,6 +38,7 @@ class State:
         user_days: the orgs' own usage reports.
         schedule: commands that run at set times, and what became of each due time.
         locks: what only one process may do at a time.
+        notices: what is to be told to people.
     """
 
     def __init__(self, database: Database) -> None:
@@ -97,6 +99,12 @@ class State:
         from sfnb.state.locks import Locks
 
         return Locks(self.database)
+
+    @cached_property
+    def notices(self) -> NoticeBook:
+        from sfnb.state.notices import NoticeBook
+
+        return NoticeBook(self.database)
 
     def under(self, lease: Lease) -> State:
         """The same state for the process that runs a job: it writes jobs only while it holds the lease."""

@@ -31,6 +31,8 @@ The file, all of it optional::
     [keep.acme]              # the same for one org, instead
     last = 3
     yearly = 10
+    [notices]                # see sfnb/notice_settings.py
+    url = "env:SFNB_NOTICE_URL"
 
     [orgs.acme]
     login = "password"       # token, password, client, jwt, refresh or sf
@@ -57,6 +59,7 @@ import platformdirs
 from sfnb.errors import CallerError, JobError
 from sfnb.file_lock import file_lock
 from sfnb.model import HEADER_LAG_S
+from sfnb.notice_settings import NoticeSettings, parse_notices
 
 if TYPE_CHECKING:
     import tomlkit
@@ -153,6 +156,7 @@ class Settings:
     mass_change_pct: float = MASS_CHANGE_PCT
     mass_change: Mapping[str, float] = field(default_factory=dict)
     keep: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
     orgs: Mapping[str, OrgConfig] = field(default_factory=dict)
 
     def org(self, name: str) -> OrgConfig:
@@ -199,6 +203,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         mass_change_pct=found.share("mass_change_pct", found.values.get("mass_change_pct")),
         mass_change=found.shares("mass_change"),
         keep=found.keep(),
+        notices=found.notices(),
         orgs=MappingProxyType(found.orgs()),
     )
 
@@ -394,6 +399,15 @@ class _Found:
         if not isinstance(table, dict):
             raise self.wrong(key, f"{key} must be a table such as [{key}]")
         return MappingProxyType({name: self.share(name, value) for name, value in table.items()})
+
+    def notices(self) -> NoticeSettings:
+        table = self.values.get("notices", {})
+        if not isinstance(table, dict):
+            raise self.wrong("notices", "notices must be a table: [notices]")
+        try:
+            return parse_notices(table)
+        except ValueError as err:
+            raise self.wrong(*map(str, err.args)) from err
 
     def orgs(self) -> dict[str, OrgConfig]:
         tables = self.values.get("orgs", {})

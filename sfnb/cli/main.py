@@ -46,6 +46,7 @@ COMMANDS = {
     "report": ("usage", "Write an HTML page or PDF on the API use of orgs."),
     "run": ("notebooks", "Run a notebook without a browser."),
     "schedule": ("schedule", "Run commands at set times."),
+    "notices": ("notices", "Tell people by mail or chat what happens to jobs and limits."),
     "lab": ("lab", "Open JupyterLab on the notebooks."),
     "dashboard": ("dashboard", "Serve the screens of all orgs as one page without code."),
 }

@@ -237,12 +237,37 @@ def serve(app: App, port: int, host: str) -> int:
         running = sum(run.is_running for run in opened)
         return True, {"ok": True, "entries": len(entries), "running": running}
 
-    with _stopped() as stop, health_page(host, port, health) as address:
+    with _stopped() as stop, health_page(host, port, health) as address, _notices(app, stop):
         say(f"Serving the schedule; health page {address}")
         service.run(stop)
         if left := service.let_go():
             say(f"{count(left, 'command')} did not end within 20 seconds and still run.")
     return 0
+
+
+NOTICES_S = 15.0
+"""How often there is a look at what is to be told."""
+
+
+@contextmanager
+def _notices(app: App, stop: threading.Event) -> Iterator[None]:
+    """Within the block people are told by notices, if they have given an address."""
+    from sfnb.notices.sending import Notifier, addresses
+
+    if not addresses(app.settings):
+        yield
+        return
+    notifier = Notifier(app.state, app.settings, lambda line: say(f"Notices: {line}"))
+
+    def work() -> None:
+        while not stop.is_set():
+            notifier.look()
+            app.clock.wait(NOTICES_S, stop)
+
+    thread = threading.Thread(target=work, name="sfnb-notices", daemon=True)
+    thread.start()
+    yield
+    thread.join(NOTICES_S)
 
 
 @contextmanager

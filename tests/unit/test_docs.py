@@ -24,7 +24,7 @@ ROOT = Path(sfnb.__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 IN_THE_FILE = {
     *("header_lag_s", "state_url", "store", "poll_s", "workers", "api_version", "orgs"),
-    *("runs", "keep_runs"),
+    *("runs", "keep_runs", "notices"),
     *("mass_change_pct", "mass_change", "file_calls", "lost_answer_s", "metadata_days", "keep"),
 }
 

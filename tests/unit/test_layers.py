@@ -15,7 +15,7 @@ HOUSE = Path(sfnb.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "model", "clock", "version", "text", "series", "private", "addresses"),
-    ("file_lock",),
+    ("file_lock", "notice_settings"),
     ("quota.sentences",),
     ("settings", "quota.policy", "jobs.states"),
     ("quota.forecast", "state"),
@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("backup", "restore", "erase"),
     ("archive",),
     ("engine",),
-    ("usage", "charts", "schedule"),
+    ("usage", "charts", "schedule", "notices"),
     ("report",),
     ("ui",),
     ("widgets",),
@@ -75,6 +75,7 @@ LIBRARIES = {
     "IPython": ("ui", "widgets", "notebook", "report"),
     "papermill": ("cli",),
     "apscheduler": ("schedule.cron",),
+    "apprise": ("notices.sending",),
     "tornado": ("dashboard",),
     "click": ("cli",),
     "tqdm": ("cli",),

@@ -1,0 +1,125 @@
+"""
+Sends notices to any address that apprise knows: mail, chat, telephone, ``json://`` and a hundred more.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sfnb.errors import JobError, SfnbError, StateUnavailable
+from sfnb.memory import State
+from sfnb.notices.collect import collect
+from sfnb.org.secrets import mask, read_secret
+from sfnb.settings import Settings
+from sfnb.state.notices import Notice
+
+MOST_LINES = 20
+"""A message has so many notices; how many more there are is said."""
+
+
+def addresses(settings: Settings) -> list[str]:
+    """
+    Where notices go; each may hold a secret. Empty: nowhere is set.
+
+    Raises:
+        SfnbError: the setting names a place, and nothing is there.
+    """
+    reference = settings.notices.url
+    if reference.startswith("env:") and not os.environ.get(reference.removeprefix("env:")):
+        return []
+    return read_secret("notices", "url", reference).split()
+
+
+def deliver(state: State, settings: Settings) -> int:
+    """
+    Send what is to be sent now, all in one message; how many notices that were.
+
+    Raises:
+        JobError: it did not arrive; what was to be sent is tried again after ten minutes.
+    """
+    wanted = settings.notices
+    targets = addresses(settings)
+    if not targets or wanted.is_quiet(state.database.clock.now()):
+        return 0
+    notices = state.notices.claim([*wanted.kinds, "summary"])
+    if not notices:
+        return 0
+    send(targets, title_of(notices), body_of(notices, secrets=targets))
+    state.notices.sent(notices)
+    return len(notices)
+
+
+def title_of(notices: Sequence[Notice]) -> str:
+    """One line on all of them."""
+    kinds = {one.kind for one in notices}
+    if len(notices) > 1:
+        return f"sfnb: {len(notices)} notices" + (", something failed" if "failed" in kinds else "")
+    return f"sfnb: {notices[0].kind.replace('_', ' ')} {notices[0].org}".rstrip()
+
+
+def body_of(notices: Sequence[Notice], *, secrets: Sequence[str] = ()) -> str:
+    """A line for each; what looks like a secret is masked."""
+    lines = [one.text for one in notices[:MOST_LINES]]
+    if (more := len(notices) - MOST_LINES) > 0:
+        lines.append(f"and {more:,} more: `sfnb notices list`")
+    return mask("\n".join(lines), secrets)
+
+
+def send(targets: Sequence[str], title: str, body: str) -> None:
+    """
+    One message to all addresses.
+
+    Raises:
+        JobError: an address is none that apprise knows, or did not take it. The addresses are not
+            named: they may hold secrets.
+    """
+    with warnings.catch_warnings():
+        # One of its plug-ins imports a module that Python 3.13 has no more, and copes without it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import apprise
+
+        outbox = apprise.Apprise()
+        accepted = [outbox.add(target) for target in targets]
+    # What it would log may hold an address; what failed is what we raise.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    for number, is_accepted in enumerate(accepted, 1):
+        if not is_accepted:
+            raise JobError(
+                f"Address {number} of the notices is none that apprise knows; see its list of "
+                "services."
+            )
+    if not outbox.notify(title=title, body=body):
+        raise JobError(
+            "A notice could not be sent: an address did not answer or refused it. It is tried again."
+        )
+
+
+class Notifier:
+    """Collects and delivers, again and again, beside the service. One thread at a time."""
+
+    def __init__(self, state: State, settings: Settings, say: Callable[[str], None]) -> None:
+        self._state, self._settings, self._say = state, settings, say
+        self._trouble = ""
+
+    def look(self) -> None:
+        """Once; what goes wrong is said once, and does not end the service."""
+        try:
+            collect(self._state, self._settings)
+            deliver(self._state, self._settings)
+        except StateUnavailable:
+            return  # the service says so
+        except SfnbError as err:
+            if str(err) != self._trouble:
+                self._say(str(err))
+            self._trouble = str(err)
+            return
+        self._trouble = ""
+
+
+def keyring_hint(home: Path) -> str:
+    """Where the address goes, for people."""
+    return f'write `url = "keyring"` under [notices] in {home / "sfnb.toml"}'
