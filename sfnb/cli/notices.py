@@ -1,4 +1,4 @@
-"""`sfnb notices`: what is told to people who do not look."""
+"""`sfnb notices`: what people who do not look should know."""
 
 from __future__ import annotations
 

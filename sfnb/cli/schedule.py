@@ -223,7 +223,7 @@ def serve(app: App, port: int, host: str) -> int:
         app.state,
         lambda what, token: Process(what, token, folder),
         poll_s=app.settings.poll_s,
-        say=lambda line: say(f"{app.clock.now():%Y-%m-%d %H:%M:%S}Z {line}"),
+        say=lambda line: say(f"{app.clock.now():%Y-%m-%d %H:%M:%S}Z {line}", err=True),
     )
 
     def health() -> tuple[bool, dict[str, Any]]:
@@ -238,10 +238,10 @@ def serve(app: App, port: int, host: str) -> int:
         return True, {"ok": True, "entries": len(entries), "running": running}
 
     with _stopped() as stop, health_page(host, port, health) as address, _notices(app, stop):
-        say(f"Serving the schedule; health page {address}")
+        say(f"Serving the schedule; health page {address}", err=True)
         service.run(stop)
         if left := service.let_go():
-            say(f"{count(left, 'command')} did not end within 20 seconds and still run.")
+            say(f"{count(left, 'command')} did not end within 20 seconds and still run.", err=True)
     return 0
 
 
@@ -251,13 +251,13 @@ NOTICES_S = 15.0
 
 @contextmanager
 def _notices(app: App, stop: threading.Event) -> Iterator[None]:
-    """Within the block people are told by notices, if they have given an address."""
+    """Within the block people get notices, if they have given an address."""
     from sfnb.notices.sending import Notifier, addresses
 
     if not addresses(app.settings):
         yield
         return
-    notifier = Notifier(app.state, app.settings, lambda line: say(f"Notices: {line}"))
+    notifier = Notifier(app.state, app.settings, lambda line: say(f"Notices: {line}", err=True))
 
     def work() -> None:
         while not stop.is_set():
@@ -317,10 +317,11 @@ def _checked_command(words: Sequence[str]) -> tuple[str, ...]:
             _, command, rest = group.resolve_command(context, rest)
             if command is None:
                 raise click.UsageError(f"no such command {words[0]!r}")
-            context = command.make_context(command.name, rest, parent=context)
-            group, rest = command, [*context.protected_args, *context.args]
-    except click.exceptions.NoArgsIsHelpError as err:
-        raise CallerError(f"`sfnb {' '.join(words)}` is not a whole command.") from err
+            if isinstance(command, click.Group) and not rest:
+                raise CallerError(f"`sfnb {' '.join(words)}` is not a whole command.")
+            if not isinstance(command, click.Group):
+                command.make_context(command.name, rest, parent=context)
+            group = command
     except click.ClickException as err:
         raise CallerError(
             f"`sfnb {' '.join(words)}` cannot be scheduled: {err.format_message()}"

@@ -22,7 +22,7 @@ RUNS_BACK = timedelta(hours=1)
 
 def collect(state: State, settings: Settings) -> None:
     """
-    Keep the notices of what happened since notices began: the first call tells of nothing before it.
+    Keep the notices of what happened since notices began: the first call reports nothing before it.
 
     Cost: no API calls.
     """
@@ -34,12 +34,14 @@ def collect(state: State, settings: Settings) -> None:
             job = state.jobs.get(job_id)
         except CallerError:
             continue  # its job was removed
-        told = [
+        kept_events = [
             (kept.number, event)
             for kept in state.jobs.events(job_id)
             if (event := events.parse_payload(job_id, kept.at, kept.kind, kept.payload))
         ]
-        found += [one for number, one in job_notices(job, told, now) if number > events_began]
+        found += [
+            one for number, one in job_notices(job, kept_events, now) if number > events_began
+        ]
     found += limit_notices(state.audit.entries(kinds=("limit",)), after=audit_began)
     gauges = state.notices.gauges()
     names = {org.org_id: org.name for org in settings.orgs.values() if org.org_id}

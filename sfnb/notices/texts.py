@@ -31,13 +31,13 @@ MASS_CHANGE = "mass_change"
 
 
 def job_notices(
-    job: Job, told: Sequence[tuple[int, events.Event]], now: datetime
+    job: Job, kept_events: Sequence[tuple[int, events.Event]], now: datetime
 ) -> list[tuple[int, Notice]]:
     """
     The notices of all of a job's events, each with its event's number.
 
     Args:
-        told: the job's kept events with their numbers, oldest first.
+        kept_events: the job's kept events with their numbers, oldest first.
     """
     found: list[tuple[int, Notice]] = []
     is_paused = False
@@ -47,7 +47,7 @@ def job_notices(
         found.append((number, Notice(f"event:{number}", at, kind, job.org, text)))
 
     what = f"{job.org}: {job.kind} {job.job_id}"
-    for number, event in told:
+    for number, event in kept_events:
         match event:
             case events.JobPaused(pause=pause):
                 if not is_paused:

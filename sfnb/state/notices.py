@@ -55,7 +55,7 @@ class NoticeBook:
     def news(self) -> tuple[list[str], int, int]:
         """
         Ids of jobs with an event since the last time; the event, and the line of the audit log,
-        that were the newest when notices began: only what comes after them is told.
+        that were the newest when notices began: only what comes after them is reported.
         """
         jobs, log = schema.job_events, schema.audit_head
         with self._database.write() as connection:
