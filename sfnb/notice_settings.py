@@ -1,5 +1,5 @@
 """
-What is told to people who do not look, and when: the table ``[notices]`` of the settings. Pure.
+What people who do not look should know, and when: the table ``[notices]`` of the settings. Pure.
 
 ::
 
