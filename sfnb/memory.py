@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from sfnb.state.audit import AuditLog
     from sfnb.state.jobs import Jobs
     from sfnb.state.lease import Lease
-    from sfnb.state.team import Team
     from sfnb.state.locks import Locks
     from sfnb.state.notices import NoticeBook
     from sfnb.state.schedule import ScheduleBook
+    from sfnb.state.team import Team
     from sfnb.usage.store.event_log import EventLogBook
     from sfnb.usage.store.spending import UsageBook
     from sfnb.usage.store.user_days import UserDayBook
