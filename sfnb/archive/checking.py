@@ -18,7 +18,8 @@ from sfnb.archive.comparing import (
     plain_rows,
 )
 from sfnb.archive.folder import Kept
-from sfnb.archive.gathering import Member, Trees, rows_by_id
+from sfnb.archive.gathering import rows_by_id
+from sfnb.archive.trees import Member, Trees
 from sfnb.errors import StoreError
 from sfnb.model import ObjectSchema
 from sfnb.restore.choice import rows_with
@@ -204,6 +205,9 @@ class LastLook:
             for record_id, member in tree.items()
             if record_id not in there and record_id not in self.gone
         ]
+        unknown = fresh.unknown() if fresh.unread else {}
+        if root in unknown:
+            return [Kept(fresh.members[root].object_name, root, "not_verified", unknown[root])]
         if not why:
             return []
         kept = [Kept(m.object_name, m.id, "changed_meanwhile", text) for m, text in why]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sfnb.archive.folder import JobFolder, Kept, Selection
-from sfnb.archive.gathering import ROOTS_AT_ONCE, Gatherer, Member, Trees
+from sfnb.archive.gathering import ROOTS_AT_ONCE, Gatherer
 from sfnb.archive.request import ArchiveRequest
+from sfnb.archive.trees import Member, Trees
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import ObjectSchema
 from sfnb.org.client import OrgClient
@@ -75,6 +76,14 @@ class Choosing:
         and what that is.
         """
         return on_hold(trees, self.held_of)
+
+
+def not_known(trees: Trees) -> list[Kept]:
+    """The roots of which nobody knows what would go with them."""
+    return [
+        Kept(trees.members[root].object_name, root, "not_verified", why)
+        for root, why in trees.unknown().items()
+    ]
 
 
 def on_hold(trees: Mapping[str, Iterable[Member]], held_of: HeldOf) -> list[Kept]:

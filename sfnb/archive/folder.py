@@ -22,7 +22,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sfnb.archive.gathering import Member
+from sfnb.archive.trees import Member
 from sfnb.errors import StoreError
 from sfnb.store.files import Files, translated
 from sfnb.store.parts import text_array

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sfnb.archive.comparing import (
@@ -20,146 +20,19 @@ from sfnb.archive.comparing import (
     digest_of,
     plain_rows,
 )
+from sfnb.archive.describes import Describes
 from sfnb.archive.relations import DOCUMENT, LINK, PERSON_PREFIX, SIZE_FIELDS, VERSION, Relation
-from sfnb.archive.relations import relations_of as relations_between
-from sfnb.errors import CallerError, JobError, ObjectError
+from sfnb.archive.trees import Member, Trees
+from sfnb.errors import JobError, ObjectError
 from sfnb.model import ObjectSchema
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.client import OrgClient
-from sfnb.org.describe import fetch_objects, fetch_schemas
-from sfnb.org.transport import call_context
 from sfnb.restore.present import IDS_PER_QUERY, PresentReader, Wanted, read_parquet, slices
 from sfnb.store.files import Files
 
 ROOTS_AT_ONCE = IDS_PER_QUERY
 MOST_LEVELS = 12
 """Deeper than Salesforce lets details be nested (3), with lookups that cascade on top."""
-
-
-class Describes:
-    """What the org says of the objects that an archive touches, asked once."""
-
-    def __init__(self, client: OrgClient, job_id: str = "", *, with_restricting: bool) -> None:
-        self._client = client
-        self._job_id = job_id
-        self._with_restricting = with_restricting
-        self._queryable: dict[str, bool] = {}
-        self._schemas: dict[str, ObjectSchema] = {}
-
-    def root(self, name: str) -> ObjectSchema:
-        """
-        The describe of the object that is archived, in the org's spelling. Cost: 2 API calls.
-
-        Raises:
-            CallerError: the org has no such object, or nobody can delete its records.
-        """
-        spelled = {one.lower(): one for one in self._objects()}.get(name.lower())
-        if spelled is None:
-            raise CallerError(f"the org has no object {name} that this user can see.")
-        schema = self.of([spelled])[spelled]
-        if schema.raw.get("deletable") is not True:
-            raise CallerError(f"records of {spelled} cannot be deleted by this user.")
-        return schema
-
-    def _objects(self) -> Mapping[str, bool]:
-        if not self._queryable:
-            with call_context(job_id=self._job_id, object_name=""):
-                found = fetch_objects(self._client)
-            self._queryable = {one.name: one.is_queryable for one in found}
-        return self._queryable
-
-    def of(self, names: Iterable[str]) -> dict[str, ObjectSchema]:
-        """
-        Describes by name. Cost: 1 API call for 25 that are not known yet.
-
-        Raises:
-            JobError: the org refuses one, so what would go with a record cannot be read.
-        """
-        wanted = list(dict.fromkeys(names))
-        if missing := [n for n in wanted if n not in self._schemas]:
-            with call_context(job_id=self._job_id, object_name=""):
-                for name, found in fetch_schemas(self._client, missing).items():
-                    if not isinstance(found, ObjectSchema):
-                        raise JobError(f"nothing is archived: {name} cannot be described: {found}")
-                    self._schemas[name] = found
-        return {name: self._schemas[name] for name in wanted}
-
-    def relations(self, name: str) -> list[Relation]:
-        """What goes with records of an object."""
-        (schema,) = self.of([name]).values()
-        return relations_between(schema, self._objects(), with_restricting=self._with_restricting)
-
-    def is_deletable(self, name: str) -> bool:
-        return self._schemas[name].raw.get("deletable") is True
-
-
-@dataclass
-class Member:
-    """
-    A record of a tree as it was read.
-
-    Args:
-        digest: of what it says; see ``comparing.digest_of``. ``core``: without what a deletion
-            itself writes.
-        is_first: it has to be deleted before its parent.
-        bytes: of its file.
-        is_deleted: it is in the recycle bin.
-        stamp_us: its SystemModstamp, microseconds since 1970; 0: it has none.
-    """
-
-    object_name: str
-    id: str
-    digest: bytes = b""
-    core: bytes = b""
-    is_first: bool = False
-    bytes: int = 0
-    is_deleted: bool = False
-    stamp_us: int = 0
-
-
-@dataclass
-class Trees:
-    """
-    Some roots with all that goes with them.
-
-    Args:
-        members: by Id, every record that was found, the roots too.
-        above: by Id, the records with which it goes.
-        paths: by object, the files that hold the rows.
-    """
-
-    roots: tuple[str, ...]
-    with_deleted: bool = False
-    members: dict[str, Member] = field(default_factory=dict)
-    above: dict[str, set[str]] = field(default_factory=dict)
-    paths: dict[str, list[str]] = field(default_factory=dict)
-
-    def by_root(self) -> dict[str, list[str]]:
-        """By root, the Ids of its tree, itself first."""
-        below: dict[str, list[str]] = {}
-        for record_id, parents in self.above.items():
-            for parent in parents:
-                below.setdefault(parent, []).append(record_id)
-        found = {}
-        for root in self.roots:
-            if root not in self.members:
-                continue
-            tree, queue = {root: None}, [root]
-            while queue:
-                for child in below.get(queue.pop(), ()):
-                    if child not in tree:
-                        tree[child] = None
-                        queue.append(child)
-            found[root] = list(tree)
-        return found
-
-    def roots_of(self) -> dict[str, set[str]]:
-        """By record, the roots with which it goes."""
-        found: dict[str, set[str]] = {}
-        for root, tree in self.by_root().items():
-            for record_id in tree:
-                found.setdefault(record_id, set()).add(root)
-        return found
 
 
 @dataclass
@@ -169,6 +42,9 @@ class Gatherer:
 
     Args:
         only_ids: for a plan: nothing but Ids, parents and sizes of files is read.
+
+    Attributes:
+        singly: relations of which the org takes one parent at a time.
     """
 
     client: OrgClient
@@ -176,6 +52,7 @@ class Gatherer:
     job_id: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     only_ids: bool = False
+    singly: set[Relation] = field(default_factory=set)
 
     def root_ids(self, schema: ObjectSchema, where: str, files: Files, folder: str) -> list[str]:
         """
@@ -236,22 +113,54 @@ class Gatherer:
         asked: list[tuple[Relation, list[str]]] = []
         for name in sorted(level):
             asked += [(one, sorted(level[name])) for one in self.describes.relations(name)]
-        schemas = self.describes.of(one.child for one, _ in asked)
-        wanted, meant = [], []
+        refused = self.describes.refused(one.child for one, _ in asked)
+        schemas = self.describes.of(one.child for one, _ in asked if one.child not in refused)
+        queries: dict[int, list[Wanted]] = {}
+        failed: dict[str, str] = {}
         for number, (one, parents) in enumerate(asked):
-            for part, some in enumerate(slices(parents, IDS_PER_QUERY)):
-                where = f"{one.field} IN ({','.join(map(repr, some))})"
-                path = f"{folder}/{number}-{part}.parquet"
-                wanted.append(Wanted(self._columns(schemas[one.child], one.field), where, path))
-                meant.append(one)
-        self._read(files, folder, wanted)
+            if one.child in refused:
+                self._unread(trees, one, parents, refused[one.child])
+            else:
+                queries[number] = self._queries(one, parents, schemas, f"{folder}/{number}")
+        failed |= self._try(files, folder, [q for some in queries.values() for q in some])
+        for number in [n for n, some in queries.items() if any(q.path in failed for q in some)]:
+            one, parents = asked[number]
+            if one not in self.singly:
+                # Vote and its like take no list of parents (Object Reference): one at a time.
+                self.singly.add(one)
+                queries[number] = self._queries(one, parents, schemas, f"{folder}/{number}-singly")
+                failed |= self._try(files, folder, queries[number])
+            if whys := [failed[q.path] for q in queries[number] if q.path in failed]:
+                self._unread(trees, one, parents, whys[0])
+                del queries[number]
         new: dict[str, set[str]] = {}
-        for one, query in zip(meant, wanted, strict=True):
-            for record_id, parent in self._note(trees, schemas[one.child], query.path, files, one):
-                if record_id not in trees.above:
-                    new.setdefault(one.child, set()).add(record_id)
-                trees.above.setdefault(record_id, set()).add(parent)
+        for number, some in queries.items():
+            one, schema = asked[number][0], schemas[asked[number][0].child]
+            for query in some:
+                for record_id, parent in self._note(trees, schema, query.path, files, one):
+                    if record_id not in trees.above:
+                        new.setdefault(one.child, set()).add(record_id)
+                    trees.above.setdefault(record_id, set()).add(parent)
         return new
+
+    def _queries(
+        self, one: Relation, parents: Sequence[str], schemas: Mapping[str, ObjectSchema], path: str
+    ) -> list[Wanted]:
+        """The queries that read what goes with these parents by one relation."""
+        columns = self._columns(schemas[one.child], one.field)
+        if one in self.singly:
+            conditions = [f"{one.field} = '{parent}'" for parent in parents]
+        else:
+            conditions = [
+                f"{one.field} IN ({','.join(map(repr, some))})"
+                for some in slices(parents, IDS_PER_QUERY)
+            ]
+        return [Wanted(columns, where, f"{path}-{n}.parquet") for n, where in enumerate(conditions)]
+
+    def _unread(self, trees: Trees, one: Relation, parents: Iterable[str], why: str) -> None:
+        """Nobody knows what would go with these records, so they stay."""
+        message = f"{one.child} records that would go with it cannot be read: {why}"
+        trees.unread |= dict.fromkeys(parents, message)
 
     def _by_ids(
         self, trees: Trees, name: str, ids: Iterable[str], files: Files, folder: str
@@ -381,19 +290,24 @@ class Gatherer:
         return _only(schema, ("Id", "IsDeleted", SIZE_FIELDS.get(schema.name, ""), *links, *needed))
 
     def _read(self, files: Files, folder: str, wanted: Sequence[Wanted]) -> None:
+        failed = self._try(files, folder, wanted)
+        for one in wanted:
+            if one.path in failed:
+                raise JobError(
+                    f"nothing is archived: {one.name} cannot be read: {failed[one.path]}"
+                )
+
+    def _try(self, files: Files, folder: str, wanted: Sequence[Wanted]) -> dict[str, str]:
+        """Read rows into their files; by path of those that the org refuses, why."""
         reader = PresentReader(self.client, files, folder, self.job_id, self.stop)
         found = reader.read(_readable(wanted))
-        for one in wanted:
-            if isinstance(err := found[one.path], ObjectError):
-                raise JobError(f"nothing is archived: {one.name} cannot be read: {err}") from err
+        return {path: str(err) for path, err in found.items() if isinstance(err, ObjectError)}
 
 
 def _readable(wanted: Sequence[Wanted]) -> list[Wanted]:
     """Compounds are read by their parts, and bodies apart from their records."""
-    names = {one.name: set(arrow_schema(one.schema).names) for one in wanted}
     return [
-        Wanted(_only(one.schema, names[one.name]), one.where, one.path, one.is_all)
-        for one in wanted
+        replace(one, schema=_only(one.schema, arrow_schema(one.schema).names)) for one in wanted
     ]
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from sfnb.archive.checking import LastLook
 from sfnb.archive.deleting import Deleter
 from sfnb.archive.folder import Kept
-from sfnb.archive.gathering import Gatherer, Member, Trees
+from sfnb.archive.gathering import Gatherer
 from sfnb.archive.relations import DOCUMENT, LINK
+from sfnb.archive.trees import Member, Trees
 from sfnb.store.files import Files
 
 Held = Callable[[Mapping[str, list[Member]]], list[Kept]]
@@ -58,6 +59,7 @@ class GroupRun:
             good = self._looked_at(todo)
             self._delete_first(good)
             self.deleter.delete(self.root_name, good)
+            self._put_back([root for root in good if root not in gone])
         self._note_refused(self.trees)
         standing = self._look_after([root for root in self.trees if root in gone])
         went = [root for root in self.trees if root in gone]
@@ -83,6 +85,25 @@ class GroupRun:
                     by_object[member.object_name].append(member.id)
         for name, ids in by_object.items():
             self.deleter.delete(name, ids)
+
+    def _put_back(self, roots: Sequence[str]) -> None:
+        """What went before a root that the org then refused to delete comes back to it."""
+        gone = self.deleter.gone
+        back = {
+            m.id: root
+            for root in roots
+            for m in self.trees[root]
+            if m.is_first and m.id != root and m.id in gone
+        }
+        failed = self.bring_back(list(back)) if back else {}
+        for record_id, root in back.items():
+            if record_id in failed:
+                self.alarms.append(
+                    f"{record_id} was deleted before {self.root_name} {root}, which was refused, and "
+                    f"cannot be brought back: {failed[record_id]}"
+                )
+            else:
+                gone.discard(record_id)
 
     def _note_refused(self, ids: Iterable[str], name: str = "") -> None:
         for record_id in ids:

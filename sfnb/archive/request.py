@@ -39,6 +39,11 @@ class ArchiveRequest:
             raise CallerError(f"{self.object_name!r} is not the name of an object.")
         if not self.where.strip():
             raise CallerError("an archive needs a condition: which records may leave the org.")
+        if self.hard and self.with_children:
+            raise CallerError(
+                "--hard and --with-children do not go together: children that go first could not be "
+                "brought back to a record that the org then refuses to delete. Archive them first."
+            )
         if self.max_rows < 1:
             raise CallerError("--max-rows is a whole number from 1.")
 

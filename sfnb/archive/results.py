@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.archive.folder import Kept
-from sfnb.archive.gathering import Member
 from sfnb.archive.relations import storage_bytes
+from sfnb.archive.trees import Member
 
 MOST_LISTED = 10_000
 """Kept records that a job's JSON names; all are counted."""

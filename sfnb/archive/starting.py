@@ -60,9 +60,10 @@ def plan_archive(org: Connection, request: ArchiveRequest) -> ArchiveEstimate:
         CallerError: no such object; the org refuses the condition.
         QuotaSignal: not even these calls fit under the limit now.
     """
-    from sfnb.archive.choosing import Choosing, check_condition, groups_of, select
+    from sfnb.archive.choosing import Choosing, check_condition, groups_of, not_known, select
+    from sfnb.archive.describes import Describes
     from sfnb.archive.folder import Kept
-    from sfnb.archive.gathering import Describes, Gatherer
+    from sfnb.archive.gathering import Gatherer
     from sfnb.archive.held import HeldRecords
     from sfnb.archive.results import Tally
     from sfnb.org.transport import call_context
@@ -79,8 +80,8 @@ def plan_archive(org: Connection, request: ArchiveRequest) -> ArchiveEstimate:
         going, kept = Tally(), list[Kept]()
         seen: set[str] = set()
         for group in range(len(groups_of(selection))):
-            found, _ = choosing.gather(group, files, f"read-{group}")
-            held = choosing.on_hold(found)
+            found, trees = choosing.gather(group, files, f"read-{group}")
+            held = [*choosing.on_hold(found), *not_known(trees)]
             kept += held
             stays = {one.id for one in held}
             for root, members in found.items():
@@ -106,7 +107,7 @@ def create_job(org: Connection, request: ArchiveRequest) -> str:
     from dataclasses import replace
 
     from sfnb.archive.choosing import check_condition
-    from sfnb.archive.gathering import Describes
+    from sfnb.archive.describes import Describes
     from sfnb.org.transport import call_context
     from sfnb.store.plan import new_snapshot_id
 

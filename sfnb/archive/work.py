@@ -11,15 +11,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sfnb.archive.checking import LastLook, not_whole
-from sfnb.archive.choosing import Choosing, going_of, groups_of, on_hold, select
+from sfnb.archive.choosing import Choosing, going_of, groups_of, not_known, on_hold, select
 from sfnb.archive.deleting import Deleter
+from sfnb.archive.describes import Describes
 from sfnb.archive.folder import JobFolder, Kept, Selection
-from sfnb.archive.gathering import Describes, Gatherer, Member
+from sfnb.archive.gathering import Gatherer
 from sfnb.archive.group import GroupRun
 from sfnb.archive.held import HeldRecords
 from sfnb.archive.request import ArchiveRequest
 from sfnb.archive.results import Tally, kept_json, plan_json
 from sfnb.archive.storing import store_object
+from sfnb.archive.trees import Member
 from sfnb.backup.bodies.reading import BodyReading, BodyTotals
 from sfnb.errors import AnswerLost, JobError, ObjectError
 from sfnb.jobs import events
@@ -133,7 +135,7 @@ class ArchiveWork:
         for group in range(len(groups_of(selection))):
             found, trees = choosing.gather(group, files, folder.read_folder(group))
             folder.put_trees(group, found)
-            held = choosing.on_hold(found)
+            held = [*choosing.on_hold(found), *not_known(trees)]
             kept += held
             stays = {one.id for one in held}
             for root, members in found.items():
@@ -369,11 +371,13 @@ class ArchiveWork:
         )
         context.state.jobs.add_outcome(context.job_id, **outcome)
         context.state.jobs.update(context.job_id, rows=sum(self._deleted.rows.values()))
-        self._audit("ended", outcome)
         return JobState.COMPLETED_WITH_ERRORS if self._kept or self._alarms else JobState.COMPLETED
 
     def _audit(self, action: str, said: Mapping[str, Any]) -> None:
-        """A line of the audit log; it has numbers and no field's value."""
+        """
+        A line of the audit log before the first deletion, with numbers and no field's value. That
+        the job began and ended is there anyway.
+        """
         context, request = self.context, self._request
         context.state.audit.record(
             ARCHIVE,
@@ -385,7 +389,8 @@ class ArchiveWork:
                 "object": request.object_name,
                 "hard": request.hard,
                 "snapshot": self._snapshot_id,
-                **{n: said[n] for n in ("plan", "deleted", "kept_counts") if n in said},
+                "plan": said["plan"],
+                "kept": said["kept_counts"],
             },
         )
 

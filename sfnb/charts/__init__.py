@@ -9,6 +9,7 @@ The time axis runs in UTC underneath and is labelled in the viewer's zone, so th
 clock change repeats or leaves out is drawn where it was.
 """
 
+from sfnb.charts.archive import freed_figure
 from sfnb.charts.callers import top_figure
 from sfnb.charts.forecast import finish_figure, forecast_figure
 from sfnb.charts.job import job_figure
@@ -22,6 +23,7 @@ __all__ = [
     "day_ticks",
     "finish_figure",
     "forecast_figure",
+    "freed_figure",
     "hours_figure",
     "job_figure",
     "plain",

@@ -39,6 +39,15 @@ class ArchiveGroup(Group):
             return "run", self.commands["run"], args
         return super().resolve_command(ctx, args)
 
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "NAME --object O --where SOQL [OPTIONS]")
+        formatter.write_usage(ctx.command_path, "search NAME [TEXT] [OPTIONS]")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Those of archiving itself, then the commands below it."""
+        click.Command.format_options(self.commands["run"], ctx, formatter)
+        self.format_commands(ctx, formatter)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Archiving itself has no name of its own."""
         return [name for name in super().list_commands(ctx) if name != "run"]

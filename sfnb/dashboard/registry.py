@@ -8,6 +8,7 @@ the places that the browser tests open.
 
 from __future__ import annotations
 
+from sfnb.dashboard.archives_part import archives_part
 from sfnb.dashboard.backup_form import BackupForm
 from sfnb.dashboard.job_parts import AttachedPanel, jobs_part, outcome_part
 from sfnb.dashboard.org_parts import (
@@ -22,7 +23,7 @@ from sfnb.dashboard.org_parts import (
 from sfnb.dashboard.places import Entry, Fold, Part
 from sfnb.dashboard.restore_form import RestoreForm
 from sfnb.dashboard.usage_part import UsagePart
-from sfnb.model import RESTORE
+from sfnb.model import ARCHIVE, RESTORE
 
 NOTICE = Part("notice", notice_part)
 """Why the org could not be asked, if so. The first part of each place of an org."""
@@ -80,6 +81,18 @@ PLACES = (
             Part("restores", lambda at: jobs_part(at.org, RESTORE)),
         ),
         job_kinds=(RESTORE,),
+        job_parts=JOB,
+        job_folds=LIMITS,
+    ),
+    Entry(
+        "archive",
+        "Archive",
+        (
+            NOTICE,
+            Part("archives", lambda at: archives_part(at.org)),
+            Part("archive_jobs", lambda at: jobs_part(at.org, ARCHIVE)),
+        ),
+        job_kinds=(ARCHIVE,),
         job_parts=JOB,
         job_folds=LIMITS,
     ),

@@ -11,6 +11,7 @@ What the notebooks that come with sfnb share: checked parameters, a plan, a run,
 
 from __future__ import annotations
 
+from sfnb.notebook.archiving import PlannedArchive, archive_plan, archive_request
 from sfnb.notebook.files import find_notebook, folder
 from sfnb.notebook.outcome import OUTCOME_TYPE, outcome, record_outcome
 from sfnb.notebook.parameters import names, request, restore_request, run_options
@@ -22,7 +23,10 @@ from sfnb.ui.planned import Planned, plan
 __all__ = [
     "OUTCOME_TYPE",
     "Planned",
+    "PlannedArchive",
     "Run",
+    "archive_plan",
+    "archive_request",
     "find_notebook",
     "folder",
     "names",

@@ -10,14 +10,14 @@ from typing import Any
 
 from sfnb import engine
 from sfnb.connection import Connection
-from sfnb.engine import BackupRequest, RestoreRequest
+from sfnb.engine import ArchiveRequest, BackupRequest, RestoreRequest
 from sfnb.jobs.loop import OnPause
 from sfnb.jobs.summary import job_summary
 
 
 def run(
     org: Connection,
-    request: BackupRequest | RestoreRequest,
+    request: BackupRequest | RestoreRequest | ArchiveRequest,
     *,
     dry_run: bool = False,
     on_pause: OnPause = "wait",
@@ -29,7 +29,7 @@ def run(
     Run a job; arguments as for `engine.run`, or from `run_options`.
 
     Where a person watches it runs in the background under a job panel, and the cell ends at once; a
-    restore waits for a button. Headless the cell ends with the job, with a line of text for what
+    restore waits for a button, an archive for two. Headless the cell ends with the job, with a line of text for what
     happens.
 
     Args:
@@ -65,6 +65,10 @@ def run(
         from sfnb.ui.start_button import start_button
 
         display(start_button(org.name, start))  # type: ignore[no-untyped-call]
+    elif isinstance(request, ArchiveRequest):
+        from sfnb.ui.start_button import delete_button
+
+        display(delete_button(org.name, request.object_name, start))  # type: ignore[no-untyped-call]
     else:
         display(start())  # type: ignore[no-untyped-call]
     return found

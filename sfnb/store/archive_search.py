@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from sfnb.errors import CallerError
 from sfnb.store.archives import (
@@ -34,7 +33,9 @@ from sfnb.store.states.records import value_of
 from sfnb.store.views import quoted
 
 if TYPE_CHECKING:
+    # One record by its Id needs neither: they cost a third of a second to load.
     import duckdb
+    import pyarrow.dataset as pads
 
 LIMIT = 1_000
 BATCH_ROWS = 32_768
@@ -134,8 +135,7 @@ def _whole(snapshot: Snapshot, name: str, ids: Sequence[str]) -> Iterator[dict[s
         if found is not None and found[0] == UPSERT:
             yield dict(found[1])
         return
-    sources = snapshot.sources(name)
-    dataset = _dataset(snapshot, name)
+    sources, dataset = snapshot.sources(name), _dataset(snapshot, name)
     for start in range(0, len(ids), IDS_AT_ONCE):
         some = sorted(ids[start : start + IDS_AT_ONCE])
         # The bounds let row groups be passed over; the list alone does not.
@@ -171,6 +171,8 @@ def _dataset(snapshot: Snapshot, name: str) -> pads.Dataset:
     The object's parts. An archive's records are each there once and alive, so its parts are its
     state.
     """
+    import pyarrow.dataset as pads
+
     folder = records_path(name)
     paths = [f"{folder}/{part.path}" for part in snapshot.parts(name)]
     with translated(f"open {name}"):

@@ -9,10 +9,10 @@ from typing import Any
 
 from sfnb.jobs import states
 from sfnb.jobs.summary import CHANGES, change_lines, counts_of, warning_lines
-from sfnb.model import RESTORE, JobState
+from sfnb.model import ARCHIVE, RESTORE, JobState
 from sfnb.state.job_values import Job
 from sfnb.text import count, records, zoned_moment
-from sfnb.ui import restored
+from sfnb.ui import archived, restored
 from sfnb.ui.folding import folded
 from sfnb.ui.job_view import BADGES
 
@@ -49,10 +49,16 @@ class Outcome:
     def is_restore(self) -> bool:
         return self.summary.get("kind") == RESTORE
 
+    @property
+    def is_archive(self) -> bool:
+        return self.summary.get("kind") == ARCHIVE
+
     def sentence(self) -> str:
         """The job in one sentence."""
         if self.is_restore:
             return restored.sentence_of(self.summary, BADGES[self.state])
+        if self.is_archive:
+            return archived.sentence_of(self.summary, BADGES[self.state])
         counts = counts_of(self.summary)
         return (
             f"{BADGES[self.state]}: {counts.complete:,} of {count(counts.objects, 'object')}, "
@@ -67,6 +73,8 @@ class Outcome:
         """
         if self.is_restore:
             return restored.attention_of(self.summary)
+        if self.is_archive:
+            return {}  # what was kept is said after the sentence
         found = {}
         for name, entry in sorted(self.summary["objects"].items()):
             if entry.get("left_out"):
@@ -93,6 +101,8 @@ class Outcome:
 
     def more(self) -> list[str]:
         """Sentences after the first: what changed; of a restore the proof, and its files."""
+        if self.is_archive:
+            return archived.kept_sentences(self.summary)
         if not self.is_restore:
             return change_lines(self.summary)
         proof = restored.proof_sentence(self.summary)
@@ -120,6 +130,8 @@ def outcome_html(found: Outcome | Mapping[str, Any]) -> str:
         parts.append(f"<p>Worth a look:</p><ul>{items}</ul>")
     if outcome.is_restore:
         return "".join([*parts, restored.objects_html(outcome.summary)])
+    if outcome.is_archive:
+        return "".join([*parts, archived.objects_html(outcome.summary)])
     return "".join([*parts, _objects(outcome), _schema(outcome), _left_out(outcome)])
 
 

@@ -1,4 +1,4 @@
-"""A button in a notebook that starts what writes into an org."""
+"""Buttons in a notebook that start what writes into an org, or deletes in it."""
 
 from __future__ import annotations
 
@@ -27,4 +27,41 @@ def start_button(name: str, start: Callable[[], Any]) -> Any:
         box.children = (start().widget,)
 
     button.on_click(pressed)
+    return box
+
+
+def delete_button(name: str, object_name: str, start: Callable[[], Any]) -> Any:
+    """
+    A button that asks, and a second one that starts the archive, then the job's panel in their
+    place: what is deleted is confirmed twice.
+
+    Args:
+        name: the org's.
+        start: starts it; the panel.
+    """
+    first = ipywidgets.Button(description="Archive and delete …", button_style="warning")
+    yes = ipywidgets.Button(description=f"Yes, delete in {name}", button_style="danger")
+    no = ipywidgets.Button(description="No")
+    for button in (first, yes):
+        button.layout.width = "auto"
+    note = ipywidgets.Label(value="Nothing is deleted before you have confirmed it twice.")
+    question = ipywidgets.Label(
+        value=f"Records of {object_name} leave {name} once the store has proven to have them. Go on?"
+    )
+    asked = ipywidgets.HBox([first, note])
+    box = ipywidgets.VBox([asked])
+
+    def ask(_: Any) -> None:
+        box.children = (question, ipywidgets.HBox([yes, no]))
+
+    def leave(_: Any) -> None:
+        box.children = (asked,)
+
+    def pressed(_: Any) -> None:
+        yes.disabled = True
+        box.children = (start().widget,)
+
+    first.on_click(ask)
+    no.on_click(leave)
+    yes.on_click(pressed)
     return box

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sfnb.archive.group import GroupRun
+from sfnb.org.client import OrgClient
+from sfnb.org.writing import collections
+from sfnb.org.writing.calls import RowResult
 from tests.command_line import CommandLine, Ran
 from tests.conftest import RunningOrg
 
@@ -156,3 +160,102 @@ def test_hard_deletion_leaves_nothing_in_the_bin(place: Place) -> None:
     assert not was & {r["Id"] for r in in_bin}
     assert place.exported("Case", ran.json["snapshot"]).keys() == was
     assert place.sfnb("verify", "x").code == 0
+
+
+def _change(place: Place, name: str, record_id: str, field: str) -> None:
+    place.org.control("clock", {"advance_minutes": 1})
+    entry = {"do": "change", "object": name, "ids": [record_id], "field": field, "value": "new!"}
+    place.org.control("rows", entry)
+
+
+def _comment(place: Place, case: str) -> str:
+    body = {"ParentId": case, "CommentBody": "late"}
+    made = place.org.send("POST", "/services/data/v66.0/sobjects/CaseComment", json=body)
+    assert made.ok, made.text
+    return str(made.json()["id"])
+
+
+def test_who_is_faster_than_the_archive_loses_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A record that is changed, or gets a child, after it was stored stays with its tree: also when that
+    comes between the last look and the deletion.
+    """
+    closed = sorted(r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'"))
+    early, early_child, late, late_child = closed[:4]
+    new: list[str] = []
+    deleted, look = collections.delete, GroupRun._looked_at
+
+    def at_the_last_look(self: GroupRun, roots: Sequence[str]) -> list[str]:
+        _change(place, "Case", early, "Subject")
+        new.append(_comment(place, early_child))
+        return look(self, roots)
+
+    def at_the_deletion(org: OrgClient, ids: Sequence[str]) -> list[RowResult]:
+        _change(place, "Case", late, "Subject")
+        new.append(_comment(place, late_child))
+        return deleted(org, ids)
+
+    monkeypatch.setattr(GroupRun, "_looked_at", at_the_last_look)
+    monkeypatch.setattr(collections, "delete", at_the_deletion)
+    ran = place.archive(*CLOSED, "--yes")
+    assert ran.code == 3, ran.err
+    kept = {one["id"]: one["reason"] for one in ran.json["kept"]}
+    assert {*closed[:4]} <= kept.keys() and set(kept.values()) == {"changed_meanwhile"}
+    left = {
+        r["Id"]: r["Subject"]
+        for r in place.query("SELECT Id, Subject FROM Case WHERE Status = 'Closed'")
+    }
+    assert left.keys() == {*closed[:4]} and left[early] == left[late] == "new!"
+    assert set(new) <= {r["Id"] for r in place.query("SELECT Id, ParentId FROM CaseComment")}
+    assert ran.json["deleted"]["Case"] == len(closed) - 4
+    hits = place.sfnb("archive", "search", "x", "--object", "Case", "--json").json
+    assert {hit["id"] for hit in hits} == set(closed[4:])
+
+
+def test_a_refused_record_keeps_its_children(place: Place) -> None:
+    """
+    An account with cases is refused and keeps its contacts; with its children it goes, or, if
+    something else stands against it, gets back what had to go first.
+    """
+    won = {
+        r["AccountId"]
+        for r in place.query("SELECT AccountId FROM Opportunity WHERE StageName = 'Closed Won'")
+    }
+    found = place.query("SELECT Id, AccountId FROM Case WHERE AccountId != null ORDER BY Id")
+    free = next(c for c in found if c["AccountId"] not in won)
+    blocked = next(c for c in found if c["AccountId"] in won)
+    for case, goes in ((blocked, False), (free, True)):
+        account = case["AccountId"]
+        contacts = f"SELECT Id FROM Contact WHERE AccountId = '{account}'"
+        before = {r["Id"] for r in place.query(contacts)}
+        chosen = ("--object", "Account", "--where", f"Id = '{account}'", "--yes")
+        ran = place.archive(*chosen)
+        assert ran.code == 3, ran.err
+        assert [(k["id"], k["reason"]) for k in ran.json["kept"]] == [(account, "refused")]
+        assert ran.json["deleted"] == {}
+        ran = place.archive(*chosen, "--with-children")
+        assert ran.code == (0 if goes else 3), ran.out
+        assert not ran.json["warnings"]
+        there = bool(place.query(f"SELECT Id FROM Case WHERE Id = '{case['Id']}'"))
+        assert there is not goes
+        assert {r["Id"] for r in place.query(contacts)} == (set() if goes else before)
+        assert case["Id"] in place.exported("Case", ran.json["snapshot"])
+    assert place.archive(*chosen, "--with-children", "--hard").code == 2
+
+
+def test_children_that_take_no_list_of_parents_are_read_one_by_one(
+    fresh_org: Callable[..., RunningOrg], tmp_path: Path
+) -> None:
+    """Votes are refused by lists of parents, and counted all the same; two lookups of one object, too."""
+    org = fresh_org(objects=SMALL | {"Vote": 40})
+    sfnb = CommandLine.with_org(tmp_path / "home", org)
+    where = ("--object", "Account", "--where", "Id != null", "--max-rows", 6)
+    ran = sfnb("archive", "x", *where, "--dry-run", "--json")
+    assert ran.code == 0, ran.err
+    place = Place(org, sfnb, tmp_path)
+    listed = [r["Id"] for r in place.query("SELECT Id FROM Account ORDER BY Id LIMIT 6")]
+    votes = [place.query(f"SELECT Id FROM Vote WHERE ParentId = '{one}'") for one in listed]
+    assert ran.json["plan"]["Vote"] == sum(map(len, votes)) > 0
+    assert ran.json["plan"]["Account"] == 6 and ran.json["kept_counts"]["over_max_rows"]

@@ -1,0 +1,61 @@
+"""The archives of an org in the page: what left it, when, and how to find it again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+
+from sfnb.dashboard.local_org import LocalOrg
+from sfnb.dashboard.wording import in_page
+from sfnb.store.archives import ArchiveRecord, archive_folder, archive_ids, read_archive_record
+from sfnb.text import count, zoned_moment
+from sfnb.ui.elements import Picture
+
+SHOWN = 50
+EVERY_S = 20.0
+
+
+def archives_part(org: LocalOrg) -> Picture:
+    """The newest archives as a table. Cost: no calls; a small file for each."""
+
+    def make() -> str:
+        shown: str = in_page(archives_html(org.name, _newest(org)))
+        return shown
+
+    return Picture("Archives", make, every_s=EVERY_S)
+
+
+def _newest(org: LocalOrg) -> list[ArchiveRecord]:
+    files = org.store.files
+    newest = list(reversed(list(archive_ids(files))))[:SHOWN]
+    found = (read_archive_record(files.below(archive_folder(one))) for one in newest)
+    return [one for one in found if one is not None]
+
+
+def archives_html(name: str, archives: list[ArchiveRecord]) -> str:
+    """Archives, newest first. Pure."""
+    how = (
+        "<p class='sfnb-quiet'>A new archive: the notebook “archive”, or "
+        f"<code>sfnb archive {escape(name)} --object Case --where …</code>. "
+        f"Find a record: <code>sfnb archive search {escape(name)} TEXT</code>.</p>"
+    )
+    if not archives:
+        return f"<h4>Archives</h4><p>Nothing was archived yet.</p>{how}"
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(one.snapshot)}</th>"
+        f"<td>{zoned_moment(datetime.fromisoformat(one.archived_at))}</td>"
+        f"<td>{escape(one.object_name)}</td><td>{escape(one.where)}</td>"
+        f"<td>{count(_rows(one))}</td><td>{'yes' if one.is_done else 'not yet'}</td></tr>"
+        for one in archives
+    )
+    heads = "".join(
+        f"<th>{text}</th>"
+        for text in ("snapshot", "archived", "object", "condition", "records", "ended")
+    )
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<h4>Archives</h4>{table}{how}"
+
+
+def _rows(one: ArchiveRecord) -> int:
+    stored = sum(part.rows for part in one.objects.values())
+    return stored - sum(len(ids) for ids in one.stayed.values())
