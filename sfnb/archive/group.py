@@ -221,13 +221,9 @@ class GroupRun:
             counts = deleted.setdefault(member.object_name, [0, 0])
             counts[0] += 1
             counts[1] += member.bytes
-        for root, tree in self.trees.items():
-            if root not in self.deleter.gone:
-                for member in tree:
-                    if member.id not in members:
-                        stayed.setdefault(member.object_name, []).append(member.id)
         in_bin = sum(standing.get(i) is True for i in members)
         return {
+            "went": list(went),
             "deleted": deleted,
             "stayed": stayed,
             "in_bin": in_bin,

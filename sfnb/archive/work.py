@@ -411,11 +411,19 @@ class ArchiveWork:
 
     def _stayed(self) -> dict[str, list[str]]:
         """Records that are in the snapshot and still in the org."""
-        stayed: dict[str, list[str]] = {}
-        for group in range(len(groups_of(self._folder_selection()))):
-            for name, ids in ((self._folder.done(group) or {}).get("stayed") or {}).items():
-                stayed.setdefault(name, []).extend(ids)
-        return stayed
+        folder, groups = self._folder, range(len(groups_of(self._folder_selection())))
+        gone: set[str] = set()
+        for group in groups:
+            trees, done = folder.trees(group), folder.done(group) or {"went": (), "stayed": {}}
+            alive = {i for ids in done["stayed"].values() for i in ids}
+            gone |= {m.id for root in done["went"] for m in trees[root] if m.id not in alive}
+        stayed: dict[str, set[str]] = {}
+        for group in groups:
+            for members in folder.trees(group).values():
+                for member in members:
+                    if member.id not in gone:
+                        stayed.setdefault(member.object_name, set()).add(member.id)
+        return {name: sorted(ids) for name, ids in stayed.items()}
 
     def abandon(self) -> str:
         """Nothing more is deleted. What was stored stays readable."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from sfnb.archive import storing
 from sfnb.archive.group import GroupRun
+from sfnb.backup.bodies.reading import BodyReading
 from sfnb.org.client import OrgClient
 from sfnb.org.writing import collections
 from sfnb.org.writing.calls import RowResult
@@ -259,3 +262,46 @@ def test_children_that_take_no_list_of_parents_are_read_one_by_one(
     votes = [place.query(f"SELECT Id FROM Vote WHERE ParentId = '{one}'") for one in listed]
     assert ran.json["plan"]["Vote"] == sum(map(len, votes)) > 0
     assert ran.json["plan"]["Account"] == 6 and ran.json["kept_counts"]["over_max_rows"]
+
+
+def test_what_is_not_whole_in_the_store_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: a record whose row or file the store has otherwise than the org stays with its tree."""
+    closed = sorted(r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'"))
+    listed = ",".join(f"'{one}'" for one in closed)
+    files = place.query(f"SELECT Id, ParentId FROM Attachment WHERE ParentId IN ({listed})")
+    assert files
+    rows, read = storing.sorted_rows, BodyReading.run
+    wrong = next(one for one in closed if one not in {f["ParentId"] for f in files})
+
+    def another_value(*arguments: Any) -> Iterator[pa.RecordBatch]:
+        for batch in rows(*arguments):
+            at = batch.schema.get_field_index("SuppliedName")
+            if at < 0:
+                yield batch
+                continue
+            names = batch.column(at).to_pylist()
+            names[batch.column("Id").to_pylist().index(wrong)] = "somebody else"
+            yield batch.set_column(at, "SuppliedName", pa.array(names, pa.string()))
+
+    def another_byte(self: BodyReading, tick: Any) -> None:
+        read(self, tick)
+        root = self.snapshot.files.local
+        assert root is not None
+        for path in root.glob("bodies/??/*"):
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    monkeypatch.setattr(storing, "sorted_rows", another_value)
+    monkeypatch.setattr(BodyReading, "run", another_byte)
+    ran = place.archive(*CLOSED, "--yes")
+    assert ran.code == 3, ran.err
+    kept = {one["id"]: one["reason"] for one in ran.json["kept"]}
+    stays = {wrong, *(f["ParentId"] for f in files)}
+    assert kept.keys() == stays | {f["Id"] for f in files} and set(kept.values()) == {
+        "not_verified"
+    }
+    left = {r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'")}
+    assert left == stays
+    hits = place.sfnb("archive", "search", "x", "--object", "Case", "--json").json
+    assert {hit["id"] for hit in hits} == set(closed) - stays
