@@ -310,7 +310,11 @@ def create(org: Connection, request: Request | EraseRequest) -> str:
 
     Raises:
         CallerError: a live job of the org works on the same objects; there is no such snapshot.
+        NotAllowed: whoever acts may not do such work.
+        StoreError: the store is a bucket without conditional puts, or cannot be written.
     """
+    if "://" in org.settings.store_root:  # known before a call is spent
+        org.store.files.refuse_lossy()
     if isinstance(request, RestoreRequest):
         return create_restore(org, request)
     if isinstance(request, ArchiveRequest):

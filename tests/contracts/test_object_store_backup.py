@@ -14,7 +14,9 @@ from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.connection import Connection
 from sfnb.engine import backup, restore
+from sfnb.errors import StoreError
 from sfnb.installation import connect
+from sfnb.model import APIS
 from sfnb.store.compaction.org import compact_org
 from sfnb.store.verify import verify
 from tests.command_line import CommandLine
@@ -118,3 +120,16 @@ def test_killed_in_mid_upload(
         name: len(ids(org, name)) for name in ("Account", "Contact", "Case")
     }
     assert home("verify", "x").code == 0
+
+
+def test_a_bucket_without_conditions_costs_no_call(
+    fresh_org: Callable[..., RunningOrg], tmp_path: Path, root: str, door: S3Door
+) -> None:
+    """It is refused before the job is made, and before the org is called for it."""
+    org = fresh_org(objects={"Account": 3})
+    door.forgets_conditions = True
+    with at(org, tmp_path / "home", root) as there:
+        with pytest.raises(StoreError, match="If-None-Match"):
+            engine.run(there, backup(objects=["Account"]))
+        assert there.state.jobs.find() == []
+        assert there.state.usage.job_calls("") == dict.fromkeys(APIS, 0)
