@@ -12,6 +12,13 @@ from sfnb.quota.policy import UNITS
 from sfnb.text import DAYS
 
 
+MARGIN = {"l": 60, "r": 110, "b": 60, "autoexpand": False}
+"""
+Room for the names of the days and for the scale. Left to itself, Plotly adds up what the scale needs
+each time the window changes its width, until the map is a stripe.
+"""
+
+
 def week_figure(week: pd.DataFrame, *, api: Api = "api", theme: Theme = "light") -> go.Figure:
     """The mean use of each hour of the week as a heat map. ``week``: ``week_frame`` of one org."""
     rows = week[week["api"] == api]
@@ -41,5 +48,6 @@ def week_figure(week: pd.DataFrame, *, api: Api = "api", theme: Theme = "light")
         yaxis={"autorange": "reversed"},
         xaxis={"title": {"text": "hour of the day"}, "type": "category"},
         height=330,
+        margin=MARGIN,
     )
     return dressed(figure, theme)

@@ -8,7 +8,9 @@ const is_narrow = (plot) => plot.clientWidth < NARROW;
 const fitted = (figure, template, narrow) => {
   const layout = { ...figure.layout, template };
   if (!narrow) return layout;
-  layout.margin = { l: 40, r: 10, t: 12, b: 40 };
+  // What does not grow by itself has its scale below the axis.
+  layout.margin = layout.margin && layout.margin.autoexpand === false
+    ? { l: 44, r: 10, t: 12, b: 110, autoexpand: false } : { l: 40, r: 10, t: 12, b: 40 };
   const axis = layout.xaxis;
   if (axis && axis.ticktext && axis.ticktext.length > DAYS_SHOWN) {
     const step = Math.ceil(axis.ticktext.length / DAYS_SHOWN);
@@ -22,19 +24,46 @@ const fitted = (figure, template, narrow) => {
 const with_scale_below = (trace) =>
   trace.colorbar ? { ...trace, colorbar: { ...trace.colorbar, orientation: "h", y: -0.35, thickness: 12 } } : trace;
 
+const REST_MS = 100; // a window that is being dragged is drawn for once it rests
+const charts = new WeakMap(); // plot -> { draw, width, is_drawing, again, rest }
+
+// One drawing of a chart at a time, and each for the width of its place: two at once leave it with the
+// width of the one and the margins of the other.
+const drawn_in_turn = async (chart) => {
+  if (chart.is_drawing) { chart.again = true; return; }
+  chart.is_drawing = true;
+  try {
+    do { chart.again = false; await chart.draw(); } while (chart.again);
+  } finally { chart.is_drawing = false; }
+};
+const widths = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+  const chart = charts.get(target);
+  if (!chart || !target.clientWidth || target.clientWidth === chart.width) return;
+  clearTimeout(chart.rest);
+  chart.rest = setTimeout(() => drawn_in_turn(chart), REST_MS);
+}));
+
 const draw_chart = (plot, figure, template, print) => {
-  const narrow = !print && is_narrow(plot);
-  const layout = fitted(figure, template, narrow);
-  if (print) {
-    layout.width = plot.clientWidth;
-    layout.height = Math.min(layout.height || 420, 215);
-  } else {
-    // When the window changes Plotly takes the element's height, not the layout's.
-    plot.style.height = `${layout.height || 420}px`;
-  }
-  Plotly.react(plot, narrow ? figure.data.map(with_scale_below) : figure.data, layout, {
-    responsive: !print, displaylogo: false, displayModeBar: print ? false : undefined, showTips: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], staticPlot: print,
-  });
+  if (!charts.has(plot)) { charts.set(plot, {}); if (!print) widths.observe(plot); }
+  const chart = charts.get(plot);
+  chart.draw = () => {
+    const narrow = !print && is_narrow(plot);
+    const layout = fitted(figure, template, narrow);
+    chart.width = layout.width = plot.clientWidth;
+    layout.height = print ? Math.min(layout.height || 420, 215) : layout.height || 420;
+    return Plotly.react(plot, narrow ? figure.data.map(with_scale_below) : figure.data, layout, {
+      displaylogo: false, displayModeBar: print ? false : undefined, showTips: false,
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], staticPlot: print,
+    });
+  };
   plot.setAttribute("role", "group"); // no picture any more: its buttons and texts can be reached
+  return drawn_in_turn(chart);
+};
+// The chart's place goes away.
+const end_chart = (plot) => {
+  widths.unobserve(plot);
+  const chart = charts.get(plot);
+  if (chart) clearTimeout(chart.rest);
+  charts.delete(plot);
+  window.Plotly.purge(plot);
 };

@@ -5,11 +5,11 @@
   const themeButton = document.getElementById("theme");
   const panels = [...document.querySelectorAll(".org")];
   const tabs = [...document.querySelectorAll('[role="tab"]')];
-  const drawn = new Map(); // plot id -> theme and width it was drawn in
+  const drawn = new Map(); // plot id -> theme that it was drawn in
 
   const draw = (plot) => {
     const figure = data.figures[plot.id];
-    const look = `${root.dataset.theme} ${is_narrow(plot)}`;
+    const look = root.dataset.theme;
     if (!figure || drawn.get(plot.id) === look) return;
     draw_chart(plot, figure, data.templates[root.dataset.theme], data.print);
     drawn.set(plot.id, look);
@@ -24,9 +24,6 @@
   document.querySelectorAll("details.more").forEach((part) => part.addEventListener("toggle", () => {
     if (part.open && window.Plotly) part.querySelectorAll(".plot").forEach(draw);
   }));
-
-  // A window made as narrow as a telephone shows charts for one.
-  window.addEventListener("resize", () => { if (window.Plotly) drawShown(); });
 
   const setTheme = (theme) => {
     root.dataset.theme = theme;

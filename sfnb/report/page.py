@@ -83,7 +83,7 @@ def figure_json(figure: Any) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(figure.to_json())
     found["layout"].pop("template", None)
     found["layout"].pop("title", None)
-    found["layout"]["margin"] = {"t": 12}
+    found["layout"]["margin"] = {**found["layout"].get("margin", {}), "t": 12}
     return found
 
 

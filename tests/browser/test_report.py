@@ -152,6 +152,21 @@ def test_it_fits_the_screen(open_report: Callable[..., Any], width: int) -> None
     assert errors == []
 
 
+def test_a_window_that_is_dragged_squeezes_no_chart(open_report: Callable[..., Any]) -> None:
+    """However often the window changes its width, each chart has that of its place, and its axes most of it."""
+    page, _, errors = open_report([week("acme")])
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    for width in (1000, 390, 1600, 600, 1280, 390, 1000, 590, 610, 1600):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(FITTED, timeout=20_000)
+    assert page.locator(".plot .heatmaplayer").count() >= 1
+    assert errors == []
+
+
+FITTED = """() => [...document.querySelectorAll('.plot')].every((plot) => plot._fullLayout
+    && Math.abs(plot._fullLayout.width - plot.clientWidth) < 2 && plot._fullLayout._size.w > plot.clientWidth * 0.6)"""
+
+
 def test_hover_says_it_in_words(open_report: Callable[..., Any]) -> None:
     """A bar tells the hour in the viewer's zone, the number and the percent, in plain words."""
     page, _, _ = open_report([week("acme")])

@@ -54,13 +54,6 @@ const render = ({ model, el }) => {
     draw();
   };
   const watch = new MutationObserver(draw);
-  let was_narrow = false;
-  const resized = () => {
-    const narrow = root.clientWidth < NARROW;
-    if (narrow !== was_narrow) draw();
-    was_narrow = narrow;
-  };
-  window.addEventListener("resize", resized);
   watch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   model.on("change:view", take);
   el.append(h("div", { className: "reading" }, read, asking), root);
@@ -69,9 +62,8 @@ const render = ({ model, el }) => {
     stopped = true;
     stop();
     watch.disconnect();
-    window.removeEventListener("resize", resized);
     model.off("change:view", take);
-    if (window.Plotly) root.querySelectorAll(".plot").forEach((plot) => window.Plotly.purge(plot));
+    if (window.Plotly) root.querySelectorAll(".plot").forEach(end_chart);
   };
 };
 
