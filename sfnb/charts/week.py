@@ -11,7 +11,6 @@ from sfnb.model import Api
 from sfnb.quota.policy import UNITS
 from sfnb.text import DAYS
 
-
 MARGIN = {"l": 60, "r": 110, "b": 60, "autoexpand": False}
 """
 Room for the names of the days and for the scale. Left to itself, Plotly adds up what the scale needs

@@ -22,7 +22,7 @@ const fitted = (figure, template, narrow) => {
 
 // A scale beside a narrow chart would take a third of it.
 const with_scale_below = (trace) =>
-  trace.colorbar ? { ...trace, colorbar: { ...trace.colorbar, orientation: "h", y: -0.35, thickness: 12 } } : trace;
+  trace.colorbar ? { ...trace, colorbar: { ...trace.colorbar, orientation: "h", y: -0.36, yanchor: "top", thickness: 12 } } : trace;
 
 const REST_MS = 100; // a window that is being dragged is drawn for once it rests
 const charts = new WeakMap(); // plot -> { draw, width, is_drawing, again, rest }
@@ -49,6 +49,9 @@ const draw_chart = (plot, figure, template, print) => {
   chart.draw = () => {
     const narrow = !print && is_narrow(plot);
     const layout = fitted(figure, template, narrow);
+    // Plotly leaves a scale that was beside the chart where it was.
+    if (chart.width && narrow !== chart.narrow) Plotly.purge(plot);
+    chart.narrow = narrow;
     chart.width = layout.width = plot.clientWidth;
     layout.height = print ? Math.min(layout.height || 420, 215) : layout.height || 420;
     return Plotly.react(plot, narrow ? figure.data.map(with_scale_below) : figure.data, layout, {
