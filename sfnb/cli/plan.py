@@ -31,7 +31,7 @@ def plan(
     as_json: bool,
 ) -> None:
     """
-    Show what a backup would cost: rows, calls and MB by object, and where it would pause.
+    Show what a backup would cost: records, calls and MB by object, and where it would pause.
 
     Costs about one API call for 25 objects. Stores nothing.
     """
@@ -97,7 +97,7 @@ def _print_objects(estimate: Estimate) -> None:
         )
         for planned in sorted(made.objects.values(), key=lambda o: -(o.expected_rows or 0))
     ]
-    print_table(("OBJECT", "ROWS", "READER", "CALLS", "MB"), rows, right=(1, 3, 4))
+    print_table(("OBJECT", "RECORDS", "READER", "CALLS", "MB"), rows, right=(1, 3, 4))
     for title, reasons in (("Cannot be queried", made.left_out), ("Failed", made.failed)):
         if reasons:
             say(f"\n{title}:")
