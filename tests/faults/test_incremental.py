@@ -319,3 +319,33 @@ def test_each_call_of_an_unchanged_backup_is_known(
         spent.append(org.ledger(after=mark)["spent"]["api"])
         assert summary["calls"]["api"] == spent[-1], "and each of them is in the outcome"
     assert spent == [33, 33]
+
+
+@pytest.mark.parametrize("inside", [True, "both"])
+def test_lists_of_too_many_ids_are_done_without(
+    org: RunningOrg, connected: Connector, inside: bool | str
+) -> None:
+    """
+    Over 600,000 Ids a change list is refused (EXCEEDED_ID_LIMIT, REST guide): what changed is found
+    by its stamps, what is gone by the counts; nothing is lost and no object fails.
+    """
+    there = connected(org)
+    run(there)
+    pass_minutes(org, 60)
+    life(org, "insert", "Account", rows=2)
+    life(org, "change", "Contact", rows=4, field="Description")
+    life(org, "delete", "Task", rows=3)
+    life(org, "hard_delete", "Opportunity", rows=2)
+    pass_minutes(org, 3)
+    org.fail(
+        match=r"/(updated|deleted)/",
+        inside=inside,
+        fault="error",
+        code="EXCEEDED_ID_LIMIT",
+        status=400,
+        message="cannot return more than 600000 ids",
+    )
+    summary = run(there)
+    agrees(there, org, summary)
+    assert counts(summary, "Opportunity")[3] >= 2
+    assert any("list was refused" in (e["message"] or "") for e in summary["objects"].values())
