@@ -40,7 +40,7 @@ from sfnb.restore.bulk_rows import (
 from sfnb.restore.journal import AGAIN, Act, Batch, Done, Outcome, Refused
 from sfnb.restore.lookup import UNKNOWN_OUTCOME
 from sfnb.restore.plan import Wave
-from sfnb.restore.sending import NOT_SENT, Item, Sender
+from sfnb.restore.sending import DOUBLES, NOT_SENT, Item, Sender
 from sfnb.restore.trouble import remedy
 
 Reread = Callable[[Sequence[int]], Iterator[Item]]
@@ -236,6 +236,7 @@ class BulkSender:
         outcomes: list[Outcome] = [AGAIN] * len(sent)
         codes: dict[int, tuple[str, str]] = {}
         unknown: list[int] = []
+        doubles: list[int] = []
         for at, result in enumerate(results):
             if result is None:
                 unknown.append(at)
@@ -246,6 +247,14 @@ class BulkSender:
                     codes[at] = (result.code, result.message)
                 else:
                     outcomes[at] = Refused(result.code, result.message, result.fields)
+                    if batch.act == "create" and result.code in DOUBLES:
+                        doubles.append(at)
+        if doubles:
+            items = list(reread([sent.places[at] for at in doubles]))
+            since = self.sender.journal.began_at or batch.at
+            ours = self.sender.lookup.doubles(wave, items, since)
+            for at, one in zip(doubles, ours, strict=True):
+                outcomes[at] = one or outcomes[at]
         if job.state == "Failed" and not any(o != AGAIN for o in outcomes):
             # A whole job fails for a column or for time; only rows by themselves tell which.
             codes |= {at: ("JOB_FAILED", job.error) for at in range(len(sent)) if at not in codes}
@@ -286,6 +295,8 @@ class BulkSender:
                 for line in bulk.results(org, job.job_id, kind, columns):
                     row = line_cells(line.cells, wave.columns, has_id=has_id)
                     at = index.take(key_of(row, has_id=has_id))
+                    if kind != "unprocessedrecords" and line.result.state == "unknown":
+                        continue  # said to be written, without an Id: it is looked up
                     if at is None:
                         strays.append((row, line.result))
                     else:
