@@ -5,7 +5,7 @@ right before the deletion with the org itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
 
 from sfnb.archive.comparing import (
@@ -104,12 +104,12 @@ class LastLook:
     Compares fresh trees with the stored ones.
 
     Args:
-        gone: what this job has deleted so far.
+        gone: what this job has deleted so far, and what went along.
     """
 
     snapshot: Snapshot
     schemas: Schemas
-    gone: Collection[str]
+    gone: Container[str]
 
     def check(
         self,
@@ -227,8 +227,8 @@ class LastLook:
             for m in stored[root]
             if m.id in fresh.members and fresh.members[m.id].digest != m.digest
         }
-        if not suspects or not self.gone:
-            return set(suspects)
+        if not suspects:
+            return set()
         excused = set()
         for name in set(suspects.values()):
             ids = {i for i, of in suspects.items() if of == name}

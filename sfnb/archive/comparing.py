@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -79,7 +79,7 @@ def differences(was: Values, now: Values, fields: Sequence[str]) -> list[str]:
 
 
 def is_our_doing(
-    was: Values, now: Values, differing: Collection[str], gone: Collection[str]
+    was: Values, now: Values, differing: Collection[str], gone: Container[str]
 ) -> bool:
     """
     Whether a record differs only because this job has deleted what it referred to: the org empties

@@ -58,7 +58,7 @@ class Deleter:
 
     Attributes:
         gone: records that this job has deleted, as far as it named them. ``sent_us``: when, by the
-            org's clock, not later than it was.
+            org's clock, not later than it was. ``counted``: all that went, also along with others.
         refused: by Id, code and message.
         calls: API calls, by object.
     """
@@ -72,9 +72,14 @@ class Deleter:
     settle_s: float = 60.0
     gone: set[str] = field(default_factory=set)
     sent_us: dict[str, int] = field(default_factory=dict)
+    counted: set[str] = field(default_factory=set)
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     _next: int = 1
+
+    def __contains__(self, record_id: object) -> bool:
+        """Whether this job has deleted a record, or it went along with one."""
+        return record_id in self.gone or record_id in self.counted
 
     def take_up(self) -> None:
         """

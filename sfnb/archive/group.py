@@ -218,6 +218,9 @@ class GroupRun:
             if standing.get(record_id) is False:
                 stayed.setdefault(member.object_name, []).append(record_id)
                 continue
+            if record_id in self.deleter.counted:
+                continue  # it went with another group's tree
+            self.deleter.counted.add(record_id)
             counts = deleted.setdefault(member.object_name, [0, 0])
             counts[0] += 1
             counts[1] += member.bytes

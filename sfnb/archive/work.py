@@ -298,6 +298,9 @@ class ArchiveWork:
             done = folder.done(group)
             if done is None:
                 done = self._run_group(deleter, schemas, selection, group, trees)
+            alive = {i for ids in done["stayed"].values() for i in ids}
+            went = (m.id for root in done["went"] for m in trees[root])
+            deleter.counted.update(i for i in went if i not in alive)
             self._kept += [Kept.of(one) for one in done["kept"]]
             self._alarms += done["alarms"]
             for name, (rows, size) in done["deleted"].items():
@@ -319,7 +322,7 @@ class ArchiveWork:
             run = GroupRun(
                 deleter,
                 self._gatherer,
-                LastLook(self._snapshot, schemas, deleter.gone),
+                LastLook(self._snapshot, schemas, deleter),
                 selection.object_name,
                 trees,
                 lambda some: on_hold(some, self._held.of),
