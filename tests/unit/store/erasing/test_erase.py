@@ -20,16 +20,16 @@ from tests.unit.store.compaction.test_compaction import exported
 from tests.unit.store.erasing.byte_search import found_in
 from tests.unit.store.history.test_diff import a_state, record
 
-ADA = record_id(3)
+ADA = record_id(1)
 SECRETS = ("Ada Löwenzahn-Quist", "Ada Tausendschön", "Ada \U0001f33b “quoted” \\ back", ADA[:15])
 
 
 def a_past(store: OrgStore, *, is_compacted: bool) -> None:
     """Five snapshots: Ada is there, changes twice, is in the bin, and is gone."""
     for day in range(5):
-        records = [record(n, Name=f"v{day // (1 + n % 2)}") for n in range(1, 9) if n != 3]
+        records = [record(n, Name=f"v{day // (1 + n % 2)}") for n in range(2, 9)]
         if day < 4:
-            records.append(record(3, Name=SECRETS[min(day, 2)], IsDeleted=day == 3))
+            records.append(record(1, Name=SECRETS[min(day, 2)], IsDeleted=day == 3))
         a_state(store, 1 + 24 * day, records)
         if is_compacted and day == 2:
             compact_object(store.files, "Account", FakeClock(BEGAN), force=True)
