@@ -37,6 +37,7 @@ def compact(
     """
     from sfnb.store.compaction.org import compact_org
 
+    app.state.team.require("store", org=name)
     found = app.store(name, root)
     done = []
     for one in compact_org(found.files, app.clock, objects=objects, force=True):
@@ -80,6 +81,7 @@ def upgrade(app: App, name: str, root: str | None, as_json: bool) -> None:
     """
     from sfnb.store.upgrade.upgrade import upgrade as run
 
+    app.state.team.require("store", org=name)
     # A failed job can still be resumed.
     over = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.CANCELLED)
     ended = {job.job_id for job in app.state.jobs.find() if job.state in over}

@@ -173,6 +173,8 @@ def test_the_commands_of_a_viewer(fresh_org: Callable[..., RunningOrg], tmp_path
         ("backup", "x", "--objects", "Contact"),
         ("org", "remove", "x"),
         ("team", "role", "vera", "admin"),
+        ("store", "compact", "x"),
+        ("store", "upgrade", "x"),
         ("demo", "start"),
     ):
         ran = home(*command, SFNB_USER="vera")
