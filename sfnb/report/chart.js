@@ -22,7 +22,7 @@ const fitted = (figure, template, narrow) => {
 
 // A scale beside a narrow chart would take a third of it.
 const with_scale_below = (trace) =>
-  trace.colorbar ? { ...trace, colorbar: { ...trace.colorbar, orientation: "h", y: -0.36, yanchor: "top", thickness: 12 } } : trace;
+  trace.colorbar ? { ...trace, colorbar: { ...trace.colorbar, orientation: "h", y: -0.33, yanchor: "top", thickness: 12 } } : trace;
 
 const REST_MS = 100; // a window that is being dragged is drawn for once it rests
 const charts = new WeakMap(); // plot -> { draw, width, is_drawing, again, rest }
