@@ -95,7 +95,8 @@ class RestoreForm(JobForm):
         return self._orgs.org(name) if name not in ("", self._org.name) else self._org
 
     def _request(self, message: dict[str, Any]) -> RestoreRequest:
-        return request_of(message, self._org.org_id)
+        is_own = self._target(message) is self._org
+        return request_of(message, "" if is_own else self._org.name)
 
     def _plan(self, target: LocalOrg, request: RestoreRequest) -> None:
         def look() -> None:
@@ -153,9 +154,12 @@ def arguments_of(request: RestoreRequest, source: str, target: str, ids: Path | 
     return [*arguments, "--on-conflict", request.on_conflict, "--automation", request.automation]
 
 
-def request_of(message: dict[str, Any], source_org_id: str) -> RestoreRequest:
+def request_of(message: dict[str, Any], source: str) -> RestoreRequest:
     """
     What the form says.
+
+    Args:
+        source: the org that the snapshot is of, where another one is written; else empty.
 
     Raises:
         CallerError: a text that is no record Id, or nothing where something is needed.
@@ -164,7 +168,7 @@ def request_of(message: dict[str, Any], source_org_id: str) -> RestoreRequest:
     if not snapshot:
         raise CallerError("Choose a snapshot. There is none before the first backup.")
     options: dict[str, Any] = {
-        "source": source_org_id,
+        "source": source,
         "fields": words(str(message.get("fields", ""))) or None,
         "owner": str(message.get("owner", "")).strip() or None,
         "with_children": int(message.get("children") or 0),

@@ -12,7 +12,6 @@ from sfnb.dashboard.restore_form import arguments_of, request_of
 from sfnb.errors import CallerError
 from sfnb.restore.request import RestoreRequest
 
-ORG_ID = "00D000000000001AAA"
 FORM: dict[str, Any] = {
     "snapshot": "20261122T043812Z-1a2b3c",
     "what": "ids",
@@ -28,8 +27,8 @@ FORM: dict[str, Any] = {
 
 def test_each_choice_of_the_form_reaches_the_plan() -> None:
     """The preview is of what was chosen: nothing that a person typed is left out."""
-    request = request_of(FORM, ORG_ID)
-    assert request.source_org == ORG_ID
+    request = request_of(FORM, "acme")
+    assert request.source_org == "acme"
     assert (request.fields, request.owner) == (("Name", "Phone"), "ada@acme.test")
     assert request.ids == ("001000000000001AAA", "001000000000002AAA")
     assert (request.children, request.files) == (2, True)
@@ -42,14 +41,16 @@ def test_the_command_does_what_the_preview_showed(tmp_path: Path) -> None:
     file.write_text("001000000000001AAA\n", "utf-8")
     command = cli.get_command(None, "restore")  # type: ignore[arg-type]
     assert command is not None
-    told = arguments_of(request_of(FORM, ORG_ID), "acme", "globex", file)[1:]
+    told = arguments_of(request_of(FORM, "acme"), "acme", "globex", file)[1:]
     heard = command.make_context("restore", told).params
     assert (heard["name"], heard["snapshot"], heard["to"]) == ("acme", FORM["snapshot"], "globex")
     assert (heard["fields"], heard["owner"]) == (["Name", "Phone"], "ada@acme.test")
     assert heard["ids"] == ["001000000000001AAA"]
     assert (heard["with_children"], heard["files"]) == (2, True)
     assert (heard["on_conflict"], heard["automation"]) == ("fill-empty", "off")
-    assert "--to" not in arguments_of(RestoreRequest(ORG_ID, "s"), "acme", "acme", None)
+    assert "--to" not in arguments_of(
+        RestoreRequest("00D000000000001AAA", "s"), "acme", "acme", None
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,4 +60,4 @@ def test_the_command_does_what_the_preview_showed(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_refused(said: str, names: str) -> None:
     """A text that is no record Id, or nothing where something is needed, is a sentence in the form."""
     with pytest.raises(CallerError):
-        request_of({**FORM, "what": said, "names": names}, ORG_ID)
+        request_of({**FORM, "what": said, "names": names}, "")
