@@ -12,6 +12,7 @@ from sfnb.state.opening import open_database
 if TYPE_CHECKING:
     from sfnb.quota.ledger import Ledger
     from sfnb.state.audit import AuditLog
+    from sfnb.state.fleet import FleetBook
     from sfnb.state.jobs import Jobs
     from sfnb.state.lease import Lease
     from sfnb.state.locks import Locks
@@ -39,6 +40,7 @@ class State:
         schedule: commands that run at set times, and what became of each due time.
         locks: what only one process may do at a time.
         notices: what is to be told to people.
+        fleet: all orgs at once, and what `verify` found.
     """
 
     def __init__(self, database: Database) -> None:
@@ -105,6 +107,12 @@ class State:
         from sfnb.state.notices import NoticeBook
 
         return NoticeBook(self.database)
+
+    @cached_property
+    def fleet(self) -> FleetBook:
+        from sfnb.state.fleet import FleetBook
+
+        return FleetBook(self.database)
 
     def under(self, lease: Lease) -> State:
         """The same state for the process that runs a job: it writes jobs only while it holds the lease."""

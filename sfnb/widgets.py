@@ -23,6 +23,7 @@ from sfnb.connection import Connection
 from sfnb.engine import Estimate, JobHandle, RestoreEstimate
 from sfnb.model import Api
 from sfnb.ui.browser import SnapshotBrowser
+from sfnb.ui.elements import Picture
 from sfnb.ui.panel import JobPanel
 from sfnb.ui.restore_preview import RestorePreview
 from sfnb.ui.slider import LimitSlider
@@ -102,3 +103,16 @@ def org_tabs(orgs: Sequence[str | Connection] | None = None) -> OrgTabs:
         CallerError: a name that is not registered, or none is.
     """
     return OrgTabs(orgs)
+
+
+def fleet() -> Picture:
+    """
+    All orgs beside each other, the worst first: use, last good backup, next pause, jobs, what is
+    wrong. Kept up to date; costs no API calls.
+    """
+    from sfnb.fleet import fleet_of
+    from sfnb.installation import Installation
+    from sfnb.ui.fleet import fleet_html
+
+    here = Installation()
+    return Picture("Fleet", lambda: fleet_html(fleet_of(here), here.clock.now()), every_s=15.0)

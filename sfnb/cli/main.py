@@ -43,6 +43,7 @@ COMMANDS = {
     "store": ("store", "Compact what is stored, or rewrite what an older sfnb stored."),
     "verify": ("snapshots", "Check that everything stored is as it was written."),
     "usage": ("usage", "Show who used an org's API allowance, by day and app."),
+    "fleet": ("fleet", "Show all orgs, the worst first, without a call to any of them."),
     "report": ("usage", "Write an HTML page or PDF on the API use of orgs."),
     "run": ("notebooks", "Run a notebook without a browser."),
     "schedule": ("schedule", "Run commands at set times."),

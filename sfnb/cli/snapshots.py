@@ -11,7 +11,7 @@ import click
 
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import OBJECT, ORG, SNAPSHOT
-from sfnb.cli.output import as_json_option, print_json
+from sfnb.cli.output import as_json_option, print_json, say
 from sfnb.errors import CallerError, StoreError
 from sfnb.model import JobState, ObjectState
 from sfnb.store.manifest import Summary
@@ -20,7 +20,7 @@ from sfnb.text import records
 
 if TYPE_CHECKING:
     from sfnb.store.tables import OrgStore
-    from sfnb.store.verify import Expected
+    from sfnb.store.verify import Expected, Finding
 
 
 def aligned(
@@ -246,6 +246,8 @@ def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
     findings = verify_store(store, _expected(app, store.org_id) if root is None else ())
     note_damage(store.files, findings)
     damage = sum(finding.is_damage for finding in findings)
+    if root is None:
+        _keep_check(app, store.org_id, findings)
     orphans = sum(finding.kind == "orphan" for finding in findings)
     if as_json:
         click.echo(_as_json([finding.as_json() for finding in findings]))
@@ -267,6 +269,20 @@ def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
         f"Verified {_counted(len(store.snapshots), 'snapshot')} of {name}: no damage, {left}."
     )
     return 0
+
+
+def _keep_check(app: App, org_id: str, findings: Sequence[Finding]) -> None:
+    """Have `sfnb fleet` know of it. What was found is said in any case."""
+    from sfnb.state.fleet import Check
+
+    damage = [finding for finding in findings if finding.is_damage]
+    first = (
+        " ".join(one for one in (damage[0].object_name, damage[0].message) if one) if damage else ""
+    )
+    try:
+        app.state.fleet.put_check(org_id, Check(app.clock.now(), len(damage), first[:500]))
+    except StoreError as err:
+        say(f"The result is not kept for `sfnb fleet`: {err}", err=True)
 
 
 def _store_to_verify(app: App, name: str) -> OrgStore:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sfnb.dashboard.archives_part import archives_part
 from sfnb.dashboard.backup_form import BackupForm
+from sfnb.dashboard.fleet_part import fleet_part
 from sfnb.dashboard.job_parts import AttachedPanel, jobs_part, outcome_part
 from sfnb.dashboard.org_parts import (
     Browser,
@@ -43,6 +44,7 @@ JOB = (
 
 PLACES = (
     Entry("orgs", "Orgs", (Part("orgs", orgs_part), Part("add_org", add_org_part)), is_of_all=True),
+    Entry("fleet", "Fleet", (Part("fleet", fleet_part),), is_of_all=True),
     Entry(
         "usage",
         "Usage",

@@ -17,7 +17,7 @@ from sfnb.notebook.outcome import OUTCOME_TYPE, outcome, record_outcome
 from sfnb.notebook.parameters import names, request, restore_request, run_options
 from sfnb.notebook.restoring import preview
 from sfnb.notebook.running import Run, run
-from sfnb.notebook.tables import orgs_frame, outcome_frame, plan_frame
+from sfnb.notebook.tables import fleet_frame, orgs_frame, outcome_frame, plan_frame
 from sfnb.ui.planned import Planned, plan
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "archive_plan",
     "archive_request",
     "find_notebook",
+    "fleet_frame",
     "folder",
     "names",
     "orgs_frame",

@@ -69,3 +69,37 @@ def outcome_frame(summary: dict[str, Any]) -> pd.DataFrame:
             for key, kind in columns.items()
         }
     )
+
+
+def fleet_frame() -> pd.DataFrame:
+    """
+    All orgs, the worst first: ``org``, ``level`` (string: ``fine, notice, warning, bad, damaged``),
+    ``used_pct`` (Float64), ``limit_pct`` (Int64), ``last_good`` (string, a snapshot), ``age_h``
+    (Float64, hours since it was begun), ``next_pause_at`` (datetime64[ns, UTC]), ``failures``,
+    ``damage``, ``jobs`` (Int64), ``worries`` (string). No API calls.
+    """
+    import pandas as pd
+
+    from sfnb.fleet import fleet_of
+    from sfnb.installation import Installation
+
+    with Installation() as here:
+        now, orgs = here.clock.now(), fleet_of(here)
+    uses = [org.use if org.use is not None and org.use.has_numbers else None for org in orgs]
+    ages = [org.age_s(now) for org in orgs]
+    columns: dict[str, tuple[list[Any], str]] = {
+        "org": ([org.name for org in orgs], "string"),
+        "level": ([org.level.word for org in orgs], "string"),
+        "used_pct": ([100 * use.used / use.maximum if use else None for use in uses], "Float64"),
+        "limit_pct": ([use.limit_percent if use else None for use in uses], "Int64"),
+        "last_good": ([org.good.snapshot if org.good else None for org in orgs], "string"),
+        "age_h": ([None if age_s is None else age_s / 3600 for age_s in ages], "Float64"),
+        "next_pause_at": ([org.next_pause_at for org in orgs], "datetime64[ns, UTC]"),
+        "failures": ([org.trouble.jobs if org.trouble else 0 for org in orgs], "Int64"),
+        "damage": ([org.check.damage if org.check else None for org in orgs], "Int64"),
+        "jobs": ([len(org.jobs) for org in orgs], "Int64"),
+        "worries": (["; ".join(one.text for one in org.worries) for org in orgs], "string"),
+    }
+    return pd.DataFrame(
+        {name: pd.Series(values, dtype=kind) for name, (values, kind) in columns.items()}
+    )

@@ -20,7 +20,7 @@ from sfnb.errors import StoreError
 from sfnb.state import schema
 from sfnb.state.database import Database
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest revision in ``migrations/versions``; a test compares."""
 
 # Any number will do, as long as nobody else on the server uses it; this one spells "sfnb".

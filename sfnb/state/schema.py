@@ -444,3 +444,12 @@ notice_marks = Table(
     Column("source", String(32), primary_key=True),
     Column("position", BigInteger, nullable=False),
 )
+
+checks = Table(
+    "checks",  # what the last `sfnb verify` of each org found
+    metadata,
+    Column("org_id", OrgId, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("damage", Integer, nullable=False),
+    Column("finding", Text, nullable=False),
+)

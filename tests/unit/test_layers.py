@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("archive",),
     ("engine",),
     ("usage", "charts", "schedule", "notices"),
-    ("report",),
+    ("report", "fleet"),
     ("ui",),
     ("widgets",),
     ("notebook", "dashboard"),

@@ -38,14 +38,16 @@ class _Flight:
 
 @dataclass
 class _Seat:
-    """A worker: how many units it runs at a time, and those that it runs."""
+    """A worker: how many units it runs at a time, those that it runs, and how many it was given."""
 
     threads: int
     flights: list[_Flight] = field(default_factory=list)
+    given: int = 0
 
     @property
-    def load(self) -> float:
-        return len(self.flights) / self.threads
+    def turn(self) -> tuple[float, float]:
+        """The least has the next unit: who is least busy, else who has had the fewest."""
+        return len(self.flights) / self.threads, self.given / self.threads
 
 
 class ClusterExecutor:
@@ -156,8 +158,10 @@ class ClusterExecutor:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
-        flight.worker = min(self._seats, key=lambda one: self._seats[one].load)
-        self._seats[flight.worker].flights.append(flight)
+        flight.worker = min(self._seats, key=lambda one: self._seats[one].turn)
+        seat = self._seats[flight.worker]
+        seat.flights.append(flight)
+        seat.given += 1
         self._keep(self._loop.create_task(self._fly(flight)))
 
     def _no_worker(self) -> None:
