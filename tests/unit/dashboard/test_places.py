@@ -37,15 +37,15 @@ def test_no_two_places_share_an_address() -> None:
 
 def test_a_place_of_all_orgs_needs_no_org() -> None:
     """It has an address of its own and a link at every place; the list of orgs is in the chooser."""
-    fleet = Entry("fleet", "Fleet", (), is_of_all=True)
+    fleet = Entry("overview", "Overview", (), is_of_all=True)
     entries = (*PLACES, fleet)
-    assert place_at("/fleet", ORGS, entries).entry is fleet
+    assert place_at("/overview", ORGS, entries).entry is fleet
     links = place_at("/org/acme/limits", ORGS, entries).as_json(ORGS, entries)["places"]
-    assert links[-1]["path"] == "/fleet"
+    assert links[-1]["path"] == "/overview"
     assert "/orgs" not in [link["path"] for link in links]
     assert [
-        link["path"] for link in place_at("/fleet", ORGS, entries).as_json(ORGS, entries)["places"]
-    ][-1] == "/fleet"
+        link["path"] for link in place_at("/overview", ORGS, entries).as_json(ORGS, entries)["places"]
+    ][-1] == "/overview"
 
 
 def test_the_only_org_is_chosen_by_itself() -> None:
