@@ -44,7 +44,8 @@ def test_a_place_of_all_orgs_needs_no_org() -> None:
     assert links[-1]["path"] == "/overview"
     assert "/orgs" not in [link["path"] for link in links]
     assert [
-        link["path"] for link in place_at("/overview", ORGS, entries).as_json(ORGS, entries)["places"]
+        link["path"]
+        for link in place_at("/overview", ORGS, entries).as_json(ORGS, entries)["places"]
     ][-1] == "/overview"
 
 
