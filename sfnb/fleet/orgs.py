@@ -13,7 +13,7 @@ from sfnb.installation import Installation
 from sfnb.memory import State
 from sfnb.quota.forecast import outlook
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, threshold
-from sfnb.state.fleet import GaugeLine, Reading, minute_of
+from sfnb.state.fleet import SLOT_MINUTES, GaugeLine, Reading, minute_of
 from sfnb.usage.frames.forecast import budget_history
 from sfnb.usage.history import OrgHistory, Samples, Spent
 
@@ -46,7 +46,7 @@ def orgs_of(state: State, registered: Mapping[str, str], now: datetime) -> list[
     names = {**book.names(), **{key: name for key, name in registered.items() if key}}
     gauges, good, live = book.gauges(), book.good_backups(), book.live_jobs()
     trouble, checks = book.trouble(now - timedelta(days=TROUBLE_DAYS)), book.checks()
-    readings, spent = book.readings(API, since), book.spent(API, since)
+    readings, spent = book.readings(API, names, since), book.spent(API, names, since)
     found = []
     for org_id, name in names.items():
         use = _use(gauges.get((org_id, API)))
@@ -66,6 +66,24 @@ def orgs_of(state: State, registered: Mapping[str, str], now: datetime) -> list[
     return found
 
 
+_forecasts: dict[str, tuple[object, datetime | None]] = {}
+"""The last one of each org: a screen looks every few seconds, and a forecast moves in ten minutes."""
+
+
+def _foreseen(
+    org_id: str,
+    readings: Sequence[Reading],
+    spent: Sequence[Reading],
+    limit_percent: int,
+    now: datetime,
+) -> datetime | None:
+    known_by = (readings[-1:], spent[-1:], limit_percent, minute_of(now) // SLOT_MINUTES)
+    found = _forecasts.get(org_id)
+    if found is None or found[0] != known_by:
+        found = _forecasts[org_id] = known_by, next_pause(readings, spent, limit_percent, now)
+    return found[1]
+
+
 def next_pause(
     readings: Sequence[Reading], spent: Sequence[Reading], limit_percent: int, now: datetime
 ) -> datetime | None:
@@ -73,8 +91,10 @@ def next_pause(
     When use is expected to reach the limit if no job of ours runs: a job that runs then pauses.
     None: not within two days, or there is no reading of the last day.
     """
-    if not readings:
-        return None
+    if not readings or 2 * max(used for _, used, _ in readings) < threshold(
+        max(maximum for _, _, maximum in readings), limit_percent
+    ):
+        return None  # a forecast is at most twice what there was (``quota.forecast``)
     samples, calls = np.asarray(readings, dtype=np.int64), np.asarray(spent, dtype=np.int64)
     calls = calls.reshape(-1, 3)
     history = OrgHistory(

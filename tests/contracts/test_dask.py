@@ -200,6 +200,24 @@ def test_a_cluster_without_workers_ends_the_job_in_a_sentence(
     check_whole(there, engine.resume(there, job.job_id), org)
 
 
+def test_a_scheduler_that_ends_ends_the_job_in_a_sentence(
+    there: Connection, dask: DaskCluster, org: RunningOrg
+) -> None:
+    """The coordinator hears that nobody carries its units any more; what it has committed stays."""
+    killed: list[str] = []
+    with DaskClusterOfOne(dask.folder / "headless") as headless:
+
+        def kill(event: events.Event) -> None:
+            if isinstance(event, events.ObjectProgress) and event.rows and not killed:
+                killed.append(event.object_name)
+                headless.kill("scheduler")
+
+        with pytest.raises(JobError, match="does not answer any more"):
+            run(there, headless, emit=kill)
+    assert killed
+    check_whole(there, engine.resume(there, there.state.jobs.find()[-1].job_id), org)
+
+
 class DaskClusterOfOne(DaskCluster):
     def __enter__(self) -> DaskClusterOfOne:
         self.add("one")

@@ -132,3 +132,19 @@ def test_the_gate_far_from_its_database_is_measured() -> None:
     out = printed("gate_trips.py", "--calls", "12", "--threads", "2")
     told = dict(line.rsplit(None, 1) for line in out.splitlines())
     assert int(told["ask: trips, median"]) >= 2 and int(told["settle: trips, median"]) >= 2
+
+
+def test_the_view_of_many_orgs_gives_a_table() -> None:
+    """Each org is in it, those that are real and those that only have a past."""
+    table = cells(printed("fleet.py", "--orgs", "3", "--real", "1", "--days", "9"))
+    assert table["3"][:2] == ["2,592", "27"]
+
+
+def test_workers_of_a_cluster_give_a_table() -> None:
+    """One and two workers read the same records, and a question to the coordinator has its price."""
+    out = printed(
+        "dask_workers.py", "--rows", "400", "--pages", "2", "--late", "0", "--questions", "5"
+    )
+    table = cells(out)
+    assert table["one Dask worker"][:2] == ["1", table["two Dask workers"][1]]
+    assert "A worker's question: median" in out

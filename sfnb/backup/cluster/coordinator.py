@@ -104,7 +104,14 @@ class Cluster:
         return bool(self._client.status == "running")
 
     def take(self, job: Jobs) -> list[Member]:
-        """Have a job hear of the cluster from now on: the workers that are there."""
+        """
+        Have a job hear of the cluster from now on: the workers that are there.
+
+        Raises:
+            JobError: the scheduler does not answer any more.
+        """
+        if not self.is_connected:
+            raise JobError(f"the Dask scheduler at {self.address} does not answer any more.")
         with self._lock:
             if self._job is not None:
                 raise CallerError("this cluster runs another job of this process; wait for it.")

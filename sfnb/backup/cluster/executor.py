@@ -106,8 +106,9 @@ class ClusterExecutor:
         self._stop.set()  # ends the thread that waits for it; nothing is in flight any more
         self._cluster.leave()
         client, job_id = self._cluster.client, self._context.job_id
-        with contextlib.suppress(OSError):  # the cluster is gone, and the session with it
-            client.run(forget, client.id, job_id, workers=list(self._seats), on_error="ignore")
+        if self._cluster.is_connected:  # else the relay has them forget it
+            with contextlib.suppress(OSError):
+                client.run(forget, client.id, job_id, workers=list(self._seats), on_error="ignore")
         # What ended the run is being raised already where the state is away or the lease lost.
         with contextlib.suppress(StateUnavailable, LeaseLost):
             self._context.state.jobs.add_outcome(job_id, workers=len(self._seen))
@@ -179,18 +180,18 @@ class ClusterExecutor:
         client, job_id = self._cluster.client, self._context.job_id
         if flight.worker not in self._seats:  # it has ended since, and the unit was given back
             return
-        flight.future = client.submit(
-            run_unit,
-            client.id,
-            job_id,
-            flight.unit,
-            key=f"sfnb-unit-{job_id}-{secrets.token_hex(6)}",
-            workers=[flight.worker],
-            allow_other_workers=False,
-            pure=False,
-            retries=0,
-        )
         try:
+            flight.future = client.submit(
+                run_unit,
+                client.id,
+                job_id,
+                flight.unit,
+                key=f"sfnb-unit-{job_id}-{secrets.token_hex(6)}",
+                workers=[flight.worker],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
             came = await client.gather(flight.future, asynchronous=True)
         except Exception as err:  # noqa: BLE001 - Dask's own errors: of a worker, or of the cluster
             self._lost(flight, err)
