@@ -60,8 +60,8 @@ def orgs_of(state: State, registered: Mapping[str, str], now: datetime) -> list[
             live.get(org_id, ()),
         )
         if use is not None and use.has_numbers and use.is_known:
-            at = next_pause(readings.get(org_id, ()), spent.get(org_id, ()), use.limit_percent, now)
-            org = replace(org, next_pause_at=at)
+            past = (readings.get(org_id, ()), spent.get(org_id, ()))
+            org = replace(org, next_pause_at=_foreseen(org_id, *past, use.limit_percent, now))
         found.append(_judged(org, now))
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from sfnb.clock import FakeClock
 from sfnb.fleet import fleet_of
@@ -178,6 +178,38 @@ def test_the_state_alone_says_it(installation: Installation, run: Run) -> None:
     assert found["elsewhere"].level == Level.FINE
     assert found["new"].level == Level.BAD
     assert [org.name for org in fleet_of(installation)][-1] == "elsewhere"
+
+
+def test_a_forecast_is_kept_until_there_is_something_new(
+    installation: Installation, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A screen that looks every few seconds costs no new forecast; a new reading does."""
+    org_id = "00D000000000001AAA"
+    made: list[int] = []
+
+    def forecast(readings: list[Any], *_: Any) -> datetime:
+        made.append(len(readings))
+        return NOW
+
+    monkeypatch.setattr("sfnb.fleet.orgs.next_pause", forecast)
+    run(org_id, JobState.COMPLETED, hours=2)
+
+    def read(minutes: int) -> None:
+        at = NOW - timedelta(minutes=minutes)
+        sample = {"org_id": org_id, "api": "api", "minute_at": at, "at": at, "source": "limits"}
+        gauge = {"org_id": org_id, "api": "api", "own": 0, "is_known": True, "read_at": at}
+        with installation.state.database.write() as connection:
+            connection.execute(insert(schema.samples), {**sample, "used": 9, "max": 100})
+            connection.execute(delete(schema.gauges))
+            connection.execute(insert(schema.gauges), {**gauge, "used": 9, "max": 100})
+
+    read(90)
+    for _ in range(3):
+        assert {org.next_pause_at for org in fleet_of(installation)} >= {NOW}
+    assert made == [1]
+    read(30)
+    fleet_of(installation)
+    assert made == [1, 2]
 
 
 def test_a_live_job_is_shown(installation: Installation, run: Run) -> None:
