@@ -19,6 +19,7 @@ from sfnb.store.log import LOG
 from sfnb.store.paths import records_path
 from sfnb.store.pruning.bodies import BodyPrune
 from sfnb.store.restating.readings import readings_of
+from sfnb.store.snapshots import Snapshots
 
 Ids = Mapping[str, Collection[str]]
 """By object as it is stored, the Ids of records."""
@@ -56,7 +57,8 @@ def census(files: Files, ids: Ids) -> Census:
         if found.versions:
             records[name] = frozenset(version.id for version in found.versions)
             readings = readings_of(files.below(records_path(name)))
-            snapshots |= found.snapshots([reading.snapshot for reading in readings])
+            touched = found.snapshots([reading.snapshot for reading in readings])
+            snapshots |= touched | _unchanged_since(files, name, touched)
     contents = {
         entry.sha256
         for path, snapshot in index_paths(files)
@@ -64,6 +66,16 @@ def census(files: Files, ids: Ids) -> Census:
         if entry.state == "held" and entry.id in records.get(entry.object_name, ())
     }
     return Census(records, frozenset(snapshots), frozenset(contents))
+
+
+def _unchanged_since(files: Files, name: str, readings: Collection[str]) -> set[str]:
+    """Snapshots whose state of an object is that of an older one's reading: it had not changed."""
+    found = set()
+    for snapshot in Snapshots(files).values():
+        entry = snapshot.manifest.objects.get(name)
+        if entry is not None and entry.unchanged_since in readings:
+            found.add(snapshot.id)
+    return found
 
 
 def erase(
