@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from sfnb.errors import CallerError
-from sfnb.state import audit, schema
+from sfnb.state import audit, roles, schema
 from sfnb.state.database import Database, insert_into
 from sfnb.state.owner import is_alive, this_process
 from sfnb.state.schedule_values import Due, Entry, ScheduledRun, run_of, stamp
@@ -55,10 +55,13 @@ class ScheduleBook:
 
         Raises:
             CallerError: the name is taken, and not ``replaces``.
+            NotAllowed: whoever asks may not do what the command does.
         """
         now = self._clock.now()
         values = {"cron": cron, "tz": tz, "command": list(command), "settled_until": now}
         with self._database.write() as connection:
+            # The service runs it in its own name: nobody schedules what they may not do themselves.
+            roles.check(connection, _deed(command))
             before = self._entry_row(connection, name)
             if before is not None and not replaces:
                 raise CallerError(
@@ -325,7 +328,9 @@ class ScheduleBook:
         began = {"started_at": run.started_at, "job_id": job_id}
         connection.execute(covered.values(**ended, **began))
         details = {"due_at": stamp(run.due_at), "exit_code": exit_code, "job_id": job_id or ""}
-        self._log(connection, run.name, "ran", details)
+        # The names of ends, which whoever runs the service may write.
+        action = {0: "completed", PAUSED: "paused"}.get(exit_code, "failed")
+        self._log(connection, run.name, action, details)
 
     def rewind(self, name: str, to: datetime) -> None:
         """
@@ -368,6 +373,13 @@ class ScheduleBook:
             subject=name,
             details=details,
         )
+
+
+def _deed(command: Sequence[str]) -> str:
+    """What the command needs a role for, beyond changing the schedule."""
+    if list(command[:2]) == ["hold", "remove"]:
+        return "hold removed"
+    return {"prune": "prune", "erase": "erase", "team": "role"}.get(command[0], "schedule")
 
 
 def is_lost(run: ScheduledRun, now: datetime) -> bool:

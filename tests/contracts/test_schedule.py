@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sfnb.clock import FakeClock
-from sfnb.errors import CallerError, JobError
+from sfnb.errors import CallerError, JobError, NotAllowed
 from sfnb.memory import State, open_state
 from sfnb.model import JobState, Pause
 from sfnb.schedule.service import Service
@@ -343,8 +343,30 @@ def test_removed_entries_end_and_all_is_audited(
     assert [(e.kind, e.action, e.subject) for e in state.audit.entries()] == [
         ("schedule", "added", "sample"),
         ("schedule", "removed", "sample"),
-        ("schedule", "ran", "sample"),
+        ("schedule", "paused", "sample"),
     ]
     assert state.audit.verify() == []
     state.schedule.forget(datetime(2027, 1, 1, tzinfo=UTC))
     assert state.schedule.runs() == []
+
+
+def test_nobody_schedules_what_they_may_not_do(
+    state: State, machine: Machine, service: Service, clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A viewer changes nothing, an operator schedules no prune; a service run by a viewer runs what is due."""
+    state.team.give("vera", "viewer")
+    state.team.give("otto", "operator")
+    for user, command in (("vera", ["backup", "x"]), ("otto", ["prune", "x", "--yes"])):
+        monkeypatch.setenv("SFNB_USER", user)
+        with pytest.raises(NotAllowed):
+            state.schedule.add("x", cron="0 9 * * *", tz="UTC", command=command)
+    monkeypatch.setenv("SFNB_USER", "otto")
+    add(state)
+    monkeypatch.setenv("SFNB_USER", "vera")
+    with pytest.raises(NotAllowed):
+        state.schedule.remove("sample")
+    clock.advance(900)
+    service.look()
+    assert lines(state) == [("02 08:15", 0)] and machine.due
+    assert state.audit.entries()[-1].action == "completed"
