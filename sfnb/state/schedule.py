@@ -356,10 +356,14 @@ class ScheduleBook:
         return connection.execute(query).first()
 
     def _as_seen(self, run: ScheduledRun) -> Any:
-        """The run's line, if nobody has changed whose it is."""
+        """
+        The run's line, if nobody has changed whose it is: neither by another attempt, nor by this
+        attempt's own process, which may take it between our look and this.
+        """
         token = runs.token.is_(None) if run.token is None else runs.token == run.token
+        pid = runs.pid.is_(None) if run.owner is None else runs.pid == run.owner.pid
         return update(schema.schedule_runs).where(
-            runs.name == run.name, runs.due_at == run.due_at, runs.is_open, token
+            runs.name == run.name, runs.due_at == run.due_at, runs.is_open, token, pid
         )
 
     def _log(self, connection: Connection, name: str, action: str, details: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from sfnb.errors import CallerError, JobError, NotAllowed
 from sfnb.memory import State, open_state
 from sfnb.model import JobState, Pause
 from sfnb.schedule.service import Service
-from sfnb.state.schedule import RUN_TOKEN
-from sfnb.state.schedule_values import Entry, ScheduledRun
+from sfnb.state.schedule import RUN_TOKEN, is_lost
+from sfnb.state.schedule_values import Due, Entry, ScheduledRun
 
 POLL_S = 1800.0
 
@@ -370,3 +370,22 @@ def test_nobody_schedules_what_they_may_not_do(
     service.look()
     assert lines(state) == [("02 08:15", 0)] and machine.due
     assert state.audit.entries()[-1].action == "completed"
+
+
+def test_a_process_that_takes_its_run_at_the_last_moment_keeps_it(
+    state: State, clock: FakeClock
+) -> None:
+    """Its service died, and the next one saw that; before it acts, the command's process begins after all."""
+    entry = add(state)
+    clock.advance(900)
+    token = state.schedule.claim(entry, Due(clock.now()))
+    assert token
+    (run,) = state.schedule.open_runs()
+    dead = state.schedule._as_seen(run).values(pid=1_000_000_000)
+    with state.database.write() as connection:
+        connection.execute(dead)
+    (seen,) = state.schedule.open_runs()
+    assert is_lost(seen, clock.now())
+    assert state.schedule.take(token) is not None
+    assert state.schedule.try_again(seen, is_lost=True) is None
+    assert state.schedule.finish(token, 0)
