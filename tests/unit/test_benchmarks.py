@@ -148,6 +148,8 @@ def test_workers_of_a_cluster_give_a_table() -> None:
     table = cells(out)
     assert table["one Dask worker"][:2] == ["1", table["two Dask workers"][1]]
     assert "A worker's question: median" in out
+
+
 def test_the_schedules_start_is_measured() -> None:
     """From the service's start to the first call of what was due."""
     out = printed("schedule.py", "start", "--repeat", "1")
