@@ -44,7 +44,6 @@ JOB = (
 
 PLACES = (
     Entry("orgs", "Orgs", (Part("orgs", orgs_part), Part("add_org", add_org_part)), is_of_all=True),
-    Entry("fleet", "Fleet", (Part("fleet", fleet_part),), is_of_all=True),
     Entry(
         "usage",
         "Usage",
@@ -98,4 +97,5 @@ PLACES = (
         job_parts=JOB,
         job_folds=LIMITS,
     ),
+    Entry("fleet", "Fleet", (Part("fleet", fleet_part),), is_of_all=True),
 )

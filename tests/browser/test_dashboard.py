@@ -18,7 +18,10 @@ from sfnb.dashboard.registry import PLACES
 from tests.browser.conftest import Home, Server, end, serve, started
 from tests.browser.test_accessibility import axe
 
-TITLES = [entry.title for entry in PLACES if entry.name != "orgs"]
+TITLES = [entry.title for entry in PLACES if not entry.is_of_all]
+
+OF_ALL = [entry.title for entry in PLACES if entry.is_of_all and entry.name != "orgs"]
+"""Places of all orgs: from there no place of an org can be reached but by its name."""
 
 NewPage = Callable[..., Page]
 
@@ -265,13 +268,18 @@ def test_axe_finds_nothing_serious(home: Home, open_place: Callable[..., Page], 
     page.get_by_role("link", name=re.compile("^backup ")).first.click()
     expect(page.locator(".sfnb-panel")).to_be_visible()
     assert axe(page, "body") == []
+    for title in OF_ALL:
+        page.get_by_role("link", name=title, exact=True).click()
+        expect(page.locator("h1")).to_have_text(title)
+        loaded(page)
+        assert axe(page, "body") == []
 
 
 def test_a_telephone_shows_every_place(open_place: Callable[..., Page]) -> None:
     """At 390 pixels no place is wider than the page."""
     page = open_place("/org/demo/usage")
     page.set_viewport_size({"width": 390, "height": 800})
-    for title in TITLES:
+    for title in [*TITLES, *OF_ALL]:
         page.get_by_role("link", name=title, exact=True).click()
         expect(page.locator("h1")).to_have_text(title)
         loaded(page)
