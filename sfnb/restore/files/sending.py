@@ -188,7 +188,7 @@ class FileRestore:
                         some
                     )
                 else:
-                    raise  # the job pauses; what is there by then is not sent again
+                    raise  # the job pauses; what the org has by then is not sent again
             for row, found in zip(some, results, strict=True):
                 if found.state == "done":
                     self.result.links += 1
