@@ -76,6 +76,8 @@ class Exchanger:
         if request.session is not None:
             org.sessions.end_call(request.session, reading)
         self._log(request, response, bill)
+        if bill.fault is not None:
+            bill.fault.served += 1
         kind = bill.fault.fault if bill.fault else ""
         if bill.fault is not None and kind == "late_answer":
             org.stopping.wait(bill.fault.seconds)

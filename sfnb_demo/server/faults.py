@@ -113,7 +113,8 @@ _KEYS = {
 @dataclass(slots=True)
 class Rule:
     """
-    One rule, and how often it matched and hit.
+    One rule, how often it matched and hit, and how many of those calls the org is done with
+    (``served``: what it was to do is done, whether or not the answer has left).
 
     Args:
         is_counted: whether a call that it answers is charged; the harder case for a client is True.
@@ -148,6 +149,7 @@ class Rule:
     rewrite: Rewrite = field(default_factory=Rewrite)
     matched: int = 0
     hit: int = 0
+    served: int = 0
     first_hit_s: float | None = None
     kept: dict[str, Response] = field(default_factory=dict)
     last: dict[str, str] = field(default_factory=dict)
@@ -182,6 +184,7 @@ class Rule:
             "match": self.match.pattern,
             "matched": self.matched,
             "hit": self.hit,
+            "served": self.served,
         }
 
 

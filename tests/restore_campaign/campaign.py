@@ -277,11 +277,15 @@ def killed(
 
 
 def wait_for_fault(org: RunningOrg, poll: Callable[[], Any]) -> bool:
-    """Whether the fault was met before the command ended."""
+    """
+    Whether the fault was met before the command ended. A late answer counts once the org has done
+    what it was sent: a kill before that would try what a stall tries.
+    """
     assert org.server is not None
     while poll() is None:
-        if any(rule["hit"] for rule in org.server.org.faults.listed()):
-            return True
+        for rule in org.server.org.faults.listed():
+            if rule["served" if rule["fault"] == "late_answer" else "hit"]:
+                return True
         org.server.org.stopping.wait(0.02)
     return False
 
