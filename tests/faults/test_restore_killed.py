@@ -22,7 +22,7 @@ from tests.restore_campaign.campaign import (
 )
 from tests.restore_campaign.records import compare, save
 
-OBJECTS = ("Account", "Project__c", "Milestone__c")
+OBJECTS = ("Account", "Project__c", "Milestone__c", "Invoice_Line__c")
 DATA = "/services/data/v66.0"
 ROWS = 2_200
 """Milestones that are gone: more than collections are cheaper for."""
@@ -39,6 +39,9 @@ PLACES = {
     "file": "POST .*/sobjects/(ContentVersion|Attachment)",
 }
 """In the order in which a restore comes to them."""
+
+BODIES = {"insert": "Invoice_Line__c"}
+"""Lines of invoices have no unique key: one that is sent twice is there twice."""
 
 IS_WHOLE = os.environ.get("SFNB_CAMPAIGN") == "full"
 KINDS = ("late_answer", "stall") if IS_WHOLE else ("late_answer",)
@@ -80,6 +83,7 @@ def test_killed_at_each_kind_of_write(org: RunningOrg, tmp_path: Path, kind: str
         ("hard_delete", "Milestone__c", {"ids": made}),
         ("delete", "Project__c", {"rows": 5}),
         ("hard_delete", "Project__c", {"rows": 5}),
+        ("hard_delete", "Invoice_Line__c", {"rows": 5}),
         ("change", "Account", {"rows": 5}),
         ("hard_delete", "Attachment", {"rows": 2}),
     ):
@@ -90,7 +94,7 @@ def test_killed_at_each_kind_of_write(org: RunningOrg, tmp_path: Path, kind: str
     )  # fmt: skip
     for where, match in PLACES.items():
         org.fail(match=match, nth=2 if where == "planning" else 1, times=1, fault=kind,
-                 seconds=KILL_WAIT_S)  # fmt: skip
+                 seconds=KILL_WAIT_S, body=BODIES.get(where))  # fmt: skip
         running = shell.start(*arguments)
         assert wait_for_fault(org, running.process.poll), f"{where}: {running.ended()}"
         running.process.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)

@@ -47,7 +47,9 @@ def test_rules_look_at_method_path_and_body() -> None:
     assert faults.next("GET", "/jobs", b"Contact") is None
     assert faults.next("POST", "/jobs", b"Account") is None
     assert faults.next("POST", "/jobs", b"SELECT Id FROM Contact") is not None
-    assert faults.listed() == [{"fault": "cut", "match": "^POST .*/jobs", "matched": 1, "hit": 1, "served": 0}]
+    assert faults.listed() == [
+        {"fault": "cut", "match": "^POST .*/jobs", "matched": 1, "hit": 1, "served": 0}
+    ]
     faults.clear()
     assert faults.next("POST", "/jobs", b"Contact") is None
 
