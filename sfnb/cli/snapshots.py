@@ -234,19 +234,26 @@ def export(
 @click.command()
 @click.argument("name", type=ORG)
 @other_store
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Logs and sizes only: finds what is gone or cut off, not what changed within its size.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
 @pass_app
-def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
+def verify(app: App, name: str, root: str | None, quick: bool, as_json: bool) -> int:
     """Check everything that is stored of an org against what was written. Exits 1 on any damage."""
     from sfnb.store.damage import note_damage
     from sfnb.store.verify import verify as verify_store
 
     store = app.store(name, root) if root else _store_to_verify(app, name)
     # Another store's snapshots are not this installation's jobs.
-    findings = verify_store(store, _expected(app, store.org_id) if root is None else ())
-    note_damage(store.files, findings)
+    expected = _expected(app, store.org_id) if root is None else ()
+    findings = verify_store(store, expected, quick=quick)
+    note_damage(store.files, findings, is_whole=not quick)
     damage = sum(finding.is_damage for finding in findings)
-    if root is None:
+    # A quick look that finds nothing does not take back what a whole one has found.
+    if root is None and (damage or not quick):
         _keep_check(app, store.org_id, findings)
     orphans = sum(finding.kind == "orphan" for finding in findings)
     if as_json:
@@ -265,8 +272,9 @@ def verify(app: App, name: str, root: str | None, as_json: bool) -> int:
             err=True,
         )
         return 1
+    how = " (quick: logs and sizes only)" if quick else ""
     click.echo(
-        f"Verified {_counted(len(store.snapshots), 'snapshot')} of {name}: no damage, {left}."
+        f"Verified {_counted(len(store.snapshots), 'snapshot')} of {name}{how}: no damage, {left}."
     )
     return 0
 

@@ -87,10 +87,13 @@ def is_of_table(path: str) -> bool:
     return path.startswith("records/") and "." in path.rpartition("/")[2]
 
 
-def note_damage(files: Files, findings: Iterable[Finding]) -> None:
+def note_damage(files: Files, findings: Iterable[Finding], *, is_whole: bool = True) -> None:
     """
     Keep what was found, and move bodies and their indexes that are of no use to anybody out of the
     way: the next backup fetches them again.
+
+    Args:
+        is_whole: everything was looked at, so what was found earlier and not now is well again.
 
     Raises:
         StoreError: the store cannot be written.
@@ -99,6 +102,9 @@ def note_damage(files: Files, findings: Iterable[Finding]) -> None:
     newest = max(files.names("snapshots", folders=True), default="")
     objects: dict[str, dict[str, str]] = {}
     metadata: dict[str, str] = {}
+    if not is_whole:
+        objects = {name: dict(found) for name, found in before.objects.items()}
+        metadata = dict(before.metadata)
     for finding in findings:
         # No backup heals an archive: the org no longer has what is in it.
         if not finding.is_damage or finding.path.startswith(f"{ARCHIVES}/"):

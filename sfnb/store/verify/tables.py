@@ -72,10 +72,12 @@ class TableCheck:
 
     Args:
         folder: of the table, from the org's folder.
+        quick: of parts, look at sizes only.
     """
 
-    def __init__(self, files: Files, name: str, folder: str) -> None:
+    def __init__(self, files: Files, name: str, folder: str, *, quick: bool = False) -> None:
         self._name = name
+        self._is_quick = quick
         self._folder = files.below(folder)
         self.table = Table(folder)
         self.findings: list[Finding] = []
@@ -93,11 +95,17 @@ class TableCheck:
             except StoreError as err:
                 self._damage("damaged", str(err), log_path(version))
         whose = {path: snapshot for snapshot, parts in table.parts.items() for path in parts}
+        sizes = folder.walk("") if self._is_quick else {}
         for part in table.live.values():
-            if wrong := _verify_part(folder, part):
+            wrong = (
+                _verify_size(sizes.get(part.path), part)
+                if self._is_quick
+                else _verify_part(folder, part)
+            )
+            if wrong:
                 self._damage(*wrong, part.path, whose.get(part.path, ""), part.records)
         is_damaged = bool(self.findings)
-        if table.compacted and not is_damaged:
+        if table.compacted and not is_damaged and not self._is_quick:
             self._count(table.compacted)
         message = _verify_delta(folder, table) if newest >= 0 else ""
         if message and not is_damaged:
@@ -240,15 +248,20 @@ def _sums(total: Total) -> tuple[int, ...]:
     return total.parts, total.rows, total.deleted, total.gone, total.size_bytes
 
 
+def _verify_size(size_bytes: int | None, part: Part) -> Wrong:
+    """Whether a part is there, in its size; pure."""
+    if size_bytes is None:
+        return "missing", f"this part is missing, and with it {part.records:,} records"
+    if size_bytes != part.size_bytes:
+        return "damaged", f"this part has {size_bytes:,} bytes instead of {part.size_bytes:,}"
+    return None
+
+
 def _verify_part(folder: Files, part: Part) -> Wrong:
-    records = part.records
     try:
-        found = folder.digest(part.path)
-        if found is None:
-            return "missing", f"this part is missing, and with it {records:,} records"
-        size_bytes, sha256 = found
-        if size_bytes != part.size_bytes:
-            return "damaged", f"this part has {size_bytes:,} bytes instead of {part.size_bytes:,}"
+        size_bytes, sha256 = folder.digest(part.path) or (None, "")
+        if wrong := _verify_size(size_bytes, part):
+            return wrong
         if sha256 != part.sha256:
             return "digest", "the content of this part has changed since it was written (SHA-256)"
         return _verify_rows(folder, part)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sfnb.errors import SfnbError
+from sfnb.store.damage import note_damage, read_damage
 from sfnb.store.encoding import decode, encode
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify import Finding, verify
@@ -251,3 +252,34 @@ def test_a_state_that_its_versions_do_not_make_is_found(tmp_path: Path, what: st
     commit.write_text("\n".join(json.dumps(line) for line in lines))
     (found,) = damage(store)
     assert (found.kind, found.object_name, found.snapshot) == ("count", "Account", writer.snapshot)
+
+
+def test_a_quick_check_reads_no_part(tmp_path: Path) -> None:
+    """Logs and sizes: what is gone or cut off is found, a bit that has changed is a whole check's affair."""
+    store = a_store(tmp_path)
+    a_snapshot(store, "Account", number=1, parts=3)
+    assert verify(store, quick=True) == []
+    gone, short, changed = sorted(Path(store.root).glob("records/Account/**/*.parquet"))
+    flip(changed)
+    assert verify(store, quick=True) == []
+    assert [found.kind for found in damage(store)] == ["digest"]
+    gone.unlink()
+    short.write_bytes(short.read_bytes()[:-1])
+    found = [finding for finding in verify(store, quick=True) if finding.is_damage]
+    assert sorted((f.kind, Path(f.path).name) for f in found) == sorted(
+        [("missing", gone.name), ("damaged", short.name)]
+    )
+    flip(file_of(store, "records/Account/_delta_log/*.json"))
+    assert len([one for one in verify(store, quick=True) if one.is_damage]) > 2
+
+
+def test_a_quick_check_takes_no_finding_back(tmp_path: Path) -> None:
+    """What a whole check has noted for the next backup stays noted."""
+    store = a_store(tmp_path)
+    a_snapshot(store, "Account", number=1)
+    flip(file_of(store, "records/Account/**/*.parquet"))
+    note_damage(store.files, verify(store))
+    noted = read_damage(store.files)
+    assert noted.objects
+    note_damage(store.files, verify(store, quick=True), is_whole=False)
+    assert read_damage(store.files) == noted
