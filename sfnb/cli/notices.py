@@ -23,8 +23,9 @@ NOWHERE = (
 
 
 @notices.command()
+@as_json_option
 @pass_app
-def test(app: App) -> None:
+def test(app: App, as_json: bool) -> None:
     """Send one message to the address, now."""
     from sfnb.notices.sending import addresses, send
 
@@ -32,6 +33,9 @@ def test(app: App) -> None:
     if not targets:
         raise CallerError(NOWHERE)
     send(targets, "sfnb: test", "This is a test. Notices of jobs and limits will come here.")
+    if as_json:
+        print_json({"addresses": len(targets)})
+        return
     say(f"Sent to {count(len(targets), 'address', 'addresses')}.")
 
 
@@ -83,14 +87,18 @@ def list_(app: App, as_json: bool) -> None:
 
 
 @notices.command()
+@as_json_option
 @pass_app
-def address(app: App) -> None:
+def address(app: App, as_json: bool) -> None:
     """Put the address into the keyring; it is read from the terminal or standard input."""
     from sfnb.notices.sending import keyring_hint
     from sfnb.org.secrets import store_secret
 
     typed = click.prompt("Address", hide_input=True, err=True).strip()
     store_secret("notices", "url", typed)
+    if as_json:
+        print_json({"kept": "keyring"})
+        return
     say(f"Kept in the keyring; {keyring_hint(app.settings.home)}.")
 
 

@@ -66,7 +66,7 @@ def running_s3() -> Iterator[str]:
     command = [
         *(weed, "-logtostderr=true", "server", f"-dir={folder}", "-ip=127.0.0.1"),
         *("-ip.bind=127.0.0.1", "-s3", "-s3.autoCreateBucket=true", "-s3.port.iceberg=0"),
-        *(f"-s3.config={folder / 's3.json'}", "-master.telemetry=false", "-volume.max=50"),
+        *(f"-s3.config={folder / 's3.json'}", "-master.telemetry=false", "-volume.max=400"),
         *("-master.volumeSizeLimitMB=64", f"-filer.localSocket={folder / 'filer.sock'}"),
         *(f"-s3.localSocket={folder / 's3.sock'}", *options),
     ]

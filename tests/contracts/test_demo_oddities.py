@@ -149,7 +149,7 @@ def test_an_id_that_can_be_neither_sorted_nor_filtered(odd_org: RunningOrg) -> N
     [
         ("CollaborationGroupRecord", "CollaborationGroupId", "CollaborationGroup"),
         ("ContentFolderItem", "ParentContentFolderId", "ContentFolder"),
-        ("Vote", "ParentId", "Account"),
+        ("Vote", "ParentId", "Case"),
     ],
 )
 def test_objects_that_want_one_parent(
