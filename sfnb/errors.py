@@ -120,7 +120,7 @@ class NotAllowed(JobError):
     """
 
     def __init__(
-        self, message: str, *, deed: str, role: str, org: str = "", org_id: str = ""
+        self, message: str, *, deed: str = "", role: str = "", org: str = "", org_id: str = ""
     ) -> None:
         super().__init__(message)
         self.deed = deed

@@ -254,7 +254,7 @@ class Files:
         temporary = temporary_beside(final)
         try:
             with os.fdopen(os.open(temporary, NEW_FILE, FILE_MODE), "wb") as file:
-                file.write(content)
+                HashingSink(file).write(content)
                 file.flush()
                 os.fsync(file.fileno())
             link_new(temporary, final)

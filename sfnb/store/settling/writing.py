@@ -29,7 +29,8 @@ def keep(reading: Reading, kept: Flags, outcome: Outcome) -> None:
     is_merged = int(np.count_nonzero(kept)) <= SMALL_ROWS and len(reading.parts) > 1
     for part in reading.parts:
         mine = kept[first : first + part.records]
-        if mine.all() and not is_merged:
+        # The keys of records that are gone stay as they are: rows written anew count as alive.
+        if mine.all() and (part.gone or not is_merged):
             if part.path not in committed:
                 outcome.adds.append(part)
         else:

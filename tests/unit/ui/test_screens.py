@@ -220,7 +220,7 @@ def test_the_browser_opens_pages_and_refuses_in_words(org: Connection) -> None:
         browser.heard({"kind": "pick", "filters": {"LastName": "a"}, "order": "LastName"}) or {}
     )
     assert picked["count"] == len(browser.frame()) > 0
-    assert "Contact: the first rows of" in browser.html()
+    assert "Contact: the first records of" in browser.html()
     browser.close_object()
 
 
