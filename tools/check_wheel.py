@@ -46,7 +46,9 @@ def main() -> None:
         )
         libraries = [p for p in sys.path if p.endswith("site-packages")]
         (site / "libraries.pth").write_text("\n".join(libraries))
-        env = {**os.environ, "SFNB_HOME": str(there / "home")}
+        # Borrowed libraries leave what they keep beside them, such as the templates of pages, where it was.
+        share = Path(sys.prefix, "share", "jupyter")
+        env = {**os.environ, "SFNB_HOME": str(there / "home"), "JUPYTER_PATH": str(share)}
         sfnb = binaries / ("sfnb.exe" if os.name == "nt" else "sfnb")
         origin = run(python, "-c", "import sfnb; print(sfnb.__file__)", cwd=there).strip()
         if not origin.startswith(str(there)):
