@@ -364,8 +364,9 @@ def _play(  # noqa: PLR0917
     left, own = np.full(shape, float(amount)), np.zeros(shape)
     is_paused, pauses = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.int64)
     done_in = np.full(shape, np.inf)
-    delay = max((start_at - history.now).total_seconds(), 0.0) if start_at else 0.0
-    for slot in range(min(int(delay // (60 * SLOT_MINUTES)), slots), slots):
+    delay_s = max((start_at - history.now).total_seconds(), 0.0) if start_at else 0.0
+    start = delay_s / (60 * SLOT_MINUTES)
+    for slot in range(min(int(start), slots), slots):
         if slot >= DAY_SLOTS:
             own -= spent[slot - DAY_SLOTS]
         used = base[:, slot][None, :] + own
@@ -379,7 +380,8 @@ def _play(  # noqa: PLR0917
         own += now_spent
         is_done = (left > 0) & (left - now_spent <= 0)
         left -= now_spent
-        done_in[is_done] = slot + np.broadcast_to(now_spent, shape)[is_done] / rate
+        # It starts within its first slot, not with it.
+        done_in[is_done] = max(slot, start) + np.broadcast_to(now_spent, shape)[is_done] / rate
         if not (left > 0).any():
             break
     found = []

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
 )
 
@@ -187,12 +188,20 @@ class FleetBook:
         return found
 
     def trouble(self, since: datetime) -> dict[str, Trouble]:
-        """The jobs of each org that went wrong since its last good backup, or since this time."""
+        """
+        The jobs of each org that went wrong since its last good backup, or since this time.
+
+        A restore that was refused records, and an archive or an erasure that kept some, have said
+        so; the org is as safe as before.
+        """
         jobs = schema.jobs.c
         query = (
             select(jobs.org_id, jobs.started_at, jobs.state, jobs.error)
             .where(
-                jobs.state.in_((JobState.FAILED, JobState.COMPLETED_WITH_ERRORS)),
+                or_(
+                    jobs.state == JobState.FAILED,
+                    and_(jobs.state == JobState.COMPLETED_WITH_ERRORS, jobs.kind == BACKUP),
+                ),
                 jobs.started_at >= since,
             )
             .order_by(jobs.started_at)

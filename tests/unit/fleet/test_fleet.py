@@ -140,9 +140,17 @@ Run = Callable[..., str]
 def run(installation: Installation) -> Run:
     """Lets a job begin and end."""
 
-    def make(org_id: str, state: JobState, *, org: str = "acme", hours: float, **more: Any) -> str:
+    def make(
+        org_id: str,
+        state: JobState,
+        *,
+        org: str = "acme",
+        hours: float,
+        kind: str = "backup",
+        **more: Any,
+    ) -> str:
         jobs = installation.state.jobs
-        made = jobs.create("backup", org, org_id, {}, more.pop("objects", None), "snap-" + org)
+        made = jobs.create(kind, org, org_id, {}, more.pop("objects", None), "snap-" + org)
         at = NOW - timedelta(hours=hours)
         jobs.update(made.job_id, state=JobState.RUNNING, started_at=at)
         if state is not JobState.RUNNING:
@@ -163,6 +171,7 @@ def test_the_state_alone_says_it(installation: Installation, run: Run) -> None:
     run(acme, JobState.COMPLETED, hours=2, objects=["Case"])
     run(acme, JobState.FAILED, hours=20, error="first")
     run(acme, JobState.COMPLETED_WITH_ERRORS, hours=10, error=None)
+    run(acme, JobState.COMPLETED_WITH_ERRORS, hours=5, kind="archive")
     run(other, JobState.COMPLETED, org="elsewhere", hours=3)
     installation.state.fleet.put_check(acme, Check(NOW, 1, "Account: a byte is wrong"))
     installation.state.fleet.put_check(acme, Check(NOW, 0))

@@ -106,6 +106,15 @@ def test_a_job_that_pauses_ends_when_calls_have_come_back() -> None:
     assert NOW + timedelta(hours=4) <= finish.finish.at <= NOW + timedelta(hours=6)
 
 
+def test_a_job_ends_after_it_has_started() -> None:
+    """Whenever within a slot a job is to start, and however little it needs."""
+    told = history()
+    for minutes in (1, 9, 11, 1435):
+        start_at = NOW + timedelta(minutes=minutes)
+        finish = what_if({"api": 1}, {"api": told}, [90], start_at=start_at)[90].finish
+        assert finish.at is not None and finish.at > start_at
+
+
 def test_without_days_the_band_is_wide() -> None:
     """With nothing known of the others' habits the band reaches from none of their use to twice it."""
     told = BudgetHistory(NOW, 5000, MAX, np.full(3, np.nan), np.zeros(3))
