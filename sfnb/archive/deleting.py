@@ -18,9 +18,7 @@ from sfnb.archive.folder import Delete, JobFolder
 from sfnb.errors import (
     AnswerLost,
     JobError,
-    LoginError,
     ObjectError,
-    QuotaSignal,
     StopSignal,
     TransientError,
 )
@@ -30,14 +28,10 @@ from sfnb.org.answers import json_of
 from sfnb.org.transport import call_context
 from sfnb.org.writing import bulk2_ingest as bulk
 from sfnb.org.writing import collections
-from sfnb.org.writing.calls import RowResult, refused_all
-from sfnb.restore.bulk_sending import next_look_s
+from sfnb.org.writing.calls import NOT_SENT, RowResult, refused_all
+from sfnb.org.writing.trouble import remedy, smaller, tries_alone, wait_before
 from sfnb.restore.present import IDS_PER_QUERY, PresentReader, slices
-from sfnb.restore.trouble import remedy, smaller, tries_alone, wait_before
 from sfnb.store.files import Files
-
-NOT_SENT = (QuotaSignal, StopSignal, TransientError, LoginError)
-"""What is raised only while a call has not been carried out; see ``calls.write``."""
 
 ALREADY_GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"})
 """Of a record that went with another one, or that somebody else has deleted."""
@@ -234,7 +228,7 @@ class Deleter:
                 job = bulk.abort_job(org, delete.bulk_job)
         while not job.is_over:
             age_s = self.context.clock.monotonic() - began_s
-            self._wait(next_look_s(len(delete.ids), age_s, job.processed))
+            self._wait(bulk.next_look_s(len(delete.ids), age_s, job.processed))
             with self._booked(delete.object_name):
                 job = bulk.fetch_job(org, delete.bulk_job)
 

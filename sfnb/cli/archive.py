@@ -13,17 +13,14 @@ from sfnb.cli.context import App, Group, pass_app
 from sfnb.cli.names import OBJECT, ORG
 from sfnb.cli.options import run_options
 from sfnb.cli.output import Unbroken, as_json_option, print_json, print_table, say
-from sfnb.cli.running import COLOURS, run_with_progress, stopped_by_signals
-from sfnb.engine import EXIT_CODES, RunOptions
-from sfnb.errors import CallerError, SfnbError
-from sfnb.jobs import states
-from sfnb.jobs.summary import job_summary, warning_lines
+from sfnb.cli.running import COLOURS, run_job, stopped_by_signals
+from sfnb.engine import RunOptions
+from sfnb.errors import CallerError
+from sfnb.jobs.summary import warning_lines
 from sfnb.text import count
 
 if TYPE_CHECKING:
     from sfnb.archive.starting import ArchiveEstimate
-    from sfnb.connection import Connection
-    from sfnb.engine import ArchiveRequest
     from sfnb.jobs.loop import OnPause
 
 SHOWN_KEPT = 20
@@ -114,26 +111,7 @@ def run_archive(  # noqa: PLR0917 - click gives them by name
             _print_plan(engine.plan(org, request), as_json=as_json)
             return 0
         options["stop"] = stop
-        return _run(org, request, options, as_json=as_json)
-
-
-def _run(org: Connection, request: ArchiveRequest, options: RunOptions, *, as_json: bool) -> int:
-    job_id = ""
-
-    def work(**more: Any) -> dict[str, Any]:
-        nonlocal job_id
-        handle: RunOptions = {**options, **more}  # type: ignore[typeddict-item]
-        job_id = engine.create(org, request)
-        return engine.run_job(org, job_id, **handle)
-
-    try:
-        summary = run_with_progress(as_json, work)
-    except SfnbError:
-        if as_json and job_id:
-            print_json(job_summary(org.state, job_id))
-        raise
-    report(summary, as_json=as_json)
-    return EXIT_CODES[states.shown_of(summary)]
+        return run_job(org, request, options, report, as_json=as_json)
 
 
 def report(summary: dict[str, Any], *, as_json: bool) -> None:

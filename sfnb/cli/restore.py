@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,11 +14,9 @@ from sfnb.cli.names import ORG, SNAPSHOT
 from sfnb.cli.options import names_of, objects_option, run_options
 from sfnb.cli.output import as_json_option, print_json
 from sfnb.cli.restore_report import print_plan, report
-from sfnb.cli.running import run_with_progress, stopped_by_signals
-from sfnb.engine import EXIT_CODES, RunOptions
-from sfnb.errors import CallerError, SfnbError
-from sfnb.jobs import states
-from sfnb.jobs.summary import job_summary
+from sfnb.cli.running import run_job, stopped_by_signals
+from sfnb.engine import RunOptions
+from sfnb.errors import CallerError
 
 if TYPE_CHECKING:
     from sfnb.connection import Connection
@@ -140,7 +138,7 @@ def restore(  # noqa: PLR0917 - click gives them by name
         if dry_run:
             return _dry_run(org, request, as_json=as_json)
         options["stop"] = stop
-        return _run(org, request, options, as_json=as_json)
+        return run_job(org, request, options, report, as_json=as_json)
 
 
 def _from_rejects(path: str, ids: list[str] | None) -> list[str]:
@@ -158,26 +156,6 @@ def _dry_run(org: Connection, request: RestoreRequest, *, as_json: bool) -> int:
     else:
         print_plan(estimate)
     return 0
-
-
-def _run(org: Connection, request: RestoreRequest, options: RunOptions, *, as_json: bool) -> int:
-    job_id = ""
-
-    def work(**more: Any) -> dict[str, Any]:
-        nonlocal job_id
-        handle: RunOptions = {**options, **more}  # type: ignore[typeddict-item]
-        job_id = engine.create(org, request)
-        return engine.run_job(org, job_id, **handle)
-
-    try:
-        summary = run_with_progress(as_json, work)
-    except SfnbError:
-        # A job that could do nothing still says what it planned and refused.
-        if as_json and job_id:
-            print_json(job_summary(org.state, job_id))
-        raise
-    report(summary, as_json=as_json)
-    return EXIT_CODES[states.shown_of(summary)]
 
 
 COMMANDS: list[click.Command] = [restore]

@@ -7,15 +7,31 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sfnb.cli.output import Unbroken
+from sfnb import engine
+from sfnb.cli.output import Unbroken, print_json
 from sfnb.cli.progress import progress_for
+from sfnb.engine import EXIT_CODES, RunOptions
+from sfnb.errors import SfnbError
+from sfnb.jobs import states
+from sfnb.jobs.summary import job_summary
+
+if TYPE_CHECKING:
+    from sfnb.connection import Connection
+    from sfnb.engine import ArchiveRequest
+    from sfnb.restore.request import RestoreRequest
 
 COLOURS = {"completed": "green", "paused": "yellow", "failed": "red"}
 """Of a job's state; any other state that needs a look is yellow, too."""
 
 Work = Callable[..., dict[str, Any]]
+
+
+class Report(Protocol):
+    """Prints what a job has come to."""
+
+    def __call__(self, summary: dict[str, Any], *, as_json: bool) -> None: ...
 
 
 def run_with_progress(as_json: bool, work: Work) -> dict[str, Any]:
@@ -28,6 +44,34 @@ def run_with_progress(as_json: bool, work: Work) -> dict[str, Any]:
         printing(progress.close)
 
 
+def run_job(
+    org: Connection,
+    request: ArchiveRequest | RestoreRequest,
+    options: RunOptions,
+    report: Report,
+    *,
+    as_json: bool,
+) -> int:
+    """Create the job and run it to its end, with its progress; its exit code."""
+    job_id = ""
+
+    def work(**more: Any) -> dict[str, Any]:
+        nonlocal job_id
+        handle: RunOptions = {**options, **more}  # type: ignore[typeddict-item]
+        job_id = engine.create(org, request)
+        return engine.run_job(org, job_id, **handle)
+
+    try:
+        summary = run_with_progress(as_json, work)
+    except SfnbError:
+        # A job that could do nothing still says what it planned and refused.
+        if as_json and job_id:
+            print_json(job_summary(org.state, job_id))
+        raise
+    report(summary, as_json=as_json)
+    return EXIT_CODES[states.shown_of(summary)]
+
+
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
     """
@@ -37,8 +81,8 @@ def stopped_by_signals() -> Iterator[threading.Event]:
     """
     stop = threading.Event()
 
-    def ask(_signal: int, _frame: Any) -> None:
-        if stop.is_set():
+    def ask(number: int, _frame: Any) -> None:
+        if stop.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         stop.set()
 

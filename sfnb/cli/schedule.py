@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import click
 from sfnb.cli.context import App, Group, pass_app
 from sfnb.cli.names import ORG, Name
 from sfnb.cli.output import as_json_option, print_json, print_table, say
+from sfnb.cli.running import stopped_by_signals
 from sfnb.errors import CallerError, StateUnavailable
 from sfnb.jobs.summary import iso
 from sfnb.text import count
@@ -237,7 +237,11 @@ def serve(app: App, port: int, host: str) -> int:
         running = sum(run.is_running for run in opened)
         return True, {"ok": True, "entries": len(entries), "running": running}
 
-    with _stopped() as stop, health_page(host, port, health) as address, _notices(app, stop):
+    with (
+        stopped_by_signals() as stop,
+        health_page(host, port, health) as address,
+        _notices(app, stop),
+    ):
         say(f"Serving the schedule; health page {address}", err=True)
         service.run(stop)
         if left := service.let_go():
@@ -268,24 +272,6 @@ def _notices(app: App, stop: threading.Event) -> Iterator[None]:
     thread.start()
     yield
     thread.join(NOTICES_S)
-
-
-@contextmanager
-def _stopped() -> Iterator[threading.Event]:
-    """An event that SIGTERM and ctrl-C set. A second ctrl-C raises KeyboardInterrupt."""
-    stop = threading.Event()
-
-    def ask(number: int, _frame: Any) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _check_name(name: str) -> None:

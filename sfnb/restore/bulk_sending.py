@@ -25,7 +25,8 @@ from sfnb.errors import (
 )
 from sfnb.org.writing import bulk2_ingest as bulk
 from sfnb.org.writing.bulk2_ingest import IngestJob, ResultKind, Upload
-from sfnb.org.writing.calls import RowResult
+from sfnb.org.writing.calls import NOT_SENT, RowResult
+from sfnb.org.writing.trouble import remedy
 from sfnb.restore.bulk_rows import (
     RowIndex,
     SentRows,
@@ -40,8 +41,7 @@ from sfnb.restore.bulk_rows import (
 from sfnb.restore.journal import AGAIN, Act, Batch, Done, Outcome, Refused
 from sfnb.restore.lookup import UNKNOWN_OUTCOME
 from sfnb.restore.plan import Wave
-from sfnb.restore.sending import DOUBLES, NOT_SENT, Item, Sender
-from sfnb.restore.trouble import remedy
+from sfnb.restore.sending import DOUBLES, Item, Sender
 
 Reread = Callable[[Sequence[int]], Iterator[Item]]
 """The rows at these places again, in the same order and with the same values."""
@@ -49,8 +49,6 @@ Reread = Callable[[Sequence[int]], Iterator[Item]]
 KINDS: tuple[ResultKind, ...] = ("successfulResults", "failedResults", "unprocessedrecords")
 
 TICK_S = 0.5
-FIRST_LOOK_S, LOOK_ROWS_PER_S = 1.0, 5_000.0
-LOOK_GROWTH, MIN_LOOK_S, MAX_LOOK_S = 0.5, 0.5, 60.0
 JOB_TRIES = 3
 GONE = "NOT_FOUND"
 UNREAD = "Unread"
@@ -73,18 +71,6 @@ class BulkSent:
     places: Sequence[int]
     outcomes: list[Outcome]
     codes: dict[int, tuple[str, str]]
-
-
-def next_look_s(rows: int, age_s: float, processed: int) -> float:
-    """
-    Seconds until a job is looked at again: when it may be ready, by what it has done so far. Pure.
-    """
-    if age_s <= 0:
-        return min(FIRST_LOOK_S + rows / LOOK_ROWS_PER_S, MAX_LOOK_S)
-    if 0 < processed <= rows:
-        left_s = (rows - processed) * age_s / processed
-        return min(max(left_s * 1.1, MIN_LOOK_S), MAX_LOOK_S)
-    return min(max(age_s * LOOK_GROWTH, MIN_LOOK_S), MAX_LOOK_S)
 
 
 @dataclass
@@ -209,7 +195,7 @@ class BulkSender:
         began_s = clock.monotonic()
         while not (job.is_over or job.state == UNREAD):
             age_s = clock.monotonic() - began_s
-            until_s = clock.monotonic() + next_look_s(rows, age_s, job.processed)
+            until_s = clock.monotonic() + bulk.next_look_s(rows, age_s, job.processed)
             while (rest_s := until_s - clock.monotonic()) > 0:
                 if clock.wait(min(rest_s, TICK_S), stop):
                     raise StopSignal("pause")

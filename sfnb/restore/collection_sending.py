@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from sfnb.errors import StopSignal
 from sfnb.org.writing.collections import MOST_RECORDS
+from sfnb.org.writing.trouble import remedy, smaller, tries_alone, wait_before
 from sfnb.restore.journal import AGAIN, Act, Outcome, Refused
 from sfnb.restore.plan import Wave
 from sfnb.restore.sending import Item, Sender, Sent
-from sfnb.restore.trouble import remedy, smaller, tries_alone, wait_before
 
 NO_ANSWER = "NO_ANSWER"
 MOST_TRIES = 20

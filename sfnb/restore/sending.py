@@ -15,26 +15,18 @@ from typing import Any
 
 from sfnb.errors import (
     AnswerLost,
-    LoginError,
     ObjectError,
-    QuotaSignal,
-    StopSignal,
-    TransientError,
 )
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import Price
 from sfnb.org.transport import call_context
 from sfnb.org.writing import collections
-from sfnb.org.writing.calls import UNKNOWN, RowResult, WriteOptions, refused_all
+from sfnb.org.writing.calls import NOT_SENT, UNKNOWN, RowResult, WriteOptions, refused_all
+from sfnb.org.writing.trouble import WHOLE_CALL, remedy
 from sfnb.org.writing.undelete import undelete
 from sfnb.restore.journal import AGAIN, Act, Batch, Done, Journal, Outcome, Refused
 from sfnb.restore.lookup import Lookup
 from sfnb.restore.plan import PlannedRow, Wave, WriterName
-from sfnb.restore.trouble import WHOLE_CALL, remedy
-
-NOT_SENT = (QuotaSignal, StopSignal, TransientError, LoginError)
-"""What is raised only while a call has not been carried out; see ``calls.write``."""
-
 
 DOUBLES = frozenset({"DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
 """Another record has the row's unique value (SOAP guide, StatusCode)."""

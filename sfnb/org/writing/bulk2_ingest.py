@@ -33,6 +33,8 @@ CLEAR = "#N/A"
 """The cell that clears a field (Bulk API 2.0 guide, "Valid CSV Record Rows")."""
 
 RESULTS_TIMEOUT_S = 300.0
+FIRST_LOOK_S, LOOK_ROWS_PER_S = 1.0, 5_000.0
+LOOK_GROWTH, MIN_LOOK_S, MAX_LOOK_S = 0.5, 0.5, 60.0
 _CLOSE_TRIES = 3
 _BLOCK_BYTES = 1 << 18
 _MAX_CELL_CHARS = 1 << 20
@@ -214,6 +216,18 @@ def _job(job_id: str, answer: object) -> IngestJob:
         raise AnswerLost(f"Bulk job {job_id}: the answer has no state.")
     processed = count_of(job.get("numberRecordsProcessed", 0)) or 0
     return IngestJob(job_id, state, processed, mask(text_of(job.get("errorMessage")))[:500])
+
+
+def next_look_s(rows: int, age_s: float, processed: int) -> float:
+    """
+    Seconds until a job is looked at again: when it may be ready, by what it has done so far. Pure.
+    """
+    if age_s <= 0:
+        return min(FIRST_LOOK_S + rows / LOOK_ROWS_PER_S, MAX_LOOK_S)
+    if 0 < processed <= rows:
+        left_s = (rows - processed) * age_s / processed
+        return min(max(left_s * 1.1, MIN_LOOK_S), MAX_LOOK_S)
+    return min(max(age_s * LOOK_GROWTH, MIN_LOOK_S), MAX_LOOK_S)
 
 
 def results(

@@ -13,7 +13,15 @@ from typing import Any, Literal
 
 import requests
 
-from sfnb.errors import AnswerLost, OrgUnavailable, SfnbError, TransientError
+from sfnb.errors import (
+    AnswerLost,
+    LoginError,
+    OrgUnavailable,
+    QuotaSignal,
+    SfnbError,
+    StopSignal,
+    TransientError,
+)
 from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
 from sfnb.org.bodies import BodyTooLarge
 from sfnb.org.client import Judge, OrgClient
@@ -26,6 +34,10 @@ from sfnb.org.transport import never_left
 RowState = Literal["done", "refused", "unknown"]
 
 MAX_MESSAGE_CHARS = 1000
+
+
+NOT_SENT = (QuotaSignal, StopSignal, TransientError, LoginError)
+"""What is raised only while a call has not been carried out; see ``write``."""
 
 
 @dataclass(frozen=True, slots=True)
