@@ -14,12 +14,12 @@ from sfnb.backup.change_run import ChangeRun
 from sfnb.backup.discovery import Discovery
 from sfnb.backup.ending import abandon
 from sfnb.backup.files_and_metadata import NO_BODIES, FilesAndMetadata
+from sfnb.backup.filters import PARENT_FIELDS, TYPED_PARENT, parent_types
 from sfnb.backup.history import History
 from sfnb.backup.marks import choose_mark
 from sfnb.backup.next_price import next_price
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.outcome import drift_of, job_warnings_of
-from sfnb.backup.plan import PARENT_FIELDS, TYPED_PARENT, parent_types
 from sfnb.backup.policy import Wishes
 from sfnb.backup.scheduler import Scheduler
 from sfnb.backup.visibility import far_off

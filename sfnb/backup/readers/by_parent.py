@@ -5,13 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
+from sfnb.backup.filters import is_filter_refusal, parent_types
 from sfnb.backup.object_run import ObjectRun, RunState
-from sfnb.backup.plan import (
-    PARENTS_PER_QUERY,
-    QUERIES_PER_CALL,
-    is_filter_refusal,
-    parent_types,
-)
+from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL
 from sfnb.backup.readers.steps import Commit, Step, Switch, give_up, moment_cursor
 from sfnb.backup.units import AbortJob, IdsRead, Outcome, ParentIds, ParentsPage, RowsRead, Unit
 from sfnb.errors import ObjectError

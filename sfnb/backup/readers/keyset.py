@@ -7,15 +7,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sfnb.backup.object_run import ObjectRun
-from sfnb.backup.plan import (
-    BULK_FROM_ROWS,
+from sfnb.backup.filters import (
     filter_field,
     is_filter_refusal,
     is_single_refusal,
     offers_type,
     parent_types,
 )
+from sfnb.backup.object_run import ObjectRun
+from sfnb.backup.plan import BULK_FROM_ROWS
 from sfnb.backup.readers.steps import (
     Commit,
     LeaveOut,

@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfnb.backup.filters import filter_field, is_filter_refusal
 from sfnb.backup.plan import (
     BULK_FROM_ROWS,
     Facts,
     choose_names,
     choose_reader,
-    filter_field,
-    is_filter_refusal,
     plan_backup,
     plan_object,
 )
