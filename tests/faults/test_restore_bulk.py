@@ -61,7 +61,7 @@ def test_every_lost_answer_of_a_job_is_found_out(world: World) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("match", CALLS if IS_WHOLE else (UPLOAD, RESULTS))
+@pytest.mark.parametrize("match", CALLS if IS_WHOLE else (UPLOAD, CLOSE, RESULTS))
 def test_another_process_goes_on_with_the_job(
     world: World, connected: Connector, match: str
 ) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from sfnb.errors import AnswerLost, ObjectError, OrgUnavailable
+from sfnb.errors import AnswerLost, ObjectError, OrgUnavailable, TransientError
 from sfnb.org.client import OrgClient
+from sfnb.org.writing import bulk2_ingest as bulk
 from sfnb.org.writing import collections
 from sfnb.org.writing.calls import RowResult, WriteOptions, row_result
 from sfnb.org.writing.undelete import undelete
@@ -194,3 +195,24 @@ def test_each_call_is_asked_of_the_gate(scripted: ScriptedOrg, org: OrgClient) -
         insert(org, "a")
         undelete(org, [FIRST])
     assert told == [{"api": 1}, {"api": 1}]
+
+
+RESULTS = "/services/data/v66.0/jobs/ingest/7507Q00001A0001QAB/successfulResults"
+
+
+def results_of(scripted: ScriptedOrg, org: OrgClient, text: bytes) -> list[bulk.ResultRow]:
+    scripted.script(RESULTS, Answer(200, text, {"Content-Type": "text/csv"} | OK))
+    return list(bulk.results(org, "7507Q00001A0001QAB", "successfulResults", ["LastName"]))
+
+
+def test_results_of_a_job_that_took_no_row_name_none(scripted: ScriptedOrg, org: OrgClient) -> None:
+    """Their head lacks the columns that were sent, which is no error: no line has to be placed."""
+    assert results_of(scripted, org, b'"sf__Id","sf__Created"\n') == []
+
+
+def test_a_line_without_the_columns_that_were_sent_is_none(
+    scripted: ScriptedOrg, org: OrgClient
+) -> None:
+    """Nobody can tell whose it is."""
+    with pytest.raises(TransientError, match="do not have the columns"):
+        results_of(scripted, org, b'"sf__Id","sf__Created"\n"0037Q00000A0001QAB","true"\n')
