@@ -58,6 +58,8 @@ class HeldRecords:
             for hold in some:
                 if hold.condition is None or name.lower() not in names:
                     continue
-                for record_id in matching_ids(self._archive.files, name, hold.condition):
+                for record_id in matching_ids(
+                    self._archive.files, hold.object_name, hold.condition
+                ):
                     found.setdefault(name.lower(), {})[record_id] = held_by(hold)
         return found

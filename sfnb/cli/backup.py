@@ -173,16 +173,14 @@ def _print_summary(summary: dict[str, Any]) -> None:
         f"Job {summary['job_id']} {state.replace('_', ' ')}: {counts.complete:,} of "
         f"{count(counts.objects, 'object')}, {records(counts.records, counts.in_bin)}, "
         f"{count(summary['calls']['api'], 'API call')}; "
-        f"snapshot {summary['snapshot']}.",
+        f"{'snapshot ' + summary['snapshot'] if summary['snapshot'] else 'no snapshot yet'}.",
         colour=COLOURS.get(state, "yellow"),
     )
     for line in [*change_lines(summary), *schema_lines(summary)]:
         say(line)
     if state == "paused":
-        say(
-            f"Resume with `sfnb resume {summary['job_id']}`. "
-            "The partial snapshot is already readable."
-        )
+        readable = " The partial snapshot is already readable." if summary["snapshot"] else ""
+        say(f"Resume with `sfnb resume {summary['job_id']}`.{readable}")
 
 
 COMMANDS: list[click.Command] = [backup, resume]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from sfnb.errors import CallerError
 from sfnb.holds.book import Hold, HoldBook, held_by
@@ -18,22 +18,19 @@ class Holds:
     The holds of one org, as of when this was made.
 
     Args:
-        by_object: the holds on each object.
+        by_object: the holds on each object, by its name in small letters: people spell it as they
+            like, and each spelling counts.
         ids: by hold, the Ids of those on records or on a condition.
     """
 
     by_object: Mapping[str, list[Hold]]
     ids: Mapping[str, frozenset[str]]
     store: OrgStore
-    _lower: Mapping[str, str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._lower = {name.lower(): name for name in self.by_object}
-
-    def of(self, object_name: str, ids: Iterable[str]) -> dict[str, Hold]:
+    def of(self, object_name: str, ids: Collection[str]) -> dict[str, Hold]:
         """Those of some records (18-character Ids) that are held, and one hold on each."""
         found: dict[str, Hold] = {}
-        for hold in self.by_object.get(self._lower.get(object_name.lower(), ""), ()):
+        for hold in self.by_object.get(object_name.lower(), ()):
             held = self.ids.get(hold.hold_id, frozenset())
             for one in ids:
                 if hold.is_whole or one in held:
@@ -65,7 +62,7 @@ def holds_of(state: State, store: OrgStore) -> Holds:
     by_object: dict[str, list[Hold]] = {}
     ids: dict[str, frozenset[str]] = {}
     for hold in book.holds(store.org_id):
-        by_object.setdefault(hold.object_name, []).append(hold)
+        by_object.setdefault(hold.object_name.lower(), []).append(hold)
         if hold.condition is not None:
             try:
                 found = matching_anywhere(store.files, hold.object_name, hold.condition)

@@ -65,6 +65,17 @@ def test_a_hold_on_ids_holds_the_snapshots_that_have_them(tmp_path: Path, state:
     assert holds_of(state, store).of("Account", ids(3)) == {}
 
 
+def test_each_spelling_of_an_object_holds(tmp_path: Path, state: State) -> None:
+    """A second hold that spells the object in another way takes nothing from the first."""
+    store = a_store(tmp_path / "store")
+    past = a_past(store)
+    for name, number in (("Account", 3), ("account", 4)):
+        add_hold(state, store, org="demo", object_name=name, reason="r", ids=ids(number))
+    holds = holds_of(state, store)
+    assert sorted(holds.of("Account", ids(1, 3, 4))) == ids(3, 4)
+    assert set(holds.snapshots(past)) == {past[0], past[2]}
+
+
 def test_a_whole_object_is_held_records_to_come_included(tmp_path: Path, state: State) -> None:
     """Every Id is held, every snapshot with a record of it, and no other object."""
     store = a_store(tmp_path / "store")
