@@ -19,7 +19,7 @@ The file, all of it optional::
     api_version = "66.0"     # highest REST API version to use
     header_lag_s = 120       # how old an org's limit header may be; SFNB_HEADER_LAG_S overrides
     runs = "s3://acme/runs"  # where `sfnb run` keeps executed notebooks and their pages
-    keep_runs = 100          # how many it keeps of each notebook and org in a folder of this machine
+    keep_runs = 100          # how many it keeps of each notebook and org
     mass_change_pct = 20     # warn when more of an object was changed or deleted since the last backup
 
     [mass_change]

@@ -1,25 +1,25 @@
 """
 Where executed notebooks are kept, each with an HTML page that needs no network.
 
-A target is a local file or folder, or an address that papermill writes to, such as
-``s3://bucket/runs/``. What goes elsewhere is written here first, so that a target that is away
-costs no run: then the files stay here.
+A target is a local file or folder, an object store (``s3://``, ``gs://``, ``az://``), written as a
+store of backups is, or any other address that papermill writes to. What goes elsewhere is written
+here first, so that a target that is away costs no run: then the files stay here.
 """
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from sfnb.errors import CallerError, JobError
+from sfnb.errors import CallerError, JobError, StoreError
 from sfnb.private import private_folder
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+OBJECT_STORE = re.compile(r"(s3|gs|az)://")
 
 POLICY = (
     # Charts bring their scripts along and run in frames of their own; nothing is ever loaded.
@@ -95,10 +95,12 @@ def check(place: Place, source: str) -> None:
     if place.target:
         try:
             _send(source, place.target)
+        except StoreError as err:
+            raise CallerError(f"the run cannot be kept: {err} Or give another --output.") from err
         except Exception as err:
             raise CallerError(
                 f"{place.target} cannot be written to ({_first_line(err)}). Give another --output, or "
-                "install what papermill needs for it, such as `pip install papermill[s3]`."
+                "install what papermill needs for it."
             ) from err
 
 
@@ -152,19 +154,30 @@ def run_name(stem: str, org: str, at: datetime) -> str:
     return "-".join(filter(None, (stem, safe, f"{at:%Y%m%dT%H%M%SZ}")))
 
 
-def prune(folder: Path, stem: str, org: str, *, keeps: int) -> int:
-    """Remove the oldest runs of a notebook and org but ``keeps``; how many went."""
+def prune(runs: str, stem: str, org: str, *, keeps: int) -> int:
+    """
+    Remove the oldest runs of a notebook and org but ``keeps``; how many went.
+
+    Args:
+        runs: the folder of all runs. What papermill alone can write to is left as it is.
+
+    Raises:
+        StoreError: one cannot be deleted, as on Windows while somebody has it open.
+    """
+    if ADDRESS.match(runs) and not OBJECT_STORE.match(runs):
+        return 0
+    from sfnb.store.files import Files
+
+    files = Files(runs)
     name = re.compile(
-        re.escape(run_name(stem, org, datetime(2000, 1, 1, tzinfo=UTC))[:-17]) + r"-?\d{8}T\d{6}Z"
+        re.escape(run_name(stem, org, datetime(2000, 1, 1, tzinfo=UTC))[:-17])
+        + r"-?\d{8}T\d{6}Z\.ipynb"
     )
-    old = sorted(path for path in folder.glob("*.ipynb") if name.fullmatch(path.stem))
-    gone = old[:-keeps] if keeps else old
-    for path in gone:
-        # Windows keeps a file that somebody has open; it goes the next time.
-        with suppress(PermissionError):
-            path.unlink(missing_ok=True)
-            path.with_suffix(".html").unlink(missing_ok=True)
-    return len(gone)
+    old = [one for one in files.names("") if name.fullmatch(one)]
+    for one in old[:-keeps]:
+        files.delete(_html_name(one))  # first: what is listed is what is left to delete
+        files.delete(one)
+    return len(old[:-keeps])
 
 
 def _html_name(notebook: str) -> str:
@@ -172,6 +185,12 @@ def _html_name(notebook: str) -> str:
 
 
 def _send(text: str, target: str) -> None:
+    if OBJECT_STORE.match(target):
+        from sfnb.store.files import Files
+
+        folder, _, name = target.rpartition("/")
+        Files(folder).put(name, text.encode())
+        return
     from papermill.iorw import papermill_io
 
     papermill_io.get_handler(target).write(text, target)

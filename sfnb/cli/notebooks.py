@@ -20,7 +20,7 @@ from sfnb.cli.notebook_run import (
 )
 from sfnb.cli.output import as_json_option, print_json, say
 from sfnb.engine import EXIT_CODES
-from sfnb.errors import JobError
+from sfnb.errors import JobError, StoreError
 from sfnb.jobs import states
 from sfnb.notebook import find_notebook
 
@@ -91,9 +91,8 @@ def run(  # noqa: PLR0917 - click gives them by name
             raise JobError(f"{err} {_interrupted(app, began_at)}".rstrip()) from err
         finally:
             html = keep(place) if place.local.exists() else ""
-            if output is None and not place.target:
-                folder, most = place.local.parent, keeps or settings.keep_runs
-                prune(folder, source.stem, org, keeps=most)
+            if output is None:
+                _prune(runs, source.stem, org, keeps or settings.keep_runs)
     summary = outcome_of(executed)
     if as_json:
         print_json({"notebook": place.notebook, "html": html or None, "job": summary})
@@ -105,6 +104,14 @@ def run(  # noqa: PLR0917 - click gives them by name
             state = states.shown_of(summary).replace("_", " ")
             say(f"Job {summary['job_id']} {state}; snapshot {summary['snapshot']}.")
     return EXIT_CODES[states.shown_of(summary)] if summary else 0
+
+
+def _prune(runs: str, stem: str, org: str, keeps: int) -> None:
+    """The run is what counts: old ones that cannot be removed are said, and tried again next time."""
+    try:
+        prune(runs, stem, org, keeps=keeps)
+    except StoreError as err:
+        say(f"Old runs stay: {err}", err=True)
 
 
 def _interrupted(app: App, began_at: datetime) -> str:

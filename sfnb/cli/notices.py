@@ -91,11 +91,10 @@ def list_(app: App, as_json: bool) -> None:
 @pass_app
 def address(app: App, as_json: bool) -> None:
     """Put the address into the keyring; it is read from the terminal or standard input."""
-    from sfnb.notices.sending import keyring_hint
-    from sfnb.org.secrets import store_secret
+    from sfnb.notices.sending import keep_address, keyring_hint
 
     typed = click.prompt("Address", hide_input=True, err=True).strip()
-    store_secret("notices", "url", typed)
+    keep_address(typed)
     if as_json:
         print_json({"kept": "keyring"})
         return

@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sfnb.errors import JobError, SfnbError, StateUnavailable
+from sfnb.errors import JobError, LoginError, SfnbError, StateUnavailable
 from sfnb.memory import State
 from sfnb.notices.collect import collect
-from sfnb.org.secrets import mask, read_secret
+from sfnb.org.secrets import mask, read_secret, store_secret
 from sfnb.settings import Settings
 from sfnb.state.notices import Notice
 
@@ -26,12 +26,37 @@ def addresses(settings: Settings) -> list[str]:
     Where notices go; each may hold a secret. Empty: nowhere is set.
 
     Raises:
-        SfnbError: the setting names a place, and nothing is there.
+        JobError: the setting names a place, and nothing is there.
     """
     reference = settings.notices.url
     if reference.startswith("env:") and not os.environ.get(reference.removeprefix("env:")):
         return []
-    return read_secret("notices", "url", reference).split()
+    try:
+        return read_secret("notices", "url", reference).split()
+    except LoginError as err:
+        if reference == "keyring":
+            way = "put it there with `sfnb notices address`, or name another place in `url`"
+            raise JobError(f"The keyring has no address for notices; {way}.") from err
+        raise JobError(
+            f"The address for notices cannot be read from {reference.partition(':')[2]}; put it "
+            "there, or name another place in `url` under [notices]."
+        ) from err
+
+
+def keep_address(address: str) -> None:
+    """
+    Put the address into the keyring, where ``addresses`` finds it.
+
+    Raises:
+        JobError: this machine has none.
+    """
+    try:
+        store_secret("notices", "url", address)
+    except LoginError as err:
+        raise JobError(
+            "This machine has no keyring that sfnb can use; set SFNB_NOTICE_URL, or "
+            '`url = "file:PATH"` under [notices].'
+        ) from err
 
 
 def deliver(state: State, settings: Settings) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import threading
@@ -14,8 +15,10 @@ import nbformat
 import psutil
 import pytest
 
+from sfnb.store.files import Files
 from tests.command_line import CommandLine
 from tests.conftest import RunningOrg
+from tests.contracts.s3_server import DENIED, environment, s3_door
 
 
 @pytest.fixture
@@ -198,6 +201,43 @@ def test_a_run_may_be_kept_elsewhere(
     cell = nbformat.reads(json.dumps(json.loads(kept[name])), as_version=4).cells[0]
     assert cell.outputs[0].text == "saidsaid\n"
     assert [*(home.home / "runs").glob("far-*")] == []
+
+
+def test_runs_are_kept_in_a_bucket(
+    home: CommandLine, tmp_path: Path, s3_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Notebook and page go into an object store, old ones of the same notebook and org go, nothing
+    stays here; a bucket that is closed costs no run.
+    """
+    for name, value in environment(s3_address).items():
+        monkeypatch.setenv(name, value)
+        home.environ[name] = value
+    runs = Files(f"s3://sfnb-{secrets.token_hex(4)}/runs")
+    for old in (
+        "bucket-x-20200101T000000Z",
+        "bucket-x-20210101T000000Z",
+        "bucket-y-20200101T000000Z",
+    ):
+        runs.put(f"{old}.ipynb", b"old")
+        runs.put(f"{old}.html", b"old")
+    config = home.home / "sfnb.toml"
+    config.write_text(f'runs = "{runs.root}"\n' + config.read_text("utf-8"), "utf-8")
+    path = notebook(tmp_path / "bucket.ipynb", "print('said' * 2)", parameters="org = 'x'")
+    ran = home("run", path, "--keep", "2", "--json")
+    assert ran.code == 0, ran.err
+    name = ran.json["notebook"].removeprefix(f"{runs.root}/")
+    page = ran.json["html"].removeprefix(f"{runs.root}/")
+    assert b"saidsaid" in (runs.read(name) or b"") and b"saidsaid" in (runs.read(page) or b"")
+    kept = {"bucket-x-20210101T000000Z", "bucket-y-20200101T000000Z", name.removesuffix(".ipynb")}
+    assert {*runs.names("")} == {f"{one}.{kind}" for one in kept for kind in ("ipynb", "html")}
+    assert [*(home.home / "runs").glob("bucket-*")] == []
+    with s3_door(s3_address) as door:
+        door.refuse = lambda *_: DENIED
+        home.environ["AWS_ENDPOINT_URL"] = door.address
+        ran = home("run", path, "--output", f"{runs.root}/x.ipynb")
+    assert ran.code == 2 and ran.is_one_sentence() and "permission denied" in ran.err, ran.err
+    assert "said" not in ran.out
 
 
 def test_make_demo_pauses_and_resumes_in_sight(tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +25,7 @@ from sfnb.notice_settings import NoticeSettings, parse_notices
 from sfnb.notices.collect import collect
 from sfnb.notices.sending import Notifier, deliver
 from sfnb.settings import OrgConfig, Settings, load_settings
+from tests.command_line import CommandLine
 
 ORG = "00D000000000001AAA"
 SECRET = "00D000000000001!AQ0AQFakeSessionIdFakeSessionId"
@@ -229,3 +234,43 @@ def test_settings_name_where_the_address_is(tmp_path: Any) -> None:
     with pytest.raises(JobError, match=r"line 2: notices\.url must be env:VARIABLE") as refused:
         load_settings({"SFNB_HOME": str(tmp_path)})
     assert "slack" not in str(refused.value)
+
+
+def test_the_address_in_the_keyring_is_nowhere_else(tmp_path: Path, receiver: Receiver) -> None:
+    """P7: typed once, it is used from there; no file of the home and no output has it."""
+    (tmp_path / "ring.py").write_text(RING, "utf-8")
+    home = CommandLine(
+        tmp_path / "home",
+        PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        PYTHON_KEYRING_BACKEND="ring.Ring",
+        RING=str(tmp_path / "ring.txt"),
+    )
+    home.home.mkdir()
+    (home.home / "sfnb.toml").write_text('[notices]\nurl = "keyring"\n', "utf-8")
+    empty = home.apart("notices", "test")
+    assert empty.code == 1 and empty.is_one_sentence() and "`sfnb notices address`" in empty.err
+    words = [sys.executable, "-m", "sfnb", "notices", "address"]
+    kept = subprocess.run(
+        words, env=home.environ, input=receiver.address, capture_output=True, text=True, check=True
+    )
+    sent = home.apart("notices", "test")
+    assert sent.code == 0 and receiver.bodies == [
+        "This is a test. Notices of jobs and limits will come here."
+    ]
+    home("notices", "list")  # makes the state
+    said = kept.stdout + kept.stderr + sent.out + sent.err
+    files = [path.read_bytes() for path in home.home.rglob("*") if path.is_file()]
+    assert len(files) >= 2 and not any(b"hidden" in content for content in [*files, said.encode()])
+
+
+RING = """
+import os, pathlib, keyring.backend
+class Ring(keyring.backend.KeyringBackend):
+    priority = 1
+    def get_password(self, service, name):
+        path = pathlib.Path(os.environ["RING"])
+        return path.read_text() if path.exists() else None
+    def set_password(self, service, name, password):
+        pathlib.Path(os.environ["RING"]).write_text(password)
+"""
+"""A keyring in a file outside the home, for machines that have none."""
