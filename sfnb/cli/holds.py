@@ -49,7 +49,7 @@ def add(  # noqa: PLR0917 — click gives them by name
     removed. So records that match later are held, too. Sends no call.
     """
     from sfnb.holds.question import add_hold
-    from sfnb.store.states.everything import stored_ids
+    from sfnb.store.states.everything import is_stored, stores_of
 
     if [ids is not None, condition is not None, all_records].count(True) != 1:
         raise CallerError("give one of --ids FILE, --where SQL and --all-records.")
@@ -62,7 +62,8 @@ def add(  # noqa: PLR0917 — click gives them by name
         ids=ids,
         condition=condition,
     )
-    if not stored_ids(app.store(name).files, object_name):
+    stores = stores_of(app.store(name).files)
+    if not any(is_stored(store, object_name) for store in stores):
         warning = f"Nothing of {object_name} is stored: check the name. The hold stands."
         say(warning, err=True, colour="yellow")
     if as_json:

@@ -13,6 +13,7 @@ from sfnb.holds.question import holds_of
 from sfnb.memory import State
 from sfnb.store.erasing.related import closure
 from sfnb.store.erasing.run import census
+from sfnb.store.older.refusing import refuse_older
 from sfnb.store.states.everything import stores_of
 from sfnb.store.tables import OrgStore
 
@@ -54,8 +55,11 @@ def plan_erase(state: State, store: OrgStore, request: EraseRequest) -> ErasePla
     half erased.
 
     Raises:
-        CallerError: a hold's condition can no longer be asked.
+        CallerError: a hold's condition can no longer be asked, or something is stored in an older
+            format, whose rows an erasure could not take out.
     """
+    for files in stores_of(store.files):
+        refuse_older(files)
     holds = holds_of(state, store)
     roots: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for files in stores_of(store.files):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sfnb.errors import CallerError
 from sfnb.holds.book import Hold, HoldBook, held_by
 from sfnb.memory import State
-from sfnb.store.states.everything import matching_anywhere, snapshots_of, stored_ids
+from sfnb.store.states.everything import matching_anywhere, snapshots_of, stored_anywhere
 from sfnb.store.tables import OrgStore
 
 
@@ -103,7 +103,7 @@ def add_hold(
     elif ids is not None:
         held = len(set(ids))
     else:
-        held = len(stored_ids(store.files, object_name))
+        held = len(stored_anywhere(store.files, object_name))
     return HoldBook(state.database).add(
         org=org,
         org_id=store.org_id,

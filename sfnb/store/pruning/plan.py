@@ -10,6 +10,7 @@ from datetime import tzinfo
 from sfnb.model import ObjectState
 from sfnb.store.files import Files
 from sfnb.store.manifest import Manifest, read_manifest, read_plan, read_unchanged
+from sfnb.store.older.refusing import refuse_older
 from sfnb.store.pruned import read_pruned
 from sfnb.store.pruning.keep import KeepPolicy, kept_by
 from sfnb.store.snapshots import Snapshots
@@ -55,8 +56,10 @@ def plan_prune(
         held: those of some snapshots that a hold keeps, and the hold in words.
 
     Raises:
+        CallerError: something is stored in an older format.
         StoreError: a manifest is damaged, so nobody knows what its snapshot needs.
     """
+    refuse_older(files)
     pruned = read_pruned(files)
     manifests = {s: read_manifest(files, s) for s in Snapshots(files) if s not in pruned}
     kept: dict[str, list[str]] = defaultdict(list)

@@ -13,6 +13,7 @@ from sfnb.errors import CallerError, StoreError
 from sfnb.store.columns import FROM, HARD_DELETE, OP, UNTIL
 from sfnb.store.files import Files, translated
 from sfnb.store.layout import FieldSource, with_older
+from sfnb.store.older.refusing import refuse_older
 from sfnb.store.parts import text_array
 from sfnb.store.paths import records_path
 from sfnb.store.proof import ID
@@ -106,10 +107,7 @@ def stored_name(files: Files, object_name: str) -> str:
     Raises:
         CallerError: nothing of it is stored in today's format.
     """
-    if any(name.lower() == object_name.lower() for name in files.names("tables", folders=True)):
-        raise CallerError(
-            f"{object_name} is stored in the format of an older sfnb; run `sfnb store upgrade` first."
-        )
+    refuse_older(files, object_name)
     for name in files.names("records", folders=True):
         if name.lower() == object_name.lower():
             return name
@@ -165,13 +163,44 @@ def matching_ids(files: Files, object_name: str, condition: str) -> frozenset[st
 
 
 def stored_ids(files: Files, object_name: str) -> frozenset[str]:
-    """Ids of all records of an object that are stored in any version; none: nothing is stored."""
-    try:
-        name = stored_name(files, object_name)
-    except CallerError:
+    """
+    Ids of all records of an object that are stored in any version; none: nothing is stored.
+
+    Raises:
+        CallerError: it is stored in an older format.
+    """
+    if not is_stored(files, object_name):
         return frozenset()
+    name = stored_name(files, object_name)
     table = files.below(records_path(name))
     return ids_of_files([(table, file.path) for file in files_of(files, name)])
+
+
+def stored_anywhere(files: Files, object_name: str) -> frozenset[str]:
+    """As ``stored_ids``, in the org's store and those of its archives, in whatever format."""
+    found: set[str] = set()
+    for store in stores_of(files):
+        try:
+            found |= stored_ids(store, object_name)
+        except CallerError:
+            found |= _ids_in_snapshots(store, object_name)
+    return frozenset(found)
+
+
+def _ids_in_snapshots(files: Files, object_name: str) -> set[str]:
+    """Ids of the living records of each snapshot."""
+    from sfnb.store.snapshots import Snapshots
+
+    found: set[str] = set()
+    for snapshot in Snapshots(files).values():
+        for name in (one for one in snapshot.objects if one.lower() == object_name.lower()):
+            try:
+                batches = snapshot.rows(name).batches([ID])
+            except CallerError:
+                continue  # the snapshot has nothing of it yet
+            for batch in batches:
+                found |= set(batch.column(ID).to_pylist())
+    return found
 
 
 def ids_of_files(paths: Iterable[tuple[Files, str]]) -> frozenset[str]:
@@ -195,11 +224,13 @@ def snapshots_of(
 
     Args:
         ids: 18-character Ids; None: any record.
+
+    Raises:
+        CallerError: the object is stored in an older format.
     """
-    try:
-        name = stored_name(files, object_name)
-    except CallerError:
+    if not is_stored(files, object_name):
         return set()
+    name = stored_name(files, object_name)
     table = files.below(records_path(name))
     wanted = None if ids is None else text_array(sorted(ids))
     lives: dict[str, list[tuple[str, str | None, bool]]] = defaultdict(list)
