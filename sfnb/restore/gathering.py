@@ -183,7 +183,8 @@ class Gathering:
         frontier = {name: ids for name, ids in frontier.items() if ids}
         if not frontier or self.is_other_org or self.request.on_conflict == "skip":
             return {}
-        found = children_of(self.snapshot, self.complete(), frontier, skip=self._whole)
+        # Of whole objects, too: a lookup that the org empties may keep its record's stamp as it was.
+        found = children_of(self.snapshot, self.complete(), frontier)
         new = {
             n: ids - self._seen.get(n, set()) - frontier.get(n, set()) for n, ids in found.items()
         }

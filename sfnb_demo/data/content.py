@@ -16,6 +16,7 @@ from sfnb_demo.data import fields as f
 from sfnb_demo.data import fills, ids, pools
 from sfnb_demo.data import system_fields as system
 from sfnb_demo.data.schema import Field, ObjectDef
+from sfnb_demo.data.storage import Storage
 
 LINK_REFUSAL = (
     "Implementation restriction: ContentDocumentLink requires a filter by a single Id on ContentDocumentId or LinkedEntityId using the "
@@ -28,6 +29,16 @@ VERSION_PREFIX, DOCUMENT_PREFIX = "068", "069"
 def body(record_id: str, length: int) -> bytes:
     """The bytes of a file that the org had from the start."""
     return hashlib.shake_256(record_id.encode()).digest(length)
+
+
+def stored_body(storage: Storage, obj: ObjectDef, record_id: str) -> bytes:
+    """The bytes of a file: those that were sent, or that the org had from the start."""
+    kept = storage.rows("SELECT data FROM _bodies WHERE id = ?", [record_id])
+    if kept:
+        return bytes(kept[0][0])
+    size = "ContentSize" if obj.has("ContentSize") else "BodyLength"
+    sql = f'SELECT "{size}" FROM "{obj.name}" WHERE "Id" = ?'  # noqa: S608 - the catalogue's names
+    return body(record_id, int(storage.rows(sql, [record_id])[0][0] or 0))
 
 
 def lengths(numbers: fills.Integers) -> fills.Integers:

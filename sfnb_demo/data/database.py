@@ -28,7 +28,8 @@ from sfnb_demo.data.schema_dates import SchemaDates
 from sfnb_demo.data.storage import Storage
 from sfnb_demo.data.templates import TEMPLATES
 from sfnb_demo.data.writing.database_writes import WritingDatabase
-from sfnb_demo.data.writing.saver import Saver, external_id_field
+from sfnb_demo.data.writing.finding import external_id_field
+from sfnb_demo.data.writing.saver import Saver
 from sfnb_demo.errors import ApiError
 from sfnb_demo.soql import tree
 from sfnb_demo.soql.columns import describe_columns
@@ -358,14 +359,7 @@ class Database(WritingDatabase, BulkDatabase):
             if log is None:
                 raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
             return log
-        kept = self.storage.rows("SELECT data FROM _bodies WHERE id = ?", [full])
-        if kept:
-            return bytes(kept[0][0])
-        length_field = "ContentSize" if obj.has("ContentSize") else "BodyLength"
-        rows = self.storage.rows(
-            f'SELECT {quote(length_field)} FROM {quote(obj.name)} WHERE "Id" = ?', [full]
-        )
-        return content.body(full, int(rows[0][0] or 0))
+        return content.stored_body(self.storage, obj, full)
 
     # --- what changed -----------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sfnb_demo.data.schema import ObjectDef
+from sfnb_demo.data.writing.finding import external_id_field
 from sfnb_demo.data.writing.incoming import Saved, WriteOptions
-from sfnb_demo.data.writing.saver import external_id_field
 from sfnb_demo.errors import ApiError
 
 if TYPE_CHECKING:

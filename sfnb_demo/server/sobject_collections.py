@@ -6,8 +6,9 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from sfnb_demo.data.writing.finding import external_id_field
 from sfnb_demo.data.writing.incoming import WriteOptions
-from sfnb_demo.data.writing.saver import ROLLED_BACK, external_id_field
+from sfnb_demo.data.writing.saver import ROLLED_BACK
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.wire import Request, Response, json_answer, route
 from sfnb_demo.server.write_options import RolledBack, failure, save_result, write_options

@@ -268,6 +268,12 @@ def test_a_lookup_that_the_org_emptied_is_filled(backed: Backed) -> None:
     assert order.index(boss) < order.index(contact["Id"])
     left = backed.plan(ids=(boss,), on_conflict="skip")
     assert left.plan.counts == Counts(create=1)
+    # Whole objects, in an org that empties lookups without a new stamp.
+    assert backed.org.server is not None
+    sql = 'UPDATE "Contact" SET "SystemModstamp" = "CreatedDate" WHERE "ReportsToId" IS NULL'
+    backed.org.server.org.database.storage.rows(sql)
+    whole = backed.plan(objects=("Contact",))
+    assert whole.row(contact["Id"]).values == {"ReportsToId": boss}
 
 
 def test_a_second_restore_makes_nothing_again(backed: Backed) -> None:

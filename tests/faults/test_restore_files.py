@@ -14,7 +14,7 @@ from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.installation import connect
 from sfnb.org.writing.multipart import MultipartBody
-from sfnb.restore.files.sending import FileRestore
+from sfnb.restore.files.notes import FileNotes
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
 from tests.conftest import RunningOrg
@@ -132,11 +132,11 @@ def test_killed_at_each_note_no_file_is_doubled_or_lost(
     before = state(world)
     lose(world)
     job_id = engine.create(world.mine, engine.restore(files=True, objects=("Account", *FILES)))
-    keep = FileRestore._keep
+    keep = FileNotes.keep
     for step in range(1, 40):
         count = 0
 
-        def dying(self: FileRestore, old_id: str, note: Any, *, step: int = step) -> None:
+        def dying(self: FileNotes, old_id: str, note: Any, *, step: int = step) -> None:
             nonlocal count
             count += 1
             if count == 2 and step % 2:
@@ -146,7 +146,7 @@ def test_killed_at_each_note_no_file_is_doubled_or_lost(
                 raise Killed
 
         with monkeypatch.context() as patched:
-            patched.setattr(FileRestore, "_keep", dying)
+            patched.setattr(FileNotes, "keep", dying)
             try:
                 summary = engine.resume(world.mine, job_id)
                 break

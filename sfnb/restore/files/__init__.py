@@ -6,5 +6,7 @@ itself are read, not inserted. One request for each file, streamed. Of each file
 before it is sent and after: where the answer is lost, the org is asked what it has.
 
 - ``choosing``: which files of a snapshot are meant, and how they stand in the org
+- ``notes``: what is on disk of each
+- ``one_file``: one upload, never twice
 - ``sending``: FACE: ``FileRestore``
 """

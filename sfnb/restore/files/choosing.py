@@ -9,6 +9,8 @@ from typing import Any
 
 from sfnb.errors import CallerError
 from sfnb.org.answers import json_of
+from sfnb.restore.folder import RESTORES, RestoreFolder
+from sfnb.restore.id_map import read_id_map
 from sfnb.restore.present import IDS_PER_QUERY, PresentReader, slices
 from sfnb.restore.wire import wire_rows
 from sfnb.store.snapshots import Snapshot
@@ -81,6 +83,78 @@ def chosen_documents(
         or any(row["Id"] in ids for row in one.versions)
         or any(row["LinkedEntityId"] in meant for row in one.links)
     ]
+
+
+def meant_documents(
+    snapshot: Snapshot, ids: Collection[str], records: Collection[str], objects: Collection[str]
+) -> list[StoredDocument]:
+    """The snapshot's documents that are meant; see ``chosen_documents``."""
+    names = ("ContentDocument", "ContentVersion", "ContentDocumentLink")
+    prefixes = _prefixes(snapshot, objects, names)
+    return chosen_documents(stored_documents(snapshot).values(), ids, records, prefixes)
+
+
+def meant_attachments(
+    snapshot: Snapshot, ids: Collection[str], records: Collection[str], objects: Collection[str]
+) -> list[Row]:
+    """The snapshot's attachments that are meant: as documents are, by their parents."""
+    meant = {*ids, *records}
+    prefixes = _prefixes(snapshot, objects, ("Attachment",))
+
+    def is_meant(row: Row) -> bool:
+        if not ids:
+            return not prefixes or row["ParentId"][:3] in prefixes
+        return row["Id"] in ids or row["ParentId"] in meant
+
+    rows = stored_rows(snapshot, "Attachment", without=("Body",))
+    return [row for row in rows if is_meant(row)]
+
+
+def _prefixes(
+    snapshot: Snapshot, objects: Collection[str], file_objects: Collection[str]
+) -> frozenset[str]:
+    """Of the Ids of the chosen objects; empty: files of all records are meant."""
+    meant = {name.lower() for name in objects}
+    if not meant or meant & {name.lower() for name in file_objects}:
+        return frozenset()
+    known = [snapshot.describe(n) for n in snapshot.objects if n.lower() in meant]
+    return frozenset(str(one.get("keyPrefix") or "") for one in known) - {""}
+
+
+@dataclass(frozen=True)
+class FileStanding:
+    """
+    How files stand in the org, by their Ids in the snapshot.
+
+    Args:
+        there: alive, in the recycle bin, or made again by an earlier restore.
+        binned: of these, those in the recycle bin.
+        made: by old Id, what an earlier restore has made of it.
+    """
+
+    there: set[str]
+    binned: set[str]
+    made: dict[str, str]
+
+
+def standing_of_files(
+    reader: PresentReader, folder: RestoreFolder, name: str, old_ids: Sequence[str]
+) -> FileStanding:
+    """How these stand. Cost: 1 API call for 2,000."""
+    meant = set(old_ids)
+    earlier: dict[str, str] = {}
+    for job_id in folder.files.names(RESTORES, folders=True):
+        if job_id != folder.job_id:
+            for kind, old_id, new_id in read_id_map(RestoreFolder(folder.files, job_id)):
+                if kind == name and old_id in meant:
+                    earlier[old_id] = new_id
+    standing = standing_of(reader, name, [*old_ids, *earlier.values()])
+    made = {old: new for old, new in earlier.items() if standing.get(new) is False}
+    return FileStanding(
+        {i for i in old_ids if i in standing} | made.keys(),
+        {i for i in old_ids if standing.get(i)},
+        made,
+    )
 
 
 def standing_of(reader: PresentReader, name: str, ids: Sequence[str]) -> dict[str, bool]:

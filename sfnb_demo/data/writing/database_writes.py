@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sfnb_demo.data.schema import ObjectDef
+from sfnb_demo.data.writing.finding import external_id_field
 from sfnb_demo.data.writing.incoming import Saved, WriteOptions
-from sfnb_demo.data.writing.saver import Saver, external_id_field
+from sfnb_demo.data.writing.saver import Saver
 
 
 class WritingDatabase(ABC):

@@ -11,14 +11,13 @@ from typing import Any
 
 from sfnb_demo.data import ids
 from sfnb_demo.data.catalog import Catalog
-from sfnb_demo.data.fields import label_of
 from sfnb_demo.data.recycle_bin import AMONG, RecycleBin
 from sfnb_demo.data.schema import Field, ObjectDef
 from sfnb_demo.data.storage import Storage
-from sfnb_demo.data.writing import merging, standard_objects
+from sfnb_demo.data.writing import finding, merging, standard_objects
 from sfnb_demo.data.writing.companions import Companions
 from sfnb_demo.data.writing.files import Files
-from sfnb_demo.data.writing.hindrances import TRIGGER_ROWS, Hindrances
+from sfnb_demo.data.writing.hindrances import Hindrances
 from sfnb_demo.data.writing.incoming import Batch, Incoming, Saved, WriteOptions, good
 from sfnb_demo.data.writing.intake import AUDIT_FIELDS, Intake
 from sfnb_demo.data.writing.person_accounts import PersonAccounts
@@ -30,7 +29,6 @@ from sfnb_demo.data.writing.unique import check_unique
 from sfnb_demo.errors import ApiError
 from sfnb_demo.soql.names import quote
 
-NOT_FOUND = "The requested resource does not exist"
 ROLLED_BACK = "Record rolled back because not all records were valid and the request was using AllOrNone header"
 SETUP_OBJECTS = frozenset(
     {"User", "Group", "GroupMember", "UserRole", "PermissionSet", "PermissionSetAssignment"}
@@ -114,7 +112,7 @@ class Saver:
     ) -> list[Saved]:
         """Change the records that have these values of an external id, create the others."""
         options = replace(options, is_upsert=True)
-        batch = self._matched(obj, key, records)
+        batch = finding.matched(self._storage, obj, key, records)
         return self._save(obj, batch, options, seen or obj)
 
     def delete(
@@ -134,7 +132,7 @@ class Saver:
         def write() -> None:
             self._check_open(obj, batch, "delete")
             self._check_kind(obj, batch)
-            self._find(obj, batch)
+            finding.find(self._storage, obj, batch)
             standard_objects.check_deletion(self._storage, obj, batch)
             kept = self._bin.blocked(obj, [i.record_id for i in good(batch)])
             for incoming in good(batch):
@@ -172,7 +170,7 @@ class Saver:
         """
         merged: list[str] = []
         moved: list[str] = []
-        winner_id, values = _taken(winner, "Id")
+        winner_id, values = finding.taken(winner, "Id")
         batch = [Incoming({}, i) for i in (str(winner_id or ""), *losers)]
 
         def write() -> None:
@@ -182,7 +180,7 @@ class Saver:
                 batch[0].refuse(
                     "INVALID_NUMBER_OF_MERGE_RECORDS", "one or two records can be merged"
                 )
-            self._find(obj, batch)
+            finding.find(self._storage, obj, batch)
             if any(i.errors for i in batch):
                 return
             if values:
@@ -263,7 +261,7 @@ class Saver:
             ApiError: MALFORMED_ID, NOT_FOUND or ENTITY_IS_DELETED.
         """
         incoming = Incoming({}, record_id)
-        self._find(obj, [incoming])
+        finding.find(self._storage, obj, [incoming])
         if incoming.errors:
             raise incoming.errors[0]
         return incoming.record_id
@@ -287,7 +285,7 @@ class Saver:
             self._check_kind(obj, batch)
             for incoming in good(batch):
                 self.intake.read(seen, incoming, options)
-            self._find(obj, [i for i in good(batch) if not i.is_new])
+            finding.find(self._storage, obj, [i for i in good(batch) if not i.is_new])
             self.references.resolve(batch)
             self.references.check(obj, batch, options.user_id)
             check_picklists(self._storage, obj, batch)
@@ -328,70 +326,6 @@ class Saver:
                     f"non-setup object (or vice versa): {obj.name}, original object: "
                     f"{touched[obj.name not in SETUP_OBJECTS]}",
                 )
-
-    def _matched(self, obj: ObjectDef, key: Field, records: Sequence[Values]) -> list[Incoming]:
-        """Each record with the Id of the one that has its key; one without a match is new."""
-        found: dict[str, list[str]] = defaultdict(list)
-        named = [_taken(values, key.name) for values in records]
-        texts = [str(value).lower() for value, _ in named]
-        alive = ' AND NOT "IsDeleted"' if obj.has("IsDeleted") else ""
-        column = f"lower({quote(key.name)})"
-        sql = f'SELECT {column}, "Id" FROM {quote(obj.name)} WHERE {column} {AMONG}{alive} ORDER BY "Id"'
-        for value, record_id in self._storage.rows(sql, [texts]):
-            found[value].append(record_id)
-        batch, earlier = [], dict[str, int]()
-        for place, ((value, rest), text) in enumerate(zip(named, texts, strict=True)):
-            matches = found[text] if value not in (None, "") else []
-            is_id = key.type == "id"
-            incoming = Incoming(rest, matches[0] if matches else "", is_new=not matches)
-            if value in (None, "") and not is_id:
-                incoming.refuse("MISSING_ARGUMENT", f"{key.name} not specified", key.name)
-            elif is_id and value not in (None, "") and not matches:
-                incoming.refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "Id")
-            elif len(matches) > 1:
-                said = f"{key.name}: more than one record found for external id field: {matches}"
-                incoming.refuse("DUPLICATE_EXTERNAL_ID", said)
-            elif value not in (None, "") and earlier.get(text) == place // TRIGGER_ROWS:
-                incoming.refuse(
-                    "DUPLICATE_VALUE", f"Duplicate external id specified: {value}", key.name
-                )
-            if incoming.is_new and not is_id:
-                incoming.values[key.name] = value
-            earlier[text] = place // TRIGGER_ROWS
-            batch.append(incoming)
-        return batch
-
-    def _find(self, obj: ObjectDef, batch: Batch) -> None:
-        """Put the full Id and the old row into each record; refuse what is not there or deleted."""
-        for incoming in good(batch):
-            full = ids.normal(incoming.record_id)
-            if full is None or (obj.prefix is not None and full[:3] != obj.prefix):
-                said = f"{label_of(obj.name)} ID: id value of incorrect type: {incoming.record_id}"
-                incoming.refuse("MALFORMED_ID", said, "Id")
-            else:
-                incoming.record_id = full
-        wanted = [i.record_id for i in good(batch)]
-        if not wanted:
-            return
-        columns = ", ".join(quote(f.name) for f in obj.stored)
-        sql = f'SELECT {columns} FROM {quote(obj.name)} WHERE "Id" {AMONG}'
-        rows = {row["Id"]: row for row in self._storage.arrow(sql, [wanted]).to_pylist()}
-        places: dict[str, int] = {}
-        for place, incoming in enumerate(batch):
-            if incoming.errors:
-                continue
-            old = rows.get(incoming.record_id)
-            if old is None:
-                incoming.refuse("NOT_FOUND", NOT_FOUND, status=404)
-            elif old.get("IsDeleted"):
-                incoming.refuse("ENTITY_IS_DELETED", "entity is deleted", status=404)
-            elif places.get(incoming.record_id) == place // TRIGGER_ROWS:
-                incoming.refuse(
-                    "DUPLICATE_VALUE", f"duplicate id specified: {incoming.record_id}", "Id"
-                )
-            else:
-                incoming.old = old
-                places[incoming.record_id] = place // TRIGGER_ROWS
 
     def _store(self, obj: ObjectDef, records: list[Incoming], options: WriteOptions) -> None:
         new = [i for i in records if i.is_new]
@@ -443,27 +377,3 @@ class Saver:
         found = [i.record_id for i in good(records)]
         self._bin.bring_back(obj, found, self.storing.stamps(options.user_id))
         self.storing.roll_up(obj, records)
-
-
-def _taken(values: Values, name: str) -> tuple[Any, Values]:
-    """One value, and the others."""
-    key = next((k for k in values if k.lower() == name.lower()), None)
-    rest = {k: v for k, v in values.items() if k != key}
-    return (values[key] if key is not None else None), rest
-
-
-def external_id_field(obj: ObjectDef, name: str) -> Field:
-    """
-    The field by which a record may be addressed.
-
-    Raises:
-        ApiError: NOT_FOUND when it is no external id.
-    """
-    field = obj.find(name)
-    if field is None or not (field.is_external_id or field.type == "id"):
-        raise ApiError(
-            "NOT_FOUND",
-            f"Provided external ID field does not exist or is not accessible: {name}",
-            404,
-        )
-    return field
