@@ -24,7 +24,7 @@ from sfnb.errors import (
 )
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import Price
-from sfnb.org.answers import json_of
+from sfnb.org.answers import text_of
 from sfnb.org.transport import call_context
 from sfnb.org.writing import bulk2_ingest as bulk
 from sfnb.org.writing import collections
@@ -295,15 +295,8 @@ class Deleter:
         context = self.context
         reader = PresentReader(context.client, Files("."), "", context.job_id, context.stop)
         found: dict[str, bool] = {}
-        for answer in reader.query(queries):
-            if not isinstance(answer, bytes):
-                raise answer
-            page = json_of(answer, what=object_name)
-            while True:
-                found |= {row["Id"]: row.get("IsDeleted") is True for row in page["records"]}
-                if page.get("done") is not False:
-                    break
-                page = json_of(reader.get(page["nextRecordsUrl"], object_name), what=object_name)
+        for rows in reader.rows(queries):
+            found |= {text_of(row.get("Id")): row.get("IsDeleted") is True for row in rows}
         return found
 
     # notes

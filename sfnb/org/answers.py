@@ -74,6 +74,15 @@ def mappings_of(value: object) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
+def is_last_page(done: object, following: str | None) -> bool:
+    """
+    Whether no page of a query's answer follows. Salesforce always says so; a server that says
+    nothing at all and names no further page has sent the last one. Whether rows are missing, its
+    count tells.
+    """
+    return done is True or done == "true" or (done is None and not following)
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """
     How long the server asks us to wait: seconds, or a date, compared with the answer's own date.

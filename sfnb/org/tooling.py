@@ -15,6 +15,7 @@ from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite, send_composite
 from sfnb.org.prices import MAX_SUBREQUESTS
+from sfnb.org.rows import all_rows
 
 COMPOSITE = "tooling/composite"
 
@@ -61,7 +62,7 @@ def send_tooling(org: OrgClient, subrequests: Sequence[SubRequest]) -> list[SubR
     return send_composite(org, subrequests, path=COMPOSITE)
 
 
-def rows_of(org: OrgClient, answer: SubResponse, what: str) -> list[dict[str, Any]]:
+def rows_of(org: OrgClient, answer: SubResponse, what: str) -> list[Mapping[str, Any]]:
     """
     The records of a query's answer, all pages. Cost: 1 API call for each page after the first.
 
@@ -71,9 +72,5 @@ def rows_of(org: OrgClient, answer: SubResponse, what: str) -> list[dict[str, An
     refused = answer.refusal(what)
     if refused is not None:
         raise refused
-    page = json_of(answer.body, what=what)
-    found = list(page.get("records") or ())
-    while not page.get("done", True) and page.get("nextRecordsUrl"):
-        page = org.fetch_json("GET", str(page["nextRecordsUrl"]))
-        found += page.get("records") or ()
-    return found
+    first = json_of(answer.body, what=what)
+    return all_rows(first, lambda path: org.fetch_json("GET", path), what=what)

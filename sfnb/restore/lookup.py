@@ -16,9 +16,10 @@ from urllib.parse import quote_plus
 
 from sfnb.errors import ObjectError, OrgUnavailable, StopSignal, TransientError
 from sfnb.jobs.work import JobContext, Tick
-from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
+from sfnb.org.answers import json_of, text_of
 from sfnb.org.composite import SubRequest, fetch_composite
 from sfnb.org.ids import is_api_name, is_record_id, to18
+from sfnb.org.rows import all_rows
 from sfnb.restore.changes import is_same
 from sfnb.restore.journal import AGAIN, Batch, Done, Outcome, Refused
 from sfnb.restore.plan import Wave
@@ -133,10 +134,14 @@ class Lookup:
         ]
         parts = fetch_composite(org, [SubRequest(f"q{n}", path) for n, path in enumerate(paths)])
         for where, part in zip(conditions, parts, strict=True):
-            page = {} if part.refusal(object_name) else mapping_of(json.loads(part.body))
-            if isinstance(page.get("records"), list) and page.get("done") is not False:
-                yield from mappings_of(page["records"])
-            else:  # one of five failed for a moment, or did not fit a page: it alone is sent again
+            try:
+                if (refused := part.refusal(object_name)) is not None:
+                    raise refused
+                first = json_of(part.body, what=object_name)
+                yield from all_rows(
+                    first, lambda path: org.fetch_json("GET", path), what=object_name
+                )
+            except (ObjectError, TransientError):  # it alone is sent again
                 yield from self._records(object_name, columns, where)
 
     # created
@@ -257,26 +262,18 @@ class Lookup:
 
     def _records(
         self, object_name: str, columns: Sequence[str], where: str
-    ) -> Iterator[Mapping[str, Any]]:
-        """Records by a condition, in the order of their Ids; deleted ones too."""
-        org = self.context.client
-        path, params = "queryAll", {"q": _soql(object_name, columns, where)}
-        while True:
+    ) -> list[Mapping[str, Any]]:
+        """
+        Records by a condition, in the order of their Ids; deleted ones too. A record that an answer
+        leaves out would be written a second time, so each answer is proven.
+        """
+        org, soql = self.context.client, _soql(object_name, columns, where)
 
-            def once(path: str = path, params: dict[str, str] = params) -> Mapping[str, Any]:
-                response = org.request("GET", path, params=params)
-                page = mapping_of(json_of(response.content, what=f"GET {object_name}"))
-                if not isinstance(page.get("records"), list):
-                    raise TransientError(f"{object_name}: the answer has no records.")
-                return page
+        def once() -> list[Mapping[str, Any]]:
+            first = org.fetch_json("GET", "queryAll", params={"q": soql})
+            return all_rows(first, lambda path: org.fetch_json("GET", path), what=object_name)
 
-            page = org.retrying(once)
-            yield from mappings_of(page["records"])
-            if page.get("done") is not False:
-                return
-            path, params = text_of(page.get("nextRecordsUrl")), {}
-            if not path:
-                raise TransientError(f"{object_name}: the pages of an answer do not end.")
+        return org.retrying(once)
 
 
 def _id_of(record: Mapping[str, Any]) -> str:

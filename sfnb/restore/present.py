@@ -13,17 +13,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfnb.errors import ObjectError, OrgUnavailable, StopSignal, TransientError
 from sfnb.model import ObjectSchema
 from sfnb.org import bulk2
+from sfnb.org.answers import json_of
 from sfnb.org.arrow import Misfit, QueryPage, arrow_schema, csv_batches, query_page, wider_schema
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
+from sfnb.org.rows import all_rows
 from sfnb.org.transport import call_context
 from sfnb.store.files import Files
+from sfnb.store.keys import Words, key_hashes, repeated
 
 T = TypeVar("T")
 
@@ -139,6 +143,39 @@ class PresentReader:
             return refusal
         raise refusal
 
+    def rows(self, queries: Sequence[tuple[str, str, bool]]) -> Iterator[list[Mapping[str, Any]]]:
+        """
+        The records of each query of few, in their order, proven; what cannot be read is asked for
+        once more.
+
+        Cost: 1 API call for five first pages, and 1 for each further page.
+
+        Raises:
+            ObjectError: the org refuses a query, or its answers make no sense.
+        """
+        for query, first in zip(queries, self.query(queries), strict=True):
+            name, body = query[0], first
+            for attempt in (1, 2):
+                if isinstance(body, ObjectError):
+                    raise body
+                try:
+                    found = self._all_rows(name, body)
+                except OrgUnavailable:
+                    raise
+                except TransientError as err:
+                    if attempt == 2:
+                        raise _unreadable(name, err) from err
+                    (body,) = self.query([query])
+                else:
+                    yield found
+                    break
+
+    def _all_rows(self, name: str, body: bytes) -> list[Mapping[str, Any]]:
+        def follow(path: str) -> Any:
+            return json_of(self.get(path, name), what=name)
+
+        return all_rows(json_of(body, what=name), follow, what=name)
+
     def get(self, path: str, name: str) -> bytes:
         """One answer's body. Cost: 1 API call."""
         return self._call(lambda: self.org.request("GET", path, what=name).content)
@@ -212,7 +249,9 @@ class PresentReader:
                 first = query_page(body, columns)
                 if (first.total or 0) > BULK_FROM_ROWS:
                     return self._read_bulk(wanted)
-                return self._write(wanted.path, columns, self._pages(wanted, first, columns))
+                return self._write(
+                    wanted, columns, self._pages(wanted, first, columns), first.total
+                )
             except Misfit as err:
                 columns = wider_schema(columns, err.wider)
             except OrgUnavailable:
@@ -232,27 +271,44 @@ class PresentReader:
     def _pages(
         self, wanted: Wanted, first: QueryPage, columns: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
-        page, rows = first, 0
+        page, rows, seen = first, 0, set[str]()
         while True:
             rows += page.batch.num_rows
             if page.batch.num_rows:
                 yield page.batch
             if page.is_done:
                 break
-            if first.total is None or rows > first.total or not page.next_url:
+            following = page.next_url or ""
+            is_endless = first.total is None or rows > first.total or following in seen
+            if is_endless or not following:
                 raise TransientError(f"{wanted.name}: the pages of an answer do not end.")
-            page = query_page(self.get(page.next_url, wanted.name), columns)
-        if first.total is not None and rows != first.total:
-            raise TransientError(
-                f"{wanted.name}: an answer has {rows:,} rows; the org counts {first.total:,}."
-            )
+            seen.add(following)
+            page = query_page(self.get(following, wanted.name), columns)
 
-    def _write(self, path: str, columns: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
-        rows = 0
-        with self.files.open_new(path) as sink, pq.ParquetWriter(sink, columns) as out:
+    def _write(
+        self,
+        wanted: Wanted,
+        columns: pa.Schema,
+        batches: Iterator[pa.RecordBatch],
+        told: int | None,
+    ) -> int:
+        """The rows, proven (P9): as many as the org counts, none of them twice. Else no file is left."""
+        name, rows = wanted.name, 0
+        hashes: list[Words] = []
+        with self.files.open_new(wanted.path) as sink, pq.ParquetWriter(sink, columns) as out:
             for batch in batches:
                 out.write_batch(batch)
                 rows += batch.num_rows
+                if told is not None and rows > told:
+                    break
+                if "Id" in batch.schema.names:
+                    hashes.append(key_hashes(batch.column("Id"), 0))
+            if told is not None and rows != told:
+                raise TransientError(
+                    f"{name}: an answer has {rows:,} rows; the org counts {told:,}."
+                )
+            if hashes and repeated(np.concatenate(hashes))[0] != rows:
+                raise TransientError(f"{name}: an answer has rows twice.")
         return rows
 
     # -- Bulk --------------------------------------------------------------------------------------------------------
@@ -274,12 +330,7 @@ class PresentReader:
         columns = arrow_schema(wanted.schema)
         for attempt in (1, 2, 3):
             try:
-                rows = self._write(wanted.path, columns, self._results(job, columns))
-                if rows != expected:
-                    self.files.delete(wanted.path)
-                    raise TransientError(
-                        f"{wanted.name}: a Bulk query has {rows:,} rows; its job says {expected:,}."
-                    )
+                return self._write(wanted, columns, self._results(job, columns), expected)
             except Misfit as err:
                 columns = wider_schema(columns, err.wider)
             except OrgUnavailable:
@@ -287,8 +338,6 @@ class PresentReader:
             except TransientError as err:
                 if attempt == 3:
                     raise _unreadable(wanted.name, err) from err
-            else:
-                return rows
         raise ObjectError(f"{wanted.name}: its answers cannot be read.", code="SHORT")
 
     def _wait_for(self, job: str) -> int:
@@ -310,6 +359,7 @@ class PresentReader:
 
     def _results(self, job: str, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
         locator: str | None = None
+        seen: set[str] = set()
         while True:
             with (
                 call_context(job_id=self.job_id, stop=self.stop, on_call=self.count),
@@ -319,6 +369,9 @@ class PresentReader:
                 locator = page.next_locator
             if locator is None:
                 return
+            if locator in seen:
+                raise TransientError("the pages of a Bulk query do not end.")
+            seen.add(locator)
 
     def _call(self, fn: Callable[[], T]) -> T:
         with call_context(job_id=self.job_id, on_call=self.count, stop=self.stop):

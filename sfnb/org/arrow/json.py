@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pajson
 
 from sfnb.errors import TransientError
-from sfnb.org.answers import count_of
+from sfnb.org.answers import count_of, is_last_page
 from sfnb.org.arrow.columns import Misfit, Wider
 from sfnb.org.arrow.csv import mended_note
 from sfnb.org.arrow.values import NumberText, fit, json_text, text_array
@@ -103,17 +103,9 @@ def _fast(body: bytes, columns: pa.Schema) -> QueryPage:
     return QueryPage(
         pa.RecordBatch.from_arrays(arrays, schema=columns),
         count_of(answer.column("totalSize")[0].as_py()),
-        _is_last(answer.column("done")[0].as_py(), following),
+        is_last_page(answer.column("done")[0].as_py(), following),
         following,
     )
-
-
-def _is_last(done: object, following: str | None) -> bool:
-    """
-    Whether no page follows. Salesforce always says so; a server that says nothing at all and names
-    no further page has sent the last one. Whether rows are missing, its count tells.
-    """
-    return done is True or done == "true" or (done is None and not following)
 
 
 def _conformed(child: pa.Array, field: pa.Field) -> pa.Array:
@@ -148,7 +140,7 @@ def _careful(body: bytes, columns: pa.Schema) -> QueryPage:
     return QueryPage(
         pa.RecordBatch.from_arrays(arrays, schema=columns),
         count_of(answer.get("totalSize")),
-        _is_last(answer.get("done"), following if isinstance(following, str) else None),
+        is_last_page(answer.get("done"), following if isinstance(following, str) else None),
         following if isinstance(following, str) else None,
         tuple(notes),
     )

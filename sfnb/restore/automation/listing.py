@@ -134,7 +134,7 @@ class _Reading:
     org: OrgClient
     objects: frozenset[str]
     early: Early | None = None
-    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
     def ask(self, listings: Iterable[_Listing], *, is_filtered: bool) -> list[_Listing]:
@@ -178,7 +178,7 @@ class _Reading:
             self.rows["Organization"] = rows_of(self.org, answers.pop(), "the org")
         return answers
 
-    def names(self, source: str, path: str) -> Iterable[tuple[dict[str, Any], str]]:
+    def names(self, source: str, path: str) -> Iterable[tuple[Mapping[str, Any], str]]:
         for row in self.rows.get(source, ()):
             name = value_at(row, path)
             if name in self.objects:

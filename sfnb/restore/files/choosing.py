@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.errors import CallerError
-from sfnb.org.answers import json_of
+from sfnb.org.answers import text_of
 from sfnb.restore.folder import RESTORES, RestoreFolder
 from sfnb.restore.id_map import read_id_map
 from sfnb.restore.present import IDS_PER_QUERY, PresentReader, slices
@@ -167,9 +167,6 @@ def standing_of(reader: PresentReader, name: str, ids: Sequence[str]) -> dict[st
         for g in groups
     ]
     found: dict[str, bool] = {}
-    for answer in reader.query(queries):
-        if not isinstance(answer, bytes):
-            raise answer
-        for row in json_of(answer, what=name)["records"]:
-            found[row["Id"]] = row["IsDeleted"] is True
+    for rows in reader.rows(queries):
+        found |= {text_of(row.get("Id")): row.get("IsDeleted") is True for row in rows}
     return found
