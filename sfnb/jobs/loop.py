@@ -142,10 +142,12 @@ class JobLoop:
     def _tell(self, event: events.Event) -> None:
         """Keep the event for screens elsewhere, and hand it on."""
         if isinstance(event, events.KEPT):
-            self.state.jobs.add_event(
-                self._job_id, event.at, type(event).__name__, events.payload_of(event)
-            )
+            self._keep(event)
         self.emit(event)
+
+    def _keep(self, event: events.Event) -> None:
+        name, payload = type(event).__name__, events.payload_of(event)
+        self.state.jobs.add_event(self._job_id, event.at, name, payload)
 
     def _failed(self, err: SfnbError) -> SfnbError:
         self.state.jobs.update(self._job_id, error=str(err))
@@ -284,7 +286,7 @@ class JobLoop:
         done = replace(pause, resumed_at=self.clock.now())
         self.state.jobs.add_pause(job_id, done)
         self.emit(events.JobStateChanged(job_id, self.clock.now(), JobState.RUNNING, ""))
-        self._tell(events.JobPaused(job_id, at, pause, -1, None))
+        self._keep(events.JobPaused(job_id, at, pause, -1, None))  # said when it was
         self._tell(events.JobResumed(job_id, self.clock.now(), done, "the state database answers"))
 
     def _why_resumed(self, pause: Pause) -> str:

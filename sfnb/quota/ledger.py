@@ -21,7 +21,8 @@ from sfnb.quota.limits import NewLimits, audit_lines
 from sfnb.quota.policy import RULES, Decision, Gauge, Rules
 from sfnb.quota.rows import QuotaState, Ticket, budgets_of
 from sfnb.state import audit, schema
-from sfnb.state.database import BUSY_WAIT_S, Database
+from sfnb.state.database import Database
+from sfnb.state.engines import BUSY_WAIT_S
 from sfnb.state.trips import Row, Statement, Trips
 
 TIDY_EVERY = 64

@@ -11,45 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Executable,
-    Table,
-    case,
-    create_engine,
-    event,
-    make_url,
-    text,
-)
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Connection, Executable, Table, case, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sfnb.clock import Clock
-from sfnb.errors import NotAllowed, StateUnavailable, StoreError
+from sfnb.errors import NotAllowed, StateUnavailable
 from sfnb.state.advice import advice
+from sfnb.state.engines import BUSY_WAIT_S, can_pipe, engine_of, parse_url
 from sfnb.state.trips import Statement, Trips
-
-BUSY_WAIT_S = 60
-"""How long a transaction waits for another process's; the gate's take about a millisecond each."""
-
-
-SESSION = (
-    f"-c lock_timeout={BUSY_WAIT_S}s -c idle_in_transaction_session_timeout={BUSY_WAIT_S}s "
-    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-)
-"""
-What PostgreSQL does for a session of ours: nobody waits for ever for a row that a stopped process
-holds, and what a vanished host has locked is free after a minute.
-"""
-
-ON_SERVER: Mapping[str, Any] = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
-"""So that a server that vanished is noticed within a minute, not after hours."""
 
 
 class Database:
@@ -60,10 +29,10 @@ class Database:
     """
 
     def __init__(self, url: str, *, clock: Clock) -> None:
-        self.url = _parse_url(url)
+        self.url = parse_url(url)
         self.clock = clock
         """Of all that is written here: by it several hosts' tickets and leases are compared."""
-        self._engine = _create_engine(self.url)
+        self._engine = engine_of(self.url)
         # PostgreSQL's default, READ COMMITTED, shows each statement a moment of its own.
         # SQLite shows one moment anyway (WAL mode).
         self._reader = (
@@ -76,7 +45,7 @@ class Database:
         # Where statements can leave together, we begin and end the transaction ourselves.
         self._piping = (
             self._engine.execution_options(isolation_level="AUTOCOMMIT")
-            if _can_pipe(self._engine)
+            if can_pipe(self._engine)
             else None
         )
         # SQLite lets one writer in and makes the others sleep and try again. Threads queue here
@@ -159,7 +128,10 @@ class Database:
             try:
                 yield Trips(connection, is_piped=True)
             except BaseException:
-                connection.connection.rollback()
+                try:
+                    connection.connection.rollback()
+                except self._engine.dialect.loaded_dbapi.Error:
+                    connection.invalidate()  # it is lost: the pool would try to roll back again
                 raise
 
     @contextmanager
@@ -277,15 +249,6 @@ class Database:
         return f"Database({str(self)!r})"
 
 
-def _can_pipe(engine: Engine) -> bool:
-    """PostgreSQL's client library has pipelines from version 14 on."""
-    if engine.dialect.driver != "psycopg":
-        return False
-    import psycopg
-
-    return psycopg.Pipeline.is_supported()
-
-
 def insert_into(dialect: str, table: Table) -> Any:
     """
     The dialect's own INSERT, which knows ON CONFLICT. Only that dialect is loaded: PostgreSQL's
@@ -324,49 +287,6 @@ def _upsert_statement(
     return executable
 
 
-def _parse_url(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        # The text may hold a password, so it is not repeated.
-        raise StoreError(
-            "The address of the state database is no URL such as sqlite:////path/state.db or "
-            "postgresql://user@host/database; correct state_url or SFNB_STATE_URL."
-        ) from None
-    if parsed.drivername in ("postgresql", "postgres"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    return parsed
-
-
-def _create_engine(url: URL) -> Engine:
-    kind = url.get_backend_name()
-    if kind not in ("sqlite", "postgresql"):
-        raise StoreError(
-            f"The state database can be SQLite or PostgreSQL, not {kind}; correct state_url."
-        )
-    connected: dict[str, Any] = {}
-    if kind == "postgresql":
-        connected = {**ON_SERVER, "options": f"{SESSION} {url.query.get('options', '')}".strip()}
-    try:
-        engine = create_engine(url, hide_parameters=True, connect_args=connected)
-    except NoSuchModuleError as err:
-        raise StoreError(f"The state database's driver is unknown: {err}.") from err
-    except ModuleNotFoundError as err:
-        raise StoreError("PostgreSQL needs its driver: pip install 'sfnb[postgres]'.") from err
-    if kind == "sqlite":
-        event.listen(engine, "connect", _on_sqlite_connect)
-        event.listen(engine, "begin", _on_sqlite_begin)
-    return engine
-
-
-def _on_sqlite_connect(connection: Any, _: object) -> None:
-    # We begin transactions ourselves: Python's driver would begin them later than we decide.
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_WAIT_S * 1000}")
-    # In WAL mode a lost power supply may cost the last moments, never the database.
-    connection.execute("PRAGMA synchronous = NORMAL")
-
-
 @contextmanager
 def _query_only(connection: Connection, *, is_on: bool) -> Iterator[None]:
     """
@@ -398,9 +318,3 @@ def _patience(connection: Connection, patience_s: float) -> Iterator[None]:
         yield
     finally:
         driver.execute(f"PRAGMA busy_timeout = {BUSY_WAIT_S * 1000}")
-
-
-def _on_sqlite_begin(connection: Connection) -> None:
-    # Past SQLAlchemy's own execute, which would cost ten times the statement.
-    driver: Any = connection.connection.driver_connection
-    driver.execute(connection.get_execution_options().get("sfnb_begin", "BEGIN"))

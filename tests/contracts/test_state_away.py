@@ -19,6 +19,8 @@ from sfnb.engine import backup
 from sfnb.errors import PausedForState, StateUnavailable
 from sfnb.installation import connect
 from sfnb.jobs import events
+from sfnb.memory import open_state
+from sfnb.state.trips import Statement
 from sfnb.store.settling.outcome import Settled
 from sfnb.store.verify import verify
 from sfnb.store.writer import Writer
@@ -190,6 +192,36 @@ def test_a_job_waits_for_a_database_that_takes_no_change(
         away.close()
 
 
+@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
+def test_a_lost_connection_is_no_traceback(
+    state_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The server ends a session between two statements of the gate: one error in words, nothing in the
+    libraries' logs, which a command shows; the next try is a new session.
+    """
+    ours = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = :name AND pid <> pg_backend_pid()"
+    )
+    now = Statement(text("SELECT 1"), ({},))
+    with open_state(state_url, clock=FakeClock()) as state:
+        other = create_engine(state_url)
+        with (
+            pytest.raises(StateUnavailable, match="cannot be used"),
+            state.database.trips() as trips,
+        ):
+            assert trips.run([now]) == [[(1,)]]
+            with other.connect() as connection:
+                connection.execute(text(ours), {"name": make_url(state_url).database})
+            trips.run([now])
+        other.dispose()
+        with state.database.trips() as trips:
+            assert trips.run([now]) == [[(1,)]]
+            trips.end()
+    assert caplog.records == []
+
+
 def test_a_job_that_does_not_wait_can_be_resumed(there: Connection, away: Away) -> None:
     """With `exit` it ends with the reason; the same snapshot is finished later."""
     with pytest.raises(PausedForState, match=r"cannot be used.*sfnb resume"):
@@ -228,8 +260,6 @@ def test_the_command_ends_with_75(
 
 def test_a_sqlite_file_that_is_no_longer_there_is_not_written_on(tmp_path: Path) -> None:
     """A deleted file could be written to without an error, and everything would be lost."""
-    from sfnb.memory import open_state
-
     with open_state(f"sqlite:///{tmp_path / 'state.db'}", clock=FakeClock()) as state:
         state.ledger.set_limits("00D", 60)
         (tmp_path / "state.db").unlink()
