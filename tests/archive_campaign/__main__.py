@@ -1,4 +1,4 @@
-"""``python -m tests.archive_campaign SEED [POINTS]``; the last line is the outcome."""
+"""``python -m tests.archive_campaign SEED [POINTS [REAL]]``; the last line is the outcome."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from tests.archive_campaign.campaign import run_seed
 
 
 def main() -> int:
-    seed, points = (
-        [*map(int, sys.argv[1:]), 1, 100][:2] if len(sys.argv) < 3 else map(int, sys.argv[1:3])
-    )
+    given = sys.argv[1:]
+    seed, points, real = [*given, *("1", "100", "0.2")[len(given) :]][:3]
     with tempfile.TemporaryDirectory(prefix="sfnb-campaign-") as folder:
-        outcome = run_seed(seed, points, Path(folder))
+        outcome = run_seed(int(seed), int(points), Path(folder), float(real))
     for line in outcome.findings:
         print(line)
     print(outcome.line, flush=True)

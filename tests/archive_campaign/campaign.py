@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +18,7 @@ from sfnb.store.files import Files
 from sfnb.store.tables import open_store
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
-from tests.command_line import CommandLine
+from tests.command_line import CommandLine, Ran
 from tests.conftest import RunningOrg
 
 OBJECTS = {
@@ -39,6 +42,31 @@ class Killed(BaseException):
     """The process ends here, with whatever is on disk."""
 
 
+DYING = """
+import os, signal, sys
+import sfnb.store.files as files
+from sfnb.org.client import OrgClient
+left = [int(sys.argv[1])]
+def step():
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+def dying(real):
+    def call(*arguments, **options):
+        step()
+        answer = real(*arguments, **options)
+        step()
+        return answer
+    return call
+for of, name in ((OrgClient, "request"), (files.Files, "open_new"), (files.Files, "sync"),
+                 (files.Files, "delete")):
+    setattr(of, name, dying(getattr(of, name)))
+from sfnb.cli.main import run
+sys.exit(run(sys.argv[2:]))
+"""
+"""A process of its own that the operating system ends at a step; see ``dying``."""
+
+
 @dataclass
 class Outcome:
     """What one seed has shown."""
@@ -46,6 +74,7 @@ class Outcome:
     seed: int
     faults: int = 0
     kills: int = 0
+    real_kills: int = 0
     lost: int = 0
     doubled: int = 0
     kept: int = 0
@@ -59,7 +88,8 @@ class Outcome:
     @property
     def line(self) -> str:
         return (
-            f"seed {self.seed}: {self.faults} faults, {self.kills} kills, "
+            f"seed {self.seed}: {self.faults} faults, {self.kills} kills "
+            f"({self.real_kills} of them SIGKILL), "
             f"{self.lost} lost, {self.doubled} doubled"
         )
 
@@ -71,6 +101,27 @@ class Place:
     org: RunningOrg
     shell: CommandLine
     outcome: Outcome
+    real_share: float = 0.0
+
+    def dies(self, at: int, *arguments: str, is_real: bool) -> Ran | None:
+        """One command that is killed at a step; what it said where it ended before that."""
+        if is_real:
+            environ = self.shell.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            words = [sys.executable, "-c", DYING, str(at), *arguments]
+            done = subprocess.run(
+                words, env=environ, check=False, capture_output=True, encoding="utf-8"
+            )
+            if done.returncode in (0, 1, 2, 3):
+                return Ran(done.returncode, done.stdout, done.stderr)
+            self.outcome.real_kills += 1
+        else:
+            with dying(at):
+                try:
+                    return self.shell(*arguments)
+                except Killed:
+                    pass
+        self.outcome.kills += 1
+        return None
 
     def rows(self, name: str, where: str) -> dict[str, Row]:
         """Living records by Id."""
@@ -125,8 +176,13 @@ def dying(at: int) -> Iterator[list[int]]:
         yield steps
 
 
-def run_seed(seed: int, points: int, folder: Path) -> Outcome:
-    """Archives until so many kills have happened, or no case is left."""
+def run_seed(seed: int, points: int, folder: Path, real_share: float = 0.0) -> Outcome:
+    """
+    Archives until so many kills have happened, or no case is left.
+
+    Args:
+        real_share: of the kills, how many end a process of its own by the operating system.
+    """
     chance = random.Random(seed)  # noqa: S311 - repeatable, guards nothing
     outcome = Outcome(seed)
     cases = 40 + points * AT_ONCE // 2
@@ -145,7 +201,7 @@ def run_seed(seed: int, points: int, folder: Path) -> Outcome:
         shell = CommandLine.with_org(folder / "home", org, "demo")
         settings = folder / "home" / "sfnb.toml"
         settings.write_text("lost_answer_s = 0\n" + settings.read_text("utf-8"), "utf-8")
-        place = Place(org, shell, outcome)
+        place = Place(org, shell, outcome, real_share)
         left = sorted(place.rows("Case", "Id != null"))
         chance.shuffle(left)
         while outcome.kills < points and left:
@@ -168,13 +224,10 @@ def one_archive(place: Place, cases: list[str], chance: random.Random) -> None:
         place.outcome.faults += 1
     job = ""
     for _ in range(chance.randint(1, MOST_KILLS)):
-        with dying(chance.randint(1, 110)) as steps:
-            try:
-                ran = place.shell(*arguments)
-            except Killed:
-                place.outcome.kills += 1
-                ran = None
-        check(place, before, f"killed at step {steps[0]}")
+        at = chance.randint(1, 110)
+        is_real = chance.random() < place.real_share
+        ran = place.dies(at, *arguments, is_real=is_real)
+        check(place, before, f"killed at step {at}")
         if ran is not None:
             break
         jobs = [j for j in place.shell("jobs", "--json").json if j["kind"] == "archive"]
