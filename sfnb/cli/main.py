@@ -11,7 +11,7 @@ import click
 
 import sfnb
 from sfnb.cli.context import App, Group
-from sfnb.cli.output import Unbroken, say, settle_streams
+from sfnb.cli.output import Unbroken, answer, print_json, say, settle_streams
 from sfnb.errors import CallerError, PausedForState, QuotaSignal, SfnbError
 
 FAILED, WRONG_USAGE, PAUSED, STOPPED = 1, 2, 75, 130
@@ -105,7 +105,23 @@ def main() -> None:
 
 
 def run(args: list[str]) -> int:
-    """The exit code of one command. An error is one sentence on standard error."""
+    """
+    The exit code of one command. An error is one sentence on standard error.
+
+    With ``--json`` a command that failed before it had a result prints ``{error, exit_code}``, so
+    that standard output is one JSON value whatever happens.
+    """
+    answer.is_given = False
+    failures: list[str] = []
+    code = _run(args, failures)
+    own = args[: args.index("--")] if "--" in args else args
+    if failures and "--json" in own and not answer.is_given and sys.stdout is not None:
+        value = {"error": failures[0], "exit_code": code}
+        Unbroken(sys.stdout)(lambda: print_json(value))
+    return code
+
+
+def _run(args: list[str], failures: list[str]) -> int:
     # https://no-color.org: set and not empty means no colours, whatever the terminal can.
     color = False if os.environ.get("NO_COLOR") else None
     try:
@@ -114,21 +130,23 @@ def run(args: list[str]) -> int:
         outcome = exit_.exit_code
     except click.ClickException as err:
         err.show()
+        failures.append(err.format_message())
         outcome = WRONG_USAGE
     except CallerError as err:
-        outcome = _failed(err, WRONG_USAGE)
+        outcome = _failed(err, WRONG_USAGE, failures)
     except PausedForState as err:
-        outcome = _failed(err, PAUSED)
+        outcome = _failed(err, PAUSED, failures)
     except SfnbError as err:
-        outcome = _failed(err, FAILED)
+        outcome = _failed(err, FAILED, failures)
     except QuotaSignal as signal:
-        outcome = _failed(signal, PAUSED)
+        outcome = _failed(signal, PAUSED, failures)
     except (KeyboardInterrupt, click.Abort):
-        outcome = _failed("stopped.", STOPPED)
+        outcome = _failed("stopped.", STOPPED, failures)
     return outcome if isinstance(outcome, int) else 0
 
 
-def _failed(what: object, code: int) -> int:
+def _failed(what: object, code: int, failures: list[str]) -> int:
+    failures.append(str(what))
     if sys.stderr is not None:
         Unbroken(sys.stderr)(lambda: say(f"sfnb: {what}", err=True))
     return code

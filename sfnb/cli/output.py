@@ -45,8 +45,18 @@ def say(text: str, *, err: bool = False, colour: str | None = None) -> None:
     click.echo(click.style(text, fg=colour) if colour else text, err=err)
 
 
+class _Answer:
+    """Whether the command that runs has printed its JSON value."""
+
+    is_given = False
+
+
+answer = _Answer()
+
+
 def print_json(value: Any) -> None:
     """One JSON value on standard output; nothing else of the command goes there."""
+    answer.is_given = True
     # A stream that is not Unicode would replace letters; JSON has a way to write them all in ASCII.
     is_unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
     click.echo(json.dumps(value, indent=2, ensure_ascii=not is_unicode))

@@ -91,6 +91,24 @@ def test_a_stream_that_takes_nothing_does_not_end_a_job(home: CommandLine, end: 
         assert json.loads(ran.stdout)["state"] == "completed"
 
 
+def test_with_json_standard_output_is_one_value_also_of_a_failure(home: CommandLine) -> None:
+    """Refused, misspelt, or nothing to be found: the sentence is JSON, too, with the exit code."""
+    for words in (
+        ("backup", "nobody", "--json"),
+        ("backup", "x", "--workers", "many", "--json"),
+        ("restore", "x", "20200101T000000Z-000000", "--json"),
+        ("resume", "nonsense", "--json"),
+        ("prune", "x", "--json"),
+        ("erase", "x", "--object", "Account", "--json"),
+    ):
+        ran = home(*words)
+        assert ran.code == 2 and ran.json["exit_code"] == 2 and ran.json["error"] in ran.err, words
+    plain = home("backup", "nobody")
+    assert plain.out == ""
+    not_ours = home("schedule", "add", "x1", "--cron", "none", "--", "backup", "x", "--json")
+    assert not_ours.code == 2 and not_ours.out == ""
+
+
 def test_a_letter_that_the_terminal_lacks_does_not_end_a_job(
     fresh_org: Callable[..., RunningOrg], tmp_path: Path
 ) -> None:

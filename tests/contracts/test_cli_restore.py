@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_bad_input_sends_nothing(place: Place) -> None:
     ):
         ran = place.restore(*arguments)
         assert ran.code == 2, arguments
-        assert ran.out == "", arguments
+        assert ran.json == {"error": ANY, "exit_code": 2}, arguments
     assert place.sfnb("restore", "x", "20200101T000000Z-000000", "--json").code == 2
     assert place.sfnb("restore", "nobody", "latest", "--json").code == 2
     assert place.org.mark() == mark

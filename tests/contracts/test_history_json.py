@@ -215,8 +215,11 @@ def test_files_and_metadata_are_written_out(stranger: Stranger, tmp_path: Path) 
 def test_what_verify_finds_has_a_kind(stranger: Stranger) -> None:
     """Whole: exit 0. A part that is missing, changed or cut: exit 1, and which it was."""
     stranger.backup("--objects", "Account,Contact,Lead", "--no-files")
-    assert stranger.run("verify", "x", "--json").code == 0
     store = stranger.run.home / "store"
+    harmless = next(store.glob("*/records/Account/*")) / "left-by-a-kill.parquet"
+    harmless.write_bytes(b"orphan")
+    assert stranger.json("verify", "x") == [], "a list of damage"
+    assert "left-by-a-kill" in stranger.run("verify", "x").out
     parts = {
         n: next(store.glob(f"*/records/{n}/*/*.parquet")) for n in ("Account", "Contact", "Lead")
     }
@@ -231,5 +234,6 @@ def test_what_verify_finds_has_a_kind(stranger: Stranger) -> None:
     assert all({"object", "kind", "message", "path", "rows"} <= set(f) for f in found)
     kinds = {f["object"]: f["kind"] for f in found if f["path"].endswith(".parquet")}
     assert kinds == {"Account": "missing", "Contact": "digest", "Lead": "damaged"}
+    assert {f["kind"] for f in found} <= {"missing", "damaged", "count", "digest"}
     healed = stranger.backup("--objects", "Account,Contact,Lead", "--no-files")
     assert {entry["mode"] for entry in healed["objects"].values()} == {"full"}

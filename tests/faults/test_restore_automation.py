@@ -156,6 +156,11 @@ def test_a_list_that_is_refused_hides_its_kind_only_and_is_named(
     assert [rule["hit"] for rule in org.control("faults")["rules"]] == [1, 2]
     assert len(found.unread) == 1
     assert "duplicate rules could not be listed" in found.unread[0]
+    # A server without the Tooling API: what the data API lists is there, the rest is named.
+    org.fail(fault="error", match="tooling/composite", code="NOT_FOUND", status=404, times=1)
+    found = fetch_automation(connection.client, OBJECTS)
+    assert {i.kind for i in found.items} >= {"flow", "duplicate_rule"}
+    assert len(found.unread) == 1 and "triggers, validation rules" in found.unread[0]
 
 
 def test_off_and_on_again_leaves_the_org_as_it_was(

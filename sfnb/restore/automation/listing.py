@@ -9,6 +9,7 @@ known.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,9 +143,14 @@ class _Reading:
         refused = []
         for is_tooling in (False, True):
             asked = [one for one in listings if one.is_tooling is is_tooling]
-            for one, answer in zip(
-                asked, self._answers(asked, is_tooling, is_filtered), strict=False
-            ):
+            try:
+                answers = self._answers(asked, is_tooling, is_filtered)
+            except ObjectError as err:
+                # The whole call: a server without the Tooling API, or a user who may not use it.
+                what = ", ".join(one.what for one in asked)
+                self.unread.append(f"The {what} could not be listed: {err}")
+                continue
+            for one, answer in zip(asked, answers, strict=False):
                 try:
                     self.rows[one.source] = rows_of(self.org, answer, f"the list of {one.what}")
                 except SfnbError as err:
@@ -175,7 +181,10 @@ class _Reading:
         path = TOOLING_COMPOSITE if is_tooling else "composite"
         answers = fetch_composite(self.org, parts, path=path)
         if answers[-1].reference == "Organization":
-            self.rows["Organization"] = rows_of(self.org, answers.pop(), "the org")
+            organization = answers.pop()
+            # Not told: counts as production, where deployments run tests.
+            with suppress(ObjectError):
+                self.rows["Organization"] = rows_of(self.org, organization, "the org")
         return answers
 
     def names(self, source: str, path: str) -> Iterable[tuple[Mapping[str, Any], str]]:
@@ -217,6 +226,8 @@ def fetch_automation(
         items += _read_one_by_one(reading) if is_thorough else _not_read(reading)
     except OrgUnavailable:
         raise
+    except ObjectError as err:
+        reading.unread.append(f"Workflow rules and processes could not be read: {err}")
     except (KeyError, TypeError, AttributeError, TransientError) as err:
         # Rows that are none, however often they are asked for: the list is not whole, and says so.
         reading.unread.append(f"The lists of automation have rows that cannot be read ({err!r}).")
