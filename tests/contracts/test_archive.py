@@ -64,7 +64,11 @@ def test_records_leave_with_their_children_and_come_back(place: Place) -> None:
     meant = {c["Id"]: c for c in comments if c["ParentId"] in was}
     assert was and meant
     refused = place.archive(*CLOSED)
-    assert refused.code == 2 and refused.json["exit_code"] == 2 and place.sfnb("jobs", "--json").json == []
+    assert (
+        refused.code == 2
+        and refused.json["exit_code"] == 2
+        and place.sfnb("jobs", "--json").json == []
+    )
     dry = place.archive(*CLOSED, "--dry-run")
     assert dry.code == 0, dry.err
     assert dry.json["plan"]["Case"] == len(was) and dry.json["storage_freed_mb"] > 0
