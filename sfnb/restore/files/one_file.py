@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sfnb.errors import AnswerLost, ObjectError, TransientError
+from sfnb.errors import AnswerLost, ObjectError
 from sfnb.org.client import OrgClient
+from sfnb.org.rows import all_rows
 from sfnb.org.writing.calls import WriteOptions
 from sfnb.org.writing.multipart import ENTITY_PARTS, MultipartBody, upload
 from sfnb.restore.describes import WriteObject, write_object
@@ -179,14 +180,13 @@ class FileSender:
         return write_object(self.folder.describe(name) or self.snapshot.describe(name))
 
     def rows(self, soql: str) -> Iterable[Row]:
-        def once() -> list[Row]:
-            answer = self.client.fetch_json("GET", "query", params={"q": soql})
-            rows = answer.get("records") if isinstance(answer, Mapping) else None
-            if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-                raise TransientError("an answer about files has no records.")
-            return rows
+        client = self.client
 
-        return self.client.retrying(once)
+        def once() -> list[Row]:
+            first = client.fetch_json("GET", "query", params={"q": soql})
+            return all_rows(first, lambda path: client.fetch_json("GET", path), what="files")
+
+        return client.retrying(once)
 
     def one(self, soql: str, name: str) -> str:
         return next((str(row[name]) for row in self.rows(soql)), "")
