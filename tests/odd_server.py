@@ -23,6 +23,28 @@ Shape = Callable[[str, Any], Any]
 
 
 @dataclass(frozen=True)
+class Sent:
+    """
+    An answer as it goes over the wire.
+
+    Args:
+        length: what its head announces, where that is not the body's length.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+    length: int | None = None
+
+
+NO_COMPOSITE = Sent(
+    404,
+    {"content-type": "application/json;charset=UTF-8"},
+    b'[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]',
+)
+
+
+@dataclass(frozen=True)
 class Habits:
     """
     What the server does its own way.
@@ -33,6 +55,9 @@ class Habits:
         text: changes the body's text as it is sent, given its content type.
         asks: headers that are added to what is asked of the org.
         is_chunked: bodies are sent in chunks, without a length.
+        before: called before each call is passed on, with its path and query.
+        has_composite: composite calls are taken; else each query comes by itself.
+        last: changes an answer as it is about to be sent, given its path and query.
     """
 
     shape: Shape = lambda _path, value: value
@@ -40,6 +65,9 @@ class Habits:
     text: Callable[[str, str], str] = lambda _kind, text: text
     asks: Mapping[str, str] = field(default_factory=dict)
     is_chunked: bool = False
+    before: Callable[[str], None] = lambda _path: None
+    has_composite: bool = True
+    last: Callable[[str, Sent], Sent] = lambda _path, sent: sent
 
 
 class OddServer:
@@ -115,30 +143,37 @@ class OddServer:
             def _pass_on(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 asked = self.rfile.read(length)
+                if self.path.endswith("/composite") and not server._habits.has_composite:
+                    self._send(NO_COMPOSITE)
+                    return
+                server._habits.before(self.path)
                 said = server.answer(self.command, self.path, dict(self.headers.items()), asked)
                 kind = said.headers.get("Content-Type", "")
                 is_text = "json" in kind or "csv" in kind
                 path = self.path.partition("?")[0]
                 body = server.shaped(path, kind, said.content) if is_text else said.content
-                self._send(said, body)
-
-            def _send(self, said: requests.Response, body: bytes) -> None:
                 own = {"content-length", "transfer-encoding", "connection", "content-encoding"}
                 kept = {n: v for n, v in said.headers.items() if n.lower() not in own}
-                self.send_response_only(said.status_code)
-                for name, value in server._habits.headers(kept).items():
+                kept = server._habits.headers(kept)
+                self._send(server._habits.last(self.path, Sent(said.status_code, kept, body)))
+
+            def _send(self, sent: Sent) -> None:
+                self.send_response_only(sent.status)
+                for name, value in sent.headers.items():
                     self.send_header(name, value)
-                if server._habits.is_chunked and body:
+                if server._habits.is_chunked and sent.body:
                     self.send_header("transfer-encoding", "chunked")
                     self.end_headers()
-                    for start in range(0, len(body), 4096):
-                        piece = body[start : start + 4096]
+                    for start in range(0, len(sent.body), 4096):
+                        piece = sent.body[start : start + 4096]
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     self.wfile.write(b"0\r\n\r\n")
-                else:
-                    self.send_header("content-length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
+                    return
+                length = len(sent.body) if sent.length is None else sent.length
+                self.send_header("content-length", str(length))
+                self.end_headers()
+                self.wfile.write(sent.body)
+                self.close_connection |= length != len(sent.body)
 
             do_GET = do_POST = do_PATCH = do_DELETE = do_HEAD = _pass_on  # noqa: N815
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import singledispatch
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL
+from sfnb.backup import column_groups
+from sfnb.backup.pages import all_pages, check_order, good, page_of, written
+from sfnb.backup.plan import PARENTS_PER_QUERY
 from sfnb.backup.proving import check_last, check_page
 from sfnb.backup.unit_context import Body, UnitContext
 from sfnb.backup.units import (
@@ -46,12 +46,7 @@ from sfnb.backup.units import (
 )
 from sfnb.errors import ObjectError, SfnbError, StopSignal, TransientError
 from sfnb.org import bulk2
-from sfnb.org.arrow import (
-    QueryPage,
-    as_bulk_writes,
-    csv_batches,
-    query_page,
-)
+from sfnb.org.arrow import csv_batches, query_page
 from sfnb.store.parts import Part
 
 Outcomes = dict[str, Outcome | SfnbError]
@@ -87,7 +82,7 @@ def _(unit: KeysetPages, context: UnitContext) -> Outcomes:
 
 def _keyset_rows(context: UnitContext, page: KeysetPage, body: Body) -> RowsRead | TooLarge:
     name = page.object_name
-    answer = _page(context, page.query, _good(body))
+    answer = page_of(context, page.query, good(body))
     rows, total = answer.batch.num_rows, answer.total
     is_large = page.large_from is not None and (total or 0) > page.large_from
     if is_large and not page.after and not answer.is_done:
@@ -96,103 +91,24 @@ def _keyset_rows(context: UnitContext, page: KeysetPage, body: Body) -> RowsRead
     if answer.is_done:
         check_last(name, rows, total)
     last = answer.batch.column("Id")[-1].as_py() if rows else page.after
-    parts = _parts(context, page.query, answer.batch)
+    parts = written(context, page.query, answer.batch)
     return RowsRead(parts, answer.is_done, rows, total, last_id=last, notes=answer.notes)
-
-
-def _page(context: UnitContext, query: Query, body: bytes) -> QueryPage:
-    """One page that does not contradict itself."""
-    page = query_page(body, context.columns(query))
-    check_page(query.object_name, page)
-    mixed = [field.name for field in query.fields if field.type == "anyType"]
-    return replace(page, batch=as_bulk_writes(page.batch, mixed)) if mixed else page
-
-
-def _good(body: Body) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    raise body
-
-
-def _parts(context: UnitContext, query: Query, batch: pa.RecordBatch) -> tuple[Part, ...]:
-    return context.write(query, [batch]) if batch.num_rows else ()
-
-
-def check_order(name: str, batch: pa.RecordBatch, after: str) -> None:
-    """
-    Refuse a page whose Ids do not rise from ``after``: reading on from it would lose or repeat
-    rows.
-
-    Raises:
-        ObjectError: with the code ``UNORDERED``.
-    """
-    ids = batch.column("Id").cast(pa.binary())
-    rises = batch.num_rows < 2 or pc.all(pc.less(ids[:-1], ids[1:])).as_py()
-    if not rises or (batch.num_rows and after and ids[0].as_py() <= after.encode()):
-        raise ObjectError(
-            f"{name}: the org does not return rows in the order of Ids.", code="UNORDERED"
-        )
 
 
 @fetch.register
 def _(unit: SplitPage, context: UnitContext) -> Outcomes:
-    name, after = unit.object_name, f"Id > '{unit.after}'" if unit.after else ""
-    queries = [replace(unit.query, fields=fields) for fields in unit.groups]
-    soql = queries[0].soql(where=after, order="Id")
-    first = _page(context, queries[0], _good(context.query([(name, soql)])[0]))
-    check_order(name, first.batch, unit.after)
-    rows = first.batch.num_rows
-    if first.is_done:
-        check_last(name, rows, first.total)
-    if not rows:
-        return {name: RowsRead((), first.is_done, 0, first.total, unit.after)}
-    last = first.batch.column("Id")[-1].as_py()
-    bounds = f"{after} AND Id <= '{last}'" if after else f"Id <= '{last}'"
-    others = _other_columns(context, name, queries[1:], bounds)
-    columns = context.columns(unit.query)
-    joined = _joined(name, [first.batch, *others], columns)
-    parts = _parts(context, unit.query, joined)
-    return {name: RowsRead(parts, first.is_done, rows, first.total, last, notes=first.notes)}
-
-
-def _other_columns(
-    context: UnitContext, name: str, queries: Sequence[Query], where: str
-) -> Iterator[pa.RecordBatch]:
-    """The same rows' other columns: five queries to a call."""
-    for start in range(0, len(queries), QUERIES_PER_CALL):
-        some = queries[start : start + QUERIES_PER_CALL]
-        bodies = context.query([(name, query.soql(where=where, order="Id")) for query in some])
-        for query, body in zip(some, bodies, strict=True):
-            pages = [_page(context, query, _good(body))]
-            while not pages[-1].is_done:
-                further = context.get(name, pages[-1].next_url or "")
-                pages.append(_page(context, query, further))
-            table = pa.Table.from_batches([page.batch for page in pages]).combine_chunks()
-            yield from table.to_batches() or [pages[0].batch]
-
-
-def _joined(name: str, batches: Sequence[pa.RecordBatch], columns: pa.Schema) -> pa.RecordBatch:
-    """
-    One batch of all columns.
-
-    Raises:
-        TransientError: the queries do not have the same rows: some came or went between them. Read
-            them again.
-    """
-    ids = batches[0].column("Id")
-    if any(not batch.column("Id").equals(ids) for batch in batches[1:]):
-        raise TransientError(f"{name}: its rows changed between the queries of its columns.")
-    found = {field.name: batch.column(field.name) for batch in batches for field in batch.schema}
-    return pa.RecordBatch.from_arrays([found[field.name] for field in columns], schema=columns)
+    return {unit.object_name: column_groups.read_page(unit, context)}
 
 
 @fetch.register
 def _(unit: LocatorPage, context: UnitContext) -> Outcomes:
     name = unit.object_name
+    if unit.groups:
+        return {name: column_groups.read_whole(context, unit.query, unit.groups)}
     path, soql = unit.path, unit.query.soql()
-    body = context.get(name, path) if path else _good(context.query([(name, soql)])[0])
-    page = _page(context, unit.query, body)
-    parts = _parts(context, unit.query, page.batch)
+    body = context.get(name, path) if path else good(context.query([(name, soql)])[0])
+    page = page_of(context, unit.query, body)
+    parts = written(context, unit.query, page.batch)
     following = "" if page.is_done else page.next_url or ""
     rows = page.batch.num_rows
     return {name: RowsRead(parts, page.is_done, rows, page.total, "", following, page.notes)}
@@ -205,7 +121,7 @@ def _(unit: CountRows, context: UnitContext) -> Outcomes:
 
 
 def _counted(name: str, body: Body) -> Counted:
-    page = query_page(_good(body), _NO_COLUMNS)
+    page = query_page(good(body), _NO_COLUMNS)
     if page.total is None:
         raise ObjectError(f"{name}: the org gives no count.", code="NO_COUNT")
     return Counted(page.total)
@@ -214,11 +130,9 @@ def _counted(name: str, body: Body) -> Counted:
 @fetch.register
 def _(unit: ParentsPage, context: UnitContext) -> Outcomes:
     name = unit.object_name
-    queries = [unit.query.soql(where=_in(unit.field, ids)) for ids in unit.slices]
     parts: list[Part] = []
     rows, total, notes = 0, 0, list[str]()
-    for first in context.query([(name, soql) for soql in queries]) if queries else []:
-        read = _all_pages(context, unit, _good(first))
+    for read in _slices(unit, context):
         parts += read.parts
         rows += read.rows
         total += read.rows if read.total is None else read.total
@@ -226,30 +140,35 @@ def _(unit: ParentsPage, context: UnitContext) -> Outcomes:
     return {name: RowsRead(tuple(parts), True, rows, total, notes=tuple(notes))}
 
 
+def _slices(unit: ParentsPage, context: UnitContext) -> Iterator[RowsRead]:
+    """The rows of each list of parents."""
+    wheres = [_in(unit.field, ids) for ids in unit.slices]
+    if unit.groups:
+        for where in wheres:
+            yield column_groups.read_whole(context, unit.query, unit.groups, where)
+    elif wheres:
+        asked = [(unit.object_name, unit.query.soql(where=where)) for where in wheres]
+        for body in context.query(asked):
+            yield _written_pages(unit.query, context, good(body))
+
+
+def _written_pages(query: Query, context: UnitContext, body: bytes) -> RowsRead:
+    """All pages of one query, each written as it comes."""
+    parts: list[Part] = []
+    rows, total, notes = 0, None, list[str]()
+    for number, page in enumerate(all_pages(context, query, body)):
+        total = page.total if not number else total
+        rows += page.batch.num_rows
+        parts += written(context, query, page.batch)
+        notes += page.notes
+    return RowsRead(tuple(parts), True, rows, total, notes=tuple(notes))
+
+
 def _in(field: str, ids: Sequence[str]) -> str:
     """Some objects take a single Id and the equals operator only (their refusals say so)."""
     if len(ids) == 1:
         return f"{field} = '{ids[0]}'"
     return f"{field} IN ({','.join(repr(i) for i in ids)})"
-
-
-def _all_pages(context: UnitContext, unit: ParentsPage, body: bytes) -> RowsRead:
-    """All pages of one query, which together must have the rows that the first one counts."""
-    name, parts, seen = unit.object_name, list[Part](), set[str]()
-    first = page = _page(context, unit.query, body)
-    rows, notes = 0, list[str]()
-    while True:
-        rows += page.batch.num_rows
-        parts += _parts(context, unit.query, page.batch)
-        notes += page.notes
-        if page.is_done:
-            break
-        if (first.total is not None and rows > first.total) or page.next_url in seen:
-            raise TransientError(f"{name}: pages repeat; the org counts {first.total} rows.")
-        seen.add(page.next_url or "")
-        page = _page(context, unit.query, context.get(name, page.next_url or ""))
-    check_last(name, rows, first.total)
-    return RowsRead(tuple(parts), True, rows, first.total, notes=tuple(notes))
 
 
 @fetch.register
@@ -290,7 +209,7 @@ def _(unit: FindIds, context: UnitContext) -> Outcomes:
     soql = [f"SELECT Id FROM {name} WHERE {_in('Id', ids)}" for ids in slices]  # noqa: S608 - SOQL
     found: set[str] = set()
     for body in context.query([(name, text) for text in soql]):
-        page = query_page(_good(body), pa.schema([pa.field("Id", pa.string())]))
+        page = query_page(good(body), pa.schema([pa.field("Id", pa.string())]))
         check_page(name, page)
         check_last(name, page.batch.num_rows, page.total)
         found |= set(page.batch.column("Id").to_pylist())

@@ -149,7 +149,9 @@ class StepTaker:
         # The store takes wider values beside the others, but a Bulk job has its query for good.
         # A column that is refused in mid-reading is empty in all rows of the snapshot, not in some.
         is_emptied = bool(run.progress.parts) and step.way.without != run.way.without
-        is_restart = is_emptied or (not is_same_query and bool(run.cursor.get("job")))
+        # A query cursor has its query for good, too.
+        is_bound = bool(run.cursor.get("job") or run.cursor.get("next"))
+        is_restart = is_emptied or (not is_same_query and is_bound)
         if is_same_query:
             self._reader_of(run).forget(run)
         else:

@@ -142,7 +142,7 @@ class SplitPage(OneObject):
     The next page of an object whose columns are spread over several queries, joined by Id.
 
     Args:
-        groups: the fields of each query; Id is in all of them.
+        groups: the fields of each query; see ``Way.spread``.
     """
 
     query: Query
@@ -153,11 +153,17 @@ class SplitPage(OneObject):
 @dataclass(frozen=True, slots=True)
 class LocatorPage(OneObject):
     """
-    One page of a query cursor. ``path`` is the org's ``nextRecordsUrl``; empty: the first page.
+    One page of a query cursor.
+
+    Args:
+        path: the org's ``nextRecordsUrl``; empty: the first page.
+        groups: the fields of each query, where they are spread over several; then all rows are
+            read, since nothing says that the pages of two cursors end at the same row.
     """
 
     query: Query
     path: str = ""
+    groups: tuple[tuple[FieldInfo, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +209,16 @@ class FindIds(OneObject):
 class ParentsPage(OneObject):
     """
     The rows of up to five lists of parent Ids, by the lookup ``field``: one call and further pages.
+
+    Args:
+        groups: the fields of each query, where they are spread over several: then each list costs
+            the calls that its groups take, five to a call.
     """
 
     query: Query
     field: str
     slices: tuple[tuple[str, ...], ...]
+    groups: tuple[tuple[FieldInfo, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ A query that does not name this field sees the latest version of each article on
 articles).
 """
 
+KEYS, STAMPS = ("Id", "DurableId"), ("SystemModstamp", "LastModifiedDate")
+"""
+Fields that each query has whose columns are spread: they say which record a row is, and of when.
+"""
+
 _TOO_LONG = {"QUERY_TOO_COMPLICATED", "URI_TOO_LONG", "QUERY_TOO_LONG"}
 _TOO_LONG_TEXT = re.compile(r"too complicated|too many formula|query.{0,20}too long", re.IGNORECASE)
 
@@ -76,12 +81,17 @@ class Way:
         return tuple(f for f in readable_fields(schema) if f.name not in self.without)
 
     def spread(self, fields: Sequence[FieldInfo]) -> tuple[tuple[FieldInfo, ...], ...]:
-        """The fields of each query; Id is in all of them, so that their rows can be joined."""
-        ids = tuple(f for f in fields if f.name == "Id")
-        others = [f for f in fields if f.name != "Id"]
+        """
+        The fields of each query; keys and stamps are in all of them, so that their rows can be
+        joined. None for one query.
+        """
+        if self.groups == 1:
+            return ()
+        keys = tuple(f for f in fields if f.name in (*KEYS, *STAMPS))
+        others = [f for f in fields if f.name not in (*KEYS, *STAMPS)]
         # Neighbours are alike: dealt out in turn, formula fields are halved as well.
         return tuple(
-            ids + tuple(others[start :: self.groups])
+            keys + tuple(others[start :: self.groups])
             for start in range(min(self.groups, len(others)))
         )
 
@@ -110,7 +120,7 @@ def another_way(way: Way, schema: ObjectSchema, err: ObjectError) -> Way | None:
     if refused and len(way.without | refused) <= MOST_REFUSED:
         return replace(way, without=way.without | refused)
     if err.code in _TOO_LONG or _TOO_LONG_TEXT.search(text):
-        columns = len(way.fields(schema)) - 1
+        columns = sum(f.name not in (*KEYS, *STAMPS) for f in way.fields(schema))
         return replace(way, groups=way.groups * 2) if way.groups < columns else None
     return None
 

@@ -41,11 +41,11 @@ def run(there: Connection, objects: list[str] | None = None, **options: Any) -> 
     )
 
 
-def truth(org: RunningOrg, name: str) -> dict[str, dict[str, Any]]:
+def truth(org: RunningOrg, name: str, where: str = "") -> dict[str, dict[str, Any]]:
     """The org's live records as its API gives them, without the stamp, which is no content."""
     described = org.get(f"{V}/sobjects/{name}/describe").json()["fields"]
     fields = [f["name"] for f in described if f["type"] not in ("address", "location", "base64")]
-    path = f"{V}/queryAll?q=" + quote(f"SELECT {','.join(fields)} FROM {name}")
+    path = f"{V}/queryAll?q=" + quote(f"SELECT {','.join(fields)} FROM {name} {where}")
     found: dict[str, dict[str, Any]] = {}
     while path:
         answer = org.get(path).json()

@@ -163,7 +163,7 @@ def test_the_files_that_a_page_names_are_there(page: Path) -> None:
 ANSWERS = {
     "the price of a call": ("sfnb/org/prices.py", "def price_of"),
     "the threshold and the lower mark": ("sfnb/quota/policy.py", "def lower_mark"),
-    "where a page becomes a part": ("sfnb/backup/fetch.py", "def _parts"),
+    "where a page becomes a part": ("sfnb/backup/pages.py", "def written"),
     "which state may follow which": ("sfnb/jobs/states.py", "MAY_FOLLOW"),
     "the words under the slider": ("sfnb/ui/limits.py", "def stop_sentence"),
 }

@@ -54,6 +54,8 @@ LIBRARIES = {
         "org.arrow",
         "org.events",
         "backup.fetch",
+        "backup.pages",
+        "backup.column_groups",
         "backup.unit_context",
         "restore",
         "archive",

@@ -40,14 +40,18 @@ class ByParentReader:
         if run.is_typed:
             types = self._all[run.name] = list(parent_types(run.schema, lookup))
             of_type = f"{lookup.removesuffix('Id')}.Type"
-            return [ParentsPage(run.name, run.asks, of_type, self._next(run, types, size=1))]
+            return [self._page(run, of_type, self._next(run, types, size=1))]
         parents = next(f.reference_to for f in run.schema.fields if f.name == lookup)
         if any(self._is_awaited(parent, run) for parent in parents):
             return ()
         for parent in parents:
             if parent not in self._ids and (unit := self._listing(parent, run)) is not None:
                 return [unit]
-        return [ParentsPage(run.name, run.asks, lookup, self._slices(parents, run))]
+        return [self._page(run, lookup, self._slices(parents, run))]
+
+    @staticmethod
+    def _page(run: ObjectRun, lookup: str, slices: tuple[tuple[str, ...], ...]) -> Unit:
+        return ParentsPage(run.name, run.asks, lookup, slices, run.way.spread(run.asks.fields))
 
     def _is_awaited(self, parent: str, run: ObjectRun) -> bool:
         """

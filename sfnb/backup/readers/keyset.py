@@ -66,8 +66,7 @@ class KeysetReader:
         cursor = run.cursor
         if run.name in self._in_doubt:
             return [CountRows(run.name, run.asks.where, cursor.get("from", ""), cursor["after"])]
-        if run.way.groups > 1:
-            groups = run.way.spread(run.asks.fields)
+        if groups := run.way.spread(run.asks.fields):
             return [SplitPage(run.name, run.asks, cursor.get("after", ""), groups)]
         # An object that Bulk has refused is read in pages, however large it is.
         large_from = None if run.bulk_refusal else BULK_FROM_ROWS

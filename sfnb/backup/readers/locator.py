@@ -25,7 +25,8 @@ class LocatorReader:
     def next_units(self, run: ObjectRun) -> Sequence[Unit]:
         if run.name in self._in_doubt:
             return [CountRows(run.name, run.asks.where)]
-        return [LocatorPage(run.name, run.asks, run.cursor.get("next", ""))]
+        groups = run.way.spread(run.asks.fields)
+        return [LocatorPage(run.name, run.asks, run.cursor.get("next", ""), groups)]
 
     def outcome(self, run: ObjectRun, unit: Unit, outcome: Outcome) -> Sequence[Step]:
         if isinstance(outcome, Counted):

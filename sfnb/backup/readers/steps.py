@@ -167,7 +167,7 @@ def answer_to(run: ObjectRun, reader: Reader, err: ObjectError) -> Step:
         return reader.refused(run, err)
     if way.groups > run.way.groups:
         if run.reader not in ("keyset", "bulk2"):
-            return reader.refused(run, err)
+            return Ask(way)
         run.bulk_refusal = run.bulk_refusal or str(err)
         return Ask(way, "keyset")
     return Ask(way)
