@@ -17,7 +17,7 @@ WAYS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[Rr]aise the limit with `sfnb limit[^`]*`", "raise the limit under Limits"),
         (r"Press Resume, or run `sfnb resume[^`]*`", "Press Resume"),
         (
-            r"(Start it again|[Rr]esume) with `sfnb resume[^`]*`",
+            r"(Start it again|[Rr]esume(?: it)?) with `sfnb resume[^`]*`",
             r"\1 with the button on the job's page",
         ),
         (r"`sfnb diff[^`]*` shows which", "“What changed since” under Snapshots shows which"),

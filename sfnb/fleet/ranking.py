@@ -125,7 +125,7 @@ def _store(org: FleetOrg, now: datetime) -> Iterable[Worry]:
         yield Worry(Level.DAMAGED, f"{places} found: {org.check.finding}")
     age_s = org.age_s(now)
     if age_s is None:
-        yield Worry(Level.BAD, "never backed up with all objects")
+        yield Worry(Level.BAD, "no backup of all its objects has completed without errors yet")
     elif age_s > TOO_OLD_S:
         yield Worry(Level.BAD, f"the last good backup is {span(age_s)} old")
     elif age_s > OLD_S:

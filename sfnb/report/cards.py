@@ -35,7 +35,11 @@ def verdict_of(review: Review) -> Verdict:
     """Use, limit, and how much of what follows needs a look."""
     rows = review.usage[review.usage["api"] == "api"]
     warnings = sum(notice.level == "warning" for notice in review.notices)
-    paused = sum(notice.code == "job_paused" for notice in review.notices)
+    lines = review.history.jobs
+    said = (
+        ("paused", sum(job.state == "paused" for job in lines)),
+        ("interrupted", sum(job.is_interrupted for job in lines)),
+    )
     if rows.empty:
         return Verdict("warning", "No usage reading for this org yet.")
     last = rows.iloc[-1]
@@ -45,8 +49,7 @@ def verdict_of(review: Review) -> Verdict:
         if last["max"]
         else "The org allows no API calls."
     ]
-    if paused:
-        parts.append(f"{count(paused, 'job')} {'is' if paused == 1 else 'are'} paused.")
+    parts += [f"{count(n, 'job')} {'is' if n == 1 else 'are'} {word}." for word, n in said if n]
     parts.append(f"{count(warnings, 'warning')}." if warnings else "Nothing needs attention.")
     return Verdict("warning" if warnings else "good", " ".join(parts))
 

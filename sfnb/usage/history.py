@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from sfnb.jobs import states
 from sfnb.jobs.summary import job_warnings
 from sfnb.memory import State
 from sfnb.model import APIS, Api, JobState, JobWarning
@@ -55,13 +56,19 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """One job, as the report needs it."""
+    """One job, as the report needs it; ``is_held``: a living process runs it or waits with it."""
 
     job_id: str
     kind: str
     state: str
     started_at: datetime
     ended_at: datetime | None
+    is_held: bool = True
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it ought to run and no process runs it."""
+        return states.is_interrupted(JobState(self.state), is_held=self.is_held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,9 @@ def load_history(state: State, org: str, org_id: str, *, days: int, now: datetim
     spent = book.calls(org_id, since)
     job_ids = sorted({"", *(row[2] for row in spent)})
     jobs = [
-        JobLine(job.job_id, job.kind, str(job.state), job.started_at, job.ended_at)
+        JobLine(
+            job.job_id, job.kind, str(job.state), job.started_at, job.ended_at, is_held=job.is_held
+        )
         for job in state.jobs.find(org_id)
         if job.ended_at is None or job.ended_at >= since
     ]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from sfnb.model import APIS, Api, JobWarning, Price
+from sfnb.model import APIS, Api, Price
 from sfnb.quota import forecast
 from sfnb.quota.forecast import BudgetHistory
 from sfnb.quota.policy import UNITS
 from sfnb.text import count, day, moment
 from sfnb.usage.history import OrgHistory
+from sfnb.usage.job_notices import Notice, open_jobs, warned
 from sfnb.usage.store.values import minute_at
 from sfnb.usage.what_if import (
     Finishes,
@@ -31,28 +31,6 @@ WARN_PCTS = (90, 70)
 
 DOUBLED, LEAST_CALLS, LEAST_DAYS = 2.0, 100, 3
 STALE = timedelta(hours=3)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """
-    One sentence for people. ``warning``: trouble is there or coming; ``note``: helps to read the
-    report.
-
-    Args:
-        code: for programs: ``use_high``, ``use_will_be_high``, ``job_will_pause``, ``job_paused``,
-            ``app_doubled``; ``no_history``, ``one_reading``, ``max_changed``, ``max_zero``,
-            ``over_max``, ``clock_back``, ``stale``, ``no_event_log``, ``difference``,
-            ``uncounted``, ``usage_report``, ``no_usage_report``, and the codes of jobs' warnings.
-        sentence: one line.
-        detail: more, for those who ask; may be empty.
-    """
-
-    level: Literal["warning", "note"]
-    code: str
-    api: Api | None
-    sentence: str
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +61,8 @@ def notices_of(  # noqa: PLR0917 - what a report knows
     """All notices, warnings first."""
     found = [
         *_use(history, budgets, zone),
-        *_paused(history, budgets, zone),
-        *_warned(history),
+        *open_jobs(history, budgets, zone),
+        *warned(history),
         *_next_job(history, next_job, zone),
         *_doubled(history, callers),
         *_knowledge(history, zone),
@@ -148,37 +126,6 @@ def _will_be_high(api: Api, budget: BudgetHistory, zone: tzinfo) -> Iterable[Not
                 f"{moment(seen.at[int(over[0])], zone)}, even if no job of sfnb runs.",
             )  # fmt: skip
             return
-
-
-def _paused(
-    history: OrgHistory, budgets: Mapping[Api, BudgetHistory], zone: tzinfo
-) -> Iterable[Notice]:
-    paused = {job.job_id for job in history.jobs if job.state == "paused"}
-    for pause in history.pauses:
-        api = next((one for one in APIS if one == pause.api), None)
-        if pause.resumed_at is not None or pause.job_id not in paused or api is None:
-            continue
-        expected = "There is no forecast yet of when it can resume."
-        if api in budgets:
-            resumes = forecast.resumes(budgets[api], history.percent(api))
-            expected = f"It can resume {when_sentence(resumes, zone)}."
-        yield Notice(
-            "note", "job_paused", api,
-            f"Job {pause.job_id} has been paused since {moment(pause.at, zone)}. {expected}",
-            f"The org had used {pause.used:,} of its {pause.maximum:,} {UNITS[api]} when the job "
-            "paused.",
-        )  # fmt: skip
-
-
-def _warned(history: OrgHistory) -> Iterable[Notice]:
-    """What the newest job warned of: one notice for each kind of warning."""
-    by_code: dict[str, list[JobWarning]] = {}
-    for warning in history.warnings:
-        by_code.setdefault(warning.code, []).append(warning)
-    for code, found in by_code.items():
-        detail = " ".join(one.text for one in found)
-        first, _, rest = detail.partition(". ")
-        yield Notice("warning", code, None, f"The last backup: {first.rstrip('.')}.", rest)
 
 
 def _next_job(history: OrgHistory, next_job: NextJob | None, zone: tzinfo) -> Iterable[Notice]:

@@ -46,7 +46,7 @@ def job(state: JobState, *, is_held: bool = True) -> LiveJob:
     [
         ({}, Level.FINE, ""),
         ({"check": Check(NOW, 2, "Account part.parquet")}, Level.DAMAGED, "2 damaged places"),
-        ({"good": None}, Level.BAD, "never backed up"),
+        ({"good": None}, Level.BAD, "no backup of all its objects"),
         ({"good": good(30)}, Level.WARNING, "30 h old"),
         ({"good": good(24 * 8)}, Level.BAD, "8 days old"),
         ({"trouble": Trouble(3, "login refused")}, Level.BAD, "3 jobs went wrong"),

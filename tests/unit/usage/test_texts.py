@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +16,11 @@ from sfnb import charts
 from sfnb.errors import CallerError
 from sfnb.org.events import tally_events
 from sfnb.report import write_csv
+from sfnb.report.cards import verdict_of
 from sfnb.report.page import script_json
 from sfnb.report.tables import FORMULA_SIGNS, csv_cell
 from sfnb.usage import review_of
+from sfnb.usage.history import JobLine, PauseLine
 from sfnb.usage.store.values import EventFile
 from sfnb.usage.zones import zone_of
 from tests.unit.usage.histories import END, NOW, history
@@ -141,3 +143,37 @@ def test_a_late_file_counts_only_what_is_new() -> None:
     assert (first.rows, second.rows) == (1, 1)
     assert tally_events(io.BytesIO(b""), FILE).rows == 0
     assert tally_events(io.BytesIO(HEAD.encode()), FILE).rows == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "is_held", "api", "said", "noted"),
+    [
+        ("paused", True, "api", "1 job is paused. Nothing needs attention.", "It can resume"),
+        ("paused", True, "", "1 job is paused. Nothing needs attention.", "when somebody resumes"),
+        ("paused", False, "api", "1 job is paused. 1 warning.", "no process waits to resume it"),
+        (
+            "running",
+            False,
+            "api",
+            "1 job is interrupted. 1 warning.",
+            "no process runs it any more",
+        ),
+    ],
+)
+def test_a_job_that_waits_for_a_person_needs_attention(
+    state: str, is_held: bool, api: str, said: str, noted: str
+) -> None:
+    """A report never says that nothing needs attention while a job waits that nobody resumes."""
+    at = NOW - timedelta(minutes=30)
+    made = review_of(
+        history(
+            samples=[(600, 10, 1000), (20, 10, 1000)],
+            jobs=[JobLine("j1", "backup", state, at, None, is_held=is_held)],
+            pauses=[PauseLine("j1", api, at, None, 10, 1000)] if state == "paused" else [],
+        ),
+        UTC,
+    )
+    verdict = verdict_of(made)
+    assert verdict.sentence.endswith(said)
+    assert verdict.level == ("warning" if "warning" in said else "good")
+    assert any(noted in notice.sentence for notice in made.notices)
