@@ -18,7 +18,7 @@ from sfnb.report.cards import Card, Verdict, cards_of, verdict_of
 from sfnb.report.details import Table, tables_of
 from sfnb.series import VISIBLE_PCT
 from sfnb.text import dated_moment, zone_name
-from sfnb.usage.notices import Notice
+from sfnb.usage.job_notices import Notice
 from sfnb.usage.review import Review
 
 

@@ -12,7 +12,8 @@ from sfnb.model import APIS, Api
 from sfnb.quota.forecast import BudgetHistory
 from sfnb.usage import frames, usage_report
 from sfnb.usage.history import OrgHistory
-from sfnb.usage.notices import NextJob, Notice, next_job_of, notices_of
+from sfnb.usage.job_notices import Notice
+from sfnb.usage.notices import NextJob, next_job_of, notices_of
 
 
 @dataclass(frozen=True)
