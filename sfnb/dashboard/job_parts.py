@@ -100,6 +100,13 @@ def _jobs_html(org: LocalOrg, kind: str) -> str:
     )
 
 
+def _records(org: LocalOrg, job: Job) -> int:
+    """As the job's own page counts them: those in the recycle bin are among them."""
+    if job.state.is_final:
+        return job.rows + int(job.outcome.get("in_bin") or 0)
+    return sum(found.rows for found in org.state.jobs.objects(job.job_id).values())
+
+
 def _row(org: LocalOrg, job: Job) -> str:
     link = escape(address(org.name, job.kind, job.job_id))
     shown = states.shown(job.state, is_held=job.is_held)
@@ -107,6 +114,6 @@ def _row(org: LocalOrg, job: Job) -> str:
         f"<tr><td>{escape(zoned_moment(job.started_at))}</td>"
         f"<th scope='row'><a href='{link}'>{escape(job.kind)} {escape(job.job_id)}</a></th>"
         f"<td><span class='sfnb-badge' data-state='{shown}'>{BADGES[shown]}"
-        f"</span></td><td>{count(job.rows + (job.outcome.get('in_bin') or 0))}</td>"
+        f"</span></td><td>{count(_records(org, job))}</td>"
         f"<td>{escape(job.error or '')}</td></tr>"
     )

@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from sfnb.quota import forecast
-from sfnb.quota.policy import UNITS, threshold
+from sfnb.quota.policy import UNITS, lower_mark, threshold
 from sfnb.text import count, moment, percent
 from sfnb.usage.review import Review
 from sfnb.usage.what_if import last_finish, when_sentence
@@ -105,12 +105,22 @@ def _ahead(review: Review) -> Card:
     paused = [
         pause for pause in review.pauses.itertuples() if pd.isna(pause.resumed_at) and pause.api
     ]
+    held = {job.job_id for job in history.jobs if job.is_held}
     if paused:
-        api = paused[-1].api
-        known = review.budgets.get(api)
+        pause = paused[-1]
+        known = review.budgets.get(pause.api)
         if known is not None:
-            resumes = forecast.resumes(known, history.percent(api))
-            return Card("Paused job resumes", _short(resumes, review), when_sentence(resumes, zone))
+            limit = history.percent(pause.api)
+            resumes = forecast.resumes(known, limit)
+            mark = lower_mark(known.maximum, limit)
+            room = f"once use is below {mark:,} of {known.maximum:,}"
+            if resumes.low_at != resumes.high_at:
+                room = f"{when_sentence(resumes, zone)}, {room}"
+            if pause.job_id in held:
+                return Card("Paused job resumes", _short(resumes, review), room)
+            return Card(
+                "Paused job can be resumed", _short(resumes, review), f"by a person, {room}"
+            )
     if review.next_job:
         percents = {api: history.percent(api) for api in review.next_job.price}
         last = last_finish(review.next_job.finishes, percents)

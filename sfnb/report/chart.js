@@ -3,6 +3,9 @@
 const NARROW = 600; // pixels: below, a chart is as wide as a telephone
 const DAYS_SHOWN = 4;
 
+const NAME_CHARS = 16;
+const BESIDE = 1.5; // how much longer than its longest bar a narrow axis is: values stand beside short bars
+
 const is_narrow = (plot) => plot.clientWidth < NARROW;
 
 const fitted = (figure, template, narrow) => {
@@ -12,6 +15,14 @@ const fitted = (figure, template, narrow) => {
   layout.margin = layout.margin && layout.margin.autoexpand === false
     ? { l: 44, r: 10, t: 12, b: 110, autoexpand: false } : { l: 40, r: 10, t: 12, b: 40 };
   const axis = layout.xaxis;
+  const bars = figure.data.filter((trace) => trace.orientation === "h");
+  if (bars.length) {
+    const longest = Math.max(...bars.flatMap((trace) => trace.x));
+    const short = (name) => name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS - 1)}…` : name;
+    layout.xaxis = { ...axis, range: [0, longest * BESIDE], autorange: false };
+    layout.yaxis = { ...layout.yaxis, ticktext: layout.yaxis.ticktext.map(short) };
+    return layout;
+  }
   if (axis && axis.ticktext && axis.ticktext.length > DAYS_SHOWN) {
     const step = Math.ceil(axis.ticktext.length / DAYS_SHOWN);
     const some = (values) => values.filter((_, n) => n % step === 0);

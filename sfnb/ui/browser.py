@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sfnb.connection import Connection
 from sfnb.errors import CallerError, SfnbError
+from sfnb.model import ObjectState
 from sfnb.org.ids import to18
 from sfnb.store.history.record import record_history
+from sfnb.store.manifest import ObjectEntry
 from sfnb.store.pages import Pages
 from sfnb.store.snapshots import Snapshot, Snapshots
 from sfnb.text import count, dated_moment, records
@@ -42,6 +44,13 @@ def snapshot_label(snapshots: Snapshots, name: str, *, has_state: bool) -> str:
     return " · ".join([*parts, name])
 
 
+def object_label(name: str, entry: ObjectEntry) -> str:
+    """What a snapshot has of an object; of one that is still read, what this backup has read of it."""
+    held = records(entry.rows + entry.deleted, entry.deleted)
+    is_partial = entry.state is ObjectState.PARTIAL
+    return f"{name}: {held}{' read so far' if is_partial else ''}, {entry.state}"
+
+
 class SnapshotBrowser(Screen):
     """
     What an org's backups have stored. Costs no API calls.
@@ -57,6 +66,7 @@ class SnapshotBrowser(Screen):
         self._pages: Pages | None = None
         self._snapshot: Snapshot | None = None
         self._object = ""
+        self._living = ""
         self._sent: tuple[int, bool, str] = (0, False, "")
         self._diff: DiffRun | None = None
         self._sent_diff: tuple[int, bool] = (0, False)
@@ -90,7 +100,7 @@ class SnapshotBrowser(Screen):
         manifest = shown.manifest
         rows = "".join(
             "<tr><th "
-            f"scope='row'>{escape(name)}</th><td>{escape(str(e.state))}</td><td>{e.rows:,}</td></tr>"
+            f"scope='row'>{escape(name)}</th><td>{escape(str(e.state))}</td><td>{e.rows + e.deleted:,}</td></tr>"
             for name, e in sorted(manifest.objects.items(), key=lambda item: -item[1].rows)[:50]
         )
         parts.append(
@@ -134,7 +144,7 @@ class SnapshotBrowser(Screen):
                 found = self._the_pages().pick(
                     filters, message.get("order"), descending=is_descending
                 )
-                answer = {"count": found, "says": count(found, "record")}
+                answer = {"count": found, "says": count(found, "record") + self._living}
             case "page":
                 answer = {
                     "rows": self._the_pages().page(int(message["offset"]), int(message["limit"]))
@@ -159,7 +169,7 @@ class SnapshotBrowser(Screen):
             {
                 "name": name,
                 "rows": entry.rows,
-                "label": f"{name}: {records(entry.rows + entry.deleted, entry.deleted)}, {entry.state}",
+                "label": object_label(name, entry),
             }
             for name, entry in sorted(manifest.objects.items())
         ]
@@ -175,6 +185,8 @@ class SnapshotBrowser(Screen):
         pages = Pages(self._snapshot.rows(object_name))
         self.close_object()
         self._pages, self._object = pages, object_name
+        has_bin = self._snapshot.manifest.objects[pages.name].deleted > 0
+        self._living = " outside the recycle bin" if has_bin else ""
         threading.Thread(target=pages.load, name=f"sfnb-pages-{object_name}", daemon=True).start()
         self._sent = (0, False, "")
         self._timer.start()
@@ -235,7 +247,7 @@ class SnapshotBrowser(Screen):
             "done": pages.is_loaded,
             "problem": pages.problem,
             "says": count(pages.loaded, "record")
-            + ("" if pages.is_loaded else " so far, still reading"),
+            + (self._living if pages.is_loaded else " so far, still reading"),
         }
 
     def _look(self) -> None:

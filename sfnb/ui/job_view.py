@@ -346,8 +346,13 @@ class JobView:
             "says": self.status_line(),
             "may": self.may,
             "counts": counts,
-            "titles": {kind: f"{counts[kind]:,} {group.title}" for kind, group in GROUPS.items()},
+            "titles": {kind: f"{counts[kind]:,} {self._title(kind)}" for kind in GROUPS},
         }
+
+    def _title(self, kind: ObjectStatus) -> str:
+        # While the job rests, nothing runs.
+        runs = self.state is JobState.RUNNING and self.is_held
+        return GROUPS[kind].title if runs or kind != "running" else "begun"
 
     def lines_after(self, after: int = 0) -> list[list[Any]]:
         """Lines since number ``after``: ``[number, moment, text]``."""

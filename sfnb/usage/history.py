@@ -115,7 +115,7 @@ class OrgHistory:
         job_objects: API calls by object of the job that spent most in the report's time,
             ``largest_job``.
         user_days: from Salesforce's usage report; ``report_read``: how reading it went.
-        warnings: of the newest job.
+        warnings: of the newest backup that has ended or warned already.
         next_price: what the last backup said that the next one will cost; empty: it said nothing.
         future_samples: how many samples lie after ``now``: a clock has gone back. They are left
             out.
@@ -234,8 +234,10 @@ def _next_price(state: State, org_id: str) -> dict[Api, int]:
 
 
 def _warnings(state: State, org_id: str) -> list[JobWarning]:
-    jobs = state.jobs.find(org_id)
-    return job_warnings(jobs[-1]) if jobs else []
+    backups = [job for job in state.jobs.find(org_id) if job.kind == "backup"]
+    # One that has just begun says nothing yet of what the one before it has found.
+    told = [job for job in backups if job.state.is_final or job.outcome.get("warnings")]
+    return job_warnings(told[-1]) if told else []
 
 
 def _present(state: State, org_id: str, now: datetime) -> dict[Api, tuple[int, int]]:

@@ -87,7 +87,7 @@ def _paused(  # noqa: PLR0917 - what the sentence says
 
 
 def warned(history: OrgHistory) -> Iterable[Notice]:
-    """What the newest job warned of: one notice for each kind of warning."""
+    """What the newest backup warned of: one notice for each kind of warning."""
     by_code: dict[str, list[JobWarning]] = {}
     for warning in history.warnings:
         by_code.setdefault(warning.code, []).append(warning)

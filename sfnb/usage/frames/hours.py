@@ -71,10 +71,10 @@ def week_frame(hours: pd.DataFrame, zone: tzinfo) -> pd.DataFrame:
     Returns:
         ``org`` (string), ``api`` (string), ``weekday`` (Int64, 0 Monday), ``hour`` (Int64),
         ``calls`` (Float64), ``weeks`` (Int64, over how many such hours). Hours that were never seen
-        are left out.
+        are left out, and so are those of which only the day's sum is known.
     """
     local = hours["hour_at"].dt.tz_convert(zone)
-    seen = hours[hours["source"].ne("sfnb")].assign(
+    seen = hours[~hours["source"].isin(("sfnb", "estimate"))].assign(
         weekday=local.dt.day_of_week, hour=local.dt.hour
     )
     found = seen.groupby(["org", "api", "weekday", "hour"], as_index=False).agg(

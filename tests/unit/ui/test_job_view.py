@@ -144,3 +144,15 @@ def test_the_state_database_tells_what_events_would_have_told() -> None:
     }
     assert view.objects["Case"].text() == "no access"
     assert progress_of(a_job(), entries, at(2), view) == []
+
+
+def test_nothing_runs_while_the_job_rests() -> None:
+    """Objects that a paused or interrupted job has begun are called so, not running."""
+    view = planned(Account=100)
+    view.apply(progress("Account", 50, 1))
+    view.state = JobState.RUNNING
+    assert view.head()["titles"]["running"] == "1 running"
+    view.is_held = False
+    assert view.head()["titles"]["running"] == "1 begun"
+    view.state, view.is_held = JobState.PAUSED, True
+    assert view.head()["titles"]["running"] == "1 begun"

@@ -91,3 +91,25 @@ def test_counts_then_fields_side_by_side(store: OrgStore) -> None:
     assert f"merged into {record_id(1)}" in shown["changes"][1]["title"]
     assert "<td>297</td>" in browser.html()
     browser.close()
+
+
+def test_what_the_table_leaves_out_is_said(store: OrgStore) -> None:
+    """The list counts the recycle bin and the table leaves it out: each says which it is."""
+    browser = a_browser(store)
+    old, new = store.snapshots
+    said = {}
+    for snapshot in (old, new):
+        label = heard(browser, "objects", snapshot=snapshot)["objects"][0]["label"]
+        heard(browser, "open", object="Account")
+        for thread in threading.enumerate():
+            if thread.name == "sfnb-pages-Account":
+                thread.join()
+        said[snapshot] = (label, heard(browser, "pick", filters={}, order=None)["says"])
+    browser.close()
+    assert said == {
+        old: ("Account: 299 records, complete", "299 records"),
+        new: (
+            "Account: 300 records, 1 in the recycle bin, complete",
+            "299 records outside the recycle bin",
+        ),
+    }
