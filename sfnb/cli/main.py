@@ -13,6 +13,7 @@ import sfnb
 from sfnb.cli.context import App, Group
 from sfnb.cli.output import Unbroken, answer, print_json, say, settle_streams
 from sfnb.errors import CallerError, PausedForState, QuotaSignal, SfnbError
+from sfnb.process_memory import give_back_free_memory
 
 FAILED, WRONG_USAGE, PAUSED, STOPPED = 1, 2, 75, 130
 
@@ -97,6 +98,7 @@ def main() -> None:
     # Imports make many objects and no garbage. Python's usual threshold of 700 new objects, and its
     # collections at the end, cost a third of the CPU time of a short command.
     gc.set_threshold(20_000)
+    give_back_free_memory()
     settle_streams()
     code = run(sys.argv[1:])
     if "duckdb" not in sys.modules:  # it would call what is frozen a leak, and say so at length

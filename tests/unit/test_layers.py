@@ -14,7 +14,17 @@ import sfnb
 HOUSE = Path(sfnb.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "model", "clock", "version", "text", "series", "private", "addresses"),
+    (
+        "errors",
+        "model",
+        "clock",
+        "version",
+        "text",
+        "series",
+        "private",
+        "addresses",
+        "process_memory",
+    ),
     ("file_lock", "notice_settings"),
     ("quota.sentences",),
     ("settings", "quota.policy", "jobs.states"),
