@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -101,6 +102,9 @@ class Outcome:
     ran: Counter[tuple[str, datetime]]
     paused: Counter[tuple[str, datetime]]
     runs: list[ScheduledRun] = field(default_factory=list)
+    open_at_end: list[ScheduledRun] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+    """What commands met, and whether all came to rest in time."""
 
     @property
     def lost(self) -> int:
@@ -132,6 +136,11 @@ class Commands(socketserver.ThreadingTCPServer):
         self.lock = threading.Lock()
         self.ran: Counter[tuple[str, datetime]] = Counter()
         self.paused: Counter[tuple[str, datetime]] = Counter()
+        self.trouble: list[str] = []
+
+    def handle_error(self, *_: object) -> None:
+        """Nobody reads its standard error."""
+        self.trouble.append(traceback.format_exc())
 
 
 class Attempt(socketserver.StreamRequestHandler):
@@ -230,6 +239,8 @@ def campaign(
                 nap.wait(0.1)
                 if clock.is_over and _is_settled(state, len(expected)):
                     break
+            else:
+                commands.trouble.append("not at rest after two minutes")
         finally:
             for one in (service, *waiting):
                 one.end(signal.SIGTERM)
@@ -237,7 +248,10 @@ def campaign(
             commands.server_close()
         runs = state.schedule.runs()
         written = Counter((run.name, run.due_at) for run in runs)
-        return Outcome(kills, expected, written, commands.ran, commands.paused, runs)
+        return Outcome(
+            kills, expected, written, commands.ran, commands.paused, runs,
+            state.schedule.open_runs(), commands.trouble,
+        )  # fmt: skip
 
 
 def _expected(entries: dict[str, Line], days: int) -> Counter[tuple[str, datetime]]:

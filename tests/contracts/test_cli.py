@@ -310,6 +310,9 @@ def test_a_damaged_part_is_found_and_named(tmp_path: Path, demo_org: RunningOrg)
 # --------------------------------------------------------------------------------------------------- pause and resume
 
 
+SOME = "Account,Asset,Campaign,Case,Contact,Contract,Event,Lead,Opportunity,Order,Product2,Task"
+
+
 @pytest.fixture
 def nearly_spent(
     fresh_org: Callable[..., RunningOrg], tmp_path: Path
@@ -317,7 +320,7 @@ def nearly_spent(
     """An org with room for a few calls, which come back when its clock is pushed a day."""
     org = fresh_org(max_calls=1000)
     home = CommandLine.with_org(tmp_path / "home", org)
-    org.control("quota", {"spend": {"api": 490}})
+    org.control("quota", {"spend": {"api": 494}})
     return org, home
 
 
@@ -331,7 +334,7 @@ def test_a_pause_ends_with_75_and_resume_goes_on(
     """P4: `--on-pause exit` exits 75; `resume` goes on in the same snapshot, by the job's id or with --all."""
     org, home = nearly_spent
     mark = org.mark()
-    paused = home.apart("backup", "x", "--on-pause", "exit", "--json")
+    paused = home.apart("backup", "x", "--objects", SOME, "--on-pause", "exit", "--json")
     assert paused.code == 75 and paused.json["state"] == "paused", paused.err
     pause = paused.json["pauses"][0]
     assert (
@@ -359,7 +362,7 @@ def test_a_pause_ends_with_75_and_resume_goes_on(
 
 def waiting(home: CommandLine, *more: object) -> tuple[Running, str]:
     """A backup that waits at its limit, and its job's id."""
-    running = home.start("backup", "x", "--json", *more)
+    running = home.start("backup", "x", "--objects", SOME, "--json", *more)
     running.wait_for("paused: ")
     return running, home("jobs", "--json").json[-1]["job_id"]
 
@@ -434,9 +437,6 @@ def test_a_signal_leaves_a_job_that_can_be_resumed(
     a_day_later(org)
     done = home("resume", job_id, "--json")
     assert done.code == 0 and done.json["state"] == "completed"
-
-
-SOME = "Account,Asset,Campaign,Case,Contact,Contract,Event,Lead,Opportunity,Order,Product2,Task"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import func, select
@@ -279,7 +281,6 @@ def holds(pid: int, secrets: set[str]) -> bool:
     wanted = [one.encode(coding) for one in secrets for coding in ("ascii", "utf-16-le")]
     if sys.platform != "linux":
         return False
-    pages = re.compile(rb"|".join(re.escape(one) for one in wanted))
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for begin, end in resident(pid):
             memory.seek(begin)
@@ -287,20 +288,29 @@ def holds(pid: int, secrets: set[str]) -> bool:
                 body = memory.read(end - begin)
             except OSError:  # given back meanwhile
                 continue
-            if pages.search(body):
+            if any(one in body for one in wanted):
                 return True
     return False
 
 
 def resident(pid: int) -> Iterator[tuple[int, int]]:
-    """The stretches of memory that the process may write and has written."""
-    begin = end = 0
-    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        if found := re.match(r"([0-9a-f]+)-([0-9a-f]+) (..)", line):
-            begin, end = (int(text, 16) for text in found.groups()[:2])
-            is_ours = found[3] == "rw"
-        elif line.startswith("Rss:") and is_ours and int(line.split()[1]):
-            yield begin, end
+    """
+    The stretches of memory that the process may write and has in use. Allocators reserve gigabytes
+    and use little of them.
+    """
+    page = os.sysconf("SC_PAGE_SIZE")
+    with Path(f"/proc/{pid}/pagemap").open("rb", buffering=0) as pagemap:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            found = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+            if found is None:
+                continue
+            begin, end = (int(text, 16) for text in found.groups())
+            pagemap.seek(begin // page * 8)
+            entries = np.frombuffer(pagemap.read((end - begin) // page * 8), dtype="<u8")
+            # The two highest bits: in memory, or swapped out.
+            is_used = np.concatenate(([False], entries >> np.uint64(62) > 0, [False]))
+            for first, last in np.flatnonzero(is_used[1:] != is_used[:-1]).reshape(-1, 2).tolist():
+                yield begin + first * page, begin + last * page
 
 
 def test_what_is_sealed_only_its_reader_opens() -> None:

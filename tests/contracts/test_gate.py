@@ -392,7 +392,7 @@ def test_seeded_days_without_overshoot(state: State, clock: FakeClock, state_url
     call is sent past the threshold, by a witness of its own; and when use has fallen, the job goes on.
     """
     is_full, is_sqlite = os.environ.get("SFNB_CAMPAIGN") == "full", state_url.startswith("sqlite")
-    days = (1000 if is_full else 60) if is_sqlite else (100 if is_full else 8)
+    days = (1000 if is_full else 24) if is_sqlite else (100 if is_full else 8)
     witnesses = play_days(state, clock, range(days))
     assert [overshoot for witness in witnesses for overshoot in witness.overshoots] == []
     assert sum(witness.stuck_days for witness in witnesses) == 0

@@ -22,5 +22,6 @@ def test_kills_of_the_service_lose_and_double_nothing(state_url: str) -> None:
         f"attempts, {sum(outcome.paused.values())} pauses, {caught_up} caught up; "
         f"{outcome.lost} lost, {outcome.doubled} doubled"
     )
+    assert outcome.trouble == [], outcome.open_at_end
     assert (outcome.lost, outcome.doubled) == (0, 0)
     assert sum(outcome.ran.values()) > 0

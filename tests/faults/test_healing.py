@@ -97,7 +97,9 @@ WAYS: dict[str, Callable[[Path], None]] = {"removed": remove, "flipped": flip, "
 
 
 EVERY = [(place, how) for place in PLACES for how in WAYS]
-SOME = EVERY if os.environ.get("SFNB_CAMPAIGN") == "full" else EVERY[::2]
+# Each place once, each way at four places; the campaign has all pairs.
+FEW = [pair for n, pair in enumerate(EVERY) if n % 3 == n // 3 % 3]
+SOME = EVERY if os.environ.get("SFNB_CAMPAIGN") == "full" else FEW
 
 
 @pytest.mark.parametrize(("place", "how"), SOME)
