@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -116,16 +117,19 @@ class Module:
     is_package: bool
     top: str = "sfnb"
 
-    def imports(self) -> Iterator[str]:
+    @cached_property
+    def imports(self) -> tuple[str, ...]:
         """Whole dotted names of modules."""
+        found = []
         for node in _run_nodes(self.tree):
             if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
+                found += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 base = self._absolute(node)
                 for alias in node.names:
                     whole = f"{base}.{alias.name}"
-                    yield whole if _is_module(whole) else base
+                    found.append(whole if _is_module(whole) else base)
+        return tuple(found)
 
     def _absolute(self, node: ast.ImportFrom) -> str:
         if not node.level:
@@ -135,6 +139,7 @@ class Module:
         return ".".join([*kept, node.module or ""]).rstrip(".")
 
 
+@cache
 def _is_module(name: str) -> bool:
     path = HOUSE.parent.joinpath(*name.split("."))
     return path.is_dir() or path.with_suffix(".py").is_file()
@@ -193,7 +198,7 @@ def test_no_room_leans_on_a_higher_one(module: Module) -> None:
     """What decides knows nothing of what acts, and neither knows the screen."""
     own = floor_of(module.name)
     assert own is not None
-    for imported in module.imports():
+    for imported in module.imports:
         if not imported.startswith("sfnb."):
             continue
         there = imported.removeprefix("sfnb.")
@@ -207,7 +212,7 @@ def test_no_room_leans_on_a_higher_one(module: Module) -> None:
 def test_no_import_goes_round_in_a_circle() -> None:
     """Files that import each other can only be understood together; the demo org is drawn, too."""
     graph = {
-        f"{top}.{module.name}".rstrip("."): set(module.imports())
+        f"{top}.{module.name}".rstrip("."): set(module.imports)
         for top, modules in (("sfnb", MODULES), ("sfnb_demo", DEMO_MODULES))
         for module in modules
     }
@@ -246,7 +251,7 @@ def test_quota_decides_without_a_database() -> None:
         if module.name in ("quota.policy", "quota.forecast"):
             rooms = {
                 room_of(name.removeprefix("sfnb."))
-                for name in module.imports()
+                for name in module.imports
                 if name.startswith("sfnb.")
             }
             assert rooms <= {
@@ -264,7 +269,7 @@ def test_each_library_has_its_room(library: str) -> None:
     strangers = [
         module.name
         for module in ABOVE
-        if any(is_in(name, library) for name in module.imports())
+        if any(is_in(name, library) for name in module.imports)
         and not any(is_in(module.name, room) for room in LIBRARIES[library])
     ]
     assert strangers == []
@@ -272,14 +277,14 @@ def test_each_library_has_its_room(library: str) -> None:
 
 def test_the_table_of_libraries_is_true() -> None:
     """A library that nobody imports any more leaves the table."""
-    used = {name.split(".")[0] for module in ABOVE for name in module.imports()}
+    used = {name.split(".")[0] for module in ABOVE for name in module.imports}
     assert set(LIBRARIES) - used == set()
 
 
 def test_nothing_in_sfnb_knows_the_demo_org() -> None:
     """Nothing works with the demo org alone. The other direction: ``demo/test_independence.py``."""
     for module in MODULES:
-        assert not any(is_in(name, "sfnb_demo") for name in module.imports()), module.name
+        assert not any(is_in(name, "sfnb_demo") for name in module.imports), module.name
 
 
 def test_only_the_clock_asks_what_time_it_is() -> None:
