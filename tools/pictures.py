@@ -185,6 +185,19 @@ def with_rows(page: Page) -> None:
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
 
 
+def with_history(page: Page) -> None:
+    """A record's versions, and what changed since the oldest snapshot, field by field."""
+    snapshots = page.locator(".sfnb-browser select").first
+    snapshots.select_option(index=1)  # the newest complete one
+    page.get_by_label("Object", exact=True).select_option("Account")
+    expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
+    page.locator(".sfnb-grid tbody td").first.click()
+    page.get_by_role("button", name="Show its versions").click()
+    page.get_by_role("button", name="Compare").click()
+    changed = page.get_by_role("group", name="What changed since").locator("tbody tr")
+    expect(changed.first).to_be_visible(timeout=60_000)
+
+
 def with_preview(page: Page) -> None:
     snapshots = page.locator(".sfnb-restore select").first
     snapshots.select_option(index=snapshots.locator("option").count() - 1)  # before the changes
@@ -212,7 +225,9 @@ def shots(ended: str, paused: str) -> list[Shot]:
         Shot("job", f"/org/acme/backup/{paused}", lambda _: None),
         Shot("outcome", f"/org/acme/backup/{ended}", with_outcome),
         Shot("snapshots", "/org/acme/snapshots", with_rows),
+        Shot("history", "/org/acme/snapshots", with_history),
         Shot("restore", "/org/acme/restore", with_preview),
+        Shot("archive", "/org/acme/archive", lambda _: None),
     ]
 
 
@@ -296,7 +311,8 @@ def _five(world: World) -> list[Shot]:
     world.become_five()
     usage = [Shot(f"usage-{name}", f"/org/{name}/usage", drawn) for name in MADE_UP]
     limits = Shot("limits-ninety-days", "/org/ninety-days/limits", lambda _: None)
-    return [Shot("orgs", "/", lambda _: None), *usage, limits]
+    fleet = Shot("fleet", "/fleet", lambda _: None)
+    return [Shot("orgs", "/", lambda _: None), *usage, limits, fleet]
 
 
 def _reports(

@@ -102,7 +102,8 @@ def run(  # noqa: PLR0917 - click gives them by name
             say(f"Page: {html}")
         if summary:
             state = states.shown_of(summary).replace("_", " ")
-            say(f"Job {summary['job_id']} {state}; snapshot {summary['snapshot']}.")
+            snapshot = summary["snapshot"] or "not begun"
+            say(f"Job {summary['job_id']} {state}; snapshot {snapshot}.")
     return EXIT_CODES[states.shown_of(summary)] if summary else 0
 
 

@@ -16,6 +16,7 @@ from sfnb.errors import CallerError
 from sfnb.org.secrets import forget_secrets, read_secret
 from sfnb.org.secrets import store_secret as put_secret
 from sfnb.settings import OrgConfig, Settings, put_org, remove_org
+from sfnb.text import count
 
 if TYPE_CHECKING:
     from sfnb.org.check import CheckReport
@@ -275,7 +276,7 @@ def _print_check(report: CheckReport) -> None:
         say(f"  Warning: {warning.message}", colour="yellow")
     for note in report.notes:
         say(f"  {note}")
-    say(f"  (this check cost {report.calls} API calls)")
+    say(f"  (this check cost {count(report.calls, 'API call')})")
 
 
 @org.command()

@@ -87,6 +87,7 @@ class AddOrg(Screen):
         self._installation = installation
         self._command: Command | None = None
         self._name = ""
+        self._is_demo = False
         self._says = ""
         self._timer = Timer(self._look, LOOK_S)
 
@@ -96,6 +97,7 @@ class AddOrg(Screen):
     def view(self) -> dict[str, Any]:
         return {
             "is_busy": self._command is not None,
+            "is_demo": self._is_demo,
             "says": in_page(self._says),
             "ways": [
                 {
@@ -135,6 +137,7 @@ class AddOrg(Screen):
         if self._command is None:
             folder = self._installation.settings.home / "dashboard" / "jobs"
             self._name, self._says = name, ""
+            self._is_demo = arguments[0] == "demo"
             self._command = Command(arguments, folder, secrets)
             self._timer.start()
 

@@ -11,7 +11,7 @@ from sfnb.dashboard.places import address
 from sfnb.dashboard.processes import Command
 from sfnb.dashboard.wording import in_page
 from sfnb.jobs import states
-from sfnb.jobs.summary import job_summary
+from sfnb.jobs.summary import job_summary, records_held
 from sfnb.model import RESTORE, JobState
 from sfnb.state.job_values import Job
 from sfnb.text import count, zoned_moment
@@ -100,13 +100,6 @@ def _jobs_html(org: LocalOrg, kind: str) -> str:
     )
 
 
-def _records(org: LocalOrg, job: Job) -> int:
-    """As the job's own page counts them: those in the recycle bin are among them."""
-    if job.state.is_final:
-        return job.rows + int(job.outcome.get("in_bin") or 0)
-    return sum(found.rows for found in org.state.jobs.objects(job.job_id).values())
-
-
 def _row(org: LocalOrg, job: Job) -> str:
     link = escape(address(org.name, job.kind, job.job_id))
     shown = states.shown(job.state, is_held=job.is_held)
@@ -114,6 +107,6 @@ def _row(org: LocalOrg, job: Job) -> str:
         f"<tr><td>{escape(zoned_moment(job.started_at))}</td>"
         f"<th scope='row'><a href='{link}'>{escape(job.kind)} {escape(job.job_id)}</a></th>"
         f"<td><span class='sfnb-badge' data-state='{shown}'>{BADGES[shown]}"
-        f"</span></td><td>{count(_records(org, job))}</td>"
+        f"</span></td><td>{count(records_held(org.state, job))}</td>"
         f"<td>{escape(job.error or '')}</td></tr>"
     )

@@ -12,15 +12,17 @@ from sfnb.dashboard.parts import Here
 from sfnb.dashboard.wording import in_page
 from sfnb.errors import CallerError
 from sfnb.model import Api
+from sfnb.quota.policy import UNITS
 from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.elements import Picture
-from sfnb.ui.limits import TITLES
 from sfnb.ui.screen import Screen
 from sfnb.ui.slider import LimitSlider
 
 AUDIT_LINES = 100
 
-BUDGETS = {str(api): title for api, title in TITLES.items()} | {"all": "all budgets"}
+BUDGETS = {str(api): f"{unit[0].upper()}{unit[1:]}" for api, unit in UNITS.items()} | {
+    "all": "all budgets"
+}
 
 BULK: tuple[Api, ...] = ("bulk", "bulk2")
 

@@ -55,7 +55,10 @@ class Command:
     def last_words(self) -> str:
         """The sentence with which it ended, without the command's name before it."""
         text = self.log.read_text("utf-8", errors="replace").strip()
-        return text.splitlines()[-1].removeprefix("sfnb: ") if text else ""
+        lines = text.splitlines()
+        # With --json the failure is JSON on standard output, too, which shares the file.
+        sentences = [line for line in lines if line.startswith("sfnb: ")]
+        return (sentences or lines)[-1].removeprefix("sfnb: ") if lines else ""
 
 
 def _tidied(folder: Path) -> list[Path]:

@@ -135,6 +135,13 @@ def schema_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def records_held(state: State, job: Job) -> int:
+    """What the job has stored so far, those in the recycle bin included."""
+    if job.state.is_final:
+        return job.rows + int(job.outcome.get("in_bin") or 0)
+    return sum(found.rows for found in state.jobs.objects(job.job_id).values())
+
+
 def job_records(job: Job) -> str:
     """The records of an ended job, in words."""
     in_bin = int(job.outcome.get("in_bin") or 0)

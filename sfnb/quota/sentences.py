@@ -29,8 +29,8 @@ def over_sentence(here: BudgetStatus, cost: int, wait_s: float | None = None) ->
         )
     if cost > here.threshold:
         return (
-            f"One step needs {cost:,} {units} at once, more than {limit} {here.threshold:,} "
-            f"({here.limit_percent} % of {here.maximum:,}). {raising[0].upper()}{raising[1:]}."
+            f"The next step does not fit under {limit} {here.threshold:,} {units} "
+            f"({here.limit_percent} % of {here.maximum:,}): it needs {cost:,}. {raising[0].upper()}{raising[1:]}."
         )
     recent = f", sfnb's last {here.own:,} may not be included yet" if here.own else ""
     more = "One more" if cost == 1 else f"{cost:,} more"

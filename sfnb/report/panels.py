@@ -83,7 +83,8 @@ def panel_of(review: Review) -> OrgPanel:
         span=f"{start} to {end}, {zone_name(zone)}",
         verdict=verdict_of(review),
         cards=cards_of(review),
-        notices=review.notices,
+        # The verdict says it already, and the place of the chart what to do about it.
+        notices=[one for one in review.notices if one.code != "no_history"],
         figures=[one for one in shown if not one.is_folded],
         more=[one for one in shown if one.is_folded],
         tables=tables_of(review),

@@ -8,7 +8,8 @@ from html import escape
 from typing import Any
 
 from sfnb.jobs import states
-from sfnb.jobs.summary import CHANGES, change_lines, counts_of, warning_lines
+from sfnb.jobs.summary import CHANGES, change_lines, counts_of, records_held, warning_lines
+from sfnb.memory import State
 from sfnb.model import ARCHIVE, RESTORE, JobState
 from sfnb.state.job_values import Job
 from sfnb.text import count, records, zoned_moment
@@ -185,13 +186,13 @@ def _left_out(outcome: Outcome) -> str:
     return folded(title, ["object", "reason"], sorted(outcome.left_out.items()))
 
 
-def jobs_html(jobs: Iterable[Job]) -> str:
+def jobs_html(state: State, jobs: Iterable[Job]) -> str:
     """Jobs as a table, in the order given."""
     rows = "".join(
         "<tr><th "
         f"scope='row'>{escape(job.job_id)}</th><td>{escape(job.kind)}</td><td>{_badge(job)}</td>"
         f"<td>{zoned_moment(job.started_at)}</td><td>{zoned_moment(job.ended_at) if job.ended_at else ''}</td>"
-        f"<td>{count(job.rows + (job.outcome.get('in_bin') or 0))}</td>"
+        f"<td>{count(records_held(state, job))}</td>"
         f"<td>{escape(job.error or '')}</td></tr>"
         for job in jobs
     )

@@ -178,6 +178,6 @@ def _hours(rows: pd.DataFrame) -> list[Hour]:
 def _jobs(state: State, name: str, org_id: str) -> Picture:
     return Picture(
         f"Jobs of {name}",
-        lambda: jobs_html(list(reversed(state.jobs.find(org_id)))[:JOBS]),
+        lambda: jobs_html(state, list(reversed(state.jobs.find(org_id)))[:JOBS]),
         every_s=JOBS_S,
     )

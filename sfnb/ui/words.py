@@ -183,6 +183,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "add": "Add this org",
         "demo": "Start a demo org instead",
         "trying": "Trying the login …",
+        "starting": "Starting the demo org …",
         "kept": "Use a separate Salesforce user with the permissions API Enabled, View All Data, Query All Files and "
         "View Setup and Configuration. Secrets go to this machine's keyring, nowhere else.",
     },

@@ -14,6 +14,7 @@ const render = ({ model, el }) => {
   const demo = h("button", { type: "button" }, word("demo"));
   const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
   let entries = [];
+  let waited = "";
 
   const choose = () => {
     entries = view.ways.find(({ key }) => key === way.value).fields.map((field) => ({ field,
@@ -24,9 +25,10 @@ const render = ({ model, el }) => {
     const now = model.get("view");
     add.disabled = demo.disabled = now.is_busy;
     root.setAttribute("aria-busy", String(now.is_busy));
-    if (now.is_busy) say(status, word("trying"));
-    else if (now.says) say(status, now.says);
-    else if (status.textContent === word("trying")) say(status, "");
+    const waits = now.is_busy ? word(now.is_demo ? "starting" : "trying") : "";
+    if (waits || now.says) say(status, waits || now.says);
+    else if (status.textContent === waited) say(status, "");
+    waited = waits;
   };
   const tell = (message) => async () => {
     say(status, "");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +81,14 @@ def test_a_plan_that_cannot_be_made_says_why_and_what_it_estimates_from() -> Non
 def entry(state: str, rows: int, message: str | None = None, in_bin: int = 0) -> dict[str, Any]:
     counted = {"our_count": rows + in_bin}
     return {"state": state, "rows": rows, "calls": 1, "message": message} | counted
+
+
+def test_welcome_lists_all_notebooks() -> None:
+    """Whoever opens `welcome` finds each of the others."""
+    folder = Path(__file__).parents[3] / "notebooks"
+    said = (folder / "welcome.ipynb").read_text("utf-8")
+    names = {path.name for path in folder.glob("*.ipynb")} - {"welcome.ipynb"}
+    assert {name for name in names if f"({name})" not in said} == set()
 
 
 def test_an_outcome_is_a_sentence_and_what_deserves_a_look() -> None:
