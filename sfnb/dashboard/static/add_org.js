@@ -25,7 +25,7 @@ const render = ({ model, el }) => {
     const now = model.get("view");
     add.disabled = demo.disabled = now.is_busy;
     root.setAttribute("aria-busy", String(now.is_busy));
-    const waits = now.is_busy ? word(now.is_demo ? "starting" : "trying") : "";
+    const waits = !now.is_busy ? "" : now.is_demo ? word("starting") : word("trying");
     if (waits || now.says) say(status, waits || now.says);
     else if (status.textContent === waited) say(status, "");
     waited = waits;
