@@ -46,6 +46,13 @@ FIRST_POLL_S, POLL_GROWTH, MAX_POLL_S = 0.5, 0.6, 300.0
 BULK_PAGE_ROWS = 250_000
 
 
+ACTIVITIES = frozenset({"Task", "Event", "TaskRelation", "EventRelation"})
+"""
+Of closed ones older than a year ``query`` shows nothing, though they are alive; ``queryAll`` does
+("Archived Activities" in Salesforce's help).
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """
@@ -54,7 +61,7 @@ class Wanted:
     Args:
         schema: with the fields to read.
         where: SOQL after WHERE; empty: all.
-        is_all: deleted and archived rows, too.
+        is_all: deleted rows, too. Archived activities are alive and wanted in any case.
         path: the Parquet file that takes the rows.
     """
 
@@ -67,9 +74,15 @@ class Wanted:
     def name(self) -> str:
         return self.schema.name
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether the query has to be one that sees deleted and archived rows."""
+        return self.is_all or self.name in ACTIVITIES
+
     def soql(self, extra: str = "", tail: str = "") -> str:
         columns = ",".join(f.name for f in self.schema.fields)
-        conditions = " AND ".join(c for c in (self.where, extra) if c)
+        living = "IsDeleted = false" if self.sees_all and not self.is_all else ""
+        conditions = " AND ".join(c for c in (self.where, extra, living) if c)
         where = f" WHERE {conditions}" if conditions else ""
         return f"SELECT {columns} FROM {self.name}{where}{tail}"  # noqa: S608 - SOQL
 
@@ -216,7 +229,7 @@ class PresentReader:
             else:
                 todo.append(one)
         for group in slices(todo, QUERIES_PER_CALL):
-            queries = [(w.name, w.soql(tail=" ORDER BY Id"), w.is_all) for w in group]
+            queries = [(w.name, w.soql(tail=" ORDER BY Id"), w.sees_all) for w in group]
             for one, body in zip(group, self.query(queries), strict=True):
                 try:
                     found[one.path] = self._take(one, body)
@@ -263,7 +276,7 @@ class PresentReader:
         raise ObjectError(f"{wanted.name}: its answers cannot be read.", code="SHORT")
 
     def _again(self, wanted: Wanted) -> bytes:
-        (body,) = self.query([(wanted.name, wanted.soql(tail=" ORDER BY Id"), wanted.is_all)])
+        (body,) = self.query([(wanted.name, wanted.soql(tail=" ORDER BY Id"), wanted.sees_all)])
         if isinstance(body, ObjectError):
             raise body
         return body
@@ -320,7 +333,7 @@ class PresentReader:
         job = str(saved["job"]) if saved else ""
         if not job:
             soql = wanted.soql()
-            job = self._call(lambda: bulk2.create_query(self.org, soql, all_rows=wanted.is_all))
+            job = self._call(lambda: bulk2.create_query(self.org, soql, all_rows=wanted.sees_all))
             self.files.put_json(note, {"job": job})
         try:
             expected = self._wait_for(job)

@@ -88,10 +88,12 @@ def search(files: Files, asked: Asked) -> Iterator[Found]:
         else one column, or those of the condition.
 
     Raises:
-        CallerError: the condition is wrong, or no archive has the object.
+        CallerError: the condition is wrong, or names fields that none of the objects has.
         StoreError: an archive is damaged.
     """
-    left, has_object = asked.limit, not asked.object_name
+    left = asked.limit
+    refused: CallerError | None = None
+    fits = False
     for snapshot in reversed(list(archive_ids(files))):
         place = files.below(archive_folder(snapshot))
         record = read_archive_record(place)
@@ -100,14 +102,18 @@ def search(files: Files, asked: Asked) -> Iterator[Found]:
         for name in record.objects:
             if asked.object_name and name.lower() != asked.object_name.lower():
                 continue
-            has_object = True
-            for found in _in_object(place, record, name, asked, left):
-                yield found
-                left -= 1
+            try:
+                for found in _in_object(place, record, name, asked, left):
+                    yield found
+                    left -= 1
+                fits = True
+            except CallerError as err:
+                # A condition on fields of one object says nothing of those that lack them.
+                refused = refused or err
             if left <= 0:
                 return
-    if not has_object:
-        raise CallerError(f"no archive of this org has records of {asked.object_name}.")
+    if refused and not fits:
+        raise refused
 
 
 def _in_object(

@@ -98,6 +98,11 @@ def test_records_leave_with_their_children_and_come_back(place: Place) -> None:
     assert hit["record"]["Subject"] == was[one]["Subject"]
     where = ("--object", "Case", "--where", f"\"Id\" = '{one}'")
     assert place.sfnb("archive", "search", "x", *where, "--json").json == [hit]
+    # Comments have no Subject: a condition without --object passes them over.
+    by_field = ("--where", f"Subject is not null and Id = '{one}'")
+    assert place.sfnb("archive", "search", "x", *by_field, "--json").json == [hit]
+    assert place.sfnb("archive", "search", "x", "--where", "Nowhere = 1", "--json").code == 2
+    assert place.sfnb("archive", "search", "x", "--object", "Lead", "--json").json == []
     text = next(r["Subject"] for r in was.values() if r["Subject"])
     hits = place.sfnb("archive", "search", "x", text.upper(), "--object", "Case", "--json").json
     assert {h["id"] for h in hits} >= {i for i, r in was.items() if r["Subject"] == text}

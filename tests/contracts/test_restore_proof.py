@@ -65,6 +65,19 @@ def test_a_record_that_is_as_it_was_is_compared_and_not_different(backed: Backed
     assert result.objects["Contact"].compared == 20
 
 
+def test_archived_activities_are_alive_and_deleted_ones_are_not(backed: Backed) -> None:
+    """What only queryAll shows is compared: a closed task of years ago, but not one in the bin."""
+    tasks = backed.table("Task")
+    archived = [row["Id"] for row in tasks if row["IsArchived"]][:3]
+    (deleted,) = [row["Id"] for row in tasks if not row["IsArchived"]][:1]
+    assert archived
+    backed.do("delete", "Task", [deleted])
+    written = {i: Written(i, "undelete") for i in (*archived, deleted)}
+    result = prove(backed, {"Task": written}, job="archived")
+    assert [d["old_id"] for d in result.listed] == [deleted], result.listed
+    assert (result.compared, result.different) == (len(archived) + 1, 1)
+
+
 def test_each_difference_is_named_with_both_values(backed: Backed) -> None:
     """A changed text, a changed number, a wrong parent, a record that is gone: all found, all listed."""
     text, parent, gone, sent = (row["Id"] for row in backed.table("Contact")[:4])
