@@ -59,12 +59,6 @@ class Asked:
     where: str = ""
     limit: int = LIMIT
 
-    def __post_init__(self) -> None:
-        if not (self.text or self.object_name or self.record_id or self.where):
-            raise CallerError("say what to look for: a text, --object, --id or --where.")
-        if self.where and not self.object_name:
-            raise CallerError("--where needs --object: which object's fields it is about.")
-
 
 @dataclass(frozen=True, slots=True)
 class Found:

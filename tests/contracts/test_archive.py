@@ -103,6 +103,8 @@ def test_records_leave_with_their_children_and_come_back(place: Place) -> None:
     assert place.sfnb("archive", "search", "x", *by_field, "--json").json == [hit]
     assert place.sfnb("archive", "search", "x", "--where", "Nowhere = 1", "--json").code == 2
     assert place.sfnb("archive", "search", "x", "--object", "Lead", "--json").json == []
+    everything = place.sfnb("archive", "search", "x", "--json").json
+    assert {h["id"] for h in everything if h["object"] == "Case"} == set(was)
     text = next(r["Subject"] for r in was.values() if r["Subject"])
     hits = place.sfnb("archive", "search", "x", text.upper(), "--object", "Case", "--json").json
     assert {h["id"] for h in hits} >= {i for i, r in was.items() if r["Subject"] == text}
