@@ -9,6 +9,7 @@ Widgets for notebooks.
     org_tabs(["demo", "acme"])        # a tab for each org
     snapshot_browser(org)             # snapshots, their objects, their rows
     restore_preview(org, estimate)    # what a restore would write, before it does
+    retention_panel(org)              # what is on hold, and what a policy lets go
 
 Shown in a notebook that a person watches, each is a live widget; executed by papermill or
 converted, a static picture of its last state. `.widget` gives the ipywidget for those who arrange
@@ -26,6 +27,7 @@ from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.elements import Picture
 from sfnb.ui.panel import JobPanel
 from sfnb.ui.restore_preview import RestorePreview
+from sfnb.ui.retention import RetentionPanel
 from sfnb.ui.slider import LimitSlider
 from sfnb.ui.tabs import OrgTabs
 
@@ -87,6 +89,14 @@ def restore_preview(org: Connection, estimate: RestoreEstimate) -> RestorePrevie
     Cost: one call for each record that is opened.
     """
     return RestorePreview(org, estimate)
+
+
+def retention_panel(org: Connection) -> RetentionPanel:
+    """
+    The org's holds, the policy of `sfnb.toml`, and what a prune would remove: shown first, confirmed
+    twice. Cost: no API calls.
+    """
+    return RetentionPanel(org)
 
 
 def org_tabs(orgs: Sequence[str | Connection] | None = None) -> OrgTabs:

@@ -1,18 +1,28 @@
-"""The archives of an org in the page: what left it, when, and how to find it again."""
+"""The archives of an org in the page: what left it, when, how to find it again; and what must not go."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from html import escape
+from typing import Any
 
 from sfnb.dashboard.local_org import LocalOrg
 from sfnb.dashboard.wording import in_page
 from sfnb.store.archives import ArchiveRecord, archive_folder, archive_ids, read_archive_record
 from sfnb.text import count, zoned_moment
 from sfnb.ui.elements import Picture
+from sfnb.ui.retention import RetentionPanel
 
 SHOWN = 50
 EVERY_S = 20.0
+
+
+class Retention(RetentionPanel):
+    """Holds and retention in the page's own words."""
+
+    def view(self) -> dict[str, Any]:
+        shown: dict[str, Any] = in_page(super().view())
+        return shown
 
 
 def archives_part(org: LocalOrg) -> Picture:
@@ -35,9 +45,8 @@ def _newest(org: LocalOrg) -> list[ArchiveRecord]:
 def archives_html(name: str, archives: list[ArchiveRecord]) -> str:
     """Archives, newest first. Pure."""
     how = (
-        "<p class='sfnb-quiet'>A new archive: the notebook “archive”, or "
-        f"<code>sfnb archive {escape(name)} --object Case --where …</code>. "
-        f"Find a record: <code>sfnb archive search {escape(name)} TEXT</code>.</p>"
+        "<p class='sfnb-quiet'>Find a record: "
+        f"<code>sfnb archive search {escape(name)} TEXT</code> (in a terminal).</p>"
     )
     if not archives:
         return f"<h4>Archives</h4><p>Nothing was archived yet.</p>{how}"

@@ -8,7 +8,8 @@ the places that the browser tests open.
 
 from __future__ import annotations
 
-from sfnb.dashboard.archives_part import archives_part
+from sfnb.dashboard.archive_form import ArchiveForm
+from sfnb.dashboard.archives_part import Retention, archives_part
 from sfnb.dashboard.backup_form import BackupForm
 from sfnb.dashboard.fleet_part import fleet_part
 from sfnb.dashboard.job_parts import AttachedPanel, jobs_part, outcome_part
@@ -90,8 +91,10 @@ PLACES = (
         "Archive",
         (
             NOTICE,
-            Part("archives", lambda at: archives_part(at.org)),
+            Part("archive", lambda at: ArchiveForm(at.org)),
             Part("archive_jobs", lambda at: jobs_part(at.org, ARCHIVE)),
+            Part("archives", lambda at: archives_part(at.org)),
+            Part("retention", lambda at: Retention(at.org)),
         ),
         job_kinds=(ARCHIVE,),
         job_parts=JOB,

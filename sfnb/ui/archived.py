@@ -61,18 +61,20 @@ def objects_html(summary: Mapping[str, Any]) -> str:
 
 def plan_html(said: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
     """
-    A dry run as a table.
+    A dry run as a table, with a bar for the storage that each object's records would free.
 
     Args:
         said: as `sfnb archive --dry-run --json` prints it.
         sizes: bytes of storage by object.
     """
+    most = max(sizes.values(), default=0) or 1
     lines = "".join(
         f"<tr><th scope='row'>{escape(name)}</th><td>{count(rows)}</td>"
-        f"<td>{sizes.get(name, 0) / MB:,.2f}</td></tr>"
+        f"<td>{sizes.get(name, 0) / MB:,.2f}</td><td><span class='sfnb-bar'>"
+        f"<i style='width:{100 * sizes.get(name, 0) / most:.1f}%'></i></span></td></tr>"
         for name, rows in said["plan"].items()
     )
-    heads = "<th>object</th><th>records</th><th>MB freed</th>"
+    heads = "<th>object</th><th>records</th><th>MB freed</th><td></td>"
     rows = sum(said["plan"].values())
     parts = [
         f"<p class='sfnb-strong'>{count(rows, 'record')} would go, "

@@ -163,6 +163,63 @@ def test_from_a_damage_to_a_restore(home: Home, open_place: Callable[..., Page])
     expect(page.get_by_role("link", name=f"restore {job['job_id']}")).to_be_visible(timeout=60_000)
 
 
+def test_from_a_hold_to_an_archive_and_a_prune(home: Home, open_place: Callable[..., Page]) -> None:
+    """
+    A dry run has its table and bars; nothing is deleted before Yes; what is on hold stays and is named;
+    a prune is shown, asked and done.
+    """
+    backup = ("backup", "demo", "--objects", "Account", "--no-files", "--no-metadata")
+    for _ in range(2):
+        home.sfnb(*backup)
+    before = json.loads(home.sfnb("snapshots", "demo", "--json"))
+    page = open_place("/org/demo/archive")
+    form = page.locator(".sfnb-archive-form")
+    form.get_by_label("Object", exact=True).fill("Task")
+    page.get_by_label("Which of its records may leave").fill("Status = 'Completed'")
+    page.get_by_label("At most so many").fill("3")
+    page.get_by_role("button", name="Dry run").click()
+    expect(form.locator(".sfnb-strong")).to_contain_text("would be freed", timeout=90_000)
+    expect(form.locator(".sfnb-bar i").first).to_be_visible()
+    panel = page.locator(".sfnb-retention")
+    panel.get_by_text("New hold").click()
+    panel.get_by_label("Object", exact=True).fill("Account")
+    panel.get_by_label("Which of its records").select_option("where")
+    panel.get_by_label("Record Ids, or a condition").fill("Name = 'nobody'")
+    panel.get_by_role("button", name="Put on hold").click()
+    expect(panel.locator(".sfnb-status").first).to_contain_text("give a reason")
+    panel.get_by_role("textbox", name="Reason").fill("audit")
+    panel.get_by_role("button", name="Put on hold").click()
+    expect(panel.get_by_role("row").filter(has_text="Name = 'nobody'")).to_be_visible()
+    assert axe(page, "body") == []
+    (hold,) = json.loads(home.sfnb("hold", "list", "demo", "--json"))
+    panel.get_by_role("button", name=f"Remove … {hold['hold_id']}").click()
+    question = panel.locator(".sfnb-question:visible")
+    expect(question).to_contain_text("may be pruned, archived and erased again")
+    question.get_by_label("Reason").fill("over")
+    question.get_by_role("button", name="Yes, remove the hold").click()
+    expect(panel.get_by_text("Nothing is on hold.")).to_be_visible()
+    panel.get_by_label("newest").fill("1")
+    expect(panel.get_by_role("button", name="Prune …")).to_be_disabled()
+    panel.get_by_role("button", name="Show what would go").click()
+    expect(panel.locator(".sfnb-strong")).to_contain_text("would go and free", timeout=60_000)
+    panel.get_by_role("button", name="Prune …").click()
+    expect(panel.locator(".sfnb-question:visible")).to_contain_text("There is no way back")
+    assert json.loads(home.sfnb("snapshots", "demo", "--json")) == before
+    panel.get_by_role("button", name="Yes, remove them for good").click()
+    expect(panel.locator(".sfnb-strong")).to_contain_text("that freed", timeout=60_000)
+    assert len(json.loads(home.sfnb("snapshots", "demo", "--json"))) == 1
+    known = len(jobs(home))
+    form.get_by_role("button", name="Archive and delete …").click()
+    expect(form.locator(".sfnb-question")).to_contain_text("By the dry run: ")
+    assert len(jobs(home)) == known
+    form.get_by_role("button", name="Yes, delete in demo").click()
+    badge = page.locator(".sfnb-panel .sfnb-badge")
+    expect(badge).to_contain_text("completed", timeout=120_000)
+    job = jobs(home)[-1]
+    assert page.url.endswith(f"/org/demo/archive/{job['job_id']}") and job["kind"] == "archive"
+    assert job["deleted"]["Task"] == 3
+
+
 def test_the_command_opens_the_page(dashboard: Server, open_page: NewPage, tmp_path: Path) -> None:
     """The file that the command opens in the browser leads in, and the key leaves the address."""
     page = open_page()

@@ -65,8 +65,27 @@ const asker = (model) => {
   return { ask, stop: () => model.off("msg:custom", hear) };
 };
 
-let numbers = 0;
-const fresh_id = () => `sfnb-${Date.now().toString(36)}-${++numbers}`;
+// A question with two answers, hidden until `put` asks it. `put(text, act, from)`: Yes acts, No goes back to where it came from.
+const asked_twice = (label, yes_text, no_text, ...more) => {
+  const text = h("p");
+  const yes = h("button", { type: "button", className: "sfnb-danger" }, yes_text);
+  const no = h("button", { type: "button" }, no_text);
+  const question = h("div", { className: "sfnb-question", role: "alertdialog", hidden: true, "aria-label": label }, text, ...more, yes, no);
+  let act = null, from = null;
+  const put = (said, then = null, back = null) => {
+    question.hidden = said === null;
+    act = then;
+    from = back;
+    if (said !== null) { say(text, said); no.focus(); }
+  };
+  yes.addEventListener("click", () => { const now = act; put(null); if (now) now(); });
+  no.addEventListener("click", () => { const back = from; put(null); if (back) back.focus(); });
+  question.addEventListener("keydown", (event) => { if (event.key === "Escape") no.click(); });
+  return { question, put };
+};
+
+let sfnb_ids = 0;
+const fresh_id = () => `sfnb-${Date.now().toString(36)}-${++sfnb_ids}`;
 
 // A sentence of WORDS with the names in braces filled in.
 const word = (key, names = {}) => WORDS[key].replace(/\{(\w+)\}/g, (_, name) => ({ silent: WORDS.silent, ...names })[name]);
