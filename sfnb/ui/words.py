@@ -231,7 +231,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "starting": "Starting the archive …",
         "planning": "Asking the org what would go …",
         "runs_on": "Each record is stored with all that goes with it, read back and compared before it is deleted. "
-        "What has changed meanwhile or is on hold stays. An archive runs in a process of its own: you may close this page.",
+        "What has changed meanwhile or is on hold stays. An archive runs in a process of its own: you may "
+        "close this page.",
     },
     "add_org": {
         "title": "Add an org",
