@@ -1,5 +1,5 @@
-const KEEP = ["last", "daily", "weekly", "monthly", "yearly"];
-const WHAT = ["ids", "where", "all"];
+const KEEP = ["last", "daily", "weekly", "monthly", "yearly"].map((value) => [value, WORDS[value]]);
+const WHAT = ["ids", "where", "all"].map((value) => [value, WORDS[value]]);
 
 const render = ({ model, el }) => {
   const root = part_root("retention", "group");
@@ -13,7 +13,7 @@ const render = ({ model, el }) => {
   // Holds: the list, and a form for one more.
   const holds = h("div", { className: "sfnb-wide" });
   const object = field(word("object_hint"));
-  const what = h("select", {}, ...WHAT.map((value) => h("option", { value }, word(value))));
+  const what = h("select", {}, ...WHAT.map(([value, label]) => h("option", { value }, label)));
   const text = h("textarea", { rows: 2, spellcheck: false, "aria-label": word("text") });
   const reason = field(word("reason_hint"));
   const add = button(word("add"), "sfnb-primary");
@@ -23,7 +23,7 @@ const render = ({ model, el }) => {
 
   // Retention: the policy, what it lets go, and the prune.
   const policy = h("p", {});
-  const numbers = KEEP.map((name) => [name, h("input", { type: "number", min: 0, className: "sfnb-percent" })]);
+  const numbers = KEEP.map(([name, label]) => [name, h("input", { type: "number", min: 0, className: "sfnb-percent" }), label]);
   const plan = button(word("plan"), "sfnb-primary");
   const prune = button(word("prune"), "sfnb-danger");
   const pruned = status();
@@ -54,7 +54,7 @@ const render = ({ model, el }) => {
     if (listed !== last_holds) {
       last_holds = listed;
       removal.put(null);
-      const heads = ["object", "records", "why"].map((key) => h("th", {}, word(`column_${key}`)));
+      const heads = [word("column_object"), word("column_records"), word("column_why")].map((head) => h("th", {}, head));
       holds.replaceChildren(view.holds.length
         ? h("table", {}, h("thead", {}, h("tr", {}, ...heads, h("td", {}))), h("tbody", {}, ...view.holds.map(row)))
         : h("p", {}, word("none")));
@@ -66,12 +66,12 @@ const render = ({ model, el }) => {
     }
     say(policy, view.policy);
     text.hidden = what.value === "all";
-    text.placeholder = word(`${what.value === "ids" ? "ids" : "where"}_hint`);
+    text.placeholder = what.value === "ids" ? word("ids_hint") : word("where_hint");
     if (last_plan !== view.plan) { shown.innerHTML = last_plan = view.plan; put(null); }
     plan.disabled = Boolean(view.busy);
     prune.disabled = Boolean(view.busy) || !view.can_prune;
     root.setAttribute("aria-busy", String(Boolean(view.busy)));
-    if (view.busy) say(pruned, word(view.busy));
+    if (view.busy) say(pruned, view.busy === "planning" ? word("planning") : word("pruning"));
     else if (view.says) say(pruned, view.says);
     else if (pruned.textContent.endsWith("…")) say(pruned, "");
   };
@@ -92,7 +92,7 @@ const render = ({ model, el }) => {
     h("details", {}, h("summary", {}, word("new")), labelled(word("object"), object), labelled(word("what"), what), text,
       labelled(word("reason"), reason), h("div", { className: "sfnb-row" }, add)), held,
     h("h4", {}, word("retention")), policy,
-    h("div", { className: "sfnb-row" }, ...numbers.map(([name, input]) => h("label", { className: "sfnb-entry" }, word(name), input))),
+    h("div", { className: "sfnb-row" }, ...numbers.map(([, input, label]) => h("label", { className: "sfnb-entry" }, label, input))),
     h("div", { className: "sfnb-row" }, plan, prune), pruned, question, shown,
     h("p", { className: "sfnb-quiet" }, word("prune_help")));
   draw();
