@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +13,14 @@ from sfnb.dashboard.processes import Command
 from sfnb.dashboard.wording import in_page
 from sfnb.errors import CallerError
 from sfnb.installation import Installation
+from sfnb.org.secrets import has_keyring
 from sfnb.ui.kernel import Timer
 from sfnb.ui.screen import Screen
 
 LOOK_S = 0.3
+
+KEPT = "SFNB_SECRET_"
+"""How the variables begin that hold secrets; the org's name and the secret's follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ WAYS: Mapping[str, tuple[str, tuple[Field, ...]]] = {
 class AddOrg(Screen):
     """
     The form that registers an org. A secret goes to the command in a variable, and from there to
-    the operating system's keyring; nothing here keeps it.
+    the operating system's keyring. On a machine without a keyring this process keeps it, in a
+    variable that its jobs inherit, for as long as it runs: no file ever has it.
     """
 
     script = "add_org"
@@ -88,6 +95,8 @@ class AddOrg(Screen):
         self._command: Command | None = None
         self._name = ""
         self._is_demo = False
+        self._secrets: Mapping[str, str] = {}
+        self._has_keyring = has_keyring()
         self._says = ""
         self._timer = Timer(self._look, LOOK_S)
 
@@ -98,6 +107,7 @@ class AddOrg(Screen):
         return {
             "is_busy": self._command is not None,
             "is_demo": self._is_demo,
+            "has_keyring": self._has_keyring,
             "says": in_page(self._says),
             "ways": [
                 {
@@ -124,7 +134,9 @@ class AddOrg(Screen):
     def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
         match message.get("kind"):
             case "add":
-                name, arguments, secrets = _arguments(message)
+                name, arguments, secrets = _arguments(message, has_keyring=self._has_keyring)
+                if not self._has_keyring and self._has_lost(name):
+                    arguments.insert(2, "--replace")
                 self._start(name, arguments, secrets)
             case "demo":
                 self._start("demo", ["demo", "start"], {})
@@ -133,11 +145,19 @@ class AddOrg(Screen):
         self.show()
         return {"ok": True}
 
+    def _has_lost(self, name: str) -> bool:
+        """Whether this form has registered the org, and the process that kept its secret is gone."""
+        config = self._installation.settings.orgs.get(name)
+        kept = config.secrets.values() if config else ()
+        names = [place.removeprefix("env:") for place in kept if place.startswith(f"env:{KEPT}")]
+        return any(not os.environ.get(one) for one in names)
+
     def _start(self, name: str, arguments: list[str], secrets: Mapping[str, str]) -> None:
         if self._command is None:
             folder = self._installation.settings.home / "dashboard" / "jobs"
             self._name, self._says = name, ""
             self._is_demo = arguments[0] == "demo"
+            self._secrets = {} if self._has_keyring else secrets
             self._command = Command(arguments, folder, secrets)
             self._timer.start()
 
@@ -149,13 +169,16 @@ class AddOrg(Screen):
         self._command = None
         self._timer.stop()
         if command.exit_code == 0:
+            os.environ.update(self._secrets)
             self.send({"go": address(self._name, "usage")})
         else:
             self._says = command.last_words
             self.show()
 
 
-def _arguments(message: Mapping[str, Any]) -> tuple[str, list[str], dict[str, str]]:
+def _arguments(
+    message: Mapping[str, Any], *, has_keyring: bool = True
+) -> tuple[str, list[str], dict[str, str]]:
     """
     The org's name, the arguments of `sfnb org add`, and the secrets by the name of their variable.
 
@@ -167,7 +190,8 @@ def _arguments(message: Mapping[str, Any]) -> tuple[str, list[str], dict[str, st
     _, fields = WAYS[str(message["way"])]
     if not name:
         raise CallerError("Give the org a name, such as acme.")
-    arguments, secrets = ["org", "add", "--store-secret"], {}
+    arguments, secrets = ["org", "add", *(["--store-secret"] if has_keyring else [])], {}
+    of_org = re.sub(r"\W", "_", name).upper()
     for field in fields:
         value = str(given.get(field.name, "")).strip()
         if not value:
@@ -175,7 +199,7 @@ def _arguments(message: Mapping[str, Any]) -> tuple[str, list[str], dict[str, st
                 raise CallerError(f"“{field.label}” is empty.")
             continue
         if field.is_secret:
-            variable = f"SFNB_ADD_{field.name.upper()}"
+            variable = f"{KEPT}{of_org}_{field.name.upper()}"
             secrets[variable] = value
             value = variable
         elif field.name == "address" and "://" not in value:

@@ -80,6 +80,14 @@ def read_secret(
     return value
 
 
+def has_keyring() -> bool:
+    """Whether this machine has a keyring at all; a server mostly has none."""
+    import keyring
+    from keyring.backends import fail, null
+
+    return not isinstance(keyring.get_keyring(), fail.Keyring | null.Keyring)
+
+
 def store_secret(org: str, role: str, secret: str) -> None:
     """Put the secret into the operating system's keyring."""
     import keyring

@@ -244,7 +244,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "trying": "Trying the login …",
         "starting": "Starting the demo org …",
         "kept": "Use a separate Salesforce user with the permissions API Enabled, View All Data, Query All Files and "
-        "View Setup and Configuration. Secrets go to this machine's keyring, nowhere else.",
+        "View Setup and Configuration.",
+        "in_keyring": "Secrets go to this machine's keyring, nowhere else.",
+        "in_memory": "This machine has no keyring: secrets stay in the memory of this dashboard and its jobs. After "
+        "its next start, add the org again under the same name.",
     },
     "usage": {
         "read": "Read again",

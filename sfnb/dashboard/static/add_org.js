@@ -42,7 +42,7 @@ const render = ({ model, el }) => {
   model.on("change:view", draw);
   root.setAttribute("aria-label", word("title"));
   root.append(h("h3", {}, word("title")), name.el, h("label", { className: "entry" }, h("span", {}, word("way")), way), place,
-    h("div", { className: "sfnb-row" }, add, demo), status, h("p", { className: "sfnb-quiet" }, word("kept")));
+    h("div", { className: "sfnb-row" }, add, demo), status, h("p", { className: "sfnb-quiet" }, word("kept"), " ", view.has_keyring ? word("in_keyring") : word("in_memory")));
   choose();
   draw();
   el.append(root);
