@@ -1,5 +1,5 @@
 """
-How the state database is reached: its address, the driver, and what each session is told.
+How the state database is reached: its address, the driver, and the options of each session.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from sfnb.store.folders import TEMPORARY as TEMPORARY  # noqa: PLC0414
 from sfnb.store.folders import link_new, temporary_beside
 from sfnb.store.folders import make_folder as make_folder  # noqa: PLC0414
 from sfnb.store.folders import sync_folder as sync_folder  # noqa: PLC0414
+from sfnb.store.sealing import Cipher, SealingSink, is_open
 from sfnb.store.sinks import HashingSink
 from sfnb.store.uploads import Uploads
 
@@ -117,9 +118,14 @@ class Files:
     """
 
     def __init__(
-        self, root: str | os.PathLike[str], *, filesystem: pafs.FileSystem | None = None
+        self,
+        root: str | os.PathLike[str],
+        *,
+        filesystem: pafs.FileSystem | None = None,
+        cipher: Cipher | None = None,
     ) -> None:
         self.root = os.fspath(root)
+        self.cipher = cipher
         self.local: Path | None = None
         self._uploads: Uploads | None = None
         if filesystem is not None:
@@ -133,6 +139,8 @@ class Files:
             self.local = Path(self.root).expanduser().absolute()
             self.root = str(self.local)
             self._fs = pafs.SubTreeFileSystem(self.local.as_posix(), pafs.LocalFileSystem())
+        if cipher is not None and filesystem is None:
+            self._fs = cipher.seen(self._fs)
 
     def __repr__(self) -> str:
         return f"Files({self.root!r})"
@@ -148,8 +156,9 @@ class Files:
     def below(self, path: str) -> Files:
         """The same files, seen from a folder deeper."""
         if self.local:
-            return Files(self.local / path)
-        deeper = Files(self.uri(path), filesystem=pafs.SubTreeFileSystem(path, self._fs))
+            return Files(self.local / path, cipher=self.cipher)
+        inner = pafs.SubTreeFileSystem(path, self._fs)
+        deeper = Files(self.uri(path), filesystem=inner, cipher=self.cipher)
         if self._uploads is not None:
             deeper._uploads = Uploads(deeper.root)
         return deeper
@@ -159,7 +168,10 @@ class Files:
         with translated(f"read {self.uri(path)}"):
             try:
                 if self.local:
-                    return (self.local / path).read_bytes()
+                    content = (self.local / path).read_bytes()
+                    if self.cipher is None or is_open(path):
+                        return content
+                    return self.cipher.opened(content, path)
                 with self._fs.open_input_stream(path) as stream:
                     return bytes(stream.read())
             except FileNotFoundError:
@@ -230,10 +242,12 @@ class Files:
         """
         with translated(f"write {self.uri(path)}"):
             try:
+                is_sealed = self.cipher is not None and not is_open(path)
+                written = self.cipher.sealed(content) if self.cipher and is_sealed else content
                 if self._uploads is not None:
-                    self._uploads.put(path, content, is_new=True)
+                    self._uploads.put(path, written, is_new=True)
                 elif self.local is not None:
-                    self._put_new_here(self.local / path, content)
+                    self._put_new_here(self.local / path, written)
                 elif self.has(path):
                     return False  # a file system of Arrow's, which has no condition
                 else:
@@ -287,15 +301,16 @@ class Files:
         with translated(f"write {self.uri(path)}"):
             if self.local is None:
                 opened = self._uploads.open if self._uploads is not None else self._upload
-                with opened(path) as stream:
-                    yield HashingSink(stream)
+                with opened(path) as stream, self.sealing(stream, path) as sink:
+                    yield HashingSink(sink)
                 return
             final = self.local / path
             make_folder(final.parent)
             temporary = temporary_beside(final)
             try:
                 with os.fdopen(os.open(temporary, NEW_FILE, FILE_MODE), "wb") as file:
-                    yield HashingSink(file)
+                    with self.sealing(file, path) as sink:
+                        yield HashingSink(sink)
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(final)
@@ -305,6 +320,16 @@ class Files:
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
                 raise
+
+    @contextmanager
+    def sealing(self, stream: Any, path: str) -> Iterator[Any]:
+        """A sink into a stream that is to become the file at this path: sealed if files here are."""
+        if self.cipher is None or is_open(path):
+            yield stream
+            return
+        sink = SealingSink(stream, self.cipher)
+        yield sink
+        sink.finish()
 
     def make_private(self, folder: str) -> None:
         """Close a folder's files, which another library has made, to other users."""

@@ -14,7 +14,7 @@ from sfnb.errors import CallerError, StoreError
 from sfnb.store.columns import COLUMNS_ONLY, stored_columns
 from sfnb.store.delta import ATTEMPTS, Table, as_in_table, is_damaged
 from sfnb.store.files import Files, translated
-from sfnb.store.layout import layout_for, sources_of, with_columns
+from sfnb.store.layout import Layout, layout_for, sources_of, with_columns
 from sfnb.store.log import (
     Commit,
     newest_version,
@@ -129,9 +129,7 @@ class ObjectWriter:
                 self._table.fit(layout)
                 own = {stored.column for stored in layout}
                 others = tuple(column for column in known.values() if column[0] not in own)
-                self._target = PartTarget(
-                    self._root.root, self._snapshot, self._name, self._place, layout, others
-                )
+                self._target = self._target_at(self._place, layout, others)
             if fields is None:
                 return self._target
             if unknown := sorted(set(fields) - {f.field for f in self._target.layout}):
@@ -140,11 +138,19 @@ class ObjectWriter:
             place = aside_place(self._name, self._snapshot, COLUMNS_ONLY)
             return replace(self._target, layout=some, place=place)
 
+    def _target_at(
+        self, place: Place, layout: Layout, others: tuple[tuple[str, str], ...] = ()
+    ) -> PartTarget:
+        encrypted = self._root.cipher.root if self._root.cipher else ""
+        return PartTarget(
+            self._root.root, self._snapshot, self._name, place, layout, others, encrypted
+        )
+
     def sweep_target(self) -> PartTarget:
         """See ``Writer.sweep_target``."""
         layout = tuple(f for f in self._commits.layout() if f.field in SWEPT)
         place = Place(sweeps_folder(self._snapshot, self._name), "", "")
-        return PartTarget(self._root.root, self._snapshot, self._name, place, layout)
+        return self._target_at(place, layout)
 
     def compare_ids(self, parts: Sequence[Part]) -> IdDifference:
         """See ``Writer.compare_ids``."""
@@ -162,7 +168,7 @@ class ObjectWriter:
         known = self._table.known()
         layout = tuple(as_in_table(stored, known) for stored in base.layout)
         place = Place(sweeps_folder(self._snapshot, self._name), "", "")
-        return PartTarget(self._root.root, self._snapshot, self._name, place, layout)
+        return self._target_at(place, layout)
 
     def an_id(self, seed: int) -> str:
         """See ``Writer.an_id``."""

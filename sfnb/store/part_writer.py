@@ -44,6 +44,7 @@ class PartTarget:
         layout: the object's fields and the columns that hold them.
         others: the table's other columns, name and type: among them those of fields that were
             retyped.
+        encrypted: the root of the store, if it is encrypted: who writes finds the key by itself.
     """
 
     root: str
@@ -52,6 +53,15 @@ class PartTarget:
     place: Place
     layout: Layout
     others: tuple[tuple[str, str], ...] = ()
+    encrypted: str = ""
+
+
+def _files_of(target: PartTarget) -> Files:
+    if not target.encrypted:
+        return Files(target.root)
+    from sfnb.store.store_key import cipher_at
+
+    return Files(target.root, cipher=cipher_at(target.encrypted))
 
 
 class PartWriter:
@@ -64,7 +74,7 @@ class PartWriter:
 
     def __init__(self, target: PartTarget, clock: Clock, *, files: Files | None = None) -> None:
         self._target = target
-        self._files = (files or Files(target.root)).below(target.place.folder)
+        self._files = (files or _files_of(target)).below(target.place.folder)
         own = ((stored.column, stored.kind) for stored in target.layout)
         self._known = known_columns((*own, *target.others))
         self._clock = clock

@@ -29,8 +29,13 @@ def open_store(root: str | os.PathLike[str], *, clock: Clock | None = None) -> S
     """
     A store at a folder or an ``s3://``, ``gs://`` or ``az://`` address. Its first snapshot creates
     it.
+
+    Raises:
+        StoreError: it is encrypted, and its key is not here.
     """
-    return Store(Files(root), clock or SystemClock())
+    from sfnb.store.store_key import open_files
+
+    return Store(open_files(root), clock or SystemClock())
 
 
 class Store:

@@ -55,7 +55,7 @@ LIBRARIES = {
     "urllib3": ("org",),
     "simple_salesforce": ("org",),
     "jwt": ("org",),
-    "keyring": ("org",),
+    "keyring": ("org", "store.store_key"),
     "deltalake": ("store",),
     "duckdb": ("store",),
     "obstore": ("store",),

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from sfnb.errors import CallerError, StoreError
-from sfnb.store.files import TEMPORARY, Files
+from sfnb.store.files import TEMPORARY
+from sfnb.store.store_key import open_files
 from sfnb.version import __version__
 
 
@@ -62,7 +63,7 @@ def probe(store_root: str) -> Iterator[str]:
         StoreError: the store cannot be written.
     """
     name = _new_name()
-    files = Files(store_root)
+    files = open_files(store_root)
     files.put_json(name, {"probe": name})
     try:
         yield name
@@ -87,8 +88,9 @@ class Look:
 
 def look(store_root: str, name: str) -> Look:
     """Runs on a worker: whether it sees the probe, and can write beside it."""
-    files, answer = Files(store_root), _new_name()
+    answer = _new_name()
     try:
+        files = open_files(store_root)
         if not files.has(name):
             return Look(Versions.here(), problem=f"{store_root} is another folder there")
         files.put_json(answer, {"probe": name})
@@ -99,7 +101,7 @@ def look(store_root: str, name: str) -> Look:
 
 def judge(seen: Look, store_root: str) -> str:
     """Why units cannot run on that worker, for the end of a sentence; empty: they can."""
-    files = Files(store_root)
+    files = open_files(store_root)
     if difference := Versions.here().difference(seen.versions):
         problem = f"it has {difference}"
     elif seen.problem:

@@ -100,8 +100,9 @@ class Contents:
             temporary = folder / f"{TEMPORARY}{secrets.token_hex(12)}"
             try:
                 with os.fdopen(os.open(temporary, NEW_FILE, FILE_MODE), "wb") as file:
-                    body = ReceivedBody(file)
-                    yield body
+                    with self._files.sealing(file, FOLDER) as sink:
+                        body = ReceivedBody(sink)
+                        yield body
                     if body.is_kept:
                         file.flush()
                         os.fsync(file.fileno())
