@@ -70,7 +70,7 @@ class Cipher:
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-        return AESGCM(HKDF(SHA256(), 32, salt, b"sfnb file").derive(self._key))
+        return AESGCM(HKDF(SHA256(), 32, salt, b"sfnb-file").derive(self._key))
 
     def sealed(self, content: bytes) -> bytes:
         """A whole file."""

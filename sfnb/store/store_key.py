@@ -83,7 +83,7 @@ def new_secret() -> str:
 
 def name_of(secret: str) -> str:
     """What a key is called; it tells nothing of the key."""
-    return hashlib.sha256(b"sfnb key name" + _parsed(secret, "the key")).hexdigest()[:12]
+    return hashlib.sha256(b"sfnb-key-name" + _parsed(secret, "the key")).hexdigest()[:12]
 
 
 def key_name(root: str) -> str:
