@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sfnb.archive.relations import Relation
+from sfnb.archive.relations import Relation, emptied_by
 from sfnb.archive.relations import relations_of as relations_between
 from sfnb.errors import CallerError, JobError
 from sfnb.model import ObjectSchema
@@ -75,6 +75,11 @@ class Describes:
         """What goes with records of an object."""
         (schema,) = self.of([name]).values()
         return relations_between(schema, self._objects(), with_restricting=self._with_restricting)
+
+    def emptied_by(self, name: str) -> list[Relation]:
+        """Lookups that the org empties when records of an object go."""
+        (schema,) = self.of([name]).values()
+        return emptied_by(schema, self._objects())
 
     def is_deletable(self, name: str) -> bool:
         return self._schemas[name].raw.get("deletable") is True

@@ -104,6 +104,40 @@ class Gatherer:
             self._documents(trees, files, f"{folder}/files")
         return trees
 
+    def emptied(
+        self, going: Mapping[str, Iterable[str]], files: Files, folder: str
+    ) -> Iterator[tuple[str, Relation, str]]:
+        """
+        What refers to records that go, and would lose that: the object of the records, the lookup,
+        and the Id of each record that has it. What the org refuses to show is left out.
+
+        Args:
+            going: by object, Ids.
+
+        Cost: 1 API call for five lookups to 400 records; more where they have over 2,000 rows.
+        """
+        asked = [
+            (name, one, sorted(ids)) for name, ids in going.items() for one in self.emptied_by(name)
+        ]
+        schemas = self.describes.of({one.child for _, one, _ in asked})
+        queries = {
+            number: self._queries(one, ids, schemas, f"{folder}/{number}")
+            for number, (_, one, ids) in enumerate(asked)
+        }
+        failed = self._try(files, folder, [q for some in queries.values() for q in some])
+        for number, some in queries.items():
+            name, one, _ = asked[number]
+            for query in some:
+                for row in _rows(files, query.path) if query.path not in failed else ():
+                    if row.get("IsDeleted") is not True:
+                        yield name, one, row["Id"]
+
+    def emptied_by(self, name: str) -> list[Relation]:
+        """See ``Describes.emptied_by``; without those of which the org takes one parent at a time."""
+        found = self.describes.emptied_by(name)
+        refused = self.describes.refused(one.child for one in found)
+        return [one for one in found if one.child not in refused and one not in self.singly]
+
     # one level
 
     def _below(

@@ -54,6 +54,22 @@ def relations_of(
     return list(dict.fromkeys(found))
 
 
+def emptied_by(schema: ObjectSchema, queryable: Mapping[str, bool]) -> list[Relation]:
+    """
+    Lookups to records of an object that the org empties when they go (REST guide, sObject Describe:
+    childRelationships with neither ``cascadeDelete`` nor ``restrictedDelete``).
+
+    Args:
+        queryable: the org's objects.
+    """
+    found = [
+        Relation(text_of(entry.get("childSObject")), text_of(entry.get("field")))
+        for entry in mappings_of(schema.raw.get("childRelationships"))
+        if entry.get("cascadeDelete") is not True and entry.get("restrictedDelete") is not True
+    ]
+    return [one for one in dict.fromkeys(found) if one.field and queryable.get(one.child)]
+
+
 _KB = 1024
 _NOT_COUNTED = ("History", "Feed", "Share", "__History", "__Feed", "__Share")
 _SIZES_KB = {

@@ -21,13 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArchiveEstimate:
-    """What an archive would take out of an org: nothing is stored and nothing deleted."""
+    """
+    What an archive would take out of an org: nothing is stored and nothing deleted.
+
+    Args:
+        emptied: lookups of other records that the org would empty: ``object``, ``field``, ``to``,
+            ``records``.
+    """
 
     org: str
     request: ArchiveRequest
     matched: int
     going: Tally
     kept: Sequence[Kept]
+    emptied: Sequence[Mapping[str, Any]] = ()
 
     @property
     def bytes(self) -> Mapping[str, int]:
@@ -46,6 +53,7 @@ class ArchiveEstimate:
             **self.request.as_json(),
             "matched": self.matched,
             **plan_json(self.going, self.kept),
+            "lookups_emptied": list(self.emptied),
         }
 
 
@@ -54,7 +62,8 @@ def plan_archive(org: Connection, request: ArchiveRequest) -> ArchiveEstimate:
     What an archive would take, counted in the org now.
 
     Cost: as the reading of the job, with Ids alone: 3 API calls, 1 for 2,000 records, and for each
-    400 of them 1 for five of the object's relations, again for each level that has records.
+    400 of them 1 for five of the object's relations, again for each level that has records, and 1
+    for five of the lookups that would be emptied.
 
     Raises:
         CallerError: no such object; the org refuses the condition.
@@ -62,6 +71,7 @@ def plan_archive(org: Connection, request: ArchiveRequest) -> ArchiveEstimate:
     """
     from sfnb.archive.choosing import Choosing, check_condition, groups_of, not_known, select
     from sfnb.archive.describes import Describes
+    from sfnb.archive.emptied import Emptied
     from sfnb.archive.folder import Kept
     from sfnb.archive.gathering import Gatherer
     from sfnb.archive.held import HeldRecords
@@ -77,24 +87,28 @@ def plan_archive(org: Connection, request: ArchiveRequest) -> ArchiveEstimate:
         matched = check_condition(org.client, schema, request.where)
         selection = select(gatherer, schema, request, files, "roots")
         choosing = Choosing(gatherer, selection, HeldRecords(org.state, org.store).of)
-        going, kept = Tally(), list[Kept]()
+        going, kept, emptied = Tally(), list[Kept](), Emptied()
         seen: set[str] = set()
         for group in range(len(groups_of(selection))):
             found, trees = choosing.gather(group, files, f"read-{group}")
             held = [*choosing.on_hold(found), *not_known(trees)]
             kept += held
             stays = {one.id for one in held}
+            by_object: dict[str, list[str]] = {}
             for root, members in found.items():
                 if root not in stays:
                     new = [m for m in members if m.id not in seen]
                     seen.update(m.id for m in new)
                     going.add(new)
+                    for member in new:
+                        by_object.setdefault(member.object_name, []).append(member.id)
+            emptied.add(gatherer.emptied(by_object, files, f"emptied-{group}"))
         kept += [
             Kept(selection.object_name, one, "over_max_rows")
             for one in selection.over
             if one not in seen
         ]
-    return ArchiveEstimate(org.name, request, matched, going, kept)
+    return ArchiveEstimate(org.name, request, matched, going, kept, emptied.as_json(seen))
 
 
 def create_job(org: Connection, request: ArchiveRequest) -> str:

@@ -124,13 +124,18 @@ def _print_plan(estimate: ArchiveEstimate, *, as_json: bool) -> None:
     if as_json:
         print_json(estimate.as_json())
         return
+    from sfnb.ui.archived import emptied_sentences
+
     sizes = estimate.bytes
     rows = [
         (name, f"{rows:,}", f"{sizes[name] / 1_048_576:,.2f}")
         for name, rows in sorted(estimate.going.rows.items())
     ]
     print_table(("OBJECT", "RECORDS", "MB FREED"), rows, right=(1, 2))
-    _say_kept(estimate.as_json())
+    said = estimate.as_json()
+    for line in emptied_sentences(said):
+        say(f"  {line}")
+    _say_kept(said)
     say(
         f"The condition matches {count(estimate.matched, 'record')}. "
         f"{estimate.going.freed_mb:,.2f} MB of storage would be freed. Nothing was changed."

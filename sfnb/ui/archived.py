@@ -38,6 +38,15 @@ def kept_sentences(said: Mapping[str, Any]) -> list[str]:
     return [f"Kept, {REASONS[why]}: {count(rows, 'record')}." for why, rows in counts.items()]
 
 
+def emptied_sentences(said: Mapping[str, Any]) -> list[str]:
+    """Which lookups of other records the org would empty."""
+    return [
+        f"{count(one['records'], 'record')} of {one['object']} would lose {one['field']}, which "
+        f"refers to a {one['to']} that goes."
+        for one in said.get("lookups_emptied") or ()
+    ]
+
+
 def kept_html(said: Mapping[str, Any]) -> str:
     """The records that stay, folded."""
     kept = said.get("kept") or []
@@ -80,6 +89,6 @@ def plan_html(said: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
         f"<p class='sfnb-strong'>{count(rows, 'record')} would go, "
         f"{said['storage_freed_mb']:,.2f} MB of storage would be freed. Nothing was changed.</p>",
         f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>" if lines else "",
-        *(f"<p>{escape(text)}</p>" for text in kept_sentences(said)),
+        *(f"<p>{escape(text)}</p>" for text in (*emptied_sentences(said), *kept_sentences(said))),
     ]
     return "".join([*parts, kept_html(said)])

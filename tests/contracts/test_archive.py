@@ -259,6 +259,24 @@ def test_a_refused_record_keeps_its_children(place: Place) -> None:
     assert place.archive(*chosen, "--with-children", "--hard").code == 2
 
 
+def test_a_dry_run_names_the_lookups_that_would_be_emptied(place: Place) -> None:
+    """Records that stay and refer to one that goes are counted by their lookup; those that go are not."""
+    boss, one, other = (r["Id"] for r in place.query("SELECT Id FROM Contact LIMIT 3"))
+    entry = {"do": "change", "object": "Contact", "ids": [one, other], "field": "ReportsToId"}
+    place.org.control("rows", {**entry, "value": boss})
+    chosen = ("--object", "Contact", "--where", f"Id = '{boss}'", "--dry-run")
+    ran = place.archive(*chosen)
+    assert ran.code == 0, ran.err
+    lost = {"object": "Contact", "field": "ReportsToId", "to": "Contact", "records": 2}
+    assert ran.json["lookups_emptied"] == [lost]
+    said = place.sfnb("archive", "x", *chosen).out
+    assert "2 records of Contact would lose ReportsToId" in said
+    both = place.archive(
+        "--object", "Contact", "--where", f"Id IN ('{boss}', '{one}')", "--dry-run"
+    )
+    assert both.json["lookups_emptied"] == [{**lost, "records": 1}]
+
+
 def test_children_that_take_no_list_of_parents_are_read_one_by_one(
     fresh_org: Callable[..., RunningOrg], tmp_path: Path
 ) -> None:
