@@ -160,13 +160,22 @@ class LastLook:
                 elif member.is_deleted and member.stamp_us >= sent_us.get(root, 0):
                     # What was deleted before lies in the bin under the same parent.
                     wrong[root] = f"{member.object_name} {record_id} went along and is not stored"
-        for record_id in self._changed(after, files, suspects):
+        # What went along in the same deletion counts as ours before the group is over.
+        along = {
+            m.id
+            for root in roots
+            for m in stored[root]
+            if m.id not in after.members or after.members[m.id].is_deleted
+        }
+        for record_id in self._changed(after, files, suspects, along):
             member = after.members[record_id]
             why = f"{member.object_name} {record_id} was changed in the last moment"
             wrong.setdefault(suspects[record_id], why)
         return wrong
 
-    def _changed(self, after: Trees, files: Files, ids: Collection[str]) -> set[str]:
+    def _changed(
+        self, after: Trees, files: Files, ids: Collection[str], along: Collection[str]
+    ) -> set[str]:
         """Of these records those that said something else when they went than the store does."""
         by_object: dict[str, set[str]] = {}
         for record_id in ids:
@@ -181,7 +190,7 @@ class LastLook:
                     continue
                 fields = core_fields(compared_fields(self.schemas[name], list(one)))
                 differing = differences(one, other, fields)
-                if differing and not is_our_doing(one, other, differing, self.gone):
+                if differing and not is_our_doing(one, other, differing, _Either(self.gone, along)):
                     found.add(record_id)
         return found
 
@@ -243,3 +252,14 @@ class LastLook:
     def _stored_rows(self, name: str, ids: Collection[str]) -> dict[str, Values]:
         found = rows_with(self.snapshot, name, "Id", text_array(sorted(ids)), None)
         return {row["Id"]: row for batch in found for row in plain_rows(batch)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Either:
+    """What is in one of two."""
+
+    first: Container[str]
+    second: Container[str]
+
+    def __contains__(self, one: object) -> bool:
+        return one in self.first or one in self.second

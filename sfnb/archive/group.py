@@ -32,7 +32,8 @@ class GroupRun:
         is_deletable: whether records of an object can be named in a deletion.
 
     Attributes:
-        alarms: what went without being whole in the store, in sentences.
+        alarms: what went and should not have, in sentences.
+        alone: of records that went although their root stays, the object by the Id.
     """
 
     deleter: Deleter
@@ -46,6 +47,7 @@ class GroupRun:
     bring_back: BringBack
     kept: list[Kept] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
+    alone: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> dict[str, Any]:
         """
@@ -59,10 +61,12 @@ class GroupRun:
             good = self._looked_at(todo)
             self._delete_first(good)
             self.deleter.delete(self.root_name, good)
-            self._put_back([root for root in good if root not in gone])
         self._note_refused(self.trees)
         standing = self._look_after([root for root in self.trees if root in gone])
         went = [root for root in self.trees if root in gone]
+        # Refused now, changed, held, brought back, or left half by a run that was killed: whatever
+        # keeps a root here keeps all that goes with it.
+        self._put_back([root for root in self.trees if root not in gone])
         self._delete_left(went, standing)
         return self._outcome(went, standing)
 
@@ -87,23 +91,36 @@ class GroupRun:
             self.deleter.delete(name, ids)
 
     def _put_back(self, roots: Sequence[str]) -> None:
-        """What went before a root that the org then refused to delete comes back to it."""
+        """
+        What went before a root that stays comes back to it.
+
+        Cost: 1 API call for 2,000 such records of an object and 1 for 200; nothing without any.
+        """
         gone = self.deleter.gone
         back = {
-            m.id: root
+            m.id: (m.object_name, root)
             for root in roots
             for m in self.trees[root]
             if m.is_first and m.id != root and m.id in gone
         }
-        failed = self.bring_back(list(back)) if back else {}
-        for record_id, root in back.items():
-            if record_id in failed:
-                self.alarms.append(
-                    f"{record_id} was deleted before {self.root_name} {root}, which was refused, and "
-                    f"cannot be brought back: {failed[record_id]}"
-                )
-            else:
+        in_bin: list[str] = []
+        failed = dict.fromkeys(back, "it is not in the recycle bin")
+        for name in sorted({name for name, _ in back.values()}):
+            ids = [i for i, (of, _) in back.items() if of == name]
+            for record_id, is_deleted in self.deleter.standing(name, ids).items():
+                failed.pop(record_id, None)  # alive: it was brought back before
+                if is_deleted:
+                    in_bin.append(record_id)
+        failed |= self.bring_back(in_bin) if in_bin else {}
+        for record_id, (name, root) in back.items():
+            if record_id not in failed:
                 gone.discard(record_id)
+                continue
+            self.alone[record_id] = name
+            self.alarms.append(
+                f"{name} {record_id} was deleted before {self.root_name} {root}, which stays, and "
+                f"cannot be brought back: {failed[record_id]}"
+            )
 
     def _note_refused(self, ids: Iterable[str], name: str = "") -> None:
         for record_id in ids:
@@ -225,8 +242,11 @@ class GroupRun:
             counts[0] += 1
             counts[1] += member.bytes
         in_bin = sum(standing.get(i) is True for i in members)
+        for name in self.alone.values():
+            deleted.setdefault(name, [0, 0])[0] += 1
         return {
             "went": list(went),
+            "alone": sorted(self.alone),
             "deleted": deleted,
             "stayed": stayed,
             "in_bin": in_bin,

@@ -420,6 +420,7 @@ class ArchiveWork:
             trees, done = folder.trees(group), folder.done(group) or {"went": (), "stayed": {}}
             alive = {i for ids in done["stayed"].values() for i in ids}
             gone |= {m.id for root in done["went"] for m in trees[root] if m.id not in alive}
+            gone |= set(done.get("alone", ()))
         stayed: dict[str, set[str]] = {}
         for group in groups:
             for members in folder.trees(group).values():

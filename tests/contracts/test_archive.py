@@ -228,6 +228,47 @@ def test_who_is_faster_than_the_archive_loses_nothing(
     assert {hit["id"] for hit in hits} == set(closed[4:])
 
 
+def test_what_went_first_comes_back_with_a_tree_that_is_brought_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Cases go before their account. One that is changed in the last moment comes back with its cases;
+    two whose contacts report to each other go: what the deletion itself empties is no change.
+    """
+    late, *going = [_made(place, "Account", Name=f"Going {n}") for n in range(3)]
+    cases = {one: _made(place, "Case", AccountId=one) for one in (late, *going)}
+    chiefs = [_made(place, "Contact", LastName="Chief", AccountId=one) for one in going]
+    for account, chief in zip(going, reversed(chiefs), strict=True):
+        _made(place, "Contact", LastName="New", AccountId=account, ReportsToId=chief)
+    deleted = collections.delete
+
+    def at_the_deletion(org: OrgClient, ids: Sequence[str]) -> list[RowResult]:
+        if late in ids:
+            _change(place, "Account", late, "Description")
+        return deleted(org, ids)
+
+    monkeypatch.setattr(collections, "delete", at_the_deletion)
+    names = ", ".join(f"'{one}'" for one in (late, *going))
+    ran = place.archive(
+        "--object", "Account", "--where", f"Id IN ({names})", "--with-children", "--yes"
+    )
+    assert ran.code == 3, ran.err
+    assert {one["id"]: one["reason"] for one in ran.json["kept"]} == {late: "changed_meanwhile"}
+    assert not ran.json["warnings"]
+    assert ran.json["deleted"]["Account"] == len(going)
+    left = {r["Id"] for r in place.query("SELECT Id FROM Case")}
+    hits = place.sfnb("archive", "search", "x", "--object", "Case", "--json").json
+    archived = {h["id"] for h in hits}
+    assert cases[late] in left, "deleted before the account, and back with it"
+    assert not left & {cases[one] for one in going} and archived == {cases[one] for one in going}
+
+
+def _made(place: Place, name: str, **values: str) -> str:
+    made = place.org.send("POST", f"/services/data/v66.0/sobjects/{name}", json=values)
+    assert made.ok, made.text
+    return str(made.json()["id"])
+
+
 def test_a_refused_record_keeps_its_children(place: Place) -> None:
     """
     An account with cases is refused and keeps its contacts; with its children it goes, or, if
