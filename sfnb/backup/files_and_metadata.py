@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.backup.bodies.reading import BodyReading, BodyTotals
+from sfnb.backup.metadata.package import is_set_up_changed
 from sfnb.backup.metadata.reading import MetadataReading, MetadataTotals
 from sfnb.errors import StoreError
 from sfnb.jobs.work import JobContext, Tick
@@ -17,6 +18,8 @@ from sfnb.store.damage import read_damage
 from sfnb.store.formats import NewerFormat
 from sfnb.store.metadata.record import MetadataRecord, read_record
 from sfnb.store.tables import OrgStore
+
+Changes = Callable[[str], tuple[str, int, int] | None]
 
 NO_BODIES = "Bodies of files were left out of this backup (--no-files)."
 
@@ -31,12 +34,13 @@ class FilesAndMetadata:
     metadata: MetadataTotals | None = None
     _warnings: list[JobWarning] = field(default_factory=list)
 
-    def run(self, job: Job, complete: Sequence[str], tick: Tick) -> None:
+    def run(self, job: Job, complete: Sequence[str], changes: Changes, tick: Tick) -> None:
         """
         Read what the job's options ask for.
 
         Args:
             complete: the objects whose rows are complete.
+            changes: see ``Writer.changes``.
 
         Raises:
             QuotaSignal, StopSignal, OrgUnavailable, JobError: see ``BodyReading`` and
@@ -54,9 +58,10 @@ class FilesAndMetadata:
             last = last_metadata(self.store, before=snapshot_id)
             since = last.unchanged_since or last.snapshot if last else ""
             packs = read_damage(files).packs_since(since)
-            MetadataReading(self.context, files, snapshot_id, last, days, packs, self.metadata).run(
-                tick
-            )
+            is_changed = is_set_up_changed(changes, last.snapshot) if last else None
+            MetadataReading(
+                self.context, files, snapshot_id, last, days, packs, is_changed, self.metadata
+            ).run(tick)
 
     @property
     def is_missing(self) -> bool:

@@ -80,7 +80,8 @@ def with_metadata(
         last_at: when all was retrieved last; None: never, or not whole.
     """
     is_all = due(last_at, now, days=days, is_changed=None) == "all"
-    spent = [one for one in earlier if one.get("calls")]
+    # Nothing at all is spent where the org's trail says that nobody has changed its set-up.
+    spent = [one for one in earlier if one.get("calls") or (one.get("unchanged") and not is_all)]
     # Its lists alone cost less than all of it, and next to the same in an org of few components.
     alike = [one for one in spent if one["unchanged"] != is_all] or spent
     unknown = FIRST_METADATA_CALLS if first is None else first

@@ -171,7 +171,8 @@ class BackupWork:
                 self._changed(run)
         self._read(writer, tick)
         self._more = FilesAndMetadata(context, self.store)
-        self._more.run(job, [run.name for run in self._runs.values() if run.is_complete], tick)
+        complete = [run.name for run in self._runs.values() if run.is_complete]
+        self._more.run(job, complete, writer.changes, tick)
 
     def _read(self, writer: Writer, tick: Tick) -> None:
         stop = threading.Event()

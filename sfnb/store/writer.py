@@ -133,6 +133,20 @@ class Writer:
                 self._unchanged = read_unchanged(self._files, self.plan)
             return self._unchanged
 
+    def changes(self, object_name: str) -> tuple[str, int, int] | None:
+        """
+        What has become of an object since its base: the base's snapshot, how many records are new,
+        changed or gone, and how many there are; None: its reading has not ended, or has no base.
+        """
+        if (entry := self._noted().get(object_name)) is not None:
+            return entry.before or "", 0, entry.rows
+        if object_name not in self.plan.objects:
+            return None
+        held = self._object(object_name).progress().held
+        if held is None or held.before is None:
+            return None
+        return held.before, held.added + held.changed + held.ended, held.rows
+
     def describe(self, object_name: str) -> dict[str, Any]:
         """The describe answer given to ``put_schema``, from disk; empty before ``put_schema``."""
         return self._object(object_name).describe()

@@ -11,6 +11,7 @@ multiple-accounts    AccountContactRelation ("Contacts to Multiple Accounts"): t
 invitees             EventRelation: a user who is invited gets a child event
 account-teams        AccountTeamMember: lost when the account's owner changes by REST or Bulk
 group-members        GroupMember, a setup object
+audit-trail          SetupAuditTrail, one row; more by ``/control/rows``
 ===================  ==============================================================================
 """
 
@@ -30,7 +31,14 @@ from sfnb_demo.data.schema import Field, ObjectDef
 from sfnb_demo.data.storage import Storage
 from sfnb_demo.soql.names import quote
 
-FEATURES = ("person-accounts", "multiple-accounts", "invitees", "account-teams", "group-members")
+FEATURES = (
+    "person-accounts",
+    "multiple-accounts",
+    "invitees",
+    "account-teams",
+    "group-members",
+    "audit-trail",
+)
 
 PERSON_FIELDS = {
     "FirstName": "FirstName", "LastName": "LastName", "Salutation": "Salutation", "PersonEmail": "Email",
@@ -177,6 +185,14 @@ def _objects(feature: str) -> list[ObjectDef]:
                 "GroupMember", "011",
                 (system.ID, f.lookup("GroupId", "Group", nulls=0, is_updateable=False, relationship="Group"), f.lookup("UserOrGroupId", "User", "Group", nulls=0, is_updateable=False), system.modstamp_alone()),
                 rows=20, is_fixed=True, has_bin=False,
+            )
+        ]  # fmt: skip
+    if feature == "audit-trail":
+        return [
+            ObjectDef(
+                "SetupAuditTrail", "0Ym",
+                (system.ID, f.text("Action", 80), f.text("Section", 80), system.created()[0], system.created()[1]),
+                rows=1, is_fixed=True, is_deletable=False, is_replicateable=False, has_bin=False, is_writable=False,
             )
         ]  # fmt: skip
     return []

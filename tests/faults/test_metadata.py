@@ -91,7 +91,7 @@ def test_all_metadata_is_in_the_snapshot_and_can_be_written_out(
     assert summary["metadata"]["components"] == record.count and summary["metadata"]["calls"] > 5
     assert "Account" in record.components["CustomObject"]
     assert (
-        "Sales" in record.components["Report"]
+        "Sales" in record.components["Document"]
         and "Industry" in record.components["StandardValueSet"]
     )
     assert "Account-pkg__Packaged Layout" in record.components["Layout"]
@@ -207,3 +207,34 @@ def test_a_session_that_ends_is_renewed(
     org.fail(match="/Soap/m/", nth=3, times=1, fault="expire_session")
     with pytest.raises(LoginError):
         run(mine)  # a token cannot be renewed; a password could
+
+
+def test_a_night_in_which_nobody_changed_the_set_up_costs_no_call_for_metadata(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """
+    The trail of set-up changes is among the records that a backup reads anyway: where it is silent,
+    nothing is listed, for a week; a new row, a changed document, or another reading of the trail
+    meanwhile brings the lists.
+    """
+    org = fresh_org(features=["audit-trail"], own_data=True)
+    mine = connected(org, clock=FakeClock())
+    both = ["SetupAuditTrail", "Document"]
+
+    def calls(**options: Any) -> int:
+        wish = backup(objects=both, metadata=True, files=False, **options)
+        summary = engine.run(mine, wish)
+        assert summary["state"] == "completed"
+        return int(summary["metadata"]["calls"])
+
+    assert calls() > 10
+    assert calls() == 0 and taken(mine)[1] == taken(mine, min(mine.snapshots))[1]
+    for name in both:
+        org.control("rows", {"do": "insert", "object": name, "rows": 1})
+        org.control("clock", {"advance_minutes": 5})
+        assert calls() > 5, name
+    org.control("rows", {"do": "insert", "object": "SetupAuditTrail", "rows": 1})
+    engine.run(mine, backup(objects=both, metadata=False, files=False))
+    assert calls() > 5, "the trail has been read since"
+    mine.clock.wait(8 * 86_400)
+    assert calls() > 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -59,6 +59,34 @@ VALUE_SETS = tuple(
 
 Member = tuple[str, str]
 """A type and a full name."""
+
+TRAIL = "SetupAuditTrail"
+"""A row for each change of the org's set-up, for at least 180 days (object reference)."""
+
+NOT_IN_TRAIL = ("Report", "Dashboard", "Document", "EmailTemplate", "Folder", "ListView")
+"""Objects whose records are metadata that users change outside of set-up."""
+
+
+def is_set_up_changed(
+    changes: Callable[[str], tuple[str, int, int] | None], since: str
+) -> bool | None:
+    """
+    Whether the records that a backup has just read tell of a change of the org's set-up.
+
+    Args:
+        changes: of an object, the snapshot before, how many records are new, changed or gone since,
+            and how many there are; None: not read, or not by its changes.
+        since: the snapshot that has the metadata of the org's lists.
+
+    Returns:
+        None: they do not tell: no trail was read, it has no row at all, or its changes are those
+        since a later snapshot.
+    """
+    found = {name: changes(name) for name in (TRAIL, *NOT_IN_TRAIL)}
+    trail = found[TRAIL]
+    if trail is None or not trail[2] or any(f is not None and f[0] > since for f in found.values()):
+        return None
+    return any(f is not None and f[1] for f in found.values())
 
 
 def due(

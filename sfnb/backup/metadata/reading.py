@@ -72,6 +72,7 @@ class MetadataReading:
         last: what the newest snapshot with metadata has; None: no snapshot has any.
         days: after so many days all is retrieved again, whatever the lists say.
         damaged: packs that cannot be relied on: their contents are stored anew.
+        is_changed: whether the org's set-up has changed since ``last``; None: not known.
     """
 
     context: JobContext
@@ -80,6 +81,7 @@ class MetadataReading:
     last: MetadataRecord | None
     days: float
     damaged: Collection[str] = ()
+    is_changed: bool | None = None
     totals: MetadataTotals = field(default_factory=MetadataTotals)
     _pieces: list[MetadataRecord] = field(default_factory=list)
 
@@ -97,26 +99,29 @@ class MetadataReading:
         ):
             self._pieces = read_pieces(self.files, self.snapshot)
             what = due(
-                retrieved_at(self.last), context.clock.now(), days=self.days, is_changed=None
+                retrieved_at(self.last),
+                context.clock.now(),
+                days=self.days,
+                is_changed=self.is_changed,
             )
-            if what == "no":
+            last = self.last if self._may_stand() else None
+            if what == "no" and last is not None:
+                self._unchanged(last)
                 return
             try:
                 listing = fetch_listing(context.client, tick)
             except ObjectError as err:
                 self._refused(err)
                 return
-            if (
-                what == "list"
-                and self.last
-                and listing.digest == self.last.listing
-                and not self._pieces
-                and self._is_whole(self.last)
-            ):
-                self._unchanged(self.last)
+            if what == "list" and last is not None and listing.digest == last.listing:
+                self._unchanged(last)
                 return
             self._retrieve_all(listing, tick)
             self._finish(listing)
+
+    def _may_stand(self) -> bool:
+        """Whether the last metadata may be that of this snapshot, too."""
+        return self.last is not None and not self._pieces and self._is_whole(self.last)
 
     def _is_whole(self, record: MetadataRecord) -> bool:
         """Whether the store has all that a record names, as far as is known without reading it."""
