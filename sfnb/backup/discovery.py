@@ -138,7 +138,12 @@ class Discovery:
             schema = self._schemas.get(name)
             if isinstance(schema, ObjectSchema):
                 choices[name] = choose(
-                    schema, known.get(name), now, self.wishes, (self._counts or {}).get(name)
+                    schema,
+                    known.get(name),
+                    now,
+                    self.wishes,
+                    (self._counts or {}).get(name),
+                    is_older=name in self.history.older,
                 )
                 changes += choices[name].changes
         self.schema_changes = changes

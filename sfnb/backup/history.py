@@ -85,6 +85,11 @@ class History:
             is_damaged=self.is_damaged(name),
         )
 
+    @cached_property
+    def older(self) -> frozenset[str]:
+        """The objects that have rows in the format of an older sfnb, not upgraded yet."""
+        return frozenset(self.store.files.names("tables", folders=True))
+
     def is_damaged(self, name: str) -> bool:
         """Whether `sfnb verify` found damage in what the newest state of an object rests on."""
         if name not in self._damaged:

@@ -48,6 +48,8 @@ calls than this, or three percent above what the change lists cost.
 MOST_COUNTED = 100
 """At most so many objects are counted by queries; the others go by ``/updated``."""
 
+OLDER = "it is stored in the format of an older sfnb: `sfnb store upgrade` makes its changes enough"
+
 News = Literal["same", "changed", "unknown"]
 """What the org says of its schema as a whole since the last backup."""
 
@@ -115,6 +117,8 @@ def choose(
     now: datetime,
     wishes: Wishes,
     record_count: int | None = None,
+    *,
+    is_older: bool = False,
 ) -> Choice:
     """
     How an object is read.
@@ -123,9 +127,10 @@ def choose(
         now: the org's time.
         record_count: the org's statistic of live records. An object without a change mark of which
             nothing is stored is not read as long as that says zero.
+        is_older: it is stored in the format of an older sfnb.
     """
     if known is None:
-        return Choice("no snapshot has it complete")
+        return Choice(OLDER if is_older else "no snapshot has it complete")
     changes = tuple(object_changes(schema.name, known.describe, schema.raw))
     is_surely_empty = record_count == known.rows + known.deleted == 0
     if why := _why_full(schema, known, now, wishes, is_surely_empty) or _why_schema(changes):

@@ -40,6 +40,8 @@ def test_the_paused_job_of_the_second_format_ends_equal_to_an_undisturbed_backup
     summary = engine.resume(there, PAUSED)
     assert summary["state"] == "completed" and summary["snapshot"] == job.snapshot
     assert not Path(there.store.root, "records").exists()
+    planned = engine.plan(there, backup(objects=job.objects)).plan.objects.values()
+    assert all("`sfnb store upgrade`" in one.why for one in planned)
     new = there.snapshots[engine.run(there, backup(objects=job.objects))["snapshot"]]
     assert Path(there.store.root, "records", "Account").is_dir()
     check_resumed(job.objects or (), paused, there.snapshots[summary["snapshot"]], new)
