@@ -42,26 +42,61 @@ READY_S = 90.0
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
-LONG_FILES = (
+LAB = "browser with a lab"
+DASHBOARD = "browser with a dashboard"
+CLIENTS = "clients of others"
+
+TOGETHER = {
+    "browser/test_accessibility.py": LAB,
+    "browser/test_job_panel.py": LAB,
+    "browser/test_limit_slider.py": LAB,
+    "browser/test_dashboard.py": DASHBOARD,
+    "browser/test_headless.py": DASHBOARD,
+    "browser/test_report.py": DASHBOARD,
+    "conformance/test_jsforce.py": CLIENTS,
+    "conformance/test_sf.py": CLIENTS,
+    "conformance/test_sf_writes.py": CLIENTS,
+    "conformance/test_simple_salesforce.py": CLIENTS,
+    "conformance/test_singer.py": CLIENTS,
+}
+"""
+Files that one worker runs, because they share what takes long to start: a JupyterLab with its kernel,
+a home with its demo org, an org of thousands of contacts. All others are by themselves.
+"""
+
+LONG = (
+    LAB,
+    DASHBOARD,
+    CLIENTS,
     "faults/test_backup_faults.py",
-    "faults/test_incremental_machine.py",
-    "faults/test_kill.py",
-    "faults/test_field_cases_reading.py",
-    "faults/test_store_damage.py",
-    "faults/test_cancel.py",
-    "faults/test_incremental.py",
-    "contracts/test_gate.py",
     "contracts/test_cli.py",
+    "contracts/test_cli_run.py",
+    "faults/test_field_cases_reading.py",
+    "faults/test_healing.py",
+    "faults/test_incremental.py",
+    "contracts/test_dask.py",
+    "contracts/test_executors.py",
+    "contracts/test_history_json.py",
+    "faults/test_incremental_machine.py",
+    "faults/test_restore_campaign.py",
+    "contracts/test_restore_plan.py",
+    "contracts/test_archive.py",
+    "contracts/test_schedule_kills.py",
+    "faults/test_cancel.py",
+    "contracts/test_gate.py",
+    "faults/test_store_damage.py",
+    "faults/test_kill.py",
     "faults/test_bodies.py",
-    "faults/test_two_jobs.py",
     "faults/test_lean_orgs.py",
-    "faults/test_pause.py",
-    "faults/test_stopped_process.py",
+    "faults/test_incremental_refresh.py",
+    "contracts/test_usage_history.py",
+    "faults/test_kill_after_rows.py",
     "faults/test_gate_processes.py",
+    "store/upgrade/test_upgrade.py",
 )
 """
-Files that take long, the longest first. A file's tests run in one worker, so one that is begun last
-would leave the other worker with nothing to do.
+What takes long, the longest first: what is begun last would leave the other workers with nothing to
+do.
 """
 
 
@@ -86,13 +121,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first; see ``tools/test.py``."""
-    order = {path: number for number, path in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: order.get(_below_tests(item.path), len(order)))
+    """Long groups first; see ``tools/test.py``."""
+    order = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
 
 
-def _below_tests(path: Path) -> str:
-    return "/".join(path.parts[-2:])
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``--dist loadfile`` keeps together what ``TOGETHER`` names, too."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByGroup(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return ByGroup(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def _group(nodeid: str) -> str:
+    file = nodeid.split("::", 1)[0].removeprefix("tests/").removeprefix("unit/")
+    return TOGETHER.get(file, file)
 
 
 @dataclass(frozen=True)

@@ -235,12 +235,12 @@ def campaign(
                 if n + len(waiting) < kills - 1:
                     waiting.append(StandBy(url, commands.server_address[1]))
             expected = _expected(entries, days)
-            for _ in range(1200):
+            for _ in range(600):
                 nap.wait(0.1)
                 if clock.is_over and _is_settled(state, len(expected)):
                     break
             else:
-                commands.trouble.append("not at rest after two minutes")
+                commands.trouble.append("not at rest after a minute")
         finally:
             for one in (service, *waiting):
                 one.end(signal.SIGTERM)

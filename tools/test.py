@@ -21,8 +21,9 @@ STEPS: dict[str, list[str]] = {
         PYTHON,
         "-m",
         "pytest",
+        # One more than the cores of CI: tests with processes of their own wait for them.
         "-n",
-        "2",
+        "3",
         "--dist",
         "loadfile",
         "--no-loadscope-reorder",

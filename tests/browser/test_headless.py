@@ -10,7 +10,6 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import Page, expect
 
-from sfnb import notebook
 from tests.browser.conftest import Home
 
 CELLS = [
@@ -50,14 +49,6 @@ def test_widgets_leave_honest_pictures(
     expect(page.locator(".sfnb-static").nth(2)).to_contain_text("8,911")
     expect(body).not_to_contain_text("Widget")
     assert [url for url in asked if not url.startswith("file:")] == []
-
-
-def test_each_notebook_runs_headless(home: Home, tmp_path: Path) -> None:
-    """Every notebook that comes with sfnb which needs nothing but the demo org runs from start to end by itself."""
-    for name in ("welcome", "orgs", "snapshots", "run_backup", "usage_report"):
-        assert (notebook.folder() / f"{name}.ipynb").is_file()
-        some = ("-p", "objects", "Account,Contact") if name == "run_backup" else ()
-        home.sfnb("run", name, *some, "--output", str(tmp_path / f"{name}.ipynb"))
 
 
 def test_an_org_over_its_limit_pauses_the_notebook_and_nothing_else(
