@@ -89,7 +89,9 @@ class World:
         stack.callback(self.home.sfnb, "demo", "stop", check=False)
         ready = json.loads((self.home.folder / "demo" / "ready.json").read_text("utf-8"))
         os.environ["PICTURES_PASSWORD"] = ready["password"]
+        os.environ["SFNB_HEADER_LAG_S"] = "0"  # or calls of a moment ago would fill the allowance
         stack.callback(os.environ.pop, "PICTURES_PASSWORD")
+        stack.callback(os.environ.pop, "SFNB_HEADER_LAG_S")
         add = ("--username", ready["username"], "--password-env", "PICTURES_PASSWORD")
         self.home.sfnb("org", "add", "acme", "--instance-url", ready["url"], *add)
         self.home.sfnb("org", "remove", "demo")
@@ -105,7 +107,7 @@ class World:
         self.home.sfnb("demo", "rows", "change", "Account", "rows=30", "field=Name", "value=X")
         self.home.sfnb("backup", "acme", *some)
         shown = json.loads(self.home.sfnb("limit", "acme", "--json"))
-        percent = 100 * shown["limits"][0]["used"] // 1000 + 6
+        percent = 100 * shown["limits"][0]["used"] // 1000 + 3
         self.home.sfnb("limit", "acme", str(percent), "--reason", "a pause to look at")
         full = ("--full", "--no-files", "--no-metadata", "--on-pause", "exit")
         self.home.sfnb("backup", "acme", *full, check=False)
@@ -188,7 +190,8 @@ def with_rows(page: Page) -> None:
 def with_history(page: Page) -> None:
     """A record's versions, and what changed since the oldest snapshot, field by field."""
     snapshots = page.locator(".sfnb-browser select").first
-    snapshots.select_option(index=1)  # the newest complete one
+    names = snapshots.locator("option").all_inner_texts()
+    snapshots.select_option(index=next(n for n, name in enumerate(names) if "complete" in name))
     page.get_by_label("Object", exact=True).select_option("Account")
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
     page.locator(".sfnb-grid tbody td").first.click()
@@ -262,6 +265,7 @@ NOTEBOOKS = {
     "welcome": ".jp-OutputArea-output table",
     "orgs": ".sfnb-slider",
     "usage_report": ".sfnb-slider",
+    "fleet": ".sfnb-fleet",
     "run_backup": ".sfnb-panel",
     "restore": ".sfnb-restore-preview",
     "snapshots": ".sfnb-browser",

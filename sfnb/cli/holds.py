@@ -69,7 +69,7 @@ def add(  # noqa: PLR0917 — click gives them by name
     if as_json:
         print_json(added.as_json())
     else:
-        say(f"{added.hold_id}: {number(added.records)} records of {object_name} are on hold.")
+        say(f"{added.hold_id}: {count(added.records, 'record')} of {object_name} on hold.")
 
 
 @hold.command("list")

@@ -9,7 +9,7 @@ from typing import TextIO
 from sfnb.jobs import events
 from sfnb.jobs.resuming import USAGE_FELL
 from sfnb.model import JobWarning, ObjectState
-from sfnb.text import second
+from sfnb.text import count, second
 
 
 def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
@@ -20,11 +20,11 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
             left = f", {len(event.left_out)} cannot be queried" if event.left_out else ""
             # Of what has changed since the last backup nobody knows the number beforehand.
             about = f", about {rows:,} records" if rows else ""
-            return f"snapshot {event.snapshot}: {len(event.objects)} objects{about}{left}"
+            return f"snapshot {event.snapshot}: {count(len(event.objects), 'object')}{about}{left}"
         case events.ObjectProgress(state=ObjectState.COMPLETE):
-            return f"{event.object_name}: {event.rows:,} records, complete"
+            return f"{event.object_name}: {count(event.rows, 'record')}, complete"
         case events.ObjectProgress() if event.rows:
-            return f"{event.object_name}: {event.rows:,} records so far"
+            return f"{event.object_name}: {count(event.rows, 'record')} so far"
         case events.ObjectFailed():
             return f"failed: {event.message}"
         case events.ObjectLeftOut():

@@ -84,12 +84,15 @@ class ObjectView:
         if self.status in ("failed", "left_out"):
             return self.message
         if self.status == "waiting":
-            return f"waiting, about {self.expected:,} records" if self.expected else "waiting"
+            return (
+                f"waiting, about {count(self.expected, 'record')}" if self.expected else "waiting"
+            )
         calls = count(self.calls, "call")
         if self.status == "complete":
             return f"{count(self.rows, 'record')}, {calls}"
         of = f" of about {self.expected:,}" if self.expected else ""
-        parts = [f"{self.rows:,}{of} records", calls]
+        said = f"{self.rows:,}{of} records" if of else count(self.rows, "record")
+        parts = [said, calls]
         if rate := self.rate:
             parts.append(f"{rate:,.0f} records/s")
             if self.expected and self.expected > self.rows:
