@@ -9,6 +9,7 @@ from sfnb.cli.id_files import ids_of
 from sfnb.cli.names import OBJECT, ORG
 from sfnb.cli.output import as_json_option, number, print_json, print_table, say
 from sfnb.errors import CallerError
+from sfnb.text import count
 
 
 @click.group(cls=Group)

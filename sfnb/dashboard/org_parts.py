@@ -48,10 +48,13 @@ class Slider(LimitSlider):
 
 
 class Browser(SnapshotBrowser):
-    """The snapshot browser, without the line of Python that gives the same rows."""
+    """The snapshot browser, without the lines of Python that give the same."""
 
     def open(self, object_name: str) -> dict[str, Any]:
         return {**super().open(object_name), "code": ""}
+
+    def compare(self, old: str) -> dict[str, Any]:
+        return {**super().compare(old), "code": ""}
 
 
 def orgs_part(at: Here) -> Screen:

@@ -140,7 +140,8 @@ def _jobs(org: FleetOrg) -> Iterable[Worry]:
         if states.is_interrupted(job.state, is_held=job.is_held):
             yield Worry(Level.BAD, f"{job.kind} {job.job_id} was interrupted; resume it")
         elif job.state is JobState.PAUSED:
-            yield Worry(Level.WARNING, f"{job.kind} {job.job_id} is paused")
+            alone = "" if job.is_held else ", and no process waits to resume it"
+            yield Worry(Level.WARNING, f"{job.kind} {job.job_id} is paused{alone}")
 
 
 def _use(org: FleetOrg, now: datetime) -> Iterable[Worry]:

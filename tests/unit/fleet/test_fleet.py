@@ -53,6 +53,7 @@ def job(state: JobState, *, is_held: bool = True) -> LiveJob:
         ({"jobs": (job(JobState.RUNNING),)}, Level.FINE, ""),
         ({"jobs": (job(JobState.RUNNING, is_held=False),)}, Level.BAD, "interrupted"),
         ({"jobs": (job(JobState.PAUSED),)}, Level.WARNING, "is paused"),
+        ({"jobs": (job(JobState.PAUSED, is_held=False),)}, Level.WARNING, "no process waits"),
         ({"use": None}, Level.NOTICE, "not known"),
         ({"use": Use(50, 100, 50, 50, NOW)}, Level.WARNING, "limit of 50 %"),
         ({"use": Use(9, 100, 50, 50, NOW, is_known=False)}, Level.NOTICE, "not known"),
