@@ -163,6 +163,21 @@ def holder_of(snapshot: Snapshot, object_name: str) -> Snapshot | None:
     return found if found.state_of(object_name) is ObjectState.COMPLETE else None
 
 
+def standard_books(snapshot: Snapshot) -> list[str]:
+    """Ids of the standard price book, from the newest snapshot that has price books."""
+    held = holder_of(snapshot, "Pricebook2")
+    if held is None or "IsStandard" not in held.columns("Pricebook2").names:
+        return []
+    found: list[str] = []
+    for batch in held.rows("Pricebook2").batches(["Id", "IsStandard"]):
+        found += (
+            batch.filter(pc.fill_null(batch.column("IsStandard"), fill_value=False))
+            .column("Id")
+            .to_pylist()
+        )
+    return found
+
+
 # -- rows of the snapshot --------------------------------------------------------------------------------------------
 
 

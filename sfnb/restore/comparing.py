@@ -323,6 +323,7 @@ def kinds_of(target: WriteObject, draft_of: Draft) -> Mapping[str, str]:
     for name in draft_of.links:
         found = target.fields[name]
         is_optional = found.is_nillable or found.has_default or not is_new
+        is_optional = is_optional and name not in draft_of.keys
         if is_optional and found.is_updateable and found.is_nillable:
             kinds[name] = "cuttable"
         else:

@@ -56,6 +56,7 @@ class Draft:
         links: its references, by field.
         conflicts: fields in which the living record differs.
         late: values that a new record gets when everything else is there.
+        keys: references without which it cannot be found.
     """
 
     row: PlannedRow
@@ -63,6 +64,17 @@ class Draft:
     links: dict[str, str] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
     late: Mapping[str, Any] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+
+
+NO_AUTHOR = (
+    "it would carry the restoring user's name; the user needs the permission Insert System Field "
+    "Values for Chatter Feeds"
+)
+UNCONVERTED = (
+    "the lead comes back unconverted; the user needs the permission Set Audit Fields upon Record "
+    "Creation"
+)
 
 
 def draft(rules: DraftRules, old: Mapping[str, Any], present: Mapping[str, Any] | None) -> Draft:
@@ -115,7 +127,9 @@ def _living(
         emptied=emptied,
     )
     faults = faults_of(target, _there(rules, target, found.values), present)
-    values = with_codes({n: wanted.get(n) for n in found.values}, wanted, target)
+    derived = rules.rule.derived(old) if rules.rule.derived else frozenset()
+    values = {n: wanted.get(n) for n in found.values if n not in derived}
+    values = with_codes(shaped(rules.rule, values, old), wanted, target)
     for fault in faults:
         values.pop(fault.field, None)
     if values and not target.is_updateable:
@@ -160,30 +174,60 @@ def _lost(
     values = dict(created(values, target))
     if values.get("RecordTypeId") in {r.record_type_id for r in target.record_types if r.is_master}:
         del values["RecordTypeId"]
-    if rule.shape_new is not None:
-        values = rule.shape_new(values, old)
-    values = with_codes(values, wanted, target)
+    values = with_codes(shaped(rule, values, old), wanted, target)
+    made = rule.made_by_org(old) if rule.made_by_org else ""
     links = _links(target, values, is_other_org=rules.is_other_org)
     if present is not None and target.is_undeletable:
         # Nulls, too: a field that was filled after the snapshot is to be empty again. What was set
         # once only comes back by itself; the rest is compared after the undelete.
-        whole = {n: wanted.get(n) for n in rules.restorable.create if n in wanted} | values
+        whole = {n: wanted.get(n) for n in rules.restorable.create if n in wanted}
+        whole = shaped(rule, whole, old) | values
         there = str(present["Id"])
-        return Draft(PlannedRow(name, old_id, "undelete", there, whole), links=links)
+        row = PlannedRow(name, old_id, "undelete", there, whole, made)
+        return Draft(row, links=links)
+    if made:
+        return _made(rules, target, old, wanted, made)
     if why := _not_made(rules, target, old):
         return Draft(PlannedRow(name, old_id, "skip", "", reason=why))
     faults = faults_of(target, _there(rules, target, values), {})
     if not target.is_createable:
         faults = [Fault("no_permission", "", "the user may not create records of this object")]
+    if rule.needs_author and not _has_author(target):
+        faults = [Fault("no_permission", "CreatedById", NO_AUTHOR)]
     if faults:
         first = faults[0]
         row = PlannedRow(name, old_id, "refuse", "", values, first.reason, first.field)
         return Draft(row, faults)
+    if old.get("IsConverted") is True and "ConvertedDate" not in values:
+        faults = [Fault("no_permission", "ConvertedDate", UNCONVERTED)]
     late = {}
     if rule.is_late is not None and rule.is_late(old):
         late = {n: values[n] for n in rule.late if n in values}
         values |= {n: rule.late[n] for n in late}
-    return Draft(PlannedRow(name, old_id, "create", "", values), links=links, late=late)
+    row = PlannedRow(name, old_id, "create", "", values)
+    return Draft(row, faults, links=links, late=late)
+
+
+def shaped(rule: Rule, values: Values, old: Mapping[str, Any]) -> Values:
+    """The values as the rule of their object wants them."""
+    return rule.shape(values, old) if rule.shape is not None else values
+
+
+def _made(
+    rules: DraftRules, target: WriteObject, old: Mapping[str, Any], wanted: Values, why: str
+) -> Draft:
+    """A record that the org makes by itself: found by its key, once the others are there."""
+    rule = rules.rule
+    names = rule.made_key if rule.is_made_fixed else (*rule.made_key, *rules.restorable.update)
+    values = {n: wanted.get(n, old.get(n)) for n in names if n not in AUDIT}
+    links = _links(target, values, is_other_org=rules.is_other_org)
+    row = PlannedRow(rules.object_name, str(old["Id"]), "create", "", values, why)
+    return Draft(row, links=links, keys=rule.made_key)
+
+
+def _has_author(target: WriteObject) -> bool:
+    found = target.fields.get("CreatedById")
+    return found is not None and found.is_createable
 
 
 def _not_made(rules: DraftRules, target: WriteObject, old: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ class IdMap:
 
     def add(self, old_id: str, new_id: str) -> None:
         self.pending.discard(old_id)
+        self.lost.discard(old_id)
         if new_id != old_id:
             self.new[old_id] = new_id
 

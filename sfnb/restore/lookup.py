@@ -119,11 +119,11 @@ class Lookup:
             records = self._records(object_name, columns, groups[0])
             return {_id_of(record): record for record in records}
         for five in parts(groups, QUERIES_PER_CALL):
-            for record in self._together(object_name, columns, five):
+            for record in self.together(object_name, columns, five):
                 found[_id_of(record)] = record
         return found
 
-    def _together(
+    def together(
         self, object_name: str, columns: Sequence[str], conditions: Sequence[str]
     ) -> Iterator[Mapping[str, Any]]:
         """What up to five queries of few rows give, in one call."""

@@ -18,7 +18,7 @@ from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
 from sfnb.restore.automation.listing import Early
 from sfnb.restore.automation.planned import with_automation, written_objects
-from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of
+from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of, standard_books
 from sfnb.restore.counterparts import Counterparts, find_owner
 from sfnb.restore.drafting import Amend
 from sfnb.restore.folder import RestoreFolder
@@ -28,7 +28,13 @@ from sfnb.restore.parents import living, parent_queries
 from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
 from sfnb.restore.present import PresentReader
 from sfnb.restore.refusals import MESSAGES, Fault
-from sfnb.restore.relating import give_owner, place_creates, settle_missing, unknown_parents
+from sfnb.restore.relating import (
+    give_owner,
+    place_creates,
+    settle_missing,
+    standard_prices_first,
+    unknown_parents,
+)
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.storage import FEW_RECORDS, room_for
 from sfnb.restore.undeletes import place_undeletes
@@ -141,6 +147,8 @@ class _Planning:
             self._known.add(needed)
         settle_missing(self._workspace)
         place_undeletes(self._workspace, self._known.targets)
+        if "PricebookEntry" in self._known.targets:
+            standard_prices_first(self._workspace, standard_books(self._asked.snapshot))
         place_creates(self._workspace)
         # The order may have refused records that others need.
         settle_missing(self._workspace)
@@ -348,7 +356,7 @@ class _Planning:
             for key in self._known.targets[name].unique_keys:
                 query = (
                     "select count(*) from rows where object = ? and action = 'create' "
-                    "and json_extract_string(vals, ?) is null"
+                    "and reason = '' and json_extract_string(vals, ?) is null"
                 )
                 if key.is_createable and not self._workspace.one(query, [name, f"$.{key.name}"]):
                     found[name] = key.name

@@ -6,7 +6,7 @@ Works on the tables of ``workspace``; the order itself is decided in ``order``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,33 @@ def settle_missing(workspace: Workspace) -> None:
             "from (select old_id, min(field) as field from missing where kind = 'required' "
             "group by old_id) m where rows.old_id = m.old_id and rows.action <> 'undelete'"
         )
+
+
+def standard_prices_first(workspace: Workspace, books: Sequence[str]) -> None:
+    """
+    A price waits for the standard price of its product (STANDARD_PRICE_NOT_DEFINED; object reference,
+    PricebookEntry), as a child does for its parent.
+
+    Args:
+        books: Ids in the snapshot of the standard price book.
+    """
+    workspace.run("create or replace temp table standard_books (id varchar)")
+    workspace.insert("standard_books", ("id",), [(book,) for book in books])
+    is_standard = (
+        "json_extract_string({}.vals, '$.Pricebook2Id') in (select id from standard_books)"
+    )
+    same = " and ".join(
+        f"json_extract_string(c.vals, '$.{name}') is not distinct from "
+        f"json_extract_string(p.vals, '$.{name}')"
+        for name in ("Product2Id", "CurrencyIsoCode")
+    )
+    workspace.run(
+        "insert into links (old_id, field, parent, kind) "
+        "select c.old_id, 'Product2Id', p.old_id, 'required' from rows c join rows p "
+        f"on {same} where c.object = 'PricebookEntry' and p.object = 'PricebookEntry' "
+        f"and c.action = 'create' and p.action = 'create' and {is_standard.format('p')} "
+        f"and not {is_standard.format('c')}"
+    )
 
 
 @dataclass(frozen=True)

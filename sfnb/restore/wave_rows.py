@@ -37,6 +37,12 @@ class WaveRows:
         with self._opened() as stored:
             return [str(v) for v in stored.read(columns=["old_id"])["old_id"].to_pylist()]
 
+    def reasons(self) -> dict[int, str]:
+        """Of rows that have one, by place."""
+        with self._opened() as stored:
+            column = stored.read(columns=["reason"])["reason"].to_pylist()
+        return {place: reason for place, reason in enumerate(column) if reason}
+
     def at(self, places: Iterable[int]) -> Iterator[tuple[int, PlannedRow]]:
         """The rows at these places, which must be sorted."""
         with self._opened() as stored:

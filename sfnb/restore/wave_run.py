@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from sfnb.org.writing.bulk2_ingest import is_sendable
 from sfnb.org.writing.collections import MOST_RECORDS
+from sfnb.restore.adopting import Adopting
 from sfnb.restore.bulk_sending import BulkRefused, BulkSender
 from sfnb.restore.collection_sending import CollectionSender
 from sfnb.restore.describes import WriteObject
@@ -58,12 +59,14 @@ class WaveRun:
     collections: CollectionSender = field(init=False)
     _waves: dict[int, Wave] = field(init=False)
     _undeleting: Undeleting = field(init=False)
+    _adopting: Adopting = field(init=False)
     _known_old_ids: tuple[int, dict[int, str]] = (0, {})
 
     def __post_init__(self) -> None:
         self._waves = {wave.number: wave for wave in self.plan.waves}
         self.collections = CollectionSender(self.sender, self._keep_sent, self.note)
         self._undeleting = Undeleting(self)
+        self._adopting = Adopting(self)
 
     # the journal of earlier runs
 
@@ -97,7 +100,8 @@ class WaveRun:
             self._keep(wave, batch.act, sent.places, sent.outcomes)
             return
         outcomes: list[Outcome] = [AGAIN] * len(batch.places)
-        if not (batch.act == "update" and wave.kind == "undelete"):  # those are compared again
+        # Those of undelete and insert waves are compared again.
+        if batch.act != "update" or wave.kind not in ("undelete", "insert"):
             items = list(self._reread(wave, batch.act, batch.places))
             outcomes = self.sender.lookup.find(batch, wave, items)
         is_lost = batch.act == "create" and AGAIN in outcomes
@@ -224,14 +228,21 @@ class WaveRun:
 
     def _act(self, wave: Wave, act: Act, places: Sequence[int]) -> None:
         """Write the rows at these places."""
+        if act == "create":
+            places = self._adopting.companions(wave, places)
+        self._send(wave, act, places)
+        if act == "create":
+            self._adopting.doubles(wave)
+
+    def _send(self, wave: Wave, act: Act, places: Sequence[int]) -> None:
         if not places:
             return
         if wave.writer == "bulk2" and len(places) > FEW_ROWS:
             self._by_bulk(wave, act, places)
         else:
-            self.collections.send(wave, act, self._items(wave, act, places))
+            self.collections.send(wave, act, self.items(wave, act, places))
 
-    def _items(self, wave: Wave, act: Act, places: Sequence[int]) -> Iterator[Item]:
+    def items(self, wave: Wave, act: Act, places: Sequence[int]) -> Iterator[Item]:
         """Rows ready to be sent; the others are noted, or wait."""
         noted: list[tuple[int, Outcome]] = []
         for place, row in WaveRows(self.folder, wave).at(places):
@@ -294,7 +305,7 @@ class WaveRun:
         while len(places) > FEW_ROWS:
 
             def items(places: Sequence[int] = places) -> Iterator[Item]:
-                for item in self._items(wave, act, places):
+                for item in self.items(wave, act, places):
                     if is_sendable(item.values):
                         yield item
                     else:
@@ -319,4 +330,4 @@ class WaveRun:
                 break
             places, most_rows = again, max((most_rows or len(places)) // 2, FEW_ROWS)
         rest = sorted({*places, *apart})
-        self.collections.send(wave, act, self._items(wave, act, rest))
+        self.collections.send(wave, act, self.items(wave, act, rest))

@@ -17,6 +17,7 @@ Condition = Callable[[Mapping[str, Any]], str]
 """Of the snapshot's record; why it is not made by itself, empty: it is."""
 
 Test = Callable[[Mapping[str, Any]], bool]
+Derived = Callable[[Mapping[str, Any]], frozenset[str]]
 
 FILES = "files are restored with --files"
 
@@ -29,8 +30,12 @@ class Rule:
     Args:
         not_by_rows: why its records are not restored as rows.
         hidden: fields that are never sent, and why.
-        shape_new: what is sent for a new record.
-        not_made: records that the org makes by itself.
+        shape: what is sent of a record.
+        not_made: records that no restore makes, since the org does or nobody can.
+        made_by_org: records that the org makes together with another one: found by ``made_key`` once
+            that is there, and changed where they differ; ``is_made_fixed``: they cannot be changed.
+        derived: fields of a living record that follow from others, and are not sent.
+        needs_author: made under the name of who restores it, a record would be a falsehood.
         is_late: which new records need that; ``late``: the fields that they get only after their
             children are there, and what they have until then.
         natural_key: fields that tell its records apart, where the org allows one of each.
@@ -38,8 +43,13 @@ class Rule:
 
     not_by_rows: str = ""
     hidden: Mapping[str, str] = field(default_factory=dict)
-    shape_new: Shape | None = None
+    shape: Shape | None = None
     not_made: Condition | None = None
+    made_by_org: Condition | None = None
+    made_key: tuple[str, ...] = ()
+    is_made_fixed: bool = False
+    derived: Derived | None = None
+    needs_author: bool = False
     is_late: Test | None = None
     late: Mapping[str, str] = field(default_factory=dict)
     natural_key: tuple[str, ...] = ()
@@ -58,6 +68,15 @@ def _line_item(values: Values, _old: Mapping[str, Any]) -> Values:
     if values.get("PricebookEntryId"):
         dropped.add("Product2Id")
     return {name: value for name, value in values.items() if name not in dropped}
+
+
+def _amount(old: Mapping[str, Any]) -> frozenset[str]:
+    """
+    The amount of an opportunity with products is their sum; once a quote is synced, it is refused
+    (object reference, Opportunity; Help, "Quote Syncing").
+    """
+    is_sum = old.get("HasOpportunityLineItem") is True or old.get("SyncedQuoteId")
+    return frozenset({"Amount"}) if is_sum else frozenset()
 
 
 def _lead(values: Values, _old: Mapping[str, Any]) -> Values:
@@ -145,16 +164,19 @@ RULES: Mapping[str, Rule] = {
     "ContentVersion": Rule(not_by_rows=FILES),
     "ContentDocumentLink": Rule(not_by_rows=FILES),
     "Account": Rule(
-        shape_new=_person, hidden={"PersonContactId": "the org makes the contact by itself"}
+        shape=_person, hidden={"PersonContactId": "the org makes the contact by itself"}
     ),
-    "Contact": Rule(not_made=_is_persons_contact),
+    "Contact": Rule(made_by_org=_is_persons_contact, made_key=("AccountId",), is_made_fixed=True),
     "AccountContactRelation": Rule(
-        not_made=_is_direct_relation, natural_key=("AccountId", "ContactId")
+        made_by_org=_is_direct_relation,
+        made_key=("AccountId", "ContactId"),
+        natural_key=("AccountId", "ContactId"),
     ),
-    "OpportunityLineItem": Rule(shape_new=_line_item),
-    "QuoteLineItem": Rule(shape_new=_line_item),
-    "OrderItem": Rule(shape_new=_line_item),
-    "Lead": Rule(shape_new=_lead),
+    "Opportunity": Rule(derived=_amount),
+    "OpportunityLineItem": Rule(shape=_line_item),
+    "QuoteLineItem": Rule(shape=_line_item),
+    "OrderItem": Rule(shape=_line_item),
+    "Lead": Rule(shape=_lead),
     "Event": Rule(not_made=_is_invitees_event, hidden=_LISTS),
     "Task": Rule(hidden=_LISTS),
     "EmailMessage": Rule(hidden=_LISTS),
@@ -163,7 +185,8 @@ RULES: Mapping[str, Rule] = {
     "Contract": Rule(is_late=_is_activated, late=DRAFT_FIRST),
     "CampaignMember": Rule(natural_key=("CampaignId", "ContactId", "LeadId")),
     "PricebookEntry": Rule(natural_key=("Pricebook2Id", "Product2Id", "CurrencyIsoCode")),
-    "FeedItem": Rule(not_made=_is_tracked),
+    "FeedItem": Rule(not_made=_is_tracked, needs_author=True),
+    "FeedComment": Rule(needs_author=True),
 }
 
 
