@@ -48,6 +48,8 @@ def print_plan(estimate: RestoreEstimate) -> None:
             f"Active on these objects: {len(active):,} triggers, flows and rules; "
             "--automation off switches them off meanwhile."
         )
+    if plan.files:
+        say(plan.files_text)
     price = plan.price
     say(f"About {count(price.get('api', 0), 'API call')}, {price.get('bulk', 0):,} Bulk batches.")
     for sentence in estimate.pauses or ["It fits under the current limits; no pause expected."]:

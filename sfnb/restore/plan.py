@@ -213,7 +213,7 @@ class RestorePlan:
         written_twice: by object, records that two waves write (their LastModifiedDate is the run's).
         keys: by object, a unique external id that finds a record whose answer was lost.
         automation: triggers, rules and flows of the objects that are written.
-        files: documents and attachments that are sent, and their bytes; empty without ``--files``.
+        files: documents and attachments that are sent, see `planned_files`; empty without ``--files``.
         price: of the run, in each budget's unit.
         preparation_calls: what the planning itself took.
         is_stopped: a conflict under ``fail``: nothing will be written.
@@ -245,13 +245,30 @@ class RestorePlan:
     def is_other_org(self) -> bool:
         return self.source.org_id != self.target.org_id
 
+    @property
+    def files_text(self) -> str:
+        """The files in a sentence or two; empty without ``--files``."""
+        found = self.files
+        if not found:
+            return ""
+        said = (
+            f"Files: {found['documents']:,} documents with {found['versions']:,} versions, "
+            f"{found['attachments']:,} attachments, {found['bytes'] / 1_000_000:,.1f} MB; "
+            f"{found['undeleted']:,} come out of the recycle bin."
+        )
+        if found["missing"]:
+            said += f" {found['missing']:,} are not sent: the store does not have their bodies."
+        return said
+
     def outcome(self) -> dict[str, Any]:
         """The keys of the command's JSON that a dry run gives."""
+        files = {"files": dict(self.files)} if self.files else {}
         return {
             "plan": self.counts.as_json(),
             "objects": {name: counts.as_json() for name, counts in self.objects.items()},
             "refusals": [r.as_json() for r in self.refusals],
             "automation": [a.as_json() for a in self.automation],
+            **files,
         }
 
     def as_json(self) -> dict[str, Any]:

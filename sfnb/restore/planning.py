@@ -21,6 +21,7 @@ from sfnb.restore.automation.planned import with_automation, written_objects
 from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of, standard_books
 from sfnb.restore.counterparts import Counterparts, find_owner
 from sfnb.restore.drafting import Amend
+from sfnb.restore.files.planned import planned_files
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.gathering import Gathering
 from sfnb.restore.matching import earlier_ids
@@ -252,6 +253,9 @@ class _Planning:
         for (name,) in workspace.all("select distinct object from rows where action = 'refuse'"):
             query = f"select * from rows r where action = 'refuse' and object = '{name}'"  # noqa: S608
             asked.folder.write_rows(asked.folder.refused_path(name), workspace.planned(query))
+        files = {} if is_stopped else self._files()
+        price = dict(price_of(waves))
+        price["api"] += files.get("calls", 0)
         return RestorePlan(
             source=asked.source,
             target=asked.target,
@@ -264,7 +268,8 @@ class _Planning:
             keys=self._keys(),
             written_twice=self._written_twice(),
             warnings=(*self._known.warnings, *self._account_teams()),
-            price=price_of(waves),
+            files=files,
+            price=price,
             preparation_calls=self._reader.calls,
             is_stopped=is_stopped,
         )
@@ -278,6 +283,16 @@ class _Planning:
                 "group by 1 order by 1"
             )
         )
+
+    def _files(self) -> dict[str, int]:
+        """The bodies that are sent. Cost: see `planned_files`."""
+        if not self._request.files:
+            return {}
+        written = self._workspace.all(
+            "select old_id from rows where action in ('create', 'update', 'undelete')"
+        )
+        asked, records = self._asked, {old_id for (old_id,) in written}
+        return planned_files(asked.snapshot, self._reader, asked.folder, self._request, records)
 
     def _room(self, objects: Mapping[str, Counts]) -> list[Refusal]:
         """What the org has no room for. Cost: 1 API call where many records are made."""

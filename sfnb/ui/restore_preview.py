@@ -73,6 +73,7 @@ class RestorePreview(Screen):
         into = plan.target.org if plan.is_other_org else plan.source.org
         return [
             f"Snapshot {plan.source.snapshot} into {into}: {self.counts}.",
+            *([plan.files_text] if plan.files else []),
             f"Running it costs about {', '.join(parts)}.",
             *(self._estimate.pauses or ["No pause expected as usage stands now."]),
         ]

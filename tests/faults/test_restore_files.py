@@ -93,16 +93,24 @@ def lose(world: World) -> dict[str, list[str]]:
 
 
 def test_lost_files_come_back_with_versions_links_and_bytes(world: World) -> None:
-    """Every byte, every version in order, every link once; the new Ids are in the id map."""
+    """
+    Every byte, every version in order, every link once; the new Ids are in the id map. The plan has
+    said how many, and what they cost.
+    """
     before = state(world)
     gone = lose(world)
     assert state(world) != before
+    plan = engine.plan(world.mine, engine.restore(files=True, objects=("Account", *FILES))).plan
+    mark = world.org.mark()
     summary = world.restore(files=True, objects=("Account", *FILES))
     assert summary["state"] == "completed", summary["files"]["refused"]
     assert state(world) == before
     files = summary["files"]
     assert (files["documents"], files["attachments"]) == (1, 2)
     assert files["versions"] == len(gone["ContentVersion"])
+    words = ("documents", "versions", "attachments", "undeleted", "bytes")
+    assert {w: plan.files[w] for w in words} == {w: files[w] for w in words}
+    assert plan.files["bytes"] > 0 < plan.files["calls"] <= world.org.mark() - mark
     again = world.restore(files=True, objects=("Account", *FILES))
     assert (again["files"]["documents"], again["files"]["attachments"]) == (0, 0)
     assert state(world) == before
