@@ -109,7 +109,7 @@ def fetch_schemas(
             None: the org saves itself and us the answer (REST guide, sObject Describe).
 
     Args:
-        along: up to 5 queries that ride in the first call; ``answers`` takes what became of them,
+        along: requests that ride in the first call, if there is room; ``answers`` takes what became of them,
             or stays empty.
 
     Cost: 1 API call for 25 objects. Where the org refuses a composite call as a whole, 1 for each

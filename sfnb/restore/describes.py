@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfnb.org.answers import count_of, mappings_of, text_of
+from sfnb.org.answers import count_of, mapping_of, mappings_of, text_of
 
 MASTER_RECORD_TYPE = "012000000000000AAA"
 """The record type of records without one. It is no record, and no value that may be sent."""
@@ -96,6 +96,7 @@ class WriteObject:
         prefix: of its Ids.
         cascades: objects whose records go, and come back, with one of this object, and by which
             field of theirs.
+        by_type: by record type and picklist, the values that it takes; empty: not known.
     """
 
     name: str
@@ -108,6 +109,7 @@ class WriteObject:
     is_queryable: bool = True
     record_types: tuple[RecordTypeInfo, ...] = ()
     cascades: tuple[tuple[str, str], ...] = ()
+    by_type: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         return name in self.fields
@@ -119,6 +121,12 @@ class WriteObject:
     @property
     def unique_keys(self) -> Sequence[WriteField]:
         return [f for f in self.fields.values() if f.is_unique_key]
+
+    @property
+    def has_typed_picklists(self) -> bool:
+        """Whether record types may allow some values of a picklist, and not the others."""
+        has_types = any(not found.is_master for found in self.record_types)
+        return has_types and any(f.is_restricted for f in self.fields.values())
 
     @property
     def is_writable(self) -> bool:
@@ -144,6 +152,23 @@ def write_object(describe: Mapping[str, Any]) -> WriteObject:
             if e.get("cascadeDelete") is True
         ),
     )
+
+
+def values_by_type(layouts: object) -> dict[str, dict[str, frozenset[str]]]:
+    """
+    By record type and picklist, the values that it takes, from an answer of ``describe/layouts`` (SOAP
+    guide, RecordTypeMapping). What is not as it should be is left out.
+    """
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for mapping in mappings_of(mapping_of(layouts).get("recordTypeMappings")):
+        lists = mappings_of(mapping.get("picklistsForRecordType"))
+        found[text_of(mapping.get("recordTypeId"))] = {
+            text_of(one.get("picklistName")): frozenset(
+                text_of(v.get("value")).lower() for v in mappings_of(one.get("picklistValues"))
+            )
+            for one in lists
+        }
+    return found
 
 
 def _field(entry: Mapping[str, Any]) -> WriteField:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sfnb.errors import ObjectError
 from sfnb.model import JobWarning, ObjectSchema
 from sfnb.org.client import OrgClient
-from sfnb.org.describe import fetch_schemas
+from sfnb.org.composite import SubRequest, SubResponse
+from sfnb.org.describe import Described, fetch_schemas
+from sfnb.org.prices import MAX_SUBREQUESTS
 from sfnb.org.transport import call_context
 from sfnb.restore.automation.listing import Early
 from sfnb.restore.choice import Choice, children_of, holder_of, rows_with
@@ -33,6 +35,7 @@ from sfnb.restore.counterparts import Counterparts
 from sfnb.restore.describes import AUDIT, WriteObject, write_object
 from sfnb.restore.drafting import Amend, Draft, DraftRules
 from sfnb.restore.fields import restorable
+from sfnb.restore.layouts import fetch_layouts, layout_requests, types_of
 from sfnb.restore.parents import parent_queries
 from sfnb.restore.present import PresentReader, Wanted
 from sfnb.restore.request import RestoreRequest
@@ -111,18 +114,35 @@ class Gathering:
         with call_context(
             job_id=self.reader.job_id, stop=self.reader.stop, on_call=self.reader.count
         ):
-            if self.early is None and self.request.automation == "keep":
-                self.early = Early.of(self.client, wanted)
-                early = self.early
-                found = fetch_schemas(self.client, wanted, along=early.parts, answers=early.answers)
-            else:
-                found = fetch_schemas(self.client, wanted)
+            found, types = self._described(wanted)
         for name, schema in found.items():
             if isinstance(schema, ObjectSchema):
                 self._schemas[name] = schema
-                self.targets[name] = write_object(schema.raw)
+                by_type = types_of(name, types.get(name))
+                self.targets[name] = replace(write_object(schema.raw), by_type=by_type)
                 if self.is_other_org:
                     self.counterparts.match_types(self.source(name), self.targets[name])
+
+    def _described(
+        self, names: Sequence[str]
+    ) -> tuple[dict[str, Described], dict[str, SubResponse | None]]:
+        """Describes, and layouts where record types matter; with the first ones lists of automation."""
+        along: list[SubRequest] = []
+        if self.early is None and self.request.automation == "keep":
+            self.early = Early.of(self.client, names)
+            along = self.early.parts
+        typed = [name for name in names if self.source(name).has_typed_picklists]
+        layouts = layout_requests(self.client, typed)
+        is_room = len(names) + len(along) + len(layouts) <= MAX_SUBREQUESTS
+        riding = layouts if is_room else []
+        answers: list[SubResponse] = []
+        found = fetch_schemas(self.client, names, along=[*along, *riding], answers=answers)
+        told: Sequence[SubResponse | None] = answers[len(along) :]
+        if along and self.early is not None:
+            self.early.answers += answers[: len(along)]
+        if layouts and not riding:
+            told = fetch_layouts(self.client, layouts)
+        return found, dict(zip(typed, told, strict=False))
 
     def describe_of(self, name: str) -> Mapping[str, Any]:
         """The target's describe answer."""

@@ -58,6 +58,9 @@ def faults_of(
                     "picklist_value_retired", name, f"{shown}: {MESSAGES['picklist_value_retired']}"
                 )
             )
+        elif bad := _not_of_type(target, found, str(value), values, present):
+            message = f"{', '.join(map(repr, bad[:3]))}: the record type does not allow it"
+            faults.append(Fault("picklist_value_retired", name, message))
     return faults
 
 
@@ -84,6 +87,22 @@ def _bad_values(
     known = {v.value.lower(): v for v in found.values if v.is_active}
     place = _place(target.fields.get(found.controller), controlling)
     return [part for part in parts if not _is_taken(known.get(part.lower()), place)]
+
+
+def _not_of_type(
+    target: WriteObject,
+    found: WriteField,
+    value: str,
+    values: Mapping[str, Any],
+    present: Mapping[str, Any],
+) -> list[str]:
+    """The parts of a value that the record's type does not allow; none where that is not known."""
+    record_type = values.get("RecordTypeId") or present.get("RecordTypeId")
+    allowed = target.by_type.get(str(record_type), {}).get(found.name)
+    if not allowed:
+        return []
+    parts = value.split(";") if found.type == "multipicklist" else [value]
+    return [part for part in parts if part.lower() not in allowed]
 
 
 def _is_taken(entry: PicklistValue | None, place: int | None) -> bool:

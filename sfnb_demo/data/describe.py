@@ -114,6 +114,28 @@ def describe(obj: ObjectDef, catalog: Catalog, version: str, record_types: list[
     }
 
 
+def layouts(obj: ObjectDef, described: Entry) -> Entry:
+    """
+    What ``/describe/layouts`` tells of record types: which picklist values each allows. With several
+    types, ``layouts`` is null (REST guide, sObject Layouts).
+    """
+    picklists = [f for f in described["fields"] if f["picklistValues"]]
+    allowed = {f.name: dict(f.by_record_type) for f in obj.fields if f.by_record_type}
+    mappings = []
+    for one in described["recordTypeInfos"]:
+        lists = []
+        for field in picklists:
+            taken = allowed.get(field["name"], {}).get(one["developerName"])
+            values = [v for v in field["picklistValues"] if taken is None or v["value"] in taken]
+            lists.append({"picklistName": field["name"], "picklistValues": values})
+        mappings.append(one | {"layoutId": None, "picklistsForRecordType": lists})
+    return {
+        "layouts": None,
+        "recordTypeMappings": mappings,
+        "recordTypeSelectorRequired": [len(mappings) > 2],
+    }
+
+
 def record_type(
     record_id: str,
     name: str,

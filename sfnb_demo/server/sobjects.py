@@ -8,6 +8,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from sfnb_demo.data import content, ids
+from sfnb_demo.data import describe as describing
 from sfnb_demo.data.writing.incoming import Saved
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.clock import rest_time
@@ -47,6 +48,12 @@ def describe(org: DemoOrg, request: Request) -> Response:
         return empty_answer(304)
     answer = org.database.describe(name, request.version, _user_id(request))
     return _dated(org, json_answer(answer), changed_at)
+
+
+def layouts(org: DemoOrg, request: Request) -> Response:
+    name = _object(org, request)
+    answer = org.database.describe(name, request.version, _user_id(request))
+    return json_answer(describing.layouts(org.database.catalog.objects[name], answer))
 
 
 def create(org: DemoOrg, request: Request) -> Response:
@@ -263,6 +270,7 @@ ROUTES = [
     route("GET", _BASE + "/{object}", basic_info),
     route("POST", _BASE + "/{object}", create),
     route("GET", _BASE + "/{object}/describe", describe),
+    route("GET", _BASE + "/{object}/describe/layouts", layouts),
     route("GET", _BASE + "/{object}/updated", updated),
     route("GET", _BASE + "/{object}/deleted", deleted),
     route("GET", _BASE + "/{object}/{id}", retrieve),

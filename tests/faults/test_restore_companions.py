@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.installation import connect
+from sfnb_demo.server.options import Options
+from sfnb_demo.server.server import DemoServer
 from tests.conftest import RunningOrg
 from tests.faults.conftest import settings_for
 from tests.faults.restore_world import DATA, World
@@ -20,11 +23,20 @@ OBJECTS = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def world(fresh_org: Callable[..., RunningOrg], tmp_path: Path) -> Iterator[World]:
-    org = fresh_org(features=("all",), has_oddities=False, has_event_log=False)
-    with connect("demo", settings=settings_for(org, tmp_path / "home"), clock=FakeClock()) as mine:
-        yield World(org, mine)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An org in which everything is switched on; each test has objects of its own."""
+    folder = tmp_path_factory.mktemp("companions")
+    options = Options(
+        size="tiny", competitors="off", minutes_per_second=0.0, bulk_job_s=0.0, header_lag_s=0.0,
+        max_calls=1_000_000, features=("all",), has_oddities=False,
+    )  # fmt: skip
+    with DemoServer(options, folder / "org") as server:
+        org = RunningOrg(**server.ready(), server=server)
+        with connect(
+            "demo", settings=settings_for(org, folder / "home"), clock=FakeClock()
+        ) as mine:
+            yield World(org, mine)
 
 
 def made(world: World, name: str, **values: Any) -> str:
@@ -97,3 +109,31 @@ def test_what_the_org_makes_by_itself_is_found_and_put_right(world: World) -> No
     )
     prices = world.rows("SELECT Pricebook2Id FROM PricebookEntry WHERE Product2.Name = 'Thing'")
     assert {p["Pricebook2Id"] for p in prices} == {standard, book}
+
+
+def test_a_value_that_the_record_type_does_not_allow_is_named_beforehand(world: World) -> None:
+    """A restricted picklist is checked against the record's own type, and costs no call more."""
+    types = world.rows("SELECT Id, DeveloperName FROM RecordType WHERE SobjectType = 'Project__c'")
+    kinds = {row["DeveloperName"]: row["Id"] for row in types}
+    run = made(world, "Project__c", Name="R", RecordTypeId=kinds["Internal"], Phase__c="Run")
+    idea = made(world, "Project__c", Name="I", RecordTypeId=kinds["Internal"], Phase__c="Idea")
+    other = made(world, "Project__c", Name="C", RecordTypeId=kinds["Client_Work"], Phase__c="Run")
+    ids = [run, idea, other]
+    world.org.control("clock", {"advance_minutes": 30})
+    world.backup("Project__c", "RecordType")
+    world.org.control("rows", {"do": "hard_delete", "object": "Project__c", "ids": ids})
+    before = engine.plan(world.mine, engine.restore(ids=ids)).plan
+    assert before.counts.create == 3
+    entry = {"do": "picklist", "object": "Project__c", "field": "Phase__c"}
+    world.org.control("schema", entry | {"by_record_type": {"Internal": ["Idea", "Build"]}})
+    plan = engine.plan(world.mine, engine.restore(ids=ids)).plan
+    assert (plan.counts.create, plan.counts.refuse) == (2, 1)
+    (refusal,) = plan.refusals
+    assert (refusal.field, refusal.reason, refusal.rows) == (
+        "Phase__c",
+        "picklist_value_retired",
+        1,
+    )
+    assert "record type" in refusal.message
+    assert plan.preparation_calls == before.preparation_calls
+    assert world.restore(ids=ids)["restored"]["created"] == 2
