@@ -59,9 +59,11 @@ def measured(rows: int, damage: dict[str, Any], options: list[str]) -> None:
     found = kinds(calls)
     lines = [{"call": kind, "calls": f"{number:,}"} for kind, number in found.most_common()]
     print(table([*lines, {"call": "all told", "calls": f"{found.total():,}"}]))
-    bulk = sum(number for kind, number in found.items() if "ingest" in kind)
+    ingest = [call for call in calls if "/jobs/ingest" in call["target"]]
+    jobs = sum(call["target"].rstrip("/").endswith("/ingest") for call in ingest)
+    least = jobs * LEAST_CALLS_A_JOB
     print(
-        f"\n{summary['restored']}; ingest calls {bulk} (least for one job: {LEAST_CALLS_A_JOB}); "
+        f"\n{summary['restored']}; {jobs} ingest jobs with {len(ingest)} calls (at least {least}); "
         f"{took.wall_s:.1f} s, {took.cpu_s:.1f} CPU s, {took.peak_mb:.0f} MB at the peak."
     )
 

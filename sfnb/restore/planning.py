@@ -41,6 +41,7 @@ from sfnb.restore.storage import FEW_RECORDS, room_for
 from sfnb.restore.undeletes import place_undeletes
 from sfnb.restore.waves import WaveWriter, price_of
 from sfnb.restore.workspace import Workspace
+from sfnb.store.giving_back import give_back_memory
 from sfnb.store.history.scratch import scratch
 from sfnb.store.snapshots import Snapshot
 
@@ -87,6 +88,7 @@ class Planning:
         with scratch(MEMORY, "plan the restore") as connection:
             planning = _Planning(self, Workspace(connection))
             plan = planning.run()
+        give_back_memory()
         plan = with_automation(
             plan, self.client, job_id=self.job_id, stop=self.stop, early=planning.early
         )

@@ -35,6 +35,7 @@ from sfnb.restore.sending import Sender
 from sfnb.restore.wave_run import WaveRun
 from sfnb.restore.written import written_records
 from sfnb.state.job_values import Job
+from sfnb.store.giving_back import give_back_memory
 
 if TYPE_CHECKING:
     from sfnb.store.tables import OrgStore
@@ -192,6 +193,7 @@ class RestoreWork:
         path = f"{folder.path}/proof"
         reader = PresentReader(context.client, folder.files, path, context.job_id, context.stop)
         amended = read_rejects(Path(request.from_rejects)) if request.from_rejects else None
+        give_back_memory()
         return Proof(
             reader,
             self.source.snapshots[request.snapshot],

@@ -17,6 +17,7 @@ import pyarrow as pa
 from sfnb.restore.drafting import Draft
 from sfnb.restore.plan import PlannedRow
 from sfnb.restore.wire import wire_batch
+from sfnb.store.giving_back import give_back_memory
 from sfnb.store.parts import text_array
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class Workspace:
     ) -> None:
         is_made = False
         names = [f"{letter}{n}" for n in range(len(fields))]
-        for batch in batches:
+        for batch in _slices(batches):
             wire = wire_batch(batch.select(list(fields)))
             piece = pa.RecordBatch.from_arrays(wire.columns, names=names)
             self._connection.register("piece", pa.Table.from_batches([piece]))
@@ -239,6 +240,14 @@ class Workspace:
         if not is_made:
             columns = ", ".join(f"{name} varchar" for name in names)
             self.run(f"create table {table} ({columns})")
+        give_back_memory()
+
+
+def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Few rows at a time: as text, a wide row takes several times its room."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            yield batch.slice(start, BATCH_ROWS)
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from sfnb.store.archives import (
 )
 from sfnb.store.columns import OP, UPSERT
 from sfnb.store.files import Files, translated
+from sfnb.store.history.scratch import NO_BAR
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import EPOCH, text_array
 from sfnb.store.paths import records_path
@@ -211,6 +212,7 @@ def _by_condition(
     import duckdb
 
     connection = duckdb.connect(config={"enable_external_access": "false", "threads": "2"})
+    connection.execute(NO_BAR)
     try:
         connection.execute("set TimeZone = 'UTC'")
         query = f'select "Id" from {quoted(name)} where ({where})'

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sfnb.errors import CallerError, StoreError
+from sfnb.store.history.scratch import NO_BAR
 from sfnb.store.views import Rows, as_frame, quoted
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Pages:
         self._open.callback(weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True))
         config: dict[str, Any] = {"memory_limit": MEMORY, "threads": "2"}
         self._connection = duckdb.connect(str(Path(folder) / "pages.duckdb"), config=config)
+        self._connection.execute(NO_BAR)
         self._open.callback(self._connection.close)
         empty = rows.columns.empty_table()
         self._connection.register("empty", empty)

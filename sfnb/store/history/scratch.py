@@ -18,6 +18,12 @@ MEMORY = "192MB"
 """What DuckDB may hold in memory; the rest is in its temporary file."""
 
 
+NO_BAR = "set enable_progress_bar = false"
+"""
+In a notebook DuckDB would print a bar into the cell, and under ``python -c`` into a command's JSON.
+"""
+
+
 @contextmanager
 def scratch(memory: str = MEMORY, doing: str = "compare") -> Iterator[duckdb.DuckDBPyConnection]:
     """
@@ -43,6 +49,7 @@ def scratch(memory: str = MEMORY, doing: str = "compare") -> Iterator[duckdb.Duc
     connection = None
     try:
         connection = duckdb.connect(str(Path(folder) / "scratch.duckdb"), config=config)
+        connection.execute(NO_BAR)
         yield connection
     except duckdb.Error as err:
         words = " ".join(str(err).split())[:300]
