@@ -51,7 +51,7 @@ BULK_CALLS = 6
 MARGIN = timedelta(hours=1)
 """How far our clock and the org's may be apart."""
 
-MEMORY = "96MB"
+MEMORY = "200MB"
 OLD_ID = "sfnb_old_id"
 
 

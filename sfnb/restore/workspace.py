@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 BATCH_ROWS = 4_096
 
 CHUNK_ROWS = 10_000
-"""Whole rows that are joined and sorted at a time."""
+"""Whole rows that are joined and sorted at a time, at most: fewer where they are wide."""
+
+CHUNK_CELLS, CHUNK_CHARS = 400_000, 16_000_000
+"""With more values or text at a time, 200,000 records of 50 fields did not fit into 96 MB."""
 
 ROW_COLUMNS = ("object", "old_id", "action", "target_id", "vals", "reason", "field", "parent")
 LINK_COLUMNS = ("old_id", "field", "parent", "kind")
@@ -146,8 +149,11 @@ class Workspace:
             f"row_number() over (order by {order}) as place from ({query}) r"
         )
         try:
-            for start in range(0, int(self.one(f"select count(*) from {places}")), CHUNK_ROWS):
-                some = f"(select * from {places} where place > {start} and place <= {start + CHUNK_ROWS})"
+            some_rows = f"select vals from ({query}) r limit 1000"
+            wide = self.one(f"select avg(strlen(vals)) from ({some_rows})")
+            rows = _chunk(CHUNK_CHARS, int(wide or 1))
+            for start in range(0, int(self.one(f"select count(*) from {places}")), rows):
+                some = f"(select * from {places} where place > {start} and place <= {start + rows})"
                 yield from self._some_planned(query, some)
         finally:
             self.run(f"drop table {places}")
@@ -195,7 +201,8 @@ class Workspace:
         self._load(right, "n", present, present_fields)
         at_old, at_new = old_fields.index("Id"), present_fields.index("Id")
         try:
-            for low, high in self._ranges(left, f"o{at_old}"):
+            rows = _chunk(CHUNK_CELLS, len(old_fields) + len(present_fields))
+            for low, high in self._ranges(left, f"o{at_old}", rows):
                 query = (
                     f"select o.*, n.* from (select * from {left} where o{at_old} between ? and ?) o "
                     f"left join (select * from {right} where n{at_new} between ? and ?) n "
@@ -210,13 +217,13 @@ class Workspace:
             self.run(f"drop table {left}")
             self.run(f"drop table {right}")
 
-    def _ranges(self, table: str, column: str) -> list[tuple[str, str]]:
-        """The least and the greatest Id of each few thousand rows, in order."""
+    def _ranges(self, table: str, column: str, rows: int) -> list[tuple[str, str]]:
+        """The least and the greatest Id of each so many rows, in order."""
         return [
             (low, high)
             for low, high in self.all(
                 f"select min(id), max(id) from (select {column} as id, "
-                f"(row_number() over (order by {column}) - 1) // {CHUNK_ROWS} as part from {table}) "
+                f"(row_number() over (order by {column}) - 1) // {rows} as part from {table}) "
                 "group by part order by 1"
             )
         ]
@@ -248,6 +255,11 @@ def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for start in range(0, batch.num_rows, BATCH_ROWS):
             yield batch.slice(start, BATCH_ROWS)
+
+
+def _chunk(room: int, width: int) -> int:
+    """How many rows of this width are handled at a time."""
+    return max(min(room // max(width, 1), CHUNK_ROWS), 100)
 
 
 def _json(values: Mapping[str, Any]) -> str:
