@@ -79,6 +79,7 @@ class BulkSender:
 
     sender: Sender
     most_bytes: int = bulk.MOST_BYTES
+    _rows_per_s: float = bulk.LOOK_ROWS_PER_S
 
     def send(
         self,
@@ -195,12 +196,15 @@ class BulkSender:
         began_s = clock.monotonic()
         while not (job.is_over or job.state == UNREAD):
             age_s = clock.monotonic() - began_s
-            until_s = clock.monotonic() + bulk.next_look_s(rows, age_s, job.processed)
+            wait_s = bulk.next_look_s(rows, age_s, job.processed, self._rows_per_s)
+            until_s = clock.monotonic() + wait_s
             while (rest_s := until_s - clock.monotonic()) > 0:
                 if clock.wait(min(rest_s, TICK_S), stop):
                     raise StopSignal("pause")
                 self.sender.tick()
             job = self._looked_at(job.job_id)
+        if (took_s := clock.monotonic() - began_s) > 0 and job.is_over:
+            self._rows_per_s = max(rows / took_s, 1.0)
         return job
 
     def _looked_at(self, job_id: str) -> IngestJob:

@@ -33,8 +33,9 @@ CLEAR = "#N/A"
 """The cell that clears a field (Bulk API 2.0 guide, "Valid CSV Record Rows")."""
 
 RESULTS_TIMEOUT_S = 300.0
-FIRST_LOOK_S, LOOK_ROWS_PER_S = 1.0, 5_000.0
-LOOK_GROWTH, MIN_LOOK_S, MAX_LOOK_S = 0.5, 0.5, 60.0
+FIRST_LOOK_S, LOOK_ROWS_PER_S = 1.0, 2_000.0
+LOOK_GROWTH, MIN_LOOK_S, MAX_LOOK_S = 1.0, 0.5, 300.0
+LEAST_GROWTH = 0.25
 _CLOSE_TRIES = 3
 _BLOCK_BYTES = 1 << 18
 _MAX_CELL_CHARS = 1 << 20
@@ -218,15 +219,21 @@ def _job(job_id: str, answer: object) -> IngestJob:
     return IngestJob(job_id, state, processed, mask(text_of(job.get("errorMessage")))[:500])
 
 
-def next_look_s(rows: int, age_s: float, processed: int) -> float:
+def next_look_s(
+    rows: int, age_s: float, processed: int, rows_per_s: float = LOOK_ROWS_PER_S
+) -> float:
     """
-    Seconds until a job is looked at again: when it may be ready, by what it has done so far. Pure.
+    Seconds until a job is looked at again: when it may be ready, by what it has done so far. Each
+    look is a call, so their distance grows with the job's age, whatever its counter says. Pure.
+
+    Args:
+        rows_per_s: how fast the last job was.
     """
     if age_s <= 0:
-        return min(FIRST_LOOK_S + rows / LOOK_ROWS_PER_S, MAX_LOOK_S)
+        return min(FIRST_LOOK_S + rows / rows_per_s, MAX_LOOK_S)
     if 0 < processed <= rows:
         left_s = (rows - processed) * age_s / processed
-        return min(max(left_s * 1.1, MIN_LOOK_S), MAX_LOOK_S)
+        return min(max(left_s * 1.1, age_s * LEAST_GROWTH, MIN_LOOK_S), MAX_LOOK_S)
     return min(max(age_s * LOOK_GROWTH, MIN_LOOK_S), MAX_LOOK_S)
 
 
