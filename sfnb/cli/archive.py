@@ -1,4 +1,8 @@
-"""`sfnb archive`: take records out of an org once the store has proven to have them; find them again."""
+"""
+`sfnb archive`: take records out of an org once the store has proven to have them; find them again.
+
+What runs jobs is imported where one is run: a search has to answer within a second.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfnb import engine
 from sfnb.archive.request import MAX_ROWS
 from sfnb.cli.context import App, Group, pass_app
 from sfnb.cli.names import OBJECT, ORG
 from sfnb.cli.options import run_options
 from sfnb.cli.output import Unbroken, as_json_option, print_json, print_table, say
-from sfnb.cli.running import COLOURS, run_job, stopped_by_signals
-from sfnb.engine import RunOptions
 from sfnb.errors import CallerError
-from sfnb.jobs.summary import warning_lines
 from sfnb.text import count
 
 if TYPE_CHECKING:
     from sfnb.archive.starting import ArchiveEstimate
+    from sfnb.engine import RunOptions
     from sfnb.jobs.loop import OnPause
 
 SHOWN_KEPT = 20
@@ -97,6 +98,9 @@ def run_archive(  # noqa: PLR0917 - click gives them by name
     as_json: bool,
 ) -> int:
     """Archive the records of an object that meet a condition, with all that goes with them."""
+    from sfnb import engine
+    from sfnb.cli.running import run_job, stopped_by_signals
+
     request = engine.archive(
         object_name, where, with_children=with_children, hard=hard, max_rows=max_rows
     )
@@ -143,6 +147,9 @@ def _print_plan(estimate: ArchiveEstimate, *, as_json: bool) -> None:
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
+    from sfnb.cli.running import COLOURS
+    from sfnb.jobs.summary import warning_lines
+
     for warning in warning_lines(summary):
         say(f"  Warning: {warning}", colour="yellow")
     deleted = summary.get("deleted") or {}

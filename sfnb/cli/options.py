@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from sfnb import engine
 from sfnb.cli.names import OBJECT
 
 
@@ -80,6 +79,8 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metadata: bool | None,
         **others: Any,
     ) -> Any:
+        from sfnb import engine
+
         request = engine.backup(
             objects=objects,
             exclude=exclude or (),

@@ -27,10 +27,10 @@ from sfnb.store.columns import OP, UPSERT
 from sfnb.store.files import Files, translated
 from sfnb.store.history.scratch import NO_BAR
 from sfnb.store.layout import FieldSource
-from sfnb.store.parts import EPOCH, text_array
+from sfnb.store.parts import text_array
 from sfnb.store.paths import records_path
 from sfnb.store.snapshots import Snapshot
-from sfnb.store.states.records import value_of
+from sfnb.store.states.records import plain_rows, value_of
 from sfnb.store.views import quoted
 
 if TYPE_CHECKING:
@@ -149,22 +149,8 @@ def _whole(snapshot: Snapshot, name: str, ids: Sequence[str]) -> Iterator[dict[s
 
 
 def _rows(batch: pa.RecordBatch, sources: Sequence[FieldSource]) -> Iterator[dict[str, Any]]:
-    columns = {}
-    for source in sources:
-        column = value_of(batch, source)
-        if pa.types.is_timestamp(column.type):
-            micros = column.cast(pa.int64()).to_pylist()
-            columns[source.field] = [None if us is None else EPOCH + _us(us) for us in micros]
-        else:
-            columns[source.field] = column.to_pylist()
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))
-
-
-def _us(micros: int) -> Any:
-    from datetime import timedelta
-
-    return timedelta(microseconds=micros)
+    columns = {source.field: value_of(batch, source) for source in sources}
+    yield from plain_rows(pa.RecordBatch.from_pydict(columns))
 
 
 def _dataset(snapshot: Snapshot, name: str) -> pads.Dataset:

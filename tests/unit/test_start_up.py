@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from sfnb.cli.main import COMMANDS
 from tests.command_line import CommandLine
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NETWORK = {"requests", "urllib3", "cryptography", "jwt", "keyring", "simple_salesforce"}
 ROWS = {"numpy", "pandas", "pyarrow", "deltalake", "duckdb", "polars"}
 SCREEN = {"plotly", "jinja2", "ipywidgets", "anywidget", "IPython", "papermill", "nbformat", "lark"}
@@ -69,6 +71,22 @@ def test_jobs_loads_the_database_alone(home: CommandLine) -> None:
     loaded = modules(home, MODULES_AT_THE_END, "jobs")
     assert "sqlalchemy" in loaded
     assert loaded & (NETWORK | ROWS | SCREEN | {"alembic", "mako"}) == set()
+
+
+def test_a_search_by_id_loads_what_reads_rows_alone(home: CommandLine) -> None:
+    """One archived record is read with Arrow and NumPy: neither the database nor pandas is loaded."""
+    made = [
+        sys.executable,
+        str(BENCHMARKS / "archive_rows.py"),
+        str(home.home / "store"),
+        "40",
+        "2",
+    ]
+    subprocess.run(made, check=True)
+    arguments = ("archive", "search", "00D000000000001AAA", "--id", "500000000000033AAA", "--json")
+    assert home(*arguments).json[0]["record"]["SuppliedEmail"] == "33.person@example.com"
+    loaded = modules(home, MODULES_AT_THE_END, *arguments)
+    assert loaded & (NETWORK | SCREEN | DATABASE | ROWS) == {"numpy", "pyarrow"}
 
 
 def test_a_backup_loads_the_store_after_its_first_call(home: CommandLine) -> None:

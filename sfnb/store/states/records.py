@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +15,26 @@ import pyarrow.compute as pc
 from sfnb.store.columns import HARD_DELETE, OP, TYPES
 from sfnb.store.files import Files, translated
 from sfnb.store.layout import FieldSource
-from sfnb.store.parts import IS_DELETE, IS_UPSERT
+from sfnb.store.parts import EPOCH, IS_DELETE, IS_UPSERT
 from sfnb.store.proof import ID, STAMP
 from sfnb.store.row_stream import RowStream
 from sfnb.store.states.files import VersionFile
 from sfnb.store.states.versions import Places, Span, Versions, newest
+
+
+def plain_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """Rows as Python has them, moments as datetimes in UTC; Arrow's own way to those loads pandas."""
+    columns = [_plain(batch.column(at)) for at in range(batch.num_columns)]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(batch.schema.names, values, strict=True))
+
+
+def _plain(column: pa.Array) -> list[Any]:
+    if not pa.types.is_timestamp(column.type):
+        found: list[Any] = column.to_pylist()
+        return found
+    micros = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist()
+    return [None if us is None else EPOCH + timedelta(microseconds=us) for us in micros]
 
 
 class Records:
@@ -110,7 +126,7 @@ class Records:
         op = found[-1].column(OP)[0].as_py() if found else HARD_DELETE
         if op == HARD_DELETE:
             return None
-        (row,) = self._fields(found[-1], self._sources).to_pylist()
+        (row,) = plain_rows(self._fields(found[-1], self._sources))
         return op, row
 
     def _read(self, places: Places, sources: Sequence[FieldSource]) -> Iterator[pa.RecordBatch]:
