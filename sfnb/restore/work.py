@@ -179,6 +179,7 @@ class RestoreWork:
             reader,
             tick,
             request.objects,
+            is_other_org=plan.is_other_org,
         )
         result = sending.run()
         self._refused_files = result.refused

@@ -14,7 +14,10 @@ from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.installation import connect
 from sfnb.org.writing.multipart import MultipartBody
+from sfnb.restore.files.choosing import standing_of_files
 from sfnb.restore.files.notes import FileNotes
+from sfnb.restore.folder import RestoreFolder
+from sfnb.restore.present import PresentReader
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
 from tests.conftest import RunningOrg
@@ -114,6 +117,38 @@ def test_lost_files_come_back_with_versions_links_and_bytes(world: World) -> Non
     again = world.restore(files=True, objects=("Account", *FILES))
     assert (again["files"]["documents"], again["files"]["attachments"]) == (0, 0)
     assert state(world) == before
+
+
+def test_files_follow_a_record_that_an_earlier_restore_has_made_anew(world: World) -> None:
+    """First the accounts without files, then the files: they hang on the new accounts."""
+    parent = _made(world, "Account", Name="With a file")
+    mine = _made(world, "Attachment", ParentId=parent, Name="f.txt", Body="aGk=")
+    summary = engine.run(world.mine, engine.backup(objects=("Account", *FILES), metadata=False))
+    assert summary["state"] == "completed"
+    world.delete([parent], hard=True)
+    assert not world.rows(f"SELECT Id FROM Attachment WHERE Id = '{mine}'", is_all=True)
+    first = world.restore(objects=("Account",), ids=(parent,))
+    assert first["restored"]["created"] == 1, first["restored"]
+    (again,) = world.rows("SELECT Id FROM Account WHERE Name = 'With a file'")
+    second = world.restore(files=True, objects=("Attachment",), ids=(mine,))
+    assert second["files"]["attachments"] == 1, second["files"]
+    assert world.rows(f"SELECT Name FROM Attachment WHERE ParentId = '{again['Id']}'")
+
+
+def _made(world: World, name: str, **values: str) -> str:
+    answer = world.org.send("POST", f"{DATA}/sobjects/{name}", json=values)
+    assert answer.ok, answer.text
+    return str(answer.json()["id"])
+
+
+def test_in_a_copy_of_the_org_an_old_id_is_no_file_that_is_there(world: World) -> None:
+    """A full sandbox has the Ids of its org; its files hang on its own records, not on new ones."""
+    ids = world.ids("Attachment", limit=3)
+    folder = RestoreFolder(world.mine.store.files, "elsewhere")
+    reader = PresentReader(world.mine.client, folder.files, folder.path)
+    here = standing_of_files(reader, folder, "Attachment", ids)
+    copy = standing_of_files(reader, folder, "Attachment", ids, is_other_org=True)
+    assert here.there == set(ids) and not copy.there
 
 
 @pytest.mark.parametrize("fault", ["cut", "half_body"])

@@ -15,6 +15,7 @@ from sfnb.org.writing.collections import MOST_RECORDS, insert
 from sfnb.org.writing.undelete import undelete
 from sfnb.restore.files.choosing import (
     StoredDocument,
+    made_earlier,
     meant_attachments,
     meant_documents,
     standing_of_files,
@@ -39,6 +40,7 @@ class FileRestore:
         records: Ids in the snapshot of the records that the restore has written.
         objects: without Ids, only files of records of these objects; empty, or with an object of
             files among them: all.
+        is_other_org: the snapshot is of another org.
         new_ids: takes object, old Id and new Id of what was made.
     """
 
@@ -51,6 +53,7 @@ class FileRestore:
     reader: PresentReader
     tick: Callable[[], None]
     objects: Collection[str] = ()
+    is_other_org: bool = False
     new_ids: list[tuple[str, str, str]] = field(default_factory=list)
     result: FilesResult = field(default_factory=FilesResult)
     notes: FileNotes = field(init=False)
@@ -99,6 +102,8 @@ class FileRestore:
         if not chosen:
             return
         there = self._there("ContentDocument", [d.old_id for d in chosen])
+        left = [d for d in chosen if d.old_id not in there]
+        self._find_parents({row["LinkedEntityId"] for d in left for row in d.links})
         for document in chosen:
             if document.old_id not in there:
                 self.tick()
@@ -179,6 +184,7 @@ class FileRestore:
         if not rows:
             return
         there = self._there("Attachment", [row["Id"] for row in rows])
+        self._find_parents({row["ParentId"] for row in rows if row["Id"] not in there})
         for row in rows:
             if row["Id"] in there:
                 continue
@@ -197,13 +203,21 @@ class FileRestore:
                 continue
             self.result.attachments += new_id is not None
 
+    def _find_parents(self, old_ids: Collection[str]) -> None:
+        """Records that this run did not write, and an earlier one did, have their new Ids."""
+        unknown = {i for i in old_ids if i not in self.ids.new and i not in self.ids.lost}
+        for old_id, new_id in made_earlier(self.reader, self.folder, unknown).items():
+            self.ids.add(old_id, new_id)
+
     # -- small things ------------------------------------------------------------------------------------------------
 
     def _there(self, name: str, old_ids: Sequence[str]) -> set[str]:
         """
         Which of these the org has, by itself, out of the recycle bin, or from an earlier restore.
         """
-        found = standing_of_files(self.reader, self.folder, name, old_ids)
+        found = standing_of_files(
+            self.reader, self.folder, name, old_ids, is_other_org=self.is_other_org
+        )
         self._undelete(name, sorted(found.binned))
         for old_id, new_id in found.made.items():
             self.ids.add(old_id, new_id)
