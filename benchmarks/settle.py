@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from sfnb.clock import SystemClock
+from sfnb.process_memory import give_back_free_memory
 from sfnb.store.held import Mode
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, open_store
@@ -143,6 +144,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    give_back_free_memory()  # as the command line does; the steps inherit it
     if sys.argv[1:2] == ["--step"]:
         step(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:

@@ -21,11 +21,13 @@ Importing this package loads neither pandas nor duckdb. docs/format.md describes
 ``columns``        types and columns of a table (pure)
 ``layout``         which column holds a field, also after it was retyped (pure)
 ``schema``         an object's columns in one snapshot
-``log``            what the Delta logs say; ``actions``: every action of a commit (pure)
+``log``            what the Delta logs say; ``commits``: what one commit says (pure)
+``actions``        every action of a commit (pure)
 ``keys``           digests of Ids, and whether they are distinct (pure)
 ``proof``          whether an object is complete
 ``manifest``       plan and manifest of a snapshot
 ``objects``        the deciding thread's half: one object's commits
+``ownership``      which process may write a snapshot
 ``tables``         where writing begins: a store, an org in it, a snapshot's writer
 ``snapshots``      where reading begins: an org's snapshots
 ``orgs``           which orgs a store holds

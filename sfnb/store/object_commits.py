@@ -9,12 +9,13 @@ from deltalake.exceptions import DeltaError
 
 from sfnb.clock import Clock
 from sfnb.errors import ObjectError, StoreError
+from sfnb.store.commits import Commit, Replay, metadata, parse_commit
 from sfnb.store.delta import ATTEMPTS, Table
 from sfnb.store.encoding import encode
 from sfnb.store.files import Files, translated
 from sfnb.store.formats import OLDER, NewerFormat
 from sfnb.store.layout import Layout
-from sfnb.store.log import Commit, Replay, log_path, metadata, parse_commit, read_commits
+from sfnb.store.log import log_path, read_commits
 from sfnb.store.manifest import SnapshotPlan, read_committed
 from sfnb.store.parts import Part
 from sfnb.store.place import RECORDS_FORMAT

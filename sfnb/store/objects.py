@@ -12,13 +12,11 @@ import pyarrow as pa
 from sfnb.clock import Clock
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.columns import COLUMNS_ONLY, stored_columns
+from sfnb.store.commits import Commit
 from sfnb.store.delta import ATTEMPTS, Table, as_in_table, is_damaged
 from sfnb.store.files import Files, translated
 from sfnb.store.layout import Layout, layout_for, sources_of, with_columns
-from sfnb.store.log import (
-    Commit,
-    newest_version,
-)
+from sfnb.store.log import newest_version
 from sfnb.store.manifest import SnapshotPlan, read_committed
 from sfnb.store.moving import move
 from sfnb.store.object_commits import ObjectCommits, TableMoved

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sfnb.store.commits import READ, Commit
 from sfnb.store.files import Files
-from sfnb.store.log import READ, Commit, newest_version, read_back, read_forward
+from sfnb.store.log import newest_version, read_back, read_forward
 
 
 def _readings(table: Files, newest: int) -> Iterator[Commit]:

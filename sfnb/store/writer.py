@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from sfnb.clock import Clock
-from sfnb.errors import CallerError, ResultsGone, StoreError
+from sfnb.errors import CallerError, ResultsGone
 from sfnb.store.files import Files
-from sfnb.store.formats import FORMAT
 from sfnb.store.held import Mode
 from sfnb.store.manifest import (
     Manifest,
@@ -31,9 +29,10 @@ from sfnb.store.manifest import (
 )
 from sfnb.store.object_commits import OtherWriter
 from sfnb.store.objects import ObjectWriter
+from sfnb.store.ownership import STALE, Ownership, StaleWriter
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.parts import NO_ROWS, Part
-from sfnb.store.paths import manifest_path, owners_folder, unsealed_folders
+from sfnb.store.paths import unsealed_folders
 from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.progress import Progress
 from sfnb.store.proof import Proof
@@ -44,12 +43,6 @@ from sfnb.store.settling.reading import Asked
 from sfnb.store.settling.samples import Drift
 from sfnb.store.settling.sweeps import IdDifference
 from sfnb.store.vouching import index_digests, metadata_digest
-
-STALE = "another process has taken this job over. This one stops; what it has stored stays good."
-
-
-class StaleWriter(StoreError):
-    """Another writer has taken the snapshot over; this one may not write any more."""
 
 
 class Writer:
@@ -70,7 +63,7 @@ class Writer:
         self._objects: dict[str, ObjectWriter] = {}
         self._bases: Bases | None = None
         self._unchanged: Mapping[str, ObjectEntry] | None = None
-        self._owner = ""
+        self._ownership = Ownership(files, plan.snapshot, clock)
 
     @property
     def snapshot(self) -> str:
@@ -82,17 +75,7 @@ class Writer:
 
         For a process that was stopped, lost its lease and wakes again. Call it before ``progress``.
         """
-        folder = owners_folder(self.snapshot)
-        last = max(self._files.names(folder), default="00000000")
-        # Two that take it over at once get different names; the greater one wins.
-        owner = f"{int(last[:8]) + 1:08d}-{secrets.token_hex(4)}.json"
-        taken = {"format": FORMAT, "snapshot": self.snapshot, "at": self._clock.now().isoformat()}
-        self._files.put_new_json(f"{folder}/{owner}", taken)
-        self._owner = owner
-
-    def _is_stale(self) -> bool:
-        owners = self._files.names(owners_folder(self.snapshot)) if self._owner else []
-        return bool(owners) and owners[-1] != self._owner
+        self._ownership.take_over()
 
     def put_schema(
         self, object_name: str, schema: pa.Schema, describe: Mapping[str, Any] | None = None
@@ -213,7 +196,7 @@ class Writer:
         Raises:
             StoreError: nothing was committed; or another writer has this snapshot; or it is sealed.
         """
-        self._refuse()
+        self._ownership.check()
         with self._only_one_writes(object_name):
             return self._object(object_name).commit(parts, cursor, is_done=is_done, proof=proof)
 
@@ -222,8 +205,8 @@ class Writer:
         try:
             yield
         except OtherWriter as err:
-            self._refuse()
-            if not self._owner:
+            self._ownership.check()
+            if not self._ownership.is_claimed:
                 raise
             # A writer that this one replaced was just about to commit: nothing is lost but its time.
             raise ResultsGone(f"{object_name}: a stopped process still wrote rows of it.") from err
@@ -309,7 +292,7 @@ class Writer:
             CallerError: ``changes`` of an object of which nothing is complete, or without Ids.
             ReadByNewer: a newer snapshot has read the object already.
         """
-        self._refuse()
+        self._ownership.check()
         asked = Asked(mode, gone, org_count, org_digest, watermark, swept, fields, is_afresh=afresh)
         with self._only_one_writes(object_name):
             return self._object(object_name).settle(parts, cursor, asked)
@@ -322,7 +305,7 @@ class Writer:
             CallerError: an object has no base, or was read in this snapshot.
             StoreError: as ``commit``.
         """
-        self._refuse()
+        self._ownership.check()
         entries = {}
         for name, said in objects.items():
             with self._lock:
@@ -392,12 +375,12 @@ class Writer:
 
         Cost: no calls; reads the object's log.
         """
-        self._refuse()
+        self._ownership.check()
         return self._object(object_name).set_aside()
 
     def restart(self, object_name: str, cursor: Mapping[str, Any] | None = None) -> Progress:
         """Remove this snapshot's parts of an object and set its cursor, in one Delta commit."""
-        self._refuse()
+        self._ownership.check()
         return self._object(object_name).restart(cursor)
 
     def seal(
@@ -437,8 +420,7 @@ class Writer:
                 metadata_sha256=metadata_digest(self._files, self.snapshot),
                 indexes=index_digests(self._files, self.snapshot, is_rebuilt=is_rebuilt),
             )
-            if self._is_stale():
-                raise StaleWriter(STALE)
+            self._ownership.check_owner()
             if not put_first_manifest(self._files, manifest):
                 raise StaleWriter(STALE)
             # What is sealed takes no commit from anybody, and the manifest has every line.
@@ -446,12 +428,6 @@ class Writer:
                 for path in self._files.walk(folder):
                     self._files.delete(path)
             return manifest
-
-    def _refuse(self) -> None:
-        if self._is_stale():
-            raise StaleWriter(STALE)
-        if self._files.has(manifest_path(self.snapshot)):
-            raise StoreError(f"snapshot {self.snapshot} is sealed. Start a new backup.")
 
     def _object(self, name: str) -> ObjectWriter:
         with self._lock:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sfnb.store.commits import READ
 from sfnb.store.files import Files
-from sfnb.store.log import READ, read_forward
+from sfnb.store.log import read_forward
 from sfnb.store.parts import Part
 
 

@@ -19,6 +19,7 @@ from sfnb.store.columns import (
     NEW,
     OWN_COLUMNS,
 )
+from sfnb.store.commits import VersionCount, compact_entry
 from sfnb.store.compaction.catalog import Catalog, read_catalog
 from sfnb.store.compaction.count import count_versions
 from sfnb.store.compaction.ends import (
@@ -30,7 +31,7 @@ from sfnb.store.compaction.writer import write_versions
 from sfnb.store.delta import ATTEMPTS, Table
 from sfnb.store.encoding import encode
 from sfnb.store.files import Files, translated
-from sfnb.store.log import VersionCount, compact_entry, log_path
+from sfnb.store.log import log_path
 from sfnb.store.parts import Part
 from sfnb.store.paths import manifest_path, records_path
 from sfnb.store.place import RECORDS_FORMAT, place_of

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from sfnb.store.columns import FROM
+from sfnb.store.commits import VersionCount
 from sfnb.store.compaction.ends import Codes
 from sfnb.store.files import Files
 from sfnb.store.keys import MASK, key_hashes
-from sfnb.store.log import VersionCount
 from sfnb.store.proof import ID
 from sfnb.store.states.contents import mixed
 from sfnb.store.states.files import read_pieces

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sfnb.store.columns import DELETE, UPSERT
+from sfnb.store.commits import Commit, Erased
 from sfnb.store.keys import MASK, NO_KEYS, key_hashes
-from sfnb.store.log import Commit, Erased
 from sfnb.store.parts import Part, text_array
 from sfnb.store.progress import Total
 

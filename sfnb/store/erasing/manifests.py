@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sfnb.store.commits import Commit
 from sfnb.store.entries import ObjectEntry, object_entry
 from sfnb.store.files import Files
 from sfnb.store.formats import RESTATED
-from sfnb.store.log import Commit
 from sfnb.store.manifest import put_manifest, read_manifest
 from sfnb.store.paths import records_path, unchanged_folder
 from sfnb.store.plan import SnapshotPlan, read_plan

@@ -16,12 +16,13 @@ import pyarrow.parquet as pq
 from sfnb.clock import Clock
 from sfnb.errors import JobError, StoreError
 from sfnb.store.columns import COLUMNS_ONLY, FROM, OP, OWN_COLUMNS, STAMPS, UNTIL
+from sfnb.store.commits import ERASE, Commit
 from sfnb.store.compaction.catalog import read_catalog
 from sfnb.store.compaction.writer import write_versions
 from sfnb.store.delta import Table
 from sfnb.store.erasing.counts import Version, without
 from sfnb.store.files import Files, translated
-from sfnb.store.log import ERASE, LOG, Commit, newest_version
+from sfnb.store.log import LOG, newest_version
 from sfnb.store.parts import Part, text_array
 from sfnb.store.paths import records_path
 from sfnb.store.place import RECORDS_FORMAT, place_of

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sfnb.clock import Clock
 from sfnb.errors import StoreError
 from sfnb.store.columns import FROM, GENERATION, NEW, OWN_COLUMNS, UNTIL
+from sfnb.store.commits import PRUNE
 from sfnb.store.compaction.catalog import Catalog, read_catalog
 from sfnb.store.compaction.count import VersionCounter, count_versions
 from sfnb.store.compaction.ends import is_compacted
@@ -18,7 +19,7 @@ from sfnb.store.compaction.shares import Share, Sharing, rows_of
 from sfnb.store.compaction.writer import write_versions
 from sfnb.store.delta import Table
 from sfnb.store.files import Files
-from sfnb.store.log import LOG, PRUNE, newest_version
+from sfnb.store.log import LOG, newest_version
 from sfnb.store.parts import Part
 from sfnb.store.paths import records_path
 from sfnb.store.place import RECORDS_FORMAT, place_of

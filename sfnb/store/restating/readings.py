@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from sfnb.store.commits import READ, Commit
 from sfnb.store.files import Files
-from sfnb.store.log import READ, Commit, live_parts, newest_version, read_back
+from sfnb.store.log import live_parts, newest_version, read_back
 
 
 def readings_of(table: Files) -> list[Commit]:

@@ -13,13 +13,14 @@ from sfnb.clock import Clock
 from sfnb.errors import StoreError
 from sfnb.model import ObjectState
 from sfnb.store.columns import OWN_COLUMNS
+from sfnb.store.commits import Commit, Replay
 from sfnb.store.delta import Table
 from sfnb.store.files import Files
 from sfnb.store.formats import FORMAT
 from sfnb.store.held import Held
 from sfnb.store.keys import MASK, key_hashes
 from sfnb.store.layout import StoredField, sources_of, with_columns
-from sfnb.store.log import Commit, Replay, read_commits, read_parts
+from sfnb.store.log import read_commits, read_parts
 from sfnb.store.manifest import ObjectEntry, object_entry
 from sfnb.store.object_commits import ObjectCommits
 from sfnb.store.objects import ObjectWriter

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from sfnb.errors import StoreError
 from sfnb.model import ObjectState
+from sfnb.store.commits import Erased
 from sfnb.store.encoding import is_as_encoded
 from sfnb.store.files import TEMPORARY, Files
 from sfnb.store.formats import FORMAT, NewerFormat
-from sfnb.store.log import Erased
 from sfnb.store.manifest import (
     Manifest,
     ObjectEntry,

@@ -14,20 +14,12 @@ from deltalake import DeltaTable
 
 from sfnb.errors import StoreError
 from sfnb.store.actions import changes_rows, read_actions
+from sfnb.store.commits import COMPACT, READ, Commit, Erased, parse_commit
 from sfnb.store.compaction.count import count_versions
 from sfnb.store.files import TEMPORARY, Files, translated
 from sfnb.store.formats import NewerFormat
 from sfnb.store.keys import NO_KEYS, KeyDigest, add_digests
-from sfnb.store.log import (
-    COMPACT,
-    LOG,
-    READ,
-    Commit,
-    Erased,
-    log_path,
-    newest_version,
-    parse_commit,
-)
+from sfnb.store.log import LOG, log_path, newest_version
 from sfnb.store.parts import Part
 from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.progress import NOTHING, Progress, Total

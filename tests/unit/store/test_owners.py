@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from sfnb.errors import ResultsGone
+from sfnb.store.ownership import Ownership, StaleWriter
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
-from sfnb.store.writer import StaleWriter, Writer
+from sfnb.store.writer import Writer
 from tests.store_samples import a_store, a_writer, record_id, rows
 
 
@@ -55,7 +56,7 @@ def test_a_commit_that_slipped_in_starts_the_object_again(
     store, stale, owner = two_owners(tmp_path)
     assert owner.progress("Account").rows == 10
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "_is_stale", lambda _self: False)
+        patch.setattr(Ownership, "check_owner", lambda _self: None)
         page(stale, 1)
     with pytest.raises(ResultsGone, match="Account: a stopped process still wrote rows"):
         page(owner, 1)
