@@ -26,6 +26,7 @@ from sfnb.backup.schema_changes import SchemaChange, catalogue_changes, with_ren
 from sfnb.errors import ObjectError, OrgUnavailable, TransientError
 from sfnb.model import ObjectInfo, ObjectSchema, Price
 from sfnb.org import describe
+from sfnb.org.away import is_away
 from sfnb.org.client import OrgClient
 from sfnb.org.permissions import SEES_ALL, fetch_permissions, visibility_warnings
 from sfnb.org.transport import call_context
@@ -208,9 +209,8 @@ class Discovery:
     def _sizes(self, names: Sequence[str]) -> dict[str, int]:
         try:
             return self._ask(lambda: describe.fetch_counts(self.org, names))
-        except OrgUnavailable:
-            raise
-        except (ObjectError, TransientError):
+        except (ObjectError, TransientError) as err:
+            self._raise_if_away(err)
             # They need View Setup and Configuration. Without them the first page of each object
             # tells its size.
             return {}
@@ -219,11 +219,15 @@ class Discovery:
         if self._permissions is None:
             try:
                 self._permissions = self._ask(partial(fetch_permissions, self.org, SEES_ALL))
-            except OrgUnavailable:
-                raise
-            except (ObjectError, TransientError):
+            except (ObjectError, TransientError) as err:
+                self._raise_if_away(err)
                 self._permissions = dict.fromkeys(SEES_ALL)
         return self._permissions
+
+    def _raise_if_away(self, err: ObjectError | TransientError) -> None:
+        """What a backup can do without is missed where the org answers other calls."""
+        if isinstance(err, OrgUnavailable) and is_away(self.org):
+            raise err
 
     def _describe(self, names: Sequence[str]) -> None:
         missing = [name for name in names if name not in self._schemas]

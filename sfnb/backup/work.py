@@ -26,11 +26,11 @@ from sfnb.backup.visibility import far_off
 from sfnb.backup.worker import Executor, ThreadExecutor, Worker
 from sfnb.errors import ObjectError, StoreError
 from sfnb.jobs import events
-from sfnb.jobs.away import is_away
 from sfnb.jobs.summary import job_warnings
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobState, JobWarning, ObjectSchema, ObjectState, reader_of
 from sfnb.org.arrow import arrow_schema
+from sfnb.org.away import is_away
 from sfnb.org.describe import parse_schema
 from sfnb.state.job_values import Job
 from sfnb.store.compaction.org import compact_after

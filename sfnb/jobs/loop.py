@@ -30,12 +30,12 @@ from sfnb.errors import (
     TransientError,
 )
 from sfnb.jobs import events
-from sfnb.jobs.away import is_away
 from sfnb.jobs.resuming import reason_of
 from sfnb.jobs.summary import job_summary
 from sfnb.jobs.work import JobContext, Work, WorkFactory
 from sfnb.memory import State
 from sfnb.model import Api, JobState, Pause, Price
+from sfnb.org.away import is_away
 from sfnb.org.client import OrgClient
 from sfnb.org.transport import call_context
 from sfnb.state.lease import Lease

@@ -29,13 +29,13 @@ class QueryJob:
     A Bulk query job as the org reports it.
 
     Args:
-        rows: processed so far; the whole number once complete.
+        rows: processed so far; the whole number once complete; None: the org does not say.
     """
 
     job_id: str
     state: str
     object_name: str
-    rows: int
+    rows: int | None
     error: str = ""
 
     @property
@@ -85,13 +85,14 @@ def parse_job(job_id: str, answer: object) -> QueryJob:
     The job in an answer; pure.
 
     Raises:
-        ObjectError: the answer has no state, or a number of rows that is none.
+        ObjectError: the answer has no state, or what should be the number of rows is none.
     """
     job = mapping_of(answer)
-    state, rows = text_of(job.get("state")), count_of(job.get("numberRecordsProcessed", 0))
+    state, said = text_of(job.get("state")), job.get("numberRecordsProcessed")
+    rows = count_of(said)
     if not state:
         raise ObjectError(f"job {job_id}: the answer has no state.", code="NO_STATE")
-    if rows is None:
+    if rows is None and said is not None:
         raise ObjectError(f"job {job_id}: the answer has no number of rows.", code="NO_COUNT")
     return QueryJob(
         job_id=job_id,

@@ -9,6 +9,7 @@ from typing import Any
 from sfnb.errors import ObjectError, OrgUnavailable, QuotaSignal, SfnbError, TransientError
 from sfnb.model import FieldInfo, ObjectInfo, ObjectSchema
 from sfnb.org.answers import count_of, json_of, mapping_of, mappings_of, text_of
+from sfnb.org.away import is_away
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
 from sfnb.org.ids import is_api_name
@@ -177,9 +178,10 @@ def _schema_of(name: str, part: SubResponse) -> ObjectSchema | ObjectError:
 def _describe_one(org: OrgClient, name: str) -> ObjectSchema | ObjectError:
     try:
         return parse_schema(name, org.fetch_json("GET", f"sobjects/{name}/describe"))
-    except OrgUnavailable:
-        raise
     except TransientError as err:
+        # A web page, or no answer, for this object alone is its own trouble.
+        if isinstance(err, OrgUnavailable) and is_away(org):
+            raise
         return ObjectError(str(err), code="DESCRIBE")
     except ObjectError as err:
         return err

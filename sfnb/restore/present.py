@@ -353,7 +353,7 @@ class PresentReader:
                     raise _unreadable(wanted.name, err) from err
         raise ObjectError(f"{wanted.name}: its answers cannot be read.", code="SHORT")
 
-    def _wait_for(self, job: str) -> int:
+    def _wait_for(self, job: str) -> int | None:
         began = self.org.clock.monotonic()
         wait_s = FIRST_POLL_S
         while True:
@@ -378,7 +378,14 @@ class PresentReader:
                 call_context(job_id=self.job_id, stop=self.stop, on_call=self.count),
                 bulk2.open_page(self.org, job, locator=locator, max_records=BULK_PAGE_ROWS) as page,
             ):
-                yield from csv_batches(page.stream, columns)
+                rows = 0
+                for batch in csv_batches(page.stream, columns):
+                    rows += batch.num_rows
+                    yield batch
+                if page.rows is not None and rows != page.rows:
+                    raise TransientError(
+                        f"a result page has {rows:,} rows; its header says {page.rows:,}."
+                    )
                 locator = page.next_locator
             if locator is None:
                 return

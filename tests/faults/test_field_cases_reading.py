@@ -371,6 +371,15 @@ TROUBLE = [
         "SERVER_UNAVAILABLE",
     ),
     Case(
+        "describe-is-a-web-page",
+        SMALL,
+        (
+            {"fault": "error", "match": "/composite$", "body": f"{SMALL}/describe", "status": 404},
+            {"fault": "html", "match": f"{SMALL}/describe", "status": 200},
+        ),
+        "web page",
+    ),
+    Case(
         "describe-500", SMALL, (broken(SMALL, f"sobjects/{SMALL}/describe"),), "UNKNOWN_EXCEPTION"
     ),
 ]

@@ -25,7 +25,8 @@ from tests.faults.conftest import settings_for
 from tests.faults.test_incremental import BORN, life, pass_minutes, stored, truth
 from tests.odd_server import Habits, OddServer
 
-DEEDS = ["insert", "change", "late change", "delete", "hard_delete", "undelete"]
+DEEDS = ["change", "insert", "change", "late change", "change", "delete", "change", "hard_delete"]
+DEEDS += ["change", "undelete"]
 WRITTEN = {"pages": "Contact", "split": "Contact", "bulk": "Contact", "locator": "Contact"} | {
     "by_parent": "IdeaComment"
 }

@@ -207,3 +207,19 @@ def test_a_count_that_is_wrong_by_one_is_never_complete(
     assert summary["state"] == "completed_with_errors"
     for name, entry in summary["objects"].items():
         assert entry["state"] != "complete" and "count" in entry["message"], (name, entry)
+
+
+def test_a_job_without_a_number_of_rows_is_read_and_that_is_said(
+    behind: Callable[..., Connection], plainly: Tables
+) -> None:
+    """P9: what an org does not count cannot be compared: the pages' own counts stand, and a note says so."""
+
+    def uncounted(value: dict[str, Any]) -> dict[str, Any]:
+        return {name: inner for name, inner in value.items() if name != "numberRecordsProcessed"}
+
+    odd = behind(Habits(shape=everywhere(uncounted)))
+    summary = engine.run(odd, backup(objects=["Contact"]))
+    assert summary["state"] == "completed", summary
+    assert "gives no count" in summary["objects"]["Contact"]["message"]
+    table = odd.snapshots[summary["snapshot"]].table("Contact").sort_by("Id")
+    assert table.equals(plainly["Contact"])

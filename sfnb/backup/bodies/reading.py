@@ -11,9 +11,9 @@ from typing import Any
 from sfnb.backup.bodies.confirming import changed_meanwhile
 from sfnb.backup.bodies.receiving import Received, receive
 from sfnb.errors import OrgUnavailable, QuotaSignal, SfnbError, StopSignal
-from sfnb.jobs.away import is_away
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import Price
+from sfnb.org.away import is_away
 from sfnb.org.transport import call_context
 from sfnb.store.bodies.content import EMPTY_SHA256, Contents
 from sfnb.store.bodies.fields import Body

@@ -6,7 +6,9 @@ them.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
@@ -21,6 +23,7 @@ from sfnb.store.formats import NewerFormat
 from sfnb.store.keys import NO_KEYS, KeyDigest, add_digests
 from sfnb.store.log import LOG, log_path, newest_version
 from sfnb.store.parts import Part
+from sfnb.store.paths import manifest_path
 from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.progress import NOTHING, Progress, Total
 from sfnb.store.proof import column
@@ -70,6 +73,7 @@ class TableCheck:
     def __init__(self, files: Files, name: str, folder: str, *, quick: bool = False) -> None:
         self._name = name
         self._is_quick = quick
+        self._files = files
         self._folder = files.below(folder)
         self.table = Table(folder)
         self.findings: list[Finding] = []
@@ -137,12 +141,24 @@ class TableCheck:
 
     def _look_around(self, newest: int) -> None:
         present = self._folder.walk("")
-        if newest < 0 and present:
+        if newest < 0 and not self._is_begun(present):
             self._damage("missing", "the Delta log has lost all its commits", LOG)
         for path in sorted(set(present) - set(self.table.live)):
             if why := _orphan(path, self.table, newest):
                 where = f"{self.table.folder}/{path}"
                 self.findings.append(Finding("orphan", why, "", self._name, where))
+
+    def _is_begun(self, present: Iterable[str]) -> bool:
+        """
+        Whether nothing but parts of unsealed snapshots is here: their backup ended before its first
+        commit. A seal stands on commits, so with one the log is lost.
+        """
+        part = re.compile(rf"(?:.*/)?{re.escape(self._name)}-(.+)-[0-9a-f]{{16}}\.parquet")
+        found = [part.fullmatch(path) for path in present if TEMPORARY not in path]
+        snapshots = {one[1] for one in found if one}
+        return None not in found and not any(
+            self._files.read(manifest_path(snapshot)) is not None for snapshot in snapshots
+        )
 
 
 def _base_changed(table: Table, commit: Commit, version: int) -> Wrong:

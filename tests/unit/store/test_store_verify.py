@@ -68,6 +68,7 @@ def test_an_interrupt_leaves_orphans_and_no_damage(tmp_path: Path) -> None:
     (killed / ".tmp-abc-plan.json").write_bytes(b"{")
     schemas = Path(store.root, "snapshots", writer.snapshot, "schema")
     (schemas / ".tmp-abc-Contact.json").write_bytes((schemas / "Account.json").read_bytes())
+    assert damage(store) == []
     again = store.reopen(writer.snapshot)
     part = again.write_part("Account", [rows(0, 10)])
     assert part.path != lost.path
