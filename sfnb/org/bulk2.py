@@ -23,6 +23,13 @@ from sfnb.org.secrets import clean, mask
 RESULTS_TIMEOUT_S = 300.0
 
 
+LONGEST_JOB_S = 86_400.0
+"""
+A query job that is not over after so long is given up: an org that leaves it in its queue, or names
+a state that nobody knows, would be asked for ever.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryJob:
     """

@@ -368,6 +368,11 @@ class PresentReader:
                     code="JOB_FAILED",
                 )
             age_s = self.org.clock.monotonic() - began
+            if age_s > bulk2.LONGEST_JOB_S:
+                raise ObjectError(
+                    f"{state.object_name}: the Bulk query is still {state.state} after a day.",
+                    code="JOB_FAILED",
+                )
             wait_s = min(max(age_s * POLL_GROWTH, FIRST_POLL_S), MAX_POLL_S)
 
     def _results(self, job: str, columns: pa.Schema) -> Iterator[pa.RecordBatch]:

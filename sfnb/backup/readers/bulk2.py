@@ -23,7 +23,7 @@ from sfnb.backup.units import (
 )
 from sfnb.clock import Clock
 from sfnb.errors import ObjectError, ResultsGone
-from sfnb.org.bulk2 import QueryJob
+from sfnb.org.bulk2 import LONGEST_JOB_S, QueryJob
 
 OPEN_JOBS = 8
 """
@@ -226,6 +226,9 @@ class Bulk2Reader:
     def _polled(self, run: ObjectRun, reading: _Reading, job: QueryJob) -> None:
         if not job.is_over:
             self._missed(reading)
+            if self._clock.monotonic() - reading.created_at_s > LONGEST_JOB_S:
+                state = job.state or "waiting"
+                raise ObjectError(f"{run.name}: its Bulk job is still {state} after a day.")
             return
         reading.is_over = True
         if job.is_complete:

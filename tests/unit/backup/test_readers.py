@@ -220,6 +220,23 @@ def test_results_that_are_not_ready_are_requested_again_and_not_the_state(code: 
     assert isinstance(wait_for_unit(reader, clock, run), units.PollJob)
 
 
+def test_a_job_that_is_never_over_is_given_up_after_a_day() -> None:
+    """A state that nobody knows, or a queue without end: pages are read instead, after some 300 polls."""
+    clock = FakeClock()
+    reader = Bulk2Reader(clock)
+    run = created(reader, clock)
+    waiting = QueryJob("750A", "Mystery", run.name, None)
+    with pytest.raises(ObjectError, match="still Mystery after a day"):
+        for _ in range(350):
+            asked = wait_for_unit(reader, clock, run)
+            if isinstance(asked, units.PollJob):
+                assert reader.outcome(run, asked, waiting) == ()
+            else:
+                reader.refused(run, ObjectError("not ready", code="INVALIDJOBSTATE"))
+    assert reader.refused(run, ObjectError("still Mystery")) == Switch("keyset", is_restart=True)
+    assert [unit.job for unit in reader.leftovers(run)] == ["750A"]
+
+
 def test_what_one_job_taught_the_others_need_not_learn() -> None:
     """A job that was not ready when it was taken to be makes the jobs beside it wait longer."""
     clock = FakeClock()
