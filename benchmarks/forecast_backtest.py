@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from sfnb.quota import forecast
 from sfnb.quota.policy import lower_mark, threshold
-from sfnb.usage.frames import budget_history
 from sfnb.usage.history import OrgHistory, Samples, Spent, covered_hours
+from sfnb.usage.past import budget_history
 from sfnb_demo.server.other_apps import APPS, OtherApps
 
 DAY = 1440

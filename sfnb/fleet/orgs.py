@@ -14,8 +14,8 @@ from sfnb.memory import State
 from sfnb.quota.forecast import outlook
 from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, threshold
 from sfnb.state.fleet import SLOT_MINUTES, GaugeLine, Reading, minute_of
-from sfnb.usage.frames.forecast import budget_history
 from sfnb.usage.history import OrgHistory, Samples, Spent
+from sfnb.usage.past import budget_history
 
 API = "api"
 

@@ -267,7 +267,8 @@ class FleetBook:
         found: dict[str, list[Reading]] = {}
         with self._database.read() as connection:
             for query in queries:
-                for org_id, minute, one, other in connection.execute(query):
+                # All at once: one by one costs four times as much, and there are some 100,000.
+                for org_id, minute, one, other in connection.execute(query).all():
                     found.setdefault(org_id, []).append((int(minute), int(one), int(other)))
         for rows in found.values():
             rows.sort()

@@ -106,6 +106,9 @@ def _fill(  # noqa: PLR0917
     change = np.full(len(units), np.nan)
     change[first:last] = np.diff(counter[first : last + 1])
     begin = first - per_day  # the first reading sums up the day before it
+    if np.isnan(units[max(begin, 0) : last]).all():
+        _fill_unknown(units, sources, counter[first], change, begin, first, last, per_day)
+        return
     chains = {slot % per_day: range(slot, last, per_day) for slot in range(begin, first)}
     loose: list[
         tuple[int, float]
@@ -134,6 +137,36 @@ def _fill(  # noqa: PLR0917
         slots = [slot for slot in range(start, last, per_day) if slot >= 0]
         offsets = _offsets(slots, change, has_start=start >= 0)
         _put(units, sources, slots, least + share + offsets, COUNTER, guess_before=first)
+
+
+def _fill_unknown(  # noqa: PLR0917
+    units: Floats,
+    sources: npt.NDArray[np.str_],
+    total: float,
+    change: Floats,
+    begin: int,
+    first: int,
+    last: int,
+    per_day: int,
+) -> None:
+    """
+    As ``_fill`` where no slot is known, which is the rule: all chains at once, a column each. It is
+    many times faster, and a fleet is many orgs.
+    """
+    slots = np.arange(begin, begin + -(-(last - begin) // per_day) * per_day)
+    is_there = ((slots >= 0) & (slots < last)).reshape(-1, per_day)
+    slots = slots.reshape(-1, per_day)
+    steps = np.where(is_there, change[np.clip(slots, 0, len(change) - 1)], 0.0)
+    steps[0] = 0.0  # the start of each chain
+    offsets = np.cumsum(steps, axis=0)
+    is_loose = is_there.any(axis=0)
+    least = np.maximum(0.0, -np.where(is_there, offsets, np.inf).min(axis=0))[is_loose]
+    share = max(total - float(least.sum()), 0.0) / len(least) if len(least) else 0.0
+    starts = np.zeros(per_day)
+    starts[is_loose] = least + share
+    found = slots[is_there]
+    units[found] = (starts + offsets)[is_there]
+    sources[found] = np.where(found < first, ESTIMATE, COUNTER)
 
 
 def _offsets(slots: list[int], change: Floats, *, has_start: bool) -> Floats:

@@ -29,8 +29,8 @@ Finishes = Mapping[Api, Mapping[int, Finish]]
 def budgets_of(state: State, org_id: str, *, now: datetime) -> dict[Api, BudgetHistory]:
     """The past of each budget that the org reported on in the last 24 hours. Cost: no API calls."""
     # numpy and pandas load only where somebody asks for the past.
-    from sfnb.usage.frames import budget_history
     from sfnb.usage.history import load_history
+    from sfnb.usage.past import budget_history
 
     history = load_history(state, "", org_id, days=7, now=now)
     return {api: budget for api in APIS if (budget := budget_history(history, api)) is not None}

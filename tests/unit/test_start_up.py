@@ -90,6 +90,12 @@ def test_a_search_by_id_loads_what_reads_rows_alone(home: CommandLine) -> None:
     assert "pyarrow" in loaded
 
 
+def test_the_fleet_loads_no_frames(home: CommandLine) -> None:
+    """`sfnb fleet` works out forecasts of a hundred orgs with numpy alone: pandas takes half a second."""
+    loaded = modules(home, MODULES_AT_THE_END, "fleet")
+    assert "numpy" in loaded and loaded & ((ROWS | SCREEN) - {"numpy"}) == set()
+
+
 def test_a_backup_loads_the_store_after_its_first_call(home: CommandLine) -> None:
     """`sfnb backup` logs in before it loads what reads and stores rows."""
     loaded = modules(home, MODULES_AT_THE_FIRST_CALL, "backup", "x")

@@ -6,21 +6,19 @@ Each docstring promises the columns and their dtypes.
 
 from sfnb.usage.frames.base import moments, percent
 from sfnb.usage.frames.callers import callers_frame, reconciliation_frame, top_frame
-from sfnb.usage.frames.forecast import budget_history, forecast_frame
-from sfnb.usage.frames.hours import days_frame, hours_frame, others_steps, week_frame
+from sfnb.usage.frames.forecast import forecast_frame
+from sfnb.usage.frames.hours import days_frame, hours_frame, week_frame
 from sfnb.usage.frames.jobs import jobs_frame, pauses_frame
 from sfnb.usage.frames.use import PARTS, thresholds_frame, usage_frame
 
 __all__ = [
     "PARTS",
-    "budget_history",
     "callers_frame",
     "days_frame",
     "forecast_frame",
     "hours_frame",
     "jobs_frame",
     "moments",
-    "others_steps",
     "pauses_frame",
     "percent",
     "reconciliation_frame",

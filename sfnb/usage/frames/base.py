@@ -11,7 +11,8 @@ import pandas as pd
 
 from sfnb.model import Api
 from sfnb.usage.counter import window_sum
-from sfnb.usage.history import Ints, OrgHistory, Samples
+from sfnb.usage.history import Ints, OrgHistory
+from sfnb.usage.past import own_units
 
 NOT_NAMED = "not named in the event log"
 
@@ -25,11 +26,6 @@ def percent(units: pd.Series, of: pd.Series) -> pd.Series:
 def moments(minutes: Ints) -> pd.Series:
     """Minutes since 1970 as datetime64[ns, UTC]."""
     return pd.Series(minutes.astype("datetime64[m]").astype("datetime64[ns]")).dt.tz_localize("UTC")
-
-
-def own_units(history: OrgHistory, api: Api) -> tuple[Ints, Ints]:
-    spent = history.spent.get(api)
-    return (spent.minutes, spent.units) if spent else (ints([]), ints([]))
 
 
 def own_sum(history: OrgHistory, api: Api, at: Ints) -> Ints:
@@ -54,11 +50,3 @@ def stamps(values: Iterable[object]) -> pd.Series:
     return pd.to_datetime(pd.Series(list(values), dtype="object"), utc=True).astype(
         "datetime64[ns, UTC]"
     )
-
-
-def ints(values: object) -> Ints:
-    return np.asarray(values, dtype=np.int64)
-
-
-def no_samples() -> Samples:
-    return Samples(ints([]), ints([]), ints([]))

@@ -11,14 +11,13 @@ from sfnb.usage.counter import window_sum
 from sfnb.usage.frames.base import (
     NOT_NAMED,
     days_of,
-    ints,
     is_covered,
     moments,
-    no_samples,
     own_sum,
     percent,
 )
 from sfnb.usage.history import Ints, OrgHistory
+from sfnb.usage.past import ints, no_samples
 from sfnb.usage.store.values import minute_at
 
 

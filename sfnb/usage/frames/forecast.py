@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from sfnb.model import Api
-from sfnb.quota.forecast import DAY_SLOTS, SLOT_MINUTES, BudgetHistory, outlook
-from sfnb.usage.counter import span_sum
-from sfnb.usage.frames.base import no_samples, own_units, stamps
-from sfnb.usage.frames.hours import others_steps
-from sfnb.usage.history import DAY_MINUTES, PATTERN_DAYS, OrgHistory
+from sfnb.quota.forecast import BudgetHistory, outlook
+from sfnb.usage.frames.base import stamps
 
 
 def forecast_frame(
@@ -58,28 +54,3 @@ def forecast_frame(
     }
     columns |= {"high": "Float64", "max": "Int64", "days": "Int64"}
     return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
-
-
-def budget_history(history: OrgHistory, api: Api) -> BudgetHistory | None:
-    """A budget's past as the forecast takes it, or None without a reading in the last day."""
-    samples = history.samples.get(api) or no_samples()
-    end = history.end_minute + 1
-    if not len(samples) or end - samples.minutes[-1] > DAY_MINUTES:
-        return None
-    first = min(
-        int(samples.minutes[0]),
-        *(int(array[0]) for array in (history.log_minutes,) if len(array)),
-        end,
-    )
-    days = min((end - first) // DAY_MINUTES + 2, PATTERN_DAYS)
-    edges = end - SLOT_MINUTES * np.arange(days * DAY_SLOTS, -1, -1, dtype=np.int64)
-    steps = others_steps(history, api, edges)
-    own = span_sum(*own_units(history, api), edges)
-    # What we have spent since the last reading is not in it yet.
-    since = int(
-        np.sum(own_units(history, api)[1][own_units(history, api)[0] > samples.minutes[-1]])
-    )
-    used = int(samples.used[-1]) + since
-    return BudgetHistory(
-        history.now, used, int(samples.maximum[-1]), steps.units, own.astype(np.float64)
-    )

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from sfnb.model import APIS, Api
-from sfnb.usage.counter import EVENT_LOG, UNKNOWN, Steps, counter_at, span_sum, steps_of, window_sum
-from sfnb.usage.frames.base import days_of, moments, no_samples, own_units, percent
+from sfnb.usage.counter import EVENT_LOG, UNKNOWN, span_sum
+from sfnb.usage.frames.base import days_of, moments, percent
 from sfnb.usage.history import DAY_MINUTES, Ints, OrgHistory
+from sfnb.usage.past import no_samples, others_steps
 
 
 def hours_frame(history: OrgHistory) -> pd.DataFrame:
@@ -90,28 +91,6 @@ def week_frame(hours: pd.DataFrame, zone: tzinfo) -> pd.DataFrame:
             "weeks": "Int64",
         }
     )
-
-
-def others_steps(history: OrgHistory, api: Api, edges: Ints) -> Steps:
-    """
-    What everybody but this sfnb spent between these edges (evenly spaced minutes since 1970).
-
-    Known from the event log where it covers a slot, else worked out of the counter.
-    """
-    samples = history.samples.get(api) or no_samples()
-    own = own_units(history, api)
-    others = samples.used - window_sum(*own, samples.minutes)
-    # A call is counted in the minute in which it ends, so an edge stands for the end of the minute
-    # before it.
-    counter = counter_at(samples.minutes + 1, others.astype(np.float64), edges)
-    known = np.full(len(edges) - 1, np.nan)
-    if api == "api" and len(history.covered):
-        is_known = np.isin(edges[:-1] // 60, history.covered) & np.isin(
-            (edges[1:] - 1) // 60, history.covered
-        )
-        total = span_sum(history.log_minutes, history.log_calls, edges)
-        known[is_known] = np.maximum(total - span_sum(*own, edges), 0)[is_known]
-    return steps_of(counter, known, DAY_MINUTES // int(edges[1] - edges[0]))
 
 
 def _hours_of(history: OrgHistory, api: Api) -> pd.DataFrame:

@@ -8,8 +8,9 @@ import pandas as pd
 
 from sfnb.model import APIS, RESTORE, Api
 from sfnb.usage.counter import EVENT_LOG, window_sum
-from sfnb.usage.frames.base import ints, is_covered, moments, no_samples, percent
+from sfnb.usage.frames.base import is_covered, moments, percent
 from sfnb.usage.history import Ints, OrgHistory
+from sfnb.usage.past import ints, no_samples
 from sfnb.usage.store.values import minute_number
 
 PARTS = ("sfnb_running", "sfnb_completed", "sfnb_other", "other_apps")
