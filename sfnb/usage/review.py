@@ -14,6 +14,7 @@ from sfnb.usage import frames, usage_report
 from sfnb.usage.history import OrgHistory
 from sfnb.usage.job_notices import Notice
 from sfnb.usage.notices import NextJob, next_job_of, notices_of
+from sfnb.usage.past import budget_history
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,7 @@ def review_of(history: OrgHistory, zone: tzinfo) -> Review:
     days = frames.days_frame(usage, hours, zone)
     user_days = usage_report.user_days_frame(history, zone)
     beside = usage_report.reported_frame(history, days, zone)
-    budgets = {
-        api: budget for api in APIS if (budget := frames.budget_history(history, api)) is not None
-    }
+    budgets = {api: budget for api in APIS if (budget := budget_history(history, api)) is not None}
     next_job = next_job_of(history, budgets)
     return Review(
         history=history,
