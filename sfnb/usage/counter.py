@@ -153,9 +153,9 @@ def _fill_unknown(  # noqa: PLR0917
     As ``_fill`` where no slot is known, which is the rule: all chains at once, a column each. It is
     many times faster, and a fleet is many orgs.
     """
-    slots = np.arange(begin, begin + -(-(last - begin) // per_day) * per_day)
-    is_there = ((slots >= 0) & (slots < last)).reshape(-1, per_day)
-    slots = slots.reshape(-1, per_day)
+    end = begin + -(-(last - begin) // per_day) * per_day
+    slots = np.arange(begin, end).reshape(-1, per_day)
+    is_there = (slots >= 0) & (slots < last)
     steps = np.where(is_there, change[np.clip(slots, 0, len(change) - 1)], 0.0)
     steps[0] = 0.0  # the start of each chain
     offsets = np.cumsum(steps, axis=0)
