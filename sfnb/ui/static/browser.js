@@ -103,7 +103,7 @@ const render = ({ model, el }) => {
     const answer = await ask({ kind: "compare", old: older.value }, 60000);
     if (!answer || !answer.ok) { say(diff_status, answer ? answer.says : word("silent")); return; }
     say(diff_code, answer.code);
-    diff_frame.hidden = false;
+    diff_frame.hidden = !answer.code;
     tell_diff(answer.diff);
   });
   show_versions.addEventListener("click", async () => {
