@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sfnb.archive.request import ArchiveRequest
+from sfnb.errors import OrgUnavailable, QuotaSignal
 from sfnb.model import ARCHIVE
 
 if TYPE_CHECKING:
@@ -115,6 +117,9 @@ def create_job(org: Connection, request: ArchiveRequest) -> str:
     """
     A new job, queued; its id. Cost: 3 API calls.
 
+    Where nobody answers for the org now, or no call may be sent, the job finds out by itself once
+    it runs: it pauses until then.
+
     Raises:
         CallerError: no such object; the org refuses the condition.
     """
@@ -125,17 +130,17 @@ def create_job(org: Connection, request: ArchiveRequest) -> str:
     from sfnb.org.transport import call_context
     from sfnb.store.plan import new_snapshot_id
 
-    with call_context(kind=ARCHIVE):
+    with suppress(OrgUnavailable, QuotaSignal), call_context(kind=ARCHIVE):
         describes = Describes(org.client, with_restricting=False)
         schema = describes.root(request.object_name)
+        request = replace(request, object_name=schema.name)
         check_condition(org.client, schema, request.where)
-    request = replace(request, object_name=schema.name)
     job = org.state.jobs.create(
         kind=ARCHIVE,
         org=org.name,
         org_id=org.org_id,
         options=request.as_json(),
-        objects=[schema.name],
+        objects=[request.object_name],
         snapshot=new_snapshot_id(org.clock.now(), max(org.store.archives, default="")),
     )
     return job.job_id

@@ -140,9 +140,9 @@ def parse_moment(text: object) -> datetime | None:
     """A moment as Salesforce writes it (``2026-11-01T23:58:00.000+0000``); None when it is none."""
     try:
         moment = datetime.fromisoformat(text_of(text))
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # also the first hours of year 1 in the east
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 Answers = dict[ChangeQuery, ChangeList | ObjectError]

@@ -228,7 +228,7 @@ class Pages:
                 aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
                 return f"{aware.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00"
             return float(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             what = "a date such as 2026-11-30" if pa.types.is_temporal(kind) else "a number"
             raise CallerError(
                 f"{name}: enter {what}, with <, >, <= or >= in front, or .. between two."

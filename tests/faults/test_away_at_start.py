@@ -40,6 +40,7 @@ class Door:
         return f"http://127.0.0.1:{self._port}"
 
     def open(self) -> None:
+        """Once, or again after ``close``."""
         listener = self._stack.enter_context(socket.create_server(("127.0.0.1", self._port)))
         threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
 
@@ -127,7 +128,7 @@ def test_a_login_that_is_refused_later_ends_the_job_with_a_sentence(
 
 
 def test_commands_pause_with_75_and_resume(org: RunningOrg, door: Door, tmp_path: Path) -> None:
-    """`backup` and `resume --on-pause exit` leave a paused job while nobody answers."""
+    """`backup`, `restore`, `archive` and `resume --on-pause exit` leave a paused job while nobody answers."""
     command = CommandLine(tmp_path / "home", X_TOKEN=org.access_token)
     settings = known(org, command.home, door.url)
     config = replace(settings.orgs["demo"], secrets={"token": "env:X_TOKEN"})
@@ -143,6 +144,20 @@ def test_commands_pause_with_75_and_resume(org: RunningOrg, door: Door, tmp_path
     door.open()
     done = command("resume", job, *choice)
     assert done.code == 0 and done.json["snapshot"], done.err
+    door.close()
+    restore = ("restore", "demo", "latest", "--objects", "Account")
+    archive = ("archive", "demo", "--object", "Task", "--where", "Status = 'None such'", "--yes")
+    for words in (restore, archive):
+        paused = command(*words, *choice)
+        assert paused.code == 75, paused.err
+        assert paused.json["pauses"][-1]["reason"].startswith("org unavailable: ")
+    door.open()
+    again = command("resume", "--all", *choice)
+    assert again.code == 0, again.err
+    assert {done["kind"]: done["state"] for done in again.json} == {
+        "restore": "completed",
+        "archive": "completed",
+    }
 
 
 @pytest.mark.parametrize("answer", ["503", "no name"])

@@ -8,7 +8,6 @@ bounded number of elements.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable
 from typing import Any
 from xml.parsers import expat
@@ -61,7 +60,7 @@ class XmlReader:
             for chunk in chunks:
                 self._parser.Parse(chunk, False)
             self._parser.Parse(b"", True)
-        except (expat.ExpatError, binascii.Error) as err:
+        except (expat.ExpatError, LookupError, ValueError) as err:  # also an unknown encoding
             raise TransientError(f"expected XML, received something else ({err}).") from err
         return self._root
 

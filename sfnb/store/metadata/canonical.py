@@ -50,7 +50,7 @@ def parsed(content: bytes) -> Element | None:
         return None
     try:
         return ElementTree.fromstring(content)  # noqa: S314 - no document type, so no entities
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, LookupError, ValueError):  # also an unknown encoding
         return None
 
 

@@ -352,6 +352,20 @@ def test_no_text_takes_long(name: str, body: bytes) -> None:
     assert time.process_time() - started_s < LONGEST_S
 
 
+FOUND = [
+    ("updated", b'{"ids":[],"latestDateCovered":"0001-01-01T00:00:00+1400"}'),
+    ("deleted", b'{"deletedRecords":[],"latestDateCovered":"0001-01-01T00:00:00+1400"}'),
+    ("metadata", b'<?xml version="1.0" encoding="U-8"?><a/>'),
+    ("metadata", b'<?xml version="1.0" encoding="utf-7"?><a/>'),
+]
+
+
+@pytest.mark.parametrize(("name", "body"), FOUND)
+def test_what_the_long_campaign_has_found(name: str, body: bytes) -> None:
+    """Moments before the first one that UTC has, and encodings that nobody knows."""
+    run(name, body)
+
+
 @pytest.mark.parametrize(
     "part",
     [
