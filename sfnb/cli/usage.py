@@ -230,7 +230,8 @@ def _print_usage(review: Review) -> None:
     for api in APIS:
         say(f"  {api:8} {_budget_line(review, api)}")
     for notice in review.notices:
-        say(f"  {notice.level}: {notice.sentence}")
+        colour = "yellow" if notice.level == "warning" else None
+        say(f"  {notice.level}: {notice.sentence}", colour=colour)
     days = review.days[review.days["api"] == "api"]
     if len(days):
         say("")
