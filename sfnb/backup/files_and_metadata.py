@@ -16,6 +16,7 @@ from sfnb.settings import FILE_CALLS, METADATA_DAYS
 from sfnb.state.job_values import Job
 from sfnb.store.damage import read_damage
 from sfnb.store.formats import NewerFormat
+from sfnb.store.manifest import read_plan
 from sfnb.store.metadata.record import MetadataRecord, read_record
 from sfnb.store.tables import OrgStore
 
@@ -58,7 +59,9 @@ class FilesAndMetadata:
             last = last_metadata(self.store, before=snapshot_id)
             since = last.unchanged_since or last.snapshot if last else ""
             packs = read_damage(files).packs_since(since)
-            is_changed = is_set_up_changed(changes, last.snapshot) if last else None
+            listed = read_plan(files, snapshot_id).catalogue.get("objects") or {}
+            has = {name for name, said in listed.items() if said[1]}
+            is_changed = is_set_up_changed(changes, last.snapshot, has) if last else None
             MetadataReading(
                 self.context, files, snapshot_id, last, days, packs, is_changed, self.metadata
             ).run(tick)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -68,7 +68,7 @@ NOT_IN_TRAIL = ("Report", "Dashboard", "Document", "EmailTemplate", "Folder", "L
 
 
 def is_set_up_changed(
-    changes: Callable[[str], tuple[str, int, int] | None], since: str
+    changes: Callable[[str], tuple[str, int, int] | None], since: str, has: Collection[str]
 ) -> bool | None:
     """
     Whether the records that a backup has just read tell of a change of the org's set-up.
@@ -77,16 +77,19 @@ def is_set_up_changed(
         changes: of an object, the snapshot before, how many records are new, changed or gone since,
             and how many there are; None: not read, or not by its changes.
         since: the snapshot that has the metadata of the org's lists.
+        has: the objects of the org that can be read.
 
     Returns:
-        None: they do not tell: no trail was read, it has no row at all, or its changes are those
-        since a later snapshot.
+        None: they do not tell: an object that the org has was not read, the trail has no row at all,
+            or the changes are those since a later snapshot.
     """
-    found = {name: changes(name) for name in (TRAIL, *NOT_IN_TRAIL)}
-    trail = found[TRAIL]
-    if trail is None or not trail[2] or any(f is not None and f[0] > since for f in found.values()):
+    found = [changes(name) for name in (TRAIL, *NOT_IN_TRAIL) if name in has]
+    read = [one for one in found if one is not None]
+    if TRAIL not in has or len(read) < len(found) or not read[0][2]:
         return None
-    return any(f is not None and f[1] for f in found.values())
+    if any(before > since for before, _, _ in read):
+        return None
+    return any(touched for _, touched, _ in read)
 
 
 def due(
