@@ -3,12 +3,13 @@
 const NARROW = 600; // pixels: below, a chart is as wide as a telephone
 const DAYS_SHOWN = 4;
 
+const SMALL = 450; // below, names of bars are cut; a point shows them whole
 const NAME_CHARS = 16;
 const BESIDE = 1.5; // how much longer than its longest bar a narrow axis is: values stand beside short bars
 
 const is_narrow = (plot) => plot.clientWidth < NARROW;
 
-const fitted = (figure, template, narrow) => {
+const fitted = (figure, template, narrow, width) => {
   const layout = { ...figure.layout, template };
   if (!narrow) return layout;
   // What does not grow by itself has its scale below the axis.
@@ -16,7 +17,7 @@ const fitted = (figure, template, narrow) => {
     ? { l: 44, r: 10, t: 12, b: 110, autoexpand: false } : { l: 40, r: 10, t: 12, b: 40 };
   const axis = layout.xaxis;
   const bars = figure.data.filter((trace) => trace.orientation === "h");
-  if (bars.length) {
+  if (bars.length && width < SMALL) {
     const longest = Math.max(...bars.flatMap((trace) => trace.x));
     const short = (name) => name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS - 1)}…` : name;
     layout.xaxis = { ...axis, range: [0, longest * BESIDE], autorange: false };
@@ -59,7 +60,7 @@ const draw_chart = (plot, figure, template, print) => {
   const chart = charts.get(plot);
   chart.draw = () => {
     const narrow = !print && is_narrow(plot);
-    const layout = fitted(figure, template, narrow);
+    const layout = fitted(figure, template, narrow, plot.clientWidth);
     // Plotly leaves a scale that was beside the chart where it was.
     if (chart.width && narrow !== chart.narrow) Plotly.purge(plot);
     chart.narrow = narrow;
