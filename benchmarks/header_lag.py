@@ -5,7 +5,7 @@ How early a job pauses for a limit header that is old, and whether a call passes
     python benchmarks/header_lag.py --lags 0,78 --maxima 300 --per-second 10
 
 The org counts each call at once and reports the count of so many seconds ago; nobody else spends.
-The job sends as fast as it may, waits when it is told to, and stops when only time would help.
+The job sends as fast as it may, waits when the gate says so, and stops when only time would help.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def holder_of(snapshot: Snapshot, object_name: str) -> Snapshot | None:
     return found if found.state_of(object_name) is ObjectState.COMPLETE else None
 
 
-def standard_books(snapshot: Snapshot) -> list[str]:
+def standard_pricebooks(snapshot: Snapshot) -> list[str]:
     """Ids of the standard price book, from the newest snapshot that has price books."""
     held = holder_of(snapshot, "Pricebook2")
     if held is None or "IsStandard" not in held.columns("Pricebook2").names:

@@ -137,12 +137,12 @@ class Gathering:
         riding = layouts if is_room else []
         answers: list[SubResponse] = []
         found = fetch_schemas(self.client, names, along=[*along, *riding], answers=answers)
-        told: Sequence[SubResponse | None] = answers[len(along) :]
+        layout_answers: Sequence[SubResponse | None] = answers[len(along) :]
         if along and self.early is not None:
             self.early.answers += answers[: len(along)]
         if layouts and not riding:
-            told = fetch_layouts(self.client, layouts)
-        return found, dict(zip(typed, told, strict=False))
+            layout_answers = fetch_layouts(self.client, layouts)
+        return found, dict(zip(typed, layout_answers, strict=False))
 
     def describe_of(self, name: str) -> Mapping[str, Any]:
         """The target's describe answer."""

@@ -18,7 +18,7 @@ from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
 from sfnb.restore.automation.listing import Early
 from sfnb.restore.automation.planned import with_automation, written_objects
-from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of, standard_books
+from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of, standard_pricebooks
 from sfnb.restore.counterparts import Counterparts, find_owner
 from sfnb.restore.drafting import Amend
 from sfnb.restore.files.planned import planned_files
@@ -151,7 +151,7 @@ class _Planning:
         settle_missing(self._workspace)
         place_undeletes(self._workspace, self._known.targets)
         if "PricebookEntry" in self._known.targets:
-            standard_prices_first(self._workspace, standard_books(self._asked.snapshot))
+            standard_prices_first(self._workspace, standard_pricebooks(self._asked.snapshot))
         place_creates(self._workspace)
         # The order may have refused records that others need.
         settle_missing(self._workspace)

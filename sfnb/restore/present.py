@@ -158,7 +158,7 @@ class PresentReader:
 
     def rows(self, queries: Sequence[tuple[str, str, bool]]) -> Iterator[list[Mapping[str, Any]]]:
         """
-        The records of each query of few, in their order, proven; what cannot be read is asked for
+        The records of each query of few, in their order, proven; what cannot be read is requested
         once more.
 
         Cost: 1 API call for five first pages, and 1 for each further page.
@@ -303,7 +303,7 @@ class PresentReader:
         wanted: Wanted,
         columns: pa.Schema,
         batches: Iterator[pa.RecordBatch],
-        told: int | None,
+        expected: int | None,
     ) -> int:
         """The rows, proven (P9): as many as the org counts, none of them twice. Else no file is left."""
         name, rows = wanted.name, 0
@@ -312,13 +312,13 @@ class PresentReader:
             for batch in batches:
                 out.write_batch(batch)
                 rows += batch.num_rows
-                if told is not None and rows > told:
+                if expected is not None and rows > expected:
                     break
                 if "Id" in batch.schema.names:
                     hashes.append(key_hashes(batch.column("Id"), 0))
-            if told is not None and rows != told:
+            if expected is not None and rows != expected:
                 raise TransientError(
-                    f"{name}: an answer has {rows:,} rows; the org counts {told:,}."
+                    f"{name}: an answer has {rows:,} rows; the org counts {expected:,}."
                 )
             if hashes and repeated(np.concatenate(hashes))[0] != rows:
                 raise TransientError(f"{name}: an answer has rows twice.")

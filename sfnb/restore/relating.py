@@ -82,18 +82,18 @@ def settle_missing(workspace: Workspace) -> None:
         )
 
 
-def standard_prices_first(workspace: Workspace, books: Sequence[str]) -> None:
+def standard_prices_first(workspace: Workspace, pricebooks: Sequence[str]) -> None:
     """
     A price waits for the standard price of its product (STANDARD_PRICE_NOT_DEFINED; object reference,
     PricebookEntry), as a child does for its parent.
 
     Args:
-        books: Ids in the snapshot of the standard price book.
+        pricebooks: Ids in the snapshot of the standard price book.
     """
-    workspace.run("create or replace temp table standard_books (id varchar)")
-    workspace.insert("standard_books", ("id",), [(book,) for book in books])
+    workspace.run("create or replace temp table standard_pricebooks (id varchar)")
+    workspace.insert("standard_pricebooks", ("id",), [(book,) for book in pricebooks])
     is_standard = (
-        "json_extract_string({}.vals, '$.Pricebook2Id') in (select id from standard_books)"
+        "json_extract_string({}.vals, '$.Pricebook2Id') in (select id from standard_pricebooks)"
     )
     same = " and ".join(
         f"json_extract_string(c.vals, '$.{name}') is not distinct from "

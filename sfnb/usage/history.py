@@ -236,8 +236,8 @@ def _next_price(state: State, org_id: str) -> dict[Api, int]:
 def _warnings(state: State, org_id: str) -> list[JobWarning]:
     backups = [job for job in state.jobs.find(org_id) if job.kind == "backup"]
     # One that has just begun says nothing yet of what the one before it has found.
-    told = [job for job in backups if job.state.is_final or job.outcome.get("warnings")]
-    return job_warnings(told[-1]) if told else []
+    finished = [job for job in backups if job.state.is_final or job.outcome.get("warnings")]
+    return job_warnings(finished[-1]) if finished else []
 
 
 def _present(state: State, org_id: str, now: datetime) -> dict[Api, tuple[int, int]]:

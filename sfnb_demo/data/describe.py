@@ -116,7 +116,7 @@ def describe(obj: ObjectDef, catalog: Catalog, version: str, record_types: list[
 
 def layouts(obj: ObjectDef, described: Entry) -> Entry:
     """
-    What ``/describe/layouts`` tells of record types: which picklist values each allows. With several
+    What ``/describe/layouts`` says about record types: which picklist values each allows. With several
     types, ``layouts`` is null (REST guide, sObject Layouts).
     """
     picklists = [f for f in described["fields"] if f["picklistValues"]]

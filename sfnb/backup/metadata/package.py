@@ -71,7 +71,7 @@ def is_set_up_changed(
     changes: Callable[[str], tuple[str, int, int] | None], since: str, has: Collection[str]
 ) -> bool | None:
     """
-    Whether the records that a backup has just read tell of a change of the org's set-up.
+    Whether the records that a backup has just read show a change of the org's set-up.
 
     Args:
         changes: of an object, the snapshot before, how many records are new, changed or gone since,
