@@ -73,6 +73,22 @@ class Installation:
         self._open.callback(client.close)
         return client
 
+    def connect_unasked(self, name: str) -> Connection:
+        """
+        The org for work on what is stored: nobody logs in, whether it answers or not. Cost: no
+        calls.
+
+        Raises:
+            CallerError: no org has that name, or no login to it has succeeded yet.
+        """
+        from sfnb.connection import Connection
+        from sfnb.org.opening import closed_client
+
+        state = self.state  # from here on its clock is everybody's
+        client = closed_client(self.settings, name, state=state, clock=self.clock)
+        self._open.callback(client.close)
+        return Connection(client, settings=self.settings, state=state, clock=self.clock)
+
     def connect(self, name: str, *, may_be_away: bool = True) -> Connection:
         """
         The org as people hold it; closed with the installation, or earlier by its own ``close``.

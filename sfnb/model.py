@@ -38,7 +38,10 @@ ARCHIVE = "archive"
 """The kind of work that takes records out of an org once the store has them."""
 
 ERASE = "erase"
-"""The kind of work that takes records out of everything that is stored."""
+"""
+The kind of work that takes records out of everything that is stored. It alone needs no org: it sends
+no call, and goes on whether the org answers or not.
+"""
 
 AUDIT_KINDS = (
     *("limit", "restore", "archive", "prune", "hold", "erase"),

@@ -135,7 +135,9 @@ def _resume(app: App, job_id: str, as_json: bool, options: RunOptions) -> dict[s
 
         say(answer.says, err=True)
         return job_summary(app.state, job_id)
-    with app.installation.connect(answer.job.org) as org, stopped_by_signals() as stop:
+    installation = app.installation
+    connect = installation.connect_unasked if job.kind == ERASE else installation.connect
+    with connect(answer.job.org) as org, stopped_by_signals() as stop:
         options["stop"] = stop
         return run_with_progress(as_json, partial(engine.resume, org, job_id, **options))
 

@@ -83,7 +83,7 @@ def erase(
         )
     if certificate and not Path(certificate).absolute().parent.is_dir():
         raise CallerError(f"the folder of {certificate} does not exist; create it first.")
-    with app.installation.connect(name) as org, stopped_by_signals() as stop:
+    with app.installation.connect_unasked(name) as org, stopped_by_signals() as stop:
 
         def work(**more: Any) -> dict[str, Any]:
             return engine.run(org, request, stop=stop, **more)

@@ -34,7 +34,7 @@ from sfnb.jobs.resuming import reason_of
 from sfnb.jobs.summary import job_summary
 from sfnb.jobs.work import JobContext, Work, WorkFactory
 from sfnb.memory import State
-from sfnb.model import Api, JobState, Pause, Price
+from sfnb.model import ERASE, Api, JobState, Pause, Price
 from sfnb.org.away import is_away
 from sfnb.org.client import OrgClient
 from sfnb.org.transport import call_context
@@ -110,7 +110,8 @@ class JobLoop:
                 job = self.state.jobs.get(job_id)
                 self._kind, is_new = job.kind, job.state is JobState.QUEUED
                 self._set_state(JobState.RUNNING)
-                self._first_look(is_new=is_new)
+                if self._kind != ERASE:
+                    self._first_look(is_new=is_new)
                 work = self.make_work(self._context())
                 while not self._step(work):
                     pass

@@ -10,7 +10,14 @@ from urllib.parse import urlsplit
 import requests
 
 from sfnb.clock import Clock
-from sfnb.errors import LoginError, ObjectError, OrgUnavailable, SfnbError, TransientError
+from sfnb.errors import (
+    CallerError,
+    LoginError,
+    ObjectError,
+    OrgUnavailable,
+    SfnbError,
+    TransientError,
+)
 from sfnb.memory import State
 from sfnb.org.address import Renewal, wrong_org
 from sfnb.org.answers import json_of, mappings_of, text_of
@@ -177,10 +184,32 @@ def open_client(
         opened = _with_org_id(opener, opened, version, state.ledger, clock)
     if config.org_id and opened.org_id != config.org_id:
         raise wrong_org(config.name, config.org_id, opened.org_id)
+    gate = _gate(settings, config, opened, state, clock)
+    return _client(opener, opened, version, gate, clock)
+
+
+def closed_client(settings: Settings, name: str, *, state: State, clock: Clock) -> OrgClient:
+    """
+    The registered org, for work on what is stored. Nobody logs in unless a call is sent after all.
+    Cost: no calls.
+
+    Raises:
+        CallerError: no org has that name, or no login to it has succeeded yet.
+    """
+    config = settings.org(name)
+    if not config.org_id:
+        raise CallerError(f"org {name} was never logged in to, so nothing of it is stored.")
+    session = Session.closed(config.instance_url, config.org_id)
+    gate = _gate(settings, config, session, state, clock)
+    return _client(Opener(settings, config, clock), session, config.api_version, gate, clock)
+
+
+def _gate(
+    settings: Settings, config: OrgConfig, session: Session, state: State, clock: Clock
+) -> Gate:
     lag_s = settings.header_lag_s if config.header_lag_s is None else config.header_lag_s
     rules = Rules(header_lag_s=lag_s, look_every_s=settings.poll_s)
-    gate = Gate(state.ledger, opened.org_id, clock=clock, rules=rules)
-    return _client(opener, opened, version, gate, clock)
+    return Gate(state.ledger, session.org_id, clock=clock, rules=rules)
 
 
 def reopen_client(

@@ -75,9 +75,11 @@ def test_an_erasure_leaves_nothing_and_says_what_it_did(place: Place) -> None:
     planned = place.erase("--with-children", "--dry-run")
     assert planned.code == 0 and planned.json["records"] >= 1 and planned.json["job_id"] is None
     assert place.erase("--with-children").code == place.erase("--confirm", "y").code == 2
+    before = place.org.mark()
     certificate = place.folder / "c.json"
     done = place.erase("--with-children", "--confirm", "x", "--certificate", certificate)
     assert done.code == 0, done.err
+    assert place.org.mark() == before, "what is stored is erased without the org"
     assert (done.json["kind"], done.json["state"], done.json["refused"]) == (
         "erase",
         "completed",
