@@ -78,9 +78,8 @@ def test_each_setting_is_documented(named: set[str]) -> None:
     """What sfnb.toml may hold, of an org too, and the variables that override it."""
     table = {field.name for field in fields(OrgConfig)} - {"name"}
     assert {field.name for field in fields(Settings)} - {"home", "store_root"} <= IN_THE_FILE
-    variables = set(
-        re.findall(r"SFNB_[A-Z_]+", (ROOT / "sfnb" / "settings.py").read_text(encoding="utf-8"))
-    )
+    files = sorted((ROOT / "sfnb" / "settings").glob("*.py"))
+    variables = set(re.findall(r"SFNB_[A-Z_]+", "".join(f.read_text("utf-8") for f in files)))
     assert variables and (IN_THE_FILE | table | variables) - named == set()
 
 
