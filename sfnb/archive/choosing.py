@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sfnb.archive.folder import JobFolder, Kept, Selection
 from sfnb.archive.gathering import ROOTS_AT_ONCE, Gatherer
 from sfnb.archive.request import ArchiveRequest
+from sfnb.archive.results import Tally
 from sfnb.archive.trees import Member, Trees
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import ObjectSchema
@@ -48,34 +49,64 @@ def groups_of(selection: Selection) -> list[Sequence[str]]:
     return list(slices(selection.roots, ROOTS_AT_ONCE))
 
 
+@dataclass(frozen=True)
+class Group:
+    """
+    Args:
+        found: by root, what goes with it, itself first.
+        paths: by object, the files that have the rows.
+        new: what goes and was in no group before.
+    """
+
+    found: Mapping[str, list[Member]]
+    paths: Mapping[str, list[str]]
+    new: Sequence[Member]
+
+
 @dataclass
 class Choosing:
     """
-    The trees of a selection, group by group.
+    The trees of a selection, taken group by group, and what is known of them so far.
 
     Args:
         held_of: see `HeldOf`.
+
+    Attributes:
+        going: what goes, each record once. ``seen``: its Ids.
+        kept: what stays, and why.
     """
 
     gatherer: Gatherer
     selection: Selection
     held_of: HeldOf
+    going: Tally = field(default_factory=Tally)
+    kept: list[Kept] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
 
-    def gather(
-        self, group: int, files: Files, folder: str
-    ) -> tuple[dict[str, list[Member]], Trees]:
-        """One group's trees. Cost: see ``Gatherer.gather``."""
+    def take(self, group: int, files: Files, folder: str) -> Group:
+        """Read one group and count it. Cost: see ``Gatherer.gather``."""
         roots = groups_of(self.selection)[group]
         trees = self.gatherer.gather(self.selection.object_name, roots, files, folder)
         found = {root: [trees.members[i] for i in ids] for root, ids in trees.by_root().items()}
-        return found, trees
+        held = [*on_hold(found, self.held_of), *not_known(trees)]
+        self.kept += held
+        stays = {one.id for one in held}
+        new: list[Member] = []
+        for root, members in found.items():
+            if root not in stays:
+                own = [m for m in members if m.id not in self.seen]
+                self.seen.update(m.id for m in own)
+                new += own
+        self.going.add(new)
+        return Group(found, trees.paths, new)
 
-    def on_hold(self, trees: Mapping[str, Iterable[Member]]) -> list[Kept]:
-        """
-        Of these trees the roots that stay because something that would go with them is on hold,
-        and what that is.
-        """
-        return on_hold(trees, self.held_of)
+    def keep_over(self, message: str = "") -> None:
+        """Note the records that the run's cap leaves out; call it after the last group."""
+        self.kept += [
+            Kept(self.selection.object_name, one, "over_max_rows", message)
+            for one in self.selection.over
+            if one not in self.seen
+        ]
 
 
 def not_known(trees: Trees) -> list[Kept]:
@@ -87,7 +118,10 @@ def not_known(trees: Trees) -> list[Kept]:
 
 
 def on_hold(trees: Mapping[str, Iterable[Member]], held_of: HeldOf) -> list[Kept]:
-    """See ``Choosing.on_hold``."""
+    """
+    Of these trees the roots that stay because something that would go with them is on hold, and
+    what that is.
+    """
     by_object: dict[str, set[str]] = {}
     for members in trees.values():
         for member in members:
@@ -119,3 +153,24 @@ def going_of(
     stays = {one.id for one in kept}
     for group in range(len(groups_of(selection))):
         yield group, {r: t for r, t in folder.trees(group).items() if r not in stays}
+
+
+def not_verified(
+    trees: Iterable[Mapping[str, Sequence[Member]]], wrong: Mapping[str, str]
+) -> list[Kept]:
+    """
+    Of trees that would go the records that are not whole in the store, and the roots that stay for
+    them.
+
+    Args:
+        wrong: by Id, what is wrong with a record.
+    """
+    found: list[Kept] = []
+    for each in trees:
+        for root, members in each.items():
+            bad = [m for m in members if m.id in wrong]
+            found += [Kept(m.object_name, m.id, "not_verified", wrong[m.id]) for m in bad]
+            if bad and all(m.id != root for m in bad):
+                why = f"{bad[0].object_name} {bad[0].id}: {wrong[bad[0].id]}"
+                found.append(Kept(members[0].object_name, root, "not_verified", why))
+    return found

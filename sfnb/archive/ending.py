@@ -1,4 +1,4 @@
-"""Giving up an archive for good: nothing more is deleted, and its Bulk jobs are aborted in the org."""
+"""The end of an archive: what stayed in the org; and giving one up for good."""
 
 from __future__ import annotations
 
@@ -10,8 +10,28 @@ from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.state.job_values import Job
 
 if TYPE_CHECKING:
+    from sfnb.archive.folder import JobFolder, Selection
     from sfnb.org.client import OrgClient
     from sfnb.store.tables import OrgStore
+
+
+def stayed_of(folder: JobFolder, selection: Selection) -> dict[str, list[str]]:
+    """By object, the records that are in the snapshot and still in the org."""
+    from sfnb.archive.choosing import groups_of
+
+    groups = range(len(groups_of(selection)))
+    gone: set[str] = set()
+    for group in groups:
+        trees, done = folder.trees(group), folder.done(group) or {"went": (), "stayed": {}}
+        alive = {i for ids in done["stayed"].values() for i in ids}
+        gone |= {m.id for root in done["went"] for m in trees[root] if m.id not in alive}
+    stayed: dict[str, set[str]] = {}
+    for group in groups:
+        for members in folder.trees(group).values():
+            for member in members:
+                if member.id not in gone:
+                    stayed.setdefault(member.object_name, set()).add(member.id)
+    return {name: sorted(ids) for name, ids in stayed.items()}
 
 
 def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:

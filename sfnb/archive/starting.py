@@ -71,13 +71,11 @@ def plan_archive(org: Connection, request: ArchiveRequest) -> ArchiveEstimate:
         CallerError: no such object; the org refuses the condition.
         QuotaSignal: not even these calls fit under the limit now.
     """
-    from sfnb.archive.choosing import Choosing, check_condition, groups_of, not_known, select
+    from sfnb.archive.choosing import Choosing, check_condition, groups_of, select
     from sfnb.archive.describes import Describes
     from sfnb.archive.emptied import Emptied
-    from sfnb.archive.folder import Kept
     from sfnb.archive.gathering import Gatherer
     from sfnb.archive.held import HeldRecords
-    from sfnb.archive.results import Tally
     from sfnb.org.transport import call_context
     from sfnb.store.files import Files
 
@@ -89,28 +87,15 @@ def plan_archive(org: Connection, request: ArchiveRequest) -> ArchiveEstimate:
         matched = check_condition(org.client, schema, request.where)
         selection = select(gatherer, schema, request, files, "roots")
         choosing = Choosing(gatherer, selection, HeldRecords(org.state, org.store).of)
-        going, kept, emptied = Tally(), list[Kept](), Emptied()
-        seen: set[str] = set()
+        emptied = Emptied()
         for group in range(len(groups_of(selection))):
-            found, trees = choosing.gather(group, files, f"read-{group}")
-            held = [*choosing.on_hold(found), *not_known(trees)]
-            kept += held
-            stays = {one.id for one in held}
             by_object: dict[str, list[str]] = {}
-            for root, members in found.items():
-                if root not in stays:
-                    new = [m for m in members if m.id not in seen]
-                    seen.update(m.id for m in new)
-                    going.add(new)
-                    for member in new:
-                        by_object.setdefault(member.object_name, []).append(member.id)
+            for member in choosing.take(group, files, f"read-{group}").new:
+                by_object.setdefault(member.object_name, []).append(member.id)
             emptied.add(gatherer.emptied(by_object, files, f"emptied-{group}"))
-        kept += [
-            Kept(selection.object_name, one, "over_max_rows")
-            for one in selection.over
-            if one not in seen
-        ]
-    return ArchiveEstimate(org.name, request, matched, going, kept, emptied.as_json(seen))
+        choosing.keep_over()
+    names = emptied.as_json(choosing.seen)
+    return ArchiveEstimate(org.name, request, matched, choosing.going, choosing.kept, names)
 
 
 def create_job(org: Connection, request: ArchiveRequest) -> str:

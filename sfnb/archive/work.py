@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sfnb.archive.checking import LastLook, not_whole
-from sfnb.archive.choosing import Choosing, going_of, groups_of, not_known, on_hold, select
+from sfnb.archive.choosing import Choosing, going_of, groups_of, not_verified, on_hold, select
 from sfnb.archive.deleting import Deleter
 from sfnb.archive.describes import Describes
+from sfnb.archive.ending import abandon, stayed_of
 from sfnb.archive.folder import JobFolder, Kept, Selection
 from sfnb.archive.gathering import Gatherer
 from sfnb.archive.group import GroupRun
@@ -127,34 +128,17 @@ class ArchiveWork:
             selection = select(self._gatherer, schema, self._request, files, "job/read")
             folder.put_selection(selection)
         choosing = Choosing(self._gatherer, selection, HeldRecords(context.state, self.store).of)
-        kept: list[Kept] = []
         paths: dict[str, list[str]] = {}
-        names: set[str] = set()
-        going = Tally()
-        seen: set[str] = set()
-        for group in range(len(groups_of(selection))):
-            found, trees = choosing.gather(group, files, folder.read_folder(group))
-            folder.put_trees(group, found)
-            held = [*choosing.on_hold(found), *not_known(trees)]
-            kept += held
-            stays = {one.id for one in held}
-            for root, members in found.items():
-                if root not in stays:
-                    new = [m for m in members if m.id not in seen]
-                    seen.update(m.id for m in new)
-                    going.add(new)
-                    names.update(m.object_name for m in new)
-            for name, some in trees.paths.items():
+        for number in range(len(groups_of(selection))):
+            group = choosing.take(number, files, folder.read_folder(number))
+            folder.put_trees(number, group.found)
+            for name, some in group.paths.items():
                 paths.setdefault(name, []).extend(some)
-        message = f"the run takes {self._request.max_rows:,} records (--max-rows)"
-        kept += [
-            Kept(selection.object_name, one, "over_max_rows", message)
-            for one in selection.over
-            if one not in seen
-        ]
-        folder.put_kept(kept)
-        said = plan_json(going, kept)
-        folder.put_plan(said, {name: some for name, some in paths.items() if name in names})
+        choosing.keep_over(f"the run takes {self._request.max_rows:,} records (--max-rows)")
+        folder.put_kept(choosing.kept)
+        going = choosing.going
+        said = plan_json(going, choosing.kept)
+        folder.put_plan(said, {name: some for name, some in paths.items() if name in going.rows})
         self._begin(said)
 
     def _begin(self, said: Mapping[str, Any]) -> None:
@@ -229,7 +213,8 @@ class ArchiveWork:
             context.state.jobs.add_outcome(context.job_id, files=totals.as_json())
             writer.seal()
         wrong = not_whole(self._snapshot, schemas, going, tick)
-        kept = [*folder.kept(), *self._not_verified(selection, wrong)]
+        trees = (trees for _, trees in going_of(folder, selection, folder.kept()))
+        kept = [*folder.kept(), *(not_verified(trees, wrong) if wrong else ())]
         folder.put_kept(kept)
         put_archive_record(
             files,
@@ -249,19 +234,6 @@ class ArchiveWork:
         # What is still to be deleted is decided from here on by what the store has.
         folder.put_ready({"at": context.clock.now().isoformat()})
         folder.drop_read()
-
-    def _not_verified(self, selection: Selection, wrong: Mapping[str, str]) -> list[Kept]:
-        found: list[Kept] = []
-        if not wrong:
-            return found
-        for _, trees in going_of(self._folder, selection, self._folder.kept()):
-            for root, members in trees.items():
-                bad = [m for m in members if m.id in wrong]
-                found += [Kept(m.object_name, m.id, "not_verified", wrong[m.id]) for m in bad]
-                if bad and all(m.id != root for m in bad):
-                    why = f"{bad[0].object_name} {bad[0].id}: {wrong[bad[0].id]}"
-                    found.append(Kept(members[0].object_name, root, "not_verified", why))
-        return found
 
     def _note(self, name: str, state: ObjectState, rows: int, **outcome: Any) -> None:
         context, jobs = self.context, self.context.state.jobs
@@ -368,7 +340,7 @@ class ArchiveWork:
                 **{
                     **{n: getattr(record, n) for n in ArchiveRecord.__dataclass_fields__},
                     "is_done": True,
-                    "stayed": self._stayed(),
+                    "stayed": stayed_of(self._folder, self._folder_selection()),
                 }
             ),
         )
@@ -412,25 +384,6 @@ class ArchiveWork:
             **kept_json(self._kept),
         }
 
-    def _stayed(self) -> dict[str, list[str]]:
-        """Records that are in the snapshot and still in the org."""
-        folder, groups = self._folder, range(len(groups_of(self._folder_selection())))
-        gone: set[str] = set()
-        for group in groups:
-            trees, done = folder.trees(group), folder.done(group) or {"went": (), "stayed": {}}
-            alive = {i for ids in done["stayed"].values() for i in ids}
-            gone |= {m.id for root in done["went"] for m in trees[root] if m.id not in alive}
-            gone |= set(done.get("alone", ()))
-        stayed: dict[str, set[str]] = {}
-        for group in groups:
-            for members in folder.trees(group).values():
-                for member in members:
-                    if member.id not in gone:
-                        stayed.setdefault(member.object_name, set()).add(member.id)
-        return {name: sorted(ids) for name, ids in stayed.items()}
-
     def abandon(self) -> str:
         """Nothing more is deleted. What was stored stays readable."""
-        from sfnb.archive.ending import abandon
-
         return abandon(self.store, self._job(), lambda: self.context.client)
