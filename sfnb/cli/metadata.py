@@ -10,6 +10,7 @@ from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import ORG
 from sfnb.cli.output import as_json_option, print_json, say
 from sfnb.cli.snapshots import as_of_option, other_store
+from sfnb.text import count
 
 
 @click.command()
@@ -39,12 +40,12 @@ def metadata(
     snapshots = app.store(name, root).snapshots
     found = snapshots[snapshot]
     record = metadata_of(snapshots, found)
-    count = write_metadata(found, record, folder)
+    written = write_metadata(found, record, folder)
     if as_json:
         print_json(
             {
                 "components": record.count,
-                "files": count,
+                "files": written,
                 "snapshot": record.snapshot,
                 "taken_at": record.taken_at,
                 "api_version": record.api_version,
@@ -55,7 +56,7 @@ def metadata(
         )
         return
     say(
-        f"Wrote {record.count:,} components in {count:,} files to {folder}, as of {found.id} "
+        f"Wrote {count(record.count, 'component')} in {count(written, 'file')} to {folder}, as of {found.id} "
         f"(retrieved {record.taken_at}, API {record.api_version})."
     )
     for one in record.missing:

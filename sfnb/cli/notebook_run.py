@@ -62,7 +62,7 @@ def execute(
             # A parameter that a cell refused is wrong usage, as an option of the command line would be.
             raise CallerError(f"{err.evalue} The executed notebook is {output}.") from err
         raise JobError(
-            f"{source.name} failed: {err.ename}: {plain(err.evalue)} "
+            f"{source.name} failed: {err.ename}: {plain(err.evalue).rstrip('. ')}. "
             f"The executed notebook is {output}."
         ) from err
     except DeadKernelError as err:

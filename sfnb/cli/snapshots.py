@@ -15,7 +15,7 @@ from sfnb.errors import CallerError, StoreError
 from sfnb.model import JobState, ObjectState
 from sfnb.store.manifest import Summary
 from sfnb.store.snapshots import LATEST
-from sfnb.text import records
+from sfnb.text import count, records
 
 if TYPE_CHECKING:
     from sfnb.store.tables import OrgStore
@@ -212,13 +212,13 @@ def export(
     """Write the records of OBJECT that were alive at a snapshot to a file."""
     snapshots = app.store(name, root).snapshots
     found = snapshots.latest(object_name) if snapshot == LATEST else snapshots[snapshot]
-    count = found.export(object_name, path, overwrite=force)
+    rows = found.export(object_name, path, overwrite=force)
     is_complete = found.is_complete(object_name)
     if as_json:
         wrote = {"object": object_name, "snapshot": found.id, "file": str(path)}
-        print_json(wrote | {"records": count, "is_complete": is_complete})
+        print_json(wrote | {"records": rows, "is_complete": is_complete})
     else:
-        click.echo(f"Wrote {count:,} records of {object_name} as of {found.id} to {path}.")
+        click.echo(f"Wrote {count(rows, 'record')} of {object_name} as of {found.id} to {path}.")
     if not is_complete:
         click.echo(
             f"{object_name} is not complete in this snapshot. The file has the records stored so far.",
@@ -260,17 +260,17 @@ def verify(app: App, name: str, root: str | None, quick: bool, as_json: bool) ->
             part for part in (finding.snapshot, finding.object_name, finding.path) if part
         )
         click.echo(f"{finding.kind}: {where}: {finding.message}")
-    left = _counted(orphans, "orphaned file") if orphans else "no orphaned files"
+    left = count(orphans, "orphaned file") if orphans else "no orphaned files"
     if damage:
         click.echo(
-            f"{name} is damaged in {_counted(damage, 'place')}; {left}. "
+            f"{name} is damaged in {count(damage, 'place')}; {left}. "
             "The next backup reads again what the org still has.",
             err=True,
         )
         return 1
     how = " (quick: logs and sizes only)" if quick else ""
     click.echo(
-        f"Verified {_counted(len(store.snapshots), 'snapshot')} of {name}{how}: no damage, {left}."
+        f"Verified {count(len(store.snapshots), 'snapshot')} of {name}{how}: no damage, {left}."
     )
     return 0
 
@@ -326,10 +326,6 @@ def _expected(app: App, org_id: str) -> list[Expected]:
             )
         )
     return found
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 COMMANDS: list[click.Command] = [snapshots, show, export, verify]

@@ -104,7 +104,7 @@ class SnapshotBrowser(Screen):
             for name, e in sorted(manifest.objects.items(), key=lambda item: -item[1].rows)[:50]
         )
         parts.append(
-            f"<p>{len(self._org.snapshots):,} snapshots; shown: {escape(shown.id)}, "
+            f"<p>{count(len(self._org.snapshots), 'snapshot')}; shown: {escape(shown.id)}, "
             f"{escape(manifest.state)}</p>"
             f"<table><thead><tr><th>object</th><th>state</th><th>records</th></tr></thead><tbody>{rows}</tbody></table>"
         )

@@ -248,9 +248,9 @@ class JobView:
             is_preparing = self.state is JobState.RUNNING and self.is_held
             return "preparing: asking the org which objects it has" if is_preparing else ""
         parts = [
-            f"{counts['complete']:,} of {todo:,} objects",
+            f"{counts['complete']:,} of {count(todo, 'object')}",
             count(self._rows, "record"),
-            f"{self.calls:,} API calls",
+            count(self.calls, "API call"),
         ]
         if counts["failed"]:
             parts.append(f"{counts['failed']:,} failed")

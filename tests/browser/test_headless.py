@@ -46,7 +46,7 @@ def test_widgets_leave_honest_pictures(
     expect(page.locator(".sfnb-static").first).to_contain_text("Limit for API calls: 61 % used")
     expect(page.locator(".sfnb-static").first).to_contain_text("“<b>later</b>”")
     expect(page.locator(".sfnb-static").nth(1)).to_contain_text("✓ completed")
-    expect(page.locator(".sfnb-static").nth(2)).to_contain_text("8,911")
+    expect(page.locator(".sfnb-static").nth(2)).to_contain_text("9,000")
     expect(body).not_to_contain_text("Widget")
     assert [url for url in asked if not url.startswith("file:")] == []
 

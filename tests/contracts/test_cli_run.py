@@ -59,7 +59,7 @@ def test_a_cell_that_fails_is_one_sentence(home: CommandLine, tmp_path: Path) ->
     """The error's own words and the executed notebook are named; JSON goes to standard output alone."""
     path = notebook(tmp_path / "fails.ipynb", "print('\\x1b[31mred')", "1 / 0")
     ran = home.apart("run", path, "--output", tmp_path / "out.ipynb", "--json")
-    assert ran.code == 1 and ran.out == "" and "red" in ran.err and "\x1b" not in ran.err
+    assert ran.code == ran.json["exit_code"] == 1 and "red" in ran.err and "\x1b" not in ran.err
     assert "ZeroDivisionError: division by zero" in ran.sentence and "out.ipynb" in ran.sentence
     good = notebook(tmp_path / "works.ipynb", "print('said')")
     ran = home.apart("run", good, "--output", tmp_path / "out.ipynb", "--json")
