@@ -11,6 +11,7 @@ from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import ORG
 from sfnb.cli.options import request_options
 from sfnb.cli.output import as_json_option, print_json, print_table, say
+from sfnb.text import count
 
 if TYPE_CHECKING:
     from sfnb.connection import Connection
@@ -22,12 +23,21 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", type=ORG)
 @request_options
+@click.option(
+    "--left-out",
+    "shows_left_out",
+    is_flag=True,
+    help="List the objects that cannot be queried, too.",
+)
 @as_json_option
 @pass_app
 def plan(
     app: App,
+    /,
+    *,
     name: str,
     request: BackupRequest,
+    shows_left_out: bool,
     as_json: bool,
 ) -> None:
     """
@@ -44,7 +54,7 @@ def plan(
         worst = finishes_json(worst_of(finishes.values()))
         print_json(plan_json(name, estimate) | {"finishes": worst})
     else:
-        _print_objects(estimate)
+        _print_objects(estimate, shows_left_out=shows_left_out)
         _print_verdict(name, estimate)
         _print_finish(app, estimate, finishes)
 
@@ -84,8 +94,11 @@ def plan_json(name: str, estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _print_objects(estimate: Estimate) -> None:
-    """One line for each object, the largest first; then those that are not read, with reasons."""
+def _print_objects(estimate: Estimate, *, shows_left_out: bool) -> None:
+    """
+    One line for each object, the largest first; then those that are not read, with reasons. What
+    nobody can ever query deserves no look, unless somebody asks.
+    """
     made = estimate.plan
     rows = [
         (
@@ -98,7 +111,10 @@ def _print_objects(estimate: Estimate) -> None:
         for planned in sorted(made.objects.values(), key=lambda o: -(o.expected_rows or 0))
     ]
     print_table(("OBJECT", "RECORDS", "READER", "CALLS", "MB"), rows, right=(1, 3, 4))
-    for title, reasons in (("Cannot be queried", made.left_out), ("Failed", made.failed)):
+    left_out = made.left_out if shows_left_out else {}
+    if made.left_out and not shows_left_out:
+        say(f"\n{count(len(made.left_out), 'object')} cannot be queried (--left-out lists them).")
+    for title, reasons in (("Cannot be queried", left_out), ("Failed", made.failed)):
         if reasons:
             say(f"\n{title}:")
             print_table(("OBJECT", "REASON"), sorted(reasons.items()))
