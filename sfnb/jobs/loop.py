@@ -21,7 +21,6 @@ from sfnb.clock import Clock
 from sfnb.errors import (
     JobError,
     LeaseLost,
-    ObjectError,
     PausedForState,
     QuotaSignal,
     SfnbError,
@@ -32,30 +31,18 @@ from sfnb.errors import (
 from sfnb.jobs import events
 from sfnb.jobs.resuming import reason_of
 from sfnb.jobs.summary import job_summary
+from sfnb.jobs.waiting import LOOK_S, Waited, Waiting
 from sfnb.jobs.work import JobContext, Work, WorkFactory
 from sfnb.memory import State
-from sfnb.model import ERASE, Api, JobState, Pause, Price
+from sfnb.model import ERASE, JobState, Pause
 from sfnb.org.away import is_away
 from sfnb.org.client import OrgClient
-from sfnb.org.transport import call_context
 from sfnb.state.lease import Lease
 
 OnPause = Literal["wait", "exit"]
-_Waited = Literal["go on", "cancel", "give up"]
 
 LEASE_RENEWAL_S = 10.0
 """A lease lasts a minute; another host may take a job over after that."""
-
-FIRST_AWAY_S = 30.0
-"""Before an org that is away is checked again; the interval doubles up to ``poll_s``."""
-
-QUIET_S = 600.0
-"""After so long without trouble, an org that is away is checked again as soon as the first time."""
-
-ONE_CALL: Price = {"api": 1}
-
-LOOK_S = 1.0
-"""While paused, so often the limit and the job's wanted state are read. Neither costs a call."""
 
 
 @dataclass
@@ -88,8 +75,7 @@ class JobLoop:
     _kind: str = ""
     _lease: Lease | None = None
     _renewed_s: float = 0.0
-    _away_s: float = FIRST_AWAY_S
-    _org_back_s: float = float("-inf")
+    _waiting: Waiting = field(init=False, repr=False)
 
     def run(self, job_id: str) -> dict[str, Any]:
         """
@@ -109,9 +95,10 @@ class JobLoop:
             try:
                 job = self.state.jobs.get(job_id)
                 self._kind, is_new = job.kind, job.state is JobState.QUEUED
+                self._waiting = self._make_waiting()
                 self._set_state(JobState.RUNNING)
                 if self._kind != ERASE:
-                    self._first_look(is_new=is_new)
+                    self._waiting.first_look(is_new=is_new, waits=self.on_pause == "wait")
                 work = self.make_work(self._context())
                 while not self._step(work):
                     pass
@@ -138,6 +125,20 @@ class JobLoop:
     def _context(self) -> JobContext:
         return JobContext(
             self._job_id, self.client, self.state, self.clock, self.stop, self._tell, self.workers
+        )
+
+    def _make_waiting(self) -> Waiting:
+        return Waiting(
+            self._job_id,
+            self._kind,
+            self.client,
+            self.state,
+            self.clock,
+            self.poll_s,
+            self.max_wait_s,
+            self.stop,
+            self._keep_lease,
+            self._tell,
         )
 
     def _tell(self, event: events.Event) -> None:
@@ -208,7 +209,7 @@ class JobLoop:
             self.state.jobs.want(self._job_id, None)
             return True
         while (wanted := self.state.jobs.wanted(self._job_id)) == "pause":
-            self._wait(LOOK_S)
+            self._waiting.pass_s(LOOK_S)
         if wanted == "cancel":
             return self._cancel(work)
         self._set_state(JobState.RUNNING)
@@ -229,16 +230,14 @@ class JobLoop:
             work,
             pause,
             signal.threshold,
-            self._first_wait_s(signal),
-            lambda: self._wait_for_calls(signal),
+            self._waiting.first_wait_s(signal),
+            lambda: self._waiting.for_calls(signal),
         )
 
     def _pause_for_org(self, work: Work, why: str) -> bool:
         """Nobody answers for the org: ask again, less and less often, until somebody does."""
-        if self.clock.monotonic() - self._org_back_s > QUIET_S:
-            self._away_s = FIRST_AWAY_S
         pause = Pause(events.ORG, self.clock.now(), None, -1, -1, f"org unavailable: {why}")
-        return self._pause(work, pause, -1, min(self._away_s, self.poll_s), self._wait_for_org)
+        return self._pause(work, pause, -1, self._waiting.org_check_s(), self._waiting.for_org)
 
     def _pause(
         self,
@@ -246,7 +245,7 @@ class JobLoop:
         pause: Pause,
         threshold: int,
         check_s: float,
-        wait: Callable[[], _Waited],
+        wait: Callable[[], Waited],
     ) -> bool:
         """Record the pause, wait unless told not to, and go on (False) or end (True)."""
         self.state.jobs.add_pause(self._job_id, pause)
@@ -295,113 +294,6 @@ class JobLoop:
             return "the org answers again"
         entries = self.state.audit.entries(self.client.org_id)
         return reason_of(entries, pause.api, pause.at, kind=self._kind)
-
-    def _wait_for_org(self) -> _Waited:
-        """
-        Ask whether the org answers, at growing intervals up to ``poll_s``. That costs no call.
-        """
-        began_s = asked_s = self.clock.monotonic()
-        while True:
-            interval_s = min(self._away_s, self.poll_s)
-            self._wait(min(LOOK_S, interval_s))
-            wanted = self.state.jobs.wanted(self._job_id)
-            if wanted == "cancel":
-                return "cancel"
-            now_s = self.clock.monotonic()
-            if now_s - asked_s >= interval_s:
-                asked_s = now_s
-                self._away_s *= 2
-                if wanted != "pause" and not is_away(self.client):
-                    self._org_back_s = now_s
-                    return "go on"
-            if self.max_wait_s is not None and now_s - began_s >= self.max_wait_s:
-                return "give up"
-
-    def _wait_for_calls(self, signal: QuotaSignal) -> _Waited:
-        """
-        Ask the org every ``poll_s``; in between, look whether the limit was raised or somebody wants to stop.
-
-        A pause for our own recent calls alone is short: the first look comes when the org has surely counted them.
-        """
-        gate = self.client.gate
-        price: Price = {signal.api: 1}  # type: ignore[dict-item]
-        began_s = asked_s = self.clock.monotonic()
-        limits = self._limits()
-        wait_s = self._first_wait_s(signal)
-        while True:
-            self._wait(min(LOOK_S, self.poll_s))
-            wanted = self.state.jobs.wanted(self._job_id)
-            if wanted == "cancel":
-                return "cancel"
-            now_s = self.clock.monotonic()
-            if now_s - asked_s >= wait_s:
-                asked_s = now_s
-                next_s = gate.look_interval_s(self.poll_s, kind=self._kind)
-                self._probe(signal, wait_s * 0.9, next_s)
-                wait_s = next_s
-                if wanted != "pause" and gate.is_clear(price, kind=self._kind):
-                    return "go on"
-            elif (changed := self._limits()) != limits:
-                limits = changed
-                if wanted != "pause" and gate.is_clear(price, kind=self._kind):
-                    return "go on"
-            if self.max_wait_s is not None and now_s - began_s >= self.max_wait_s:
-                return "give up"
-
-    def _limits(self) -> dict[Api, int]:
-        return self.state.ledger.limit_percents(self.client.org_id, kind=self._kind)
-
-    def _first_look(self, *, is_new: bool) -> None:
-        """
-        Ask the org before the first call, since the reading that stopped the last run may be a day old.
-
-        A scheduler may resume a paused job every minute, and several jobs at once: above the line, one look for each
-        poll interval is good for all of them. A new job, and one that stays to wait, looks in any case.
-        """
-        if is_new or self.on_pause == "wait":
-            self._ask_limits(0.0)
-        else:
-            self._ask_limits(self.poll_s * 0.9, price=ONE_CALL)
-        if is_new:
-            self.client.gate.release_probe()
-
-    def _first_wait_s(self, signal: QuotaSignal) -> float:
-        usual_s = self.client.gate.look_interval_s(self.poll_s, kind=self._kind)
-        return usual_s if signal.retry_after_s is None else min(usual_s, signal.retry_after_s)
-
-    def _ask_limits(self, min_interval_s: float, price: Price | None = None) -> None:
-        """Read `/limits`, unless some process did within the interval. Cost: one call."""
-        # An org that does not answer stays unknown, and unknown is not clear: the gate or the next
-        # probe asks again.
-        with suppress(TransientError, ObjectError, QuotaSignal):
-            if self.client.gate.claim_probe(min_interval_s, price=price):
-                with call_context(job_id=self._job_id, object_name="", stop=self.stop):
-                    self.client.limits()
-
-    def _probe(self, signal: QuotaSignal, min_interval_s: float, next_s: float) -> None:
-        """One `/limits` call, the only one that may exceed the threshold; shared by all processes on the org."""
-        # A little less than the interval, so that this process's own last probe is never in its way.
-        self._ask_limits(min_interval_s)
-        budget = self.client.gate.standing(kind=self._kind).get(signal.api)  # type: ignore[call-overload]
-        if budget is not None:
-            now = self.clock.now()
-            next_at = now + timedelta(seconds=next_s)
-            self._tell(
-                events.QuotaChecked(
-                    self._job_id,
-                    now,
-                    signal.api,
-                    budget.used,
-                    budget.maximum,
-                    budget.lower_mark,
-                    next_at,
-                )
-            )
-
-    def _wait(self, seconds: float) -> None:
-        if self.clock.wait(seconds, self.stop):
-            raise KeyboardInterrupt
-        self._keep_lease()
 
     def _keep_lease(self) -> None:
         now_s = self.clock.monotonic()

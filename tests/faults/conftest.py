@@ -53,7 +53,8 @@ def settings_for(org: RunningOrg, home: Path, *, header_lag_s: float = 0) -> Set
 @pytest.fixture(autouse=True)
 def seldom_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A paused job looks at the state database every simulated minute, so that a day passes in a second."""
-    monkeypatch.setattr("sfnb.jobs.loop.LOOK_S", 60.0)
+    for module in ("loop", "waiting"):
+        monkeypatch.setattr(f"sfnb.jobs.{module}.LOOK_S", 60.0)
 
 
 Connector = Callable[..., Connection]
