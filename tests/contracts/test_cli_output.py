@@ -181,7 +181,7 @@ def test_colours_are_the_terminals_and_the_users_choice(home: CommandLine, no_co
         shown += piece
     os.close(leader)
     assert process.wait() == 0
-    assert b"objects" in shown and (b"\x1b[32m" in shown) == (not no_color)
+    assert b"1 of 1 object," in shown and (b"\x1b[32m" in shown) == (not no_color)
 
 
 def test_the_bar_says_that_it_waits(tmp_path: Path) -> None:
