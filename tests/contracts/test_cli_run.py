@@ -106,7 +106,7 @@ def test_a_notebook_runs_once_at_a_time_for_an_org(home: CommandLine, tmp_path: 
     path = notebook(
         tmp_path / "long.ipynb",
         "print('begun', flush=True)",
-        "while wait:\n    pass",
+        "import threading\nif wait:\n    threading.Event().wait()",
         parameters="org = 'x'\nwait = False",
     )
     first = home.start("run", path, "-p", "wait", "True", "--json")

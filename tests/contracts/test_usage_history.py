@@ -1,4 +1,4 @@
-"""The usage report against a demo org that knows each call: fourteen simulated days with other apps that spend."""
+"""The usage report against a demo org that knows each call: eight simulated days with other apps that spend."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sfnb_demo.server.usage_report import REPORT_ID
 from tests.conftest import RunningOrg
 
 START = datetime(2026, 3, 18, 7, 0, tzinfo=UTC)
-DAYS = 14
+DAYS = 8
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Scene:
 def play(
     fresh_org: Callable[..., RunningOrg], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Scene]]:
-    """Fourteen days: a sample every half hour, a job each night, the event log read each day."""
+    """Eight days: a sample every half hour, a job each night, the event log read each day."""
     opened: list[Scene] = []
 
     def played(*, has_event_log: bool, days: int = DAYS, step_minutes: int = 30) -> Scene:

@@ -36,7 +36,7 @@ from tests.faults.conftest import SharedClock, settings_for
 from tests.faults.test_incremental import BORN, stored, truth
 
 IS_FULL = os.environ.get("SFNB_CAMPAIGN") == "full"
-SEEDS = 300 if IS_FULL else 3
+SEEDS = 300 if IS_FULL else 2
 STEPS = 30 if IS_FULL else 12
 
 OBJECTS = ["Account", "Contact", "Case", "CampaignMember"]

@@ -140,7 +140,7 @@ def is_bulk2_job(one: Recorded) -> bool:
     answer = json.loads(one.body)
     jobs = answer.get("records", [answer])
     return all(
-        parse_job(job["id"], job).rows == job.get("numberRecordsProcessed", 0)
+        parse_job(job["id"], job).rows == job.get("numberRecordsProcessed")
         and parse_job(job["id"], job).state == job["state"]
         for job in jobs
     )
