@@ -65,7 +65,10 @@ const draw_chart = (plot, figure, template, print) => {
     if (chart.width && narrow !== chart.narrow) Plotly.purge(plot);
     chart.narrow = narrow;
     chart.width = layout.width = plot.clientWidth;
-    layout.height = print ? Math.min(layout.height || 420, 215) : layout.height || 420;
+    // On paper charts are low, but names must not lie on each other.
+    const names = (layout.yaxis && layout.yaxis.tickvals || []).length;
+    const most = print ? Math.max(215, 80 + 15 * names) : Infinity;
+    layout.height = Math.min(layout.height || 420, most);
     return Plotly.react(plot, narrow ? figure.data.map(with_scale_below) : figure.data, layout, {
       displaylogo: false, displayModeBar: print ? false : undefined, showTips: false,
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], staticPlot: print,
