@@ -127,7 +127,7 @@ class Waiting:
         return usual_s if signal.retry_after_s is None else min(usual_s, signal.retry_after_s)
 
     def org_check_s(self) -> float:
-        """Seconds before an org that is away is asked for the first time."""
+        """Seconds before the first look whether an org that is away answers again."""
         if self.clock.monotonic() - self._org_back_s > QUIET_S:
             self._away_s = FIRST_AWAY_S
         return min(self._away_s, self.poll_s)
