@@ -13,7 +13,8 @@ ALL = """
 import sfnb
 from sfnb import engine, widgets
 org = sfnb.connect("demo")
-summary = engine.run(org, engine.backup(objects=["Account", "Contact"]))
+for _ in range(2):
+    summary = engine.run(org, engine.backup(objects=["Account", "Contact"]))
 browser = widgets.snapshot_browser(org)
 display(widgets.org_tabs(), widgets.job_panel(summary["job_id"], org=org), browser)
 """
@@ -49,6 +50,13 @@ def test_axe_finds_nothing_serious(
     expect(grid).to_be_visible(timeout=60_000)
     grid.get_by_label("Object", exact=True).select_option("Contact")
     expect(page.locator(".sfnb-grid tbody td").first).to_be_visible()
+    page.locator(".sfnb-grid tbody td").first.click()
+    page.get_by_role("button", name="Show its versions").click()
+    versions = grid.locator("section").filter(has_text="A record's history")
+    expect(versions.locator(".sfnb-changes > *").first).to_be_visible(timeout=60_000)
+    compare = grid.locator("section").filter(has_text="What changed since")
+    compare.get_by_role("button", name="Compare").click()
+    expect(compare.get_by_role("status")).not_to_have_text("Comparing …", timeout=60_000)
     page.locator(".sfnb-slider .sfnb-percent").first.fill("fifty")
     expect(page.locator(".sfnb").first).to_have_attribute("data-theme", "dark" if dark else "light")
     for part in (".sfnb-strip", ".sfnb-slider", ".sfnb-panel", ".sfnb-browser", ".sfnb-picture"):
