@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sfnb.model import Api, Price, Reading
-from sfnb.quota import policy
-from sfnb.quota.policy import Gauge, Rules
+from sfnb.quota.gauge import Gauge, counted_until, has_rolled, is_ahead, spend, with_reading
+from sfnb.quota.policy import Rules
 from sfnb.quota.recent import Stretch
 from sfnb.quota.rows import budgets_of
 from sfnb.state.trips import Row
@@ -22,7 +22,7 @@ def after_call(
     for api in budgets_of(spent):
         # Each answer's header reports `api`. Without it, nobody knows how much the others spent.
         is_known = False if api == "api" and api not in exact and not stays else None
-        after[api] = policy.spend(after[api], spent[api], is_known=is_known)
+        after[api] = spend(after[api], spent[api], is_known=is_known)
     return after
 
 
@@ -31,8 +31,8 @@ def stretch_of(
 ) -> Stretch:
     """The recent past that a reading is put together with."""
     gauge, lag_s = gauges[reading.api], rules.lag_s(reading.source)
-    first = policy.counted_until(gauge, reading, lag_s)
-    heard_from = None if policy.is_ahead(gauges, now) else gauge.heard_from
+    first = counted_until(gauge, reading, lag_s)
+    heard_from = None if is_ahead(gauges, now) else gauge.heard_from
     # An exact header includes its own call, and all that ended when it was sent.
     return Stretch(reading.api, first, heard_from, is_exact=not lag_s)
 
@@ -48,7 +48,7 @@ def fold(  # noqa: PLR0917 - the parts of one reading
     lag_s: float,
 ) -> Gauge:
     """The gauge after a reading; ``past`` is what the stretch has without this call."""
-    since = policy.counted_until(gauge, reading, lag_s)
+    since = counted_until(gauge, reading, lag_s)
     own, highest, lately = (int(value) for value in past)
     lately += spent
     if stretch.hears(now):
@@ -59,9 +59,11 @@ def fold(  # noqa: PLR0917 - the parts of one reading
     # A slow call's answer is older than what is known by now, so it cannot be news.
     is_newest = since == reading.sent_at - timedelta(seconds=lag_s)
     is_lower = highest > reading.used and is_newest
-    if is_lower and policy.has_rolled(reading, highest, lately, in_flight):
+    if is_lower and has_rolled(reading, highest, lately, in_flight):
         # Of what arrives in this same millisecond, the higher number counts.
         heard_from, highest = now, reading.used
     if stretch.is_exact and stretch.has(now):
         own -= spent
-    return policy.fold(gauge, reading, since=since, highest=highest, own=own, heard_from=heard_from)
+    return with_reading(
+        gauge, reading, since=since, highest=highest, own=own, heard_from=heard_from
+    )

@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 
 from sfnb.model import APIS, HEADER_LAG_S, Api, Price, Reading
 from sfnb.quota import folding, policy, recent, rows
+from sfnb.quota.gauge import Gauge, is_ahead, is_recent, missing, spend
 from sfnb.quota.limits import LimitChanged as LimitChanged  # noqa: PLC0414 - read here by the screens
 from sfnb.quota.limits import NewLimits, audit_lines
-from sfnb.quota.policy import RULES, Decision, Gauge, Rules
+from sfnb.quota.policy import RULES, Decision, Rules
 from sfnb.quota.rows import QuotaState, Ticket, budgets_of
 from sfnb.state import audit, schema
 from sfnb.state.database import Database
@@ -259,11 +260,11 @@ class Ledger:
                 trips.end()
                 return
             before = rows.as_gauges(gauges)
-            if ticket.number % TIDY_EVERY == 0 or policy.is_ahead(before, now):
+            if ticket.number % TIDY_EVERY == 0 or is_ahead(before, now):
                 self._tidy(trips, org_id, now)
                 guessed = []
             spent = dict(ticket.price) if dropped else {}
-            stays = is_silent and policy.is_recent(before["api"].read_at, now, HEADER_LAG_S)
+            stays = is_silent and is_recent(before["api"].read_at, now, HEADER_LAG_S)
             after = folding.after_call(spent, readings, before, stays=stays)
             in_flight = rows.reserved(rows.as_held(org_id, held))
             known = dict(zip(guessed, pasts, strict=False))
@@ -282,7 +283,7 @@ class Ledger:
                 )
             if has_limits:
                 for api in set(APIS) - {reading.api for reading in readings}:
-                    after[api] = policy.missing(after[api], now)
+                    after[api] = missing(after[api], now)
             reported = {reading.api: reading.used for reading in readings}
             trips.end([
                 recent.line(self._database, org_id, now, spent=spent, reported=reported),
@@ -328,7 +329,7 @@ class Ledger:
                 recent.line(self._database, org_id, now, spent=ticket.price, reported={}),
             ])  # fmt: skip
             for api in budgets_of(ticket.price):
-                after[api] = policy.spend(after[api], ticket.price[api])
+                after[api] = spend(after[api], ticket.price[api])
         [_, *found] = trips.run(
             [self._changed_gauges(org_id, before, after), *rows.quota_state(org_id)]
         )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import bindparam, case, delete, func, select
 
 from sfnb.model import APIS, Api
-from sfnb.quota import policy
+from sfnb.quota.gauge import WRONG_CLOCK_S
 from sfnb.quota.rows import statement
 from sfnb.state import schema
 from sfnb.state.database import Database
@@ -142,7 +142,7 @@ def moved_to_now(
 
 
 def _latest_ms(now: datetime) -> int:
-    return milliseconds(now) + int(policy.WRONG_CLOCK_S * 1000)
+    return milliseconds(now) + int(WRONG_CLOCK_S * 1000)
 
 
 def milliseconds(moment_at: datetime) -> int:

@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 
 from sfnb.model import APIS, RESTORE, Api, Price, Reading
-from sfnb.quota import policy
-from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT, Gauge
+from sfnb.quota.gauge import Gauge, is_recent
+from sfnb.quota.policy import DEFAULT_LIMIT_PERCENT
 from sfnb.state import schema
 from sfnb.state.database import Database, insert_into
 from sfnb.state.owner import Owner, is_alive, this_process
@@ -183,7 +183,7 @@ def lost_tickets(held: Sequence[Held], now: datetime) -> list[Ticket]:
     return [
         ticket
         for ticket, owner in held
-        if lives[owner] is False or not policy.is_recent(ticket.taken_at, now, TICKET_LIFE_S)
+        if lives[owner] is False or not is_recent(ticket.taken_at, now, TICKET_LIFE_S)
     ]
 
 

@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "process_memory",
     ),
     ("file_lock", "notice_settings"),
-    ("quota.sentences",),
+    ("quota.sentences", "quota.gauge"),
     ("settings", "quota.policy", "jobs.states"),
     ("quota.forecast", "state"),
     ("quota", "usage.store"),
@@ -248,7 +248,7 @@ def test_the_drawing_finds_circles() -> None:
 def test_quota_decides_without_a_database() -> None:
     """The quota rule is a pure function of values: it imports the ground floor only."""
     for module in ABOVE:
-        if module.name in ("quota.policy", "quota.forecast"):
+        if module.name in ("quota.gauge", "quota.policy", "quota.forecast"):
             rooms = {
                 room_of(name.removeprefix("sfnb."))
                 for name in module.imports
@@ -258,6 +258,7 @@ def test_quota_decides_without_a_database() -> None:
                 "errors",
                 "model",
                 "quota.sentences",
+                "quota.gauge",
                 "quota.policy",
                 "quota.forecast",
             }, module.name

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sfnb.model import APIS, Api, Reading
 from sfnb.quota import policy
-from sfnb.quota.policy import Gauge
+from sfnb.quota.gauge import Gauge, counted_until, has_rolled, spend, with_reading
 
 NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 PERCENTS: dict[Api, int] = dict.fromkeys(APIS, 50)
@@ -173,31 +173,31 @@ def test_a_look_above_the_line_stands_for_the_poll_interval() -> None:
 def test_a_reading_surely_includes_what_was_counted_two_minutes_before_it_was_asked() -> None:
     """P1: ``since`` follows the newest question and never goes back; /limits may be five minutes old."""
     gauge = known(40)
-    assert policy.counted_until(gauge, reading(12, 60), 120) == at(-60)
-    assert policy.counted_until(gauge, reading(12, -60), 120) == at(-120)
-    assert policy.counted_until(gauge, reading(12, 60, "limits"), 300) == at(-120)
-    assert policy.counted_until(Gauge("api"), reading(12, 60, "limits"), 300) == at(-240)
+    assert counted_until(gauge, reading(12, 60), 120) == at(-60)
+    assert counted_until(gauge, reading(12, -60), 120) == at(-120)
+    assert counted_until(gauge, reading(12, 60, "limits"), 300) == at(-120)
+    assert counted_until(Gauge("api"), reading(12, 60, "limits"), 300) == at(-240)
 
 
 def test_a_moment_of_a_clock_that_was_put_back_is_forgotten() -> None:
     """P1, P4: a gauge written in what is now the future holds nobody up until the clock gets there again."""
     ahead = replace(known(40), since=at(86_400), read_at=at(86_400))
-    assert policy.counted_until(ahead, reading(12, 60), 120) == at(-60)
+    assert counted_until(ahead, reading(12, 60), 120) == at(-60)
     assert policy.decide({"api": 20}, {"api": ahead}, PERCENTS, {}, now=NOW).verdict == "read"
 
 
 def test_a_reading_takes_over_with_the_highest_number_since() -> None:
     """P1: of two answers that may show the same moment the higher number stays; our own calls go on top."""
-    after = policy.fold(known(40), reading(12, 60, maximum=200), since=at(-60), highest=38, own=5)
+    after = with_reading(known(40), reading(12, 60, maximum=200), since=at(-60), highest=38, own=5)
     assert (after.used, after.own, after.spent, after.maximum) == (38, 5, 43, 200)
     assert (after.is_known, after.since, after.read_at) == (True, at(-60), at(61))
 
 
 def test_spending_without_a_reading_counts_and_may_unknow() -> None:
     """P1: our own count goes on top of what was reported."""
-    after = policy.spend(known(40), 3, is_known=False)
+    after = spend(known(40), 3, is_known=False)
     assert (after.used, after.spent, after.is_known) == (40, 43, False)
-    assert policy.spend(known(40), 3).is_known
+    assert spend(known(40), 3).is_known
 
 
 @pytest.mark.parametrize(
@@ -205,4 +205,4 @@ def test_spending_without_a_reading_counts_and_may_unknow() -> None:
 )
 def test_a_step_too_large_for_an_old_state_is_news(used: int, is_news: bool) -> None:
     """P4: when the rolling day brings use down, nobody waits two minutes to believe it."""
-    assert policy.has_rolled(reading(used, 60), highest=40, own=2, in_flight=1) is is_news
+    assert has_rolled(reading(used, 60), highest=40, own=2, in_flight=1) is is_news
