@@ -24,8 +24,8 @@ from sfnb.cli.output import say, settle_streams
 from sfnb.errors import SfnbError, StateUnavailable
 from sfnb.memory import State
 from sfnb.model import JobState
-from sfnb.state.schedule import HOLD_S, PAUSED, RUN_TOKEN
-from sfnb.state.schedule_values import ScheduledRun, stamp
+from sfnb.state.schedule import RUN_TOKEN
+from sfnb.state.schedule_values import HOLD_S, PAUSED, ScheduledRun, stamp
 
 WAIT_S, PATIENCE_S = 5.0, 86_400.0
 """How often, and for how long, a state database is tried again that is away at the end."""

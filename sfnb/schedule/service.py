@@ -20,8 +20,7 @@ from sfnb.jobs import states
 from sfnb.memory import State
 from sfnb.schedule.cron import Cron, missed, parse_cron
 from sfnb.state.job_values import Job
-from sfnb.state.schedule import PAUSED, is_lost
-from sfnb.state.schedule_values import Due, Entry, ScheduledRun
+from sfnb.state.schedule_values import PAUSED, Due, Entry, ScheduledRun, is_lost
 
 LOOK_S = 1.0
 """Entries that others add or change are seen after so long."""

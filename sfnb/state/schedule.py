@@ -19,21 +19,25 @@ from sqlalchemy import Connection, func, insert, select, update
 from sfnb.errors import CallerError
 from sfnb.state import audit, roles, schema
 from sfnb.state.database import Database, insert_into
-from sfnb.state.owner import is_alive, this_process
-from sfnb.state.schedule_values import Due, Entry, ScheduledRun, run_of, stamp
-
-HOLD_S = 60.0
-"""For how long a run belongs to a process that nobody can look at, unless it renews."""
+from sfnb.state.schedule_values import (
+    FREE,
+    HOLD_S,
+    PAUSED,
+    Due,
+    Entry,
+    ScheduledRun,
+    new_line,
+    owned,
+    refusal_by,
+    run_of,
+    stamp,
+)
 
 AHEAD = timedelta(hours=1)
 """A line that was written so much later than now was written by a clock that was wrong."""
 
-PAUSED = 75
-
 RUN_TOKEN = "SFNB_RUN_TOKEN"  # noqa: S105 - the name of a variable
 """The environment variable by which a job, in a notebook's kernel too, knows the run that it is of."""
-
-FREE = dict.fromkeys(("token", "host", "pid", "pid_started_s", "until"))
 
 entries, runs = schema.schedule_entries.c, schema.schedule_runs.c
 
@@ -166,30 +170,15 @@ class ScheduleBook:
                 select(schema.schedule_runs).where(runs.name == entry.name, runs.is_open)
             ).first()
             token = secrets.token_hex(8)
-            line = {
-                **FREE,
-                "name": entry.name,
-                "command": list(entry.command),
-                "claimed_at": now,
-                "started_at": None,
-                "ended_at": None,
-                "exit_code": None,
-                "job_id": None,
-                "note": due.note,
-                "covered_by": None,
-                "is_open": False,
-                "again_at": None,
-                "attempts": 0,
-                "interruptions": 0,
-            }
+            line = new_line(entry, due, now)
             if busy is not None:
-                refused = {"ended_at": now, "exit_code": PAUSED, "note": _refusal(busy)}
+                refused = {"ended_at": now, "exit_code": PAUSED, "note": refusal_by(run_of(busy))}
                 for at in (*due.missed, due.run_at):
                     if self._insert(connection, {**line, **refused, "due_at": at}):
                         self._log(connection, entry.name, "refused", {"due_at": stamp(at)})
                 is_mine = False
             else:
-                mine = {"is_open": True, "token": token, **_owned(now), "due_at": due.run_at}
+                mine = {"is_open": True, "token": token, **owned(now), "due_at": due.run_at}
                 is_mine = self._insert(connection, {**line, **mine})
                 caught_up = {"note": "missed; caught up by the next run", "covered_by": due.run_at}
                 for at in due.missed:
@@ -229,7 +218,7 @@ class ScheduleBook:
         now, token = self._clock.now(), secrets.token_hex(8)
         values = {
             "token": token,
-            **_owned(now),
+            **owned(now),
             "again_at": None,
             "ended_at": None,
             "exit_code": None,
@@ -267,7 +256,7 @@ class ScheduleBook:
             update(schema.schedule_runs)
             .where(runs.token == token, runs.is_open)
             .values(
-                **_owned(now),
+                **owned(now),
                 started_at=func.coalesce(runs.started_at, now),
                 attempts=runs.attempts + 1,
             )
@@ -386,30 +375,7 @@ def _deed(command: Sequence[str]) -> str:
     return {"prune": "prune", "erase": "erase", "team": "role"}.get(command[0], "schedule")
 
 
-def is_lost(run: ScheduledRun, now: datetime) -> bool:
-    """Whether the process that a run belongs to is gone."""
-    if run.owner is None:
-        return run.again_at is None
-    alive = is_alive(run.owner)
-    return alive is False or (alive is None and (run.until is None or run.until <= now))
-
-
 def link_job(connection: Connection, token: str, job_id: str) -> None:
     """Note, as a job is created, that it is the work of this scheduled run."""
     change = update(schema.schedule_runs).where(runs.token == token)
     connection.execute(change.values(job_id=job_id))
-
-
-def _owned(now: datetime) -> dict[str, Any]:
-    owner = this_process()
-    return {
-        "host": owner.host,
-        "pid": owner.pid,
-        "pid_started_s": owner.pid_started_s,
-        "until": now + timedelta(seconds=HOLD_S),
-    }
-
-
-def _refusal(busy: Any) -> str:
-    state = "is paused" if busy.again_at is not None else "still runs"
-    return f"refused: the run due at {stamp(busy.due_at)} {state}"

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sfnb.state.owner import Owner
+from sfnb.state.owner import Owner, is_alive, this_process
+
+PAUSED = 75
+
+HOLD_S = 60.0
+"""For how long a run belongs to a process that nobody can look at, unless it renews."""
+
+FREE = dict.fromkeys(("token", "host", "pid", "pid_started_s", "until"))
+"""Of a line that is no process's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +119,48 @@ def run_of(row: Any) -> ScheduledRun:
 def stamp(at: datetime) -> str:
     """A due time as lines and file names have it: ``2026-11-03T02:00:00Z``."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def new_line(entry: Entry, due: Due, now: datetime) -> dict[str, Any]:
+    """The columns of a line of what is due, but for its due time; it belongs to no process."""
+    return {
+        **FREE,
+        "name": entry.name,
+        "command": list(entry.command),
+        "claimed_at": now,
+        "started_at": None,
+        "ended_at": None,
+        "exit_code": None,
+        "job_id": None,
+        "note": due.note,
+        "covered_by": None,
+        "is_open": False,
+        "again_at": None,
+        "attempts": 0,
+        "interruptions": 0,
+    }
+
+
+def owned(now: datetime) -> dict[str, Any]:
+    """The columns of a line that is this process's from now on."""
+    owner = this_process()
+    return {
+        "host": owner.host,
+        "pid": owner.pid,
+        "pid_started_s": owner.pid_started_s,
+        "until": now + timedelta(seconds=HOLD_S),
+    }
+
+
+def is_lost(run: ScheduledRun, now: datetime) -> bool:
+    """Whether the process that a run belongs to is gone."""
+    if run.owner is None:
+        return run.again_at is None
+    alive = is_alive(run.owner)
+    return alive is False or (alive is None and (run.until is None or run.until <= now))
+
+
+def refusal_by(run: ScheduledRun) -> str:
+    """Why a due time is not run while this run is open."""
+    state = "is paused" if run.again_at is not None else "still runs"
+    return f"refused: the run due at {stamp(run.due_at)} {state}"

@@ -12,8 +12,8 @@ from sfnb.errors import CallerError, JobError, NotAllowed
 from sfnb.memory import State, open_state
 from sfnb.model import JobState, Pause
 from sfnb.schedule.service import Service
-from sfnb.state.schedule import RUN_TOKEN, is_lost
-from sfnb.state.schedule_values import Due, Entry, ScheduledRun
+from sfnb.state.schedule import RUN_TOKEN
+from sfnb.state.schedule_values import Due, Entry, ScheduledRun, is_lost
 
 POLL_S = 1800.0
 
