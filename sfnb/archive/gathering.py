@@ -27,7 +27,9 @@ from sfnb.errors import JobError, ObjectError
 from sfnb.model import ObjectSchema
 from sfnb.org.arrow import arrow_schema
 from sfnb.org.client import OrgClient
-from sfnb.restore.present import IDS_PER_QUERY, PresentReader, Wanted, read_parquet, slices
+from sfnb.restore.present import IDS_PER_QUERY, PresentReader, slices
+from sfnb.restore.rows_files import read_parquet
+from sfnb.restore.wanted import Wanted
 from sfnb.store.files import Files
 
 ROOTS_AT_ONCE = IDS_PER_QUERY

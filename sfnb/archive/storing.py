@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from sfnb.errors import StoreError
 from sfnb.model import ObjectSchema
 from sfnb.org.arrow import arrow_schema
-from sfnb.restore.present import read_parquet
+from sfnb.restore.rows_files import read_parquet
 from sfnb.store.files import Files, translated
 from sfnb.store.history.scratch import scratch
 from sfnb.store.parts import text_array

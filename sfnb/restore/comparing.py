@@ -23,8 +23,10 @@ from sfnb.restore.describes import WriteObject
 from sfnb.restore.drafting import Draft, DraftRules, draft, inbound_draft
 from sfnb.restore.matching import skipped
 from sfnb.restore.plan import PlannedRow
-from sfnb.restore.present import PresentReader, Wanted, read_parquet, with_fields
+from sfnb.restore.present import PresentReader
 from sfnb.restore.refusals import Fault
+from sfnb.restore.rows_files import read_parquet
+from sfnb.restore.wanted import Wanted, with_fields
 from sfnb.restore.workspace import Workspace
 from sfnb.store.files import Files
 from sfnb.store.parts import text_array

@@ -23,8 +23,10 @@ from sfnb.restore.matching import (
     match_rows,
     sandbox_users,
 )
-from sfnb.restore.present import PresentReader, Wanted, read_parquet, with_fields
+from sfnb.restore.present import PresentReader
+from sfnb.restore.rows_files import read_parquet
 from sfnb.restore.standard.rules import rule_of
+from sfnb.restore.wanted import Wanted, with_fields
 from sfnb.store.snapshots import Snapshot
 
 Known = tuple[WriteObject, WriteObject, ObjectSchema, str]

@@ -37,9 +37,10 @@ from sfnb.restore.drafting import Amend, Draft, DraftRules
 from sfnb.restore.fields import restorable
 from sfnb.restore.layouts import fetch_layouts, layout_requests, types_of
 from sfnb.restore.parents import parent_queries
-from sfnb.restore.present import PresentReader, Wanted
+from sfnb.restore.present import PresentReader
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.standard.rules import ARTICLES, rule_of
+from sfnb.restore.wanted import Wanted
 from sfnb.restore.workspace import Workspace
 from sfnb.store.manifest import Manifest
 from sfnb.store.parts import text_array

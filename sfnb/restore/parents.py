@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sfnb.errors import ObjectError
 from sfnb.model import FieldInfo, ObjectSchema
-from sfnb.restore.present import PresentReader, Wanted, read_parquet
+from sfnb.restore.present import PresentReader
+from sfnb.restore.rows_files import read_parquet
+from sfnb.restore.wanted import Wanted
 
 
 def parent_queries(

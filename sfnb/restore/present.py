@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sfnb.errors import ObjectError, OrgUnavailable, StopSignal, TransientError
 from sfnb.model import ObjectSchema
@@ -26,8 +24,9 @@ from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
 from sfnb.org.rows import all_rows
 from sfnb.org.transport import call_context
+from sfnb.restore.rows_files import row_count, write_rows
+from sfnb.restore.wanted import Wanted
 from sfnb.store.files import Files
-from sfnb.store.keys import Words, key_hashes, repeated
 
 T = TypeVar("T")
 
@@ -44,47 +43,6 @@ BULK_FROM_ROWS = 10_000
 
 FIRST_POLL_S, POLL_GROWTH, MAX_POLL_S = 0.5, 0.6, 300.0
 BULK_PAGE_ROWS = 250_000
-
-
-ACTIVITIES = frozenset({"Task", "Event", "TaskRelation", "EventRelation"})
-"""
-Of closed ones older than a year ``query`` shows nothing, though they are alive; ``queryAll`` does
-("Archived Activities" in Salesforce's help).
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """
-    Rows of one object, by a condition.
-
-    Args:
-        schema: with the fields to read.
-        where: SOQL after WHERE; empty: all.
-        is_all: deleted rows, too. Archived activities are alive and wanted in any case.
-        path: the Parquet file that takes the rows.
-    """
-
-    schema: ObjectSchema
-    where: str
-    path: str
-    is_all: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.schema.name
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether the query has to be one that sees deleted and archived rows."""
-        return self.is_all or self.name in ACTIVITIES
-
-    def soql(self, extra: str = "", tail: str = "") -> str:
-        columns = ",".join(f.name for f in self.schema.fields)
-        living = "IsDeleted = false" if self.sees_all and not self.is_all else ""
-        conditions = " AND ".join(c for c in (self.where, extra, living) if c)
-        where = f" WHERE {conditions}" if conditions else ""
-        return f"SELECT {columns} FROM {self.name}{where}{tail}"  # noqa: S608 - SOQL
 
 
 @dataclass
@@ -225,7 +183,7 @@ class PresentReader:
         todo = []
         for one in wanted:
             if self.files.has(one.path):
-                found[one.path] = self._rows(one.path)
+                found[one.path] = row_count(self.files, one.path)
             else:
                 todo.append(one)
         for group in slices(todo, QUERIES_PER_CALL):
@@ -246,10 +204,6 @@ class PresentReader:
             for number, part in enumerate(slices(ids, IDS_PER_QUERY))
         ]
 
-    def _rows(self, path: str) -> int:
-        with self.files.open_input(path) as source:
-            return int(pq.ParquetFile(source).metadata.num_rows)
-
     def _take(self, wanted: Wanted, body: bytes | ObjectError) -> int:
         if isinstance(body, ObjectError):
             if body.code not in ("MALFORMED_QUERY", "QUERY_TOO_COMPLICATED", "INVALID_FIELD"):
@@ -262,8 +216,13 @@ class PresentReader:
                 first = query_page(body, columns)
                 if (first.total or 0) > BULK_FROM_ROWS:
                     return self._read_bulk(wanted)
-                return self._write(
-                    wanted, columns, self._pages(wanted, first, columns), first.total
+                return write_rows(
+                    self.files,
+                    wanted.path,
+                    columns,
+                    self._pages(wanted, first, columns),
+                    name=wanted.name,
+                    expected=first.total,
                 )
             except Misfit as err:
                 columns = wider_schema(columns, err.wider)
@@ -298,32 +257,6 @@ class PresentReader:
             seen.add(following)
             page = query_page(self.get(following, wanted.name), columns)
 
-    def _write(
-        self,
-        wanted: Wanted,
-        columns: pa.Schema,
-        batches: Iterator[pa.RecordBatch],
-        expected: int | None,
-    ) -> int:
-        """The rows, proven (P9): as many as the org counts, none of them twice. Else no file is left."""
-        name, rows = wanted.name, 0
-        hashes: list[Words] = []
-        with self.files.open_new(wanted.path) as sink, pq.ParquetWriter(sink, columns) as out:
-            for batch in batches:
-                out.write_batch(batch)
-                rows += batch.num_rows
-                if expected is not None and rows > expected:
-                    break
-                if "Id" in batch.schema.names:
-                    hashes.append(key_hashes(batch.column("Id"), 0))
-            if expected is not None and rows != expected:
-                raise TransientError(
-                    f"{name}: an answer has {rows:,} rows; the org counts {expected:,}."
-                )
-            if hashes and repeated(np.concatenate(hashes))[0] != rows:
-                raise TransientError(f"{name}: an answer has rows twice.")
-        return rows
-
     # -- Bulk --------------------------------------------------------------------------------------------------------
 
     def _read_bulk(self, wanted: Wanted) -> int:
@@ -343,7 +276,14 @@ class PresentReader:
         columns = arrow_schema(wanted.schema)
         for attempt in (1, 2, 3):
             try:
-                return self._write(wanted, columns, self._results(job, columns), expected)
+                return write_rows(
+                    self.files,
+                    wanted.path,
+                    columns,
+                    self._results(job, columns),
+                    name=wanted.name,
+                    expected=expected,
+                )
             except Misfit as err:
                 columns = wider_schema(columns, err.wider)
             except OrgUnavailable:
@@ -413,12 +353,6 @@ def slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def with_fields(schema: ObjectSchema, names: Sequence[str]) -> ObjectSchema:
-    """The schema with some of its fields only."""
-    wanted = set(names)
-    return replace(schema, fields=tuple(f for f in schema.fields if f.name in wanted))
-
-
 def _unreadable(name: str, err: TransientError) -> ObjectError:
     """
     Answers that make no sense, however often they are asked for, are this object's trouble: the org
@@ -435,10 +369,3 @@ def _in(ids: Sequence[str]) -> str:
     if len(ids) == 1:
         return f"Id = '{ids[0]}'"
     return f"Id IN ({','.join(repr(i) for i in ids)})"
-
-
-def read_parquet(files: Files, paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of these files."""
-    for path in paths:
-        with files.open_input(path) as source:
-            yield from pq.ParquetFile(source).iter_batches(batch_size=8_192)

@@ -26,15 +26,9 @@ from sfnb.restore.describes import write_object
 from sfnb.restore.fields import restorable
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.plan import RestorePlan
-from sfnb.restore.present import (
-    BULK_FROM_ROWS,
-    IDS_PER_QUERY,
-    QUERIES_PER_CALL,
-    PresentReader,
-    Wanted,
-    read_parquet,
-    with_fields,
-)
+from sfnb.restore.present import BULK_FROM_ROWS, IDS_PER_QUERY, QUERIES_PER_CALL, PresentReader
+from sfnb.restore.rows_files import read_parquet
+from sfnb.restore.wanted import Wanted, with_fields
 from sfnb.restore.workspace import Workspace
 from sfnb.store.bodies.fields import image_fields
 from sfnb.store.history.scratch import scratch

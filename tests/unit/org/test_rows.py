@@ -13,7 +13,8 @@ from sfnb.errors import ObjectError, TransientError
 from sfnb.model import FieldInfo, ObjectSchema
 from sfnb.org.client import OrgClient
 from sfnb.org.rows import all_rows
-from sfnb.restore.present import PresentReader, Wanted
+from sfnb.restore.present import PresentReader
+from sfnb.restore.wanted import Wanted
 from sfnb.store.files import Files
 from tests.unit.org.scripted import DATA, LIMITS, Answer, Asked, ScriptedOrg
 
