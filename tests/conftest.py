@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import requests
@@ -98,6 +99,16 @@ LONG = (
 What takes long, the longest first: what is begun last would leave the other workers with nothing to
 do.
 """
+
+
+def left_out(why: str) -> NoReturn:
+    """
+    Leave a test out for want of a browser, a database or another client. Where all of these are
+    (``tools/test.py`` looks, in CI above all), that is a failure.
+    """
+    if os.environ.get("SFNB_TEST_ALL"):
+        pytest.fail(f"what this test wants is installed, and yet: {why}")
+    pytest.skip(why)
 
 
 class _SayFailuresAtOnce:

@@ -33,6 +33,7 @@ sync_api = pytest.importorskip(
 from playwright.sync_api import Browser, Page, expect  # noqa: E402 - after the line that says that it is missing
 
 from sfnb.cli.main import run  # noqa: E402
+from tests.conftest import left_out  # noqa: E402
 
 START_S = 60.0
 QUICK = ("limit", "audit", "jobs")
@@ -69,7 +70,7 @@ def launch(playwright: Any) -> Browser:
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole session; each test gets a profile of its own."""
     if find_chromium() is None:
-        pytest.skip(
+        left_out(
             "there is no Chromium: install the Debian package chromium, or name one in SFNB_CHROMIUM"
         )
     with sync_api.sync_playwright() as playwright:

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from sfnb.clock import FakeClock
 from sfnb.memory import State, open_state
+from tests.conftest import left_out
 from tests.contracts import postgres
 from tests.contracts.postgres import NoPostgres, running_postgres
 from tests.contracts.s3_server import NoS3, running_s3
@@ -22,7 +23,7 @@ def postgres_control(data: str) -> Callable[..., None]:
     try:
         return postgres.control(data)
     except NoPostgres as err:
-        pytest.skip(str(err))
+        left_out(str(err))
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def postgres_url() -> Iterator[str]:
         try:
             url = stack.enter_context(running_postgres())
         except NoPostgres as err:
-            pytest.skip(f"PostgreSQL is not tested: {err}")
+            left_out(f"PostgreSQL is not tested: {err}")
         yield url
 
 
@@ -43,7 +44,7 @@ def s3_address() -> Iterator[str]:
         try:
             address = stack.enter_context(running_s3())
         except NoS3 as err:
-            pytest.skip(f"S3 is not tested: {err}")
+            left_out(f"S3 is not tested: {err}")
         yield address
 
 
