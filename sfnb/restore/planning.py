@@ -25,7 +25,7 @@ from sfnb.restore.files.planned import planned_files
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.gathering import Gathering
 from sfnb.restore.matching import earlier_ids
-from sfnb.restore.parents import living, parent_queries
+from sfnb.restore.parents import living, parent_queries, returning
 from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
 from sfnb.restore.present import PresentReader
 from sfnb.restore.refusals import MESSAGES, Fault
@@ -33,6 +33,7 @@ from sfnb.restore.relating import (
     give_owner,
     place_creates,
     settle_missing,
+    skip_emptied,
     standard_prices_first,
     unknown_parents,
 )
@@ -155,6 +156,7 @@ class _Planning:
         place_creates(self._workspace)
         # The order may have refused records that others need.
         settle_missing(self._workspace)
+        skip_emptied(self._workspace)
         return self._plan()
 
     # -- parents -----------------------------------------------------------------------------------------------------
@@ -183,6 +185,8 @@ class _Planning:
                 gone = set(ids) - alive if name in complete and name not in unclear else set()
                 if gone and name not in SETUP_OBJECTS:
                     needed[name] = gone
+        if not self._known.is_other_org:
+            alive |= self._returning(by_object, alive, needed)
         self._workspace.run("create or replace temp table asked (id varchar, is_usable varchar)")
         rows = [
             (i, str(i in alive or name in unclear).lower())
@@ -194,6 +198,21 @@ class _Planning:
         if self._owner:
             give_owner(self._workspace, self._owner)
         return needed
+
+    def _returning(
+        self,
+        by_object: Mapping[str, list[str]],
+        alive: set[str],
+        needed: Mapping[str, set[str]],
+    ) -> set[str]:
+        """Of these Ids, those that come back with a record that is undeleted. Cost: `returning`."""
+        gone = {n: set(ids) - alive - needed.get(n, set()) for n, ids in by_object.items() if n}
+        gone = {name: ids for name, ids in gone.items() if ids}
+        if not gone:
+            return set()
+        query = "select target_id, object from rows where action = 'undelete'"
+        undeleted: dict[str, str] = dict(self._workspace.all(query))
+        return returning(self._reader, gone, undeleted, self._known.targets, str(self._rounds))
 
     def _object_of(self, record_id: str, child: str, field_name: str) -> str:
         """The object of an Id that a field refers to; empty: nobody knows."""
@@ -358,7 +377,8 @@ class _Planning:
             )
         for name, field_name, rows in self._workspace.all(
             "select r.object, o.field, count(*) from left_out o join rows r using (old_id) "
-            "where not o.is_later and r.action in ('create', 'update') group by 1, 2 order by 1, 2"
+            "where not o.is_later and (r.action in ('create', 'update') or r.action = 'skip' "
+            "and r.reason = 'parent_missing') group by 1, 2 order by 1, 2"
         ):
             message = f"{MESSAGES['parent_missing']}; the field is left empty"
             found.append(Refusal(name, "parent_missing", rows, field_name, message))

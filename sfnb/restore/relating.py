@@ -82,6 +82,15 @@ def settle_missing(workspace: Workspace) -> None:
         )
 
 
+def skip_emptied(workspace: Workspace) -> None:
+    """Changes of which nothing is left, since what they refer to is not there, are not sent."""
+    workspace.run(
+        "update rows set action = 'skip', reason = 'parent_missing' where action = 'update' and "
+        "(select count(*) from left_out o where o.old_id = rows.old_id and not o.is_later) "
+        ">= len(json_keys(vals)) and old_id in (select old_id from left_out where not is_later)"
+    )
+
+
 def standard_prices_first(workspace: Workspace, pricebooks: Sequence[str]) -> None:
     """
     A price waits for the standard price of its product (STANDARD_PRICE_NOT_DEFINED; object reference,

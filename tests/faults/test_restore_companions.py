@@ -137,3 +137,26 @@ def test_a_value_that_the_record_type_does_not_allow_is_named_beforehand(world: 
     assert "record type" in refusal.message
     assert plan.preparation_calls == before.preparation_calls
     assert world.restore(ids=ids)["restored"]["created"] == 2
+
+
+def test_a_lookup_leads_again_to_what_came_back_with_another_record(world: World) -> None:
+    """
+    An asset that nobody has backed up comes back with its contact, and cases refer to it again; a
+    reference to one that is gone for good is named, and its record is not written for nothing.
+    """
+    kept, lost = (made(world, "Contact", LastName="Owner") for _ in range(2))
+    assets = [made(world, "Asset", Name="Pump", ContactId=contact) for contact in (kept, lost)]
+    cases = [made(world, "Case", Subject="Broken", AssetId=asset) for asset in assets]
+    world.org.control("clock", {"advance_minutes": 30})
+    world.backup("Contact", "Case")
+    world.org.control("clock", {"advance_minutes": 30})
+    world.delete([kept])
+    world.org.control("rows", {"do": "hard_delete", "object": "Contact", "ids": [lost]})
+    summary = world.restore(objects=("Contact", "Case"))
+    assert summary["plan"] == {"create": 1, "update": 1, "undelete": 1, "skip": 1, "refuse": 0}
+    assert [(r["object"], r["field"], r["reason"], r["rows"]) for r in summary["refusals"]] == [
+        ("Case", "AssetId", "parent_missing", 1)
+    ]
+    found = world.rows(f"SELECT AssetId FROM Case WHERE Id IN {tuple(cases)} ORDER BY Id")
+    assert [row["AssetId"] for row in found] == [assets[0], None]
+    assert summary["proof"]["different"] == 0

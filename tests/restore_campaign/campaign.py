@@ -22,6 +22,7 @@ from tests.restore_campaign.records import (
     Truth,
     compare,
     damage,
+    gone_parents,
     make_records,
     read_truth,
 )
@@ -175,7 +176,14 @@ def _restored(  # noqa: PLR0917 - what a round needs
     if refused:
         outcome.refused += len(refused)
         outcome.findings.append(f"{where}: {len(refused)} refused: {sorted(refused.values())[:3]}")
-    found = compare(before, after, id_map(result), refused=refused, ignored=ignored)
+    assert org.server is not None
+    lost_parents = gone_parents(org.server, before)
+    named = {(one["object"], one["field"]) for one in result["refusals"]}
+    for name, field_name in lost_parents.keys() - named:
+        outcome.findings.append(f"{where}: {name}.{field_name} is left empty, and nobody says so")
+    gone = {i for some in lost_parents.values() for i in some}
+    new_ids = dict.fromkeys(gone) | id_map(result)
+    found = compare(before, after, new_ids, refused=refused, ignored=ignored)
     outcome.note(f"{where} [{way}]", found)
     # The next round compares with what a new backup has, under the new Ids.
     org.control("clock", {"advance_minutes": 30})

@@ -135,6 +135,31 @@ def read_truth(server: DemoServer, names: Iterable[str]) -> Truth:
     return Truth(rows, references, updateable)
 
 
+def gone_parents(server: DemoServer, before: Truth) -> dict[tuple[str, str], set[str]]:
+    """
+    By object and field, Ids that records refer to, whose own records nobody has backed up and the org
+    no longer has: no restore can bring those references back.
+    """
+    kept = {i for _, i in before.rows}
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for (name, _), row in before.rows.items():
+        for field in before.references[name]:
+            if (value := row.get(field)) and value not in kept and not _is_alive(server, value):
+                found[name, field].add(value)
+    return found
+
+
+def _is_alive(server: DemoServer, record_id: str) -> bool:
+    database = server.org.database
+    for obj in database.catalog.by_prefix(record_id):
+        if obj.is_queryable:
+            alive = ' AND NOT "IsDeleted"' if obj.has("IsDeleted") else ""
+            sql = f'SELECT 1 FROM {quote(obj.name)} WHERE "Id" = ?{alive}'
+            if database.storage.rows(sql, [record_id]):
+                return True
+    return False
+
+
 def restorable(obj: ObjectDef) -> list[str]:
     """The fields that can be written at all, of those that have a column."""
     return [
