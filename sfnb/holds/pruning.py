@@ -10,10 +10,28 @@ from sfnb.holds.book import held_by
 from sfnb.holds.question import holds_of
 from sfnb.memory import State
 from sfnb.model import JobState
+from sfnb.state.job_values import Job
 from sfnb.store.pruning.keep import KeepPolicy
 from sfnb.store.pruning.plan import plan_prune
 from sfnb.store.pruning.run import Prune, Pruned
 from sfnb.store.tables import OrgStore
+
+AT_WORK = (JobState.QUEUED, JobState.RUNNING)
+
+
+class Quiet:
+    """Says whether no job of an org is at work, nor was at any moment since it was first asked."""
+
+    def __init__(self, state: State, org_id: str) -> None:
+        self._state = state
+        self._org_id = org_id
+        self._first: list[Job] | None = None
+
+    def __call__(self) -> bool:
+        now = self._state.jobs.find(self._org_id)
+        if self._first is None:
+            self._first = now
+        return now == self._first and not any(j.is_held and j.state in AT_WORK for j in now)
 
 
 def prune(
@@ -44,10 +62,7 @@ def prune(
         return {name: held_by(hold) for name, hold in holds.snapshots(snapshots).items()}
 
     plan = plan_prune(store.files, policy, zone=zone, held=held)
-    is_quiet = not any(
-        job.is_held and job.state is JobState.RUNNING for job in state.jobs.find(store.org_id)
-    )
-    pruning = Prune(store.files, plan, clock, is_quiet=is_quiet)
+    pruning = Prune(store.files, plan, clock, is_quiet=Quiet(state, store.org_id))
     if is_dry:
         return pruning.estimate(tell)
     details = {"keep": str(policy), "removed": list(plan.removed), "held": list(plan.held)}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +17,7 @@ from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
 from tests.command_line import CommandLine, Ran
 from tests.conftest import RunningOrg
+from tests.dying import dies_at
 
 OBJECTS = {
     "Case": "Id, Subject, Status, Description, Priority",
@@ -40,31 +38,6 @@ Truth = dict[str, dict[str, Row]]
 
 class Killed(BaseException):
     """The process ends here, with whatever is on disk."""
-
-
-DYING = """
-import os, signal, sys
-import sfnb.store.files as files
-from sfnb.org.client import OrgClient
-left = [int(sys.argv[1])]
-def step():
-    left[0] -= 1
-    if left[0] == 0:
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-def dying(real):
-    def call(*arguments, **options):
-        step()
-        answer = real(*arguments, **options)
-        step()
-        return answer
-    return call
-for of, name in ((OrgClient, "request"), (files.Files, "open_new"), (files.Files, "sync"),
-                 (files.Files, "delete")):
-    setattr(of, name, dying(getattr(of, name)))
-from sfnb.cli.main import run
-sys.exit(run(sys.argv[2:]))
-"""
-"""A process of its own that the operating system ends at a step; see ``dying``."""
 
 
 @dataclass
@@ -106,13 +79,9 @@ class Place:
     def dies(self, at: int, *arguments: str, is_real: bool) -> Ran | None:
         """One command that is killed at a step; what it said where it ended before that."""
         if is_real:
-            environ = self.shell.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-            words = [sys.executable, "-c", DYING, str(at), *arguments]
-            done = subprocess.run(
-                words, env=environ, check=False, capture_output=True, encoding="utf-8"
-            )
-            if done.returncode in (0, 1, 2, 3):
-                return Ran(done.returncode, done.stdout, done.stderr)
+            ran = dies_at(at, self.shell.environ, *arguments)
+            if ran is not None:
+                return ran
             self.outcome.real_kills += 1
         else:
             with dying(at):

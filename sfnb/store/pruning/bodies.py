@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sfnb.store.bodies.content import FOLDER, content_path
@@ -28,11 +28,20 @@ class BodyPrune:
     Args:
         files: the org's folder.
         gone: by object, Ids of records that go before this runs; None: those that no table has.
+        is_quiet: whether no job of the org is running or has run since; what a job has begun to
+            write may be named by nothing yet.
     """
 
-    def __init__(self, files: Files, gone: Mapping[str, frozenset[str]] | None = None) -> None:
+    def __init__(
+        self,
+        files: Files,
+        gone: Mapping[str, frozenset[str]] | None = None,
+        *,
+        is_quiet: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._files = files
         self._gone = gone
+        self._is_quiet = is_quiet
         self._stored: dict[str, frozenset[str]] = {}
 
     def run(self) -> int:
@@ -45,11 +54,15 @@ class BodyPrune:
             named |= {entry.sha256 for entry in kept if entry.state == "held"}
             if len(kept) < len(entries):
                 changed[path] = (snapshot, kept)
+        if not self._is_quiet():
+            return 0
         if changed:
             self._rewrite(changed)
         contents = {path for path in self._files.walk(FOLDER) if not path.startswith(f"{INDEX}/")}
         gone = contents - {content_path(sha256) for sha256 in named}
-        for path in sorted(gone):
+        for number, path in enumerate(sorted(gone)):
+            if not self._is_quiet():
+                return number
             self._files.delete(path)
         return len(gone)
 

@@ -65,16 +65,21 @@ class Prune:
 
     Args:
         files: the org's folder.
-        is_quiet: no job of the org is running. Otherwise files that nothing needs any more stay
-            until the next prune, because a reader may have opened them.
+        is_quiet: whether no job of the org is running; asked again and again, because one may begin
+            meanwhile. While one runs, files that nothing needs any more stay until the next prune:
+            a reader may have opened them.
     """
 
-    def __init__(self, files: Files, plan: PrunePlan, clock: Clock, *, is_quiet: bool) -> None:
+    def __init__(
+        self, files: Files, plan: PrunePlan, clock: Clock, *, is_quiet: Callable[[], bool]
+    ) -> None:
         self._files = files
         self._plan = plan
         self._clock = clock
+        # Listed before jobs are looked for: what a job writes that begins later is not among it.
+        self._there = files.walk("")
         self._is_quiet = is_quiet
-        self._metadata: MetadataPlan = plan_metadata(files, plan.staying, is_quiet=is_quiet)
+        self._metadata: MetadataPlan = plan_metadata(files, plan.staying, is_quiet=is_quiet())
         self._schemas: dict[str, set[str]] = defaultdict(set)
 
     def run(self, tell: Tell = lambda _: None) -> Pruned:
@@ -98,10 +103,11 @@ class Prune:
             for table in self._tables(files):
                 tell(table.name)
                 table.run()
-            if self._is_quiet:
+            if self._is_quiet():
                 tell("files")
-                BodyPrune(files).run()
-            for path in [*self._metadata.gone, *self._left_over()]:
+                BodyPrune(files, is_quiet=self._is_quiet).run()
+            gone = self._metadata.gone if self._is_quiet() else ()
+            for path in [*gone, *self._left_over()]:
                 files.delete(path)
             return Pruned(plan, before, _size(files))
 
@@ -152,6 +158,7 @@ class Prune:
                     wanted=self._plan.readings.get(name, frozenset()),
                     open_snapshots=unsealed,
                     is_quiet=self._is_quiet,
+                    there=self._there,
                 )
                 for reading in table.readings:
                     self._schemas[reading.snapshot].add(schema_path(reading.snapshot, name))
@@ -177,14 +184,14 @@ class Prune:
                 [(target if path in new else source, path) for path in live]
             )
         after = sum(new.values()) + sum(sizes[path] for path in live if path not in new)
-        if not self._is_quiet:
+        if not self._is_quiet():
             after += sum(
                 size for path, size in sizes.items() if path not in live and path not in new
             )
         return sum(sizes.values()) - after
 
     def _freed_bodies(self, stored: Mapping[str, frozenset[str]]) -> int:
-        if not self._is_quiet:
+        if not self._is_quiet():
             return 0
         sizes = {p: n for p, n in self._files.walk(FOLDER).items() if not p.startswith(f"{INDEX}/")}
         for path, snapshot in index_paths(self._files):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -50,6 +50,8 @@ class TablePrune:
         wanted: the snapshots whose readings of the object are needed.
         open_snapshots: those that may still grow.
         is_quiet: no job is running, so that files which nothing names can go.
+        there: paths from the org's folder that were there before this prune looked for jobs. What
+            came later may be a job's that has begun meanwhile.
     """
 
     def __init__(
@@ -61,7 +63,8 @@ class TablePrune:
         *,
         wanted: Collection[str],
         open_snapshots: Collection[str],
-        is_quiet: bool,
+        is_quiet: Callable[[], bool],
+        there: Collection[str],
     ) -> None:
         self.name = name
         self._table = files.below(records_path(name))
@@ -69,6 +72,8 @@ class TablePrune:
         self._clock = clock
         self._open = frozenset(open_snapshots)
         self._is_quiet = is_quiet
+        folder = f"{records_path(name)}/"
+        self._there = {p.removeprefix(folder) for p in there if p.startswith(folder)}
         readings = readings_of(self._table)
         bases = {base_of(readings, snapshot) for snapshot in self._open}
         # The next backup is compared with the newest reading, whether its snapshot stays or not.
@@ -96,15 +101,18 @@ class TablePrune:
                 readings=self.readings,
                 seen=seen,
             )
-        if self._is_quiet:
+        if self._is_quiet():
             tidy_log(self._target, self.name)
-            self._tidy_files()
+            self._tidy_files({part.path for part in change.removes})
 
-    def _tidy_files(self) -> None:
+    def _tidy_files(self, removed: set[str]) -> None:
         """Files that no commit names: of readings, compactions and prunes that were killed, or replaced."""
         live = read_catalog(self._target).live
-        there = {p for p in self._target.walk("") if not p.startswith(f"{LOG}/")}
-        delete_files(self._target, there - set(live))
+        old = removed | {p for p in self._there if not p.startswith(f"{LOG}/")}
+        for path in sorted(old - set(live)):
+            if not self._is_quiet():
+                return
+            self._target.delete(path)
 
     # -- what changes --------------------------------------------------------------------------------------------------
 

@@ -42,7 +42,8 @@ def planned(
 
 def prune(store: OrgStore, policy: KeepPolicy = LAST_THREE, **more: Any) -> Pruned:
     plan = planned(store, policy, more.pop("held", None))
-    return Prune(store.files, plan, FakeClock(BEGAN), is_quiet=more.pop("is_quiet", True)).run()
+    is_quiet = more.pop("is_quiet", lambda: True)
+    return Prune(store.files, plan, FakeClock(BEGAN), is_quiet=is_quiet).run(**more)
 
 
 def damage(store: OrgStore, expected: list[Expected] | None = None) -> list[str]:
@@ -74,7 +75,7 @@ def test_a_dry_run_changes_nothing_and_promises_what_is_freed(tmp_path: Path) ->
         a_year(store, days)
         there = {path: store.files.digest(path) for path in store.files.walk("")}
         promised = Prune(
-            store.files, planned(store, LAST_THREE), FakeClock(BEGAN), is_quiet=True
+            store.files, planned(store, LAST_THREE), FakeClock(BEGAN), is_quiet=lambda: True
         ).estimate()
         assert {path: store.files.digest(path) for path in store.files.walk("")} == there
         done = prune(store)
@@ -147,6 +148,37 @@ def test_what_is_not_finished_or_on_hold_stays(tmp_path: Path) -> None:
     again.seal()
     assert damage(store) == []
     assert store.snapshots[open_one.snapshot].table("Account").num_rows == 20
+
+
+def test_a_backup_that_begins_while_a_prune_is_at_work_loses_nothing(tmp_path: Path) -> None:
+    """Its first page is written and not committed yet when the prune tidies up the table."""
+    store = a_store(tmp_path)
+    a_year(store, 4)
+    begun: list[Any] = []
+
+    def begin(what: str) -> None:
+        if what == "Account":
+            writer = a_writer(store, "Account", number=24 * 20 * 5)
+            begun.extend((writer, writer.write_part("Account", [rows(1, 10)])))
+
+    done = prune(store, KeepPolicy(last=1), tell=begin)
+    writer, part = begun
+    writer.commit("Account", [part], {"page": 1}, is_done=True)
+    writer.seal()
+    assert len(done.plan.removed) == 3 and damage(store) == []
+    assert store.snapshots[writer.snapshot].table("Account").num_rows == 10
+
+
+def test_old_files_stay_from_the_moment_on_that_a_job_begins(tmp_path: Path) -> None:
+    """A reader that a job has opened meanwhile finds its files; the next prune removes them."""
+    store = a_store(tmp_path)
+    a_year(store, 4)
+    files = {p for p in store.files.walk("records") if p.endswith(".parquet")}
+    answers = iter([True, False])
+    prune(store, KeepPolicy(last=1), is_quiet=lambda: next(answers, False))
+    assert files <= set(store.files.walk("records")) and damage(store) == []
+    prune(store, KeepPolicy(last=1))
+    assert not files <= set(store.files.walk("records")) and damage(store) == []
 
 
 def test_a_record_tells_its_history_by_the_snapshots_that_stay(tmp_path: Path) -> None:
