@@ -12,6 +12,8 @@ from sfnb.erase.plan import plan_erase
 from sfnb.erase.request import EraseRequest
 from sfnb.erase.traces import clear_traces
 from sfnb.errors import JobError
+from sfnb.holds.book import HoldBook, held_by
+from sfnb.holds.question import holds_of
 from sfnb.jobs import events
 from sfnb.jobs.summary import iso
 from sfnb.jobs.work import JobContext, Tick
@@ -45,6 +47,7 @@ class EraseWork:
     home: Path
     _notes: dict[str, Any] = field(default_factory=dict)
     _left: list[str] = field(default_factory=list)
+    _asked: tuple[str, ...] | None = None
 
     def _request(self) -> EraseRequest:
         return EraseRequest.of(self.context.state.jobs.get(self.context.job_id).options)
@@ -67,8 +70,11 @@ class EraseWork:
     def run(self, tick: Tick) -> None:
         """Erase, store by store, and look whether anything is left."""
         context, ids = self.context, self._notes["ids"]
-        self._refuse_new_holds()
         jobs = context.state.jobs
+
+        def guard() -> None:
+            tick()
+            self._refuse_new_holds()
 
         def may_touch(job_id: str) -> bool:
             found = [job for job in jobs.find(self.store.org_id) if job.job_id == job_id]
@@ -84,10 +90,10 @@ class EraseWork:
             )
 
         for files in stores_of(self.store.files):
-            tick()
+            guard()
             there = {name.lower(): name for name in files.names("records", folders=True)}
             own = {there[n.lower()]: some for n, some in ids.items() if n.lower() in there}
-            erase(files, own, context.clock, may_touch=may_touch, tell=tell, tick=tick)
+            erase(files, own, context.clock, may_touch=may_touch, tell=tell, tick=guard)
             self._left += left(files, own)
         if self._left:
             raise JobError(
@@ -96,20 +102,19 @@ class EraseWork:
             )
 
     def _refuse_new_holds(self) -> None:
-        """A hold that was added since the plan beats it."""
-        request = EraseRequest.of(
-            {
-                **self._request().as_json(),
-                "ids": self._notes["ids"].get(self._request().object_name, []),
-            }
-        )
-        plan = plan_erase(self.context.state, self.store, request)
-        if plan.refused:
-            name, one, why = plan.refused[0]
-            raise JobError(
-                f"{name} {one} was put on hold since this erasure was planned: {why}. Cancel the "
-                "job, and begin another one without it."
-            )
+        """A hold that was added since the plan beats it, also in the middle of it."""
+        state, org_id = self.context.state, self.store.org_id
+        listed = tuple(hold.hold_id for hold in HoldBook(state.database).holds(org_id))
+        if listed == self._asked:
+            return
+        holds = holds_of(state, self.store)
+        for name, some in self._notes["ids"].items():
+            for one, hold in holds.of(name, some).items():
+                raise JobError(
+                    f"{name} {one} was put on hold since this erasure was planned: {held_by(hold)}. "
+                    "What is not erased yet stays. Cancel the job, and begin another one without it."
+                )
+        self._asked = listed
 
     def finish(self) -> JobState:
         """Write the certificate, forget the Ids, and say whether something was refused."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from datetime import tzinfo
 
 from sfnb.clock import Clock
-from sfnb.holds.book import held_by
+from sfnb.errors import CallerError
+from sfnb.holds.book import HoldBook, held_by
 from sfnb.holds.question import holds_of
 from sfnb.memory import State
 from sfnb.model import JobState
@@ -56,6 +57,8 @@ def prune(
         CallerError: a hold's condition can no longer be asked, or another process prunes.
         StoreError: the store is damaged, or the disk is full. What was pruned so far is good.
     """
+    book = HoldBook(state.database)
+    listed = book.holds(store.org_id)
     holds = holds_of(state, store)
 
     def held(snapshots: Collection[str]) -> dict[str, str]:
@@ -69,7 +72,15 @@ def prune(
     state.audit.record(
         "prune", "started", org=org, org_id=store.org_id, subject=store.org_id, details=details
     )
-    done = pruning.run(tell)
+
+    def look_again() -> None:
+        if book.holds(store.org_id) != listed:
+            raise CallerError(
+                "a hold was added or removed while the prune was planned, so nothing was removed. "
+                "Run it again."
+            )
+
+    done = pruning.run(tell, look_again=look_again)
     freed = {"bytes_before": done.bytes_before, "bytes_after": done.bytes_after}
     state.audit.record(
         "prune", "completed", org=org, org_id=store.org_id, subject=store.org_id, details=freed

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from sfnb.erase import work as erasing
+from sfnb.store.pruning.run import Prune
 from sfnb.store.tables import open_store
 from tests.command_line import CommandLine, Ran
 from tests.conftest import RunningOrg
@@ -105,8 +107,10 @@ def test_an_erasure_leaves_nothing_and_says_what_it_did(place: Place) -> None:
     assert place.record()["Id"] == place.contact
 
 
-def test_what_is_on_hold_is_refused_and_named(place: Place) -> None:
-    """Exit code 3; a case on hold keeps the contact that it would go with; nothing is half erased."""
+def test_what_is_on_hold_is_refused_and_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3, nothing is half erased; a hold that comes when all is planned beats it, too."""
     ids = place.folder / "held.txt"
     ids.write_text(place.contact)
     hold = ("hold", "add", "x", "--object", "Contact", "--ids", ids, "--reason", "law", "--json")
@@ -120,6 +124,25 @@ def test_what_is_on_hold_is_refused_and_named(place: Place) -> None:
     pruned = place.sfnb("prune", "x", "--keep-last", 1, "--yes", "--json")
     assert pruned.code == 0 and pruned.json["removed"] == [] and len(pruned.json["held"]) == 1
     assert place.sfnb("hold", "remove", "x", held["hold_id"], "--reason", "over").code == 0
+    late: list[str] = []
+
+    def add_then(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **more: Any) -> Any:
+            late.extend([place.sfnb(*hold).json["hold_id"]] if not late else [])
+            return real(*given, **more)
+
+        return call
+
+    with monkeypatch.context() as meanwhile:  # a hold comes when all is planned
+        meanwhile.setattr(Prune, "run", add_then(Prune.run))
+        pruned = place.sfnb("prune", "x", "--keep-last", 1, "--yes", "--json")
+    assert pruned.code == 2 and "hold was added" in pruned.err and len(place.store.snapshots) == 2
+    assert place.sfnb("hold", "remove", "x", late.pop(), "--reason", "over").code == 0
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(erasing, "erase", add_then(erasing.erase))
+        refusing = place.erase("--confirm", "x")
+    assert refusing.code == 1 and place.contact in refusing.err and place.record() == before
+    assert place.sfnb("hold", "remove", "x", late.pop(), "--reason", "over").code == 0
     assert place.erase("--confirm", "x").code == 0 and place.record() == {}
 
 

@@ -82,8 +82,13 @@ class Prune:
         self._metadata: MetadataPlan = plan_metadata(files, plan.staying, is_quiet=is_quiet())
         self._schemas: dict[str, set[str]] = defaultdict(set)
 
-    def run(self, tell: Tell = lambda _: None) -> Pruned:
+    def run(
+        self, tell: Tell = lambda _: None, *, look_again: Callable[[], None] = lambda: None
+    ) -> Pruned:
         """
+        Args:
+            look_again: called right before the first snapshot goes; may raise to stop.
+
         Raises:
             CallerError: another process compacts or prunes this store.
             StoreError: a table is damaged, or the disk is full. What was pruned so far is good.
@@ -93,6 +98,7 @@ class Prune:
             if not is_alone:
                 raise CallerError("another process compacts or prunes this org's store now.")
             before = _size(files)
+            look_again()
             put_records(files, self._metadata)
             add_pruned(files, plan.removed, self._clock.now())
             for snapshot in sorted(read_pruned(files)):
