@@ -170,6 +170,7 @@ class FieldInfo:
     reference_to: tuple[str, ...] = ()
     is_filterable: bool = True
     is_sortable: bool = True
+    is_nillable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ CASES: dict[str, dict[str, tuple[str, ...]]] = {
         "QUERY_TOO_COMPLICATED": (f"{READING}::test_a_query_too_complicated_is_split",),
         "900 long fields": (
             "unit/backup/test_plan.py::test_a_query_too_long_for_an_address_goes_by_bulk",
+            "faults/test_wide_objects.py::test_a_query_too_long_for_an_address",
+            "faults/test_wide_objects.py::test_a_query_longer_than_queries_may_be",
         ),
         "neither sortable": (
             f"{READING}::test_what_describe_says_is_in_the_plan",

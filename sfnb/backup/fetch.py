@@ -17,6 +17,7 @@ from sfnb.backup.plan import PARENTS_PER_QUERY
 from sfnb.backup.proving import check_last, check_page
 from sfnb.backup.unit_context import Body, UnitContext
 from sfnb.backup.units import (
+    NO_PARENT,
     AbortJob,
     ChangeLists,
     Counted,
@@ -166,6 +167,8 @@ def _written_pages(query: Query, context: UnitContext, body: bytes) -> RowsRead:
 
 def _in(field: str, ids: Sequence[str]) -> str:
     """Some objects take a single Id and the equals operator only (their refusals say so)."""
+    if tuple(ids) == (NO_PARENT,):
+        return f"{field} = null"
     if len(ids) == 1:
         return f"{field} = '{ids[0]}'"
     return f"{field} IN ({','.join(repr(i) for i in ids)})"

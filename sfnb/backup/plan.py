@@ -16,6 +16,7 @@ from typing import Literal
 
 from sfnb.backup.filters import PARENT_FIELDS, SINGLE_PARENT, TYPED_PARENT, parent_types
 from sfnb.backup.learned import Learned
+from sfnb.backup.ways import queries_of, soql_chars
 from sfnb.errors import CallerError, ObjectError
 from sfnb.model import (
     JobWarning,
@@ -106,6 +107,7 @@ class ObjectPlan:
         is_sampled: some of its records are compared whole.
         is_afresh: what is stored of it is damaged, so the reading is compared with nothing.
         is_single: it is known to take one parent at a time.
+        queries: over so many queries its columns are spread, since one would be too long.
     """
 
     name: str
@@ -127,6 +129,7 @@ class ObjectPlan:
     is_sampled: bool = False
     is_afresh: bool = False
     is_single: bool = False
+    queries: int = 1
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -147,6 +150,7 @@ class ObjectPlan:
             "is_sampled": self.is_sampled,
             "is_afresh": self.is_afresh,
             "is_single": self.is_single,
+            "queries": self.queries,
         }
 
 
@@ -235,11 +239,6 @@ def reason_not_read(info: ObjectInfo) -> str | None:
     return None if info.is_queryable else "the org says that it cannot be queried"
 
 
-def soql_chars(schema: ObjectSchema) -> int:
-    """About how long the query of all readable fields is."""
-    return sum(len(f.name) + 1 for f in readable_fields(schema)) + len(schema.name) + 12
-
-
 def choose_reader(schema: ObjectSchema, rows: int | None) -> ReaderName:
     """The cheapest reader that this object allows, as far as describe can tell."""
     if schema.name in PARENT_FIELDS and schema.has(PARENT_FIELDS[schema.name]):
@@ -248,7 +247,10 @@ def choose_reader(schema: ObjectSchema, rows: int | None) -> ReaderName:
     if not is_ordered and (rows or 0) <= BULK_FROM_ROWS:
         # Describe says so of virtual objects and of event stores (recorded answers of real orgs).
         return "locator"
-    if (rows or 0) > BULK_FROM_ROWS or soql_chars(schema) > MAX_URL_CHARS:
+    chars = soql_chars(schema.name, readable_fields(schema))
+    if queries_of(schema) > 1:
+        return "keyset"  # a Bulk job has one query, and two jobs are of two moments
+    if (rows or 0) > BULK_FROM_ROWS or chars > MAX_URL_CHARS:
         return "bulk2"
     return "keyset"
 
@@ -279,14 +281,24 @@ def plan_object(
             schema.name, reader, rows, 1 + BULK_POLLS + max(1, ceil(count / BULK_PAGE_ROWS)), 1, mb
         )
     pages = max(1, ceil(count / REST_PAGE_ROWS))
+    spread = queries_of(schema)
+    shared = ceil(spread / QUERIES_PER_CALL)
     if reader == "locator":
-        return ObjectPlan(schema.name, reader, rows, pages, 0, mb)
+        # Where columns are spread, further pages come by themselves, those of each query.
+        calls: float = pages if spread == 1 else shared + (pages - 1) * spread
+        return ObjectPlan(schema.name, reader, rows, calls, 0, mb, queries=spread)
     if reader == "by_parent":
         is_single = learned.is_single
         queries = _parent_queries(schema, lookup, counts or {}, is_single=is_single)
-        calls = max(pages, queries) / QUERIES_PER_CALL
-        return ObjectPlan(schema.name, reader, rows, calls, 0, mb, lookup, is_single=is_single)
-    return ObjectPlan(schema.name, reader, rows, pages / QUERIES_PER_CALL, 0, mb)
+        asked = max(pages, queries)
+        calls = asked / QUERIES_PER_CALL if spread == 1 else asked * shared
+        return ObjectPlan(
+            schema.name, reader, rows, calls, 0, mb, lookup, is_single=is_single, queries=spread
+        )
+    # Where columns are spread, a page's first query says which rows the others are asked for.
+    others = ceil((spread - 1) / QUERIES_PER_CALL)
+    calls = pages / QUERIES_PER_CALL if spread == 1 else pages * (1 + others)
+    return ObjectPlan(schema.name, reader, rows, calls, 0, mb, queries=spread)
 
 
 def _parent_queries(

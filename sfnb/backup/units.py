@@ -205,6 +205,10 @@ class FindIds(OneObject):
     ids: tuple[str, ...]
 
 
+NO_PARENT = "~"
+"""Stands among the Ids of parents for none at all; it comes after all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParentsPage(OneObject):
     """

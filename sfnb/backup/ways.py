@@ -9,14 +9,21 @@ the same way.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
 from sfnb.errors import ObjectError
 from sfnb.model import FieldInfo, ObjectSchema
 from sfnb.org.arrow import Misfit, misfit_notes, readable_fields
 from sfnb.org.arrow.columns import Wider
+
+MOST_SOQL_CHARS = 95_000
+"""
+A longer query is spread over several: a SOQL statement may have 100,000 characters (SOQL limits),
+and what is left is for a page's condition, such as 200 Ids of parents.
+"""
 
 MOST_REFUSED = 100
 """Fields that may be refused one after another before the object fails: each costs a call."""
@@ -34,7 +41,9 @@ Fields that each query has whose columns are spread: they say which record a row
 """
 
 _TOO_LONG = {"QUERY_TOO_COMPLICATED", "URI_TOO_LONG", "QUERY_TOO_LONG"}
-_TOO_LONG_TEXT = re.compile(r"too complicated|too many formula|query.{0,20}too long", re.IGNORECASE)
+_TOO_LONG_TEXT = re.compile(
+    r"too complicated|too many formula|query.{0,20}too long|cannot be longer than", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Way:
         return cls(
             kept.get("where", ALL_VERSIONS if is_article else ""),
             frozenset(kept.get("without", ())),
-            kept.get("groups", 1),
+            kept.get("groups") or queries_of(schema),
             kept.get("wider", {}),
         )
 
@@ -85,15 +94,7 @@ class Way:
         The fields of each query; keys and stamps are in all of them, so that their rows can be
         joined. None for one query.
         """
-        if self.groups == 1:
-            return ()
-        keys = tuple(f for f in fields if f.name in (*KEYS, *STAMPS))
-        others = [f for f in fields if f.name not in (*KEYS, *STAMPS)]
-        # Neighbours are alike: dealt out in turn, formula fields are halved as well.
-        return tuple(
-            keys + tuple(others[start :: self.groups])
-            for start in range(min(self.groups, len(others)))
-        )
+        return dealt_out(fields, self.groups) if self.groups > 1 else ()
 
     def notes(self) -> tuple[str, ...]:
         """What is to be said of the object in the outcome."""
@@ -101,6 +102,30 @@ class Way:
             f"The org refused the field {name}; it is empty here." for name in sorted(self.without)
         ]
         return (*notes, *misfit_notes(self.wider))
+
+
+def dealt_out(fields: Sequence[FieldInfo], queries: int) -> tuple[tuple[FieldInfo, ...], ...]:
+    """The fields of each of so many queries. Keys and stamps are in all of them."""
+    keys = tuple(f for f in fields if f.name in (*KEYS, *STAMPS))
+    others = [f for f in fields if f.name not in (*KEYS, *STAMPS)]
+    # Neighbours are alike: dealt out in turn, formula fields are halved as well.
+    return tuple(keys + tuple(others[start::queries]) for start in range(min(queries, len(others))))
+
+
+def soql_chars(name: str, fields: Iterable[FieldInfo]) -> int:
+    """About how long the query of these fields is."""
+    return sum(len(f.name) + 1 for f in fields) + len(name) + 12
+
+
+def queries_of(schema: ObjectSchema) -> int:
+    """Over how many queries the columns have to be spread so that each is short enough."""
+    fields = readable_fields(schema)
+    queries = ceil(soql_chars(schema.name, fields) / MOST_SOQL_CHARS)
+    while queries < len(fields) and any(
+        soql_chars(schema.name, some) > MOST_SOQL_CHARS for some in dealt_out(fields, queries)
+    ):
+        queries += 1
+    return queries
 
 
 def another_way(way: Way, schema: ObjectSchema, err: ObjectError) -> Way | None:

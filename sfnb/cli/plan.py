@@ -111,6 +111,12 @@ def _print_objects(estimate: Estimate, *, shows_left_out: bool) -> None:
         for planned in sorted(made.objects.values(), key=lambda o: -(o.expected_rows or 0))
     ]
     print_table(("OBJECT", "RECORDS", "READER", "CALLS", "MB"), rows, right=(1, 3, 4))
+    for planned in made.objects.values():
+        if planned.queries > 1:
+            say(
+                f"\n{planned.name} has too many fields for one query: its columns are read by "
+                f"{planned.queries} queries and joined."
+            )
     left_out = made.left_out if shows_left_out else {}
     if made.left_out and not shows_left_out:
         say(f"\n{count(len(made.left_out), 'object')} cannot be queried (--left-out lists them).")

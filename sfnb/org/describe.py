@@ -218,6 +218,7 @@ def parse_field(entry: Mapping[str, Any]) -> FieldInfo | None:
         if isinstance(targets, list)
         else (),
         is_filterable=entry.get("filterable") is not False,
+        is_nillable=entry.get("nillable") is not False,
         is_sortable=entry.get("sortable") is not False,
     )
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sfnb.backup.filters import is_filter_refusal, parent_types
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL
 from sfnb.backup.readers.steps import Commit, Step, Switch, give_up, moment_cursor
-from sfnb.backup.units import AbortJob, IdsRead, Outcome, ParentIds, ParentsPage, RowsRead, Unit
+from sfnb.backup.units import (
+    NO_PARENT,
+    AbortJob,
+    IdsRead,
+    Outcome,
+    ParentIds,
+    ParentsPage,
+    RowsRead,
+    Unit,
+)
 from sfnb.errors import ObjectError
 
 
@@ -17,7 +27,7 @@ class ByParentReader:
     """
     Where the org takes the type of parents as a filter, one query has the rows of all parents of a
     type. Elsewhere it takes their Ids. These come from the snapshot where it has them complete,
-    else from the org, in pages.
+    else from the org, in pages. Where the lookup may be empty, the rows without a parent come last.
 
     Args:
         runs: all objects of the snapshot: a parent that is still being read is waited for.
@@ -76,6 +86,8 @@ class ByParentReader:
     def _slices(self, parents: Sequence[str], run: ObjectRun) -> tuple[tuple[str, ...], ...]:
         if run.name not in self._all:
             self._all[run.name] = sorted({i for parent in parents for i in self._ids[parent]})
+            if any(f.is_nillable for f in run.schema.fields if f.name == run.parent_field):
+                self._all[run.name].append(NO_PARENT)
         size = 1 if run.is_single else PARENTS_PER_QUERY
         return self._next(run, self._all[run.name], size=size)
 
@@ -84,6 +96,8 @@ class ByParentReader:
         """The next five slices after those of the cursor."""
         start = bisect_right(ids, run.cursor.get("after", ""))
         now = ids[start : start + size * QUERIES_PER_CALL]
+        # By itself: a refusal of this query is none of the others'.
+        now = now[: now.index(NO_PARENT)] if NO_PARENT in now[1:] else now
         return tuple(tuple(now[at : at + size]) for at in range(0, len(now), size))
 
     def outcome(self, run: ObjectRun, unit: Unit, outcome: Outcome) -> Sequence[Step]:
@@ -102,7 +116,13 @@ class ByParentReader:
         if run.is_typed and is_done and not count and run.record_count:
             # The org's statistic has some: nothing may be stored as all there is.
             return [self._by_ids(run)]
-        cursor = moment_cursor(
+        if is_done:
+            self._compare_statistic(run, sum(part.rows for part in outcome.parts))
+        return [Commit(outcome.parts, self._cursor(run, last, count), is_done, count)]
+
+    @staticmethod
+    def _cursor(run: ObjectRun, last: str, count: int) -> dict[str, Any]:
+        return moment_cursor(
             run,
             "by_parent",
             after=last,
@@ -111,11 +131,30 @@ class ByParentReader:
             single=run.is_single,
             typed=run.is_typed,
         )
-        return [Commit(outcome.parts, cursor, is_done, count)]
+
+    @staticmethod
+    def _compare_statistic(run: ObjectRun, rows: int) -> None:
+        """
+        The queries' counts prove what they brought, not that the parents lead to all rows. The
+        org's statistic is too old and too rough to prove that, but it can speak against it.
+        """
+        known = run.expected_rows if run.record_count is None else run.record_count
+        found = run.progress.rows + rows
+        if known and found < known:
+            run.note(
+                f"The org's statistic, which may be a day old, counts {known:,} records; {found:,} "
+                "were found through their parents."
+            )
 
     def refused(self, run: ObjectRun, err: ObjectError) -> Step:
         if run.is_typed:
             return self._by_ids(run)
+        ids, after = self._all.get(run.name, []), run.cursor.get("after", "")
+        if ids[bisect_right(ids, after) :] == [NO_PARENT]:
+            run.note(f"The org does not tell its rows without a {run.parent_field}: {err}")
+            count = run.cursor.get("count", 0)
+            self._compare_statistic(run, 0)
+            return Commit((), self._cursor(run, NO_PARENT, count), is_done=True, org_count=count)
         if is_filter_refusal(str(err)) and not run.is_single:
             # It takes no list of parents: one at a time, then.
             run.is_single = True

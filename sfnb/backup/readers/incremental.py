@@ -106,7 +106,8 @@ class IncrementalReader:
             case Stage.REPAIR:
                 self._prepare(run, change)
                 by_id = replace(run.asks, where=run.way.where)
-                return [ParentsPage(run.name, by_id, "Id", _slices(change))]
+                groups = run.way.spread(by_id.fields)
+                return [ParentsPage(run.name, by_id, "Id", _slices(change), groups)]
         raise AssertionError(f"{run.name}: nothing is left to ask")
 
     def _prepare(self, run: ObjectRun, change: ChangeRun) -> None:
