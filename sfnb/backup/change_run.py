@@ -139,8 +139,8 @@ class ChangeRun:
 
     def must_count(self, record_count: int | None) -> bool:
         """
-        Whether the org's own count is needed: rows changed, or its statistic of live records
-        (``/limits/recordCount``) disagrees.
+        Whether the org's own count is needed: rows changed, its statistic of live records
+        (``/limits/recordCount``) disagrees, or neither the statistic nor a list tells of deletions.
         """
         return bool(
             self.rows_read
@@ -148,7 +148,14 @@ class ChangeRun:
             or self.gone
             or self.wants_sweep
             or (record_count is not None and record_count != self.alive)
+            or (record_count is None and self._is_deletion_untold)
         )
+
+    @property
+    def _is_deletion_untold(self) -> bool:
+        """Whether the list of deletions was refused; of nothing, nothing can be deleted."""
+        deleted = self.lists.deleted if self.lists is not None else None
+        return isinstance(deleted, ObjectError) and self.alive + self.binned > 0
 
     def covered_at(self, began: datetime) -> datetime:
         """Up to when the object is covered if nothing was found."""

@@ -156,11 +156,13 @@ class ChangeReader:
     Attributes:
         is_alone: the org takes these resources in no composite call.
         singles: calls spent on single lists since.
+        is_tried: whether a list that a composite call refused was asked for by itself.
     """
 
     org: OrgClient
     is_alone: bool = False
     singles: int = 0
+    is_tried: bool = False
 
     def fetch(self, queries: Sequence[ChangeQuery]) -> Answers:
         """
@@ -168,7 +170,7 @@ class ChangeReader:
 
         Cost: 1 API call for up to 25 queries. Where the org refuses the resource in a composite
         call, 1 for each of them, up to ``SINGLE_CALLS``; further ones are refused here
-            (``NOT_ASKED``).
+            (``NOT_ASKED``). Where a whole call is refused for whatever reason, 1 more, once.
 
         Raises:
             QuotaSignal, OrgUnavailable, LoginError: see ``OrgClient.request``.
@@ -197,6 +199,14 @@ class ChangeReader:
         if all(_is_not_here(answer) for answer in answers.values()):
             self.is_alone = True
             return self._group(queries)
+        if not self.is_tried and all(_is_refused(answer) for answer in answers.values()):
+            # For their own sake, or inside composite only? Another server's code does not say: one
+            # list by itself does.
+            self.is_tried = True
+            answers[queries[0]] = self._single(queries[0])
+            if isinstance(answers[queries[0]], ChangeList):
+                self.is_alone = True
+                answers |= {query: self._single(query) for query in queries[1:]}
         return answers
 
     def _single(self, query: ChangeQuery) -> ChangeList | ObjectError:
@@ -232,6 +242,10 @@ def _answer(part: SubResponse, query: ChangeQuery) -> ChangeList | ObjectError:
         return parse_changes(json_of(part.body, what=what), query)
     except TransientError as err:
         return ObjectError(str(err), code="NO_LIST")
+
+
+def _is_refused(answer: ChangeList | ObjectError) -> bool:
+    return isinstance(answer, ObjectError) and answer.code != TOO_MANY
 
 
 def _is_not_here(answer: ChangeList | ObjectError) -> bool:

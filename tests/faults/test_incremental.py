@@ -269,6 +269,27 @@ def test_a_sweep_finds_what_no_stamp_and_no_list_tells(
     agrees(there, org, swept)
 
 
+def test_where_neither_list_nor_statistic_tells_of_deletions_the_org_counts(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """
+    Purged records leave no stamp, and a server without ``/deleted`` and without the statistic
+    tells nobody. The same backup finds them, and no count is claimed that nobody has told.
+    """
+    org = fresh_org(start_at=BORN)
+    missing = {"fault": "error", "code": "NOT_FOUND", "status": 404}
+    org.fail(match="GET .*/limits/recordCount", **missing)
+    org.fail(match="GET .*/deleted", inside="both", **missing)
+    there = connected(org)
+    run(there, ["Account", "CampaignMember"])
+    pass_minutes(org, 60)
+    life(org, "hard_delete", "CampaignMember", rows=3)
+    pass_minutes(org, 60)
+    second = run(there, ["Account", "CampaignMember"])
+    assert counts(second, "CampaignMember") == ("incremental", 0, 0, 3)
+    agrees(there, org, second)
+
+
 def test_a_lost_part_is_read_again_and_ends_no_other_object(
     org: RunningOrg, connected: Connector
 ) -> None:
