@@ -25,6 +25,12 @@ from sfnb.store.erasing.run import erase, left
 from sfnb.store.states.everything import stores_of
 from sfnb.store.tables import OrgStore
 
+OLD_VERSIONS = (
+    "the bucket keeps old versions of files, which sfnb cannot remove: the records are still in "
+    "those. Delete the noncurrent versions, or let a lifecycle rule do it; the certificate is not "
+    "verified."
+)
+
 
 def notes_path(job_id: str) -> str:
     """What a job is about to erase, from the org's folder; gone when it has ended."""
@@ -46,7 +52,6 @@ class EraseWork:
     store: OrgStore
     home: Path
     _notes: dict[str, Any] = field(default_factory=dict)
-    _left: list[str] = field(default_factory=list)
     _asked: tuple[str, ...] | None = None
 
     def _request(self) -> EraseRequest:
@@ -89,15 +94,16 @@ class EraseWork:
                 )
             )
 
+        found: list[str] = []
         for files in stores_of(self.store.files):
             guard()
             there = {name.lower(): name for name in files.names("records", folders=True)}
             own = {there[n.lower()]: some for n, some in ids.items() if n.lower() in there}
             erase(files, own, context.clock, may_touch=may_touch, tell=tell, tick=guard)
-            self._left += left(files, own)
-        if self._left:
+            found += left(files, own)
+        if found:
             raise JobError(
-                f"{len(self._left)} files still name an erased record, among them {self._left[0]}. "
+                f"{len(found)} files still name an erased record, among them {found[0]}. "
                 "Resume the job; if it stays so, please report it."
             )
 
@@ -120,6 +126,7 @@ class EraseWork:
         """Write the certificate, forget the Ids, and say whether something was refused."""
         context, notes, request = self.context, self._notes, self._request()
         every = [one for some in notes["ids"].values() for one in some]
+        is_versioned = bool(every) and self.store.files.keeps_old_versions()
         path = Path(request.certificate or self.home / "certificates" / f"{context.job_id}.json")
         if every:
             content = certificate(
@@ -130,7 +137,7 @@ class EraseWork:
                 ids=notes["ids"],
                 files=notes["files"],
                 snapshots=notes["snapshots"],
-                verified=not self._left,
+                verified=not is_versioned,
             )
             write_certificate(path, content)
         hashed = [hashlib.sha256(one.encode()).hexdigest() for one in every]
@@ -140,11 +147,14 @@ class EraseWork:
         warnings = [
             JobWarning("left_by_a_person", "", f"{path} names one").as_json() for path in traces
         ]
+        if is_versioned:
+            warnings.append(JobWarning("old_versions", "", OLD_VERSIONS).as_json())
         context.state.jobs.add_outcome(
             context.job_id, certificate=str(path) if every else None, warnings=warnings
         )
         self.store.files.delete(notes_path(context.job_id))
-        return JobState.COMPLETED_WITH_ERRORS if notes["refused"] else JobState.COMPLETED
+        is_whole = not notes["refused"] and not is_versioned
+        return JobState.COMPLETED if is_whole else JobState.COMPLETED_WITH_ERRORS
 
     def abandon(self) -> str:
         """What is erased stays erased; the seals are brought in line with it."""

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -226,6 +227,12 @@ class Files:
                 return None
             return size_bytes, hashed.hexdigest()
 
+    def written_at(self, path: str) -> datetime | None:
+        """When a file was written, by the place's clock; None: it is not there."""
+        with translated(f"look at {self.uri(path)}"):
+            info = self._fs.get_file_info(path)
+            return info.mtime if info.type == pafs.FileType.File else None
+
     def has(self, path: str) -> bool:
         with translated(f"look at {self.uri(path)}"):
             return bool(self._fs.get_file_info(path).type == pafs.FileType.File)
@@ -287,6 +294,11 @@ class Files:
         if self._uploads is not None:
             with translated(f"write {self.root}"):
                 self._uploads.refuse_lossy()
+
+    def keeps_old_versions(self) -> bool:
+        """See ``Uploads.keeps_old_versions``; False on a disk."""
+        with translated(f"write {self.root}"):
+            return self._uploads is not None and self._uploads.keeps_old_versions()
 
     def put_json(self, path: str, content: Mapping[str, Any], *, indent: int | None = None) -> None:
         self.put(path, encode(content, indent=indent))

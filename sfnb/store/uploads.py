@@ -103,6 +103,23 @@ class Uploads:
             why = "it does not honour conditional puts (If-None-Match)"
             raise StoreError(LOSSY.format(root=self._root, why=why))
 
+    def keeps_old_versions(self) -> bool:
+        """
+        Whether the place keeps what is deleted or overwritten, as far as it says so (S3 and Azure
+        do). Cost: two requests.
+        """
+        import obstore
+
+        path = f".tmp-probe-{secrets.token_hex(6)}"
+        with _as_os_errors():
+            try:
+                version = obstore.put(self._store, path, b"1").get("version")
+            finally:
+                with suppress(obstore.exceptions.BaseError):
+                    obstore.delete(self._store, path)
+        # A bucket whose versioning was switched off again says "null". Google's always have a number.
+        return version not in (None, "", "null") and not self._root.startswith("gs:")
+
     def _delete(self, path: str) -> None:
         import obstore
 

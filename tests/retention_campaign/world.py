@@ -6,7 +6,9 @@ import json
 import random
 import secrets
 import shutil
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from sfnb.clock import FakeClock
 from sfnb.store.compaction.org import compact_org
 from sfnb.store.files import Files
+from sfnb.store.restating.one_at_a_time import LOCK
 from sfnb.store.tables import OrgStore, open_store
 from sfnb.store.verify import verify
 from sfnb_demo.server.options import Options
@@ -65,6 +68,18 @@ class World:
     def store(self) -> OrgStore:
         return open_store(self.place).org(self.org_id)
 
+    @contextmanager
+    def at_hand(self) -> Iterator[OrgStore]:
+        """The store as it is now; that in a bucket as a copy on disk, which reads much faster."""
+        if not self.root:
+            yield self.store
+            return
+        with tempfile.TemporaryDirectory(prefix="sfnb-at-hand-") as folder:
+            source, target = Files(self.root), Files(folder)
+            for path in source.walk(""):
+                target.put(path, source.read(path) or b"")
+            yield open_store(folder).org(self.org_id)
+
     def copied(self) -> World:
         """The same, to be changed at will."""
         self.copies += 1
@@ -87,29 +102,33 @@ class World:
 
     def past(self) -> Past:
         """Everything that can be read: each snapshot's records and recycle bin."""
-        store = self.store
         found: Past = {}
-        for name in (*store.snapshots, *store.archives):
-            snapshot = store.snapshots[name]
-            found[name] = {}
-            for of in snapshot.objects:
-                rows, mine = snapshot.rows(of), found[name].setdefault(of, {})
-                for batch in rows.batches():
-                    mine.update((r["Id"], json.dumps(r, default=str)) for r in batch.to_pylist())
-                for batch in rows.recycle_bin(["Id"]):
-                    mine.update((f"bin {one}", "") for one in batch.column("Id").to_pylist())
+        with self.at_hand() as store:
+            for name in (*store.snapshots, *store.archives):
+                snapshot = store.snapshots[name]
+                found[name] = {}
+                for of in snapshot.objects:
+                    rows, mine = snapshot.rows(of), found[name].setdefault(of, {})
+                    for batch in rows.batches():
+                        mine.update(
+                            (r["Id"], json.dumps(r, default=str)) for r in batch.to_pylist()
+                        )
+                    for batch in rows.recycle_bin(["Id"]):
+                        mine.update((f"bin {one}", "") for one in batch.column("Id").to_pylist())
         return found
 
     def troubles(self) -> list[str]:
         """Damage; an orphan is none."""
-        return [f"{f.path}: {f.message}" for f in verify(self.store) if f.is_damage]
+        with self.at_hand() as store:
+            return [f"{f.path}: {f.message}" for f in verify(store) if f.is_damage]
 
     def orphans(self) -> list[str]:
-        return [f.path for f in verify(self.store) if f.kind == "orphan"]
+        with self.at_hand() as store:
+            return [f.path for f in verify(store) if f.kind == "orphan"]
 
     def size(self) -> int:
         """Bytes of the org's files."""
-        return sum(self.store.files.walk("").values())
+        return sum(size for path, size in self.store.files.walk("").items() if path != LOCK)
 
     def where_found(self, values: Collection[str]) -> list[str]:
         """Files that have one of the values: of the home, and of the store as it is and opened."""

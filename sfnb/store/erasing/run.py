@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
 from sfnb.clock import Clock
-from sfnb.errors import JobError
+from sfnb.errors import CallerError, JobError
 from sfnb.store.bodies.index import index_paths, read_entries
-from sfnb.store.compaction.compact import alone
 from sfnb.store.erasing.elsewhere import Elsewhere
 from sfnb.store.erasing.manifests import restate_manifests
 from sfnb.store.erasing.tables import TableErase, find
@@ -18,6 +18,7 @@ from sfnb.store.files import Files, translated
 from sfnb.store.log import LOG
 from sfnb.store.paths import records_path
 from sfnb.store.pruning.bodies import BodyPrune
+from sfnb.store.restating.one_at_a_time import restating
 from sfnb.store.restating.readings import readings_of
 from sfnb.store.snapshots import Snapshots
 
@@ -104,9 +105,7 @@ def erase(
     elsewhere = Elsewhere(files, every, may_touch)
     if waiting := elsewhere.waiting():
         raise JobError(f"{waiting[0]} still works with these records. Resume or cancel it first.")
-    with alone(files, clock) as is_alone:
-        if not is_alone:
-            raise JobError("another process compacts or prunes this org's store now; resume later.")
+    with _one_at_a_time(files, clock):
         for name, some in ids.items():
             tick()
             TableErase(files, name, some, clock).run()
@@ -115,6 +114,16 @@ def erase(
         restate_manifests(files, dict(ids))
         BodyPrune(files, {name: frozenset(some) for name, some in ids.items()}).run()
         elsewhere.run(list(ids))
+
+
+@contextmanager
+def _one_at_a_time(files: Files, clock: Clock) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(restating(files, clock))
+        except CallerError as err:
+            raise JobError(f"{err} Then resume this job.") from err
+        yield
 
 
 def left(files: Files, ids: Ids) -> list[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import secrets
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
@@ -28,11 +26,10 @@ from sfnb.store.paths import records_path
 from sfnb.store.place import RECORDS_FORMAT, place_of
 from sfnb.store.proof import ID
 from sfnb.store.restating.exchange import delete_files, exchange, tidy_log
+from sfnb.store.restating.leftovers import is_left, restated_name
 from sfnb.store.restating.readings import readings_of
 from sfnb.store.states.files import read_pieces, version_file
 from sfnb.store.states.versions import arrow_flags
-
-LAST_HEX = re.compile(r"-[0-9a-f]+\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -114,10 +111,21 @@ class TableErase:
         readings = readings_of(self._table)
         if found.paths or self._is_named():
             self._exchange(found, readings, seen)
+        catalog = read_catalog(self._table)
         tidy_log(self._table, self.name)
-        live = read_catalog(self._table).live
         there = {p for p in self._table.walk("") if not p.startswith(f"{LOG}/")}
-        delete_files(self._table, there - set(live))
+        for path in sorted(there - set(catalog.live)):
+            if is_left(self._table, path, catalog, self._clock) or self._has_one(path):
+                self._table.delete(path)
+
+    def _has_one(self, path: str) -> bool:
+        """Whether a file that no commit names has a row of one of the records."""
+        wanted = text_array(sorted(self._ids))
+        return any(
+            ID in piece.batch.schema.names
+            and pc.any(pc.is_in(piece.batch.column(ID), wanted)).as_py()
+            for piece in read_pieces(self._table, path, {ID})
+        )
 
     def _is_named(self) -> bool:
         """Whether the log names one of them, though no file has it any more."""
@@ -174,7 +182,7 @@ class TableErase:
         Raises:
             StoreError: the new file has another number of rows than it must have.
         """
-        table, path = self._table, LAST_HEX.sub(f"-{secrets.token_hex(8)}.parquet", part.path)
+        table, path = self._table, restated_name(part.path)
         with translated(f"read {table.uri(part.path)}"), table.open_input(part.path) as source:
             names = set(pq.read_schema(source).names)
         known = Table(table, self.name, place_of(self.name, "", RECORDS_FORMAT)).known()

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sfnb.clock import Clock
-from sfnb.errors import CallerError
 from sfnb.store.bodies.content import FOLDER, content_path
 from sfnb.store.bodies.index import INDEX, index_paths, read_entries
 from sfnb.store.compaction.catalog import read_catalog
-from sfnb.store.compaction.compact import alone
 from sfnb.store.files import Files
 from sfnb.store.log import LOG
 from sfnb.store.metadata.record import record_path
@@ -30,6 +28,7 @@ from sfnb.store.pruning.bodies import BodyPrune
 from sfnb.store.pruning.metadata import MetadataPlan, plan_metadata, put_records
 from sfnb.store.pruning.plan import PrunePlan
 from sfnb.store.pruning.tables import TablePrune
+from sfnb.store.restating.one_at_a_time import LOCK, restating
 from sfnb.store.snapshots import Snapshots
 from sfnb.store.states.everything import ids_of_files
 
@@ -90,13 +89,11 @@ class Prune:
             look_again: called right before the first snapshot goes; may raise to stop.
 
         Raises:
-            CallerError: another process compacts or prunes this store.
+            CallerError: another process compacts, prunes or erases in this store.
             StoreError: a table is damaged, or the disk is full. What was pruned so far is good.
         """
         files, plan = self._files, self._plan
-        with alone(files, self._clock) as is_alone:
-            if not is_alone:
-                raise CallerError("another process compacts or prunes this org's store now.")
+        with restating(files, self._clock):
             before = _size(files)
             look_again()
             put_records(files, self._metadata)
@@ -190,6 +187,7 @@ class Prune:
                 [(target if path in new else source, path) for path in live]
             )
         after = sum(new.values()) + sum(sizes[path] for path in live if path not in new)
+        after += sum(sizes[path] for path in table.left_alone)
         if not self._is_quiet():
             after += sum(
                 size for path, size in sizes.items() if path not in live and path not in new
@@ -224,4 +222,4 @@ class Prune:
 
 
 def _size(files: Files) -> int:
-    return sum(files.walk("").values())
+    return sum(size for path, size in files.walk("").items() if path != LOCK)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ import pyarrow as pa
 
 from sfnb.clock import Clock
 from sfnb.errors import StoreError
-from sfnb.store.columns import FROM, GENERATION, NEW, OWN_COLUMNS, UNTIL
+from sfnb.store.columns import FROM, NEW, OWN_COLUMNS, UNTIL
 from sfnb.store.commits import PRUNE
 from sfnb.store.compaction.catalog import Catalog, read_catalog
 from sfnb.store.compaction.count import VersionCounter, count_versions
@@ -25,6 +24,7 @@ from sfnb.store.paths import records_path
 from sfnb.store.place import RECORDS_FORMAT, place_of
 from sfnb.store.proof import ID
 from sfnb.store.restating.exchange import delete_files, exchange, tidy_log
+from sfnb.store.restating.leftovers import is_left, new_path
 from sfnb.store.restating.readings import base_of, readings_of
 from sfnb.store.restating.rows import needed_rows
 from sfnb.store.states.files import VersionFile, read_pieces, version_file
@@ -42,6 +42,9 @@ class _Change:
 class TablePrune:
     """
     The prune of one table. Killed anywhere, it can be repeated.
+
+    Attributes:
+        left_alone: files that no commit names, and that may yet be somebody's.
 
     Args:
         files: the org's folder, which is read.
@@ -78,6 +81,7 @@ class TablePrune:
         bases = {base_of(readings, snapshot) for snapshot in self._open}
         # The next backup is compared with the newest reading, whether its snapshot stays or not.
         needed = {*wanted, *bases, base_of(readings, "~")}
+        self.left_alone: set[str] = set()
         self.readings = [reading for reading in readings if reading.snapshot in needed]
         self._all_readings = readings
         self._points = sorted(reading.snapshot for reading in self.readings)
@@ -103,16 +107,22 @@ class TablePrune:
             )
         if self._is_quiet():
             tidy_log(self._target, self.name)
-            self._tidy_files({part.path for part in change.removes})
+            self._tidy_files(catalog, {part.path for part in change.removes})
 
-    def _tidy_files(self, removed: set[str]) -> None:
-        """Files that no commit names: of readings, compactions and prunes that were killed, or replaced."""
+    def _tidy_files(self, catalog: Catalog, removed: set[str]) -> None:
+        """
+        Files that no commit names: of readings, compactions and prunes that were killed, or
+        replaced.
+        """
         live = read_catalog(self._target).live
         old = removed | {p for p in self._there if not p.startswith(f"{LOG}/")}
         for path in sorted(old - set(live)):
             if not self._is_quiet():
                 return
-            self._target.delete(path)
+            if path in removed or is_left(self._table, path, catalog, self._clock):
+                self._target.delete(path)
+            else:
+                self.left_alone.add(path)
 
     # -- what changes --------------------------------------------------------------------------------------------------
 
@@ -199,7 +209,7 @@ class TablePrune:
                     counter.add(_coded(own))
                     yield own
 
-        path = f"{GENERATION}={generation}/{self.name}-{secrets.token_hex(8)}.parquet"
+        path = new_path(generation, self.name)
         found = needed()
         first = next(found, None)
         if first is None:
