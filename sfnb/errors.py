@@ -95,6 +95,9 @@ class ResultsGone(ObjectError):
 class StoreError(JobError):
     """The store cannot be read or written: damage, no permission, a full disk."""
 
+    may_resume = True
+    """Whether the job can go on once somebody has mended that."""
+
 
 class StateUnavailable(StoreError):
     """

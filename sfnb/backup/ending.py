@@ -36,7 +36,12 @@ def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
     """
     if not job.snapshot:
         return ""
-    writer = store.reopen(job.snapshot)
+    from sfnb.store.ownership import SnapshotGone
+
+    try:
+        writer = store.reopen(job.snapshot)
+    except SnapshotGone as err:
+        return str(err)
     open_jobs = [
         (name, bulk_job)
         for name in writer.plan.objects

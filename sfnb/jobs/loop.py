@@ -26,6 +26,7 @@ from sfnb.errors import (
     SfnbError,
     StateUnavailable,
     StopSignal,
+    StoreError,
     TransientError,
 )
 from sfnb.jobs import events
@@ -110,7 +111,7 @@ class JobLoop:
             except (LeaseLost, StateUnavailable):
                 raise  # what became of the job is written by its new process, or when it is resumed
             except SfnbError as err:
-                raise self._failed(err) from err
+                raise self._failed(_resumable(err, job_id)) from err
             except Exception as err:
                 # A fault of ours. The job must not look as if it still ran; its bookmark is good.
                 self._failed(
@@ -300,3 +301,10 @@ class JobLoop:
         if self._lease and now_s - self._renewed_s >= LEASE_RENEWAL_S:
             self._lease.renew()
             self._renewed_s = now_s
+
+
+def _resumable(err: SfnbError, job_id: str) -> SfnbError:
+    """A store that cannot be written is a person's to mend; then the job goes on where it was."""
+    if not isinstance(err, StoreError) or not err.may_resume:
+        return err
+    return StoreError(f"{err} `sfnb resume {job_id}` goes on from there.")

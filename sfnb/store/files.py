@@ -34,11 +34,11 @@ from sfnb.store.uploads import Uploads
 BLOCK_BYTES = 1 << 20
 
 REASONS: Mapping[int, str] = {
-    errno.ENOSPC: "the disk is full; make room and resume",
-    errno.EDQUOT: "your quota on this disk is used up; make room and resume",
+    errno.ENOSPC: "the disk is full; make room",
+    errno.EDQUOT: "your quota on this disk is used up; make room",
     errno.EACCES: "permission denied; give this user the right to write there, or choose another store",
     errno.EPERM: "permission denied; give this user the right to write there, or choose another store",
-    errno.EROFS: "the file system is read-only; choose another store",
+    errno.EROFS: "the file system is read-only; make it writable, or choose another store",
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another store",
     errno.ENAMETOOLONG: "the path is too long for this file system; choose a store nearer to the root",
 }

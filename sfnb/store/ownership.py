@@ -12,9 +12,26 @@ from sfnb.store.paths import manifest_path, owners_folder
 
 STALE = "another process has taken this job over. This one stops; what it has stored stays good."
 
+GONE = (
+    "snapshot {snapshot} is no longer in {place}: the folder was moved or deleted, or its disk is not "
+    "there any more. Bring it back, or cancel the job and make a new backup."
+)
+
 
 class StaleWriter(StoreError):
     """Another writer has taken the snapshot over; this one may not write any more."""
+
+    may_resume = False
+
+
+class SnapshotGone(StoreError):
+    """
+    The snapshot is no longer in the store. Folders are made where they are missing, so what is
+    written next would lie alone in another store, or below a disk that comes back.
+    """
+
+    def __init__(self, snapshot: str, place: str) -> None:
+        super().__init__(GONE.format(snapshot=snapshot, place=place))
 
 
 class Ownership:
@@ -45,7 +62,7 @@ class Ownership:
         """
         Raises:
             StaleWriter: another writer has taken the snapshot over.
-            StoreError: it is sealed.
+            SnapshotGone, StoreError: it is no longer there, or sealed.
         """
         self.check_owner()
         if self._files.has(manifest_path(self._snapshot)):
@@ -55,7 +72,13 @@ class Ownership:
         """
         Raises:
             StaleWriter: another writer has taken the snapshot over.
+            SnapshotGone: it is no longer there.
         """
-        owners = self._files.names(owners_folder(self._snapshot)) if self._owner else []
+        if not self._owner:
+            return
+        owners = self._files.names(owners_folder(self._snapshot))
         if owners and owners[-1] != self._owner:
             raise StaleWriter(STALE)
+        # The seal takes the owners away.
+        if not owners and not self._files.has(manifest_path(self._snapshot)):
+            raise SnapshotGone(self._snapshot, self._files.root)

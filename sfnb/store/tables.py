@@ -18,6 +18,7 @@ from sfnb.store.manifest import (
     read_plan,
 )
 from sfnb.store.orgs import StoredOrg, find_org, stored_orgs
+from sfnb.store.ownership import SnapshotGone
 from sfnb.store.paths import plan_path
 from sfnb.store.writer import Writer
 
@@ -134,10 +135,10 @@ class OrgStore:
         A writer that continues a snapshot, whatever happened to the last one.
 
         Raises:
-            CallerError: there is no such snapshot.
+            SnapshotGone: there is no such snapshot any more.
             StoreError: its plan is damaged, or the store cannot be written.
         """
         if not self.files.has(plan_path(snapshot)):
-            raise CallerError(f"there is no snapshot {snapshot} in {self.root}.")
+            raise SnapshotGone(snapshot, self.root)
         self.files.refuse_lossy()
         return Writer(self.files, read_plan(self.files, snapshot), self._clock)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from sfnb.clock import Clock
-from sfnb.errors import CallerError, ResultsGone
+from sfnb.errors import CallerError, ResultsGone, StoreError
 from sfnb.store.files import Files
 from sfnb.store.held import Mode
 from sfnb.store.manifest import (
@@ -375,7 +375,10 @@ class Writer:
 
         Cost: no calls; reads the object's log.
         """
-        self._ownership.check()
+        try:
+            self._ownership.check()
+        except StoreError:
+            return False  # it is not this table that is damaged
         return self._object(object_name).set_aside()
 
     def restart(self, object_name: str, cursor: Mapping[str, Any] | None = None) -> Progress:

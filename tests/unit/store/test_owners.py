@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sfnb.errors import ResultsGone
-from sfnb.store.ownership import Ownership, StaleWriter
+from sfnb.store.ownership import Ownership, SnapshotGone, StaleWriter
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify import verify
 from sfnb.store.writer import Writer
@@ -65,3 +66,26 @@ def test_a_commit_that_slipped_in_starts_the_object_again(
     owner.seal()
     ids = store.snapshots["latest"].table("Account").column("Id").to_pylist()
     assert sorted(ids) == [record_id(n) for n in range(10)]
+
+
+def test_a_store_that_is_gone_in_mid_run_is_not_begun_anew(tmp_path: Path) -> None:
+    """
+    Folders are made where they are missing: without a look, the next rows would be committed to a
+    store of their own, on the disk below a drive that is not there any more.
+    """
+    store = a_store(tmp_path)
+    writer = a_writer(store)
+    writer.take_over()
+    page(writer, 0)
+    away = tmp_path / "away"
+    Path(store.root).rename(away)
+    for attempt in (lambda: page(writer, 1), lambda: writer.restart("Account"), writer.seal):
+        with pytest.raises(SnapshotGone, match=r"is no longer in .* Bring it back"):
+            attempt()
+    assert not list(Path(store.root).rglob("*.json"))
+    with pytest.raises(SnapshotGone):
+        store.reopen(writer.snapshot)
+    shutil.rmtree(store.root)
+    away.rename(store.root)
+    page(writer, 1, is_done=True)
+    assert writer.seal().state == "complete"
