@@ -8,6 +8,12 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfnb.store.parts import text_array
+
+# Taken out of arrays: Arrow loads pandas (50 MB) to see what a Python value is.
+_Z, _QUOTE, _COMMA, _LINE_END, NO_TEXT = text_array(["Z", '"', ",", "\n", ""])
+_US_IN_A_MS = pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(struct.pack("=q", 1000))])[0]
+
 
 def moments_as_text(moments: pa.Array) -> pa.Array:
     """
@@ -15,12 +21,12 @@ def moments_as_text(moments: pa.Array) -> pa.Array:
     database.
     """
     in_us = moments.cast(pa.timestamp("us")).cast(pa.int64())
-    is_ms = pc.all(pc.equal(pc.multiply(pc.divide(in_us, 1000), 1000), in_us)).as_py()
+    is_ms = pc.all(pc.equal(pc.multiply(pc.divide(in_us, _US_IN_A_MS), _US_IN_A_MS), in_us)).as_py()
     naive = moments.cast(pa.timestamp("us")).cast(
         pa.timestamp("ms" if is_ms is not False else "us")
     )
     text = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
-    return pc.binary_join_element_wise(text, "Z", "")
+    return pc.binary_join_element_wise(text, _Z, NO_TEXT)
 
 
 def numbers_as_text(numbers: pa.Array) -> pa.Array:
@@ -54,7 +60,9 @@ def _cells(column: pa.Array) -> pa.Array:
     text = as_text(column)
     if not (pa.types.is_string(column.type) or pa.types.is_timestamp(column.type)):
         return text
-    return pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
+    return pc.binary_join_element_wise(
+        _QUOTE, pc.replace_substring(text, '"', '""'), _QUOTE, NO_TEXT
+    )
 
 
 def csv_lines(batch: pa.RecordBatch) -> memoryview:
@@ -64,8 +72,10 @@ def csv_lines(batch: pa.RecordBatch) -> memoryview:
     Arrow's own writer spells large numbers with an exponent.
     """
     cells = [_cells(column) for column in batch.columns]
-    lines = pc.binary_join_element_wise(*cells, ",", null_handling="replace", null_replacement="")
-    ended = pc.binary_join_element_wise(lines, "\n", "").cast(pa.large_binary())
+    lines = pc.binary_join_element_wise(
+        *cells, _COMMA, null_handling="replace", null_replacement=""
+    )
+    ended = pc.binary_join_element_wise(lines, _LINE_END, NO_TEXT).cast(pa.large_binary())
     _, offsets, data = ended.buffers()
     if data is None:
         return memoryview(b"")

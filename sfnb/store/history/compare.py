@@ -2,35 +2,44 @@
 One object in two snapshots: how many records were added, changed and deleted, and each change.
 
 Two passes. The first reads both states and keeps of each record its key and a hash of the compared
-fields; the second fetches the changed records alone. Rows go from Arrow into DuckDB batch by batch,
-so memory stays flat, whatever the number of records or changes.
+fields, in DuckDB; the second fetches the changed records alone, and cuts them into slices by Id that
+are compared one after the other. So memory stays flat, whatever the number of records or changes.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfnb.errors import StoreError
 from sfnb.model import ObjectState
 from sfnb.store.columns import TYPES
+from sfnb.store.files import translated
 from sfnb.store.history.fields import FieldPairs, SchemaChange
+from sfnb.store.history.lines import differing, lines_of
 from sfnb.store.history.scratch import scratch
-from sfnb.store.text import as_text
+from sfnb.store.history.slices import PLACE, Slices, Wanted, with_numbers
+from sfnb.store.text import NO_TEXT, as_text
 
 if TYPE_CHECKING:
     import duckdb
 
     from sfnb.store.views import Rows
 
-CHANGES = pa.schema(
-    [(name, pa.string()) for name in ("id", "change", "field", "old", "new", "merged_into")]
-)
-"""The columns of `Comparison.changes`."""
+SLICE_BYTES = 4 << 20
+"""Changed records are compared field by field in slices of about this size of one side's values."""
+
+SLICE_ROWS = 1 << 11
+"""At most so many at a time: each may become a line for each of its fields."""
 
 MASTER = "MasterRecordId"
 """The record that a record in the recycle bin was merged into (Account, Contact, Lead, Case)."""
@@ -90,39 +99,39 @@ class Comparison:
 
     def __enter__(self) -> Comparison:
         self._connection: duckdb.DuckDBPyConnection = self._open.enter_context(scratch())
+        self._slices: tuple[Slices, ...] = ()
         try:
             self.diff = self._by_key() if self._key else self._by_row()
         except BaseException:
-            self._open.close()
+            self._open.__exit__(*sys.exc_info())
             raise
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        self._open.close()
+        self._open.__exit__(*exc)
 
     # -- records that a key tells apart --------------------------------------------------------------------------------
 
     def _by_key(self) -> ObjectDiff:
-        fields = self._pairs.compared
-        digest = _digest([f"c{n}" for n in range(len(fields))])
+        digest = _digest([f"c{n}" for n in range(len(self._pairs.compared))])
         for side in (self._old, self._new):
             name = "old_keys" if side is self._old else "new_keys"
-            self._load(f"create table {name} as select key, {digest} as digest from piece", side)
+            self._load(
+                f"create table {name} as select key, {digest} as digest, row from piece", side
+            )
         self._run(
-            "create table touched as select coalesce(o.key, n.key) as key, "
+            "create table touched as select row_number() over (order by key) - 1 as place, * from "
+            "(select coalesce(o.key, n.key) as key, "
             "case when o.key is null then 'added' when n.key is null then 'deleted' "
-            "else 'changed' end as change, cast(null as varchar) as master, false as was_deleted "
+            "else 'changed' end as change, cast(null as varchar) as master, false as was_deleted, "
+            "o.row as old_row, n.row as new_row "
             "from old_keys o full join new_keys n on o.key = n.key "
-            "where o.key is null or n.key is null or o.digest <> n.digest"
+            "where o.key is null or n.key is null or o.digest <> n.digest)"
         )
         self._run("drop table old_keys")
         self._run("drop table new_keys")
         notes = self._without_proof()
         self._from_bin()
-        for side in (self._old, self._new):
-            name = "old_rows" if side is self._old else "new_rows"
-            changed = "select key from touched where change = 'changed'"
-            self._load(f"create table {name} as from piece where key in ({changed})", side)
         counts = dict(self._all("select change, count(*) from touched group by change"))
         ((undeleted, merged),) = self._all(
             "select count(*) filter (was_deleted), count(master) from touched"
@@ -172,15 +181,49 @@ class Comparison:
         return int(count)
 
     def _field_counts(self) -> dict[str, int]:
-        fields = self._pairs.compared
-        if not fields:
+        """By field, in how many changed records it differs. Cuts both sides' values into slices."""
+        names = [compared.new for compared in self._pairs.compared]
+        if not names or not self._count("changed"):
             return {}
-        sums = ", ".join(
-            f"count(*) filter (o.c{n} is distinct from n.c{n})" for n in range(len(fields))
+        rows = SLICE_BYTES * self._rows // max(self._bytes, 1)
+        self._in_slice = max(16, min(rows, SLICE_ROWS))
+        with translated("compare"):
+            folder = Path(self._open.enter_context(TemporaryDirectory(prefix="sfnb-scratch-")))
+        self._slices = (
+            self._sliced(self._old, folder / "old", "old_row"),
+            self._sliced(self._new, folder / "new", "new_row"),
         )
-        (found,) = self._all(f"select {sums} from old_rows o join new_rows n on o.key = n.key")
-        pairs = zip(fields, found, strict=True)
-        return {compared.new: int(count) for compared, count in pairs if count}
+        found = dict.fromkeys(names, 0)
+        for number in range(self._slice_count()):
+            old, new = self._values(number)
+            for place, differs in differing(old, new, len(names)).items():
+                found[names[place]] += pc.sum(differs).as_py()
+        return {name: count for name, count in found.items() if count}
+
+    def _sliced(self, side: Side, folder: Path, row: str) -> Slices:
+        """The changed records' values, by the places of the records."""
+        slices = Slices(folder, self._in_slice, self._schema)
+        query = f"select {row}, place from touched where change = 'changed' order by 1"
+        cursor = self._connection.cursor()
+        try:
+            wanted = Wanted(_batches(cursor, query, 1 << 16))
+            for piece in self._pieces(side):
+                slices.add(wanted.of_next(piece))
+        finally:
+            cursor.close()
+        slices.flush()
+        return slices
+
+    def _slice_count(self) -> int:
+        ((last,),) = self._all("select coalesce(max(place), -1) from touched")
+        return int(last) // self._in_slice + 1
+
+    def _values(self, number: int) -> tuple[pa.Table, pa.Table]:
+        """Both sides' values of the changed records of a slice."""
+        old, new = (slices.read(number) for slices in self._slices)
+        if not old.column("key").equals(new.column("key")):
+            raise StoreError(f"{self._new.rows.name} was written to while it was compared.")
+        return old.drop_columns(["key", PLACE]), new.drop_columns(["key", PLACE])
 
     # -- rows that no field tells apart --------------------------------------------------------------------------------
 
@@ -199,7 +242,7 @@ class Comparison:
             "from old_keys o full join new_keys n on o.digest = n.digest"
         )
         self._run(
-            "create table touched as select '' as key, change, cast(null as varchar) as master, "
+            "create table touched as select 0 as place, '' as key, change, cast(null as varchar) as master, "
             "false as was_deleted from (select 'added' as change, "
             f"unnest(range({int(added)})) union all select 'deleted', unnest(range({int(deleted)})))"
         )
@@ -220,41 +263,22 @@ class Comparison:
         Each added or deleted record, and each changed field, with the columns of ``CHANGES``,
         ordered by Id and field. Values are text as in a CSV export; absent ones are null.
         """
-        self._run("create or replace table lines (key varchar, place integer, change varchar, "
-                  "field varchar, old varchar, new varchar, master varchar)")  # fmt: skip
-        self._run(
-            "insert into lines select key, -1, change, null, null, null, master from touched "
-            "where change <> 'changed'"
-        )
-        for place, compared in enumerate(self._pairs.compared):
-            if compared.new in self.diff.fields:
-                self._add_field(place, compared.new)
-        query = (
-            "select key as id, change, field, old, new, master as merged_into "
-            "from lines order by key, place"
-        )
-        yield from _batches(self._connection, query)
-
-    def _add_field(self, place: int, name: str) -> None:
-        query = (
-            f"select o.key, o.c{place} as old, n.c{place} as new "
-            f"from old_rows o join new_rows n on o.key = n.key "
-            f"where o.c{place} is distinct from n.c{place}"
-        )
-        cursor = self._connection.cursor()
-        try:
-            cursor.execute("set TimeZone = 'UTC'")
-            for batch in _batches(cursor, query):
-                texts = [as_text(_utc(batch.column(column))) for column in ("old", "new")]
-                piece = pa.table({"key": batch.column("key"), "old": texts[0], "new": texts[1]})
-                self._connection.register("piece", piece)
-                self._connection.execute(
-                    "insert into lines select key, ?, 'changed', ?, old, new, null from piece",
-                    [place, name],
-                )
-                self._connection.unregister("piece")
-        finally:
-            cursor.close()
+        query = "select key, change, master from touched"
+        if not self._slices:
+            nothing = pa.Table.from_arrays([], names=[])
+            for records in _batches(self._connection, f"{query} order by key", SLICE_ROWS):
+                yield lines_of(records, nothing, nothing, ())
+            return
+        names = tuple(compared.new for compared in self._pairs.compared)
+        for number in range(self._slice_count()):
+            first = number * self._in_slice
+            records = self._connection.sql(
+                f"{query} where place between {first} and {first + self._in_slice - 1} order by place"
+            ).to_arrow_table()
+            if records.num_rows:
+                old, new = self._values(number)
+                (batch,) = records.combine_chunks().to_batches()
+                yield lines_of(batch, old, new, names)
 
     # -- DuckDB --------------------------------------------------------------------------------------------------------
 
@@ -265,15 +289,31 @@ class Comparison:
         return self._connection.execute(query).fetchall()
 
     def _load(self, query: str, side: Side) -> None:
-        """Run a query over ``piece``: the side's live records, as `_columns` has them."""
+        """Run a query over ``piece``: the side's live records and their numbers."""
+
+        def numbered() -> Iterator[pa.RecordBatch]:
+            for piece in self._pieces(side):
+                rows = range(self._rows, self._rows + piece.num_rows)
+                self._rows += piece.num_rows
+                self._bytes += piece.nbytes
+                yield with_numbers(piece, "row", np.array(rows, np.int64))
+
+        self._rows = self._bytes = 0
+        schema = self._schema.append(pa.field("row", pa.int64()))
+        self._stream(query, schema, numbered())
+
+    @property
+    def _schema(self) -> pa.Schema:
+        fields = enumerate(self._pairs.compared)
+        return pa.schema([("key", pa.string()), *((f"c{n}", TYPES[f.kind]) for n, f in fields)])
+
+    def _pieces(self, side: Side) -> Iterator[pa.RecordBatch]:
+        """The side's live records, as `_columns` has them: each time in the same order."""
         is_old = side is self._old
         fields = [(f.old if is_old else f.new, f.kind) for f in self._pairs.compared]
         key = _spelled(side.rows, self._key) if self._key else None
-        schema = pa.schema(
-            [("key", pa.string()), *((f"c{n}", TYPES[kind]) for n, (_, kind) in enumerate(fields))]
-        )
-        pieces = (_columns(batch, key, fields, schema) for batch in side.rows.batches())
-        self._stream(query, schema, pieces)
+        for batch in side.rows.batches():
+            yield _columns(batch, key, fields, self._schema)
 
     def _load_bin(self, table: str, side: Side) -> None:
         """The keys in a side's recycle bin, and the records that they were merged into."""
@@ -297,10 +337,12 @@ class Comparison:
             self._connection.unregister("piece")
 
 
-def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
+def _batches(
+    connection: duckdb.DuckDBPyConnection, query: str, rows: int
+) -> Iterator[pa.RecordBatch]:
     """What a query gives, streamed; the connection does nothing else meanwhile."""
     relation: Any = connection.sql(query)
-    yield from relation.to_arrow_reader(1 << 14)
+    yield from relation.to_arrow_reader(rows)
 
 
 def _digest(columns: Sequence[str]) -> str:
@@ -318,7 +360,7 @@ def _columns(
     """A batch with its key as text and the compared fields in the types they are compared in."""
     keys = batch.column(key).cast(pa.string()) if key else pa.nulls(batch.num_rows, pa.string())
     # An absent key would meet no other; there is at most one.
-    columns = [pc.fill_null(keys, "")]
+    columns = [pc.coalesce(keys, NO_TEXT)]
     for name, kind in fields:
         column = batch.column(name)
         if column.type == TYPES[kind]:
@@ -326,10 +368,3 @@ def _columns(
         else:
             columns.append(as_text(column) if kind == "string" else column.cast(TYPES[kind]))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _utc(column: pa.Array) -> pa.Array:
-    """DuckDB names its moments' zone after its own setting."""
-    if pa.types.is_timestamp(column.type):
-        return column.cast(pa.timestamp("us", "UTC"))
-    return column

@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from sfnb.errors import CallerError
 from sfnb.model import ObjectState
-from sfnb.store.history.compare import CHANGES, Comparison, ObjectDiff, Side
+from sfnb.store.history.compare import Comparison, ObjectDiff, Side
 from sfnb.store.history.fields import KnownFields, pair_fields
+from sfnb.store.history.lines import CHANGES
 from sfnb.store.manifest import Manifest, ObjectEntry
+from sfnb.store.parts import text_array
 from sfnb.store.proof import DURABLE_ID, ID
 from sfnb.store.snapshots import Snapshot, Snapshots
 from sfnb.store.states.records import Records
@@ -110,7 +112,7 @@ class Diff:
 
     def each(self) -> Iterator[tuple[ObjectDiff, Iterator[pa.RecordBatch]]]:
         """
-        Each object's counts, with its changes (``compare.CHANGES``), which can be read until the
+        Each object's counts, with its changes (``lines.CHANGES``), which can be read until the
         next object.
         """
         for name in self.objects:
@@ -119,7 +121,7 @@ class Diff:
 
     @contextmanager
     def one(self, object_name: str) -> Iterator[tuple[ObjectDiff, Iterator[pa.RecordBatch]]]:
-        """One object's counts, and its changes (``compare.CHANGES``), to read within the block."""
+        """One object's counts, and its changes (``lines.CHANGES``), to read within the block."""
         comparison = self._comparison(self._spelled(object_name))
         if isinstance(comparison, ObjectDiff):
             yield comparison, iter(())
@@ -186,7 +188,7 @@ class Diff:
             for diff, batches in self.each():
                 found[diff.name] = diff
                 for batch in batches:
-                    name = pa.array([diff.name] * batch.num_rows, pa.string())
+                    name = text_array([diff.name] * batch.num_rows)
                     columns = [name, *(batch.column(c) for c in CSV_COLUMNS)]
                     names = ["object", *CSV_COLUMNS]
                     file.write(csv_lines(pa.RecordBatch.from_arrays(columns, names=names)))

@@ -14,7 +14,7 @@ from sfnb.errors import StoreError
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "192MB"
+MEMORY = "64MB"
 """What DuckDB may hold in memory; the rest is in its temporary file."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -262,3 +264,38 @@ def test_only_versions_of_one_snapshot_are_compared(
     assert changes(compared(store, old, new)) == expected
     assert sum(read) <= 2 * (6 + 3)
     assert compared(store, new, new).counts["Account"].is_same
+
+
+def test_what_is_cut_into_slices_is_told_as_if_it_were_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The changes are the same and in the order of Ids, however many there are and however they come."""
+    monkeypatch.setattr("sfnb.store.history.compare.SLICE_ROWS", 16)
+    monkeypatch.setattr("sfnb.store.history.slices.HELD_BYTES", 4096)
+    dice = random.Random(3)  # noqa: S311 - the same records each time
+    before = [record(n, Name=dice.choice([None, "a", f"N {n}"])) for n in range(300)]
+    after = [dict(r) for r in before if dice.random() > 0.1]
+    for one in after:
+        if dice.random() < 0.7:
+            one.update(Name=dice.choice([None, "b"]), Amount=dice.choice([None, one["Amount"], 7]))
+    after += [record(n) for n in range(300, 340)]
+    dice.shuffle(before)
+    dice.shuffle(after)
+    store = a_store(tmp_path)
+    found = compared(store, a_state(store, 1, before), a_state(store, 2, after))
+
+    old, new = ({r["Id"]: r for r in side} for side in (before, after))
+    expected: list[tuple[Any, ...]] = []
+    for one in sorted({*old, *new}):
+        if one in old and one in new:
+            for name in ("Name", "Amount"):
+                was, now = (side[one][name] for side in (old, new))
+                if was != now:
+                    texts = (v if v is None or name == "Name" else f"{v:g}" for v in (was, now))
+                    expected.append((one, "changed", name, *texts))
+        else:
+            expected.append((one, "added" if one in new else "deleted", None, None, None))
+    assert len(expected) > 200
+    assert changes(found) == expected
+    diff_ = found.counts["Account"]
+    assert diff_.fields == Counter(line[2] for line in expected if line[1] == "changed")
