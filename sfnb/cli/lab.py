@@ -15,6 +15,7 @@ from sfnb import notebook
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.output import say
 from sfnb.errors import StoreError
+from sfnb.settings import elsewhere
 
 WELCOME = "welcome.ipynb"
 
@@ -51,6 +52,7 @@ def lab(app: App, folder: Path | None, port: int | None, browser: bool) -> int:
         f"--ServerApp.root_dir={there}",
         "--LabApp.default_url=/lab/tree/" + WELCOME,
     ]
+    os.environ.update(elsewhere(app.settings))
     return _serve(command, port, browser, there)
 
 
@@ -64,6 +66,9 @@ def _serve(command: list[str], port: int | None, browser: bool, there: Path) -> 
         command.append("--allow-root")
     say(f"Notebooks: {there}")
     say("Press Ctrl-C to stop.")
+    # In the notebooks' folder, since extensions write their files beside where the server was
+    # started: jupyter-scheduler's executed notebooks would be nowhere in JupyterLab.
+    os.chdir(there)
     if os.name == "posix":
         # The server takes this process's place, so that whoever ends it ends the server.
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 
@@ -23,6 +24,7 @@ from sfnb.engine import EXIT_CODES
 from sfnb.errors import JobError, StoreError
 from sfnb.jobs import states
 from sfnb.notebook import find_notebook
+from sfnb.settings import elsewhere
 
 
 @click.command()
@@ -73,6 +75,7 @@ def run(  # noqa: PLR0917 - click gives them by name
     chosen = kernel_for(source, read, kernel)
     began_at = app.clock.now()
     settings = app.settings
+    os.environ.update(elsewhere(settings))  # the kernel's folder is another
     name = run_name(source.stem, org, began_at)
     runs = settings.runs or str(settings.home / "runs")
     place = place_of(output, runs, name, settings.home / "runs")

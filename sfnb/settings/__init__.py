@@ -72,6 +72,7 @@ __all__ = [
     "NEWEST_API_VERSION",
     "OrgConfig",
     "Settings",
+    "elsewhere",
     "load_settings",
     "put_org",
     "remove_org",
@@ -109,6 +110,21 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         notices=found.notices(),
         orgs=MappingProxyType(found.orgs()),
     )
+
+
+def elsewhere(settings: Settings) -> dict[str, str]:
+    """
+    The variables by which a process in another folder finds the same home, store and state, also
+    where these were given as relative paths. Empty where they are none.
+    """
+    found = {"SFNB_HOME": str(settings.home.resolve())} if os.environ.get("SFNB_HOME") else {}
+    store = Path(settings.store_root).expanduser()
+    if "://" not in settings.store_root and not store.is_absolute():
+        found["SFNB_STORE"] = str(store.resolve())
+    scheme, is_file, path = settings.state_url.partition(":///")
+    if is_file and scheme.startswith("sqlite") and path and not Path(path).is_absolute():
+        found["SFNB_STATE_URL"] = f"{scheme}:///{Path(path).resolve().as_posix()}"
+    return found
 
 
 def _home(environ: Mapping[str, str]) -> Path:

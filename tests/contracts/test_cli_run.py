@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -56,14 +57,25 @@ def test_a_killed_kernel_is_one_sentence(home: CommandLine, tmp_path: Path) -> N
 
 
 def test_a_cell_that_fails_is_one_sentence(home: CommandLine, tmp_path: Path) -> None:
-    """The error's own words and the executed notebook are named; JSON goes to standard output alone."""
+    """
+    The error's own words and the executed notebook are named; JSON goes to standard output alone.
+    Home, store and state that are given as relative paths are the same in the notebook.
+    """
     path = notebook(tmp_path / "fails.ipynb", "print('\\x1b[31mred')", "1 / 0")
     ran = home.apart("run", path, "--output", tmp_path / "out.ipynb", "--json")
     assert ran.code == ran.json["exit_code"] == 1 and "red" in ran.err and "\x1b" not in ran.err
     assert "ZeroDivisionError: division by zero" in ran.sentence and "out.ipynb" in ran.sentence
-    good = notebook(tmp_path / "works.ipynb", "print('said')")
-    ran = home.apart("run", good, "--output", tmp_path / "out.ipynb", "--json")
-    assert ran.code == 0 and ran.err == "said\n", "nothing of the kernel's own is shown"
+    told = "s = load_settings()\nprint(s.home, s.store_root, s.state_url)"
+    good = notebook(tmp_path / "works.ipynb", f"from sfnb.settings import load_settings\n{told}")
+    relative = {
+        "SFNB_HOME": os.path.relpath(home.home),
+        "SFNB_STORE": os.path.relpath(tmp_path / "store"),
+        "SFNB_STATE_URL": f"sqlite:///{os.path.relpath(home.home / 'state.db')}",
+    }
+    ran = home.apart("run", good, "--output", tmp_path / "out.ipynb", "--json", **relative)
+    there, base = home.home.resolve(), tmp_path.resolve()
+    found = f"{there} {base / 'store'} sqlite:///{(there / 'state.db').as_posix()}"
+    assert (ran.code, ran.err) == (0, f"{found}\n"), "nothing of the kernel's own is shown"
     page = tmp_path / "out.html"
     assert ran.json == {"notebook": str(tmp_path / "out.ipynb"), "html": str(page), "job": None}
 
