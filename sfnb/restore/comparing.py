@@ -22,6 +22,7 @@ from sfnb.restore.choice import rows_with
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.drafting import Draft, DraftRules, draft, inbound_draft
 from sfnb.restore.matching import skipped
+from sfnb.restore.pairing import pairs
 from sfnb.restore.plan import PlannedRow
 from sfnb.restore.present import PresentReader
 from sfnb.restore.refusals import Fault
@@ -222,11 +223,9 @@ def _joined(arrays: list[pa.Array]) -> pa.Array:
     return pa.concat_arrays(arrays) if arrays else text_array([])
 
 
-def drafts(
-    one: Comparing, snapshot: Snapshot, workspace: Workspace, files: Files
-) -> Iterator[Draft]:
-    """The plan of each record that is looked at, by itself; in the order of their Ids."""
-    for was, now in _pairs(one, snapshot, workspace, files):
+def drafts(one: Comparing, snapshot: Snapshot, files: Files) -> Iterator[Draft]:
+    """The plan of each record that is looked at, by itself."""
+    for was, now in _pairs(one, snapshot, files):
         old_id = str(was["Id"])
         if old_id in one.ambiguous:
             fault = Fault("other_org", "", "two records of the target may be this one")
@@ -240,20 +239,19 @@ def drafts(
 def inbound_drafts(
     one: Comparing,
     snapshot: Snapshot,
-    workspace: Workspace,
     files: Files,
     brought: Mapping[str, str],
 ) -> Iterator[Draft]:
     """What happens to records that referred to those which are brought back."""
-    for was, now in _pairs(one, snapshot, workspace, files):
+    for was, now in _pairs(one, snapshot, files):
         if (found := inbound_draft(one.rules, was, now, brought)) is not None:
             yield found
 
 
 def _pairs(
-    one: Comparing, snapshot: Snapshot, workspace: Workspace, files: Files
+    one: Comparing, snapshot: Snapshot, files: Files
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """Each record that is looked at, in the snapshot and now; in the order of their Ids."""
+    """Each record that is looked at, in the snapshot and now."""
     if not one.ids:
         return
     ids = text_array(sorted(one.ids))
@@ -261,7 +259,7 @@ def _pairs(
     old = rows_with(snapshot, one.name, "Id", ids, None)
     used = _stand_ins(one, files)
     present = _present(one, files, ids, used)
-    for was, now in workspace.joined(old, present, fields, [f.name for f in one.columns.fields]):
+    for was, now in pairs(old, present, fields, [f.name for f in one.columns.fields]):
         if now is not None and was["Id"] in used:
             now["Id"] = one.aliases[was["Id"]]
         yield was, now
@@ -302,9 +300,9 @@ def _present(
 
 def _translated(one: Comparing, files: Files) -> Iterator[pa.RecordBatch]:
     """Records that stand for others, with the Ids of those."""
-    pairs = sorted((i, one.aliases[i]) for i in one.ids or () if i in one.aliases)
-    old = text_array([old_id for old_id, _ in pairs])
-    new = text_array([new_id for _, new_id in pairs])
+    known = sorted((i, one.aliases[i]) for i in one.ids or () if i in one.aliases)
+    old = text_array([old_id for old_id, _ in known])
+    new = text_array([new_id for _, new_id in known])
     for batch in read_parquet(files, one.again_paths):
         places = pc.index_in(batch.column("Id"), value_set=new)
         at = batch.schema.get_field_index("Id")

@@ -258,7 +258,7 @@ class Gathering:
                 self._cannot_read(one, err)
                 continue
             self._seen.setdefault(one.name, set()).update(one.ids or ())
-            self._draft(one, drafts(one, self.snapshot, self.workspace, self.reader.files))
+            self._draft(one, drafts(one, self.snapshot, self.reader.files))
             if self.request.ids and (missing := missing_of(one, self.workspace)):
                 self._not_in_snapshot(one.name, missing)
         if not inbound:
@@ -267,7 +267,7 @@ class Gathering:
         made = dict(self.workspace.all(query))
         for one in inbound:
             if one.folder not in failed and made:
-                found = inbound_drafts(one, self.snapshot, self.workspace, self.reader.files, made)
+                found = inbound_drafts(one, self.snapshot, self.reader.files, made)
                 self._seen.setdefault(one.name, set()).update(self._draft(one, found))
 
     def match(self, objects: Sequence[Comparing]) -> None:
@@ -373,7 +373,7 @@ class Gathering:
                 self.conflicts += bool(draft.conflicts)
                 yield draft, kinds_of(one.target, draft)
 
-        self.workspace.add(noted())
+        self.workspace.add(noted(), [key.name for key in one.target.unique_keys])
         return added
 
     def _cannot_read(self, one: Comparing, err: ObjectError) -> None:

@@ -38,18 +38,17 @@ from sfnb.restore.relating import (
     unknown_parents,
 )
 from sfnb.restore.request import RestoreRequest
+from sfnb.restore.row_values import RowValues
 from sfnb.restore.storage import FEW_RECORDS, room_for
 from sfnb.restore.undeletes import place_undeletes
 from sfnb.restore.waves import WaveWriter, price_of
-from sfnb.restore.workspace import Workspace
+from sfnb.restore.workspace import ABSENT, Workspace
 from sfnb.store.giving_back import give_back_memory
 from sfnb.store.history.scratch import scratch
 from sfnb.store.snapshots import Snapshot
 
-MEMORY = "160MB"
-"""
-Of DuckDB; what is more lies in its temporary file. With 96 MB it could not plan 200,000 new records.
-"""
+MEMORY = "64MB"
+"""Of DuckDB; what is more lies in its temporary file."""
 
 
 @dataclass
@@ -86,8 +85,8 @@ class Planning:
         """
         if (plan := self.folder.plan()) is not None:
             return plan
-        with scratch(MEMORY, "plan the restore") as connection:
-            planning = _Planning(self, Workspace(connection))
+        with scratch(MEMORY, "plan the restore") as connection, RowValues() as values:
+            planning = _Planning(self, Workspace(connection, values))
             plan = planning.run()
         give_back_memory()
         plan = with_automation(
@@ -334,8 +333,9 @@ class _Planning:
         (OwnerChangeOptions; Help 000390190).
         """
         rows = self._workspace.one(
-            "select count(*) from rows where object = 'Account' and action = 'update' "
-            "and json_extract_string(vals, '$.OwnerId') is not null"
+            "select count(*) from rows where object = 'Account' and action = 'update' and old_id in "
+            "(select old_id from links where field = 'OwnerId' union all "
+            "select old_id from given where field = 'OwnerId')"
         )
         target = self._known.targets.get("Account")
         has_teams = target is not None and any(c == "AccountTeamMember" for c, _ in target.cascades)
@@ -392,10 +392,11 @@ class _Planning:
         ):
             for key in self._known.targets[name].unique_keys:
                 query = (
-                    "select count(*) from rows where object = ? and action = 'create' "
-                    "and reason = '' and json_extract_string(vals, ?) is null"
+                    "select count(*) from rows join facts f using (old_id) where object = ? "
+                    "and action = 'create' and reason = '' and f.field = ? and value = ?"
                 )
-                if key.is_createable and not self._workspace.one(query, [name, f"$.{key.name}"]):
+                values = [name, key.name, ABSENT]
+                if key.is_createable and not self._workspace.one(query, values):
                     found[name] = key.name
                     break
         return found

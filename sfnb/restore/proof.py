@@ -25,13 +25,12 @@ from sfnb.restore.comparison import Difference, Rules, Written, compare, hidden_
 from sfnb.restore.describes import write_object
 from sfnb.restore.fields import restorable
 from sfnb.restore.folder import RestoreFolder
+from sfnb.restore.pairing import pairs
 from sfnb.restore.plan import RestorePlan
 from sfnb.restore.present import BULK_FROM_ROWS, IDS_PER_QUERY, QUERIES_PER_CALL, PresentReader
 from sfnb.restore.rows_files import read_parquet
 from sfnb.restore.wanted import Wanted, with_fields
-from sfnb.restore.workspace import Workspace
 from sfnb.store.bodies.fields import image_fields
-from sfnb.store.history.scratch import scratch
 from sfnb.store.parts import text_array
 from sfnb.store.snapshots import Snapshot
 
@@ -45,7 +44,6 @@ BULK_CALLS = 6
 MARGIN = timedelta(hours=1)
 """How far our clock and the org's may be apart."""
 
-MEMORY = "200MB"
 OLD_ID = "sfnb_old_id"
 
 
@@ -213,16 +211,14 @@ class Proof:
         columns = [f.name for f in self._columns(name, schema).fields]
         paths = [*paths, *self._missing(name, schema, paths)]
         one, fields = ObjectProof(), Counter[str]()
-        with scratch(MEMORY, "prove the restore") as connection:
-            workspace = Workspace(connection)
-            old_names = self.snapshot.columns(name).names
-            old = self._old(name, old_names)
-            present = read_parquet(self.folder.files, paths)
-            for was, now in workspace.joined(old, present, [*old_names, OLD_ID], columns):
-                record = written[was[OLD_ID]]
-                old_values = self._amend(name, was)
-                found = compare(rules, was[OLD_ID], record, old_values, now)
-                self._note(result, name, one, fields, found)
+        old_names = self.snapshot.columns(name).names
+        old = self._old(name, old_names)
+        present = read_parquet(self.folder.files, paths)
+        for was, now in pairs(old, present, [*old_names, OLD_ID], columns):
+            record = written[was[OLD_ID]]
+            old_values = self._amend(name, was)
+            found = compare(rules, was[OLD_ID], record, old_values, now)
+            self._note(result, name, one, fields, found)
         # A record that the snapshot no longer gives cannot be compared, and is not as it was.
         one.different += len(written) - one.compared
         one.compared = len(written)

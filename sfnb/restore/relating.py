@@ -40,11 +40,7 @@ def give_owner(workspace: Workspace, owner_id: str) -> None:
         "create or replace temp table orphans as select l.old_id from links l join standing s "
         "on s.id = l.parent where l.field = 'OwnerId' and not s.is_usable"
     )
-    workspace.run(
-        "update rows set vals = json_merge_patch(vals, json_object('OwnerId', ?)) "
-        "from orphans o where rows.old_id = o.old_id",
-        [owner_id],
-    )
+    workspace.run("insert into given select old_id, 'OwnerId', ? from orphans", [owner_id])
     workspace.run(
         "delete from links where field = 'OwnerId' and old_id in (select old_id from orphans)"
     )
@@ -101,20 +97,19 @@ def standard_prices_first(workspace: Workspace, pricebooks: Sequence[str]) -> No
     """
     workspace.run("create or replace temp table standard_pricebooks (id varchar)")
     workspace.insert("standard_pricebooks", ("id",), [(book,) for book in pricebooks])
-    is_standard = (
-        "json_extract_string({}.vals, '$.Pricebook2Id') in (select id from standard_pricebooks)"
-    )
-    same = " and ".join(
-        f"json_extract_string(c.vals, '$.{name}') is not distinct from "
-        f"json_extract_string(p.vals, '$.{name}')"
-        for name in ("Product2Id", "CurrencyIsoCode")
+    prices = (
+        "select r.old_id, o.parent as product, f.value as currency, "
+        "b.parent in (select id from standard_pricebooks) as is_standard from rows r "
+        "left join links o on o.old_id = r.old_id and o.field = 'Product2Id' "
+        "left join links b on b.old_id = r.old_id and b.field = 'Pricebook2Id' "
+        "left join facts f on f.old_id = r.old_id and f.field = 'CurrencyIsoCode' "
+        "where r.object = 'PricebookEntry' and r.action = 'create'"
     )
     workspace.run(
         "insert into links (old_id, field, parent, kind) "
-        "select c.old_id, 'Product2Id', p.old_id, 'required' from rows c join rows p "
-        f"on {same} where c.object = 'PricebookEntry' and p.object = 'PricebookEntry' "
-        f"and c.action = 'create' and p.action = 'create' and {is_standard.format('p')} "
-        f"and not {is_standard.format('c')}"
+        f"select c.old_id, 'Product2Id', p.old_id, 'required' from ({prices}) c join ({prices}) p "
+        "on c.product is not distinct from p.product "
+        "and c.currency is not distinct from p.currency where p.is_standard and not c.is_standard"
     )
 
 

@@ -1,8 +1,10 @@
 """
-The planned records of a whole org outside of memory: tables in a temporary DuckDB file.
+The planned records of a whole org outside of memory: narrow tables in a temporary DuckDB file, and
+their values in another file.
 
 ``rows``: one line per record. ``links``: what those that are written refer to. ``left_out``: fields
-that are not sent after all. Everything here is about numbers of rows, not about single ones.
+that are not sent after all. ``given``: values that are sent instead. Everything here is about numbers
+of rows, not about single ones.
 """
 
 from __future__ import annotations
@@ -16,8 +18,7 @@ import pyarrow as pa
 
 from sfnb.restore.drafting import Draft
 from sfnb.restore.plan import PlannedRow
-from sfnb.restore.wire import wire_batch
-from sfnb.store.giving_back import give_back_memory
+from sfnb.restore.row_values import RowValues
 from sfnb.store.parts import text_array
 
 if TYPE_CHECKING:
@@ -25,22 +26,28 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 4_096
 
-CHUNK_ROWS = 10_000
-"""Whole rows that are joined and sorted at a time, at most: fewer where they are wide."""
-
-CHUNK_CELLS, CHUNK_CHARS = 400_000, 16_000_000
-"""With more values or text at a time, 200,000 records of 50 fields did not fit into 96 MB."""
-
-ROW_COLUMNS = ("object", "old_id", "action", "target_id", "vals", "reason", "field", "parent")
-LINK_COLUMNS = ("old_id", "field", "parent", "kind")
+COLUMNS = {
+    "rows": ("object", "old_id", "action", "target_id", "number", "reason", "field", "parent"),
+    "links": ("old_id", "field", "parent", "kind"),
+    "facts": ("old_id", "field", "value"),
+}
 """
-``kind``: ``required``, ``optional`` (a new record can do without), ``cuttable`` (and gets it later).
+``number``: of the row's values. ``kind``: ``required``, ``optional`` (a new record can do without),
+``cuttable`` (and gets it later).
 """
+
+FACTS: Mapping[str, tuple[str, ...]] = {"PricebookEntry": ("CurrencyIsoCode",)}
+"""By object, values that SQL asks for and that are no links."""
+
+ABSENT = ""
+"""The fact that a new record has no value in a field."""
 
 _TABLES = """
 create table rows (object varchar, old_id varchar, action varchar, target_id varchar,
-                   vals varchar, reason varchar, field varchar, parent varchar);
+                   number bigint, reason varchar, field varchar, parent varchar);
 create table links (old_id varchar, field varchar, parent varchar, kind varchar);
+create table facts (old_id varchar, field varchar, value varchar);
+create table given (old_id varchar, field varchar, value varchar);
 create table left_out (old_id varchar, field varchar, is_later boolean);
 create table late (old_id varchar, vals varchar);
 create table standing (id varchar, is_usable boolean);
@@ -48,12 +55,18 @@ create table standing (id varchar, is_usable boolean);
 
 
 class Workspace:
-    """The tables of one planning, empty at first."""
+    """
+    The tables of one planning, empty at first.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    Args:
+        values: of the planned records; as long as the workspace.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, values: RowValues) -> None:
         self._connection = connection
+        self._values = values
         self._connection.execute(_TABLES)
-        self._joins = 0
+        self._tables = 0
 
     def run(self, query: str, values: Sequence[Any] = ()) -> None:
         self._connection.execute(query, list(values))
@@ -101,13 +114,22 @@ class Workspace:
 
     # -- records -----------------------------------------------------------------------------------------------------
 
-    def add(self, drafts: Iterable[tuple[Draft, Mapping[str, str]]]) -> None:
-        """Planned records, each with the kind of its links by field."""
+    def add(
+        self, drafts: Iterable[tuple[Draft, Mapping[str, str]]], keys: Sequence[str] = ()
+    ) -> None:
+        """
+        Planned records, each with the kind of its links by field.
+
+        Args:
+            keys: fields of the object of which it is noted which new records lack them.
+        """
         rows: list[tuple[str, ...]] = []
         links: list[tuple[str, ...]] = []
         late: list[tuple[str, ...]] = []
+        facts: list[tuple[str, ...]] = []
         for found, kinds in drafts:
             row = found.row
+            number = self._values.add(row.values)
             if found.late:
                 late.append((row.old_id, _json(found.late)))
             rows.append(
@@ -116,150 +138,74 @@ class Workspace:
                     row.old_id,
                     row.action,
                     row.target_id,
-                    _json(row.values),
+                    str(number),
                     row.reason,
                     row.field,
                     row.with_parent,
                 )
             )
             links += [(row.old_id, f, parent, kinds[f]) for f, parent in found.links.items()]
+            if row.action == "create":
+                facts += [(row.old_id, k, ABSENT) for k in keys if row.values.get(k) is None]
+                if row.object_name in FACTS:
+                    known = {name: row.values.get(name) for name in FACTS[row.object_name]}
+                    facts += [(row.old_id, n, str(v)) for n, v in known.items() if v is not None]
             if len(rows) >= BATCH_ROWS:
-                self._flush(rows, links)
-        self._flush(rows, links)
+                self._flush(rows, links, facts)
+        self._flush(rows, links, facts)
         self.insert("late", ("old_id", "vals"), late)
 
-    def _flush(self, rows: list[tuple[str, ...]], links: list[tuple[str, ...]]) -> None:
-        self.insert("rows", ROW_COLUMNS, rows)
-        self.insert("links", LINK_COLUMNS, links)
-        rows.clear()
-        links.clear()
+    def _flush(self, *some: list[tuple[str, ...]]) -> None:
+        for table, lines in zip(("rows", "links", "facts"), some, strict=True):
+            self.insert(table, COLUMNS[table], lines)
+            lines.clear()
 
     def planned(self, query: str, *, order: str = "r.old_id") -> Iterator[PlannedRow]:
         """
-        Records without what is left out of them.
+        Records without what is left out of them, and with what is given to them.
 
         Args:
             query: SQL that gives ``rows.*``, and what ``order`` names.
         """
-        # Whole rows are not sorted, their Ids are: a sort of 200,000 wide rows did not fit.
-        self._joins += 1
-        places = f"places_{self._joins}"
+        self._tables += 1
+        ordered = f"ordered_{self._tables}"
         self.run(
-            f"create table {places} as select r.old_id, "
-            f"row_number() over (order by {order}) as place from ({query}) r"
+            f"create table {ordered} as select r.*, row_number() over (order by {order}) as place "
+            f"from ({query}) r"
         )
         try:
-            some_rows = f"select vals from ({query}) r limit 1000"
-            wide = self.one(f"select avg(strlen(vals)) from ({some_rows})")
-            rows = _chunk(CHUNK_CHARS, int(wide or 1))
-            for start in range(0, int(self.one(f"select count(*) from {places}")), rows):
-                some = f"(select * from {places} where place > {start} and place <= {start + rows})"
-                yield from self._some_planned(query, some)
+            for start in range(0, int(self.one(f"select count(*) from {ordered}")), BATCH_ROWS):
+                yield from self._some_planned(
+                    f"(select * from {ordered} where place > {start} "
+                    f"and place <= {start + BATCH_ROWS})"
+                )
         finally:
-            self.run(f"drop table {places}")
+            self.run(f"drop table {ordered}")
 
-    def _some_planned(self, query: str, some: str) -> Iterator[PlannedRow]:
-        left = (
-            "select old_id, list(field) as names from left_out "
+    def _some_planned(self, some: str) -> Iterator[PlannedRow]:
+        changes = (
+            "select old_id, field, null as value from left_out "
+            "union all select old_id, field, value from given"
+        )
+        changed = (
+            "select old_id, list(field order by field, value) as names, "
+            f"list(value order by field, value) as contents from ({changes}) "
             f"where old_id in (select old_id from {some}) group by old_id"
         )
-        chunk = (
-            f"select r.*, l.names from {some} s join ({query}) r using (old_id) "
-            f"left join ({left}) l using (old_id) order by s.place"
+        rows = self.all(
+            "select r.object, r.old_id, r.action, r.target_id, r.number, r.reason, r.field, "
+            f"r.parent, c.names, c.contents from {some} r left join ({changed}) c using (old_id) "
+            "order by r.place"
         )
-        for batch in self.batches(chunk):
-            for row in batch.to_pylist():
-                content = json.loads(row["vals"])
-                for name in row["names"] or ():
-                    content.pop(name, None)
-                yield PlannedRow(
-                    row["object"],
-                    row["old_id"],
-                    row["action"],
-                    row["target_id"],
-                    content,
-                    row["reason"],
-                    row["field"],
-                    row["parent"],
-                )
-
-    # -- two sides ---------------------------------------------------------------------------------------------------
-
-    def joined(
-        self,
-        old: Iterable[pa.RecordBatch],
-        present: Iterable[pa.RecordBatch],
-        old_fields: Sequence[str],
-        present_fields: Sequence[str],
-    ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-        """
-        Each record of the snapshot with the target's record of the same Id, or None; by Id.
-        """
-        self._joins += 1
-        left, right = f"old_{self._joins}", f"new_{self._joins}"
-        self._load(left, "o", old, old_fields)
-        self._load(right, "n", present, present_fields)
-        at_old, at_new = old_fields.index("Id"), present_fields.index("Id")
-        try:
-            rows = _chunk(CHUNK_CELLS, len(old_fields) + len(present_fields))
-            for low, high in self._ranges(left, f"o{at_old}", rows):
-                query = (
-                    f"select o.*, n.* from (select * from {left} where o{at_old} between ? and ?) o "
-                    f"left join (select * from {right} where n{at_new} between ? and ?) n "
-                    f"on o.o{at_old} = n.n{at_new} order by o.o{at_old}"
-                )
-                for batch in self.batches(query, [low, high, low, high]):
-                    for row in batch.to_pylist():
-                        was = {name: row[f"o{n}"] for n, name in enumerate(old_fields)}
-                        now = {name: row[f"n{n}"] for n, name in enumerate(present_fields)}
-                        yield was, (now if now["Id"] is not None else None)
-        finally:
-            self.run(f"drop table {left}")
-            self.run(f"drop table {right}")
-
-    def _ranges(self, table: str, column: str, rows: int) -> list[tuple[str, str]]:
-        """The least and the greatest Id of each so many rows, in order."""
-        return [
-            (low, high)
-            for low, high in self.all(
-                f"select min(id), max(id) from (select {column} as id, "
-                f"(row_number() over (order by {column}) - 1) // {rows} as part from {table}) "
-                "group by part order by 1"
-            )
-        ]
-
-    def _load(
-        self, table: str, letter: str, batches: Iterable[pa.RecordBatch], fields: Sequence[str]
-    ) -> None:
-        is_made = False
-        names = [f"{letter}{n}" for n in range(len(fields))]
-        for batch in _slices(batches):
-            wire = wire_batch(batch.select(list(fields)))
-            piece = pa.RecordBatch.from_arrays(wire.columns, names=names)
-            self._connection.register("piece", pa.Table.from_batches([piece]))
-            self._connection.execute(
-                f"insert into {table} select * from piece"
-                if is_made
-                else f"create table {table} as from piece"
-            )
-            self._connection.unregister("piece")
-            is_made = True
-        if not is_made:
-            columns = ", ".join(f"{name} varchar" for name in names)
-            self.run(f"create table {table} ({columns})")
-        give_back_memory()
-
-
-def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Few rows at a time: as text, a wide row takes several times its room."""
-    for batch in batches:
-        for start in range(0, batch.num_rows, BATCH_ROWS):
-            yield batch.slice(start, BATCH_ROWS)
-
-
-def _chunk(room: int, width: int) -> int:
-    """How many rows of this width are handled at a time."""
-    return max(min(room // max(width, 1), CHUNK_ROWS), 100)
+        contents = self._values.of([row[4] for row in rows])
+        for row, content in zip(rows, contents, strict=True):
+            name, old_id, action, target_id, _, reason, field, parent, names, values = row
+            for changed_field, value in zip(names or (), values or (), strict=True):
+                if value is None:
+                    content.pop(changed_field, None)
+                else:
+                    content[changed_field] = value
+            yield PlannedRow(name, old_id, action, target_id, content, reason, field, parent)
 
 
 def _json(values: Mapping[str, Any]) -> str:
