@@ -19,6 +19,7 @@ from sfnb.restore.changes import mending
 from sfnb.restore.journal import Done, Outcome, Refused
 from sfnb.restore.lookup import QUERIES_PER_CALL, parts
 from sfnb.restore.plan import Wave
+from sfnb.restore.relating import MADE_WITH_EMAIL
 from sfnb.restore.sending import DOUBLES, Item
 from sfnb.restore.standard.rules import rule_of
 from sfnb.restore.wave_rows import WaveRows
@@ -48,21 +49,54 @@ class Adopting:
 
         Cost: 1 API call for 500 of them, and what is sent to change them.
         """
-        rule = rule_of(wave.object_name)
-        if rule.made_by_org is None or not places:
+        if not places or not (reasons := WaveRows(self.run.folder, wave).reasons()):
             return places
-        reasons = WaveRows(self.run.folder, wave).reasons()
-        made = [place for place in places if place in reasons]
-        for items in self._groups(wave, made):
-            found = self._found(wave, rule.made_key, items)
+        rule = rule_of(wave.object_name)
+        by_email = [place for place in places if reasons.get(place) == MADE_WITH_EMAIL]
+        by_key = [place for place in places if place in reasons and place not in set(by_email)]
+        looks = [(items, self._of_emails(wave, items)) for items in self._groups(wave, by_email)]
+        looks += [
+            (items, self._found(wave, rule.made_key, items)) for items in self._groups(wave, by_key)
+        ]
+        left = {place for place in places if place not in reasons}
+        for items, found in looks:
             self._take(wave, items, found, is_fixed=rule.is_made_fixed)
-            missing: list[tuple[int, Outcome]] = [
-                (item.place, Refused(NOT_MADE, f"the org has not made it ({reasons[item.place]})."))
-                for item in items
-                if found is not None and not found.get(item.place)
-            ]
-            self.run.note(wave, "create", missing)
-        return [place for place in places if place not in reasons]
+            if found is None:
+                continue
+            missing = [item.place for item in items if not found.get(item.place)]
+            if rule.is_made_perhaps:
+                left.update(missing)
+                continue
+            why = "the org has not made it ({})."
+            noted = [(p, Refused(NOT_MADE, why.format(reasons[p]))) for p in missing]
+            self.run.note(wave, "create", noted)
+        return sorted(left)
+
+    def _of_emails(self, wave: Wave, items: Sequence[Item]) -> Found | None:
+        """By place, the task that the org has made for the row's e-mail. Cost: 2 calls for 200."""
+        run, lookup = self.run, self.run.sender.lookup
+        target = run.target_of(wave.object_name)
+        emails = {item.place: run.ids.of(item.row.with_parent) for item in items}
+        try:
+            made = lookup.by_id("EmailMessage", sorted(set(emails.values())), ("ActivityId",))
+            tasks = {
+                place: text_of(made[email].get("ActivityId"))
+                for place, email in emails.items()
+                if email in made
+            }
+            ids = sorted({task for task in tasks.values() if task})
+            columns = ["IsDeleted", *(name for name in wave.columns if target.has(name))]
+            found = lookup.by_id(wave.object_name, ids, columns) if ids else {}
+        except OrgUnavailable:
+            raise
+        except (TransientError, ObjectError) as err:
+            self._unread(wave, items, err)
+            return None
+        return {place: [found[task]] for place, task in tasks.items() if task in found}
+
+    def _unread(self, wave: Wave, items: Sequence[Item], err: Exception) -> None:
+        why = Refused(NOT_MADE, f"whether it is there cannot be read: {err}")
+        self.run.note(wave, "create", [(item.place, why) for item in items])
 
     def doubles(self, wave: Wave) -> None:
         """
@@ -109,8 +143,7 @@ class Adopting:
         except OrgUnavailable:
             raise
         except (TransientError, ObjectError) as err:
-            why = Refused(NOT_MADE, f"whether it is there cannot be read: {err}")
-            self.run.note(wave, "create", [(item.place, why) for item in items])
+            self._unread(wave, items, err)
             return None
         alive = [record for record in records if record.get("IsDeleted") is not True]
         return _by_place(keyed, alive, key)

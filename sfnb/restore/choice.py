@@ -163,6 +163,12 @@ def holder_of(snapshot: Snapshot, object_name: str) -> Snapshot | None:
     return found if found.state_of(object_name) is ObjectState.COMPLETE else None
 
 
+def objects_with(snapshot: Snapshot, prefix: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Of these objects, those with this prefix of Ids, as far as any snapshot of the org tells."""
+    held = {name: found for name in names if (found := holder_of(snapshot, name)) is not None}
+    return tuple(n for n, has in held.items() if has.describe(n).get("keyPrefix") == prefix)
+
+
 def standard_pricebooks(snapshot: Snapshot) -> list[str]:
     """Ids of the standard price book, from the newest snapshot that has price books."""
     held = holder_of(snapshot, "Pricebook2")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,13 +10,12 @@ from typing import Any, Literal
 from sfnb.restore.changes import is_same
 from sfnb.restore.describes import AUDIT, MASTER_RECORD_TYPE, WriteObject
 from sfnb.restore.fields import Restorable
+from sfnb.store.bodies.fields import PICTURE
 
 Mode = Literal["create", "undelete", "update"]
 
 LAST_MODIFIED = frozenset({"LastModifiedById", "LastModifiedDate"})
 """What each further write of a record, or of its children's automation, sets anew."""
-
-_PICTURE = re.compile(r"(?:https?://[^\"'<>\s]*?)?/servlet/rtaImage\?[^\"'<>\s]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +129,4 @@ def pictures_aside(text: Any) -> str:
     """
     A rich text without the addresses of its pictures: they hold the record's Id, and differ.
     """
-    return _PICTURE.sub("[picture]", html.unescape(str(text or ""))).replace("\r\n", "\n").strip()
+    return PICTURE.sub("[picture]", html.unescape(str(text or ""))).replace("\r\n", "\n").strip()

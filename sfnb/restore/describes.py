@@ -62,6 +62,7 @@ class WriteField:
     is_auto_number: bool = False
     is_unique_key: bool = False
     is_case_sensitive: bool = False
+    is_rich_text: bool = False
     length: int = 0
     values: tuple[PicklistValue, ...] = ()
     is_restricted: bool = False
@@ -192,6 +193,7 @@ def _field(entry: Mapping[str, Any]) -> WriteField:
         is_auto_number=entry.get("autoNumber") is True,
         is_unique_key=entry.get("externalId") is True and entry.get("unique") is True,
         is_case_sensitive=entry.get("caseSensitive") is True,
+        is_rich_text=entry.get("extraTypeInfo") == "richtextarea",
         length=count_of(entry.get("length")) or 0,
         values=tuple(
             PicklistValue(

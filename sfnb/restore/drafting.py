@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.restore.changes import Policy, change, created
+from sfnb.restore.comparison import pictures_aside
 from sfnb.restore.describes import AUDIT, WriteObject
 from sfnb.restore.fields import Restorable
 from sfnb.restore.plan import PlannedRow
@@ -119,7 +120,12 @@ def _living(
     fields = [n for n in rules.restorable.update if n not in AUDIT]
     emptied = [n for n in fields if target.fields[n].is_reference]
     found = change(
-        {n: _as_there(rules, target, n, wanted.get(n), present.get(n)) for n in fields},
+        {
+            n: _as_there(
+                rules, target, n, wanted.get(n), present.get(n), is_stand_in=there != old_id
+            )
+            for n in fields
+        },
         present,
         rules.policy,
         wanted_at=str(old.get("LastModifiedDate") or ""),
@@ -132,6 +138,10 @@ def _living(
     values = with_codes(shaped(rules.rule, values, old), wanted, target)
     for fault in faults:
         values.pop(fault.field, None)
+    if (closed := rules.rule.closed) is not None:
+        shut = [Fault("no_permission", n, why) for n in values if (why := closed(present, n))]
+        values = {n: v for n, v in values.items() if n not in {fault.field for fault in shut}}
+        faults += shut
     if values and not target.is_updateable:
         fault = Fault("no_permission", "", "the user may not edit records of this object")
         return Draft(PlannedRow(name, old_id, "refuse", there, values, fault.reason), [fault])
@@ -149,10 +159,22 @@ def _living(
 
 
 def _as_there(
-    rules: DraftRules, target: WriteObject, name: str, value: Any, present: object
+    rules: DraftRules,
+    target: WriteObject,
+    name: str,
+    value: Any,
+    present: object,
+    *,
+    is_stand_in: bool = False,
 ) -> Any:
-    """A value as the target would have it; a reference to the old record counts as well."""
-    if not target.fields[name].is_reference or not value or value == present:
+    """
+    A value as the target would have it; a reference to the old record counts as well, and so do
+    pictures under the addresses that another record gives them.
+    """
+    found = target.fields[name]
+    if found.is_rich_text and is_stand_in and pictures_aside(value) == pictures_aside(present):
+        return present
+    if not found.is_reference or not value or value == present:
         return value
     return rules.mapped.get(str(value), value)
 
@@ -185,7 +207,7 @@ def _lost(
         there = str(present["Id"])
         row = PlannedRow(name, old_id, "undelete", there, whole, made)
         return Draft(row, links=links)
-    if made:
+    if made and not rule.is_made_perhaps:
         return _made(rules, target, old, wanted, made)
     if why := _not_made(rules, target, old):
         return Draft(PlannedRow(name, old_id, "skip", "", reason=why))
@@ -204,7 +226,7 @@ def _lost(
     if rule.is_late is not None and rule.is_late(old):
         late = {n: values[n] for n in rule.late if n in values}
         values |= {n: rule.late[n] for n in late}
-    row = PlannedRow(name, old_id, "create", "", values)
+    row = PlannedRow(name, old_id, "create", "", values, made)
     return Draft(row, faults, links=links, late=late)
 
 

@@ -54,11 +54,20 @@ class RestoreFolder:
     One restore job's folder.
 
     Args:
-        files: the target org's folder in the store.
+        files: the target org's folder in the store; of a dry run, a temporary one.
+        target: of a dry run, the target org's folder in the store.
     """
 
     files: Files
     job_id: str
+    target: Files | None = None
+
+    def earlier(self) -> Iterator[RestoreFolder]:
+        """The folders of the target's other restores."""
+        files = self.target or self.files
+        for job_id in files.names(RESTORES, folders=True):
+            if job_id != self.job_id:
+                yield RestoreFolder(files, job_id)
 
     @property
     def path(self) -> str:

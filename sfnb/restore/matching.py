@@ -13,9 +13,8 @@ from typing import Any
 
 from sfnb.errors import StoreError
 from sfnb.restore.describes import WriteObject
-from sfnb.restore.folder import RESTORES, RestoreFolder
+from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.plan import PlannedRow
-from sfnb.store.files import Files
 
 Key = tuple[Any, ...]
 Row = Mapping[str, Any]
@@ -114,15 +113,17 @@ def match_record_types(source: WriteObject, target: WriteObject, matches: Matche
             matches.pairs[found.record_type_id] = there.record_type_id
 
 
-def earlier_ids(files: Files, source_org_id: str, this_job: str) -> dict[str, str]:
+def earlier_ids(of: RestoreFolder, source_org_id: str) -> dict[str, str]:
     """
     What earlier restores of this source have made in this target: old Id → new Id. Of two the later
     one, whose Id is the higher. Cost: no calls.
+
+    Args:
+        of: the restore that wants to know.
     """
     found: dict[str, str] = {}
-    for job in files.names(RESTORES, folders=True):
-        folder = RestoreFolder(files, job)
-        if job == this_job or not files.has(folder.id_map_path):
+    for folder in of.earlier():
+        if not folder.files.has(folder.id_map_path):
             continue
         try:
             plan = folder.plan()
@@ -130,7 +131,7 @@ def earlier_ids(files: Files, source_org_id: str, this_job: str) -> dict[str, st
             continue  # `sfnb verify` names it; what it made is found by other keys or not at all
         if plan is None or plan.source.org_id != source_org_id:
             continue
-        text = (files.read(folder.id_map_path) or b"").decode()
+        text = (folder.files.read(folder.id_map_path) or b"").decode()
         for row in csv.DictReader(io.StringIO(text)):
             old_id, new_id = row.get("old_id") or "", row.get("new_id") or ""
             if new_id and new_id > found.get(old_id, ""):

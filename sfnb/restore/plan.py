@@ -18,9 +18,10 @@ from sfnb.model import JobWarning, Price
 Action = Literal["create", "update", "undelete", "skip", "refuse"]
 ACTIONS: tuple[Action, ...] = ("create", "update", "undelete", "skip", "refuse")
 
-WaveKind = Literal["undelete", "update", "insert", "relink"]
+WaveKind = Literal["undelete", "update", "insert", "relink", "late"]
 """
-``relink`` fills the references that were left empty, since what they point at was not there yet.
+``relink`` fills the references that were left empty, since what they point at was not there yet;
+``late`` gives records a status that would close them to what comes before it: children and files.
 """
 
 WriterName = Literal["collections", "bulk2", "undelete"]
@@ -52,7 +53,7 @@ class PlannedRow:
     Args:
         old_id: its Id in the snapshot, 18 characters.
         target_id: the record of the target that is written; empty: there is none yet, or (in a
-            ``relink`` wave) only the run will know it.
+            ``relink`` or ``late`` wave) only the run will know it.
         values: what is sent. Of an undelete: everything that could be written, since a refused
             undelete becomes an insert and what came back is mended from it.
         reason: of a refusal a ``Reason``, of a skip a word such as ``unchanged`` or ``conflict``.
@@ -253,7 +254,9 @@ class RestorePlan:
             return ""
         said = (
             f"Files: {found['documents']:,} documents with {found['versions']:,} versions, "
-            f"{found['attachments']:,} attachments, {found['bytes'] / 1_000_000:,.1f} MB; "
+            f"{found['attachments']:,} attachments, {found.get('folder_documents', 0):,} Documents, "
+            f"{found['bytes'] / 1_000_000:,.1f} MB; "
+            f"{found.get('pictures', 0):,} pictures in rich texts; "
             f"{found['undeleted']:,} come out of the recycle bin."
         )
         if found["missing"]:

@@ -18,10 +18,21 @@ from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
 from sfnb.restore.automation.listing import Early
 from sfnb.restore.automation.planned import with_automation, written_objects
-from sfnb.restore.choice import SETUP_OBJECTS, choose, prefixes_of, standard_pricebooks
+from sfnb.restore.choice import (
+    SETUP_OBJECTS,
+    choose,
+    objects_with,
+    prefixes_of,
+    standard_pricebooks,
+)
 from sfnb.restore.counterparts import Counterparts, find_owner
 from sfnb.restore.drafting import Amend
-from sfnb.restore.files.planned import planned_files
+from sfnb.restore.files.planned import (
+    CALLS_A_TEXT,
+    picture_warning,
+    planned_files,
+    planned_pictures,
+)
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.gathering import Gathering
 from sfnb.restore.matching import earlier_ids
@@ -35,6 +46,7 @@ from sfnb.restore.relating import (
     settle_missing,
     skip_emptied,
     standard_prices_first,
+    tasks_after_emails,
     unknown_parents,
 )
 from sfnb.restore.request import RestoreRequest
@@ -123,9 +135,7 @@ class _Planning:
             asked.amend,
             is_other_org=asked.source.org_id != asked.target.org_id,
             prefixes=self._prefixes,
-            counterparts=Counterparts(
-                earlier_ids(asked.folder.files, asked.source.org_id, asked.folder.job_id)
-            ),
+            counterparts=Counterparts(earlier_ids(asked.folder, asked.source.org_id)),
         )
         self._rounds = 0
         self._matched: dict[str, str] = {}
@@ -148,6 +158,7 @@ class _Planning:
         self._known.gather(choice)
         while needed := self._settle_parents():
             self._known.add(needed)
+        tasks_after_emails(self._workspace)
         settle_missing(self._workspace)
         place_undeletes(self._workspace, self._known.targets)
         if "PricebookEntry" in self._known.targets:
@@ -219,11 +230,12 @@ class _Planning:
             return name
         target = self._known.targets.get(child)
         found = target.fields.get(field_name) if target is not None else None
-        if found is None or len(found.reference_to) != 1:
-            return ""
-        (name,) = found.reference_to
-        self._prefixes[record_id[:3]] = name
-        return name
+        names = found.reference_to if found is not None else ()
+        if len(names) > 1:
+            names = objects_with(self._asked.snapshot, record_id[:3], names)
+        if len(names) == 1:
+            self._prefixes[record_id[:3]] = names[0]
+        return self._prefixes.get(record_id[:3], "")
 
     def _matched_parents(self, by_object: Mapping[str, list[str]]) -> set[str]:
         """Of these Ids, those whose records have a counterpart in the other org."""
@@ -273,7 +285,8 @@ class _Planning:
         for (name,) in workspace.all("select distinct object from rows where action = 'refuse'"):
             query = f"select * from rows r where action = 'refuse' and object = '{name}'"  # noqa: S608
             asked.folder.write_rows(asked.folder.refused_path(name), workspace.planned(query))
-        files = {} if is_stopped else self._files()
+        pictures = {} if is_stopped else self._pictures()
+        files = {} if is_stopped else self._files(pictures)
         price = dict(price_of(waves))
         price["api"] += files.get("calls", 0)
         return RestorePlan(
@@ -304,15 +317,28 @@ class _Planning:
             )
         )
 
-    def _files(self) -> dict[str, int]:
+    def _pictures(self) -> dict[str, tuple[int, int]]:
+        """Records and pictures in their rich texts, by object, of what is made anew."""
+        created: dict[str, set[str]] = {}
+        for name, old_id in self._workspace.all(
+            "select object, old_id from rows where action = 'create'"
+        ):
+            created.setdefault(name, set()).add(old_id)
+        return planned_pictures(self._asked.snapshot, created)
+
+    def _files(self, pictures: Mapping[str, tuple[int, int]]) -> dict[str, int]:
         """The bodies that are sent. Cost: see `planned_files`."""
         if not self._request.files:
+            self._known.warnings += [picture_warning(n, *found) for n, found in pictures.items()]
             return {}
         written = self._workspace.all(
             "select old_id from rows where action in ('create', 'update', 'undelete')"
         )
         asked, records = self._asked, {old_id for (old_id,) in written}
-        return planned_files(asked.snapshot, self._reader, asked.folder, self._request, records)
+        files = planned_files(asked.snapshot, self._reader, asked.folder, self._request, records)
+        shown = sum(count for _, count in pictures.values())
+        calls = shown + sum(CALLS_A_TEXT * rows for rows, _ in pictures.values())
+        return files | {"pictures": shown, "calls": files["calls"] + calls}
 
     def _room(self, objects: Mapping[str, Counts]) -> list[Refusal]:
         """What the org has no room for. Cost: 1 API call where many records are made."""

@@ -15,6 +15,9 @@ from sfnb.restore.order import Edges, order
 from sfnb.restore.workspace import Workspace
 
 MADE = "('create', 'undelete')"
+CASE_PREFIX = "500"
+MADE_WITH_EMAIL = "made_with_email"
+"""Why a task is found instead of made; its ``parent`` is the e-mail."""
 
 
 def unknown_parents(workspace: Workspace) -> list[tuple[str, str, str]]:
@@ -84,6 +87,34 @@ def skip_emptied(workspace: Workspace) -> None:
         "update rows set action = 'skip', reason = 'parent_missing' where action = 'update' and "
         "(select count(*) from left_out o where o.old_id = rows.old_id and not o.is_later) "
         ">= len(json_keys(vals)) and old_id in (select old_id from left_out where not is_later)"
+    )
+
+
+def tasks_after_emails(workspace: Workspace) -> None:
+    """
+    The org makes the task of an e-mail that is not on a case, and takes none for it (object reference,
+    EmailMessage, ActivityId): such tasks come after their e-mails, and are found instead of made.
+    """
+    workspace.run(
+        "create or replace temp table emails as select old_id, "
+        "json_extract_string(vals, '$.ActivityId') as task from rows "
+        "where object = 'EmailMessage' and action = 'create' "
+        "and json_extract_string(vals, '$.ActivityId') is not null and "
+        f"coalesce(substr(json_extract_string(vals, '$.ParentId'), 1, 3), '') <> '{CASE_PREFIX}'"
+    )
+    of_emails = "old_id in (select old_id from emails)"
+    workspace.run(f"delete from links where field = 'ActivityId' and {of_emails}")
+    workspace.run(
+        """update rows set vals = json_merge_patch(vals, '{"ActivityId": null}') """
+        f"where object = 'EmailMessage' and {of_emails}"
+    )
+    workspace.run(
+        f"update rows set reason = '{MADE_WITH_EMAIL}', parent = e.old_id from emails e "
+        "where rows.old_id = e.task and rows.action = 'create'"
+    )
+    workspace.run(
+        "insert into links (old_id, field, parent, kind) select r.old_id, '', r.parent, 'required' "
+        f"from rows r where r.reason = '{MADE_WITH_EMAIL}'"
     )
 
 

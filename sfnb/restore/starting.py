@@ -160,7 +160,7 @@ def plan_restore(org: Connection, request: RestoreRequest) -> RestoreEstimate:
     request = resolved(org, request)
     source = open_store(org.settings.store_root).org(request.source_org_id)
     place = Place()
-    folder = RestoreFolder(Files(place.path), "plan")
+    folder = RestoreFolder(Files(place.path), "plan", org.store.files)
     amendments = read_rejects(Path(request.from_rejects)) if request.from_rejects else None
     with call_context(kind=RESTORE):
         plan = Planning(

@@ -145,7 +145,7 @@ class WaveRun:
     # waves
 
     def run(self) -> None:
-        """All waves, in order, then what had to wait for them."""
+        """All waves but the late ones, in order, then what had to wait for them."""
         kinds = [wave.kind for wave in self.plan.waves]
         if "insert" in kinds and kinds[0] != "insert":
             self._expect_creations()
@@ -157,13 +157,19 @@ class WaveRun:
             with self.sender.booked(wave.object_name):
                 self._undeleting.mend(wave)
         self._late()
-        for wave in self.plan.waves:
-            if wave.kind != "undelete":
-                act: Act = "create" if wave.kind == "insert" else "update"
-                found = self.outcomes.of(wave.number, act, wave.rows)
-                with self.sender.booked(wave.object_name):
-                    self._act(wave, act, list(found.open_places()))
-                self._late()
+        self._run_waves([w for w in self.plan.waves if w.kind not in ("undelete", "late")])
+
+    def close(self) -> None:
+        """The late waves: what comes after them finds its records closed."""
+        self._run_waves([wave for wave in self.plan.waves if wave.kind == "late"])
+
+    def _run_waves(self, waves: Sequence[Wave]) -> None:
+        for wave in waves:
+            act: Act = "create" if wave.kind == "insert" else "update"
+            found = self.outcomes.of(wave.number, act, wave.rows)
+            with self.sender.booked(wave.object_name):
+                self._act(wave, act, list(found.open_places()))
+            self._late()
         while self.late:
             before = self._late_rows()
             self._late()

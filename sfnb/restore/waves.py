@@ -146,7 +146,7 @@ class WaveWriter:
         """What new records get when everything else is there, such as an order its activation."""
         query = "select distinct object from rows join late using (old_id) where action = 'create'"
         for (name,) in self.workspace.all(f"{query} order by 1"):
-            self._write(name, "relink", self._late_rows(name), self.targets[name], level)
+            self._write(name, "late", self._late_rows(name), self.targets[name], level)
 
     def _late_rows(self, name: str) -> Iterator[PlannedRow]:
         query = (

@@ -142,6 +142,7 @@ class RestoreWork:
             run.replay()
             run.run()
             new_files = self._send_files(run, outcomes, plan, tick) if self._request().files else []
+            run.close()
             self._keep_results(plan, outcomes, new_files)
         self._still_off = automation.on()
         self._doubled = [doubled_warning(n, found) for n, found in _by_object(run.maybe_doubled())]
@@ -175,7 +176,7 @@ class RestoreWork:
             folder,
             run.ids,
             request.ids,
-            {old_id for rows in written.values() for old_id in rows},
+            written,
             reader,
             tick,
             request.objects,

@@ -29,7 +29,7 @@ LABEL_FIELDS = ("Name", "Subject", "Title", "LastName", "DeveloperName", "CaseNu
 """What a record may be called by, before its Id."""
 
 KINDS = {"undelete": "undelete", "update": "update", "insert": "create"}
-"""The action of a wave's rows; a relink only fills in references of rows that another wave has."""
+"""The action of a wave's rows; the other kinds only complete rows that another wave has."""
 
 PRICED: Mapping[Api, tuple[str, ...]] = {
     "api": ("API call",),

@@ -12,6 +12,8 @@ invitees             EventRelation: a user who is invited gets a child event
 account-teams        AccountTeamMember: lost when the account's owner changes by REST or Bulk
 group-members        GroupMember, a setup object
 audit-trail          SetupAuditTrail, one row; more by ``/control/rows``
+enhanced-email       EmailMessageRelation, and a Task that the org makes for each e-mail that is not
+                     on a case; what hangs on an e-mail is open while it is a draft only
 ===================  ==============================================================================
 """
 
@@ -38,6 +40,7 @@ FEATURES = (
     "account-teams",
     "group-members",
     "audit-trail",
+    "enhanced-email",
 )
 
 PERSON_FIELDS = {
@@ -67,6 +70,8 @@ def with_features(objects: Sequence[ObjectDef], features: Collection[str]) -> li
         found = [_with_persons(obj) for obj in found]
     if "invitees" in features:
         found = [_with_invitees(obj) for obj in found]
+    if "enhanced-email" in features:
+        found = [_with_email(obj) for obj in found]
     return [*found, *(obj for name in features for obj in _objects(name))]
 
 
@@ -147,6 +152,23 @@ def _with_invitees(obj: ObjectDef) -> ObjectDef:
     )
 
 
+def _with_email(obj: ObjectDef) -> ObjectDef:
+    if obj.name == "ContentDocumentLink":
+        linked = obj.by_lower_name["linkedentityid"]
+        more = linked.changed(refs=(*linked.refs, "EmailMessage"))
+        return obj.renamed(fields=tuple(more if g.name == linked.name else g for g in obj.fields))
+    if obj.name != "EmailMessage":
+        return obj
+    activity = f.lookup("ActivityId", "Task", children="EmailMessages", is_updateable=False)
+    related = f.lookup("RelatedToId", "Account", "Opportunity", "Case", children="Emails")
+    return _appended(
+        obj,
+        activity.filled(None),
+        related.filled(None),
+        Field("IsExternallyVisible", "boolean", is_nillable=False, is_defaulted=True, fill=_false),
+    )
+
+
 def _false(batch: fills.Batch) -> Any:
     return pa.repeat(pa.scalar(value=False), batch.size)
 
@@ -195,7 +217,18 @@ def _objects(feature: str) -> list[ObjectDef]:
                 rows=1, is_fixed=True, is_deletable=False, is_replicateable=False, has_bin=False, is_writable=False,
             )
         ]  # fmt: skip
-    return []
+    return _email_objects() if feature == "enhanced-email" else []
+
+
+def _email_objects() -> list[ObjectDef]:
+    return [
+        system.table(
+            "EmailMessageRelation", "0eM", f.lookup("EmailMessageId", "EmailMessage", nulls=0, children="EmailMessageRelations", on_delete="cascade", is_updateable=False),
+            f.lookup("RelationId", "Contact", "Lead", "User", children="EmailMessageRelations", is_updateable=False),
+            f.picklist("RelationType", "ToAddress", "CcAddress", "BccAddress", "FromAddress", "OtherAddress", nulls=0, is_updateable=False),
+            f.text("RelationAddress", 255, is_updateable=False), rows=0, has_bin=False,
+        )
+    ]  # fmt: skip
 
 
 # --- rows -----------------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def rich_text_image(org: DemoOrg, request: Request) -> Response:
     )
     if f"refid={refid}" not in str(record.get(field) or ""):
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
-    return Response(200, content.body(refid, 700), "image/png")
+    return Response(200, content.picture(org.database.storage, refid), "image/png")
 
 
 # -- shared by the handlers ------------------------------------------------------------------------

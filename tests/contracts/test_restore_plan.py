@@ -251,7 +251,7 @@ def test_an_order_is_activated_last(backed: Backed) -> None:
     assert {row.old_id for row in rows[1:-1]} == set(own)
     assert (rows[-1].old_id, rows[-1].target_id) == (order, "")
     assert rows[-1].values == {"Status": "Activated"}
-    assert planned.plan.waves[-1].kind == "relink"
+    assert planned.plan.waves[-1].kind == "late"
 
 
 def test_a_lookup_that_the_org_emptied_is_filled(backed: Backed) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sfnb.errors import CallerError, ObjectError
 from sfnb.org.answers import text_of
-from sfnb.restore.folder import RESTORES, RestoreFolder
+from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.id_map import read_id_map
 from sfnb.restore.present import IDS_PER_QUERY, PresentReader, slices
 from sfnb.restore.wire import wire_rows
@@ -94,20 +94,30 @@ def meant_documents(
     return chosen_documents(stored_documents(snapshot).values(), ids, records, prefixes)
 
 
-def meant_attachments(
-    snapshot: Snapshot, ids: Collection[str], records: Collection[str], objects: Collection[str]
+def meant_files(
+    snapshot: Snapshot,
+    name: str,
+    ids: Collection[str],
+    records: Collection[str],
+    objects: Collection[str],
 ) -> list[Row]:
-    """The snapshot's attachments that are meant: as documents are, by their parents."""
+    """
+    The snapshot's attachments or Documents that are meant: attachments as documents are, by their
+    parents; Documents have none.
+
+    Args:
+        name: ``Attachment`` or ``Document``.
+    """
     meant = {*ids, *records}
-    prefixes = _prefixes(snapshot, objects, ("Attachment",))
+    prefixes = _prefixes(snapshot, objects, (name,))
 
     def is_meant(row: Row) -> bool:
+        parent = str(row.get("ParentId") or "")
         if not ids:
-            return not prefixes or row["ParentId"][:3] in prefixes
-        return row["Id"] in ids or row["ParentId"] in meant
+            return not prefixes or parent[:3] in prefixes
+        return row["Id"] in ids or parent in meant
 
-    rows = stored_rows(snapshot, "Attachment", without=("Body",))
-    return [row for row in rows if is_meant(row)]
+    return [row for row in stored_rows(snapshot, name, without=("Body",)) if is_meant(row)]
 
 
 def _prefixes(
@@ -187,11 +197,10 @@ def made_earlier(
 def _made_earlier(
     folder: RestoreFolder, old_ids: Collection[str], name: str = ""
 ) -> Iterator[tuple[str, str, str]]:
-    for job_id in folder.files.names(RESTORES, folders=True):
-        if job_id != folder.job_id:
-            for kind, old_id, new_id in read_id_map(RestoreFolder(folder.files, job_id)):
-                if old_id in old_ids and name in ("", kind):
-                    yield kind, old_id, new_id
+    for other in folder.earlier():
+        for kind, old_id, new_id in read_id_map(other):
+            if old_id in old_ids and name in ("", kind):
+                yield kind, old_id, new_id
 
 
 def standing_of(reader: PresentReader, name: str, ids: Sequence[str]) -> dict[str, bool]:

@@ -28,12 +28,16 @@ Row = Mapping[str, Any]
 SENT = {
     "ContentVersion": ("Title", "PathOnClient", "Description", "ReasonForChange", "OwnerId"),
     "Attachment": ("Name", "ParentId", "Description", "ContentType", "IsPrivate", "OwnerId"),
+    "Document": (
+        "Name", "DeveloperName", "FolderId", "AuthorId", "Description", "ContentType", "Type",
+        "Keywords", "IsPublic", "IsInternalUseOnly",
+    ),
     "ContentDocumentLink": ("ContentDocumentId", "LinkedEntityId", "ShareType", "Visibility"),
-}
+}  # fmt: skip
 """What is sent of a file's record, as far as its describe calls it createable; the rest follows."""
 
 NO_ANSWER = "NO_ANSWER"
-REFERENCES = ("OwnerId", "ParentId", "LinkedEntityId", "ContentDocumentId")
+REFERENCES = ("OwnerId", "AuthorId", "FolderId", "ParentId", "LinkedEntityId", "ContentDocumentId")
 PLAIN = WriteOptions()
 
 
@@ -45,6 +49,8 @@ class FilesResult:
     versions: int = 0
     links: int = 0
     attachments: int = 0
+    folder_documents: int = 0
+    pictures: int = 0
     undeleted: int = 0
     bytes: int = 0
     refused: list[dict[str, str]] = field(default_factory=list)
@@ -149,6 +155,8 @@ class FileSender:
                 where += f" AND Checksum = '{_escaped(row['Checksum'])}'"
             if values.get("ContentDocumentId"):
                 where += f" AND ContentDocumentId = '{values['ContentDocumentId']}'"
+        elif object_name == "Document":
+            where = f"DeveloperName = '{_escaped(values.get('DeveloperName'))}'"
         else:
             size = int(row.get("BodyLength") or 0)
             where = (

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from math import ceil
 
+from sfnb.model import JobWarning
 from sfnb.org.writing.collections import MOST_RECORDS
-from sfnb.restore.files.choosing import meant_attachments, meant_documents, standing_of_files
+from sfnb.restore.files.choosing import meant_documents, meant_files, standing_of_files
+from sfnb.restore.files.pictures import pictures_of
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.present import PresentReader
 from sfnb.restore.request import RestoreRequest
+from sfnb.store.bodies.fields import image_fields
 from sfnb.store.bodies.index import Lookup
 from sfnb.store.bodies.records import bodies_of
 from sfnb.store.snapshots import Snapshot
+
+CALLS_A_TEXT = 2
+"""Beside its pictures: sent once, and read back."""
 
 CALLS_A_DOCUMENT = 3
 """Beside its versions: its Id, the links that it has, and those that it gets."""
@@ -26,7 +32,8 @@ def planned_files(
     records: Collection[str],
 ) -> dict[str, int]:
     """
-    Documents, versions and attachments that will be sent, ``undeleted`` ones, ``bytes``;
+    Documents, versions, attachments and Documents of folders that will be sent, ``undeleted``
+    ones, ``bytes``;
     ``missing``: those whose body the store does not have; ``calls`` of all that.
 
     Args:
@@ -36,9 +43,16 @@ def planned_files(
     """
     chosen = request.ids, records, request.objects
     documents = {one.old_id: one for one in meant_documents(snapshot, *chosen)}
-    attachments = {row["Id"]: row for row in meant_attachments(snapshot, *chosen)}
+    attachments, folder_documents = (
+        {row["Id"]: row for row in meant_files(snapshot, name, *chosen)}
+        for name in ("Attachment", "Document")
+    )
     undeleted = calls = 0
-    for name, meant in (("ContentDocument", documents), ("Attachment", attachments)):
+    for name, meant in (
+        ("ContentDocument", documents),
+        ("Attachment", attachments),
+        ("Document", folder_documents),
+    ):
         if meant:
             standing = standing_of_files(reader, folder, name, list(meant))
             undeleted += len(standing.binned)
@@ -51,17 +65,48 @@ def planned_files(
         sizes = {
             **_sizes(snapshot, bodies, "ContentVersion", versions),
             **_sizes(snapshot, bodies, "Attachment", attachments),
+            **_sizes(snapshot, bodies, "Document", folder_documents),
         }
-    missing = [i for i in (*versions, *attachments) if i not in sizes]
+    missing = [i for i in (*versions, *attachments, *folder_documents) if i not in sizes]
     return {
         "documents": len(documents),
         "versions": sum(i in sizes for i in versions),
         "attachments": sum(i in sizes for i in attachments),
+        "folder_documents": sum(i in sizes for i in folder_documents),
         "undeleted": undeleted,
         "bytes": sum(sizes.values()),
         "missing": len(missing),
         "calls": calls + len(sizes) + CALLS_A_DOCUMENT * len(documents),
     }
+
+
+def planned_pictures(
+    snapshot: Snapshot, created: Mapping[str, Collection[str]]
+) -> dict[str, tuple[int, int]]:
+    """
+    By object, in how many of these records rich texts show pictures, and how many pictures.
+
+    Args:
+        created: by object, Ids in the snapshot of the records that are made anew.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for name, ids in created.items():
+        if not image_fields(snapshot.describe(name)):
+            continue
+        meant = set(ids)
+        shown = [body.id for body in pictures_of(snapshot, name) if body.id in meant]
+        if shown:
+            found[name] = len(set(shown)), len(shown)
+    return found
+
+
+def picture_warning(name: str, records: int, pictures: int) -> JobWarning:
+    """Without ``--files``."""
+    message = (
+        f"rich texts of {records:,} new records show {pictures:,} pictures, which go with the old "
+        "records; --files brings them back."
+    )
+    return JobWarning("pictures", name, message)
 
 
 def _sizes(snapshot: Snapshot, bodies: Lookup, name: str, ids: Iterable[str]) -> Mapping[str, int]:

@@ -13,15 +13,17 @@ from sfnb.org.transport import call_context
 from sfnb.org.writing.calls import refused
 from sfnb.org.writing.collections import MOST_RECORDS, insert
 from sfnb.org.writing.undelete import undelete
+from sfnb.restore.comparison import Written
 from sfnb.restore.files.choosing import (
     StoredDocument,
     made_earlier,
-    meant_attachments,
     meant_documents,
+    meant_files,
     standing_of_files,
 )
 from sfnb.restore.files.notes import FileNotes
 from sfnb.restore.files.one_file import NO_ANSWER, PLAIN, FileSender, FilesResult
+from sfnb.restore.files.pictures import Pictures
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.id_map import IdMap
 from sfnb.restore.present import PresentReader, slices
@@ -37,7 +39,7 @@ class FileRestore:
     The files of one restore.
 
     Args:
-        records: Ids in the snapshot of the records that the restore has written.
+        written: by object and Id in the snapshot, the records that the restore has written.
         objects: without Ids, only files of records of these objects; empty, or with an object of
             files among them: all.
         is_other_org: the snapshot is of another org.
@@ -49,18 +51,20 @@ class FileRestore:
     folder: RestoreFolder
     ids: IdMap
     chosen: Collection[str]
-    records: Collection[str]
+    written: Mapping[str, Mapping[str, Written]]
     reader: PresentReader
     tick: Callable[[], None]
     objects: Collection[str] = ()
     is_other_org: bool = False
     new_ids: list[tuple[str, str, str]] = field(default_factory=list)
     result: FilesResult = field(default_factory=FilesResult)
+    records: set[str] = field(init=False)
     notes: FileNotes = field(init=False)
     sender: FileSender = field(init=False)
 
     def __post_init__(self) -> None:
         self.notes = FileNotes(self.folder)
+        self.records = {old_id for rows in self.written.values() for old_id in rows}
 
     def run(self) -> FilesResult:
         """
@@ -92,7 +96,9 @@ class FileRestore:
                 self.result,
             )
             self._documents()
-            self._attachments()
+            for name in ("Attachment", "Document"):
+                self._records_with_files(name)
+            Pictures(self.reader, self.snapshot, self.sender, self.written, self.tick).run()
         return self.result
 
     # -- documents ---------------------------------------------------------------------------------------------------
@@ -177,31 +183,33 @@ class FileRestore:
                 else:
                     self.sender.refuse("ContentDocumentLink", row, found.code, found.message)
 
-    # -- attachments -------------------------------------------------------------------------------------------------
+    # -- attachments and Documents -----------------------------------------------------------------------------------
 
-    def _attachments(self) -> None:
-        rows = meant_attachments(self.snapshot, self.chosen, self.records, self.objects)
+    def _records_with_files(self, name: str) -> None:
+        rows = meant_files(self.snapshot, name, self.chosen, self.records, self.objects)
         if not rows:
             return
-        there = self._there("Attachment", [row["Id"] for row in rows])
-        self._find_parents({row["ParentId"] for row in rows if row["Id"] not in there})
+        there = self._there(name, [row["Id"] for row in rows])
+        rows = [row for row in rows if row["Id"] not in there]
+        self._find_parents({row["ParentId"] for row in rows if row.get("ParentId")})
         for row in rows:
-            if row["Id"] in there:
-                continue
             self.tick()
-            if row["ParentId"] in self.ids.lost:
-                self.sender.refuse("Attachment", row, "parent_missing", "its record was refused")
+            if row.get("ParentId") in self.ids.lost:
+                self.sender.refuse(name, row, "parent_missing", "its record was refused")
                 continue
             note = self.notes.of(row["Id"])
-            values = self.sender.values("Attachment", row)
+            values = self.sender.values(name, row)
             try:
-                new_id = self.sender.send("Attachment", "Body", row, values, note=note)
+                new_id = self.sender.send(name, "Body", row, values, note=note)
             except OrgUnavailable:
                 raise
             except (ObjectError, TransientError) as err:
-                self.sender.refuse("Attachment", row, "UNREADABLE", str(err))
+                self.sender.refuse(name, row, "UNREADABLE", str(err))
                 continue
-            self.result.attachments += new_id is not None
+            if new_id is not None and name == "Attachment":
+                self.result.attachments += 1
+            elif new_id is not None:
+                self.result.folder_documents += 1
 
     def _find_parents(self, old_ids: Collection[str]) -> None:
         """Records that this run did not write, and an earlier one did, have their new Ids."""

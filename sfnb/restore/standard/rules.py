@@ -17,6 +17,8 @@ Condition = Callable[[Mapping[str, Any]], str]
 """Of the snapshot's record; why it is not made by itself, empty: it is."""
 
 Test = Callable[[Mapping[str, Any]], bool]
+Closed = Callable[[Mapping[str, Any], str], str]
+"""Of the living record and a field; why it cannot be changed, empty: it can."""
 Derived = Callable[[Mapping[str, Any]], frozenset[str]]
 
 FILES = "files are restored with --files"
@@ -33,7 +35,9 @@ class Rule:
         shape: what is sent of a record.
         not_made: records that no restore makes, since the org does or nobody can.
         made_by_org: records that the org makes together with another one: found by ``made_key`` once
-            that is there, and changed where they differ; ``is_made_fixed``: they cannot be changed.
+            that is there, and changed where they differ; ``is_made_fixed``: they cannot be changed;
+            ``is_made_perhaps``: those that the org has not made are made.
+        closed: fields of living records that cannot be changed.
         derived: fields of a living record that follow from others, and are not sent.
         needs_author: made under the name of who restores it, a record would be a falsehood.
         is_late: which new records need that; ``late``: the fields that they get only after their
@@ -48,6 +52,8 @@ class Rule:
     made_by_org: Condition | None = None
     made_key: tuple[str, ...] = ()
     is_made_fixed: bool = False
+    is_made_perhaps: bool = False
+    closed: Closed | None = None
     derived: Derived | None = None
     needs_author: bool = False
     is_late: Test | None = None
@@ -144,6 +150,32 @@ def _is_activated(old: Mapping[str, Any]) -> bool:
     return str(code).startswith("A")
 
 
+def _needs_body(_old: Mapping[str, Any]) -> str:
+    """A file's record without its file would be empty; it is made with it."""
+    return "needs_body"
+
+
+DRAFT_EMAIL = {"Status": "5"}
+"""
+Relations and files can be given to an e-mail while it is a draft only; after that not even its own
+fields can be changed (object reference, EmailMessage; 5 is Draft).
+"""
+
+
+def _is_sent(old: Mapping[str, Any]) -> bool:
+    return str(old.get("Status") or "5") != "5"
+
+
+def _closed_email(present: Mapping[str, Any], name: str) -> str:
+    is_open = name.endswith("__c") or name == "IsExternallyVisible" or not _is_sent(present)
+    return "" if is_open else "of an e-mail that is no draft, the org lets nobody change it"
+
+
+def _perhaps_with_email(_old: Mapping[str, Any]) -> str:
+    """Some relations the org makes together with the e-mail (object reference, EmailMessage)."""
+    return "perhaps_made_with_email"
+
+
 JUNCTION_LISTS = (
     "EventWhoIds",
     "TaskWhoIds",
@@ -179,7 +211,13 @@ RULES: Mapping[str, Rule] = {
     "Lead": Rule(shape=_lead),
     "Event": Rule(not_made=_is_invitees_event, hidden=_LISTS),
     "Task": Rule(hidden=_LISTS),
-    "EmailMessage": Rule(hidden=_LISTS),
+    "EmailMessage": Rule(hidden=_LISTS, is_late=_is_sent, late=DRAFT_EMAIL, closed=_closed_email),
+    "Document": Rule(not_made=_needs_body),
+    "EmailMessageRelation": Rule(
+        made_by_org=_perhaps_with_email,
+        is_made_perhaps=True,
+        made_key=("EmailMessageId", "RelationType", "RelationId", "RelationAddress"),
+    ),
     "EventRelation": Rule(not_made=_is_invitee, natural_key=("EventId", "RelationId")),
     "Order": Rule(is_late=_is_activated, late=DRAFT_FIRST),
     "Contract": Rule(is_late=_is_activated, late=DRAFT_FIRST),

@@ -113,6 +113,10 @@ its ``refid`` is what the REST resource takes (REST guide, Rich Text Image Retri
 """
 
 
+PICTURE = re.compile(r"(?:https?://[^\"'<>\s]*?)?/servlet/rtaImage\?[^\"'<>\s]*")
+"""The whole address of such an image, as it stands in the text."""
+
+
 def image_fields(describe: Mapping[str, Any]) -> tuple[str, ...]:
     """The rich-text fields in a describe answer: their HTML may name images."""
     listed = describe.get("fields")

@@ -16,7 +16,7 @@ from sfnb_demo.soql.names import quote
 
 class Companions:
     """
-    Direct relations of contacts, child events of invited users, account teams.
+    Direct relations of contacts, child events of invited users, account teams, tasks of e-mails.
 
     Args:
         new_row: stores a row with its defaults and returns its Id.
@@ -58,6 +58,10 @@ class Companions:
             for incoming in good(batch):
                 if incoming.is_new and incoming.row.get("IsInvitee"):
                     self._invite(incoming)
+        if obj.name == "EmailMessage" and obj.has("ActivityId"):
+            for incoming in good(batch):
+                if incoming.is_new:
+                    self._file_email(incoming)
         if obj.name == "Account" and (team := self._catalog.find("AccountTeamMember")):
             changed = [
                 i.record_id
@@ -85,6 +89,28 @@ class Companions:
             return
         row = {"AccountId": account, "ContactId": contact, "IsActive": True, "IsDirect": True}
         self._new_row(relation, row)
+
+    def _file_email(self, incoming: Incoming) -> None:
+        """
+        An e-mail that is not on a case gets a task, and its sender a relation (object reference,
+        EmailMessage: ActivityId is "auto-created for other entities").
+        """
+        relation = self._catalog.objects["EmailMessageRelation"]
+        if address := incoming.row.get("FromAddress"):
+            kind = {"RelationType": "FromAddress", "RelationAddress": address}
+            self._new_row(relation, {"EmailMessageId": incoming.record_id, **kind})
+        if incoming.row.get("ParentId") is not None:
+            return
+        task = {
+            "Subject": f"Email: {incoming.row.get('Subject') or ''}"[:80],
+            "TaskSubtype": "Email",
+            "Status": "Completed",
+            "Priority": "Normal",
+            "WhatId": incoming.row.get("RelatedToId"),
+        }
+        made = self._new_row(self._catalog.objects["Task"], task)
+        sql = 'UPDATE "EmailMessage" SET "ActivityId" = ? WHERE "Id" = ?'
+        self._storage.rows(sql, [made, incoming.record_id])
 
     def _invite(self, incoming: Incoming) -> None:
         """An invited user gets a child event (object reference, Event)."""

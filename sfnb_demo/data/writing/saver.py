@@ -340,6 +340,7 @@ class Saver:
         for incoming in records:
             if not incoming.is_new:
                 incoming.row |= self.storing.touched(obj, options.user_id)
+            self._files.take_pictures(obj, incoming.record_id, incoming.row)
             for body in incoming.bodies:
                 incoming.row |= self._files.keep(obj, incoming.record_id, body)
             if incoming.is_new and obj.name == "ContentVersion":

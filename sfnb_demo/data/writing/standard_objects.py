@@ -141,6 +141,28 @@ def _email_message(_storage: Storage, batch: Batch) -> None:
                 "INSUFFICIENT_ACCESS_OR_READONLY",
                 "insufficient access rights on object id",
             )
+        elif incoming.is_new and incoming.row.get("ActivityId") and not incoming.value("ParentId"):
+            incoming.refuse(
+                "FIELD_INTEGRITY_EXCEPTION",
+                "The activity can be specified for emails on cases only",
+                "ActivityId",
+            )
+
+
+def _of_email(field: str) -> Check:
+    """What hangs on an e-mail is open while that is a draft (object reference, EmailMessage)."""
+
+    def check(storage: Storage, batch: Batch) -> None:
+        emails = [i.value(field) for i in good(batch)]
+        sql = f'SELECT "Id" FROM "EmailMessage" WHERE "Id" {AMONG} AND "Status" IS DISTINCT FROM \'5\''
+        closed = {i for (i,) in storage.rows(sql, [emails])}
+        for incoming in good(batch):
+            if incoming.value(field) in closed:
+                incoming.refuse(
+                    "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id"
+                )
+
+    return check
 
 
 def _relation(storage: Storage, batch: Batch) -> None:
@@ -168,5 +190,7 @@ _CHECKS: dict[str, Check] = {
     "OrderItem": _order_item,
     "CampaignMember": _campaign_member,
     "EmailMessage": _email_message,
+    "EmailMessageRelation": _of_email("EmailMessageId"),
+    "ContentDocumentLink": _of_email("LinkedEntityId"),
     "AccountContactRelation": _relation,
 }
