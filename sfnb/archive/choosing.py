@@ -10,8 +10,9 @@ from sfnb.archive.gathering import ROOTS_AT_ONCE, Gatherer
 from sfnb.archive.request import ArchiveRequest
 from sfnb.archive.results import Tally
 from sfnb.archive.trees import Member, Trees
-from sfnb.errors import CallerError, ObjectError
+from sfnb.errors import CallerError, JobError, ObjectError
 from sfnb.model import ObjectSchema
+from sfnb.org.answers import text_of
 from sfnb.org.client import OrgClient
 from sfnb.restore.present import PresentReader, slices
 from sfnb.store.files import Files
@@ -34,6 +35,30 @@ def check_condition(client: OrgClient, schema: ObjectSchema, where: str, job_id:
     if isinstance(found, ObjectError):
         raise CallerError(f"the org refuses this condition: {found}")
     return found
+
+
+def still_matching(
+    client: OrgClient, schema: ObjectSchema, where: str, ids: Sequence[str], job_id: str = ""
+) -> set[str]:
+    """
+    Those of some records, at most ``ROOTS_AT_ONCE``, that the condition still matches. What it asks
+    may be a formula or a parent's field, which changes without a change of the record.
+
+    Cost: 1 API call.
+
+    Raises:
+        JobError: the org refuses the condition now.
+    """
+    condition = f"({where}) AND Id IN ({','.join(map(repr, ids))})"
+    if schema.has("IsDeleted"):
+        condition += " AND IsDeleted = false"
+    query = (schema.name, f"SELECT Id FROM {schema.name} WHERE {condition}", True)  # noqa: S608
+    reader = PresentReader(client, Files("."), "", job_id)
+    try:
+        (rows,) = reader.rows([query])
+    except ObjectError as err:
+        raise JobError(f"the org refuses the condition now, so nothing more goes: {err}") from err
+    return {text_of(row.get("Id")) for row in rows}
 
 
 def select(

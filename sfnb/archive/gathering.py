@@ -44,6 +44,8 @@ class Gatherer:
 
     Args:
         only_ids: for a plan: nothing but Ids, parents and sizes of files is read.
+        sees_all_files: otherwise something out of the user's sight may show a document, and none
+            goes.
 
     Attributes:
         singly: relations of which the org takes one parent at a time.
@@ -54,6 +56,7 @@ class Gatherer:
     job_id: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     only_ids: bool = False
+    sees_all_files: bool = True
     singly: set[Relation] = field(default_factory=set)
 
     def root_ids(self, schema: ObjectSchema, where: str, files: Files, folder: str) -> list[str]:
@@ -264,7 +267,7 @@ class Gatherer:
         in the org, where something else shows them.
         """
         links = [m.id for m in trees.members.values() if m.object_name == LINK]
-        if not links:
+        if not links or not self.sees_all_files:
             return
         documents = {
             row["ContentDocumentId"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class GroupRun:
     Args:
         trees: by root, what goes with it, itself first.
         held: what is on hold now; a hold may have come since the records were read.
+        still: those of some roots that are still meant; see ``still_matching``.
         is_deletable: whether records of an object can be named in a deletion.
 
     Attributes:
@@ -42,6 +43,7 @@ class GroupRun:
     root_name: str
     trees: Mapping[str, list[Member]]
     held: Held
+    still: Callable[[Sequence[str]], Collection[str]]
     place: Place
     is_deletable: Callable[[str], bool]
     bring_back: BringBack
@@ -53,7 +55,8 @@ class GroupRun:
         """
         What went, for ``JobFolder.put_done``. A tree goes as a whole, or its root stays.
 
-        Cost: twice ``Gatherer.gather``, see ``Deleter.delete``, and 1 API call for 2,000 files.
+        Cost: twice ``Gatherer.gather``, see ``Deleter.delete``, 1 API call for the condition, and 1
+        for 2,000 files.
         """
         gone = self.deleter.gone
         todo = [root for root in self.trees if root not in gone]
@@ -78,7 +81,14 @@ class GroupRun:
         held = self.held({root: self.trees[root] for root in check.good})
         self.kept += [*check.kept, *held]
         stays = {one.id for one in held}
-        return [root for root in check.good if root not in stays]
+        good = [root for root in check.good if root not in stays]
+        meant = self.still(good) if good else ()
+        self.kept += [
+            Kept(self.root_name, root, "changed_meanwhile", "it no longer meets the condition")
+            for root in good
+            if root not in meant
+        ]
+        return [root for root in good if root in meant]
 
     def _delete_first(self, roots: Sequence[str]) -> None:
         """Records that would forbid the deletion of their parent, the deepest first."""

@@ -11,7 +11,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sfnb.archive.checking import LastLook, not_whole
-from sfnb.archive.choosing import Choosing, going_of, groups_of, not_verified, on_hold, select
+from sfnb.archive.choosing import (
+    Choosing,
+    going_of,
+    groups_of,
+    not_verified,
+    on_hold,
+    select,
+    still_matching,
+)
 from sfnb.archive.deleting import Deleter
 from sfnb.archive.describes import Describes
 from sfnb.archive.ending import abandon, stayed_of
@@ -21,6 +29,7 @@ from sfnb.archive.group import GroupRun
 from sfnb.archive.held import HeldRecords
 from sfnb.archive.request import ArchiveRequest
 from sfnb.archive.results import Tally, kept_json, plan_json
+from sfnb.archive.seeing import sees_all_files
 from sfnb.archive.storing import store_object
 from sfnb.archive.trees import Member
 from sfnb.backup.bodies.reading import BodyReading, BodyTotals
@@ -112,16 +121,26 @@ class ArchiveWork:
 
     # -- choosing
 
+    def _sees_all_files(self) -> bool:
+        """What was found out when the job was made, or is found out now."""
+        known = self._job().options.get("sees_all_files")
+        if isinstance(known, bool):
+            return known
+        with call_context(job_id=self.context.job_id, stop=self.context.stop):
+            return sees_all_files(self.context.client, is_job=True)
+
     def prepare(self) -> None:
         """
         Read the trees. Nothing is written in the org.
 
-        Cost: 2 API calls, 1 for 2,000 records, and see ``Gatherer.gather`` for each 400.
+        Cost: 2 API calls, 3 where the job was made while the org was away; 1 for 2,000 records, and
+        see ``Gatherer.gather`` for each 400.
         """
         context, folder, files = self.context, self._folder, self._archive.files
         if (planned := folder.plan()) is not None:
             self._begin(planned["said"])
             return
+        self._gatherer.sees_all_files = self._sees_all_files()
         schema = self._describes.root(self._request.object_name)
         selection = folder.selection()
         if selection is None:
@@ -298,6 +317,7 @@ class ArchiveWork:
                 selection.object_name,
                 trees,
                 lambda some: on_hold(some, self._held.of),
+                lambda roots: self._still_meant(schemas[selection.object_name], roots),
                 lambda: Files(Path(place) / secrets.token_hex(4)),
                 self._describes.is_deletable,
                 self._bring_back,
@@ -305,6 +325,13 @@ class ArchiveWork:
             done = run.run()
         self._folder.put_done(group, done)
         return done
+
+    def _still_meant(self, schema: ObjectSchema, roots: Sequence[str]) -> set[str]:
+        context = self.context
+        with call_context(job_id=context.job_id, object_name=schema.name, stop=context.stop):
+            return still_matching(
+                context.client, schema, self._request.where, roots, context.job_id
+            )
 
     def _bring_back(self, ids: Sequence[str]) -> dict[str, str]:
         """
