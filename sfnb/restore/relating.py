@@ -83,10 +83,16 @@ def settle_missing(workspace: Workspace) -> None:
 
 def skip_emptied(workspace: Workspace) -> None:
     """Changes of which nothing is left, since what they refer to is not there, are not sent."""
+    touched = (
+        "select * from rows where action = 'update' "
+        "and old_id in (select old_id from left_out where not is_later)"
+    )
+    empty = [(row.old_id,) for row in workspace.planned(touched) if not row.values]
+    workspace.run("create or replace temp table empty (old_id varchar)")
+    workspace.insert("empty", ("old_id",), empty)
     workspace.run(
-        "update rows set action = 'skip', reason = 'parent_missing' where action = 'update' and "
-        "(select count(*) from left_out o where o.old_id = rows.old_id and not o.is_later) "
-        ">= len(json_keys(vals)) and old_id in (select old_id from left_out where not is_later)"
+        "update rows set action = 'skip', reason = 'parent_missing' "
+        "where old_id in (select old_id from empty)"
     )
 
 
@@ -96,18 +102,16 @@ def tasks_after_emails(workspace: Workspace) -> None:
     EmailMessage, ActivityId): such tasks come after their e-mails, and are found instead of made.
     """
     workspace.run(
-        "create or replace temp table emails as select old_id, "
-        "json_extract_string(vals, '$.ActivityId') as task from rows "
-        "where object = 'EmailMessage' and action = 'create' "
-        "and json_extract_string(vals, '$.ActivityId') is not null and "
-        f"coalesce(substr(json_extract_string(vals, '$.ParentId'), 1, 3), '') <> '{CASE_PREFIX}'"
+        "create or replace temp table emails as select r.old_id, l.parent as task from rows r "
+        "join links l on l.old_id = r.old_id and l.field = 'ActivityId' "
+        "left join links p on p.old_id = r.old_id and p.field = 'ParentId' "
+        "where r.object = 'EmailMessage' and r.action = 'create' "
+        f"and coalesce(substr(p.parent, 1, 3), '') <> '{CASE_PREFIX}'"
     )
     of_emails = "old_id in (select old_id from emails)"
     workspace.run(f"delete from links where field = 'ActivityId' and {of_emails}")
-    workspace.run(
-        """update rows set vals = json_merge_patch(vals, '{"ActivityId": null}') """
-        f"where object = 'EmailMessage' and {of_emails}"
-    )
+    # Without a value: the field is not sent.
+    workspace.run("insert into given (old_id, field) select old_id, 'ActivityId' from emails")
     workspace.run(
         f"update rows set reason = '{MADE_WITH_EMAIL}', parent = e.old_id from emails e "
         "where rows.old_id = e.task and rows.action = 'create'"
