@@ -151,11 +151,16 @@ def refused(url: str, code: str, message: str, secrets: Iterable[str] = ()) -> B
 
 
 def no_sense(response: requests.Response) -> TransientError:
-    """Our error for an answer that no Salesforce org gives."""
+    """
+    Our error for an answer that no Salesforce org gives. Maintenance pages and failing servers come
+    with 200 or 5xx: an org that is known is away then, and waited for.
+    """
     kind = clean(response.headers.get("Content-Type", "nothing")).split(";")[0][:60]
     host = urlsplit(response.url).netloc
-    return TransientError(
-        f"{host} answered a login with {kind} (HTTP {response.status_code}), as no Salesforce org "
+    status = response.status_code
+    is_of_the_call = 300 <= status < 500
+    return (TransientError if is_of_the_call else OrgUnavailable)(
+        f"{host} answered a login with {kind} (HTTP {status}), as no Salesforce org "
         "does. Check the address, and whether a proxy or a maintenance page answers."
     )
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sfnb.cli.orgs import plan_org
 from sfnb.clock import FakeClock
-from sfnb.errors import CallerError, LoginError, QuotaSignal, TransientError
+from sfnb.errors import CallerError, LoginError, OrgUnavailable, QuotaSignal, TransientError
 from sfnb.memory import State
 from sfnb.org.credentials import (
     ClientCredentials,
@@ -102,17 +102,17 @@ def test_soap_login_sends_password_and_token_as_one(
         (fault("PASSWORD_LOCKOUT", "x"), LoginError, "unlock the user"),
         (fault("API_CURRENTLY_DISABLED", "x"), LoginError, "API Enabled"),
         (fault("A_LATER_CODE\x1b[2J", "\x1b[31mx"), LoginError, "Login History"),
-        (soap_answer("http://[::1"), TransientError, "as no Salesforce org does"),
-        (soap_answer("file:///x"), TransientError, "as no Salesforce org does"),
-        (soap_answer("https://acme.example:99999"), TransientError, "as no Salesforce org does"),
+        (soap_answer("http://[::1"), OrgUnavailable, "as no Salesforce org does"),
+        (soap_answer("file:///x"), OrgUnavailable, "as no Salesforce org does"),
+        (soap_answer("https://acme.example:99999"), OrgUnavailable, "as no Salesforce org does"),
         (fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), QuotaSignal, "used up"),
         (fault("SERVER_UNAVAILABLE", "x"), TransientError, "now"),
         (
             Answer(200, b"<html>hi</html>", {"Content-Type": "text/html"}),
-            TransientError,
+            OrgUnavailable,
             "as no Salesforce org does",
         ),
-        (Answer(200, b"", {}), TransientError, "as no Salesforce org does"),
+        (Answer(200, b"", {}), OrgUnavailable, "as no Salesforce org does"),
         (Answer(503, b"<html>", {"Content-Type": "text/html"}), TransientError, "HTTP 503"),
         (
             Answer(302, None, {"Location": "https://acme.my.salesforce.com/x"}),
@@ -210,8 +210,8 @@ def test_oauth_flows_send_what_salesforce_asks_for(
             "Login History",
         ),
         (Answer(400, {"error": "rate_limit_exceeded"}), TransientError, "now"),
-        (Answer(200, {"token": 3}), TransientError, "no Salesforce org"),
-        (Answer(200, [1]), TransientError, "no Salesforce org"),
+        (Answer(200, {"token": 3}), OrgUnavailable, "no Salesforce org"),
+        (Answer(200, [1]), OrgUnavailable, "no Salesforce org"),
         (Answer(404, b"<html>", {"Content-Type": "text/html"}), TransientError, "text/html"),
     ],
 )
