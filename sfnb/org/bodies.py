@@ -10,6 +10,7 @@ import urllib3
 
 from sfnb.clock import Clock
 from sfnb.errors import ObjectError, TransientError
+from sfnb.org.charset import utf8_of
 
 MAX_JSON_BYTES = 512 << 20
 """Salesforce's own limits keep a JSON answer below 60 MB."""
@@ -124,6 +125,7 @@ def read_body(response: requests.Response, *, what: str, clock: Clock) -> None:
 
     Raises:
         TransientError, BodyTooLarge: see ``BodyStream``.
+        TransientError, ObjectError: it is not in the encoding that it declares, see ``charset``.
     """
     stream = BodyStream(response, what=what, clock=clock, max_bytes=MAX_JSON_BYTES)
     enough = MAX_REFUSAL_BYTES if response.status_code >= 300 else MAX_JSON_BYTES + 1
@@ -136,4 +138,6 @@ def read_body(response: requests.Response, *, what: str, clock: Clock) -> None:
         response.close()
     # What requests itself would set after reading; it offers no other way to bound a body.
     response._content = b"".join(pieces)
+    if response.status_code < 300:
+        response._content = utf8_of(response._content, response.headers)
     response._content_consumed = True  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from sfnb.clock import Clock
 from sfnb.errors import ObjectError
 from sfnb.org.answers import count_of, mapping_of, text_of
 from sfnb.org.bodies import BodyStream
+from sfnb.org.charset import utf8_stream
 from sfnb.org.client import OrgClient
 from sfnb.org.ids import is_record_id
 from sfnb.org.secrets import clean, mask
@@ -122,7 +123,8 @@ class Page:
 
     def __init__(self, response: requests.Response, clock: Clock) -> None:
         self._response = response
-        self.stream = BodyStream(response, what="a result page", clock=clock)
+        body = BodyStream(response, what="a result page", clock=clock)
+        self.stream = utf8_stream(body, response.headers)
         self.rows = count_of(response.headers.get("Sforce-NumberOfRecords", ""))
         locator = response.headers.get("Sforce-Locator")
         # After the last page the header is the text "null" (Bulk API 2.0 guide, Get Results).

@@ -26,6 +26,7 @@ from sfnb.errors import ObjectError
 from sfnb.org.answers import MOST, count_of, mapping_of, mappings_of, text_of
 from sfnb.org.arrow.csv import Readable, header_names, whole_records
 from sfnb.org.bodies import BodyStream
+from sfnb.org.charset import utf8_stream
 from sfnb.org.client import OrgClient
 from sfnb.org.ids import is_record_id
 from sfnb.org.secrets import clean
@@ -135,7 +136,7 @@ def fetch_tally(org: OrgClient, file: EventFile, *, seen: bytes = b"") -> EventT
         response = org.request("GET", path, stream=True)
         try:
             stream = BodyStream(response, what="an event log file", clock=org.clock)
-            return tally_events(stream, file, seen=seen)
+            return tally_events(utf8_stream(stream, response.headers), file, seen=seen)
         except pa.ArrowException as err:
             raise ObjectError(
                 f"event log file {file.file_id}: is no CSV of events ({type(err).__name__})."

@@ -26,7 +26,7 @@ from sfnb.installation import connect
 from sfnb.store.verify import verify
 from tests.conftest import RunningOrg
 from tests.faults.conftest import settings_for
-from tests.odd_server import Habits, OddServer
+from tests.odd_server import Habits, OddServer, Sent
 
 OBJECTS = ["Account", "Contact", "Vote", "ContentDocumentLink", "AppDefinition"]
 Tables = Mapping[str, pa.Table]
@@ -102,6 +102,19 @@ OPTIONAL = (
     "vary",
 )
 
+
+def in_utf16(sent: Sent) -> Sent:
+    """The answer in another encoding, which it declares."""
+    kinds = [
+        (n, v.partition(";")[0]) for n, v in sent.headers.items() if n.lower() == "content-type"
+    ]
+    if not kinds or not ("json" in kinds[0][1] or "csv" in kinds[0][1]):
+        return sent
+    name, kind = kinds[0]
+    declared = {**sent.headers, name: f'{kind}; charset="UTF-16"'}
+    return replace(sent, headers=declared, body=sent.body.decode().encode("utf-16"))
+
+
 HARMLESS = {
     "spoken louder, in pieces": Habits(
         # Header names in upper case, bodies in chunks, keys that nobody knows, in another order.
@@ -117,9 +130,10 @@ HARMLESS = {
         asks={"Sforce-Query-Options": "batchSize=200"},
     ),
     "from Windows": Habits(
-        # A byte order mark, other line ends, no list where it would be empty.
+        # A byte order mark, other line ends, UTF-16, no list where it would be empty.
         shape=everywhere(without_records),
         text=lambda kind, text: "\ufeff" + (carriage_returns(text) if "csv" in kind else text),
+        last=lambda _path, sent: in_utf16(sent),
     ),
 }
 

@@ -20,7 +20,7 @@ import pyarrow.csv as pacsv
 
 from sfnb.errors import ObjectError, TransientError
 from sfnb.org.arrow.columns import Misfit, Wider
-from sfnb.org.arrow.values import EXACT, fit, text_array
+from sfnb.org.arrow.values import EXACT, fit, is_in_calendar, nul_notes, text_array
 
 CHUNK_BYTES = 1 << 20
 """Parsed at a time. Smaller ones cost a third more time, larger ones memory."""
@@ -160,6 +160,7 @@ class _Parser:
         self._header = header
         self._columns = columns
         self._mended: set[str] = set()
+        self._with_nul: set[str] = set()
         by_name = {name.lower(): name for name in header}
         if missing := [f.name for f in columns if f.name.lower() not in by_name]:
             raise ObjectError(
@@ -188,11 +189,14 @@ class _Parser:
                     f"a result page ended within a record ({text.splitlines()[0][:80]})."
                 ) from None
             arrays = self._careful(rows)
-        return pa.RecordBatch.from_arrays(arrays, schema=self._columns)
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._columns)
+        if b"\0" in rows:
+            self._with_nul.update(nul_notes(batch))
+        return batch
 
     def notes(self) -> list[str]:
-        """A sentence for each column whose text was mended."""
-        return [mended_note(name) for name in sorted(self._mended)]
+        """A sentence for each column whose text was mended, or has the character NUL."""
+        return [mended_note(name) for name in sorted(self._mended)] + sorted(self._with_nul)
 
     def _read(self, rows: bytes, options: pacsv.ConvertOptions) -> pa.Table:
         return pacsv.read_csv(
@@ -216,6 +220,8 @@ class _Parser:
 
     def _conformed(self, column: pa.ChunkedArray, field: pa.Field) -> pa.Array:
         array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        if not is_in_calendar(array):
+            raise pa.ArrowInvalid("a date before the year 1")
         if array.type == field.type:
             return array
         # Whole numbers that came as 7.0. Beyond 2^53 a double has lost digits: the careful way

@@ -18,11 +18,20 @@ from sfnb.errors import TransientError
 from sfnb.org.answers import count_of, is_last_page
 from sfnb.org.arrow.columns import Misfit, Wider
 from sfnb.org.arrow.csv import mended_note
-from sfnb.org.arrow.values import NumberText, fit, json_text, text_array
+from sfnb.org.arrow.values import (
+    NumberText,
+    fit,
+    is_in_calendar,
+    json_text,
+    nul_notes,
+    text_array,
+)
 
 # Made of buffers: Arrow's own conversion of Python values would load pandas (70 MB).
 _EMPTY = text_array([""])[0]
 _NULL = pa.nulls(1, pa.string())[0]
+
+_NUL = b"\\u0000"
 
 _OBJECT = re.compile(rb"\s*\{")
 
@@ -39,7 +48,7 @@ class QueryPage:
         total: ``totalSize``, the records of all pages; None where the org does not say.
         is_done: whether this is the last page, as the org says.
         next_url: ``nextRecordsUrl``, where the next page is.
-        notes: a sentence for each column whose text had to be mended.
+        notes: a sentence for each column whose text had to be mended, or has the character NUL.
     """
 
     batch: pa.RecordBatch
@@ -100,19 +109,28 @@ def _fast(body: bytes, columns: pa.Schema) -> QueryPage:
         _conformed(child, field) for child, field in zip(records.flatten(), columns, strict=True)
     ]
     following = answer.column("nextRecordsUrl")[0].as_py()
+    batch = pa.RecordBatch.from_arrays(arrays, schema=columns)
     return QueryPage(
-        pa.RecordBatch.from_arrays(arrays, schema=columns),
+        batch,
         count_of(answer.column("totalSize")[0].as_py()),
         is_last_page(answer.column("done")[0].as_py(), following),
         following,
+        _nul_notes(body, batch),
     )
+
+
+def _nul_notes(body: bytes, batch: pa.RecordBatch) -> tuple[str, ...]:
+    return tuple(nul_notes(batch)) if _NUL in body else ()
 
 
 def _conformed(child: pa.Array, field: pa.Field) -> pa.Array:
     if pa.types.is_string(child.type):
         # REST sends null for the empty text; a server that sends "" means the same.
         child = pc.if_else(pc.equal(child, _EMPTY), _NULL, child)
-    return child if child.type == field.type else child.cast(field.type)
+    array = child if child.type == field.type else child.cast(field.type)
+    if not is_in_calendar(array):
+        raise pa.ArrowInvalid("a date before the year 1")
+    return array
 
 
 def _careful(body: bytes, columns: pa.Schema) -> QueryPage:
@@ -137,12 +155,13 @@ def _careful(body: bytes, columns: pa.Schema) -> QueryPage:
     if wider:
         raise Misfit(wider)
     following = answer.get("nextRecordsUrl")
+    batch = pa.RecordBatch.from_arrays(arrays, schema=columns)
     return QueryPage(
-        pa.RecordBatch.from_arrays(arrays, schema=columns),
+        batch,
         count_of(answer.get("totalSize")),
         is_last_page(answer.get("done"), following if isinstance(following, str) else None),
         following if isinstance(following, str) else None,
-        tuple(notes),
+        (*notes, *_nul_notes(body, batch)),
     )
 
 

@@ -21,6 +21,8 @@ EXACT = 2**53
 """Up to here a double holds each whole number exactly."""
 
 _MOST = 2**63
+_YEAR_1_DAYS = -719_162
+"""From the year 1 to 1970."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,400}))?(?:[eE]([+-]?[0-9]{1,3}))?")
 
@@ -48,6 +50,27 @@ def text_array(texts: Sequence[str | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), len(texts), buffers).cast(pa.string())
 
 
+def is_in_calendar(array: pa.Array) -> bool:
+    """
+    Whether all dates and moments are of the year 1 or later. Arrow takes the year 0, which Python
+    and most databases have not.
+    """
+    if not pa.types.is_temporal(array.type):
+        return True
+    is_date = pa.types.is_date32(array.type)
+    first = pc.min(array.view(pa.int32() if is_date else pa.int64())).as_py()
+    return first is None or first >= (_YEAR_1_DAYS if is_date else _YEAR_1_DAYS * 86_400_000_000)
+
+
+def nul_notes(batch: pa.RecordBatch) -> list[str]:
+    """A sentence for each column whose text has the character NUL, which is kept."""
+    return [
+        f"{field.name}: some values have the character NUL; they are kept as they are."
+        for field, column in zip(batch.schema, batch.columns, strict=True)
+        if pa.types.is_string(field.type) and pc.any(pc.match_substring(column, "\0")).as_py()
+    ]
+
+
 def fit(kind: pa.DataType, texts: pa.Array) -> tuple[pa.Array, Wider | None]:
     """
     A column of this type made of texts, and None; or the texts, and the wider type they need.
@@ -63,9 +86,10 @@ def fit(kind: pa.DataType, texts: pa.Array) -> tuple[pa.Array, Wider | None]:
     if pa.types.is_int64(kind):
         return _whole_numbers(texts)
     try:
-        return texts.cast(kind), None
+        found = texts.cast(kind)
     except pa.ArrowException:
         return texts, "string"
+    return (found, None) if is_in_calendar(found) else (texts, "string")
 
 
 def _whole_numbers(texts: pa.Array) -> tuple[pa.Array, Wider | None]:

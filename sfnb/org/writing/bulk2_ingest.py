@@ -18,6 +18,7 @@ from typing import Any, Literal
 from sfnb.errors import AnswerLost, ObjectError, TransientError
 from sfnb.org.answers import count_of, mapping_of, text_of
 from sfnb.org.bodies import BodyStream
+from sfnb.org.charset import Readable, utf8_stream
 from sfnb.org.client import OrgClient
 from sfnb.org.ids import is_record_id, to18
 from sfnb.org.secrets import clean, mask
@@ -261,10 +262,10 @@ def results(
     )
     with response:
         stream = BodyStream(response, what=f"the {kind} of job {job_id}", clock=org.clock)
-        yield from _rows(stream, kind, columns)
+        yield from _rows(utf8_stream(stream, response.headers), kind, columns)
 
 
-def _rows(stream: BodyStream, kind: ResultKind, columns: Sequence[str]) -> Iterator[ResultRow]:
+def _rows(stream: Readable, kind: ResultKind, columns: Sequence[str]) -> Iterator[ResultRow]:
     csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL_CHARS))
     lines = csv.reader(_lines(stream), strict=True)
     try:
@@ -310,7 +311,7 @@ def row_error(text: str, record_id: str = "") -> RowResult:
     return refused(code.strip(), message.strip(), found, record_id)
 
 
-def _lines(stream: BodyStream) -> Iterator[str]:
+def _lines(stream: Readable) -> Iterator[str]:
     """Lines of the text, each with its end. A line end within quotes is the CSV reader's affair."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     rest = ""

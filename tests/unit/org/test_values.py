@@ -237,6 +237,29 @@ def test_text_that_is_no_unicode_is_mended_and_said() -> None:
     assert kept.notes == ()
 
 
+def test_the_character_nul_is_kept_and_said() -> None:
+    """No org holds it; a server that sends it loses no letter, and nobody is left to wonder."""
+    columns = arrow_schema(ObjectSchema("T", (FieldInfo("Id", "id"), FieldInfo("Name", "string"))))
+    page = query_page(
+        b'{"totalSize":1,"done":true,"records":[{"Id":"1","Name":"a\\u0000b"}]}', columns
+    )
+    notes: list[str] = []
+    (batch,) = csv_batches(io.BytesIO(b'"Id","Name"\n"1","a\0b"\n'), columns, notes=notes)
+    assert page.batch.equals(batch) and batch.column("Name").to_pylist() == ["a\0b"]
+    assert list(page.notes) == notes and "Name: some values have the character NUL" in notes[0]
+
+
+@pytest.mark.parametrize("kind", ["date", "datetime"])
+def test_a_date_before_the_year_1_is_text(kind: str) -> None:
+    """Python has none, and would end whatever reads the table; the year 1 and 9999 are dates."""
+    late = "" if kind == "date" else "T00:00:00.000Z"
+    fields = [FieldInfo("Id", "id"), FieldInfo("D", kind)]
+    for year, is_text in (("0000", True), ("0001", False), ("9999", False)):
+        value = f"{year}-01-01{late}"
+        for found in both(fields, [[text("1"), text(value)]]):
+            assert (found.column("D").to_pylist() == [value]) == is_text
+
+
 def test_all_columns_that_do_not_fit_are_named_at_once() -> None:
     """An object is started again once for a page, not once for each of its columns."""
     fields = [FieldInfo("Id", "id"), FieldInfo("N", "int"), FieldInfo("B", "boolean")]
