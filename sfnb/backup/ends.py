@@ -67,10 +67,12 @@ class Ends:
 
     def changes(self, run: ObjectRun, step: Settle) -> str:
         """The changes are read: what does not agree, or empty when the object is complete."""
+        # A sweep that nothing was committed for has no cursor; its moment is the org's, too.
+        cursor = {"started_at": run.started_at, **run.cursor}
         settled = self._writer.settle(
             run.name,
             (),
-            run.progress.cursor,
+            cursor,
             mode="columns" if step.refresh else "changes",
             fields=step.refresh,
             gone=step.gone,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sfnb.backup.units import KeysetPages, Result, Unit
+from sfnb.backup.units import ChangeLists, KeysetPages, Result, Unit
 from sfnb.backup.worker import Executor, WorkerDied
 
 DEATHS_LIMIT = 5
@@ -75,8 +75,9 @@ class Flights:
         return any(f.generations.get(name) == generation for f in self._flights.values())
 
     def pages(self) -> int:
-        """How many calls with keyset pages are in flight."""
-        return sum(isinstance(flight.unit, KeysetPages) for flight in self._flights.values())
+        """How many calls with keyset pages, or with lists that say who has such, are in flight."""
+        kinds = (KeysetPages, ChangeLists)
+        return sum(isinstance(flight.unit, kinds) for flight in self._flights.values())
 
     @property
     def keep_dying(self) -> bool:

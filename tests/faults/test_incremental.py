@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from sfnb import engine
+from sfnb.clock import FakeClock
 from sfnb.connection import Connection
 from sfnb.engine import backup
 from tests.conftest import RunningOrg
@@ -253,20 +254,25 @@ def test_a_sweep_finds_what_no_stamp_and_no_list_tells(
     org: RunningOrg, connected: Connector
 ) -> None:
     """Records that vanished while the log of deletions was emptied; all Ids are compared, and agree."""
-    there = connected(org)
-    run(there, ["Account", "CampaignMember"])
+    there = connected(org, clock=FakeClock(BORN))
+    objects = ["Account", "CampaignMember", "Campaign"]
+    run(there, objects)
     pass_minutes(org, 60)
     life(org, "hard_delete", "CampaignMember", rows=5)
     life(org, "insert", "Account", rows=2)
     pass_minutes(org, 60)
     life(org, "forget", "CampaignMember")
     org.server.org.options.record_count_age_minutes = 10_000.0  # type: ignore[union-attr]
-    swept = run(there, ["Account", "CampaignMember"], sweep=True)
+    pass_minutes(org, 9 * 24 * 60)
+    swept = run(there, objects, sweep=True)
     assert counts(swept, "Account") == ("incremental", 2, 0, 0)
     mode, _, _, deleted = counts(swept, "CampaignMember")
     assert mode == "incremental" and deleted >= 5
     assert all(entry["ids_match"] is True for entry in swept["objects"].values())
     agrees(there, org, swept)
+    # Its moment is the org's, not that of our clock, which stands here: the next one is not due yet.
+    next_one = engine.plan(there, backup(objects=objects)).plan
+    assert [one.wants_sweep for one in next_one.objects.values()] == ["", "", ""]
 
 
 def test_where_neither_list_nor_statistic_tells_of_deletions_the_org_counts(

@@ -272,6 +272,7 @@ def test_what_is_cut_into_slices_is_told_as_if_it_were_not(
     """The changes are the same and in the order of Ids, however many there are and however they come."""
     monkeypatch.setattr("sfnb.store.history.compare.SLICE_ROWS", 16)
     monkeypatch.setattr("sfnb.store.history.slices.HELD_BYTES", 4096)
+    monkeypatch.setattr("sfnb.store.states.files.BATCH_ROWS", 32)
     dice = random.Random(3)  # noqa: S311 - the same records each time
     before = [record(n, Name=dice.choice([None, "a", f"N {n}"])) for n in range(300)]
     after = [dict(r) for r in before if dice.random() > 0.1]
