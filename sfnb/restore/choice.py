@@ -15,7 +15,7 @@ from sfnb.model import JobWarning, ObjectState
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.request import RestoreRequest
 from sfnb.store.manifest import Manifest
-from sfnb.store.parts import text_array
+from sfnb.store.parts import known_true, text_array
 from sfnb.store.snapshots import Snapshot, Snapshots
 
 SETUP_OBJECTS = frozenset(
@@ -176,11 +176,7 @@ def standard_pricebooks(snapshot: Snapshot) -> list[str]:
         return []
     found: list[str] = []
     for batch in held.rows("Pricebook2").batches(["Id", "IsStandard"]):
-        found += (
-            batch.filter(pc.fill_null(batch.column("IsStandard"), fill_value=False))
-            .column("Id")
-            .to_pylist()
-        )
+        found += batch.filter(known_true(batch.column("IsStandard"))).column("Id").to_pylist()
     return found
 
 

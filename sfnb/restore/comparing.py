@@ -30,7 +30,7 @@ from sfnb.restore.rows_files import read_parquet
 from sfnb.restore.wanted import Wanted, with_fields
 from sfnb.restore.workspace import Workspace
 from sfnb.store.files import Files
-from sfnb.store.parts import text_array
+from sfnb.store.parts import known_true, text_array
 from sfnb.store.snapshots import Snapshot
 
 OVERLAP = timedelta(minutes=15)
@@ -212,7 +212,7 @@ def _swept(
 def _is_deleted(batch: pa.RecordBatch) -> pa.Array:
     if "IsDeleted" not in batch.schema.names:
         return pc.is_null(batch.column("Id"))  # no bin: none of them
-    return pc.fill_null(batch.column("IsDeleted"), fill_value=False)
+    return known_true(batch.column("IsDeleted"))
 
 
 def _ids(batches: Iterator[pa.RecordBatch]) -> pa.Array:

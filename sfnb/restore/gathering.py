@@ -215,7 +215,7 @@ class Gathering:
         """Of these records, those that are brought back."""
         found: dict[str, set[str]] = {}
         if any(among.values()):
-            for name, record_id in self.workspace.all(
+            for name, record_id in self.workspace.each(
                 "select object, old_id from rows where action in ('create', 'undelete')"
             ):
                 if record_id in among.get(name, ()):

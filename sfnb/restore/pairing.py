@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from sfnb.errors import StoreError
 from sfnb.restore.wire import wire_batch, wire_rows
+from sfnb.store.parts import text_array
 
 Row = dict[str, Any]
 Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -165,7 +166,9 @@ def _keys(ids: Sequence[pa.Array]) -> np.ndarray[tuple[int, ...], np.dtype[np.by
     """Ids as bytes of one width, which numpy sorts and searches without Python objects."""
     if not sum(map(len, ids)):
         return np.empty(0, "S18")
-    text = pa.concat_arrays([pc.fill_null(one.cast(pa.string()), "") for one in ids])
+    text = pa.concat_arrays([one.cast(pa.string()) for one in ids])
+    if text.null_count:
+        text = pc.coalesce(text, text_array([""]).take(_integers(np.zeros(len(text), np.int64))))
     width = max(pc.max(pc.binary_length(text)).as_py(), 1)
     # Zeros, which numpy leaves out of account: Ids of another width stay comparable.
     even = pc.ascii_rpad(text, width, padding="\0").cast(pa.binary()).cast(pa.binary(width))

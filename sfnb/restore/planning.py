@@ -50,17 +50,12 @@ from sfnb.restore.relating import (
     unknown_parents,
 )
 from sfnb.restore.request import RestoreRequest
-from sfnb.restore.row_values import RowValues
 from sfnb.restore.storage import FEW_RECORDS, room_for
 from sfnb.restore.undeletes import place_undeletes
 from sfnb.restore.waves import WaveWriter, price_of
 from sfnb.restore.workspace import ABSENT, Workspace
 from sfnb.store.giving_back import give_back_memory
-from sfnb.store.history.scratch import scratch
 from sfnb.store.snapshots import Snapshot
-
-MEMORY = "64MB"
-"""Of DuckDB; what is more lies in its temporary file."""
 
 
 @dataclass
@@ -97,8 +92,8 @@ class Planning:
         """
         if (plan := self.folder.plan()) is not None:
             return plan
-        with scratch(MEMORY, "plan the restore") as connection, RowValues() as values:
-            planning = _Planning(self, Workspace(connection, values))
+        with Workspace() as workspace:
+            planning = _Planning(self, workspace)
             plan = planning.run()
         give_back_memory()
         plan = with_automation(
@@ -197,14 +192,8 @@ class _Planning:
                     needed[name] = gone
         if not self._known.is_other_org:
             alive |= self._returning(by_object, alive, needed)
-        self._workspace.run("create or replace temp table asked (id varchar, is_usable varchar)")
-        rows = [
-            (i, str(i in alive or name in unclear).lower())
-            for name, ids in by_object.items()
-            for i in ids
-        ]
-        self._workspace.insert("asked", ("id", "is_usable"), rows)
-        self._workspace.run("insert into standing select id, is_usable = 'true' from asked")
+        rows = [(i, i in alive or name in unclear) for name, ids in by_object.items() for i in ids]
+        self._workspace.insert("standing", ("id", "is_usable"), rows)
         if self._owner:
             give_owner(self._workspace, self._owner)
         return needed

@@ -14,7 +14,6 @@ import numpy as np
 from sfnb.restore.order import Edges, order
 from sfnb.restore.workspace import Workspace
 
-MADE = "('create', 'undelete')"
 CASE_PREFIX = "500"
 MADE_WITH_EMAIL = "made_with_email"
 """Why a task is found instead of made; its ``parent`` is the e-mail."""
@@ -28,20 +27,21 @@ def unknown_parents(workspace: Workspace) -> list[tuple[str, str, str]]:
     return [
         (parent, name, field)
         for parent, name, field in workspace.all(
-            "select l.parent, min(c.object), min_by(l.field, c.object) from links l "
-            "join rows c using (old_id) "
+            # The field is that of the least object: so SQLite takes a column beside min().
+            "select l.parent, min(c.object), l.field from links l join rows c using (old_id) "
             "left join rows p on p.old_id = l.parent left join standing s on s.id = l.parent "
-            f"where p.old_id is null and s.id is null and c.action in {MADE} or "
-            "(c.action = 'update' and p.old_id is null and s.id is null) group by 1 order by 1"
+            "where p.old_id is null and s.id is null "
+            "and c.action in ('create', 'undelete', 'update') group by 1 order by 1"
         )
     ]
 
 
 def give_owner(workspace: Workspace, owner_id: str) -> None:
     """Records whose owner is not there, or no longer active, get this one."""
-    workspace.run(
-        "create or replace temp table orphans as select l.old_id from links l join standing s "
-        "on s.id = l.parent where l.field = 'OwnerId' and not s.is_usable"
+    workspace.make(
+        "orphans",
+        "select l.old_id from links l join standing s "
+        "on s.id = l.parent where l.field = 'OwnerId' and not s.is_usable",
     )
     workspace.run("insert into given select old_id, 'OwnerId', ? from orphans", [owner_id])
     workspace.run(
@@ -63,7 +63,7 @@ def settle_missing(workspace: Workspace) -> None:
             "and (p.action = 'refuse' and p.target_id = '' or p.action = 'skip' and p.target_id = '' "
             "or (p.old_id is null and s.is_usable = false))"
         )
-        workspace.run(f"create or replace temp table missing as {missing}")
+        workspace.make("missing", missing)
         if not workspace.one("select count(*) from missing"):
             return
         workspace.run(
@@ -88,7 +88,7 @@ def skip_emptied(workspace: Workspace) -> None:
         "and old_id in (select old_id from left_out where not is_later)"
     )
     empty = [(row.old_id,) for row in workspace.planned(touched) if not row.values]
-    workspace.run("create or replace temp table empty (old_id varchar)")
+    workspace.make_empty("empty", "old_id text")
     workspace.insert("empty", ("old_id",), empty)
     workspace.run(
         "update rows set action = 'skip', reason = 'parent_missing' "
@@ -101,12 +101,14 @@ def tasks_after_emails(workspace: Workspace) -> None:
     The org makes the task of an e-mail that is not on a case, and takes none for it (object reference,
     EmailMessage, ActivityId): such tasks come after their e-mails, and are found instead of made.
     """
-    workspace.run(
-        "create or replace temp table emails as select r.old_id, l.parent as task from rows r "
+    workspace.make(
+        "emails",
+        "select r.old_id, l.parent as task from rows r "
         "join links l on l.old_id = r.old_id and l.field = 'ActivityId' "
         "left join links p on p.old_id = r.old_id and p.field = 'ParentId' "
         "where r.object = 'EmailMessage' and r.action = 'create' "
-        f"and coalesce(substr(p.parent, 1, 3), '') <> '{CASE_PREFIX}'"
+        f"and coalesce(substr(p.parent, 1, 3), '') <> '{CASE_PREFIX}'",
+        index="old_id",
     )
     of_emails = "old_id in (select old_id from emails)"
     workspace.run(f"delete from links where field = 'ActivityId' and {of_emails}")
@@ -130,21 +132,21 @@ def standard_prices_first(workspace: Workspace, pricebooks: Sequence[str]) -> No
     Args:
         pricebooks: Ids in the snapshot of the standard price book.
     """
-    workspace.run("create or replace temp table standard_pricebooks (id varchar)")
+    workspace.make_empty("standard_pricebooks", "id text")
     workspace.insert("standard_pricebooks", ("id",), [(book,) for book in pricebooks])
     prices = (
         "select r.old_id, o.parent as product, f.value as currency, "
         "b.parent in (select id from standard_pricebooks) as is_standard from rows r "
-        "left join links o on o.old_id = r.old_id and o.field = 'Product2Id' "
-        "left join links b on b.old_id = r.old_id and b.field = 'Pricebook2Id' "
+        "join links o on o.old_id = r.old_id and o.field = 'Product2Id' "
+        "join links b on b.old_id = r.old_id and b.field = 'Pricebook2Id' "
         "left join facts f on f.old_id = r.old_id and f.field = 'CurrencyIsoCode' "
         "where r.object = 'PricebookEntry' and r.action = 'create'"
     )
     workspace.run(
         "insert into links (old_id, field, parent, kind) "
         f"select c.old_id, 'Product2Id', p.old_id, 'required' from ({prices}) c join ({prices}) p "
-        "on c.product is not distinct from p.product "
-        "and c.currency is not distinct from p.currency where p.is_standard and not c.is_standard"
+        "on c.product = p.product and c.currency is p.currency "
+        "where p.is_standard and not c.is_standard"
     )
 
 
@@ -161,12 +163,13 @@ def place_creates(workspace: Workspace) -> Placed:
     Give each record that is made its level, in a table ``placed (old_id, level)``. Objects that do not
     refer to each other in a circle have one level each; within a circle of objects levels are of rows.
     """
-    workspace.run(
-        "create or replace table edges as select l.old_id as child, l.parent, l.field, l.kind, "
+    workspace.make(
+        "edges",
+        "select l.old_id as child, l.parent, l.field, l.kind, "
         "c.object as child_object, p.object as parent_object "
         "from links l join rows c on c.old_id = l.old_id join rows p on p.old_id = l.parent "
         "where c.action = 'create' and p.action = 'create' and not exists "
-        "(select 1 from left_out o where o.old_id = l.old_id and o.field = l.field)"
+        "(select 1 from left_out o where o.old_id = l.old_id and o.field = l.field)",
     )
     objects = [
         r[0]
@@ -176,7 +179,7 @@ def place_creates(workspace: Workspace) -> Placed:
     ]
     pairs = workspace.all("select distinct child_object, parent_object from edges")
     groups = object_groups(objects, [(c, p) for c, p in pairs])
-    workspace.run("create or replace table placed (old_id varchar, level integer)")
+    workspace.make_empty("placed", "old_id text primary key, level integer")
     level = circles = 0
     for group in groups:
         names = ", ".join(f"'{name}'" for name in group)
@@ -196,50 +199,43 @@ def place_creates(workspace: Workspace) -> Placed:
 
 def _place_rows(workspace: Workspace, names: str, level: int) -> tuple[int, int]:
     """Levels of the rows of one circle of objects; how many levels, and rows in uncuttable circles."""
-    workspace.run(
-        "create or replace temp table nodes as select row_number() over (order by old_id) - 1 as n, "
-        f"old_id from rows where action = 'create' and object in ({names})"
+    workspace.make(
+        "nodes",
+        "select row_number() over (order by old_id) - 1 as n, old_id from rows "
+        f"where action = 'create' and object in ({names})",
+        index="old_id",
     )
     count = int(workspace.one("select count(*) from nodes"))
+    workspace.make(
+        "inner_edges",
+        "select row_number() over (order by c.n, p.n, e.field) - 1 as place, c.n as child, "
+        "p.n as parent, e.child as child_id, e.field, e.kind from edges e "
+        "join nodes c on c.old_id = e.child join nodes p on p.old_id = e.parent",
+    )
+    numbers = workspace.each(
+        "select child, parent, kind <> 'required', kind = 'cuttable' from inner_edges order by place"
+    )
+    edges = np.fromiter((n for row in numbers for n in row), np.int64).reshape(-1, 4).T
+    flags = edges[2:].astype(np.bool_)
+    found = order(count, Edges(edges[0].copy(), edges[1].copy(), flags[0], flags[1]))
+    workspace.make_empty("numbered", "n integer primary key, level integer")
+    workspace.insert("numbered", ("n", "level"), enumerate(found.levels))
     workspace.run(
-        "create or replace temp table inner_edges as select row_number() over "
-        "(order by c.n, p.n, e.field) - 1 as place, c.n as child, p.n as parent, e.child as child_id, "
-        "e.field, e.kind from edges e join nodes c on c.old_id = e.child join nodes p "
-        "on p.old_id = e.parent"
+        f"insert into placed select old_id, level + {level} from nodes join numbered using (n) "
+        "where level >= 0"
     )
-    arrays = workspace.arrays(
-        "select child, parent, kind <> 'required' as is_optional, kind = 'cuttable' as is_cuttable "
-        "from inner_edges order by place"
+    workspace.run(
+        "update rows set action = 'refuse', reason = 'parent_missing', field = e.field from "
+        "(select child_id, min(field) as field from inner_edges join numbered on n = child "
+        "where level < 0 group by child_id) e where rows.old_id = e.child_id"
     )
-    found = order(
-        count,
-        Edges(
-            np.asarray(arrays["child"], np.int64),
-            np.asarray(arrays["parent"], np.int64),
-            np.asarray(arrays["is_optional"], np.bool_),
-            np.asarray(arrays["is_cuttable"], np.bool_),
-        ),
-    )
-    numbers = {
-        "numbered": {"n": np.arange(count), "level": np.asarray(found.levels, np.int64)},
-        "cuts": {"place": np.asarray(found.cut, np.int64)},
-        "drops": {"place": np.asarray(found.dropped, np.int64)},
-    }
-    with workspace.registered(numbers):
+    for places, is_later in ((found.cut, "true"), (found.dropped, "false")):
+        workspace.make_empty("given_up", "place integer primary key")
+        workspace.insert("given_up", ("place",), ((place,) for place in places))
         workspace.run(
-            f"insert into placed select old_id, level + {level} from nodes join numbered using (n) "
-            "where level >= 0"
+            f"insert into left_out select child_id, field, {is_later} from inner_edges "
+            "join given_up using (place)"
         )
-        workspace.run(
-            "update rows set action = 'refuse', reason = 'parent_missing', field = e.field from "
-            "(select child_id, min(field) as field from inner_edges join numbered on n = child "
-            "where level < 0 group by child_id) e where rows.old_id = e.child_id"
-        )
-        for table, is_later in (("cuts", "true"), ("drops", "false")):
-            workspace.run(
-                f"insert into left_out select child_id, field, {is_later} from inner_edges "
-                f"join {table} using (place)"
-            )
     return max(found.levels, default=-1) + 1, len(found.circles)
 
 

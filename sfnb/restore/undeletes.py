@@ -23,7 +23,7 @@ def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) ->
     cascades |= {
         (name, f.name) for name, t in targets.items() for f in t.references if f.is_master_detail
     }
-    workspace.run("create or replace temp table cascades (object varchar, field varchar)")
+    workspace.make_empty("cascades", "object text, field text")
     workspace.insert("cascades", ("object", "field"), sorted(cascades))
     workspace.run(
         "update rows set parent = m.parent from (select l.old_id, min(l.parent) as parent "
@@ -48,7 +48,7 @@ def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) ->
         "join rows p on p.old_id = l.parent where c.action = 'undelete' and p.action = 'undelete' "
         "and c.object <> p.object"
     )
-    workspace.run("create or replace table undeletes (old_id varchar, level integer)")
+    workspace.make_empty("undeletes", "old_id text primary key, level integer")
     for level, group in enumerate(object_groups(objects, [(c, p) for c, p in pairs])):
         names = ", ".join(f"'{name}'" for name in group)
         workspace.run(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from math import ceil
+from operator import itemgetter
 
 from sfnb.model import Price
 from sfnb.restore.describes import WriteObject
@@ -106,7 +108,7 @@ class WaveWriter:
         target = self.targets[name]
         where = f"r.object = '{name}' and {condition}"
         skewed = self.workspace.all(
-            "select l.field, count(*) / count(distinct l.parent) as skew from links l "
+            "select l.field, count(*) * 1.0 / count(distinct l.parent) as skew from links l "
             f"join rows r using (old_id) where {where} group by 1 having skew > 1 "
             "order by skew desc, 1 limit 1"
         )
@@ -130,17 +132,16 @@ class WaveWriter:
     def _relink_rows(self, name: str) -> Iterator[PlannedRow]:
         """Only the references that were left empty at first."""
         query = (
-            "select r.old_id, r.action, list(l.field order by l.field) as fields, "
-            "list(l.parent order by l.field) as parents from rows r join left_out o using (old_id) "
+            "select r.old_id, r.action, l.field, l.parent from rows r join left_out o using (old_id) "
             "join links l on l.old_id = o.old_id and l.field = o.field left join rows p "
             "on p.old_id = l.parent where r.object = ? and o.is_later and r.action in "
-            "('create', 'undelete') and coalesce(p.action, '') <> 'refuse' group by 1, 2 order by 1"
+            "('create', 'undelete') and coalesce(p.action, '') <> 'refuse' order by 1, 3"
         )
-        for batch in self.workspace.batches(query, [name]):
-            for row in batch.to_pylist():
-                target = row["old_id"] if row["action"] == "undelete" else ""
-                values = dict(zip(row["fields"], row["parents"], strict=True))
-                yield PlannedRow(name, row["old_id"], "update", target, values)
+        records = groupby(self.workspace.each(query, [name]), key=itemgetter(0, 1))
+        for (old_id, action), links in records:
+            target = old_id if action == "undelete" else ""
+            values = {field: parent for _, _, field, parent in links}
+            yield PlannedRow(name, old_id, "update", target, values)
 
     def _late(self, level: int) -> None:
         """What new records get when everything else is there, such as an order its activation."""
@@ -150,13 +151,11 @@ class WaveWriter:
 
     def _late_rows(self, name: str) -> Iterator[PlannedRow]:
         query = (
-            "select old_id, l.vals as content from rows r join late l using (old_id) "
+            "select old_id, l.vals from rows r join late l using (old_id) "
             "where r.object = ? and r.action = 'create' order by 1"
         )
-        for batch in self.workspace.batches(query, [name]):
-            for row in batch.to_pylist():
-                values = json.loads(row["content"])
-                yield PlannedRow(name, row["old_id"], "update", "", values)
+        for old_id, content in self.workspace.each(query, [name]):
+            yield PlannedRow(name, old_id, "update", "", json.loads(content))
 
     def _write(
         self,

@@ -1,116 +1,145 @@
 """
-The planned records of a whole org outside of memory: narrow tables in a temporary DuckDB file, and
-their values in another file.
+The planned records of a whole org outside of memory: tables in a temporary SQLite file.
 
 ``rows``: one line per record. ``links``: what those that are written refer to. ``left_out``: fields
 that are not sent after all. ``given``: values that are sent instead. Everything here is about numbers
 of rows, not about single ones.
+
+SQLite holds a few megabytes of them in memory, whatever their number; DuckDB, which this was once,
+took 100 MB and its library as much again.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Self
 
-import pyarrow as pa
-
+from sfnb.errors import StoreError
 from sfnb.restore.drafting import Draft
 from sfnb.restore.plan import PlannedRow
-from sfnb.restore.row_values import RowValues
-from sfnb.store.parts import text_array
 
-if TYPE_CHECKING:
-    import duckdb
+BATCH_ROWS = 1_000
+"""Narrow rows in memory at a time."""
 
-BATCH_ROWS = 4_096
+VALUES_AT_A_TIME = 200
+"""Records whose values are in memory at a time; such a record may be wide."""
 
-COLUMNS = {
-    "rows": ("object", "old_id", "action", "target_id", "number", "reason", "field", "parent"),
-    "links": ("old_id", "field", "parent", "kind"),
-    "facts": ("old_id", "field", "value"),
-}
-"""
-``number``: of the row's values. ``kind``: ``required``, ``optional`` (a new record can do without),
-``cuttable`` (and gets it later).
-"""
+CACHE_KB = 16_000
 
 FACTS: Mapping[str, tuple[str, ...]] = {"PricebookEntry": ("CurrencyIsoCode",)}
-"""By object, values that SQL asks for and that are no links."""
+"""By object, values that queries ask for and that are no links."""
 
 ABSENT = ""
 """The fact that a new record has no value in a field."""
 
+# ``number``: of the row's values. ``kind``: ``required``, ``optional`` (a new record can do without),
+# ``cuttable`` (and gets it later).
 _TABLES = """
-create table rows (object varchar, old_id varchar, action varchar, target_id varchar,
-                   number bigint, reason varchar, field varchar, parent varchar);
-create table links (old_id varchar, field varchar, parent varchar, kind varchar);
-create table facts (old_id varchar, field varchar, value varchar);
-create table given (old_id varchar, field varchar, value varchar);
-create table left_out (old_id varchar, field varchar, is_later boolean);
-create table late (old_id varchar, vals varchar);
-create table standing (id varchar, is_usable boolean);
+create table rows (object text, old_id text, action text, target_id text, number integer,
+                   reason text, field text, parent text);
+create table links (old_id text, field text, parent text, kind text);
+create table facts (old_id text, field text, value text);
+create table given (old_id text, field text, value text);
+create table left_out (old_id text, field text, is_later integer);
+create table late (old_id text, vals text);
+create table standing (id text, is_usable integer);
+create table vals (number integer primary key, content text);
+create index rows_by_id on rows (old_id);
+create index links_by_id on links (old_id);
+create index links_by_parent on links (parent);
+create index facts_by_id on facts (old_id);
+create index given_by_id on given (old_id);
+create index left_out_by_id on left_out (old_id);
+create index late_by_id on late (old_id);
+create index standing_by_id on standing (id);
 """
 
 
 class Workspace:
     """
-    The tables of one planning, empty at first.
+    The tables of one planning, empty at first. A context manager: they are gone when the block ends.
 
-    Args:
-        values: of the planned records; as long as the workspace.
+    Raises:
+        StoreError: any method, when the disk of the temporary folder is full.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, values: RowValues) -> None:
-        self._connection = connection
-        self._values = values
-        self._connection.execute(_TABLES)
-        self._tables = 0
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix="sfnb-plan-")
+        path = Path(self._folder.name) / "plan.db"
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.executescript(_TABLES)
+        # Nothing here outlives the process, so nothing has to be safe from its end.
+        for pragma in ("journal_mode = off", "synchronous = off", f"cache_size = -{CACHE_KB}"):
+            self._database.execute(f"pragma {pragma}")
+        self._database.execute("begin")
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._database.close()
+        self._folder.cleanup()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as err:
+            raise StoreError(
+                f"could not plan the restore: {err}. The temporary folder is {self._folder.name}."
+            ) from err
+
+    # -- queries -----------------------------------------------------------------------------------------------------
 
     def run(self, query: str, values: Sequence[Any] = ()) -> None:
-        self._connection.execute(query, list(values))
+        with self._translated():
+            self._database.execute(query, values)
 
     def all(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, list(values)).fetchall()
+        with self._translated():
+            return self._database.execute(query, values).fetchall()
 
     def one(self, query: str, values: Sequence[Any] = ()) -> Any:
         ((found,),) = self.all(query, values)
         return found
 
-    def arrays(self, query: str) -> Mapping[str, Any]:
-        """The columns of a query, as numpy arrays."""
-        found: Mapping[str, Any] = self._connection.execute(query).fetchnumpy()
-        return found
+    def each(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """What a query gives, a few rows in memory; nothing may be written meanwhile."""
+        with self._translated():
+            yield from self._database.execute(query, values)
 
-    def batches(self, query: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
-        """What a query gives, streamed; further queries may run meanwhile."""
-        cursor = self._connection.cursor()
-        try:
-            relation: Any = cursor.sql(query, params=list(values))
-            yield from relation.to_arrow_reader(BATCH_ROWS)
-        finally:
-            cursor.close()
+    def make(self, table: str, query: str, *, index: str = "") -> None:
+        """A table of what a query gives, in place of one of this name; indexed by a column."""
+        self.run(f"drop table if exists {table}")
+        self.run(f"create table {table} as {query}")
+        if index:
+            self.run(f"create index {table}_by_{index} on {table} ({index})")
 
-    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Rows of text into a table."""
-        if not rows:
-            return
-        arrays = [text_array(list(column)) for column in zip(*rows, strict=True)]
-        self._connection.register("piece", pa.table(dict(zip(columns, arrays, strict=True))))
-        self._connection.execute(f"insert into {table} ({', '.join(columns)}) select * from piece")
-        self._connection.unregister("piece")
+    def make_empty(self, table: str, columns: str) -> None:
+        """An empty table in place of one of this name."""
+        self.run(f"drop table if exists {table}")
+        self.run(f"create table {table} ({columns})")
 
-    @contextmanager
-    def registered(self, tables: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
-        """Arrays as tables, by name, while the block lasts."""
-        for name, columns in tables.items():
-            self._connection.register(name, dict(columns))
-        try:
-            yield
-        finally:
-            for name in tables:
-                self._connection.unregister(name)
+    def insert(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[str | int]]
+    ) -> None:
+        """Rows into a table."""
+        places = ", ".join("?" * len(columns))
+        with self._translated():
+            self._database.executemany(
+                f"insert into {table} ({', '.join(columns)}) values ({places})",
+                rows,
+            )
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -123,42 +152,33 @@ class Workspace:
         Args:
             keys: fields of the object of which it is noted which new records lack them.
         """
-        rows: list[tuple[str, ...]] = []
-        links: list[tuple[str, ...]] = []
-        late: list[tuple[str, ...]] = []
-        facts: list[tuple[str, ...]] = []
         for found, kinds in drafts:
             row = found.row
-            number = self._values.add(row.values)
-            if found.late:
-                late.append((row.old_id, _json(found.late)))
-            rows.append(
+            self._number += 1
+            content = json.dumps(dict(row.values))
+            self.run("insert into vals values (?, ?)", (self._number, content))
+            self.run(
+                "insert into rows values (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     row.object_name,
                     row.old_id,
                     row.action,
                     row.target_id,
-                    str(number),
+                    self._number,
                     row.reason,
                     row.field,
                     row.with_parent,
-                )
+                ),
             )
-            links += [(row.old_id, f, parent, kinds[f]) for f, parent in found.links.items()]
+            links = [(row.old_id, f, parent, kinds[f]) for f, parent in found.links.items()]
+            self.insert("links", ("old_id", "field", "parent", "kind"), links)
+            if found.late:
+                self.run("insert into late values (?, ?)", (row.old_id, json.dumps(found.late)))
             if row.action == "create":
-                facts += [(row.old_id, k, ABSENT) for k in keys if row.values.get(k) is None]
-                if row.object_name in FACTS:
-                    known = {name: row.values.get(name) for name in FACTS[row.object_name]}
-                    facts += [(row.old_id, n, str(v)) for n, v in known.items() if v is not None]
-            if len(rows) >= BATCH_ROWS:
-                self._flush(rows, links, facts)
-        self._flush(rows, links, facts)
-        self.insert("late", ("old_id", "vals"), late)
-
-    def _flush(self, *some: list[tuple[str, ...]]) -> None:
-        for table, lines in zip(("rows", "links", "facts"), some, strict=True):
-            self.insert(table, COLUMNS[table], lines)
-            lines.clear()
+                facts = [(row.old_id, k, ABSENT) for k in keys if row.values.get(k) is None]
+                known = {n: row.values.get(n) for n in FACTS.get(row.object_name, ())}
+                facts += [(row.old_id, n, str(v)) for n, v in known.items() if v is not None]
+                self.insert("facts", ("old_id", "field", "value"), facts)
 
     def planned(self, query: str, *, order: str = "r.old_id") -> Iterator[PlannedRow]:
         """
@@ -167,46 +187,50 @@ class Workspace:
         Args:
             query: SQL that gives ``rows.*``, and what ``order`` names.
         """
-        self._tables += 1
-        ordered = f"ordered_{self._tables}"
+        self.make_empty(
+            "ordered",
+            "place integer primary key, object, old_id, action, target_id, number, reason, field, parent",
+        )
         self.run(
-            f"create table {ordered} as select r.*, row_number() over (order by {order}) as place "
-            f"from ({query}) r"
+            f"insert into ordered select row_number() over (order by {order}), object, old_id, "
+            f"action, target_id, number, reason, field, parent from ({query}) r"
         )
-        try:
-            for start in range(0, int(self.one(f"select count(*) from {ordered}")), BATCH_ROWS):
-                yield from self._some_planned(
-                    f"(select * from {ordered} where place > {start} "
-                    f"and place <= {start + BATCH_ROWS})"
-                )
-        finally:
-            self.run(f"drop table {ordered}")
+        last = int(self.one("select count(*) from ordered"))
+        for start in range(0, last, BATCH_ROWS):
+            yield from self._some_planned(start, start + BATCH_ROWS)
 
-    def _some_planned(self, some: str) -> Iterator[PlannedRow]:
-        changes = (
-            "select old_id, field, null as value from left_out "
-            "union all select old_id, field, value from given"
-        )
-        changed = (
-            "select old_id, list(field order by field, value) as names, "
-            f"list(value order by field, value) as contents from ({changes}) "
-            f"where old_id in (select old_id from {some}) group by old_id"
-        )
+    def _some_planned(self, start: int, end: int) -> Iterator[PlannedRow]:
         rows = self.all(
-            "select r.object, r.old_id, r.action, r.target_id, r.number, r.reason, r.field, "
-            f"r.parent, c.names, c.contents from {some} r left join ({changed}) c using (old_id) "
-            "order by r.place"
+            "select * from ordered where place > ? and place <= ? order by place", [start, end]
         )
-        contents = self._values.of([row[4] for row in rows])
+        changes: dict[str, dict[str, str | None]] = defaultdict(dict)
+        for old_id, name, value in self.all(
+            "select old_id, field, value from (select old_id, field, null as value from left_out "
+            "union all select old_id, field, value from given) where old_id in "
+            "(select old_id from ordered where place > ? and place <= ?)",
+            [start, end],
+        ):
+            changes[old_id][name] = changes[old_id].get(name) or value
+        contents = self._values([row[5] for row in rows])
         for row, content in zip(rows, contents, strict=True):
-            name, old_id, action, target_id, _, reason, field, parent, names, values = row
-            for changed_field, value in zip(names or (), values or (), strict=True):
+            _, name, old_id, action, target_id, _, reason, field, parent = row
+            for changed, value in changes.get(old_id, {}).items():
                 if value is None:
-                    content.pop(changed_field, None)
+                    content.pop(changed, None)
                 else:
-                    content[changed_field] = value
+                    content[changed] = value
             yield PlannedRow(name, old_id, action, target_id, content, reason, field, parent)
 
-
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(dict(values), ensure_ascii=False)
+    def _values(self, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
+        """The values of these numbers, in their order."""
+        for start in range(0, len(numbers), VALUES_AT_A_TIME):
+            some = numbers[start : start + VALUES_AT_A_TIME]
+            found = dict(
+                self.all(
+                    "select number, content from vals "
+                    "where number in (select value from json_each(?))",
+                    [json.dumps(some)],
+                )
+            )
+            for number in some:
+                yield json.loads(found[number])

@@ -19,7 +19,7 @@ from sfnb.store.bodies.fields import (
     image_fields,
     images_of,
 )
-from sfnb.store.parts import EPOCH
+from sfnb.store.parts import EPOCH, known_true
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshot
@@ -65,7 +65,7 @@ def _batches(
 def _with_images(batch: pa.RecordBatch, texts: tuple[str, ...]) -> pa.RecordBatch:
     """The rows that may show an image; few do, and making Python texts of the others is slow."""
     found = [
-        pc.fill_null(pc.match_substring(batch.column(name), "refid="), False)
+        known_true(pc.match_substring(batch.column(name), "refid="))
         for name in texts
         if name in batch.schema.names
     ]
