@@ -140,7 +140,7 @@ class ChangeRun:
     def must_count(self, record_count: int | None) -> bool:
         """
         Whether the org's own count is needed: rows changed, its statistic of live records
-        (``/limits/recordCount``) disagrees, or neither the statistic nor a list tells of deletions.
+        (``/limits/recordCount``) disagrees, or neither that nor a list can show deletions.
         """
         return bool(
             self.rows_read
