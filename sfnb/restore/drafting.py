@@ -226,7 +226,10 @@ def _lost(
     if rule.is_late is not None and rule.is_late(old):
         late = {n: values[n] for n in rule.late if n in values}
         values |= {n: rule.late[n] for n in late}
-    row = PlannedRow(name, old_id, "create", "", values, made)
+    # One in the bin that takes no undelete may still come back with its parent: `place_undeletes`
+    # looks.
+    binned = str(present["Id"]) if present is not None else ""
+    row = PlannedRow(name, old_id, "create", binned, values, made)
     return Draft(row, faults, links=links, late=late)
 
 

@@ -25,6 +25,7 @@ def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) ->
     }
     workspace.make_empty("cascades", "object text, field text")
     workspace.insert("cascades", ("object", "field"), sorted(cascades))
+    _expect_children(workspace)
     workspace.run(
         "update rows set parent = m.parent from (select l.old_id, min(l.parent) as parent "
         "from links l join rows c on c.old_id = l.old_id join rows p on p.old_id = l.parent "
@@ -55,3 +56,19 @@ def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) ->
             f"insert into undeletes select old_id, {level} from rows "
             f"where action = 'undelete' and object in ({names})"
         )
+
+
+def _expect_children(workspace: Workspace) -> None:
+    """
+    Records in the bin whose object takes no undelete come back with their parents all the same: they
+    are expected, and made only if they did not come. Never both.
+    """
+    with_parent = (
+        "select l.old_id from links l join rows c on c.old_id = l.old_id "
+        "join rows p on p.old_id = l.parent "
+        "join cascades x on x.object = c.object and x.field = l.field "
+        "where c.action = 'create' and c.target_id <> '' and p.action = 'undelete'"
+    )
+    while workspace.all(f"select count(*) from ({with_parent})") != [(0,)]:
+        workspace.run(f"update rows set action = 'undelete' where old_id in ({with_parent})")
+    workspace.run("update rows set target_id = '' where action = 'create'")

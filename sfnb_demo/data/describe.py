@@ -60,6 +60,7 @@ def global_entry(obj: ObjectDef, version: str) -> Entry:
         "undeletable": obj.is_writable
         and obj.is_deletable
         and obj.has_bin
+        and obj.is_undeletable
         and obj.has("IsDeleted"),
         "updateable": obj.is_writable,
         "urls": urls,

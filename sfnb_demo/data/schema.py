@@ -175,6 +175,8 @@ class ObjectDef:
         has_bulk: whether the Bulk API reads it.
         has_bin: whether deleted rows go to the recycle bin. Recorded describes say
             ``undeletable: false`` of CampaignMember, OpportunityContactRole, Vote and all shares.
+        is_undeletable: whether describe says so where there is a bin; else rows come back from it
+            with their masters alone.
         concealed: fields that exist, but not for the user whose view this is.
         id_start: first counter of its Ids; different for objects that share a prefix.
     """
@@ -200,6 +202,7 @@ class ObjectDef:
     associate_type: str | None = None
     associate_parent: str | None = None
     has_bin: bool = True
+    is_undeletable: bool = True
     concealed: tuple[Field, ...] = ()
     id_start: int = ids.FIRST
 

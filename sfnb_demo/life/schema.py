@@ -31,7 +31,7 @@ _FIELD_KEYS = frozenset(
 )  # fmt: skip
 _KEYS = _FIELD_KEYS | {
     "do", "object", "to", "value", "fields", "rows", "add", "retire", "rename", "replicateable",
-    "undeletable", "queryable", "controller", "valid_for", "by_record_type", "is_restricted",
+    "undeletable", "undeletable_alone", "queryable", "controller", "valid_for", "by_record_type", "is_restricted",
 }  # fmt: skip
 _FIXED = frozenset(
     {"Id", "Name", "IsDeleted", "OwnerId", "CreatedDate", "CreatedById", "LastModifiedDate",
@@ -58,7 +58,9 @@ class SchemaLife:
     add_object         a custom object with ``fields`` and ``rows``
     remove_object      with its rows
     rename_object      ``to`` another name
-    flags              ``replicateable``, ``undeletable``, ``queryable``: true or false
+    flags              ``replicateable``, ``undeletable`` (has a recycle bin),
+                       ``undeletable_alone`` (else its rows come back with their masters only),
+                       ``queryable``: true or false
     =================  ==========================================================================
     """
 
@@ -254,6 +256,7 @@ class SchemaLife:
         names = {
             "replicateable": "is_replicateable",
             "undeletable": "has_bin",
+            "undeletable_alone": "is_undeletable",
             "queryable": "is_queryable",
         }
         return self._put(obj.renamed(**{names[k]: bool(given[k]) for k in names if k in given}))

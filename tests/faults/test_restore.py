@@ -109,6 +109,28 @@ def test_what_cannot_be_undeleted_is_created_again(world: World) -> None:
     assert {row["new_id"] for row in mapped} <= alive
 
 
+def test_children_that_take_no_undelete_come_back_once(world: World) -> None:
+    """
+    ``undeletable: false`` of an object whose records lie in the bin: they come back with their
+    parents. Made anew as well, each was there twice.
+    """
+    change = {"do": "flags", "object": "CaseComment", "undeletable_alone": False}
+    world.org.control("schema", change)
+    case = {"do": "insert", "object": "Case", "rows": 2}
+    world.org.control("rows", case)
+    world.org.control("rows", case | {"object": "CaseComment", "rows": 5})
+    world.backup("Case", "CaseComment")
+    comments = "SELECT ParentId, CommentBody FROM CaseComment ORDER BY Id"
+    before = world.rows(comments)
+    parent = before[0]["ParentId"]
+    own = [row for row in before if row["ParentId"] == parent]
+    world.delete([parent])
+    summary = world.restore(objects=("Case", "CaseComment"))
+    assert summary["restored"]["undeleted"] == 1 + len(own), summary["restored"]
+    assert summary["restored"]["created"] == 0
+    assert world.rows(comments) == before
+
+
 def test_a_refused_undelete_becomes_an_insert_in_the_same_run(world: World) -> None:
     """queryAll's word is no promise: a record that is purged after the plan is created."""
     ids = world.ids("Contact", limit=4)

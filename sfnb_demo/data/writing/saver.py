@@ -213,7 +213,8 @@ class Saver:
             by_object: dict[str, list[Incoming]] = defaultdict(list)
             for incoming in batch:
                 obj = self.object_of(incoming.record_id)
-                if obj is None or not obj.has_bin or not obj.is_deletable:
+                is_taken = obj is not None and obj.has_bin and obj.is_undeletable
+                if obj is None or not is_taken or not obj.is_deletable:
                     incoming.refuse("INVALID_ID_FIELD", f"bad id {incoming.record_id}", "Id")
                 else:
                     by_object[obj.name].append(incoming)
