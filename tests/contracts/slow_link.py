@@ -11,13 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+READY = b"Z\0\0\0\5"
+"""PostgreSQL's ReadyForQuery but for its last byte, the transaction's status; it ends an answer."""
+
+
 class SlowLink:
     """
     What goes through arrives ``delay_s`` later, in each direction.
 
     Attributes:
         port: where it listens, on 127.0.0.1.
-        trips: how often the server has answered what the client had sent before.
+        trips: how often the server said that it had answered all and is ready for more. What leaves
+            in one go may arrive in pieces and be answered so; that is one trip, however busy the
+            machine.
     """
 
     def __init__(self, port: int, delay_s: float) -> None:
@@ -44,30 +50,22 @@ class SlowLink:
                 server = socket.create_connection(self._target)
                 for end in (client, server):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                asked = threading.Event()
-                self._carry(client, server, asked, is_request=True)
-                self._carry(server, client, asked, is_request=False)
+                self._carry(client, server, is_request=True)
+                self._carry(server, client, is_request=False)
 
-    def _carry(
-        self,
-        source: socket.socket,
-        target: socket.socket,
-        asked: threading.Event,
-        *,
-        is_request: bool,
-    ) -> None:
+    def _carry(self, source: socket.socket, target: socket.socket, *, is_request: bool) -> None:
         """Two threads for one direction: one that reads, one that sends what is due."""
         due: queue.Queue[tuple[float, bytes]] = queue.Queue()
 
         def read() -> None:
+            end = b""
             with contextlib.suppress(OSError):
                 while data := source.recv(1 << 16):
+                    end = (end + data[-6:])[-6:]
                     if is_request:
-                        asked.set()
                         if self._last_trip is not None and self.trips >= self._last_trip:
                             break
-                    elif asked.is_set():
-                        asked.clear()
+                    elif end.startswith(READY):
                         with self._lock:
                             self.trips += 1
                     due.put((time.perf_counter() + self._delay_s, data))
