@@ -129,8 +129,9 @@ def main() -> None:
             cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
             shown = [out for cell in cells for out in cell.get("outputs", [])]
             told = [out["data"][OUTCOME] for out in shown if OUTCOME in out.get("data", {})]
+            job = f"job {told[-1]['state']}, {told[-1]['rows']} records" if told else "no job"
             errors = [out["evalue"] for out in shown if out["output_type"] == "error"]
-            print(f"{name}: {len(cells)} cells, {len(errors)} errors, {told[-1:] or 'no job'}")
+            print(f"{name}: {len(cells)} cells, {len(errors)} errors, {job}")
             if errors:
                 raise SystemExit(errors[0])
 

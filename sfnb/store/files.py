@@ -20,6 +20,7 @@ import pyarrow.fs as pafs
 from deltalake.exceptions import DeltaError
 
 from sfnb.errors import CallerError, StoreError
+from sfnb.store.azure import azure_options
 from sfnb.store.encoding import decode, encode
 from sfnb.store.folders import FILE_MODE as FILE_MODE  # noqa: PLC0414 - the store finds these here
 from sfnb.store.folders import NEW_FILE as NEW_FILE  # noqa: PLC0414
@@ -94,14 +95,7 @@ def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
     parts = urlsplit(root)
     path = f"{parts.netloc}{parts.path}".rstrip("/")
     if parts.scheme in ("az", "abfs", "abfss"):
-        account = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
-        if not account:
-            raise CallerError(
-                "an az:// store needs the environment variable AZURE_STORAGE_ACCOUNT_NAME."
-            )
-        return pafs.AzureFileSystem(
-            account, account_key=os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")
-        ), path
+        return pafs.AzureFileSystem(**azure_options(os.environ)), path
     if parts.scheme in ("s3", "gs"):
         found, _ = pafs.FileSystem.from_uri(root)
         return found, path

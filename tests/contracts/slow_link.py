@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 READY = b"Z\0\0\0\5"
 """PostgreSQL's ReadyForQuery but for its last byte, the transaction's status; it ends an answer."""
 
