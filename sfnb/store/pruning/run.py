@@ -64,7 +64,7 @@ class Prune:
 
     Args:
         files: the org's folder.
-        is_quiet: whether no job of the org is running; asked again and again, because one may begin
+        is_quiet: whether no job of the org is running; called many times, because one may begin
             meanwhile. While one runs, files that nothing needs any more stay until the next prune:
             a reader may have opened them.
     """
