@@ -24,7 +24,7 @@ class ObjectChanges:
     Args:
         before: live records then.
         changed: live then and now, with another value in some field.
-        deleted: live then, and in the recycle bin or gone now.
+        deleted: live then, and in the recycle bin or gone now; without what sfnb has archived.
     """
 
     before: int

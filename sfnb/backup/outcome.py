@@ -21,6 +21,7 @@ def job_warnings_of(
     schema: Sequence[Mapping[str, Any]],
     before: Mapping[str, int],
     limits: ChangeLimits,
+    archived: Mapping[str, int] | None = None,
 ) -> list[JobWarning]:
     """
     The warnings of a backup.
@@ -29,13 +30,15 @@ def job_warnings_of(
         schema: changes of the schema, see `SchemaChange`.
         before: by object, live records of the snapshot before; missing: there is none.
         limits: from which share on a change is a mass change.
+        archived: by object, records that have left the org by an archive since then: nobody has to
+            look after those.
     """
     counts = {
         # What a formula or a new field says now, nobody has changed.
         run.name: ObjectChanges(
             before[run.name],
             run.outcome["changed"] - run.outcome.get("refreshed", 0),
-            run.outcome["deleted"],
+            max(0, run.outcome["deleted"] - (archived or {}).get(run.name, 0)),
         )
         for run in runs
         if run.name in before and "changed" in run.outcome

@@ -33,6 +33,7 @@ from sfnb.org.arrow import arrow_schema
 from sfnb.org.away import is_away
 from sfnb.org.describe import parse_schema
 from sfnb.state.job_values import Job
+from sfnb.store.archives import archived_since
 from sfnb.store.compaction.org import compact_after
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.progress import Progress
@@ -284,7 +285,9 @@ class BackupWork:
         bases = {run.name: writer.base(run.name) for run in runs if run.is_complete}
         before = {name: base.rows for name, base in bases.items() if base is not None}
         schema = job.outcome.get("schema") or ()
-        self._warn(job_warnings_of(list(runs), schema, before, self.limits))
+        since = {name: base.snapshot for name, base in bases.items() if base is not None}
+        archived = archived_since(self.store.files, since)
+        self._warn(job_warnings_of(list(runs), schema, before, self.limits, archived))
         for name, entry in jobs.objects(job.job_id).items():
             if name not in self._runs and entry.message and not entry.outcome.get("left_out"):
                 problems[name] = entry.message  # not even described

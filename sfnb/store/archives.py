@@ -97,3 +97,25 @@ def read_archive_record(files: Files) -> ArchiveRecord | None:
         return ArchiveRecord(**values)
     except (KeyError, TypeError) as err:
         raise StoreError(f"{files.uri(RECORD)} is damaged: it is no archive's record.") from err
+
+
+def archived_since(files: Files, snapshots: Mapping[str, str]) -> dict[str, int]:
+    """
+    By object, how many records left the org by archives that began after a snapshot.
+
+    Args:
+        files: the org's folder.
+        snapshots: by object, the snapshot.
+
+    Cost: a small file for each archive since the oldest of them.
+    """
+    found = dict.fromkeys(snapshots, 0)
+    first = min(snapshots.values(), default="~")
+    for one in archive_ids(files):
+        record = read_archive_record(files.below(archive_folder(one))) if one > first else None
+        if record is None:
+            continue
+        for name, known in record.objects.items():
+            if name in found and one > snapshots[name]:
+                found[name] += known.rows - len(record.stayed.get(name, ()))
+    return found

@@ -141,3 +141,26 @@ def test_a_store_that_takes_no_more_files_between_the_copy_and_the_deletion(
     done = place.sfnb("resume", job["job_id"], "--json")
     assert done.code == 0, done.err
     assert done.json["deleted"]["Case"] == len(closed)
+
+
+def test_what_was_archived_is_no_mass_deletion_for_the_next_backup(
+    fresh_org: Callable[..., RunningOrg], tmp_path: Path
+) -> None:
+    """The backup after an archive raises no alarm for its records, and does for those that others delete."""
+    org = fresh_org(own_data=True, has_oddities=False, objects={"Lead": 40})
+    sfnb = CommandLine.with_org(tmp_path / "home", org)
+
+    def alarms() -> list[str]:
+        ran = sfnb("backup", "x", "--objects", "Lead", "--json")
+        assert ran.code == 0, ran.err
+        return [one["code"] for one in ran.json["warnings"] if one["code"] == "mass_change"]
+
+    assert alarms() == []
+    most = ("--max-rows", 20)
+    ran = sfnb(
+        "archive", "x", "--object", "Lead", "--where", "Id != null", *most, "--yes", "--json"
+    )
+    assert ran.json["deleted"]["Lead"] == 20, ran.err
+    assert alarms() == []
+    org.control("rows", {"do": "delete", "object": "Lead", "rows": 12})
+    assert alarms() == ["mass_change"]
