@@ -291,7 +291,8 @@ def plan_object(
         is_single = learned.is_single
         queries = _parent_queries(schema, lookup, counts or {}, is_single=is_single)
         asked = max(pages, queries)
-        calls = asked / QUERIES_PER_CALL if spread == 1 else asked * shared
+        # Its queries share calls with one another, not with those of other objects.
+        calls = float(ceil(asked / QUERIES_PER_CALL)) if spread == 1 else asked * shared
         return ObjectPlan(
             schema.name, reader, rows, calls, 0, mb, lookup, is_single=is_single, queries=spread
         )
