@@ -23,6 +23,7 @@ from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.id_map import IdMap, write_id_map
 from sfnb.restore.journal import Journal
 from sfnb.restore.lookup import Lookup
+from sfnb.restore.made_meanwhile import MadeMeanwhile
 from sfnb.restore.outcomes import Outcomes
 from sfnb.restore.plan import End, PlannedRow, RestorePlan, Wave
 from sfnb.restore.planning import Planning
@@ -146,6 +147,7 @@ class RestoreWork:
             self._keep_results(plan, outcomes, new_files)
         self._still_off = automation.on()
         self._doubled = [doubled_warning(n, found) for n, found in _by_object(run.maybe_doubled())]
+        meanwhile = self._made_meanwhile(plan, run, outcomes)
         proof = self._prove(plan, run, outcomes, tick)
         self.context.state.jobs.add_outcome(
             self.context.job_id,
@@ -153,6 +155,7 @@ class RestoreWork:
                 *(warning.as_json() for warning in plan.warnings),
                 *(JobWarning("automation_off", "", why).as_json() for why in self._still_off),
                 *(warning.as_json() for warning in self._doubled),
+                *(warning.as_json() for warning in meanwhile),
             ],
             proof=proof.outcome(self.folder.files.uri(self.folder.proof_path)),
             **automation.outcome(),
@@ -186,6 +189,22 @@ class RestoreWork:
         self._refused_files = result.refused
         context.state.jobs.add_outcome(context.job_id, files=result.as_json())
         return sending.new_ids
+
+    def _made_meanwhile(
+        self, plan: RestorePlan, run: WaveRun, outcomes: Outcomes
+    ) -> list[JobWarning]:
+        """Records that the org made by itself. Cost: `MadeMeanwhile`."""
+        context, folder = self.context, self.folder
+        path = f"{folder.path}/meanwhile"
+        created = {name: restored_of(plan, outcomes, name).created for name in plan.objects}
+        return MadeMeanwhile(
+            PresentReader(context.client, folder.files, path, context.job_id, context.stop),
+            self.source.snapshots[self._request().snapshot],
+            plan,
+            run.sender.journal.began_at,
+            created,
+            run.claimed.__contains__,
+        ).warnings()
 
     def _prove(
         self, plan: RestorePlan, run: WaveRun, outcomes: Outcomes, tick: Tick

@@ -291,3 +291,23 @@ def test_pictures_and_documents_come_back_with_their_bytes(world: World) -> None
     # A second restore finds what is there.
     again = world.restore(ids=ids, files=True)
     assert (again["files"]["pictures"], again["files"]["folder_documents"]) == (0, 0)
+
+
+def test_what_automation_makes_meanwhile_is_named(world: World) -> None:
+    """A flow's task for each new contact stands beside the restored one, and a warning says so."""
+    contact = made(world, "Contact", LastName="Welcome")
+    made(world, "Task", Subject="Welcome", Status="Not Started", Priority="Normal", WhoId=contact)
+    world.org.control("clock", {"advance_minutes": 30})
+    world.backup("Contact", "Task")
+    world.org.control("clock", {"advance_minutes": 30})
+    world.org.control("rows", {"do": "hard_delete", "object": "Contact", "ids": [contact]})
+    world.org.control("writes", {"rules": {"Welcome_task": True}})
+    try:
+        summary = world.restore(objects=("Contact", "Task"))
+    finally:
+        world.org.control("writes", {"rules": {"Welcome_task": False}})
+    (found,) = [w for w in summary["warnings"] if w["code"] == "made_meanwhile"]
+    (back,) = world.ids("Contact", limit=2, where="LastName = 'Welcome'")
+    tasks = world.ids("Task", limit=9, where=f"WhoId = '{back}'")
+    assert found["object"] == "Task" and found["message"].startswith("1 records of Task")
+    assert [one for one in tasks if one in found["message"]] == [min(tasks)] and len(tasks) == 2
