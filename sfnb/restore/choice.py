@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -80,6 +80,24 @@ def choose(manifest: Manifest, prefixes: Mapping[str, str], request: RestoreRequ
             "or changed cannot be known."
         )
     return choice
+
+
+def check_fields(asked: Sequence[str], columns: Iterable[str]) -> None:
+    """
+    Refuse fields that none of the chosen objects has. Pure.
+
+    Args:
+        columns: the fields of these objects in the snapshot.
+
+    Raises:
+        CallerError: one of them is unknown.
+    """
+    by_lower = {name.lower(): name for name in columns}
+    for name in asked:
+        if name.lower() not in by_lower:
+            near = [by_lower[n] for n in get_close_matches(name.lower(), by_lower, n=3)]
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise CallerError(f"none of these objects has a field {name} in the snapshot.{hint}")
 
 
 def _choose_ids(

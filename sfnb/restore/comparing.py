@@ -28,7 +28,6 @@ from sfnb.restore.present import PresentReader
 from sfnb.restore.refusals import Fault
 from sfnb.restore.rows_files import read_parquet
 from sfnb.restore.wanted import Wanted, with_fields
-from sfnb.restore.workspace import Workspace
 from sfnb.store.files import Files
 from sfnb.store.parts import known_true, text_array
 from sfnb.store.snapshots import Snapshot
@@ -329,13 +328,3 @@ def kinds_of(target: WriteObject, draft_of: Draft) -> Mapping[str, str]:
         else:
             kinds[name] = "optional" if is_optional and found.is_nillable else "required"
     return kinds
-
-
-def missing_of(one: Comparing, workspace: Workspace) -> Sequence[Any]:
-    """Chosen Ids that the snapshot does not have alive."""
-    if not one.ids:
-        return []
-    known = {
-        row[0] for row in workspace.all("select old_id from rows where object = ?", [one.name])
-    }
-    return sorted(one.ids - known)

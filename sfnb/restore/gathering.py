@@ -27,7 +27,6 @@ from sfnb.restore.comparing import (
     drafts,
     inbound_drafts,
     kinds_of,
-    missing_of,
     read_present,
     since_of,
 )
@@ -37,6 +36,7 @@ from sfnb.restore.drafting import Amend, Draft, DraftRules
 from sfnb.restore.fields import restorable
 from sfnb.restore.layouts import fetch_layouts, layout_requests, types_of
 from sfnb.restore.parents import parent_queries
+from sfnb.restore.plan import PlannedRow, Reason
 from sfnb.restore.present import PresentReader
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.standard.rules import ARTICLES, rule_of
@@ -167,6 +167,8 @@ class Gathering:
             self._look_at([one for n in choice.whole if (one := self._comparing(n, None))])
         if self.request.children:
             chosen = self._with_children(chosen)
+        if self.request.ids:
+            chosen = {name: self._known(name, ids) for name, ids in chosen.items()}
         self.add(chosen)
 
     def _with_children(self, chosen: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -259,8 +261,6 @@ class Gathering:
                 continue
             self._seen.setdefault(one.name, set()).update(one.ids or ())
             self._draft(one, drafts(one, self.snapshot, self.reader.files))
-            if self.request.ids and (missing := missing_of(one, self.workspace)):
-                self._not_in_snapshot(one.name, missing)
         if not inbound:
             return
         query = "select old_id, action from rows where action in ('create', 'undelete')"
@@ -316,8 +316,9 @@ class Gathering:
             return None
         if target is None or not target.is_writable:
             if noted:
-                reason = "object_gone" if target is None else "no_permission"
+                reason: Reason = "object_gone" if target is None else "no_permission"
                 self.refused[name, reason, "", ""] += rows
+                self._refuse(name, reason, ids)
             return None
         fields = restorable(
             self.snapshot.columns(name).names,
@@ -380,8 +381,31 @@ class Gathering:
         rows = len(one.ids or ())
         if rows:
             self.refused[one.name, "no_permission", "", str(err)] += rows
+            self._refuse(one.name, "no_permission", one.ids)
         message = f"{one.name} cannot be read in the org, so it is not restored: {err}"
         self.warnings.append(JobWarning("not_compared", one.name, message))
+
+    def _refuse(self, name: str, reason: Reason, ids: set[str] | None) -> None:
+        """
+        Refuse these records of an object, or all of it. What nobody may write can be there all the
+        same, so that others may refer to it.
+        """
+        is_there = reason == "no_permission" and not self.is_other_org
+        drafts = (
+            Draft(PlannedRow(name, i, "refuse", i if is_there else "", reason=reason))
+            for batch in self.snapshot.rows(name).batches(["Id"])
+            for i in batch.column("Id").to_pylist()
+            if ids is None or i in ids
+        )
+        self.workspace.add((found, {}) for found in drafts)
+
+    def _known(self, name: str, ids: set[str]) -> set[str]:
+        """Those of the chosen Ids that the snapshot has; the others are named, and nobody asks for them."""
+        rows = rows_with(self.snapshot, name, "Id", text_array(sorted(ids)), ["Id"])
+        known = {i for batch in rows for i in batch.column("Id").to_pylist()}
+        if missing := sorted(ids - known):
+            self._not_in_snapshot(name, missing)
+        return known
 
     def _not_in_snapshot(self, name: str, missing: Sequence[str]) -> None:
         message = (

@@ -20,6 +20,7 @@ from sfnb.restore.automation.listing import Early
 from sfnb.restore.automation.planned import with_automation, written_objects
 from sfnb.restore.choice import (
     SETUP_OBJECTS,
+    check_fields,
     choose,
     objects_with,
     prefixes_of,
@@ -148,6 +149,10 @@ class _Planning:
     def run(self) -> RestorePlan:
         choice = choose(self._known.manifest, self._prefixes, self._request)
         self._known.warnings += choice.warnings
+        if self._request.fields:
+            snapshot = self._asked.snapshot
+            columns = {n for name in choice.objects for n in snapshot.columns(name).names}
+            check_fields(self._request.fields, columns)
         if self._request.owner:
             self._owner = find_owner(self._reader, self._request.owner)
         self._known.gather(choice)

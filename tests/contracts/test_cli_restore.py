@@ -106,6 +106,12 @@ def test_bad_input_sends_nothing(place: Place) -> None:
     assert place.sfnb("restore", "x", "20200101T000000Z-000000", "--json").code == 2
     assert place.sfnb("restore", "nobody", "latest", "--json").code == 2
     assert place.org.mark() == mark
+    titel = place.restore("--fields", "Titel", "--dry-run")
+    assert titel.code == 2 and "Title" in titel.sentence
+    # An Id that the org would refuse to look for does not keep it from looking for the others.
+    mistyped = place.file("mistyped.txt", one[:14] + "ZZZZ")
+    ran = place.restore("--ids", mistyped)
+    assert ran.json["warnings"][0]["code"] == "not_in_snapshot", ran.out
     assert place.restore("--ids", good).json["restored"]["undeleted"] == 1
 
 
@@ -172,3 +178,19 @@ def test_resume_all_goes_on_with_a_restore(place: Place) -> None:
     assert resumed.code == 0, resumed.err
     (found,) = resumed.json
     assert found["kind"] == "restore" and found["restored"]["created"] == 80
+
+
+def test_records_of_an_object_that_is_gone_are_refused_one_by_one(place: Place) -> None:
+    """What cannot be restored as a whole is in the counts, in the rejects file and in the exit code."""
+    place.org.control("schema", {"do": "add_object", "object": "Thing__c", "rows": 2})
+    made = place.sfnb("backup", "x", "--objects", "Thing__c", "--no-files", "--json")
+    assert made.code == 0, made.err
+    done = place.org.control("rows", {"do": "delete", "object": "Thing__c", "rows": 2})
+    ids = list(done["done"][0]["ids"])
+    place.org.control("schema", {"do": "remove_object", "object": "Thing__c"})
+    ran = place.restore("--ids", place.file("ids.txt", *ids))
+    assert ran.code == 1, ran.out
+    assert ran.json["plan"]["refuse"] == ran.json["restored"]["refused"] == 2
+    with Path(ran.json["rejects"]).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(r["sfnb_id"], r["sfnb_code"]) for r in rows} == {(i, "object_gone") for i in ids}
