@@ -66,7 +66,10 @@ def check_order(name: str, batch: pa.RecordBatch, after: str) -> None:
 
     Raises:
         ObjectError: with the code ``UNORDERED``.
+        TransientError: some rows have no Id, and others have.
     """
+    if 0 < batch.column("Id").null_count < batch.num_rows:
+        raise TransientError(f"{name}: a row came without its Id.")
     ids = batch.column("Id").cast(pa.binary())
     rises = batch.num_rows < 2 or pc.all(pc.less(ids[:-1], ids[1:])).as_py()
     if not rises or (batch.num_rows and after and ids[0].as_py() <= after.encode()):

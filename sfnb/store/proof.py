@@ -115,10 +115,14 @@ def prove(
     distinct, again = (rows, None) if _is_ordered(parts) else _distinct(table, parts, ID)
     if distinct == rows or again is None:
         return Proof(rows, rows, ID, digest, org_count)
-    if DURABLE_ID in fields and _distinct(table, parts, DURABLE_ID)[0] == rows:
+    names = _distinct(table, parts, DURABLE_ID) if DURABLE_ID in fields else None
+    if names is not None and names[0] == rows:
         return Proof(rows, rows, DURABLE_ID, digest, org_count)
-    key = None if _are_different_records(table, parts, again) else ID
-    return Proof(rows, distinct, key, digest, org_count)
+    if not _are_different_records(table, parts, again):
+        return Proof(rows, distinct, ID, digest, org_count)
+    if names is not None and _has_copies(table, parts, names[1]):
+        return Proof(rows, names[0], DURABLE_ID, digest, org_count)
+    return Proof(rows, distinct, None, digest, org_count)
 
 
 def _digest(table: Files, parts: Sequence[Part]) -> str:
@@ -198,7 +202,7 @@ def _are_different_records(table: Files, parts: Sequence[Part], again: Words) ->
     they differ though none is a newer version of another. Anything else is a repetition: a page
     served twice, or a record that changed between two pages.
     """
-    groups = _rows_of(table, parts, again)
+    groups = _rows_of(table, parts, again, ID)
     if groups is None:
         return False
     for rows in groups.values():
@@ -209,29 +213,40 @@ def _are_different_records(table: Files, parts: Sequence[Part], again: Words) ->
     return True
 
 
+def _has_copies(table: Files, parts: Sequence[Part], again: Words) -> bool:
+    """
+    Whether rows of one DurableId are the same in every field: a row came twice, in place of another
+    one, where all of them share an Id.
+    """
+    groups = _rows_of(table, parts, again, DURABLE_ID) or {}
+    return any(
+        len({repr(sorted(row.items())) for row in rows}) < len(rows) for rows in groups.values()
+    )
+
+
 def _rows_of(
-    table: Files, parts: Sequence[Part], again: Words
+    table: Files, parts: Sequence[Part], again: Words, key: str
 ) -> dict[str, list[dict[str, Any]]] | None:
     """
-    By Id, the rows whose Ids have these hashes, but for empty Ids; None if they are too many to
+    By key, the rows whose keys have these hashes, but for empty ones; None if they are too many to
     compare.
     """
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     looked_at = 0
     for part in parts:
         for batch in _batches(table, part, None):
-            found = _named_again(batch, again)
+            found = _named_again(batch, again, key)
             looked_at += found.num_rows
             if looked_at > LOOKED_AT:
                 return None
             for row in found.to_pylist():
-                groups[row[ID]].append(row)
+                groups[row[key]].append(row)
     return groups
 
 
-def _named_again(batch: pa.RecordBatch, again: Words) -> pa.RecordBatch:
-    """The rows of a batch whose Ids are repeated and not empty, without sfnb's own columns."""
-    ids = batch.column(ID)
+def _named_again(batch: pa.RecordBatch, again: Words, key: str) -> pa.RecordBatch:
+    """The rows of a batch whose keys are repeated and not empty, without sfnb's own columns."""
+    ids = batch.column(key)
     is_empty = np.asarray(pc.is_in(ids.cast(pa.string()), value_set=pa.array(EMPTY)))
     is_again = np.isin(key_hashes(ids, 0), again) & ~is_empty
     fields = [name for name in batch.schema.names if name not in OWN_COLUMNS]

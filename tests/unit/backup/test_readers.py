@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from sfnb.backup import units
 from sfnb.backup.change_run import ChangeRun
 from sfnb.backup.marks import ChangeMark
 from sfnb.backup.object_run import ObjectRun
+from sfnb.backup.pages import check_order
 from sfnb.backup.readers.bulk2 import MOST_TRIES, Bulk2Reader
 from sfnb.backup.readers.keyset import KeysetReader
 from sfnb.backup.readers.locator import LocatorReader
@@ -23,7 +25,7 @@ from sfnb.backup.readers.steps import Commit, GoOn, Restart, Step, Switch
 from sfnb.backup.units import Counted, Query, RowsRead
 from sfnb.backup.ways import ALL_VERSIONS, Way, another_way, refused_fields
 from sfnb.clock import FakeClock
-from sfnb.errors import ObjectError, ResultsGone
+from sfnb.errors import ObjectError, ResultsGone, TransientError
 from sfnb.model import FieldInfo, ObjectSchema, ReaderName
 from sfnb.org.bulk2 import QueryJob
 from sfnb.store.part_writer import PartTarget
@@ -290,3 +292,13 @@ def test_a_way_comes_back_from_its_cursor() -> None:
     assert Way.of(SCHEMA, {}) == Way() and Way().as_json() == {}
     articles = ObjectSchema("Help__kav", (*SCHEMA.fields, FieldInfo("IsLatestVersion", "boolean")))
     assert Way.of(articles, {}).where == ALL_VERSIONS
+
+
+def test_a_row_without_its_id_ends_no_page() -> None:
+    """Reading on from it would lose what comes after; a page is read again. Ids that are all empty have no order."""
+    some = pa.record_batch({"Id": ["00Q000000000001AAA", None, "00Q000000000002AAA"]})
+    with pytest.raises(TransientError, match="Lead: a row came without its Id"):
+        check_order("Lead", some, "")
+    with pytest.raises(ObjectError) as caught:
+        check_order("Lead", pa.record_batch({"Id": pa.nulls(2, pa.string())}), "")
+    assert caught.value.code == "UNORDERED"

@@ -122,7 +122,11 @@ def shared(ids: Sequence[str | None], **columns: Sequence[Any]) -> pa.RecordBatc
     [
         (shared([EMPTY_ID] * 3, DurableId=["a", "b", "c"]), "DurableId", "no count given"),
         (shared([EMPTY_ID] * 3, Label=["x", "x", "z"]), None, "no count given, no key"),
-        (shared([EMPTY_ID] * 3, DurableId=["a", "a", "c"]), None, "no count given, no key"),
+        (
+            shared([EMPTY_ID] * 3, DurableId=["a", "a", "c"], Label=["x", "y", "z"]),
+            None,
+            "no count given, no key",
+        ),
         (shared([None, None, ""], Label=["x", "y", "z"]), None, "no count given, no key"),
         (shared(["0Xx1", "0Xx1", "0Xx2"], Label=["x", "y", "z"]), None, "no count given, no key"),
     ],
@@ -151,6 +155,13 @@ def test_the_same_row_twice_is_a_repetition(tmp_path: Path, page: pa.RecordBatch
     proof = stored(a_store(tmp_path), page).prove("Account")
     assert (proof.key, proof.distinct) == ("Id", 2)
     assert proof.problem
+
+
+def test_a_row_twice_among_rows_that_share_an_id_is_a_repetition(tmp_path: Path) -> None:
+    """The same in every field, its DurableId too: it came in place of another, though the count agrees."""
+    page = shared([EMPTY_ID] * 3, DurableId=["a", "a", "c"], Label=["x", "x", "z"])
+    entry = finished(stored(a_store(tmp_path), page), org_count=3)
+    assert entry.state is ObjectState.PARTIAL and "repetition" in (entry.message or "")
 
 
 def test_an_object_without_rows_or_ids_is_proven_too(tmp_path: Path) -> None:
