@@ -16,7 +16,7 @@ from tests.command_line import CommandLine, Ran
 from tests.conftest import RunningOrg
 from tests.contracts.test_archive import Place
 
-OBJECTS = {"Account": 6, "Contact": 6, "Case": 24, "CaseComment": 40, "Attachment": 8}
+OBJECTS = {"Account": 4, "Contact": 4, "Case": 16, "CaseComment": 20, "Attachment": 4}
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_hold_on_a_grandchild_that_comes_while_it_runs(
     nonsense = place.sfnb(*hold, "--where", "ParentId is is null")
     assert nonsense.code == 2 and place.sfnb("hold", "list", "x", "--json").json == []
     everything = ("--object", "Account", "--where", "Id != null", "--with-children", "--yes")
-    capped = place.archive(*everything, "--max-rows", "5")
+    capped = place.archive(*everything, "--max-rows", "3")
     assert capped.code == 3, capped.err
     kept = {one["id"]: one["reason"] for one in capped.json["kept"]}
     first = sorted(r["Id"] for r in place.query("SELECT Id FROM Account ORDER BY Id", deleted=True))
@@ -95,10 +95,13 @@ def test_a_hold_on_a_grandchild_that_comes_while_it_runs(
     assert comment["Id"] in there and comment["ParentId"] in cases
 
 
-def test_a_user_who_does_not_see_everything_archives_nothing(place: Place) -> None:
+def test_what_nobody_sees_and_what_cannot_be_noted_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
-    Records out of sight would go along with a record unseen: refused, no job. Children that the org
-    does not show keep their records; without Query All Files documents stay.
+    Records out of the user's sight would go along with a record unseen: refused, no job. Children that
+    the org does not show keep their records. A store that takes no more files between the copy and the
+    deletion: nothing goes that could not be noted before, the job says why and is resumed later.
     """
     closed = ("--object", "Case", "--where", "Status = 'Closed'")
     place.org.control("access", {"permission": "ViewAllData", "has": False})
@@ -112,18 +115,9 @@ def test_a_user_who_does_not_see_everything_archives_nothing(place: Place) -> No
     ran = place.archive(*closed, "--yes")
     assert ran.code == 3, ran.err
     assert {one["reason"] for one in ran.json["kept"]} == {"not_verified"}
-    assert (
-        ran.json["deleted"] == {}
-        and place.query("SELECT Id FROM Case WHERE IsDeleted = true") == []
-    )
-
-
-def test_a_store_that_takes_no_more_files_between_the_copy_and_the_deletion(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing is deleted that could not be noted before; the job says why, and is resumed later."""
-    closed = {r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'")}
-    before = place.org.mark()
+    assert ran.json["deleted"] == {}
+    place.org.control("faults", method="DELETE")
+    there = {r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'")}
     real = files.make_folder
 
     def read_only(folder: Path) -> Any:
@@ -133,20 +127,20 @@ def test_a_store_that_takes_no_more_files_between_the_copy_and_the_deletion(
 
     with monkeypatch.context() as patched:
         patched.setattr(files, "make_folder", read_only)
-        ran = place.archive("--object", "Case", "--where", "Status = 'Closed'", "--yes")
-    assert ran.code in (1, 75), ran.err
-    assert before != place.org.mark()
-    assert {r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'")} == closed
-    (job,) = place.sfnb("jobs", "--json").json
+        ran = place.archive(*closed, "--yes")
+    assert ran.code in (1, 75) and "read-only" in ran.out + ran.err, ran.err
+    left = {r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'")}
+    assert left == there and there
+    job = place.sfnb("jobs", "--json").json[-1]
     done = place.sfnb("resume", job["job_id"], "--json")
     assert done.code == 0, done.err
-    assert done.json["deleted"]["Case"] == len(closed)
+    assert done.json["deleted"]["Case"] == len(there)
 
 
 def test_what_was_archived_is_no_mass_deletion_for_the_next_backup(
     fresh_org: Callable[..., RunningOrg], tmp_path: Path
 ) -> None:
-    """The backup after an archive raises no alarm for its records, and does for those that others delete."""
+    """The backup after an archive raises no alarm for half of an object's records."""
     org = fresh_org(own_data=True, has_oddities=False, objects={"Lead": 40})
     sfnb = CommandLine.with_org(tmp_path / "home", org)
 
@@ -162,5 +156,3 @@ def test_what_was_archived_is_no_mass_deletion_for_the_next_backup(
     )
     assert ran.json["deleted"]["Lead"] == 20, ran.err
     assert alarms() == []
-    org.control("rows", {"do": "delete", "object": "Lead", "rows": 12})
-    assert alarms() == ["mass_change"]
