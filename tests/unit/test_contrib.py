@@ -38,11 +38,26 @@ def test_each_command_is_one_that_there_is() -> None:
     assert found >= 10
 
 
+def cron_lines() -> list[tuple[str, str]]:
+    """When, and what the shell is given."""
+    text = (CONTRIB / "cron/sfnb.cron").read_text("utf-8")
+    return re.findall(r"^([\d*,/]+(?: +[\d*,/]+){4}) +(.*)", text, re.M)
+
+
+@pytest.mark.skipif(not Path("/bin/sh").exists(), reason="there is no cron here")
+def test_cron_hands_secrets_on(tmp_path: Path) -> None:
+    """What the file of secrets sets reaches the command."""
+    (tmp_path / "environment").write_text("ACME_TOKEN=told\n")
+    for _, line in cron_lines():
+        here = line.replace("/etc/sfnb/", f"{tmp_path}/").partition(" >>")[0]
+        here = re.sub(r"/opt/sfnb/bin/sfnb .*", "printenv ACME_TOKEN", here)
+        done = subprocess.run(["/bin/sh", "-c", here], check=False, capture_output=True, text=True)
+        assert done.stdout == "told\n", line
+
+
 def test_cron_lines_are_cron_lines() -> None:
     """Of cron, Kubernetes and GitHub."""
-    lines = re.findall(
-        r"^([\d*,/]+(?: +[\d*,/]+){4}) +\.", (CONTRIB / "cron/sfnb.cron").read_text(), re.M
-    )
+    lines = [when for when, _ in cron_lines()]
     yamls = [path.read_text("utf-8") for path in FILES if path.suffix in (".yaml", ".yml")]
     lines += [line for text in yamls for line in re.findall(r'(?:schedule|cron): "([^"]+)"', text)]
     assert len(lines) == 8
