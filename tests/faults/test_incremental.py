@@ -317,6 +317,29 @@ def test_a_lost_part_is_read_again_and_ends_no_other_object(
     agrees(there, org, run(there, ["Account", "Contact"]))
 
 
+def test_a_page_that_fails_for_good_moves_no_watermark(
+    org: RunningOrg, connected: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the changes one page comes and the next ones never; the next backup has those of all pages."""
+    monkeypatch.setattr("sfnb.backup.plan.BULK_FROM_ROWS", 50)
+    monkeypatch.setattr("sfnb.backup.plan.BULK_PAGE_ROWS", 40)
+    there = connected(org)
+    run(there, ["Contact"])
+    pass_minutes(org, 60)
+    life(org, "change", "Contact", rows=120, field="Description")
+    pass_minutes(org, 60)
+    never = {"object": "Contact", "fault": "error", "code": "UNKNOWN_FAILURE", "status": 400}
+    org.fail(match="/results", nth=2, **never)
+    org.fail(match="/queryAll", field="LastName", inside="both", **never)
+    failed = run(there, ["Contact"])
+    assert failed["objects"]["Contact"]["state"] != "complete", failed["objects"]
+    org.control("faults", method="DELETE")
+    pass_minutes(org, 60)
+    healed = run(there, ["Contact"])
+    assert counts(healed, "Contact") == ("incremental", 0, 120, 0)
+    agrees(there, org, healed)
+
+
 def test_an_empty_object_gains_its_first_records(org: RunningOrg, connected: Connector) -> None:
     """An object that was complete without a record has a state to compare with."""
     there = connected(org)

@@ -195,6 +195,8 @@ class Bulk2Reader:
         reading = self._readings.get(run.name)
         if reading and reading.pages and reading.pages[-1].locator == unit.locator:
             reading.locator = locator
+            # It has results: from now on a refusal does not mean that the job is not ready.
+            reading.is_over, reading.is_trying = True, False
 
     # what an outcome means
 
