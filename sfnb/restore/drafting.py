@@ -10,8 +10,8 @@ from sfnb.restore.changes import Policy, change, created
 from sfnb.restore.comparison import pictures_aside
 from sfnb.restore.describes import AUDIT, WriteObject
 from sfnb.restore.fields import Restorable
-from sfnb.restore.plan import PlannedRow
-from sfnb.restore.refusals import Fault, faults_of
+from sfnb.restore.plan import Action, PlannedRow
+from sfnb.restore.refusals import SET_ONCE, Fault, faults_of
 from sfnb.restore.request import Only
 from sfnb.restore.standard.addresses import with_codes
 from sfnb.restore.standard.rules import PLAIN, Rule
@@ -142,12 +142,13 @@ def _living(
         shut = [Fault("no_permission", n, why) for n in values if (why := closed(present, n))]
         values = {n: v for n, v in values.items() if n not in {fault.field for fault in shut}}
         faults += shut
+    lost = _set_once(target, wanted, present)
     if values and not target.is_updateable:
         fault = Fault("no_permission", "", "the user may not edit records of this object")
         return Draft(PlannedRow(name, old_id, "refuse", there, values, fault.reason), [fault])
     if values:
         row = PlannedRow(name, old_id, "update", there, values)
-        return Draft(row, faults, _links(target, values), found.conflicts)
+        return Draft(row, faults + lost, _links(target, values), found.conflicts)
     if faults:
         first = faults[0]
         refused = PlannedRow(
@@ -155,7 +156,8 @@ def _living(
         )
         return Draft(refused, faults)
     reason = "conflict" if found.is_skipped else "unchanged"
-    return Draft(PlannedRow(name, old_id, "skip", there, reason=reason), conflicts=found.conflicts)
+    row = PlannedRow(name, old_id, "skip", there, reason=reason)
+    return Draft(row, lost, conflicts=found.conflicts)
 
 
 def _as_there(
@@ -288,9 +290,26 @@ def inbound_draft(
         is_back = goes_along and target.is_undeletable and rules.only != "changed"
         return _lost(rules, target, old, wanted, present) if is_back else None
     values = {n: p for n, p in links.items() if n in rules.restorable.update and not present.get(n)}
-    if not values or rules.policy == "skip":
+    lost = _set_once(target, wanted, present)
+    lost = [fault for fault in lost if brought.get(str(wanted.get(fault.field))) == "create"]
+    if rules.policy == "skip" or not (values or lost):
         return None
-    return Draft(PlannedRow(name, old_id, "update", old_id, values), links=dict(values))
+    action: Action = "update" if values else "skip"
+    return Draft(PlannedRow(name, old_id, action, old_id, values), lost, links=dict(values))
+
+
+def _set_once(target: WriteObject, wanted: Values, present: Mapping[str, Any]) -> list[Fault]:
+    """References that the living record has lost and that only a new record can have."""
+    return [
+        Fault("field_not_writable", name, SET_ONCE)
+        for name, value in wanted.items()
+        if value
+        and present.get(name) in (None, "")
+        and name in target.fields
+        and target.fields[name].is_reference
+        and not target.fields[name].is_updateable
+        and name not in AUDIT
+    ]
 
 
 def _links(

@@ -40,7 +40,7 @@ from sfnb.restore.matching import earlier_ids
 from sfnb.restore.parents import living, parent_queries, returning
 from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
 from sfnb.restore.present import PresentReader
-from sfnb.restore.refusals import MESSAGES, Fault
+from sfnb.restore.refusals import MESSAGES, SET_ONCE, Fault
 from sfnb.restore.relating import (
     give_owner,
     place_creates,
@@ -52,7 +52,7 @@ from sfnb.restore.relating import (
 )
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.storage import FEW_RECORDS, room_for
-from sfnb.restore.undeletes import place_undeletes
+from sfnb.restore.undeletes import lost_for_good, place_undeletes
 from sfnb.restore.waves import WaveWriter, price_of
 from sfnb.restore.workspace import ABSENT, Workspace
 from sfnb.store.giving_back import give_back_memory
@@ -402,6 +402,8 @@ class _Planning:
         ):
             message = f"{MESSAGES['parent_missing']}; the field is left empty"
             found.append(Refusal(name, "parent_missing", rows, field_name, message))
+        for name, field_name, rows in lost_for_good(self._workspace):
+            found.append(Refusal(name, "field_not_writable", rows, field_name, SET_ONCE))
         return found
 
     def _keys(self) -> dict[str, str]:

@@ -9,6 +9,10 @@ from typing import Any
 from sfnb.restore.describes import PicklistValue, WriteField, WriteObject
 from sfnb.restore.plan import Reason
 
+SET_ONCE = (
+    "what it referred to is gone or comes back under a new Id, and the field is set only in a new "
+    "record; it is left as it is"
+)
 MESSAGES: Mapping[Reason, str] = {
     "field_gone": "the org no longer has this field, or the user may not see it",
     "field_not_writable": "the field cannot be written any more",

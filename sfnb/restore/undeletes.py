@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.relating import object_groups
@@ -12,7 +12,8 @@ from sfnb.restore.workspace import Workspace
 def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) -> None:
     """
     Mark the records that come back with their parents, and give the others a level: a table
-    ``undeletes (old_id, level)``. References of theirs to records that are made are left for later.
+    ``undeletes (old_id, level)``. References of theirs to records that are made are left for later, or
+    for good where only a new record's can be set.
     """
     cascades = {
         (child, field)
@@ -33,9 +34,13 @@ def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) ->
         "where c.action = 'undelete' and p.action = 'undelete' group by 1) m "
         "where rows.old_id = m.old_id"
     )
+    fixed = [(n, f.name) for n, t in targets.items() for f in t.references if not f.is_updateable]
+    workspace.make_empty("fixed", "object text, field text")
+    workspace.insert("fixed", ("object", "field"), fixed)
     workspace.run(
-        "insert into left_out select l.old_id, l.field, true from links l "
+        "insert into left_out select l.old_id, l.field, x.field is null from links l "
         "join rows c on c.old_id = l.old_id join rows p on p.old_id = l.parent "
+        "left join fixed x on x.object = c.object and x.field = l.field "
         "where c.action = 'undelete' and p.action = 'create'"
     )
     objects = [
@@ -56,6 +61,16 @@ def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) ->
             f"insert into undeletes select old_id, {level} from rows "
             f"where action = 'undelete' and object in ({names})"
         )
+
+
+def lost_for_good(workspace: Workspace) -> Sequence[tuple[str, str, int]]:
+    """Object, field and rows of references that come back from the bin to what has a new Id by then."""
+    return workspace.all(
+        "select c.object, l.field, count(*) from links l join rows c on c.old_id = l.old_id "
+        "join rows p on p.old_id = l.parent "
+        "join fixed x on x.object = c.object and x.field = l.field "
+        "where c.action = 'undelete' and p.action = 'create' group by 1, 2 order by 1, 2"
+    )
 
 
 def _expect_children(workspace: Workspace) -> None:

@@ -287,10 +287,15 @@ class RecycleBin:
         self._storage.rows(f"DELETE FROM _emptied WHERE parent {AMONG}", [list(parents)])
 
     def _empty_lost(self, obj: ObjectDef, record_ids: Sequence[str]) -> None:
-        """Empty the lookups of rows that came back to parents that have not."""
+        """Empty the lookups of rows that came back to parents that have not, or that are gone for good."""
         for field in obj.stored:
             if field.type != "reference" or not field.is_nillable or field.is_detail:
                 continue
+            self._storage.rows(
+                f"UPDATE {quote(obj.name)} SET {quote(field.name)} = NULL "
+                f'WHERE "Id" {AMONG} AND {quote(field.name)} IN (SELECT id FROM _gone)',
+                [list(record_ids)],
+            )
             for target in (self._catalog.find(name) for name in field.refs):
                 if target is None or not target.is_queryable or not target.has("IsDeleted"):
                     continue
