@@ -155,25 +155,26 @@ class Service:
     def _tend(self, run: ScheduledRun, over: set[str], *, has_entry: bool) -> None:
         now = self._clock.now()
         lost = run.is_running and (run.token in over or is_lost(run, now))
+        is_waiting = run.again_at is not None
+        # While it waits, too: a person may have resumed its job, and what is due next is not refused
+        # for half an hour more.
+        job = self._job(run.job_id) if run.job_id and (lost or is_waiting) else None
+        if job is not None and not job.is_held and not states.may_resume(job.state):
+            self._book.settle(run, EXIT_CODES[job.state], "its job was ended by another process")
+            return
         if not lost and not (run.again_at is not None and run.again_at <= now):
             return
         if not has_entry and not lost:
             self._book.settle(run, PAUSED, "not tried again: the entry was removed")
             return
-        if run.job_id is not None:
-            job = self._job(run.job_id)
-            if job is not None and job.is_held:
-                note = f"job {job.job_id} runs in another process"
-                self._book.put_off(run, now + JOB_LOOK, note, is_lost=False)
-                return
-            if job is not None and not states.may_resume(job.state):
-                ended = EXIT_CODES[job.state]
-                self._book.settle(run, ended, "its job was ended by another process")
-                return
-            if job is not None and job.wanted == "pause":
-                note = f"job {job.job_id} was paused by a person; `sfnb resume` continues it"
-                self._book.put_off(run, now + JOB_LOOK, note, is_lost=False)
-                return
+        if job is not None and job.is_held:
+            note = f"job {job.job_id} runs in another process"
+            self._book.put_off(run, now + JOB_LOOK, note, is_lost=False)
+            return
+        if job is not None and job.wanted == "pause":
+            note = f"job {job.job_id} was paused by a person; `sfnb resume` continues it"
+            self._book.put_off(run, now + JOB_LOOK, note, is_lost=False)
+            return
         self._try_again(run, now, is_lost=lost)
 
     def _try_again(self, run: ScheduledRun, now: datetime, *, is_lost: bool) -> None:

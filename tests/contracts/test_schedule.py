@@ -198,6 +198,30 @@ def test_the_job_of_a_run_is_known_and_ended_elsewhere(
     assert len(machine.started) == 1 and lines(state) == [("02 09:00", 130)]
 
 
+def test_a_job_that_a_person_resumed_refuses_nothing_more(
+    state: State, machine: Machine, pass_time: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Its run ends with it, also where that was to be tried again later: what is due next runs."""
+    add(state, "quarterly", "*/15 * * * *")
+    machine.code = None
+    pass_time(16)
+    with monkeypatch.context() as patch:
+        patch.setenv(RUN_TOKEN, machine.children[0].token)
+        job = state.jobs.create("backup", "x", "00D000000000001AAA", {}, None)
+    with state.jobs.lease(job.job_id):
+        state.jobs.update(job.job_id, state=JobState.RUNNING)
+        state.jobs.update(job.job_id, state=JobState.PAUSED)
+    machine.children[0].end(75)
+    pass_time(2)
+    assert lines(state) == [("02 08:15", 75)]
+    with state.jobs.lease(job.job_id):
+        state.jobs.update(job.job_id, state=JobState.RUNNING)
+        state.jobs.update(job.job_id, state=JobState.COMPLETED)
+    pass_time(13)
+    assert lines(state) == [("02 08:15", 0), ("02 08:30", None)]
+
+
 def test_a_lost_process_is_started_again_in_its_line(
     state: State, machine: Machine, service: Service, pass_time: Callable[[float], None]
 ) -> None:
