@@ -6,6 +6,9 @@ The calls, memory and time of a restore, as the org counted them.
 
 ``many``: so many contacts with lookups were deleted for good, and are created again. At most 1.2 times the least calls
 that Bulk API 2.0 allows, and 300 MB. ``one``: one deleted record is brought back by its Id. At most 8 calls.
+
+The least is counted by jobs, and 100 MB go into one: contacts that refer to contacts need a job for each level. A job
+takes its creation, its upload, its closing, one look, and the file of successes, in which each row has its line.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import argparse
 import json
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +27,8 @@ from incremental import control
 from measured import Measure, measure
 from small_objects import kinds
 
-LEAST_CALLS_A_JOB = 7
-"""Create, upload, close, one look, three result files (Bulk API 2.0 guide)."""
+LEAST_CALLS_A_JOB = 5
+"""Create, upload, close, one look, the successes (Bulk API 2.0 guide)."""
 
 
 def run(work: Path, environment: dict[str, str], name: str, *arguments: str) -> Measure:
@@ -33,6 +38,17 @@ def run(work: Path, environment: dict[str, str], name: str, *arguments: str) -> 
         said = (folder / "errors.txt").read_text("utf-8", errors="replace")
         sys.exit(f"sfnb {arguments[0]} ended with {took.exit_code}: {said.strip()}")
     return took
+
+
+def step_of(call: Mapping[str, Any]) -> str:
+    """What a call is to an ingest job; empty: nothing."""
+    _, is_ingest, rest = call["target"].partition("?")[0].rstrip("/").partition("/jobs/ingest")
+    if not is_ingest:
+        return ""
+    last = rest.rpartition("/")[2]
+    if last in ("batches", "successfulResults", "failedResults", "unprocessedrecords"):
+        return {"batches": "upload"}.get(last, last)
+    return {"POST": "create", "PATCH": "close"}.get(call["method"], "look")
 
 
 def measured(rows: int, damage: dict[str, Any], options: list[str]) -> None:
@@ -59,11 +75,12 @@ def measured(rows: int, damage: dict[str, Any], options: list[str]) -> None:
     found = kinds(calls)
     lines = [{"call": kind, "calls": f"{number:,}"} for kind, number in found.most_common()]
     print(table([*lines, {"call": "all told", "calls": f"{found.total():,}"}]))
-    ingest = [call for call in calls if "/jobs/ingest" in call["target"]]
-    jobs = sum(call["target"].rstrip("/").endswith("/ingest") for call in ingest)
-    least = jobs * LEAST_CALLS_A_JOB
+    ingest = Counter(step for call in calls if (step := step_of(call)))
+    least = ingest["create"] * LEAST_CALLS_A_JOB
+    more = f", {ingest.total() / least:.2f} times as many" if least else ""
     print(
-        f"\n{summary['restored']}; {jobs} ingest jobs with {len(ingest)} calls (at least {least}); "
+        f"\n{summary['restored']}; Bulk jobs: {dict(ingest)}, {ingest.total()} calls "
+        f"(at least {least}{more}); "
         f"{took.wall_s:.1f} s, {took.cpu_s:.1f} CPU s, {took.peak_mb:.0f} MB at the peak."
     )
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.plan import PlannedRow, Wave
 from sfnb.store.files import translated
+
+ROWS_AT_A_TIME = 500
+"""Rows that are Python values at a time."""
 
 
 class WaveRows:
@@ -59,10 +64,14 @@ class WaveRows:
 
             for number, some in groupby(places, key=group_of):
                 table = stored.read_row_group(number)
-                for place in some:
-                    (saved,) = table.slice(place - starts[number], 1).to_pylist()
-                    values = json.loads(saved.pop("values"))
-                    yield place, PlannedRow(self._wave.object_name, values=values, **saved)
+                while wanted := list(islice(some, ROWS_AT_A_TIME)):
+                    within = array("q", (place - starts[number] for place in wanted))
+                    places = pa.Array.from_buffers(
+                        pa.int64(), len(within), [None, pa.py_buffer(within)]
+                    )
+                    for place, saved in zip(wanted, table.take(places).to_pylist(), strict=True):
+                        values = json.loads(saved.pop("values"))
+                        yield place, PlannedRow(self._wave.object_name, values=values, **saved)
 
     @contextmanager
     def _opened(self) -> Iterator[pq.ParquetFile]:

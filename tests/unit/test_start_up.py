@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from sfnb.cli.main import COMMANDS
 from tests.command_line import CommandLine
+from tests.conftest import RunningOrg
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NETWORK = {"requests", "urllib3", "cryptography", "jwt", "keyring", "simple_salesforce"}
@@ -109,3 +111,20 @@ def test_the_table_of_commands_is_whole() -> None:
     for module in {module for module, _ in COMMANDS.values()}:
         inside = {command.name for command in import_module(f"sfnb.cli.{module}").COMMANDS}
         assert inside == {name for name, (room, _) in COMMANDS.items() if room == module}
+
+
+def test_a_restore_loads_neither_pandas_nor_duckdb(
+    fresh_org: Callable[..., RunningOrg], tmp_path: Path
+) -> None:
+    """Planning, sending and comparing do without libraries that take 100 MB, whatever the rows."""
+    org = fresh_org(objects={"Contact": 60})
+    home = CommandLine.with_org(tmp_path / "home", org)
+    backup = home("backup", "x", "--objects", "Account,Contact", "--no-files", "--no-metadata")
+    assert backup.code == 0, backup.err
+    for do in ("hard_delete", "delete", "change"):
+        org.control("rows", {"do": do, "object": "Contact", "rows": 9})
+    loaded = modules(home, MODULES_AT_THE_END, "restore", "x", "latest")
+    assert loaded & {"pandas", "duckdb", "polars"} == set()
+    (job,) = (one for one in home("jobs", "--json").json if one["kind"] == "restore")
+    assert job["restored"]["created"] and job["restored"]["updated"]
+    assert job["proof"]["compared"] and not job["proof"]["different"]
