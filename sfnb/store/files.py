@@ -90,6 +90,15 @@ def translated(doing: str) -> Iterator[None]:
         ) from err
 
 
+def check_folder_of(target: Path) -> None:
+    """
+    Raises:
+        CallerError: the folder in which somebody wants this file does not exist.
+    """
+    if not target.parent.is_dir():
+        raise CallerError(f"there is no folder {target.parent}. Make it, or name another.")
+
+
 def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
     """The file system behind a URL, and the path in it. Credentials come from the environment."""
     parts = urlsplit(root)

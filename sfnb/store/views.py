@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfnb.errors import CallerError
-from sfnb.store.files import TEMPORARY, translated
+from sfnb.store.files import TEMPORARY, check_folder_of, translated
 from sfnb.store.row_stream import RowStream
 from sfnb.store.text import csv_lines
 
@@ -127,8 +127,8 @@ def whole_file(
     A file to write that takes its name when the block ends well; otherwise nothing is left.
 
     Raises:
-        CallerError: the path is a folder, has another ending, or exists and ``overwrite`` is not
-            given.
+        CallerError: the path is a folder or in none, has another ending, or exists and
+            ``overwrite`` is not given.
         StoreError: it cannot be written.
     """
     target = Path(path)
@@ -137,6 +137,7 @@ def whole_file(
         raise CallerError(f"{target} must end in {' or '.join(endings)}.")
     if target.is_dir():
         raise CallerError(f"{target} is a folder. Name a file in it.")
+    check_folder_of(target)
     if target.exists() and not overwrite:
         raise CallerError(
             f"{target} exists already. Use --force to overwrite it, or choose another name."

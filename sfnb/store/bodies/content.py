@@ -19,6 +19,7 @@ from sfnb.store.files import (
     NEW_FILE,
     TEMPORARY,
     Files,
+    check_folder_of,
     make_folder,
     sync_folder,
     translated,
@@ -144,11 +145,12 @@ class Contents:
         Write a content to a file that does not exist yet, whole or not at all; its size in bytes.
 
         Raises:
-            CallerError: the file exists, or is a folder.
+            CallerError: the file exists, is a folder, or is in a folder that does not exist.
             StoreError: the content is missing or damaged, or the file cannot be written.
         """
         if target.exists():
             raise CallerError(f"{target} exists already. Choose another name.")
+        check_folder_of(target)
         temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(6)}")
         with translated(f"write {target}"):
             try:
