@@ -48,7 +48,7 @@ def pairs(gate: Gate, link: SlowLink, job: str, count: int) -> list[tuple[float,
 
 
 def a_job(state: State) -> str:
-    """One that there is: its kind is asked for once, then known."""
+    """One that there is: its kind is read once, then known."""
     return state.jobs.create("backup", "acme", ORG, {}, None).job_id
 
 

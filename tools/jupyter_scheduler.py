@@ -128,8 +128,12 @@ def main() -> None:
         for name, path in run(Path(made)).items():
             cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
             shown = [out for cell in cells for out in cell.get("outputs", [])]
-            told = [out["data"][OUTCOME] for out in shown if OUTCOME in out.get("data", {})]
-            job = f"job {told[-1]['state']}, {told[-1]['rows']} records" if told else "no job"
+            shown_jobs = [out["data"][OUTCOME] for out in shown if OUTCOME in out.get("data", {})]
+            job = (
+                f"job {shown_jobs[-1]['state']}, {shown_jobs[-1]['rows']} records"
+                if shown_jobs
+                else "no job"
+            )
             errors = [out["evalue"] for out in shown if out["output_type"] == "error"]
             print(f"{name}: {len(cells)} cells, {len(errors)} errors, {job}")
             if errors:
