@@ -47,6 +47,11 @@ def picture(storage: Storage, refid: str) -> bytes:
     return bytes(kept[0][0]) if kept else body(refid, 700)
 
 
+def has_picture(storage: Storage, refid: str) -> bool:
+    """Whether this image was embedded in a text that was sent."""
+    return bool(storage.rows("SELECT 1 FROM _bodies WHERE id = ?", [refid]))
+
+
 def lengths(numbers: fills.Integers) -> fills.Integers:
     """The size of the file with this number: most are small, some have 200 kB."""
     return np.where(numbers % 50 == 7, 200_000, numbers * 7919 % 6000) + 1

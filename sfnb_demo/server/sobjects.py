@@ -173,7 +173,10 @@ def rich_text_image(org: DemoOrg, request: Request) -> Response:
     record = org.database.retrieve(
         name, request.args["id"], [field], version=request.version, user_id=_user_id(request)
     )
-    if f"refid={refid}" not in str(record.get(field) or ""):
+    text, kept = str(record.get(field) or ""), content.has_picture(org.database.storage, refid)
+    # What was pasted into another record is not shown here.
+    own = rf"eid={request.args['id']}[^\"'\s<>]*refid={refid}" if kept else f"refid={refid}"
+    if not re.search(own, text):
         raise ApiError("NOT_FOUND", "The requested resource does not exist", 404)
     return Response(200, content.picture(org.database.storage, refid), "image/png")
 
