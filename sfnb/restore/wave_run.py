@@ -281,8 +281,9 @@ class WaveRun:
     def _target_id(self, act: Act, row: PlannedRow) -> str | None:
         if act == "create":
             return ""
-        if act == "undelete" or row.target_id:
+        if act == "undelete" or row.target_id not in ("", row.old_id):
             return row.target_id or row.old_id
+        # One that did not come back from the bin has been made again, under another Id.
         return None if row.old_id in self.ids.lost else self.ids.of(row.old_id)
 
     def _reread(self, wave: Wave, act: Act, places: Sequence[int]) -> Iterator[Item]:
