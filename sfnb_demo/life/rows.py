@@ -277,6 +277,9 @@ class RowLife:
             free += [i for i in some if i not in kept]
             if len(free) >= wanted:
                 break
+        # What would go together may stay when only some of it goes.
+        while kept := blocked(obj, free[:wanted]):
+            free = [i for i in free if i not in kept]
         return free[:wanted]
 
     def _ids(self, obj: ObjectDef, where: str, parameters: list[Any]) -> list[str]:
