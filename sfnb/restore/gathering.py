@@ -268,7 +268,7 @@ class Gathering:
         for one in inbound:
             if one.folder not in failed and made:
                 found = inbound_drafts(one, self.snapshot, self.reader.files, made)
-                self._seen.setdefault(one.name, set()).update(self._draft(one, found))
+                self._draft(one, found, self._seen.setdefault(one.name, set()))
 
     def match(self, objects: Sequence[Comparing]) -> None:
         """Find the other org's records of these objects."""
@@ -362,20 +362,24 @@ class Gathering:
             or self.request.only == "changed",
         )
 
-    def _draft(self, one: Comparing, found: Iterator[Draft]) -> set[str]:
-        """Put drafts into the workspace; the Ids of those."""
-        added: set[str] = set()
+    def _draft(self, one: Comparing, found: Iterator[Draft], added: set[str] | None = None) -> None:
+        """
+        Put drafts into the workspace.
+
+        Args:
+            added: takes their Ids, where these are not known before.
+        """
 
         def noted() -> Iterator[tuple[Draft, Mapping[str, str]]]:
             for draft in found:
-                added.add(draft.row.old_id)
+                if added is not None:
+                    added.add(draft.row.old_id)
                 for fault in draft.faults:
                     self.refused[one.name, fault.reason, fault.field, fault.message] += 1
                 self.conflicts += bool(draft.conflicts)
                 yield draft, kinds_of(one.target, draft)
 
         self.workspace.add(noted(), [key.name for key in one.target.unique_keys])
-        return added
 
     def _cannot_read(self, one: Comparing, err: ObjectError) -> None:
         rows = len(one.ids or ())
