@@ -230,7 +230,8 @@ def next_look_s(
     Args:
         rows_per_s: how fast the last job was.
     """
-    if age_s <= 0:
+    # Not 0: some microseconds have passed since the job was closed.
+    if age_s < MIN_LOOK_S:
         return min(FIRST_LOOK_S + rows / rows_per_s, MAX_LOOK_S)
     if 0 < processed <= rows:
         left_s = (rows - processed) * age_s / processed
