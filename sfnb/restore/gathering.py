@@ -49,7 +49,7 @@ from sfnb.store.snapshots import Snapshot
 FEW = 200
 """Chosen records whose parents are looked up in the same call."""
 
-Refused = Counter[tuple[str, str, str, str]]
+Refused = Counter[tuple[str, Reason, str, str]]
 """Records by object, reason, field and message."""
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfnb.errors import ObjectError, OrgUnavailable, TransientError
-from sfnb.model import JobWarning
 from sfnb.org.answers import json_of
 from sfnb.org.client import OrgClient
 from sfnb.restore.automation.listing import Early
@@ -39,8 +38,8 @@ from sfnb.restore.gathering import Gathering
 from sfnb.restore.matching import earlier_ids
 from sfnb.restore.parents import living, parent_queries, returning
 from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
+from sfnb.restore.plan_findings import account_teams, keys_of, refusals_of, written_twice
 from sfnb.restore.present import PresentReader
-from sfnb.restore.refusals import MESSAGES, SET_ONCE, Fault
 from sfnb.restore.relating import (
     give_owner,
     place_creates,
@@ -52,9 +51,9 @@ from sfnb.restore.relating import (
 )
 from sfnb.restore.request import RestoreRequest
 from sfnb.restore.storage import FEW_RECORDS, room_for
-from sfnb.restore.undeletes import lost_for_good, place_undeletes
+from sfnb.restore.undeletes import place_undeletes
 from sfnb.restore.waves import WaveWriter, price_of
-from sfnb.restore.workspace import ABSENT, Workspace
+from sfnb.restore.workspace import Workspace
 from sfnb.store.giving_back import give_back_memory
 from sfnb.store.snapshots import Snapshot
 
@@ -289,26 +288,19 @@ class _Planning:
             options=self._request.as_json(),
             waves=tuple(waves),
             objects=objects,
-            refusals=(*self._refusals(), *(() if is_stopped else self._room(objects))),
+            refusals=(
+                *refusals_of(workspace, self._known.refused),
+                *(() if is_stopped else self._room(objects)),
+            ),
             skips=skips,
             not_written=self._known.not_written,
-            keys=self._keys(),
-            written_twice=self._written_twice(),
-            warnings=(*self._known.warnings, *self._account_teams()),
+            keys=keys_of(workspace, self._known.targets),
+            written_twice=written_twice(workspace),
+            warnings=(*self._known.warnings, *account_teams(workspace, self._known.targets)),
             files=files,
             price=price,
             preparation_calls=self._reader.calls,
             is_stopped=is_stopped,
-        )
-
-    def _written_twice(self) -> dict[str, int]:
-        """Records that are made, and get a reference or a status later."""
-        return dict(
-            self._workspace.all(
-                "select object, count(*) from rows where action = 'create' and (old_id in "
-                "(select old_id from left_out where is_later) or old_id in (select old_id from late)) "
-                "group by 1 order by 1"
-            )
         )
 
     def _pictures(self) -> dict[str, tuple[int, int]]:
@@ -347,26 +339,6 @@ class _Planning:
         except (ObjectError, TransientError):
             return []  # a user who may not see it; the org refuses row by row what has no room
 
-    def _account_teams(self) -> list[JobWarning]:
-        """
-        An account's new owner takes its team away, and only SOAP has a header that keeps it
-        (OwnerChangeOptions; Help 000390190).
-        """
-        rows = self._workspace.one(
-            "select count(*) from rows where object = 'Account' and action = 'update' and old_id in "
-            "(select old_id from links where field = 'OwnerId' union all "
-            "select old_id from given where field = 'OwnerId')"
-        )
-        target = self._known.targets.get("Account")
-        has_teams = target is not None and any(c == "AccountTeamMember" for c, _ in target.cascades)
-        if not rows or not has_teams:
-            return []
-        message = (
-            f"{rows:,} accounts get their owner back; the org then removes their account teams and "
-            "the shares of those. Restore AccountTeamMember after it."
-        )
-        return [JobWarning("account_team", "Account", message)]
-
     def _write_matched(self) -> None:
         """The records that are there under another Id: where the id map begins."""
         by_object: dict[str, dict[str, str]] = {}
@@ -382,43 +354,3 @@ class _Planning:
             by_object.setdefault(name, {})[old_id] = target_id
         for name, pairs in sorted(by_object.items()):
             self._asked.folder.write_matched(name, sorted(pairs.items()))
-
-    def _refusals(self) -> list[Refusal]:
-        found = [
-            Refusal(name, reason, rows, field_name, Fault(reason, field_name, message).text)  # type: ignore[arg-type]
-            for (name, reason, field_name, message), rows in self._known.refused.items()
-        ]
-        for name, field_name, rows in self._workspace.all(
-            "select object, field, count(*) from rows where action = 'refuse' "
-            "and reason = 'parent_missing' group by 1, 2 order by 1, 2"
-        ):
-            found.append(
-                Refusal(name, "parent_missing", rows, field_name, MESSAGES["parent_missing"])
-            )
-        for name, field_name, rows in self._workspace.all(
-            "select r.object, o.field, count(*) from left_out o join rows r using (old_id) "
-            "where not o.is_later and (r.action in ('create', 'update') or r.action = 'skip' "
-            "and r.reason = 'parent_missing') group by 1, 2 order by 1, 2"
-        ):
-            message = f"{MESSAGES['parent_missing']}; the field is left empty"
-            found.append(Refusal(name, "parent_missing", rows, field_name, message))
-        for name, field_name, rows in lost_for_good(self._workspace):
-            found.append(Refusal(name, "field_not_writable", rows, field_name, SET_ONCE))
-        return found
-
-    def _keys(self) -> dict[str, str]:
-        """By object, a unique external id that every new record has."""
-        found = {}
-        for (name,) in self._workspace.all(
-            "select distinct object from rows where action = 'create' order by 1"
-        ):
-            for key in self._known.targets[name].unique_keys:
-                query = (
-                    "select count(*) from rows join facts f using (old_id) where object = ? "
-                    "and action = 'create' and reason = '' and f.field = ? and value = ?"
-                )
-                values = [name, key.name, ABSENT]
-                if key.is_createable and not self._workspace.one(query, values):
-                    found[name] = key.name
-                    break
-        return found
