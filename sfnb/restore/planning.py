@@ -318,10 +318,12 @@ class _Planning:
             self._known.warnings += [picture_warning(n, *found) for n, found in pictures.items()]
             return {}
         written = self._workspace.all(
-            "select old_id from rows where action in ('create', 'update', 'undelete')"
+            "select old_id, action from rows where action in ('create', 'update', 'undelete')"
         )
-        asked, records = self._asked, {old_id for (old_id,) in written}
-        files = planned_files(asked.snapshot, self._reader, asked.folder, self._request, records)
+        asked = self._asked
+        files = planned_files(
+            asked.snapshot, self._reader, asked.folder, self._request, dict(written)
+        )
         shown = sum(count for _, count in pictures.values())
         calls = shown + sum(CALLS_A_TEXT * rows for rows, _ in pictures.values())
         return files | {"pictures": shown, "calls": files["calls"] + calls}

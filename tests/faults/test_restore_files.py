@@ -135,6 +135,28 @@ def test_files_follow_a_record_that_an_earlier_restore_has_made_anew(world: Worl
     assert world.rows(f"SELECT Name FROM Attachment WHERE ParentId = '{again['Id']}'")
 
 
+def test_a_document_that_stayed_is_linked_to_the_record_that_is_made_anew(world: World) -> None:
+    """What another record shows as well outlives its record: the new one shows it again, once."""
+    gone, other = (_made(world, "Account", Name=name) for name in ("Shown here", "And here"))
+    content = {"Title": "t", "PathOnClient": "t.txt", "VersionData": "aGk="}
+    version = _made(world, "ContentVersion", **content, FirstPublishLocationId=gone)
+    soql = f"SELECT ContentDocumentId FROM ContentVersion WHERE Id = '{version}'"
+    document = str(world.rows(soql)[0]["ContentDocumentId"])
+    links = "SELECT LinkedEntityId FROM ContentDocumentLink WHERE ContentDocumentId = "
+    _made(world, "ContentDocumentLink", ContentDocumentId=document, LinkedEntityId=other)
+    # An archive, too, has the links alone of documents that stay.
+    objects = ("Account", "ContentDocument", "ContentDocumentLink")
+    summary = engine.run(world.mine, engine.backup(objects=objects, metadata=False))
+    assert summary["state"] == "completed"
+    world.delete([gone], hard=True)
+    assert gone not in {r["LinkedEntityId"] for r in world.rows(f"{links}'{document}'")}
+    restored = world.restore(files=True, ids=(gone,))
+    (again,) = world.rows("SELECT Id FROM Account WHERE Name = 'Shown here'")
+    found = [r["LinkedEntityId"] for r in world.rows(f"{links}'{document}'")]
+    assert found.count(again["Id"]) == 1 and other in found, restored["files"]
+    assert restored["files"]["documents"] == 0 and restored["files"]["links"] == 1
+
+
 def _made(world: World, name: str, **values: str) -> str:
     answer = world.org.send("POST", f"{DATA}/sobjects/{name}", json=values)
     assert answer.ok, answer.text

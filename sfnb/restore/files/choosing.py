@@ -26,16 +26,19 @@ class StoredDocument:
     versions: list[Row] = field(default_factory=list)
     links: list[Row] = field(default_factory=list)
 
+    def is_linked_to(self, records: Collection[str]) -> bool:
+        return any(row["LinkedEntityId"] in records for row in self.links)
+
 
 def stored_documents(snapshot: Snapshot) -> dict[str, StoredDocument]:
-    """The documents with versions, by Id."""
+    """The documents, by Id; those of which the snapshot has links alone are without versions."""
     found: dict[str, StoredDocument] = {}
     for row in stored_rows(snapshot, "ContentVersion", without=("VersionData",)):
         one = found.setdefault(row["ContentDocumentId"], StoredDocument(row["ContentDocumentId"]))
         one.versions.append(row)
     for row in stored_rows(snapshot, "ContentDocumentLink"):
-        if row["ContentDocumentId"] in found:
-            found[row["ContentDocumentId"]].links.append(row)
+        one = found.setdefault(row["ContentDocumentId"], StoredDocument(row["ContentDocumentId"]))
+        one.links.append(row)
     for one in found.values():
         one.versions.sort(key=lambda row: (float(row.get("VersionNumber") or 0), row["Id"]))
     return found

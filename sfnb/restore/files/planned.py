@@ -7,7 +7,12 @@ from math import ceil
 
 from sfnb.model import JobWarning
 from sfnb.org.writing.collections import MOST_RECORDS
-from sfnb.restore.files.choosing import meant_documents, meant_files, standing_of_files
+from sfnb.restore.files.choosing import (
+    StoredDocument,
+    meant_documents,
+    meant_files,
+    standing_of_files,
+)
 from sfnb.restore.files.pictures import pictures_of
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.present import PresentReader
@@ -23,31 +28,35 @@ CALLS_A_TEXT = 2
 CALLS_A_DOCUMENT = 3
 """Beside its versions: its Id, the links that it has, and those that it gets."""
 
+CALLS_A_RELINK = 2
+"""The links that a document has, and those that it gets."""
+
 
 def planned_files(
     snapshot: Snapshot,
     reader: PresentReader,
     folder: RestoreFolder,
     request: RestoreRequest,
-    records: Collection[str],
+    written: Mapping[str, str],
 ) -> dict[str, int]:
     """
     Documents, versions, attachments and Documents of folders that will be sent, ``undeleted``
-    ones, ``bytes``;
+    ones, ``bytes``; ``relinked``: documents that are there and are linked to new records;
     ``missing``: those whose body the store does not have; ``calls`` of all that.
 
     Args:
-        records: Ids in the snapshot of the records that are written.
+        written: by Id in the snapshot of the records that are written, how: ``create`` and so on.
 
     Cost: 1 API call for 2,000 documents, and for 2,000 attachments.
     """
-    chosen = request.ids, records, request.objects
+    chosen = request.ids, written.keys(), request.objects
+    created = {old_id for old_id, action in written.items() if action == "create"}
     documents = {one.old_id: one for one in meant_documents(snapshot, *chosen)}
     attachments, folder_documents = (
         {row["Id"]: row for row in meant_files(snapshot, name, *chosen)}
         for name in ("Attachment", "Document")
     )
-    undeleted = calls = 0
+    undeleted = calls = relinked = 0
     for name, meant in (
         ("ContentDocument", documents),
         ("Attachment", attachments),
@@ -58,7 +67,9 @@ def planned_files(
             undeleted += len(standing.binned)
             calls += ceil(len(standing.binned) / MOST_RECORDS)
             for old_id in standing.there:
-                meant.pop(old_id, None)
+                found = meant.pop(old_id, None)
+                relinked += isinstance(found, StoredDocument) and found.is_linked_to(created)
+    documents = {old_id: one for old_id, one in documents.items() if one.versions}
     versions = [row["Id"] for one in documents.values() for row in one.versions]
     with Lookup(snapshot.files) as bodies:
         bodies.look_at_contents()
@@ -74,9 +85,10 @@ def planned_files(
         "attachments": sum(i in sizes for i in attachments),
         "folder_documents": sum(i in sizes for i in folder_documents),
         "undeleted": undeleted,
+        "relinked": relinked,
         "bytes": sum(sizes.values()),
         "missing": len(missing),
-        "calls": calls + len(sizes) + CALLS_A_DOCUMENT * len(documents),
+        "calls": calls + len(sizes) + CALLS_A_DOCUMENT * len(documents) + CALLS_A_RELINK * relinked,
     }
 
 

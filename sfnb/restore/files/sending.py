@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sfnb.errors import AnswerLost, ObjectError, OrgUnavailable, TransientError
@@ -108,13 +108,22 @@ class FileRestore:
         if not chosen:
             return
         there = self._there("ContentDocument", [d.old_id for d in chosen])
-        left = [d for d in chosen if d.old_id not in there]
+        left = [d for d in chosen if d.old_id not in there and d.versions]
         self._find_parents({row["LinkedEntityId"] for d in left for row in d.links})
         for document in chosen:
-            if document.old_id not in there:
+            again = [row for row in document.links if self._is_new(row["LinkedEntityId"])]
+            is_there = document.old_id in there
+            if not is_there and not document.versions:
+                for row in again:
+                    why = "its document is gone, and the snapshot has no version of it"
+                    self.sender.refuse("ContentDocumentLink", row, "parent_missing", why)
+            elif again or not is_there:
                 self.tick()
                 try:
-                    self._document(document)
+                    if is_there:
+                        self._links(replace(document, links=again), self.ids.of(document.old_id))
+                    else:
+                        self._document(document)
                 except OrgUnavailable:
                     raise
                 except (ObjectError, TransientError) as err:
@@ -122,6 +131,10 @@ class FileRestore:
                     # often it is asked: the others go on.
                     row = {"Id": document.old_id}
                     self.sender.refuse("ContentDocument", row, "UNREADABLE", str(err))
+
+    def _is_new(self, old_id: str) -> bool:
+        """Whether this restore has made the record anew: what was linked to it no longer is."""
+        return old_id in self.records and self.ids.of(old_id) != old_id
 
     def _document(self, document: StoredDocument) -> None:
         note = self.notes.of(document.old_id)
