@@ -14,7 +14,7 @@ from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.connection import Connection
 from sfnb.engine import backup
-from sfnb.errors import LoginError
+from sfnb.errors import CallerError, LoginError
 from sfnb.store.metadata.canonical import canonical
 from sfnb.store.metadata.diff import diff_of
 from sfnb.store.metadata.record import MetadataRecord
@@ -99,6 +99,8 @@ def test_all_metadata_is_in_the_snapshot_and_can_be_written_out(
     assert count == len(expected) + 1
     for path, content in files.items():
         assert (tmp_path / "out" / path).read_bytes() == content
+    with pytest.raises(CallerError, match="cannot be made"):
+        write_metadata(mine.snapshots["latest"], record, tmp_path / "out" / "package.xml" / "x")
     assert verify(mine.store) == []
     pack = next(Path(mine.store.root, "metadata").iterdir())
     held = pack.read_bytes()

@@ -61,11 +61,16 @@ def write_metadata(snapshot: Snapshot, record: MetadataRecord, folder: Path) -> 
     Write all files and a ``package.xml`` into a folder that is new or empty; how many files.
 
     Raises:
-        CallerError: the folder has something in it.
+        CallerError: the folder has something in it, or cannot be made.
         StoreError: a content is missing or damaged, or the folder cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CallerError(f"{folder} is not empty. Name a new folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        why = err.strerror or err
+        raise CallerError(f"{folder} cannot be made: {why}. Name another folder.") from err
     count, taken = 0, set[str]()
     with translated(f"write {folder}"):
         for path, content in contents(snapshot, record):
@@ -73,7 +78,6 @@ def write_metadata(snapshot: Snapshot, record: MetadataRecord, folder: Path) -> 
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
             count += 1
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.xml").write_text(package_xml(record), encoding="utf-8", newline="\n")
     return count + 1
 
