@@ -48,15 +48,42 @@ class Undeleting:
         )
         self.run.collections.send(wave, "undelete", tops)
 
-    def mend(self, wave: Wave) -> None:
-        """Read back what was to come back: mend it, or let it be inserted."""
-        mended = self.run.outcomes.of(wave.number, "update", wave.rows)
-        made = self.run.outcomes.of(wave.number, "create", wave.rows)
-        places = [p for p in mended.open_places() if made.is_open(p)]
-        self.read_back(wave, places)
+    def mend(self, waves: Sequence[Wave]) -> None:
+        """
+        Read back what was to come back: mend it, or let it be inserted.
+
+        All waves are read before any is mended: a lookup may point at a later wave's record, and
+        that one may not have come back.
+        """
+        mends: list[tuple[Wave, list[Item]]] = []
+        for wave in waves:
+            mended = self.run.outcomes.of(wave.number, "update", wave.rows)
+            made = self.run.outcomes.of(wave.number, "create", wave.rows)
+            places = [p for p in mended.open_places() if made.is_open(p)]
+            with self.run.sender.booked(wave.object_name):
+                mends.append((wave, self._read(wave, places)))
+        for wave, items in mends:
+            with self.run.sender.booked(wave.object_name):
+                self._send(wave, items)
 
     def read_back(self, wave: Wave, places: Sequence[int]) -> None:
         """Read rows after an undelete. Cost: 1 API call for 1,000, and what is sent to mend them."""
+        self._send(wave, self._read(wave, places))
+
+    def _send(self, wave: Wave, items: Sequence[Item]) -> None:
+        waiting = [item for item in items if self._waits(wave, item.row)]
+        if waiting:
+            late = self.run.late.setdefault((wave.number, "update"), [])
+            late += [item.place for item in waiting]
+        known = {item.place for item in waiting}
+        self.run.collections.send(wave, "update", [i for i in items if i.place not in known])
+
+    def _waits(self, wave: Wave, row: PlannedRow) -> bool:
+        """Whether it refers to a record that is still to be inserted."""
+        return any(row.values.get(name) in self.to_insert for name in wave.links)
+
+    def _read(self, wave: Wave, places: Sequence[int]) -> list[Item]:
+        """The rows that are back and differ, with what differs; the others are noted, or wait."""
         rows = WaveRows(self.run.folder, wave).at(places)
         numbered = groupby(enumerate(rows), key=lambda pair: pair[0] // READ_ROWS)
         mends: list[Item] = []
@@ -74,7 +101,7 @@ class Undeleting:
                 self.run.note(wave, "update", [(place, unknown) for place, _ in some])
                 continue
             mends += self._came_back(wave, some, present)
-        self.run.collections.send(wave, "update", mends)
+        return mends
 
     def _came_back(
         self,
@@ -101,7 +128,7 @@ class Undeleting:
                 continue
             if not found.is_done(place):
                 back.append((place, Done(target_id)))
-            if any(row.values.get(name) in self.to_insert for name in wave.links):
+            if self._waits(wave, row):
                 self.run.late.setdefault((wave.number, "update"), []).append(place)
                 continue
             values = self.run.ids.known(row, wave.links)

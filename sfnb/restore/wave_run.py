@@ -153,9 +153,7 @@ class WaveRun:
         for wave in undeletes:
             with self.sender.booked(wave.object_name):
                 self._undeleting.send(wave)
-        for wave in undeletes:  # a reference that is mended may point at a later wave's record
-            with self.sender.booked(wave.object_name):
-                self._undeleting.mend(wave)
+        self._undeleting.mend(undeletes)
         self._late()
         self._run_waves([w for w in self.plan.waves if w.kind not in ("undelete", "late")])
 
