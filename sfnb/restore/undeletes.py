@@ -27,6 +27,7 @@ def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) ->
     workspace.make_empty("cascades", "object text, field text")
     workspace.insert("cascades", ("object", "field"), sorted(cascades))
     _expect_children(workspace)
+    _make_lost_details(workspace, targets)
     workspace.run(
         "update rows set parent = m.parent from (select l.old_id, min(l.parent) as parent "
         "from links l join rows c on c.old_id = l.old_id join rows p on p.old_id = l.parent "
@@ -61,6 +62,27 @@ def place_undeletes(workspace: Workspace, targets: Mapping[str, WriteObject]) ->
             f"insert into undeletes select old_id, {level} from rows "
             f"where action = 'undelete' and object in ({names})"
         )
+
+
+def _make_lost_details(workspace: Workspace, targets: Mapping[str, WriteObject]) -> None:
+    """
+    Records in the bin whose master is made anew are made anew as well: no org brings a detail back
+    without its master.
+    """
+    workspace.make_empty("details", "object text, field text")
+    workspace.insert(
+        "details",
+        ("object", "field"),
+        [(n, f.name) for n, t in targets.items() for f in t.references if f.is_master_detail],
+    )
+    lost = (
+        "select l.old_id from links l join rows c on c.old_id = l.old_id "
+        "join rows p on p.old_id = l.parent "
+        "join details d on d.object = c.object and d.field = l.field "
+        "where c.action = 'undelete' and p.action = 'create'"
+    )
+    while workspace.all(f"select count(*) from ({lost})") != [(0,)]:
+        workspace.run(f"update rows set action = 'create', target_id = '' where old_id in ({lost})")
 
 
 def lost_for_good(workspace: Workspace) -> Sequence[tuple[str, str, int]]:

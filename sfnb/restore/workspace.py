@@ -174,7 +174,7 @@ class Workspace:
             self.insert("links", ("old_id", "field", "parent", "kind"), links)
             if found.late:
                 self.run("insert into late values (?, ?)", (row.old_id, json.dumps(found.late)))
-            if row.action == "create":
+            if row.action in ("create", "undelete"):  # what cannot come back is made, too
                 facts = [(row.old_id, k, ABSENT) for k in keys if row.values.get(k) is None]
                 known = {n: row.values.get(n) for n in FACTS.get(row.object_name, ())}
                 facts += [(row.old_id, n, str(v)) for n, v in known.items() if v is not None]
