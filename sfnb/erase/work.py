@@ -19,7 +19,7 @@ from sfnb.jobs.summary import iso
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobState, JobWarning, ObjectState
 from sfnb.state.audit import current_user
-from sfnb.store.erasing.elsewhere import put_notes, read_notes
+from sfnb.store.erasing.elsewhere import notes_path, put_notes, read_notes
 from sfnb.store.erasing.manifests import restate_manifests
 from sfnb.store.erasing.run import erase, left
 from sfnb.store.states.everything import stores_of
@@ -30,11 +30,6 @@ OLD_VERSIONS = (
     "those. Delete the noncurrent versions, or let a lifecycle rule do it; the certificate is not "
     "verified."
 )
-
-
-def notes_path(job_id: str) -> str:
-    """What a job is about to erase, from the org's folder; gone when it has ended."""
-    return f"erasures/{job_id}.json"
 
 
 @dataclass

@@ -92,7 +92,7 @@ def test_an_erasure_leaves_nothing_and_says_what_it_did(place: Place) -> None:
     assert len(done.json["snapshots"]) == 2 and done.json["certificate"] == str(certificate)
     assert found_in(place.sfnb.home, values) == []
     told = json.loads(certificate.read_text())
-    hashed = hashlib.sha256(place.contact.encode()).hexdigest()
+    hashed = hashlib.hashlib.sha256(place.contact.encode()).hexdigest()
     assert {"object": "Contact", "id_sha256": hashed} in told["records"]
     assert told["verified"] is True and told["org_id"] == place.org.org_id
     assert len(told["records"]) == done.json["records"] and place.contact not in json.dumps(told)
@@ -174,18 +174,22 @@ def test_a_prune_is_confirmed_and_what_stays_is_whole(place: Place) -> None:
     assert place.sfnb("audit", "--kind", "prune", "--json").json[0]["details"]["removed"] == [first]
 
 
-@pytest.mark.parametrize("step", [13])
-def test_an_erasure_that_was_killed_is_resumed(place: Place, step: int) -> None:
-    """Killed by the operating system after so many changes of the disk; `sfnb resume` ends it."""
+@pytest.mark.parametrize(("step", "name"), [(13, "-"), (1000, "erasures/")])
+def test_an_erasure_that_was_killed_is_resumed(place: Place, step: int, name: str) -> None:
+    """
+    Killed by the operating system after so many changes of the disk, or at a file of this name;
+    `sfnb resume` ends it, and the certificate names what was erased.
+    """
     values = place.values()
     script = (
         "import os, sys, sfnb.store.files as f\n"
-        f"left = [{step}]\n"
+        f"left, NAME = [{step}], {name!r}\n"
         "def dying(real):\n"
-        "    def call(*a, **k):\n"
+        "    def call(self, path, *a, **k):\n"
         "        left[0] -= 1\n"
-        "        if left[0] < 0: os.kill(os.getpid(), 9)\n"
-        "        return real(*a, **k)\n"
+        "        is_end = real.__name__ == 'delete' and str(path).startswith(NAME)\n"
+        "        if left[0] < 0 or is_end: os.kill(os.getpid(), 9)\n"
+        "        return real(self, path, *a, **k)\n"
         "    return call\n"
         "for n in ('open_new', 'delete', 'sync'): setattr(f.Files, n, dying(getattr(f.Files, n)))\n"
         "from sfnb.cli.main import run\n"
@@ -202,6 +206,11 @@ def test_an_erasure_that_was_killed_is_resumed(place: Place, step: int) -> None:
     resumed = place.sfnb("resume", "--all", "--json")
     assert resumed.code == 0, resumed.err
     assert resumed.json[0]["state"] == "completed"
+    paper = json.loads(Path(resumed.json[0]["certificate"]).read_text(encoding="utf-8"))
+    wanted = [
+        {"object": "Contact", "id_sha256": hashlib.sha256(place.contact.encode()).hexdigest()}
+    ]
+    assert paper["records"] == wanted and paper["verified"] is True
     assert found_in(place.sfnb.home, values) == []
     assert place.sfnb("verify", "x", "--json").code == 0
     shutil.rmtree(place.sfnb.home)

@@ -122,8 +122,11 @@ class _Work:
         """What people do while it is dead."""
 
     def _is_begun(self, copy: World) -> bool:
+        return bool({"running", "queued"} & self._states(copy))
+
+    def _states(self, copy: World) -> set[str]:
         jobs = copy.shell("jobs", "--json").json
-        return any(j["kind"] == self.kind and j["state"] in ("running", "queued") for j in jobs)
+        return {j["state"] for j in jobs if j["kind"] == self.kind}
 
     def check(self, copy: World, on: str) -> None:
         raise NotImplementedError
@@ -142,7 +145,7 @@ class Pruning(_Work):
 
     def one(self) -> None:
         copy = self.world.copied()
-        keep = ("--keep-last", str(self.chance.randint(1, 3)))
+        keep = ("--keep-last", str(self.chance.randint(1, 2)))
         promised = copy.shell("prune", "demo", *keep, "--dry-run", "--json").json
         archives = copy.store.archives
         self.stays = (*promised["kept"], *promised["held"], *archives)
@@ -267,7 +270,9 @@ class Erasing(_Work):
         }
         if copy.past() != expected:
             self.found("what is left is not as before", on=on)
-        if wrong := [*copy.troubles(), *(set(copy.orphans()) - set(self.world.orphans()))]:
+        left = set(copy.orphans()) - set(self.world.orphans())
+        # A kill leaves what it was about to write; where it has a value, the search below finds it.
+        if wrong := [*copy.troubles(), *(path for path in left if "/.tmp-" not in path)]:
             self.found(str(wrong), on=on)
         # Lookups of records that stay may name them: that is a value of those.
         values = [one for one in self.values(named) if one not in named]
@@ -297,5 +302,5 @@ class Erasing(_Work):
                 left = {i: r for i, r in rows.items() if i in state[of]}
                 if left != state[of]:
                     self.found(f"{of} in {snapshot} says something else", on=on)
-        if not self._is_begun(copy) and self.missing:
+        if not self._states(copy) and self.missing:
             self.found("records went and no job says so", on=on)

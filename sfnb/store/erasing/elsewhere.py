@@ -23,6 +23,13 @@ NOBODY = "000000000000000AAA"
 OWN = ("records/", "tables/", "bodies/", "snapshots/", "metadata/")
 """What has its own way of being erased, or holds nothing of a record."""
 
+NOTES = "erasures/"
+
+
+def notes_path(job_id: str) -> str:
+    """What a job is about to erase, from the org's folder; gone when it has ended."""
+    return f"{NOTES}{job_id}.json"
+
 
 class Elsewhere:
     """
@@ -61,6 +68,11 @@ class Elsewhere:
         changed = 0
         for path in sorted(self._files.walk("")):
             if path.startswith(OWN) or path.startswith("archives/"):
+                continue
+            if path.startswith(NOTES):
+                # An erasure that goes on after a kill must know what it erases.
+                if self._may_touch(path.removeprefix(NOTES).partition(".")[0]):
+                    self._files.delete(path)
                 continue
             # A table that was moved aside because its log made no sense cannot be rewritten.
             if path.startswith("damaged/") and any(f"/{name}/" in path for name in objects):
