@@ -179,6 +179,18 @@ def test_verify_finds_what_happened_to_a_body_and_the_next_backup_heals_it(
     engine.run(mine, backup(objects=FILES))
     assert verify(mine.store) == []
     root = Path(mine.store.root)
+    (index,) = (root / "bodies" / "index").glob("*.json")
+    written = index.read_bytes()
+    for changed_to, message in (
+        (b"", "is damaged"),
+        (written + b"\n", "has changed since the seal"),
+        (written + b"\n", "is spelled otherwise"),
+        (None, "an index of bodies is missing"),
+    ):
+        index.unlink() if changed_to is None else index.write_bytes(changed_to)
+        assert any(message in f.message for f in verify(mine.store) if f.path.endswith(index.name))
+    index.write_bytes(written)
+    assert verify(mine.store) == []
     gone, cut, changed = [b for b in list_bodies(mine.snapshots["latest"]) if b.size][:3]
     paths = {b.sha256: root / "bodies" / b.sha256[:2] / b.sha256 for b in (gone, cut, changed)}
     paths[gone.sha256].unlink()
