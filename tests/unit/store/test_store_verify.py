@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sfnb.errors import SfnbError
 from sfnb.store.damage import note_damage, read_damage
 from sfnb.store.encoding import decode, encode
+from sfnb.store.pruned import PATH as PRUNED
 from sfnb.store.tables import OrgStore
 from sfnb.store.verify import Finding, verify
 from tests.store_samples import a_snapshot, a_store, a_writer, record_id, rows
@@ -180,6 +181,16 @@ def test_rows_without_their_snapshot_are_damage(tmp_path: Path) -> None:
 
 
 @cache
+def test_a_list_of_pruned_snapshots_that_makes_no_sense_is_damage(tmp_path: Path) -> None:
+    """Nothing is taken for pruned then, and the rest is looked at all the same."""
+    store = a_store(tmp_path)
+    a_snapshot(store, "Account", number=1)
+    path = Path(store.root, PRUNED)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{")
+    assert [(found.kind, found.path) for found in damage(store)] == [("damaged", PRUNED)]
+
+
 def a_sample(folder: Path) -> tuple[Path, dict[str, pa.Table]]:
     """A store to copy and hurt, and what it holds."""
     store = a_store(folder)
