@@ -180,7 +180,6 @@ def test_rows_without_their_snapshot_are_damage(tmp_path: Path) -> None:
     assert [(f.snapshot, f.object_name) for f in damage(store)] == [(snapshot, "Account")]
 
 
-@cache
 def test_a_list_of_pruned_snapshots_that_makes_no_sense_is_damage(tmp_path: Path) -> None:
     """Nothing is taken for pruned then, and the rest is looked at all the same."""
     store = a_store(tmp_path)
@@ -191,6 +190,7 @@ def test_a_list_of_pruned_snapshots_that_makes_no_sense_is_damage(tmp_path: Path
     assert [(found.kind, found.path) for found in damage(store)] == [("damaged", PRUNED)]
 
 
+@cache
 def a_sample(folder: Path) -> tuple[Path, dict[str, pa.Table]]:
     """A store to copy and hurt, and what it holds."""
     store = a_store(folder)
