@@ -112,10 +112,16 @@ def archived_since(files: Files, snapshots: Mapping[str, str]) -> dict[str, int]
     found = dict.fromkeys(snapshots, 0)
     first = min(snapshots.values(), default="~")
     for one in archive_ids(files):
-        record = read_archive_record(files.below(archive_folder(one))) if one > first else None
+        is_since = _second(one) >= _second(first)
+        record = read_archive_record(files.below(archive_folder(one))) if is_since else None
         if record is None:
             continue
         for name, known in record.objects.items():
-            if name in found and one > snapshots[name]:
+            if name in found and _second(one) >= _second(snapshots[name]):
                 found[name] += known.rows - len(record.stayed.get(name, ()))
     return found
+
+
+def _second(snapshot: str) -> str:
+    """When it began; ids of one second stand in no order."""
+    return snapshot.partition("-")[0]

@@ -92,7 +92,7 @@ def test_an_erasure_leaves_nothing_and_says_what_it_did(place: Place) -> None:
     assert len(done.json["snapshots"]) == 2 and done.json["certificate"] == str(certificate)
     assert found_in(place.sfnb.home, values) == []
     told = json.loads(certificate.read_text())
-    hashed = hashlib.hashlib.sha256(place.contact.encode()).hexdigest()
+    hashed = hashlib.sha256(place.contact.encode()).hexdigest()
     assert {"object": "Contact", "id_sha256": hashed} in told["records"]
     assert told["verified"] is True and told["org_id"] == place.org.org_id
     assert len(told["records"]) == done.json["records"] and place.contact not in json.dumps(told)
