@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from sfnb.backup.marks import OVERLAP, ChangeMark, window_where
-from sfnb.backup.units import ListsRead
+from sfnb.backup.unit_outcomes import ListsRead
 from sfnb.errors import ObjectError
 from sfnb.org.changes import ChangeList, ChangeQuery, Resource, window_since
 

@@ -18,7 +18,8 @@ from sfnb.backup.pages import all_pages, check_order, good, page_of, written
 from sfnb.backup.plan import QUERIES_PER_CALL
 from sfnb.backup.proving import check_last
 from sfnb.backup.unit_context import UnitContext
-from sfnb.backup.units import Query, RowsRead, SplitPage
+from sfnb.backup.unit_outcomes import RowsRead
+from sfnb.backup.units import Query, SplitPage
 from sfnb.backup.ways import KEYS, STAMPS
 from sfnb.errors import ObjectError, TransientError
 from sfnb.model import FieldInfo

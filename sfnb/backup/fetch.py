@@ -16,32 +16,34 @@ from sfnb.backup.pages import all_pages, check_order, good, page_of, written
 from sfnb.backup.plan import PARENTS_PER_QUERY
 from sfnb.backup.proving import check_last, check_page
 from sfnb.backup.unit_context import Body, UnitContext
-from sfnb.backup.units import (
-    NO_PARENT,
-    AbortJob,
-    ChangeLists,
+from sfnb.backup.unit_outcomes import (
     Counted,
-    CountRows,
-    CreateJob,
-    FindIds,
     IdsFound,
     IdsRead,
     JobAborted,
     JobCreated,
+    ListsRead,
+    Outcome,
+    ResultRead,
+    RowsRead,
+    TooLarge,
+)
+from sfnb.backup.units import (
+    NO_PARENT,
+    AbortJob,
+    ChangeLists,
+    CountRows,
+    CreateJob,
+    FindIds,
     KeysetPage,
     KeysetPages,
-    ListsRead,
     LocatorPage,
-    Outcome,
     ParentIds,
     ParentsPage,
     PollJob,
     Query,
     ResultPage,
-    ResultRead,
-    RowsRead,
     SplitPage,
-    TooLarge,
     Unit,
     query_path,
 )

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sfnb.backup.units import ChangeLists, KeysetPages, Result, Unit
+from sfnb.backup.unit_outcomes import Result
+from sfnb.backup.units import ChangeLists, KeysetPages, Unit
 from sfnb.backup.worker import Executor, WorkerDied
 
 DEATHS_LIMIT = 5

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sfnb.backup import units
+from sfnb.backup import unit_outcomes, units
 from sfnb.backup.flights import Broken, Died, Flight, Flights, Landed, Opened
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.patience import FAILURES_LIMIT, RETRY_AFTER_S
@@ -266,7 +266,7 @@ class Scheduler:
         runs = [self.runs[name] for name in flight.generations]
         return [r for r in runs if r.is_open and flight.generations[r.name] == r.generation]
 
-    def _settle(self, flight: Flight, result: units.Result) -> None:
+    def _settle(self, flight: Flight, result: unit_outcomes.Result) -> None:
         self.counted(result.calls)
         if isinstance(flight.unit, units.AbortJob):
             self._aborted(flight.unit, result.error)
@@ -287,11 +287,13 @@ class Scheduler:
         if got_through and unit.job in run.leftovers:
             run.leftovers.remove(unit.job)
 
-    def _object_came(self, run: ObjectRun, unit: Unit, outcome: units.Outcome | SfnbError) -> None:
+    def _object_came(
+        self, run: ObjectRun, unit: Unit, outcome: unit_outcomes.Outcome | SfnbError
+    ) -> None:
         try:
             if isinstance(outcome, SfnbError):
                 raise outcome
-            if isinstance(outcome, units.RowsRead | units.ResultRead):
+            if isinstance(outcome, unit_outcomes.RowsRead | unit_outcomes.ResultRead):
                 run.note(*outcome.notes)
             self._steps.take(run, self._reader(run).outcome(run, unit, outcome))
         except (SfnbError, QuotaSignal) as err:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from sfnb.backup.fetch import fetch
 from sfnb.backup.unit_context import Opened, UnitContext
-from sfnb.backup.units import Result, Unit
+from sfnb.backup.unit_outcomes import Result
+from sfnb.backup.units import Unit
 from sfnb.clock import SystemClock
 from sfnb.errors import QuotaSignal, SfnbError, StopSignal
 from sfnb.memory import open_state

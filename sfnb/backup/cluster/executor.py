@@ -15,7 +15,8 @@ from sfnb.backup.cluster.coordinator import Cluster
 from sfnb.backup.cluster.far import Broken, forget, run_unit, stop_units
 from sfnb.backup.cluster.service import Service
 from sfnb.backup.unit_context import Opened
-from sfnb.backup.units import Result, Unit
+from sfnb.backup.unit_outcomes import Result
+from sfnb.backup.units import Unit
 from sfnb.backup.work import MakeExecutor
 from sfnb.backup.worker import WorkerDied
 from sfnb.errors import JobError, LeaseLost, StateUnavailable

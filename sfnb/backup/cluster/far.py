@@ -16,7 +16,8 @@ from distributed import get_worker
 from distributed.comm import CommClosedError
 
 from sfnb.backup.cluster.sealing import Reader
-from sfnb.backup.units import Result, Unit
+from sfnb.backup.unit_outcomes import Result
+from sfnb.backup.units import Unit
 from sfnb.backup.worker import Worker
 from sfnb.clock import SystemClock
 from sfnb.errors import JobError

@@ -11,16 +11,8 @@ from dataclasses import dataclass, field
 from sfnb.backup import plan as planning
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.readers.steps import Commit, GoOn, Step, Switch, moment_cursor
-from sfnb.backup.units import (
-    AbortJob,
-    CreateJob,
-    JobCreated,
-    Outcome,
-    PollJob,
-    ResultPage,
-    ResultRead,
-    Unit,
-)
+from sfnb.backup.unit_outcomes import JobCreated, Outcome, ResultRead
+from sfnb.backup.units import AbortJob, CreateJob, PollJob, ResultPage, Unit
 from sfnb.clock import Clock
 from sfnb.errors import ObjectError, ResultsGone
 from sfnb.org.bulk2 import LONGEST_JOB_S, QueryJob

@@ -10,16 +10,8 @@ from sfnb.backup.filters import is_filter_refusal, parent_types
 from sfnb.backup.object_run import ObjectRun, RunState
 from sfnb.backup.plan import PARENTS_PER_QUERY, QUERIES_PER_CALL
 from sfnb.backup.readers.steps import Commit, Step, Switch, give_up, moment_cursor
-from sfnb.backup.units import (
-    NO_PARENT,
-    AbortJob,
-    IdsRead,
-    Outcome,
-    ParentIds,
-    ParentsPage,
-    RowsRead,
-    Unit,
-)
+from sfnb.backup.unit_outcomes import IdsRead, Outcome, RowsRead
+from sfnb.backup.units import NO_PARENT, AbortJob, ParentIds, ParentsPage, Unit
 from sfnb.errors import ObjectError
 
 

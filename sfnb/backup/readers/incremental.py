@@ -33,20 +33,16 @@ from sfnb.backup.readers.steps import (
     Unchanged,
 )
 from sfnb.backup.readers.sweeping import Sweeping
+from sfnb.backup.unit_outcomes import Counted, IdsFound, ListsRead, Outcome, RowsRead
 from sfnb.backup.units import (
     AbortJob,
     ChangeLists,
-    Counted,
     CountRows,
     FindIds,
-    IdsFound,
     KeysetPage,
     KeysetPages,
-    ListsRead,
-    Outcome,
     ParentsPage,
     Query,
-    RowsRead,
     Unit,
 )
 from sfnb.errors import ObjectError, StoreError

@@ -25,18 +25,8 @@ from sfnb.backup.readers.steps import (
     give_up,
     moment_cursor,
 )
-from sfnb.backup.units import (
-    AbortJob,
-    Counted,
-    CountRows,
-    KeysetPage,
-    KeysetPages,
-    Outcome,
-    RowsRead,
-    SplitPage,
-    TooLarge,
-    Unit,
-)
+from sfnb.backup.unit_outcomes import Counted, Outcome, RowsRead, TooLarge
+from sfnb.backup.units import AbortJob, CountRows, KeysetPage, KeysetPages, SplitPage, Unit
 from sfnb.errors import ObjectError
 
 _BAD_ID = {"INVALID_QUERY_FILTER_OPERATOR", "MALFORMED_ID", "MALFORMED_QUERY"}

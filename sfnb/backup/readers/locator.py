@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from sfnb.backup.object_run import ObjectRun
 from sfnb.backup.readers.steps import Commit, Restart, Step, give_up, moment_cursor
-from sfnb.backup.units import AbortJob, Counted, CountRows, LocatorPage, Outcome, RowsRead, Unit
+from sfnb.backup.unit_outcomes import Counted, Outcome, RowsRead
+from sfnb.backup.units import AbortJob, CountRows, LocatorPage, Unit
 from sfnb.errors import ObjectError, ResultsGone
 
 

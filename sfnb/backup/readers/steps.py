@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from sfnb.backup.change_run import Stage
 from sfnb.backup.filters import is_structural_refusal
 from sfnb.backup.object_run import ObjectRun
-from sfnb.backup.units import AbortJob, Outcome, Unit
+from sfnb.backup.unit_outcomes import Outcome
+from sfnb.backup.units import AbortJob, Unit
 from sfnb.backup.ways import Way, another_way
 from sfnb.errors import ObjectError
 from sfnb.model import ReaderName

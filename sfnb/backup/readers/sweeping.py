@@ -25,7 +25,8 @@ from sfnb.backup.readers.steps import (
     Switch,
     moment_cursor,
 )
-from sfnb.backup.units import AbortJob, Outcome, Query, Unit
+from sfnb.backup.unit_outcomes import Outcome
+from sfnb.backup.units import AbortJob, Query, Unit
 from sfnb.errors import ObjectError, StoreError
 from sfnb.model import ObjectSchema, ReaderName, reader_of
 from sfnb.store.progress import NOTHING

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfnb.backup import units
+from sfnb.backup import unit_outcomes, units
 from sfnb.backup.change_run import ChangeRun
 from sfnb.backup.marks import ChangeMark
 from sfnb.backup.object_run import ObjectRun
@@ -22,7 +22,8 @@ from sfnb.backup.readers.bulk2 import MOST_TRIES, Bulk2Reader
 from sfnb.backup.readers.keyset import KeysetReader
 from sfnb.backup.readers.locator import LocatorReader
 from sfnb.backup.readers.steps import Commit, GoOn, Restart, Step, Switch
-from sfnb.backup.units import Counted, Query, RowsRead
+from sfnb.backup.unit_outcomes import Counted, RowsRead
+from sfnb.backup.units import Query
 from sfnb.backup.ways import ALL_VERSIONS, Way, another_way, refused_fields
 from sfnb.clock import FakeClock
 from sfnb.errors import ObjectError, ResultsGone, TransientError
@@ -155,8 +156,8 @@ def test_result_pages_are_committed_in_their_order() -> None:
     reader.opened(run, first, "L2")
     (second,) = reader.next_units(run)
     assert isinstance(second, units.ResultPage) and second.locator == "L2"
-    assert list(reader.outcome(run, second, units.ResultRead((), 10, None))) == []
-    steps = reader.outcome(run, first, units.ResultRead((), 20, "L2"))
+    assert list(reader.outcome(run, second, unit_outcomes.ResultRead((), 10, None))) == []
+    steps = reader.outcome(run, first, unit_outcomes.ResultRead((), 20, "L2"))
     assert [
         (s.cursor["locator"], s.is_done, s.org_count) for s in steps if isinstance(s, Commit)
     ] == [
@@ -190,7 +191,7 @@ def created(reader: Bulk2Reader, clock: FakeClock, touched: int = 20_000) -> Obj
     run = changed_run("", touched=touched)
     run.schema = replace(SCHEMA, name=f"Lead{touched}")
     (asked,) = reader.next_units(run)
-    (step,) = reader.outcome(run, asked, units.JobCreated("750A"))
+    (step,) = reader.outcome(run, asked, unit_outcomes.JobCreated("750A"))
     assert isinstance(step, Commit)
     run.progress = replace(run.progress, cursor=dict(step.cursor))
     return run
