@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sfnb.archive.bringing_back import bring_back
 from sfnb.archive.checking import LastLook, not_whole
 from sfnb.archive.choosing import (
     Choosing,
@@ -33,13 +34,11 @@ from sfnb.archive.seeing import sees_all_files
 from sfnb.archive.storing import store_object
 from sfnb.archive.trees import Member
 from sfnb.backup.bodies.reading import BodyReading, BodyTotals
-from sfnb.errors import AnswerLost, JobError, ObjectError
+from sfnb.errors import JobError
 from sfnb.jobs import events
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import ARCHIVE, JobState, JobWarning, ObjectSchema, ObjectState
 from sfnb.org.transport import call_context
-from sfnb.org.writing.undelete import MOST_IDS, undelete
-from sfnb.restore.present import slices
 from sfnb.state.job_values import Job
 from sfnb.store.archives import (
     ArchivedObject,
@@ -320,7 +319,7 @@ class ArchiveWork:
                 lambda roots: self._still_meant(schemas[selection.object_name], roots),
                 lambda: Files(Path(place) / secrets.token_hex(4)),
                 self._describes.is_deletable,
-                self._bring_back,
+                lambda ids: bring_back(self.context.client, ids, self.context.job_id),
             )
             done = run.run()
         self._folder.put_done(group, done)
@@ -332,24 +331,6 @@ class ArchiveWork:
             return still_matching(
                 context.client, schema, self._request.where, roots, context.job_id
             )
-
-    def _bring_back(self, ids: Sequence[str]) -> dict[str, str]:
-        """
-        Take records out of the recycle bin, with what went with them; by Id of those that cannot be,
-        why. Cost: 1 API call for 200.
-        """
-        failed: dict[str, str] = {}
-        with call_context(job_id=self.context.job_id, stop=None):
-            for some in slices(ids, MOST_IDS):
-                try:
-                    results = undelete(self.context.client, some)
-                except (AnswerLost, ObjectError) as err:
-                    failed |= dict.fromkeys(some, str(err))
-                    continue
-                for record_id, result in zip(some, results, strict=True):
-                    if result.state != "done":
-                        failed[record_id] = f"{result.code}: {result.message}"
-        return failed
 
     # -- ending
 

@@ -75,12 +75,7 @@ def _make_lost_details(workspace: Workspace, targets: Mapping[str, WriteObject])
         ("object", "field"),
         [(n, f.name) for n, t in targets.items() for f in t.references if f.is_master_detail],
     )
-    lost = (
-        "select l.old_id from links l join rows c on c.old_id = l.old_id "
-        "join rows p on p.old_id = l.parent "
-        "join details d on d.object = c.object and d.field = l.field "
-        "where c.action = 'undelete' and p.action = 'create'"
-    )
+    lost = _linked("details", "c.action = 'undelete' and p.action = 'create'")
     while workspace.all(f"select count(*) from ({lost})") != [(0,)]:
         workspace.run(f"update rows set action = 'create', target_id = '' where old_id in ({lost})")
 
@@ -100,12 +95,18 @@ def _expect_children(workspace: Workspace) -> None:
     Records in the bin whose object takes no undelete come back with their parents all the same: they
     are expected, and made only if they did not come. Never both.
     """
-    with_parent = (
-        "select l.old_id from links l join rows c on c.old_id = l.old_id "
-        "join rows p on p.old_id = l.parent "
-        "join cascades x on x.object = c.object and x.field = l.field "
-        "where c.action = 'create' and c.target_id <> '' and p.action = 'undelete'"
+    with_parent = _linked(
+        "cascades", "c.action = 'create' and c.target_id <> '' and p.action = 'undelete'"
     )
     while workspace.all(f"select count(*) from ({with_parent})") != [(0,)]:
         workspace.run(f"update rows set action = 'undelete' where old_id in ({with_parent})")
     workspace.run("update rows set target_id = '' where action = 'create'")
+
+
+def _linked(lookups: str, condition: str) -> str:
+    """SQL of the Ids of records ``c`` that refer to records ``p`` by one of these lookups."""
+    return (
+        "select l.old_id from links l join rows c on c.old_id = l.old_id "
+        "join rows p on p.old_id = l.parent "
+        f"join {lookups} x on x.object = c.object and x.field = l.field where {condition}"
+    )
