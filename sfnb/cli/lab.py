@@ -51,6 +51,8 @@ def lab(app: App, folder: Path | None, port: int | None, browser: bool) -> int:
         "jupyterlab",
         f"--ServerApp.root_dir={there}",
         "--LabApp.default_url=/lab/tree/" + WELCOME,
+        # Else tabs come back that other folders' notebooks had, and hide ours.
+        f"--LabApp.workspaces_dir={app.settings.home / 'lab'}",
     ]
     os.environ.update(elsewhere(app.settings))
     return _serve(command, port, browser, there)
