@@ -80,3 +80,33 @@ def test_details_of_a_master_that_is_made_anew_are_made_anew(org: RunningOrg, wo
     details = world.rows(f"SELECT Name FROM Beta__c WHERE Master__c = '{again}' ORDER BY Name")
     assert [row["Name"] for row in details] == ["one", "two"]
     assert summary["proof"]["different"] == 0
+
+
+def test_what_came_back_waits_for_what_did_not(org: RunningOrg, world: World) -> None:
+    """A lookup to a record that the bin does not give back is filled once that one is made anew."""
+    have(org, "Alpha__c")
+    have(org, "Beta__c")
+    have(org, "Gamma__c", "Pulled__c", refs=["Alpha__c"], on_delete="cascade")
+    reference = {"do": "add_field", "type": "reference"}
+    org.control(
+        "schema", {**reference, "object": "Beta__c", "field": "Friend__c", "refs": ["Gamma__c"]}
+    )
+    org.control(
+        "schema", {**reference, "object": "Gamma__c", "field": "Peer__c", "refs": ["Beta__c"]}
+    )
+    (top,), (beta,) = made(org, "Alpha__c", {"Name": "top"}), made(org, "Beta__c", {"Name": "b"})
+    lost, peer = made(
+        org, "Gamma__c", {"Name": "lost", "Pulled__c": top}, {"Name": "peer", "Peer__c": beta}
+    )
+    save(org, "PATCH", "Beta__c", [{"id": beta, "Friend__c": lost}])
+    world.backup("Alpha__c", "Beta__c", "Gamma__c")
+    world.delete([beta])
+    world.delete([peer])
+    world.delete([top])
+    org.control("rows", {"do": "purge", "object": "Alpha__c"})
+    summary = world.restore()
+    assert summary["restored"]["refused"] == 0, summary["refusals"]
+    (again,) = world.rows("SELECT Id FROM Gamma__c WHERE Name = 'lost'")
+    (found,) = world.rows(f"SELECT Friend__c FROM Beta__c WHERE Id = '{beta}'")
+    assert again["Id"] != lost and found["Friend__c"] == again["Id"]
+    assert summary["proof"]["different"] == 0
