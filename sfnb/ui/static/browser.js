@@ -10,6 +10,7 @@ const render = ({ model, el }) => {
   let count = 0;
   let blocks = new Map();
   let asked = new Set();
+  let clicked = null; // a cell whose row is still on its way
   let order = null;
   let descending = false;
   let filters = {};
@@ -141,6 +142,7 @@ const render = ({ model, el }) => {
     blocks.set(block, answer.rows);
     if (answer.rows.length < BLOCK) asked.delete(block); // more may be read in later
     draw();
+    if (clicked && row_of(clicked.place)) whole_cell(clicked.place, clicked.column);
   };
   let due = false;
   const soon = () => { if (!due) { due = true; requestAnimationFrame(() => { due = false; draw(true); }); } };
@@ -169,8 +171,10 @@ const render = ({ model, el }) => {
   };
   const whole_cell = async (place, column) => {
     const values = row_of(place);
+    clicked = values ? null : { place, column };
+    if (!values) return;
     const id_column = columns.indexOf("Id");
-    if (values && id_column >= 0) record.value = values[id_column] || "";
+    if (id_column >= 0) record.value = values[id_column] || "";
     const answer = await ask({ kind: "cell", offset: place, column }, 30000);
     if (problem(answer)) return;
     cell.hidden = false;
@@ -186,7 +190,7 @@ const render = ({ model, el }) => {
     if (cell_at) cell_at.scrollIntoView({ block: "nearest", inline: "nearest" });
     scroller.setAttribute("aria-activedescendant", `${id}-cursor`);
   };
-  const restart = () => { cursor = { place: 0, column: 0 }; turn += 1; blocks = new Map(); asked = new Set(); scroller.scrollTop = 0; soon(); };
+  const restart = () => { cursor = { place: 0, column: 0 }; clicked = null; turn += 1; blocks = new Map(); asked = new Set(); scroller.scrollTop = 0; soon(); };
   const pick = async () => {
     say(status, word("filtering"));
     const answer = await ask({ kind: "pick", filters, order, descending }, 120000);
