@@ -18,8 +18,8 @@ class Held:
         rows, deleted: records alive, and in the recycle bin.
         mode: how they were read: all of them, what has changed, or some fields of all.
         before: the newest older snapshot that the reading was compared with; None: there is none.
-        added, changed, ended: records that were not there before, that have another content, that
-            were alive before and are not any more.
+        added, changed, ended: records that are alive and were not before (new, or out of the recycle
+            bin), that have another content, that were alive before and are not any more.
         equal: rows that were read and have the content that was stored already.
         starts_with: versions that older snapshots brought do not count; None: all do. For objects
             whose rows nothing tells apart, and after a change of the key.

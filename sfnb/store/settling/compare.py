@@ -84,7 +84,8 @@ def compare(
             same(known.take(is_equal), old.take(is_equal))
         is_alive, was_alive = known.ops == IS_UPSERT, old.ops == IS_UPSERT
         found.added += int(np.count_nonzero(now.ops[~is_known] == IS_UPSERT))
-        found.changed += int(np.count_nonzero(~is_equal & is_alive))
+        found.added += int(np.count_nonzero(is_alive & ~was_alive))
+        found.changed += int(np.count_nonzero(~is_equal & is_alive & was_alive))
         found.equal += int(np.count_nonzero(is_equal))
         found.ended += int(np.count_nonzero(was_alive & ~is_alive))
         lost = _lost(then, at[is_known], is_full, gone)

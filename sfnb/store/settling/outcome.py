@@ -17,7 +17,7 @@ class Settled:
     Args:
         progress: afterwards; as before when the proof has a problem, for then nothing was
             committed.
-        added: records that were not there before.
+        added: records that are alive and were not before: new, or out of the recycle bin.
         changed: records that have another content.
         deleted: records that are not alive any more: in the recycle bin, or gone.
         equal: rows read whose content was stored already.

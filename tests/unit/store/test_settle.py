@@ -82,6 +82,16 @@ def test_settling_twice_changes_nothing(tmp_path: Path) -> None:
     assert again.changed == 1
 
 
+def test_who_comes_out_of_the_recycle_bin_is_added(tmp_path: Path) -> None:
+    """What was alive, and what was added and deleted since, gives what is alive now; as `diff` counts."""
+    store = a_store(tmp_path)
+    a_snapshot(store)
+    writer = a_writer(store, number=2)
+    page = rows(0, 2, deleted=[1])
+    ended = writer.settle(NAME, writer.write_parts(NAME, [page]), {}, mode="changes")
+    assert (ended.added, ended.changed, ended.deleted) == (1, 0, 1)
+
+
 def test_changes_need_something_to_change(tmp_path: Path) -> None:
     """The first reading of an object has to be a full one."""
     writer = a_writer(a_store(tmp_path))

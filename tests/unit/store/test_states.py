@@ -146,6 +146,10 @@ def test_each_snapshot_has_what_the_org_had(
         assert [finding for finding in verify(store) if finding.is_damage] == []
 
 
+def alive(state: State) -> int:
+    return sum(not row.deleted for row in state.values())
+
+
 @dataclass
 class Backup:
     store: OrgStore
@@ -177,7 +181,8 @@ class Backup:
             seen = [n for at in range(self.pages - 1) for n in list(read)[at :: self.pages]]
             return {**state, **{n: read[n] for n in seen}}
         writer = self.store.reopen(self.plan.snapshot) if way == "killed" else self.writer
-        self.settle(writer, pages[-1], "changes" if "changes" in way and base else "full", is_swept)
+        mode = "changes" if "changes" in way and base else "full"
+        self.settle(writer, pages[-1], mode, state, is_swept=is_swept)
         self.writer.seal()
         org.is_backed_up()
         return dict(org.rows)
@@ -185,7 +190,9 @@ class Backup:
     def put(self, page: pa.RecordBatch) -> None:
         self.writer.commit(NAME, self.writer.write_parts(NAME, [page]), {}, is_done=False)
 
-    def settle(self, writer: Writer, page: pa.RecordBatch, mode: Any, is_swept: bool) -> None:
+    def settle(
+        self, writer: Writer, page: pa.RecordBatch, mode: Any, before: State, *, is_swept: bool
+    ) -> None:
         org = self.org
         parts = writer.write_parts(NAME, [page])
         if mode == "changes" and org.is_drifted:
@@ -200,6 +207,8 @@ class Backup:
             org_count=len(org.rows),
         )
         assert ended.proof.problem == ""
+        # Who comes out of the recycle bin is added, as who goes into it is deleted.
+        assert alive(org.rows) == alive(before) + ended.added - ended.deleted
         if org.is_drifted:
             org.is_drifted = False
         if is_swept:
