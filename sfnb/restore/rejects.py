@@ -1,8 +1,9 @@
 """
 The rejects file: the rows that were refused, as a CSV that a person can mend and restore from.
 
-``sfnb_object,sfnb_id,sfnb_code,sfnb_message`` and then the records' fields. An empty cell says
-nothing: a field that is to be cleared stays as it was planned.
+``sfnb_object,sfnb_id,sfnb_code,sfnb_message`` and then the records' fields. The code is always a
+status code of Salesforce, whoever refused the row. An empty cell says nothing: a field that is to
+be cleared stays as it was planned.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.journal import Act, Refused
 from sfnb.restore.outcomes import Outcomes
 from sfnb.restore.plan import PlannedRow, RestorePlan
+from sfnb.restore.status_codes import as_status
 from sfnb.restore.wave_rows import WaveRows
 
 HEAD = ("sfnb_object", "sfnb_id", "sfnb_code", "sfnb_message")
@@ -28,7 +30,7 @@ FINAL_ACTS: tuple[Act, ...] = ("create", "update")
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was not written, and why."""
+    """A row that was not written, and why: ``code`` is the org's, or a word of sfnb's own."""
 
     row: PlannedRow
     code: str
@@ -75,7 +77,7 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
         out.writerow([*HEAD, *columns])
         for one in rows:
             values = one.row.values
-            head = (one.row.object_name, one.row.old_id, one.code, one.message)
+            head = (one.row.object_name, one.row.old_id, *as_status(one.code, one.message))
             out.writerow([*head, *(_cell(values.get(name)) for name in columns)])
     temporary.replace(path)
     return len(rows)

@@ -226,7 +226,7 @@ def test_nothing_could_be_done_is_a_failure(world: World) -> None:
     # Living contacts whose lookup was emptied by the deletion are among them, too.
     assert {row["sfnb_id"] for row in rejects} >= set(ids)
     codes = {row["sfnb_code"] for row in rejects}
-    assert "INSUFFICIENT_ACCESS" in codes <= {"INSUFFICIENT_ACCESS", "parent_missing"}
+    assert "INSUFFICIENT_ACCESS" in codes <= {"INSUFFICIENT_ACCESS", "INVALID_CROSS_REFERENCE_KEY"}
 
 
 def test_locked_rows_are_sent_later_and_fewer_at_a_time(world: World) -> None:
@@ -381,8 +381,12 @@ def test_nonsense_that_lasts_is_the_rows_own_trouble(world: World) -> None:
     assert summary["state"] == "completed_with_errors"
     assert summary["restored"]["updated"] >= 1
     rejects = list(csv.DictReader(io.StringIO(read(summary["rejects"]))))
-    codes = {row["sfnb_id"]: row["sfnb_code"] for row in rejects}
-    assert {codes[one] for one in ids} <= {"OUTCOME_UNKNOWN", "parent_missing"}
-    assert "OUTCOME_UNKNOWN" in codes.values()
+    why = {row["sfnb_id"]: row["sfnb_message"].partition(":")[0] for row in rejects}
+    assert {why[one] for one in ids} <= {"OUTCOME_UNKNOWN", "parent_missing"}
+    assert "OUTCOME_UNKNOWN" in why.values()
+    assert {row["sfnb_code"] for row in rejects} <= {
+        "UNKNOWN_EXCEPTION",
+        "INVALID_CROSS_REFERENCE_KEY",
+    }
     sent = world.org.control("faults")["rules"][0]["hit"]
     assert 1 <= sent <= 3, "once for each level of contacts"
