@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from distributed import Client
@@ -15,15 +15,51 @@ ROOT = Path(__file__).parents[2]
 
 READY_S = 60
 
+DIES_AT_AN_ANSWER = """
+from sfnb.org import transport
+
+class Dying(transport.GateAdapter):
+    answers = []
+
+    def _read(self, response, **options):
+        self.answers.append(response)
+        if len(self.answers) == 2:
+            import os, signal
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        return super()._read(response, **options)
+
+from sfnb.org import http
+http.GateAdapter = Dying
+"""
+"""The org has answered, the ticket is not settled."""
+
+DIES_WITH_A_PART = """
+from sfnb.backup import unit_context
+from sfnb.store.part_writer import PartWriter
+
+class Dying(PartWriter):
+    def write(self, batches):
+        super().write(batches)
+        import os, signal
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+unit_context.PartWriter = Dying
+"""
+"""The part is whole in the store, and nobody knows of it."""
+
 
 class DaskCluster:
     """
     A scheduler, and workers without a nanny: one that is killed stays dead. Their logs, their files
     and their temporary files are below ``folder``.
+
+    Args:
+        environ: what workers and scheduler see besides; of this process's own they see nothing of sfnb.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._environ = dict(environ or {})
         folder.mkdir(parents=True, exist_ok=True)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         known = folder / "scheduler.json"
@@ -40,6 +76,7 @@ class DaskCluster:
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(temporary),
             "HOME": str(temporary),
+            **self._environ,
         }
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(

@@ -29,43 +29,11 @@ from sfnb.store.verify import verify
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
 from tests.conftest import RunningOrg
-from tests.contracts.dask_cluster import DaskCluster
+from tests.contracts.dask_cluster import DIES_AT_AN_ANSWER, DIES_WITH_A_PART, DaskCluster
 from tests.faults.conftest import settings_for
 
 OBJECTS = ["Account", "Contact", "Case"]
 ROWS = 12_000
-
-DIES_AT_AN_ANSWER = """
-from sfnb.org import transport
-
-class Dying(transport.GateAdapter):
-    answers = []
-
-    def _read(self, response, **options):
-        self.answers.append(response)
-        if len(self.answers) == 2:
-            import os, signal
-            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-        return super()._read(response, **options)
-
-from sfnb.org import http
-http.GateAdapter = Dying
-"""
-"""The org has answered, the ticket is not settled."""
-
-DIES_WITH_A_PART = """
-from sfnb.backup import unit_context
-from sfnb.store.part_writer import PartWriter
-
-class Dying(PartWriter):
-    def write(self, batches):
-        super().write(batches)
-        import os, signal
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-
-unit_context.PartWriter = Dying
-"""
-"""The part is whole in the store, and nobody knows of it."""
 
 
 @pytest.fixture(scope="module")
