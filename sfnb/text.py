@@ -19,9 +19,24 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 PERCENT_FORM = r"\s*([0-9]{1,3})\s*%?\s*"
 """Only the digits people type: int() would also take "5_0" and other scripts' digits."""
 
+SAY_UTF8 = "Set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+"""What to do where ``is_unicode`` is false."""
+
 MONTHS = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
+
+
+def is_unicode(text: str) -> bool:
+    """
+    Whether a path or an argument can be written as UTF-8. Python makes those that its locale cannot
+    read into lone surrogates, which no file, no database and no Delta table takes.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def moment(at: datetime | None, zone: tzinfo | None = None) -> str:

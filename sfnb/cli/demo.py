@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,12 @@ def start(
         lag_s = _header_lag_s(arguments)
         config = _config_of(ready, _ready_file(app).parent, lag_s)
         line = {"action": "added", "subject": config.name, "details": {"login": "demo"}}
-        with app.state.audit.recorded("org", org=config.name, org_id=config.org_id, **line):
-            put_org(app.settings, config)
+        try:
+            with app.state.audit.recorded("org", org=config.name, org_id=config.org_id, **line):
+                put_org(app.settings, config)
+        except BaseException:
+            _end(app, ready)  # nobody would know of it
+            raise
     if as_json:
         print_json(_status(ready))
         return
@@ -211,17 +216,21 @@ def stop(app: App, as_json: bool) -> None:
     with file_lock(app.settings.home / "demo" / ".lock", patience_s=START_TIMEOUT_S):
         ready = _running(app)
         if ready is not None:
-            process = psutil.Process(ready["pid"])
-            process.terminate()
-            try:
-                process.wait(10)
-            except psutil.TimeoutExpired:
-                process.kill()
-            _ready_file(app).unlink(missing_ok=True)
+            _end(app, ready)
     if as_json:
         print_json({"running": False, "stopped": ready is not None})
     else:
         say("The demo org is stopped." if ready else "The demo org is not running.")
+
+
+def _end(app: App, ready: Mapping[str, Any]) -> None:
+    process = psutil.Process(ready["pid"])
+    process.terminate()
+    try:
+        process.wait(10)
+    except psutil.TimeoutExpired:
+        process.kill()
+    _ready_file(app).unlink(missing_ok=True)
 
 
 @demo.command()

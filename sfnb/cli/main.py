@@ -14,6 +14,7 @@ from sfnb.cli.context import App, Group
 from sfnb.cli.output import Unbroken, answer, print_json, say, settle_streams
 from sfnb.errors import CallerError, PausedForState, QuotaSignal, SfnbError
 from sfnb.process_memory import give_back_free_memory
+from sfnb.text import SAY_UTF8, is_unicode
 
 FAILED, WRONG_USAGE, PAUSED, STOPPED = 1, 2, 75, 130
 
@@ -127,6 +128,8 @@ def _run(args: list[str], failures: list[str]) -> int:
     # https://no-color.org: set and not empty means no colours, whatever the terminal can.
     color = False if os.environ.get("NO_COLOR") else None
     try:
+        if odd := [one for one in args if not is_unicode(one)]:
+            raise CallerError(f"{odd[0]!a} cannot be read as text in this locale. {SAY_UTF8}.")
         outcome = cli.main(args, prog_name="sfnb", standalone_mode=False, color=color)
     except click.exceptions.Exit as exit_:
         outcome = exit_.exit_code

@@ -51,6 +51,7 @@ from types import MappingProxyType
 
 import platformdirs
 
+from sfnb.errors import JobError
 from sfnb.settings.file import CONFIG_NAME, put_org, read, remove_org
 from sfnb.settings.parsing import Found
 from sfnb.settings.values import (
@@ -64,6 +65,7 @@ from sfnb.settings.values import (
     OrgConfig,
     Settings,
 )
+from sfnb.text import SAY_UTF8, is_unicode
 
 __all__ = [
     "FILE_CALLS",
@@ -84,14 +86,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     The settings of this user. Environment variables override the file.
 
     Raises:
-        JobError: the file cannot be read, or holds something that sfnb does not understand.
+        JobError: the file cannot be read, or holds something that sfnb does not understand; a path
+            is no text in this locale.
     """
     environ = os.environ if environ is None else environ
     home = _home(environ)
     path = home / CONFIG_NAME
     found = Found(path, read(path))
     url = f"sqlite:///{(home / 'state.db').as_posix()}"
-    return Settings(
+    settings = Settings(
         home=home,
         state_url=environ.get("SFNB_STATE_URL") or found.text("state_url", url),
         store_root=environ.get("SFNB_STORE") or found.text("store", str(home / "store")),
@@ -110,6 +113,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         notices=found.notices(),
         orgs=MappingProxyType(found.orgs()),
     )
+    for place in (str(home), settings.state_url, settings.store_root, settings.runs):
+        if not is_unicode(place):
+            raise JobError(
+                f"{place!a} cannot be read as text in this locale. {SAY_UTF8}, or choose another folder."
+            )
+    return settings
 
 
 def elsewhere(settings: Settings) -> dict[str, str]:

@@ -136,6 +136,21 @@ def test_a_letter_that_the_terminal_lacks_does_not_end_a_job(
     assert message in json.loads(as_json.stdout)["objects"]["Contact"]["message"]
 
 
+@POSIX
+@pytest.mark.parametrize(
+    ("folder", "arguments", "code"), [("hüme", ("jobs",), 1), ("home", ("show", "ü"), 2)]
+)
+def test_what_a_locale_cannot_read_is_said_before_anything_is_done(
+    tmp_path: Path, folder: str, arguments: tuple[str, ...], code: int
+) -> None:
+    """A folder or a word with letters beyond the locale's: a sentence with the variable to set."""
+    environ = CommandLine(tmp_path / folder).environ | {"PYTHONUTF8": "0", "LC_ALL": "C"}
+    ran = subprocess.run(command(*arguments), capture_output=True, env=environ, check=False)
+    assert ran.returncode == code
+    assert b"in this locale. Set LC_ALL=C.UTF-8 or PYTHONUTF8=1" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1 and not (tmp_path / folder).exists()
+
+
 def test_an_org_cannot_write_on_the_terminal(tmp_path: Path) -> None:
     """Colours, titles, movements and marks of direction in a name are taken out before it is printed."""
     home = CommandLine(tmp_path / "home")

@@ -79,6 +79,25 @@ def test_two_demo_orgs_that_start_at_once_are_one(tmp_path: Path) -> None:
         assert home("demo", "stop").code == 0
 
 
+def test_a_demo_org_that_cannot_be_registered_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its registration nobody would find the server, and the next start would be refused."""
+    home = CommandLine(tmp_path / "home")
+
+    def full(*_: object) -> None:
+        raise JobError("sfnb.toml cannot be written (No space left on device).")
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("sfnb.cli.demo.put_org", full)
+            assert home("demo", "start", "--size", "tiny").code == 1
+        assert home("demo", "status", "--json").json == {"running": False}
+        assert home("demo", "start", "--size", "tiny").code == 0
+    finally:
+        assert home("demo", "stop").code == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes; the profile protects it")
 @pytest.mark.parametrize("is_there", [False, True])
 def test_only_its_user_may_read_a_home(tmp_path: Path, is_there: bool) -> None:
