@@ -7,6 +7,7 @@ What people who do not look should know, and when: the table ``[notices]`` of th
     url = "env:SFNB_NOTICE_URL"    # apprise addresses, separated by spaces; or keyring, file:PATH
     kinds = ["paused", "failed"]   # default: all
     quiet = "22:00-07:00"          # nothing is sent then; afterwards one message has it all
+    urgent = ["failed"]            # kinds that are sent in quiet hours, too; default: none
     summary_at = "07:00"           # a summary of the last day; default: none
     tz = "Europe/Paris"            # of both; default UTC
     warn_pct = [40, 45]            # say when an org's usage of a budget reaches these percents
@@ -24,6 +25,8 @@ from zoneinfo import ZoneInfo
 KINDS = ("paused", "resumed", "completed", "failed", "limit", "usage", "mass_change")
 """What a notice can be about; a summary is set by its time."""
 
+SUMMARY = "summary"
+
 REFERENCE = re.compile(r"keyring|env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 QUIET = re.compile(rf"({CLOCK_TIME.pattern})-({CLOCK_TIME.pattern})")
@@ -38,23 +41,31 @@ class NoticeSettings:
 
     Args:
         quiet: start and end on the wall clock; None: never quiet.
+        urgent: the kinds that are sent then, too.
         summary_at: on the wall clock; None: no summary.
     """
 
     url: str = DEFAULT_URL
     kinds: tuple[str, ...] = KINDS
     quiet: tuple[time, time] | None = None
+    urgent: tuple[str, ...] = ()
     summary_at: time | None = None
     tz: str = "UTC"
     warn_pct: tuple[float, ...] = ()
 
     def is_quiet(self, now: datetime) -> bool:
-        """Whether nothing is to be sent now."""
+        """Whether nothing is to be sent now but what is urgent."""
         if self.quiet is None:
             return False
         start, end = self.quiet
         here = now.astimezone(ZoneInfo(self.tz)).time()
         return start <= here < end if start <= end else here >= start or here < end
+
+    def kinds_now(self, now: datetime) -> tuple[str, ...]:
+        """The kinds that are to be sent now; a summary waits for the end of quiet hours, too."""
+        if not self.is_quiet(now):
+            return (*self.kinds, SUMMARY)
+        return tuple(kind for kind in self.kinds if kind in self.urgent)
 
     def summary_day(self, now: datetime) -> datetime | None:
         """The moment of the newest summary that is due; None: there is none."""
@@ -72,16 +83,15 @@ def parse_notices(table: Mapping[str, Any]) -> NoticeSettings:
     Raises:
         ValueError: one of them is wrong; its arguments are the setting's name and what is expected.
     """
-    known = {"url", "kinds", "quiet", "summary_at", "tz", "warn_pct"}
+    known = {"url", "kinds", "quiet", "urgent", "summary_at", "tz", "warn_pct"}
     if strange := sorted(set(table) - known):
         raise ValueError(strange[0], f"notices has no setting {strange[0]!r}")
     url = table.get("url", DEFAULT_URL)
     if not isinstance(url, str) or not REFERENCE.fullmatch(url):
         # Not shown: it may be the address itself, with its secret.
         raise ValueError("url", "notices.url must be env:VARIABLE, file:PATH or keyring")
-    kinds = table.get("kinds", list(KINDS))
-    if not isinstance(kinds, list) or not set(map(str, kinds)) <= set(KINDS):
-        raise ValueError("kinds", f"notices.kinds must be a list of {', '.join(KINDS)}")
+    kinds = _kinds(table, "kinds", KINDS)
+    urgent = _kinds(table, "urgent", ())
     tz = table.get("tz", "UTC")
     try:
         ZoneInfo(str(tz))
@@ -100,12 +110,20 @@ def parse_notices(table: Mapping[str, Any]) -> NoticeSettings:
         raise ValueError("warn_pct", "notices.warn_pct must be a list of percents from 1 to 100")
     return NoticeSettings(
         url=url,
-        kinds=tuple(map(str, kinds)),
+        kinds=kinds,
         quiet=_span(quiet),
+        urgent=urgent,
         summary_at=time.fromisoformat(summary_at) if summary_at else None,
         tz=str(tz),
         warn_pct=tuple(sorted(map(float, warn_pct))),
     )
+
+
+def _kinds(table: Mapping[str, Any], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    given = table.get(name, list(default))
+    if not isinstance(given, list) or not set(map(str, given)) <= set(KINDS):
+        raise ValueError(name, f"notices.{name} must be a list of {', '.join(KINDS)}")
+    return tuple(map(str, given))
 
 
 def _span(text: str | None) -> tuple[time, time] | None:

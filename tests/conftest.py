@@ -75,6 +75,7 @@ LONG = (
     "faults/test_field_cases_reading.py",
     "faults/test_healing.py",
     "faults/test_incremental.py",
+    "contracts/test_dask_shared.py",
     "contracts/test_dask.py",
     "contracts/test_executors.py",
     "contracts/test_history_json.py",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sfnb.errors import JobError, LoginError, SfnbError, StateUnavailable
 from sfnb.memory import State
+from sfnb.notice_settings import SUMMARY
 from sfnb.notices.collect import collect
 from sfnb.org.secrets import mask, read_secret, store_secret
 from sfnb.settings import Settings
@@ -19,6 +20,11 @@ from sfnb.state.notices import Notice
 
 MOST_LINES = 20
 """A message has so many notices; how many more there are is said."""
+
+RANK = {
+    kind: rank for rank, kind in enumerate((SUMMARY, "failed", "mass_change", "limit", "usage"))
+}
+"""What stands first in a message, whenever it happened; all else comes after it, by its time."""
 
 
 def addresses(settings: Settings) -> list[str]:
@@ -66,11 +72,9 @@ def deliver(state: State, settings: Settings) -> int:
     Raises:
         JobError: it did not arrive; what was to be sent is tried again after ten minutes.
     """
-    wanted = settings.notices
     targets = addresses(settings)
-    if not targets or wanted.is_quiet(state.database.clock.now()):
-        return 0
-    notices = state.notices.claim([*wanted.kinds, "summary"])
+    kinds = settings.notices.kinds_now(state.database.clock.now()) if targets else ()
+    notices = state.notices.claim(kinds) if kinds else []
     if not notices:
         return 0
     send(targets, title_of(notices), body_of(notices, secrets=targets))
@@ -87,8 +91,9 @@ def title_of(notices: Sequence[Notice]) -> str:
 
 
 def body_of(notices: Sequence[Notice], *, secrets: Sequence[str] = ()) -> str:
-    """A line for each; what looks like a secret is masked."""
-    lines = [one.text for one in notices[:MOST_LINES]]
+    """A line for each, what matters most first; what looks like a secret is masked."""
+    ordered = sorted(notices, key=lambda one: RANK.get(one.kind, len(RANK)))
+    lines = [one.text for one in ordered[:MOST_LINES]]
     if (more := len(notices) - MOST_LINES) > 0:
         lines.append(f"and {more:,} more: `sfnb notices list`")
     return mask("\n".join(lines), secrets)

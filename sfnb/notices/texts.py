@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sfnb.jobs import events
 from sfnb.model import JobState
+from sfnb.notice_settings import SUMMARY
 from sfnb.quota.policy import UNITS
 from sfnb.state.audit import AuditEntry
 from sfnb.state.job_values import Job
@@ -161,10 +162,14 @@ def summary_notice(
     gauges: Iterable[tuple[str, str, int, int, datetime]],
     names: dict[str, str],
 ) -> Notice:
-    """What happened in the day before: jobs by org and state, and where each org's API calls stand."""
+    """
+    What happened in the day before: the jobs that ended in it or are not at their end yet, by org and
+    state, and where each org's API calls stand.
+    """
     by_org: dict[str, dict[str, int]] = {name: {} for name in names.values()}
     for job in jobs:
-        if job.started_at > due_at - timedelta(days=1) or not job.state.is_final:
+        ended_at = job.ended_at or job.started_at
+        if not job.state.is_final or ended_at > due_at - timedelta(days=1):
             states = by_org.setdefault(job.org, {})
             words = job.state.value.replace("_", " ")
             states[words] = states.get(words, 0) + 1
@@ -179,4 +184,4 @@ def summary_notice(
         for org, states in sorted(by_org.items())
     ]
     text = "\n".join(["The last day:", *(lines or ["no org is registered"])])
-    return Notice(f"summary:{stamp(due_at)}", due_at, "summary", "", text)
+    return Notice(f"summary:{stamp(due_at)}", due_at, SUMMARY, "", text)

@@ -174,20 +174,63 @@ def test_usage_is_told_once_a_day_and_level(settings: Settings) -> None:
 def test_quiet_hours_end_with_one_message(
     state: State, clock: FakeClock, settings: Settings, receiver: Receiver
 ) -> None:
-    """Nothing comes in quiet hours; afterwards it comes together, with the day's summary once."""
+    """
+    Nothing comes in quiet hours; afterwards it comes together, once. The day's summary and what
+    failed stand first: what a long message leaves out is what matters least.
+    """
     rules = {"quiet": "07:00-09:00", "summary_at": "09:00"}
     told(state, settings, **rules)
-    for _ in range(25):
-        tell(state, events.JobStateChanged(job_of(state), clock.now(), JobState.FAILED))
+    for _ in range(24):
+        tell(state, events.JobStateChanged(job_of(state), clock.now(), JobState.COMPLETED))
         clock.advance(1)
+    failed = job_of(state)
+    tell(state, events.JobStateChanged(failed, clock.now(), JobState.FAILED))
     assert told(state, settings, **rules) == 0 and receiver.got == []
     clock.advance(3600)
     assert told(state, settings, **rules) == 26 and told(state, settings, **rules) == 0
-    message = receiver.got[0]
+    (message,) = receiver.got
     assert message["title"] == "sfnb: 26 notices, something failed"
-    assert "and 6 more: `sfnb notices list`" in message["message"]
-    summary = next(one for one, _ in state.notices.all() if one.kind == "summary")
-    assert summary.text.splitlines()[1].startswith("acme: 25 ")
+    lines = message["message"].splitlines()
+    assert lines[0] == "The last day:" and lines[1].startswith("acme: 25 ")
+    assert lines[2] == f"acme: backup {failed} failed. `sfnb jobs acme` says more."
+    assert lines[-1] == "and 6 more: `sfnb notices list`"
+
+
+def test_what_is_urgent_is_sent_in_quiet_hours(
+    state: State, clock: FakeClock, settings: Settings, receiver: Receiver
+) -> None:
+    """Only kinds that the settings call urgent wake people; each notice comes once all the same."""
+    rules = {"quiet": "07:00-09:00", "urgent": ["failed", "usage"]}
+    told(state, settings, **rules)
+    good, bad = job_of(state), job_of(state)
+    tell(state, events.JobStateChanged(good, clock.now(), JobState.COMPLETED))
+    tell(state, events.JobStateChanged(bad, clock.now(), JobState.FAILED))
+    state.ledger.set_limits(ORG, 40, org="acme")
+    assert told(state, settings, **rules) == 1 and told(state, settings, **rules) == 0
+    assert receiver.bodies == [f"acme: backup {bad} failed. `sfnb jobs acme` says more."]
+    clock.advance(3600)
+    assert told(state, settings, **rules) == 2
+    assert good in receiver.bodies[1] and bad not in receiver.bodies[1]
+    assert told(state, settings, **rules) == 0 and len(receiver.got) == 2
+
+
+def test_a_summary_a_day_may_be_all(
+    state: State, clock: FakeClock, settings: Settings, receiver: Receiver
+) -> None:
+    """Who wants one message a day gets that alone; it counts what ended that day, begun when it may."""
+    rules: dict[str, Any] = {"kinds": [], "summary_at": "09:00"}
+    told(state, settings, **rules)
+    old, long = job_of(state), job_of(state)
+    state.jobs.update(old, state=JobState.FAILED)
+    for _ in range(2):
+        clock.advance(24 * 3600)
+        assert told(state, settings, **rules) == 0, "it is eight in the morning"
+    with state.jobs.lease(long):
+        state.jobs.update(long, state=JobState.RUNNING)
+        state.jobs.update(long, state=JobState.COMPLETED)
+    clock.advance(3600)
+    assert told(state, settings, **rules) == 1 and told(state, settings, **rules) == 0
+    assert receiver.bodies == ["The last day:\nacme: 1 completed"]
 
 
 def test_what_did_not_arrive_is_sent_again(

@@ -108,6 +108,13 @@ def test_a_large_file_is_measured() -> None:
     assert out.startswith("3 MB in 1 file") and "MB at the peak" in out
 
 
+def test_a_key_of_ones_own_is_measured() -> None:
+    """The same commands with the key and without it, each with its ratio."""
+    found = cells(printed("encrypted.py", "--rows", "400", "--mb", "2", "--repeat", "1"))
+    assert {"backup of the rows", "backup of the file", "export of the rows", "verify"} < set(found)
+    assert all(float(figure) > 0 for figure in found["verify"])
+
+
 def test_a_year_of_snapshots_prints_ratios() -> None:
     """Each figure stands beside its goal; the script itself checks that no record is lost."""
     out = printed("store_year.py", "--rows", "400", "--days", "12", "--objects", "1")

@@ -32,6 +32,7 @@ def test_a_summary_is_due_once_a_day() -> None:
     "table",
     [
         {"url": "slack://token/in/the/settings"}, {"url": 1}, {"kinds": ["birthdays"]}, {"kinds": "all"},
+        {"urgent": ["all"]}, {"urgent": "failed"},
         {"quiet": "22-7"}, {"quiet": "25:00-07:00"}, {"summary_at": "7"}, {"tz": "Mars"},
         {"warn_pct": [0]}, {"warn_pct": ["80"]}, {"warn_pct": 80}, {"colour": "red"},
     ],
