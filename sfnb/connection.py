@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from simple_salesforce.api import Salesforce
 
+    from sfnb.store.archived import Archives
     from sfnb.store.history.diff import Diff
     from sfnb.store.snapshots import Snapshots
     from sfnb.store.tables import OrgStore
@@ -71,6 +72,13 @@ class Connection:
     def snapshots(self) -> Snapshots:
         """What backups have stored: ``org.snapshots["latest"].frame("Account")``."""
         return self.store.snapshots
+
+    @property
+    def archives(self) -> Archives:
+        """What archives have taken out of the org: ``org.archives.frame("Case")``, ``.sql(…)``."""
+        from sfnb.store.archived import Archives
+
+        return Archives(self.store.files)
 
     def diff(
         self, old: str, new: str, *, objects: Sequence[str] | None = None, stamps: bool = False

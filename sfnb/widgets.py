@@ -69,8 +69,8 @@ def job_panel(job: JobHandle | str, *, org: Connection | None = None) -> JobPane
 
 def snapshot_browser(org: Connection) -> SnapshotBrowser:
     """
-    The org's snapshots, their objects, and an object's rows: paged from the store, filtered,
-    sorted.
+    The org's snapshots and archives, their objects, and an object's rows: paged from the store,
+    filtered, sorted.
 
     ``browser.frame()`` gives what the table shows as a pandas frame. Cost: no API calls.
     """

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from sfnb.clock import FakeClock
+from sfnb.store.archives import ArchivedObject, ArchiveRecord, put_archive_record
 from sfnb.store.manifest import SnapshotPlan
 from sfnb.store.tables import OrgStore, open_store
 from sfnb.store.writer import Writer
@@ -97,3 +100,37 @@ def a_snapshot(store: OrgStore, *objects: str, number: int = 1, parts: int = 2) 
             writer.commit(name, [part], {"page": k}, is_done=k == parts - 1)
     writer.seal()
     return writer.snapshot
+
+
+def an_archive(
+    store: OrgStore,
+    number: int,
+    name: str,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    fields: Mapping[str, pa.DataType],
+    stayed: Sequence[str] = (),
+    is_done: bool = True,
+) -> str:
+    """An archive of these records of one object, as a job leaves it; its snapshot's id."""
+    plan = replace(a_plan(name, number=number), kind="archive")
+    archive = store.archive(plan.snapshot)
+    writer = archive.begin(plan)
+    schema = pa.schema(list(fields.items()))
+    writer.put_schema(name, schema, {"name": name, "fields": []})
+    whole = [{field: r.get(field) for field in fields} for r in records]
+    parts = writer.write_parts(name, iter([pa.RecordBatch.from_pylist(whole, schema)]))
+    writer.settle(name, parts, {"reader": "archive"}, org_count=len(records))
+    writer.seal()
+    ids = sorted(r["Id"] for r in records)
+    record = ArchiveRecord(
+        plan.snapshot,
+        name,
+        "Status = 'Closed'",
+        (BEGAN + timedelta(hours=number)).isoformat(),
+        is_done=is_done,
+        objects={name: ArchivedObject(len(ids), ids[0], ids[-1])},
+        stayed={name: list(stayed)} if stayed else {},
+    )
+    put_archive_record(archive.files, record)
+    return plan.snapshot

@@ -45,7 +45,7 @@ def _newest(org: LocalOrg) -> list[ArchiveRecord]:
 def archives_html(name: str, archives: list[ArchiveRecord]) -> str:
     """Archives, newest first. Pure."""
     how = (
-        "<p class='sfnb-quiet'>Find a record: "
+        "<p class='sfnb-quiet'>See and filter their records under Snapshots, or search all of them: "
         f"<code>sfnb archive search {escape(name)} TEXT</code> (in a terminal).</p>"
     )
     if not archives:
@@ -54,7 +54,7 @@ def archives_html(name: str, archives: list[ArchiveRecord]) -> str:
         f"<tr><th scope='row'>{escape(one.snapshot)}</th>"
         f"<td>{zoned_moment(datetime.fromisoformat(one.archived_at))}</td>"
         f"<td>{escape(one.object_name)}</td><td>{escape(one.where)}</td>"
-        f"<td>{count(_rows(one))}</td><td>{'yes' if one.is_done else 'not yet'}</td></tr>"
+        f"<td>{count(one.rows)}</td><td>{'yes' if one.is_done else 'not yet'}</td></tr>"
         for one in archives
     )
     heads = "".join(
@@ -63,8 +63,3 @@ def archives_html(name: str, archives: list[ArchiveRecord]) -> str:
     )
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     return f"<h4>Archives</h4>{table}{how}"
-
-
-def _rows(one: ArchiveRecord) -> int:
-    stored = sum(part.rows for part in one.objects.values())
-    return stored - sum(len(ids) for ids in one.stayed.values())

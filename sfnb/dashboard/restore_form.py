@@ -16,11 +16,12 @@ from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import RESTORE
 from sfnb.org.ids import is_record_id
 from sfnb.private import private_file, private_folder
+from sfnb.ui.archived import archive_labels
 from sfnb.ui.browser import MARKED, snapshot_label
 from sfnb.ui.restore_preview import RestorePreview
 
 SHOWN = 100
-"""Snapshots to choose from, the newest first."""
+"""Snapshots of backups, and of archives, to choose from, the newest first."""
 
 
 class RestoreForm(JobForm):
@@ -59,10 +60,12 @@ class RestoreForm(JobForm):
     def _snapshots(self) -> list[dict[str, str]]:
         snapshots = self._org.snapshots
         newest = list(reversed(list(snapshots)))[:SHOWN]
-        return [
+        backups = [
             {"id": name, "text": snapshot_label(snapshots, name, has_state=place < MARKED)}
             for place, name in enumerate(newest)
         ]
+        archives = archive_labels(self._org.archives)[:SHOWN]
+        return [*backups, *({"id": one, "text": f"archive · {text}"} for one, text in archives)]
 
     def _chosen(self) -> str:
         """The snapshot to begin with: the newest whole one of the newest; else the newest."""

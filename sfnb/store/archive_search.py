@@ -9,7 +9,7 @@ meant; then those records whole. Memory does not grow with what is archived.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,29 +17,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfnb.errors import CallerError
+from sfnb.store.archived_rows import BATCH_ROWS, parts_dataset, select_fields
 from sfnb.store.archives import (
     ArchiveRecord,
     archive_folder,
     archive_ids,
     read_archive_record,
 )
-from sfnb.store.columns import OP, UPSERT
+from sfnb.store.columns import UPSERT
 from sfnb.store.files import Files, translated
 from sfnb.store.history.scratch import NO_BAR
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import text_array
-from sfnb.store.paths import records_path
 from sfnb.store.snapshots import Snapshot
 from sfnb.store.states.records import plain_rows, value_of
 from sfnb.store.views import quoted
 
 if TYPE_CHECKING:
     # One record by its Id needs neither: they cost a third of a second to load.
-    import duckdb
     import pyarrow.dataset as pads
 
 LIMIT = 1_000
-BATCH_ROWS = 32_768
 IDS_AT_ONCE = 500
 
 
@@ -72,12 +70,13 @@ class Found:
     record: dict[str, Any]
 
 
-def search(files: Files, asked: Asked) -> Iterator[Found]:
+def search(files: Files, asked: Asked, archives: Iterable[str] | None = None) -> Iterator[Found]:
     """
     Archived records that are no longer in the org, those archived last first.
 
     Args:
         files: the org's folder.
+        archives: the snapshots of those to look into, oldest first; None: all.
 
     Cost: no calls. By Id one small file for each archive, and a row group for each that may have it;
         else one column, or those of the condition.
@@ -89,7 +88,7 @@ def search(files: Files, asked: Asked) -> Iterator[Found]:
     left = asked.limit
     refused: CallerError | None = None
     fits = False
-    for snapshot in reversed(list(archive_ids(files))):
+    for snapshot in reversed(list(archive_ids(files) if archives is None else archives)):
         place = files.below(archive_folder(snapshot))
         record = read_archive_record(place)
         if record is None:
@@ -136,7 +135,7 @@ def _whole(snapshot: Snapshot, name: str, ids: Sequence[str]) -> Iterator[dict[s
         if found is not None and found[0] == UPSERT:
             yield dict(found[1])
         return
-    sources, dataset = snapshot.sources(name), _dataset(snapshot, name)
+    sources, dataset = snapshot.sources(name), parts_dataset(snapshot, name)
     for start in range(0, len(ids), IDS_AT_ONCE):
         some = sorted(ids[start : start + IDS_AT_ONCE])
         # The bounds let row groups be passed over; the list alone does not.
@@ -153,19 +152,6 @@ def _rows(batch: pa.RecordBatch, sources: Sequence[FieldSource]) -> Iterator[dic
     yield from plain_rows(pa.RecordBatch.from_pydict(columns))
 
 
-def _dataset(snapshot: Snapshot, name: str) -> pads.Dataset:
-    """
-    The object's parts. An archive's records are each there once and alive, so its parts are its
-    state.
-    """
-    import pyarrow.dataset as pads
-
-    folder = records_path(name)
-    paths = [f"{folder}/{part.path}" for part in snapshot.parts(name)]
-    with translated(f"open {name}"):
-        return pads.dataset(paths, format="parquet", filesystem=snapshot.files.filesystem)
-
-
 def _columns(dataset: pads.Dataset, sources: Sequence[FieldSource]) -> list[str]:
     there = set(dataset.schema.names)
     return [c for source in sources for c, _ in source.columns if c in there]
@@ -173,7 +159,7 @@ def _columns(dataset: pads.Dataset, sources: Sequence[FieldSource]) -> list[str]
 
 def _matching(snapshot: Snapshot, name: str, asked: Asked, most: int | None) -> list[str]:
     """The Ids of an object's records that fit, in no order to rely on."""
-    dataset, sources = _dataset(snapshot, name), snapshot.sources(name)
+    dataset, sources = parts_dataset(snapshot, name), snapshot.sources(name)
     found = None
     if asked.where:
         enough = None if asked.text else most
@@ -205,7 +191,9 @@ def _by_condition(
         statements = connection.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise CallerError("--where takes one condition, as after WHERE.")
-        _add_view(connection, dataset, sources, name)
+        connection.register("_sfnb_parts", dataset)
+        fields = select_fields(dataset, sources, "_sfnb_parts")
+        connection.execute(f"create view {quoted(name)} as {fields}")
         limit = f" limit {most}" if most is not None else ""
         rows = connection.execute(query + limit).fetchall()
         return [record_id for (record_id,) in rows]
@@ -214,26 +202,6 @@ def _by_condition(
         raise CallerError(f"the condition cannot be used on {name}: {words}") from err
     finally:
         connection.close()
-
-
-def _add_view(
-    connection: duckdb.DuckDBPyConnection,
-    dataset: pads.Dataset,
-    sources: Sequence[FieldSource],
-    name: str,
-) -> None:
-    """The fields by their names; only the columns of the condition are read."""
-    there = set(dataset.schema.names)
-    connection.register("_sfnb_parts", dataset)
-    selected = []
-    for source in sources:
-        held = [quoted(column) for column, _ in source.columns if column in there]
-        value = f"coalesce({', '.join(held)})" if len(held) > 1 else (held or ["null"])[0]
-        selected.append(f"{value} as {quoted(source.field)}")
-    connection.execute(
-        f"create view {quoted(name)} as select {', '.join(selected)} from _sfnb_parts "
-        f"where {quoted(OP)} = '{UPSERT}'"
-    )
 
 
 def _by_text(

@@ -71,6 +71,15 @@ class ArchiveRecord:
     objects: Mapping[str, ArchivedObject] = field(default_factory=dict)
     stayed: Mapping[str, list[str]] = field(default_factory=dict)
 
+    def rows_of(self, name: str) -> int:
+        """How many records of an object left the org."""
+        return self.objects[name].rows - len(self.stayed.get(name, ()))
+
+    @property
+    def rows(self) -> int:
+        """How many records left the org."""
+        return sum(map(self.rows_of, self.objects))
+
 
 def put_archive_record(files: Files, record: ArchiveRecord) -> None:
     """
@@ -116,9 +125,9 @@ def archived_since(files: Files, snapshots: Mapping[str, str]) -> dict[str, int]
         record = read_archive_record(files.below(archive_folder(one))) if is_since else None
         if record is None:
             continue
-        for name, known in record.objects.items():
+        for name in record.objects:
             if name in found and _second(one) >= _second(snapshots[name]):
-                found[name] += known.rows - len(record.stayed.get(name, ()))
+                found[name] += record.rows_of(name)
     return found
 
 

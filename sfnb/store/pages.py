@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.history.scratch import NO_BAR
-from sfnb.store.views import Rows, as_frame, quoted
+from sfnb.store.views import Readable, as_frame, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ class Pages:
     batches. Close it.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Readable) -> None:
         import duckdb
 
         self.name = rows.name

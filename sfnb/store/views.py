@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Rows(Protocol):
-    """An object's records in one snapshot, not yet read. Two formats have their own."""
+class Readable(Protocol):
+    """An object's records, not yet read: of one snapshot, or what archives have taken out."""
 
     @property
     def name(self) -> str: ...
@@ -37,12 +37,6 @@ class Rows(Protocol):
     def batches(self, fields: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The records, streamed, with some fields or all; in no order to rely on."""
 
-    def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """These fields of the records that were in the recycle bin."""
-
-    def one(self, record_id: str) -> tuple[str, dict[str, Any]] | None:
-        """The newest row with an Id: its op and its fields. Row groups without it are skipped."""
-
     def add_view(self, connection: Any, quoted: str) -> RowStream | None:
         """
         Make the records known to a DuckDB connection under a name in quotes.
@@ -50,6 +44,16 @@ class Rows(Protocol):
         Returns:
             What the connection reads, where Python reads for it.
         """
+
+
+class Rows(Readable, Protocol):
+    """An object's records in one snapshot, not yet read. Two formats have their own."""
+
+    def recycle_bin(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """These fields of the records that were in the recycle bin."""
+
+    def one(self, record_id: str) -> tuple[str, dict[str, Any]] | None:
+        """The newest row with an Id: its op and its fields. Row groups without it are skipped."""
 
 
 # -- pandas ------------------------------------------------------------------------------------------------------------
@@ -77,7 +81,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def select(query: str, known: Sequence[str], rows_of: Callable[[str], Rows]) -> pa.Table:
+def select(query: str, known: Sequence[str], rows_of: Callable[[str], Readable]) -> pa.Table:
     """
     What one SELECT gives, with the snapshot's objects as tables. Only objects that the query names
     are opened.
@@ -156,14 +160,14 @@ def whole_file(
             raise
 
 
-def export(rows: Rows, path: str | os.PathLike[str], *, overwrite: bool) -> int:
+def export(rows: Readable, path: str | os.PathLike[str], *, overwrite: bool) -> int:
     """Write the records into a file; see ``Snapshot.export``."""
     with whole_file(path, (".parquet", ".csv"), overwrite=overwrite) as file:
         is_csv = Path(path).suffix.lower() == ".csv"
         return (_write_csv if is_csv else _write_parquet)(rows, file)
 
 
-def _write_parquet(rows: Rows, file: io.BufferedWriter) -> int:
+def _write_parquet(rows: Readable, file: io.BufferedWriter) -> int:
     count = 0
     with pq.ParquetWriter(file, rows.columns, compression="zstd") as writer:
         for batch in rows.batches():
@@ -172,7 +176,7 @@ def _write_parquet(rows: Rows, file: io.BufferedWriter) -> int:
     return count
 
 
-def _write_csv(rows: Rows, file: io.BufferedWriter) -> int:
+def _write_csv(rows: Readable, file: io.BufferedWriter) -> int:
     header = io.StringIO()
     csv.writer(header, lineterminator="\n").writerow(rows.columns.names)
     file.write(header.getvalue().encode())

@@ -1,12 +1,17 @@
-"""What an archive would take and how it ended, as sentences and as HTML. Pure."""
+"""What archives would take, have taken, and how they ended, as sentences and as HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from sfnb.text import count
+from sfnb.errors import StoreError
+from sfnb.store.archived import Archives
+from sfnb.store.archives import ArchiveRecord
+from sfnb.store.manifest import moment_of
+from sfnb.text import count, dated_moment
 from sfnb.ui.folding import folded
 
 REASONS: Mapping[str, str] = {
@@ -19,6 +24,71 @@ REASONS: Mapping[str, str] = {
 """Why a record stays, in words."""
 
 MB = 1_048_576
+
+
+def archive_label(archive: ArchiveRecord) -> str:
+    """When, of which object, how many records left the org in all, and the id. Pure."""
+    parts = [
+        dated_moment(moment_of(archive.snapshot)),
+        f"{archive.object_name}, {count(archive.rows, 'record')}",
+        *([] if archive.is_done else ["not finished"]),
+        archive.snapshot,
+    ]
+    return " · ".join(parts)
+
+
+def archive_labels(archives: Archives) -> list[tuple[str, str]]:
+    """
+    Each archive that has taken something, newest first, and its label. A damaged one says so.
+
+    Cost: a small file for each.
+    """
+    found: list[tuple[str, str]] = []
+    for snapshot in archives:
+        try:
+            record = archives.record(snapshot)
+        except StoreError:
+            found.append((snapshot, f"{snapshot} · damaged"))
+            continue
+        if record is not None:
+            found.append((snapshot, archive_label(record)))
+    return found[::-1]
+
+
+def archives_view(archives: Sequence[ArchiveRecord]) -> dict[str, Any]:
+    """What left the org by these archives: a sentence, and a line for each object. Pure."""
+    rows: Counter[str] = Counter()
+    for one in archives:
+        rows.update({name: one.rows_of(name) for name in one.objects})
+    what = f"{count(rows.total(), 'record')} of {count(len(rows), 'object')} left the org"
+    if len(archives) == 1:
+        (one,) = archives
+        stayed = sum(map(len, one.stayed.values()))
+        more = f"; {count(stayed, 'stored record')} stayed in it" if stayed else ""
+        about = f"{one.object_name} where {one.where}: {what}{more}."
+    else:
+        about = f"{count(len(archives), 'archive')}: {what}."
+    if not all(one.is_done for one in archives):
+        about += " An archive is not finished: some records are still to be deleted."
+    objects = [
+        {"name": name, "rows": found, "label": f"{name}: {count(found, 'record')}"}
+        for name, found in sorted(rows.items())
+    ]
+    return {"about": about, "objects": objects}
+
+
+def archives_html(archives: Sequence[ArchiveRecord]) -> str:
+    """The same as HTML."""
+    shown = archives_view(archives)
+    lines = "".join(
+        f"<tr><th scope='row'>{escape(one['name'])}</th><td>{count(one['rows'])}</td></tr>"
+        for one in shown["objects"]
+    )
+    heads = "<th>object</th><th>records</th>"
+    return (
+        f"<p>{escape(shown['about'])}</p>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+    )
 
 
 def sentence_of(summary: Mapping[str, Any], badge: str) -> str:

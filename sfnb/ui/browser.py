@@ -6,7 +6,6 @@ store.
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,14 @@ from sfnb.connection import Connection
 from sfnb.errors import CallerError, SfnbError
 from sfnb.model import ObjectState
 from sfnb.org.ids import to18
+from sfnb.store.archived import Archives
 from sfnb.store.history.record import record_history
-from sfnb.store.manifest import ObjectEntry
+from sfnb.store.manifest import ObjectEntry, moment_of
 from sfnb.store.pages import Pages
 from sfnb.store.snapshots import Snapshot, Snapshots
+from sfnb.store.views import Readable
 from sfnb.text import count, dated_moment, records
+from sfnb.ui.archived import archive_labels, archives_html, archives_view
 from sfnb.ui.kernel import Timer
 from sfnb.ui.past import DiffRun, check_id, diff_html, history_view
 from sfnb.ui.screen import Screen, picture
@@ -33,11 +35,13 @@ MARKED = 50
 
 PICTURE_ROWS = 20
 
+ALL_ARCHIVES = "archives"
+"""What is chosen to see the records of all archives."""
+
 
 def snapshot_label(snapshots: Snapshots, name: str, *, has_state: bool) -> str:
     """When, how complete, and the id; a snapshot that is not sealed says so."""
-    started_at = datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    parts = [dated_moment(started_at)]
+    parts = [dated_moment(moment_of(name))]
     if has_state:
         snapshot = snapshots[name]
         parts.append(snapshot.manifest.state if snapshot.is_sealed else "partial, not finished")
@@ -53,7 +57,7 @@ def object_label(name: str, entry: ObjectEntry) -> str:
 
 class SnapshotBrowser(Screen):
     """
-    What an org's backups have stored. Costs no API calls.
+    What an org's backups have stored, and what archives have taken out of it. Costs no API calls.
 
     Opening an object reads it into a temporary file in the background; its first rows appear at
     once.
@@ -65,6 +69,8 @@ class SnapshotBrowser(Screen):
         self._org = org
         self._pages: Pages | None = None
         self._snapshot: Snapshot | None = None
+        self._archives: Archives | None = None
+        self._archive = ""
         self._object = ""
         self._living = ""
         self._sent: tuple[int, bool, str] = (0, False, "")
@@ -82,37 +88,56 @@ class SnapshotBrowser(Screen):
         return {"title": f"Snapshots of {self._org.name}", "snapshots": self._list()}
 
     def _list(self) -> list[dict[str, str]]:
+        """Backups, newest first, then archives, newest first, after an entry for all of them."""
         newest_first = list(reversed(list(self._org.snapshots)))
-        return [
+        backups = [
             {
                 "id": name,
                 "label": snapshot_label(self._org.snapshots, name, has_state=place < MARKED),
+                "group": "backups",
             }
             for place, name in enumerate(newest_first)
         ]
+        return [*backups, *self._list_archives()]
+
+    def _list_archives(self) -> list[dict[str, str]]:
+        found = [
+            {"id": one, "label": label, "group": "archives"}
+            for one, label in archive_labels(self._org.archives)
+        ]
+        if found:
+            all_of_them = f"All {count(len(found), 'archive')}"
+            found.insert(0, {"id": ALL_ARCHIVES, "label": all_of_them, "group": "archives"})
+        return found
 
     def html(self) -> str:
         parts = [f"<h3>Snapshots of {escape(self._org.name)}</h3>"]
+        if self._archives is not None:
+            parts.append(archives_html(self._archives.records()))
+        else:
+            parts.append(self._snapshot_html())
+        if self._pages is not None:
+            parts.append(_page_html(self._object, self._pages))
+        if self._diff is not None:
+            parts.append(diff_html(self._diff.view()["diff"]))
+        return picture("".join(parts))
+
+    def _snapshot_html(self) -> str:
         try:
             shown = self._snapshot or self._org.snapshots["latest"]
         except SfnbError as err:
-            return picture(f"{parts[0]}<p>{escape(str(err))}</p>")
+            return f"<p>{escape(str(err))}</p>"
         manifest = shown.manifest
         rows = "".join(
             "<tr><th "
             f"scope='row'>{escape(name)}</th><td>{escape(str(e.state))}</td><td>{e.rows + e.deleted:,}</td></tr>"
             for name, e in sorted(manifest.objects.items(), key=lambda item: -item[1].rows)[:50]
         )
-        parts.append(
+        return (
             f"<p>{count(len(self._org.snapshots), 'snapshot')}; shown: {escape(shown.id)}, "
             f"{escape(manifest.state)}</p>"
             f"<table><thead><tr><th>object</th><th>state</th><th>records</th></tr></thead><tbody>{rows}</tbody></table>"
         )
-        if self._pages is not None:
-            parts.append(_page_html(self._object, self._pages))
-        if self._diff is not None:
-            parts.append(diff_html(self._diff.view()["diff"]))
-        return picture("".join(parts))
 
     def frame(self) -> pd.DataFrame:
         """
@@ -162,7 +187,13 @@ class SnapshotBrowser(Screen):
         return answer
 
     def choose(self, snapshot: str) -> dict[str, Any]:
-        """Choose a snapshot: its objects and how complete they are."""
+        """Choose a snapshot: its objects and how complete they are; or an archive, or all of them."""
+        archives = self._org.archives
+        if snapshot == ALL_ARCHIVES or snapshot in archives:
+            self._snapshot, self._archive = None, snapshot
+            self._archives = archives if snapshot == ALL_ARCHIVES else archives[snapshot]
+            return archives_view(self._archives.records())
+        self._archives = None
         self._snapshot = self._org.snapshots[snapshot]
         manifest = self._snapshot.manifest
         objects = [
@@ -180,18 +211,28 @@ class SnapshotBrowser(Screen):
 
     def open(self, object_name: str) -> dict[str, Any]:
         """Open an object of the snapshot: its columns. Its rows are read in the background."""
-        if self._snapshot is None:
+        rows: Readable
+        if self._archives is not None:
+            rows, living = self._archives.rows(object_name), ""
+            which = "" if self._archive == ALL_ARCHIVES else f'["{self._archive}"]'
+            code = f"org.archives{which}"
+        elif self._snapshot is not None:
+            rows, code = self._snapshot.rows(object_name), f'org.snapshots["{self._snapshot.id}"]'
+            has_bin = self._snapshot.manifest.objects[rows.name].deleted > 0
+            living = " outside the recycle bin" if has_bin else ""
+        else:
             raise CallerError("Choose a snapshot first.")
-        pages = Pages(self._snapshot.rows(object_name))
+        pages = Pages(rows)
         self.close_object()
-        self._pages, self._object = pages, object_name
-        has_bin = self._snapshot.manifest.objects[pages.name].deleted > 0
-        self._living = " outside the recycle bin" if has_bin else ""
+        self._pages, self._object, self._living = pages, object_name, living
         threading.Thread(target=pages.load, name=f"sfnb-pages-{object_name}", daemon=True).start()
         self._sent = (0, False, "")
         self._timer.start()
-        code = f'org.snapshots["{self._snapshot.id}"].frame("{object_name}")'
-        return {"columns": pages.columns, "code": code, **self._state()}
+        return {
+            "columns": pages.columns,
+            "code": f'{code}.frame("{object_name}")',
+            **self._state(),
+        }
 
     def history(self, record_id: str) -> dict[str, Any]:
         """The versions of a record of the open object, newest first."""

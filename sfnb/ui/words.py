@@ -52,6 +52,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "object": "Object",
         "again": "Look again",
         "none": "No snapshot yet: make a backup first.",
+        "backups": "Backups",
+        "archives": "Archives: what left the org",
         "choose": "choose an object",
         "opening": "Opening …",
         "filtering": "Filtering …",

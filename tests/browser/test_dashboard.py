@@ -218,6 +218,19 @@ def test_from_a_hold_to_an_archive_and_a_prune(home: Home, open_place: Callable[
     job = jobs(home)[-1]
     assert page.url.endswith(f"/org/demo/archive/{job['job_id']}") and job["kind"] == "archive"
     assert job["deleted"]["Task"] == 3
+    page.get_by_role("link", name="Snapshots", exact=True).click()
+    snapshots = page.get_by_label("Snapshot", exact=True)
+    expect(snapshots.locator("optgroup")).to_have_count(2)
+    snapshots.select_option(job["snapshot"])
+    expect(page.get_by_text("left the org")).to_be_visible()
+    expect(page.get_by_role("heading", name="What changed since")).to_be_hidden()
+    page.get_by_label("Object", exact=True).select_option("Task")
+    expect(page.locator(".sfnb-browser .sfnb-status").first).to_have_text("3 records")
+    page.get_by_label("filter Id").fill("no such Id")
+    expect(page.locator(".sfnb-browser .sfnb-status").first).to_have_text("0 records")
+    page.get_by_role("link", name="Restore", exact=True).click()
+    choice = page.locator(f"main option[value='{job['snapshot']}']")
+    expect(choice).to_contain_text("archive · ")
 
 
 def test_the_command_opens_the_page(dashboard: Server, open_page: NewPage, tmp_path: Path) -> None:

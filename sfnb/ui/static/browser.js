@@ -89,12 +89,13 @@ const render = ({ model, el }) => {
       h("td", {}, line.fields, line.notes ? h("p", { className: "sfnb-quiet" }, line.notes) : null))));
   };
   const list_older = () => {
-    const all = [...snapshots.options];
-    const rest = all.slice(snapshots.selectedIndex + 1);
+    const all = [...snapshots.querySelectorAll("optgroup.sfnb-backups > option")];
+    const at = all.indexOf(snapshots.selectedOptions[0]);
+    const rest = at < 0 ? [] : all.slice(at + 1);
     older.replaceChildren(...rest.map((one) => h("option", { value: one.value }, one.textContent)));
-    diff_part.hidden = all.length === 0;
+    diff_part.hidden = at < 0; // an archive is compared with nothing
     older.hidden = compare.hidden = rest.length === 0;
-    say(diff_status, rest.length || !all.length ? "" : word("no_older"));
+    say(diff_status, rest.length || at < 0 ? "" : word("no_older"));
     diff_lines.replaceChildren();
     diff_table.hidden = diff_frame.hidden = changes.hidden = true;
   };
@@ -227,6 +228,7 @@ const render = ({ model, el }) => {
   };
   const list_objects = async () => {
     scroller.hidden = as_frame.hidden = cell.hidden = history_part.hidden = true;
+    say(status, "");
     list_older();
     objects.replaceChildren();
     if (!snapshots.value) return;
@@ -274,7 +276,9 @@ const render = ({ model, el }) => {
   };
   const fill = (list) => {
     const before = snapshots.value;
-    snapshots.replaceChildren(...list.map((one) => h("option", { value: one.id }, one.label)));
+    snapshots.replaceChildren(...["backups", "archives"].filter((group) => list.some((one) => one.group === group))
+      .map((group) => h("optgroup", { className: `sfnb-${group}`, label: word(group) },
+        ...list.filter((one) => one.group === group).map((one) => h("option", { value: one.id }, one.label)))));
     if (!list.length) { say(about, word("none")); return; }
     if (list.some((one) => one.id === before)) snapshots.value = before; else list_objects();
   };

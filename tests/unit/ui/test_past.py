@@ -7,14 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pyarrow as pa
 import pytest
 
 from sfnb.connection import Connection
+from sfnb.store.archived import Archives
+from sfnb.store.archives import RECORD, archive_folder
 from sfnb.store.history.diff import diff
 from sfnb.store.tables import OrgStore
 from sfnb.ui.browser import SnapshotBrowser
 from sfnb.ui.past import RECORDS
-from tests.store_samples import a_store, record_id
+from tests.store_samples import a_store, an_archive, record_id
 from tests.unit.store.history.test_diff import a_state, record
 
 
@@ -33,7 +36,13 @@ def a_browser(store: OrgStore) -> SnapshotBrowser:
     def compare(old: str, new: str) -> Any:
         return diff(store.snapshots, old, new)
 
-    org = SimpleNamespace(name="demo", store=store, snapshots=store.snapshots, diff=compare)
+    org = SimpleNamespace(
+        name="demo",
+        store=store,
+        snapshots=store.snapshots,
+        archives=Archives(store.files),
+        diff=compare,
+    )
     return SnapshotBrowser(cast(Connection, org))
 
 
@@ -113,3 +122,71 @@ def test_what_the_table_leaves_out_is_said(store: OrgStore) -> None:
             "299 records outside the recycle bin",
         ),
     }
+
+
+def read(browser: SnapshotBrowser, name: str) -> dict[str, Any]:
+    """Open an object and wait until it is read."""
+    answer = heard(browser, "open", object=name)
+    for thread in threading.enumerate():
+        if thread.name == f"sfnb-pages-{name}":
+            thread.join()
+    return answer
+
+
+def test_archives_are_listed_and_opened_beside_backups(store: OrgStore) -> None:
+    """One archive or all: what left the org, filtered as in any snapshot; what stayed is not shown."""
+    fields = {"Id": pa.string(), "Name": pa.string()}
+    leads = [{"Id": f"00Q{n:012d}AAA", "Name": f"Lead {n}"} for n in range(4)]
+    stayed = [leads[1]["Id"]]
+    one = an_archive(store, 3, "Lead", leads[:3], fields=fields, stayed=stayed)
+    two = an_archive(store, 4, "Lead", leads[3:], fields=fields, is_done=False)
+    browser = a_browser(store)
+    listed = browser.view()["snapshots"]
+    assert [entry["group"] for entry in listed] == ["backups"] * 2 + ["archives"] * 3
+    assert [entry["id"] for entry in listed[2:]] == ["archives", two, one]
+    assert listed[2]["label"] == "All 2 archives"
+    assert "Lead, 2 records" in listed[4]["label"] and "not finished" in listed[3]["label"]
+
+    about = heard(browser, "objects", snapshot=one)
+    assert about["about"] == (
+        "Lead where Status = 'Closed': 2 records of 1 object left the org; 1 stored record stayed "
+        "in it."
+    )
+    assert about["objects"] == [{"name": "Lead", "rows": 2, "label": "Lead: 2 records"}]
+    opened = read(browser, "Lead")
+    assert opened["columns"] == ["Id", "Name", "_archive", "_archived_at"]
+    assert opened["code"] == f'org.archives["{one}"].frame("Lead")'
+    assert heard(browser, "pick", filters={}, order=None)["says"] == "2 records"
+    assert heard(browser, "compare", old=one)["says"] == "Choose a snapshot first."
+    assert "no snapshot has" in heard(browser, "history", record=leads[0]["Id"])["says"]
+
+    about = heard(browser, "objects", snapshot="archives")
+    assert about["about"].startswith(
+        "2 archives: 3 records of 1 object left the org. An archive is"
+    )
+    assert read(browser, "Lead")["code"] == 'org.archives.frame("Lead")'
+    found = heard(browser, "pick", filters={"Name": "lead 3"}, order=None)
+    assert found["says"] == "1 record"
+    (row,) = heard(browser, "page", offset=0, limit=10)["rows"]
+    assert row == [leads[3]["Id"], "Lead 3", two, "2026-11-02T12:00:00Z"]
+    assert "Lead 3" in browser.html() and "2 archives: 3 records" in browser.html()
+
+    heard(browser, "objects", snapshot=store.snapshots["latest"].id)
+    assert read(browser, "Account")["code"].startswith("org.snapshots[")
+    browser.close()
+
+
+def test_a_damaged_archive_hides_no_other(store: OrgStore) -> None:
+    """It is named in the list, and what is whole can be opened."""
+    fields = {"Id": pa.string()}
+    ids = [f"00Q{n:012d}AAA" for n in range(2)]
+    one, two = (
+        an_archive(store, 3 + n, "Lead", [{"Id": i}], fields=fields) for n, i in enumerate(ids)
+    )
+    Path(store.files.below(archive_folder(two)).root, RECORD).write_text("{}")
+    browser = a_browser(store)
+    labels = {entry["id"]: entry["label"] for entry in browser.view()["snapshots"]}
+    assert labels[two] == f"{two} · damaged" and "Lead, 1 record" in labels[one]
+    assert heard(browser, "objects", snapshot=one)["ok"]
+    assert RECORD in heard(browser, "objects", snapshot="archives")["says"]
+    browser.close()
