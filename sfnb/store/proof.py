@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sfnb.errors import StoreError
 from sfnb.store.columns import OWN_COLUMNS
 from sfnb.store.files import Files, translated
 from sfnb.store.keys import NO_KEYS, KeyDigest, Words, add_digests, key_hashes, repeated
@@ -156,8 +157,15 @@ def _batches(table: Files, part: Part, columns: Sequence[str] | None) -> Iterato
 
 
 def column(table: Files, part: Part, name: str) -> Iterator[pa.Array]:
-    """One column of a part, batch by batch."""
+    """
+    One column of a part, batch by batch.
+
+    Raises:
+        StoreError: the file cannot be read, or has no such column.
+    """
     for batch in _batches(table, part, [name]):
+        if not batch.num_columns:
+            raise StoreError(f"{table.uri(part.path)} is damaged: it has no column {name}.")
         yield batch.column(0)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sfnb.errors import StoreError
 from sfnb.store.columns import COLUMNS_ONLY, FROM, GENERATION, NEW, OP, STAMPS, UNTIL
 from sfnb.store.files import Files, translated
 
@@ -86,6 +87,9 @@ def read_pieces(
         _opened(source) as file,
     ):
         have = [name for name in file.schema_arrow.names if name in columns]
+        for name in (OP, FROM):
+            if name in columns:
+                check_column(name, have, table.uri(path))
         starts = _starts(file)
         for number in range(len(starts)) if groups is None else groups:
             first = starts[number]
@@ -97,6 +101,15 @@ def read_pieces(
                 del batch
             # Arrow's allocator keeps what it once had; see ``RowGroupWriter``.
             pa.default_memory_pool().release_unused()
+
+
+def check_column(name: str, names: Collection[str], what: str) -> None:
+    """
+    Raises:
+        StoreError: a column that each file of a part has is not among these.
+    """
+    if name not in names:
+        raise StoreError(f"{what} is damaged: it has no column {name}.")
 
 
 def _opened(source: pa.NativeFile) -> pq.ParquetFile:

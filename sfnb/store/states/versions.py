@@ -18,6 +18,7 @@ from sfnb.store.parts import IS_DELETE, IS_HARD_DELETE, IS_UPSERT, text_array
 from sfnb.store.states.contents import Codes, Flags, Places, moments_of, row_hashes
 from sfnb.store.states.files import (
     VersionFile,
+    check_column,
     group_starts,
     groups_up_to,
     groups_with,
@@ -200,6 +201,7 @@ class Versions:
         if self._key is None:
             none = np.zeros(batch.num_rows, np.uint64)
             return none, none
+        check_column(self._key, batch.schema.names, f"a part in {self._table.uri('')}")
         key = batch.column(self._key)
         return key_hashes(key, 0), key_hashes(key, 1)
 

@@ -124,7 +124,8 @@ class SnapshotCheck:
     def _unreadable(self, err: StoreError, path: str, object_name: str = "") -> None:
         if isinstance(err, NewerFormat):
             raise err
-        kind: Kind = "damaged" if path in self._present else "missing"
+        is_there = any(p == path or p.startswith(f"{path}/") for p in self._present)
+        kind: Kind = "damaged" if is_there else "missing"
         self._damage(kind, str(err), path, object_name)
 
     # -- its files -----------------------------------------------------------------------------------------------------

@@ -1,11 +1,18 @@
-"""A store that sfnb 0.1 wrote."""
+"""A store that sfnb 0.1 wrote, and copies of samples."""
 
 from __future__ import annotations
 
+import shutil
 import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from sfnb.store.tables import OrgStore
+from tests.store_forger import damage
+from tests.store_samples import a_store
 
 FORMAT1 = Path(__file__).parents[2] / "fixtures" / "format1.zip"
 
@@ -22,3 +29,23 @@ def format1_store(tmp_path: Path) -> Path:
     with zipfile.ZipFile(FORMAT1) as archive:
         archive.extractall(tmp_path / "format1")
     return tmp_path / "format1" / "store"
+
+
+@cache
+def _sample(folder: Path, make: Callable[[Path], OrgStore]) -> Path:
+    root = folder / f"sample-of-{make.__name__}"
+    assert damage(make(root)) == []
+    return root
+
+
+@pytest.fixture
+def copied(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Callable[[Path], OrgStore]], OrgStore]:
+    """Gives a copy of the store that a function makes, to be harmed; nothing is wrong with it."""
+
+    def copy(make: Callable[[Path], OrgStore]) -> OrgStore:
+        shutil.copytree(_sample(tmp_path_factory.getbasetemp(), make), tmp_path / "store")
+        return a_store(tmp_path / "store")
+
+    return copy
