@@ -182,6 +182,12 @@ class QuotaSignal(BaseException):
         return _signal_of, (type(self), dict(vars(self)))
 
 
+class LimitsMissing(QuotaSignal):
+    """
+    What is used cannot be known, because the org has no ``/limits`` in the API version in use.
+    """
+
+
 class StopSignal(BaseException):
     """A person asked the job to pause or to end; ``wanted`` is ``pause`` or ``cancel``."""
 

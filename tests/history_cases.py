@@ -84,11 +84,14 @@ CASES: dict[str, dict[str, tuple[str, ...]]] = {
         "no formula by describe": (
             f"{REFRESH}::test_a_field_that_drifts_and_is_no_formula_is_found_by_samples",
         ),
-        "Exchange rates": (),
+        "Exchange rates": (f"{REFRESH}::test_an_exchange_rate_that_was_edited_brings_new_amounts",),
     },
     "D": {
         "`SELECT Id FROM ContentDocument`": (),
-        "have one title": (),
+        "have one title": (
+            "unit/store/test_bodies_written_out.py::test_no_two_bodies_share_a_name",
+            f"{BODIES}::test_files_of_one_title_are_all_written_out",
+        ),
         "answers 200 with an error page": (
             f"{BODIES}::test_what_is_not_the_file_is_never_taken_for_it",
         ),
@@ -115,20 +118,35 @@ CASES: dict[str, dict[str, tuple[str, ...]]] = {
             f"{METADATA}::test_a_retrieve_that_fails_as_a_whole_loses_nothing",
         ),
         "UNKNOWN_EXCEPTION": (f"{METADATA}::test_a_broken_type_is_named_and_the_others_are_kept",),
-        "INVALID_LOCATOR": (),
+        "INVALID_LOCATOR": (f"{METADATA}::test_a_retrieve_that_fails_as_a_whole_loses_nothing",),
         "StandardValueSet is in describeMetadata": (
             f"{METADATA}::test_all_metadata_is_in_the_snapshot_and_can_be_written_out",
         ),
         "need a list of folders first": (
             f"{METADATA}::test_all_metadata_is_in_the_snapshot_and_can_be_written_out",
         ),
-        "Flows: by API version": (),
-        "newer than the org's": (),
+        "Flows: by API version": (
+            f"{METADATA}::test_every_version_of_a_flow_is_there_and_says_whether_it_runs",
+            f"{METADATA}::test_versions_of_flows_that_cannot_be_listed_are_said",
+        ),
+        "newer than the org's": (
+            f"{METADATA}::test_an_org_of_an_older_release_is_asked_in_a_version_that_it_knows",
+            f"{METADATA}::test_success_with_nothing_in_it_is_no_metadata",
+        ),
         "order of repeated elements": (f"{PACKAGE}::test_order_is_no_change_and_a_value_is",),
         "is the epoch": (f"{METADATA}::test_a_change_is_found_and_only_its_bytes_are_stored",),
-        "The org is upgraded": (),
-        "Retired picklist values": (),
-        "A static resource says": (),
+        "The org is upgraded": (
+            f"{METADATA}::test_what_a_new_release_drops_is_not_taken_for_deleted",
+            f"{PACKAGE}::test_what_could_not_be_had_is_not_removed",
+        ),
+        "Retired picklist values": (
+            f"{CHANGES}::test_a_retired_value_of_a_picklist_stays_in_the_records",
+            "faults/test_restore_companions.py"
+            "::test_a_value_that_the_record_type_does_not_allow_is_named_beforehand",
+        ),
+        "A static resource says": (
+            f"{METADATA}::test_an_archive_in_a_static_resource_is_bytes_like_any_others",
+        ),
     },
     "F": {
         "A field becomes visible": (

@@ -16,6 +16,7 @@ from sfnb.backup.learned import Learned, still_learned
 from sfnb.backup.plan import Facts, Plan, choose_names, plan_backup, reason_not_read
 from sfnb.backup.plan_changes import plan_changes
 from sfnb.backup.policy import (
+    RATES,
     Choice,
     News,
     Wishes,
@@ -28,7 +29,14 @@ from sfnb.model import ObjectInfo, ObjectSchema, Price
 from sfnb.org import describe
 from sfnb.org.away import is_away
 from sfnb.org.client import OrgClient
-from sfnb.org.permissions import SEES_ALL, fetch_permissions, visibility_warnings
+from sfnb.org.composite import SubResponse
+from sfnb.org.permissions import (
+    SEES_ALL,
+    fetch_permissions,
+    newest_stamp,
+    stamp_of,
+    visibility_warnings,
+)
 from sfnb.org.transport import call_context
 
 T = TypeVar("T")
@@ -68,6 +76,7 @@ class Discovery:
     _schemas: dict[str, ObjectSchema | ObjectError] = field(default_factory=dict)
     _counts: dict[str, int] | None = None
     _permissions: Mapping[str, bool | None] | None = None
+    _rates_at: str = ""
 
     def plan(self) -> tuple[Plan, dict[str, ObjectSchema]]:
         """
@@ -145,6 +154,7 @@ class Discovery:
                     self.wishes,
                     (self._counts or {}).get(name),
                     is_older=name in self.history.older,
+                    rates_at=self._rates_at,
                 )
                 changes += choices[name].changes
         self.schema_changes = changes
@@ -218,11 +228,20 @@ class Discovery:
     def _may(self) -> Mapping[str, bool | None]:
         if self._permissions is None:
             try:
-                self._permissions = self._ask(partial(fetch_permissions, self.org, SEES_ALL))
+                self._permissions = self._ask(self._fetch_permissions)
             except (ObjectError, TransientError) as err:
                 self._raise_if_away(err)
                 self._permissions = dict.fromkeys(SEES_ALL)
         return self._permissions
+
+    def _fetch_permissions(self) -> dict[str, bool | None]:
+        """The user's permissions; in the same call, when an exchange rate was changed last."""
+        there = {info.name for info in self.history.objects()} | {*(self._infos or ())}
+        asked = [newest_stamp(self.org, name) for name in RATES if name in there]
+        answers: list[SubResponse] = []
+        found = fetch_permissions(self.org, SEES_ALL, beside=asked, answers=answers)
+        self._rates_at = max((stamp_of(answer) for answer in answers), default="")
+        return found
 
     def _raise_if_away(self, err: ObjectError | TransientError) -> None:
         """What a backup can do without is missed where the org answers other calls."""

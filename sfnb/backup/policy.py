@@ -50,6 +50,15 @@ MOST_COUNTED = 100
 
 OLDER = "it is stored in the format of an older sfnb: `sfnb store upgrade` makes its changes enough"
 
+RATES = ("CurrencyType", "DatedConversionRate")
+"""
+Exchange rates of an org with several currencies (object reference). When one is edited, formulas
+and roll-ups of amounts are others, and no stamp moves but the rate's.
+"""
+
+CURRENCY_CODE = "CurrencyIsoCode"
+"""The field of a record that has amounts, in such an org."""
+
 News = Literal["same", "changed", "unknown"]
 """What the org says of its schema as a whole since the last backup."""
 
@@ -119,6 +128,7 @@ def choose(
     record_count: int | None = None,
     *,
     is_older: bool = False,
+    rates_at: str = "",
 ) -> Choice:
     """
     How an object is read.
@@ -128,6 +138,7 @@ def choose(
         record_count: the org's statistic of live records. An object without a change mark of which
             nothing is stored is not read as long as that says zero.
         is_older: it is stored in the format of an older sfnb.
+        rates_at: when an exchange rate was changed last (ISO); empty: not known.
     """
     if known is None:
         return Choice(OLDER if is_older else "no snapshot has it complete")
@@ -136,7 +147,7 @@ def choose(
     if why := _why_full(schema, known, now, wishes, is_surely_empty) or _why_schema(changes):
         return Choice(why, changes)
     sweep = "due" if _age(known.sweep_at, now) >= SWEEP_EVERY else ""
-    why, fields = _refresh(schema, known, changes, now, wishes)
+    why, fields = _refresh(schema, known, changes, now, wishes, rates_at=rates_at)
     return Choice("", changes, "asked for" if wishes.sweep else sweep, fields, why)
 
 
@@ -172,6 +183,8 @@ def _refresh(
     changes: Iterable[SchemaChange],
     now: datetime,
     wishes: Wishes,
+    *,
+    rates_at: str,
 ) -> tuple[str, tuple[str, ...]]:
     """
     Why some fields are read for all rows, and which; empty: none are.
@@ -191,7 +204,17 @@ def _refresh(
         return f"{news[0].change.replace('_', ' ')}: {news[0].field}", fields
     if wishes.refresh:
         return "asked for", fields
+    if _follows_rates(schema, known, rates_at):
+        return "an exchange rate was changed", fields
     return ("due", fields) if _age(known.refreshed_at, now) >= REFRESH_EVERY else ("", ())
+
+
+def _follows_rates(schema: ObjectSchema, known: Known, rates_at: str) -> bool:
+    """Whether what the org computes of amounts may be another since it was last read for all rows."""
+    if not rates_at or not schema.has(CURRENCY_CODE):
+        return False
+    last = known.refreshed_at
+    return last is None or datetime.fromisoformat(rates_at) >= datetime.fromisoformat(last)
 
 
 def _age(moment: str | None, now: datetime) -> timedelta:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from sfnb.errors import LoginError, ObjectError, OrgUnavailable
+from sfnb.errors import LoginError, ObjectError, OrgUnavailable, SfnbError
 from sfnb.org.refusals import parse_error
 from sfnb.org.retry import StillUnavailable
 from sfnb.org.secrets import clean
@@ -170,13 +170,34 @@ class OrgAddress:
             version = self.renewal.newest_version(self.instance_url)
             if version == self.api_version:
                 return False
-            log.warning(
-                "org %s: API version %s is gone; using %s", self._name, self.api_version, version
-            )
-            self._gone_versions.append(self.api_version)
-            self.api_version = version
-            self.renewal.keep(api_version=version)
+            self._use_version(version)
             return True
+
+    def take_older_version(self) -> bool:
+        """
+        Whether an older API version is used from now on, because the org does not have the present
+        one: it has moved to an older release, as a sandbox may.
+
+        Cost: a call that Salesforce does not count.
+        """
+        with self._lock:
+            try:
+                version = self.renewal.newest_version(self.instance_url)
+            except SfnbError as err:  # the refusal that led here says more
+                log.info("org %s: which API versions it has is not known: %s", self._name, err)
+                return False
+            if float(version) >= float(self.api_version or version):
+                return False
+            self._use_version(version)
+            return True
+
+    def _use_version(self, version: str) -> None:
+        log.warning(
+            "org %s: API version %s is gone; using %s", self._name, self.api_version, version
+        )
+        self._gone_versions.append(self.api_version)
+        self.api_version = version
+        self.renewal.keep(api_version=version)
 
 
 def wrong_org(name: str, registered: str, found: str) -> LoginError:

@@ -13,7 +13,7 @@ import requests
 import urllib3
 
 from sfnb.clock import Clock
-from sfnb.errors import LoginError, ObjectError, OrgUnavailable, TransientError
+from sfnb.errors import LimitsMissing, LoginError, ObjectError, OrgUnavailable, TransientError
 from sfnb.model import Api, Reading
 from sfnb.org.address import OrgAddress, Renewal, strange_address
 from sfnb.org.answers import date_of, json_of
@@ -41,6 +41,9 @@ CUT = (
 
 Judge = Callable[[requests.Response, str], BaseException | None]
 """The error that an answer means, given what the call is named in messages; None: it is good."""
+
+ROOTS = ("/composite", "/limits", "/sobjects")
+"""Resources of each API version: who does not have them does not have the version."""
 
 log = logging.getLogger("sfnb.org")
 
@@ -186,7 +189,12 @@ class OrgClient:
                 raise self._not_answered(err, what) from err
 
         used = self.address.opened()
-        response = send()
+        try:
+            response = send()
+        except LimitsMissing as signal:
+            if not self.address.take_older_version():
+                raise
+            raise _other_version(what) from signal
         if response.status_code == 401:
             self.address.renew(used, response)
             response = send()
@@ -196,7 +204,9 @@ class OrgClient:
         if target := redirect_target(response):
             raise strange_address(what, target)
         if response.status_code == 410 and self.address.take_newer_version():
-            raise TransientError(f"{what}: the org no longer serves the API version used so far.")
+            raise _other_version(what)
+        if _is_root_missing(response) and self.address.take_older_version():
+            raise _other_version(what)
         self._note_time(response)
         refusal = judge(response, what) if judge else self._refusal(response, what, stream=stream)
         if refusal is not None:
@@ -279,3 +289,12 @@ class OrgClient:
         if isinstance(err, CUT):
             return TransientError(f"{what}: the connection broke ({kind}).")
         return ObjectError(f"{what}: the call cannot be sent ({kind}).", code="NOT_SENT")
+
+
+def _is_root_missing(response: requests.Response) -> bool:
+    path = urlsplit(response.request.url or "").path.rstrip("/")
+    return response.status_code == 404 and path.endswith(ROOTS)
+
+
+def _other_version(what: str) -> TransientError:
+    return TransientError(f"{what}: the org does not serve the API version used so far.")

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 from sfnb.errors import QuotaSignal, TransientError
 from sfnb.model import JobWarning
-from sfnb.org.answers import json_of, mapping_of, mappings_of
+from sfnb.org.answers import json_of, mapping_of, mappings_of, text_of
 from sfnb.org.client import OrgClient
 from sfnb.org.composite import SubRequest, SubResponse, fetch_composite
 
@@ -100,6 +100,17 @@ def visibility_warnings(may: Mapping[str, bool | None]) -> list[JobWarning]:
 def query(org: OrgClient, reference: str, soql: str) -> SubRequest:
     """A query as a part of a composite call."""
     return SubRequest(reference, org.data_path(f"query?q={quote_plus(soql)}"))
+
+
+def newest_stamp(org: OrgClient, name: str) -> SubRequest:
+    """Asks when a record of an object was changed last, those in the recycle bin included."""
+    soql = f"SELECT SystemModstamp FROM {name} ORDER BY SystemModstamp DESC LIMIT 1"  # noqa: S608  our own names
+    return SubRequest(f"newest{name}", org.data_path(f"queryAll?q={quote_plus(soql)}"))
+
+
+def stamp_of(part: SubResponse) -> str:
+    """The moment (ISO) that ``newest_stamp`` brought; empty where the org does not tell it."""
+    return text_of(first_record(part, "the newest stamp", []).get("SystemModstamp"))
 
 
 def first_record(part: SubResponse, what: str, notes: list[str]) -> Mapping[str, Any]:

@@ -62,6 +62,17 @@ def send_tooling(org: OrgClient, subrequests: Sequence[SubRequest]) -> list[SubR
     return send_composite(org, subrequests, path=COMPOSITE)
 
 
+def query_all(org: OrgClient, soql: str) -> list[Mapping[str, Any]]:
+    """
+    The records of a query of the Tooling API, all pages. Cost: 1 API call for each page.
+
+    Raises:
+        ObjectError, TransientError, QuotaSignal: the query was refused.
+    """
+    first = org.fetch_json("GET", f"tooling/query?q={quote(soql, safe='')}")
+    return all_rows(first, lambda path: org.fetch_json("GET", path), what="the Tooling API")
+
+
 def rows_of(org: OrgClient, answer: SubResponse, what: str) -> list[Mapping[str, Any]]:
     """
     The records of a query's answer, all pages. Cost: 1 API call for each page after the first.

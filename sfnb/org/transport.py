@@ -24,7 +24,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 
 from sfnb.addresses import LOOPBACK_HOSTS
 from sfnb.clock import Clock
-from sfnb.errors import CallerError, ObjectError, QuotaSignal, TransientError
+from sfnb.errors import CallerError, LimitsMissing, ObjectError, QuotaSignal, TransientError
 from sfnb.model import Api, Price, Reading
 from sfnb.org.answers import json_of
 from sfnb.org.bodies import read_body
@@ -234,7 +234,8 @@ class GateAdapter(HTTPAdapter):
             raise GaugeUnreadable(
                 f"the org's limits could not be read (HTTP {look.status})."
             ) from unknown
-        raise _unknown(unknown) from unknown
+        kind = LimitsMissing if look.status == 404 else QuotaSignal
+        raise _unknown(unknown, kind) from unknown
 
     def _look(
         self, request: requests.PreparedRequest, really_send: Callable[..., requests.Response]
@@ -339,8 +340,8 @@ class GateAdapter(HTTPAdapter):
         return self.gate
 
 
-def _unknown(err: GaugeUnknown) -> QuotaSignal:
-    return QuotaSignal(err.apis[0], used=-1, in_flight=0, maximum=-1, threshold=-1, reason=str(err))
+def _unknown(err: GaugeUnknown, kind: type[QuotaSignal]) -> QuotaSignal:
+    return kind(err.apis[0], used=-1, in_flight=0, maximum=-1, threshold=-1, reason=str(err))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ invitees             EventRelation: a user who is invited gets a child event
 account-teams        AccountTeamMember: lost when the account's owner changes by REST or Bulk
 group-members        GroupMember, a setup object
 audit-trail          SetupAuditTrail, one row; more by ``/control/rows``
+currencies           several currencies, with dated exchange rates: CurrencyType,
+                     DatedConversionRate, and a CurrencyIsoCode for each deal
 enhanced-email       EmailMessageRelation, and a Task that the org makes for each e-mail that is not
                      on a case; what hangs on an e-mail is open while it is a draft only
 ===================  ==============================================================================
@@ -40,8 +42,12 @@ FEATURES = (
     "account-teams",
     "group-members",
     "audit-trail",
+    "currencies",
     "enhanced-email",
 )
+
+CURRENCIES = ("EUR", "USD", "JPY")
+HAVE_CURRENCY = ("Opportunity", "OpportunityLineItem")
 
 PERSON_FIELDS = {
     "FirstName": "FirstName", "LastName": "LastName", "Salutation": "Salutation", "PersonEmail": "Email",
@@ -70,6 +76,8 @@ def with_features(objects: Sequence[ObjectDef], features: Collection[str]) -> li
         found = [_with_persons(obj) for obj in found]
     if "invitees" in features:
         found = [_with_invitees(obj) for obj in found]
+    if "currencies" in features:
+        found = [_with_currency(obj) for obj in found]
     if "enhanced-email" in features:
         found = [_with_email(obj) for obj in found]
     return [*found, *(obj for name in features for obj in _objects(name))]
@@ -152,6 +160,13 @@ def _with_invitees(obj: ObjectDef) -> ObjectDef:
     )
 
 
+def _with_currency(obj: ObjectDef) -> ObjectDef:
+    if obj.name not in HAVE_CURRENCY:
+        return obj
+    code = f.picklist("CurrencyIsoCode", *CURRENCIES, nulls=0, is_restricted=True)
+    return _appended(obj, code)
+
+
 def _with_email(obj: ObjectDef) -> ObjectDef:
     if obj.name == "ContentDocumentLink":
         linked = obj.by_lower_name["linkedentityid"]
@@ -217,7 +232,22 @@ def _objects(feature: str) -> list[ObjectDef]:
                 rows=1, is_fixed=True, is_deletable=False, is_replicateable=False, has_bin=False, is_writable=False,
             )
         ]  # fmt: skip
-    return _email_objects() if feature == "enhanced-email" else []
+    others = {"currencies": _currency_objects, "enhanced-email": _email_objects}
+    return others[feature]() if feature in others else []
+
+
+def _currency_objects() -> list[ObjectDef]:
+    rate: dict[str, Any] = {"precision": 18, "fill": fills.number(0.5, 1.5, decimals=4)}
+    return [
+        system.table(
+            "CurrencyType", "01L", f.text("IsoCode", 3, fill=fills.pick(CURRENCIES)), Field("ConversionRate", "double", **rate),
+            f.boolean("IsActive"), f.boolean("IsCorporate", 0), rows=len(CURRENCIES), is_fixed=True, has_bin=False,
+        ),
+        system.table(
+            "DatedConversionRate", "04w", f.text("IsoCode", 3, fill=fills.pick(CURRENCIES)), Field("ConversionRate", "double", **rate),
+            f.date("StartDate"), rows=12, is_fixed=True, has_bin=False,
+        ),
+    ]  # fmt: skip
 
 
 def _email_objects() -> list[ObjectDef]:

@@ -9,6 +9,9 @@ are components themselves, value sets that no list names, dates that say nothing
 from __future__ import annotations
 
 import hashlib
+import io
+import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -172,6 +175,42 @@ def custom_object(described: Mapping[str, Any]) -> Component:
     return plain("CustomObject", name, inner, modified_at=STAMP if described["custom"] else EPOCH)
 
 
+def flow(name: str, *statuses: str) -> list[Component]:
+    """
+    A flow and its versions. A list has the flow alone; its plain name brings the active version, or
+    the newest where none is (Metadata API guide, Flow, from API version 44 on).
+    """
+    running = statuses.index("Active") if "Active" in statuses else len(statuses) - 1
+    inner = [tag("status", one) + tag("processType", "AutoLaunchedFlow") for one in statuses]
+    return [
+        plain("Flow", name, inner[running]),
+        *(
+            plain("Flow", f"{name}-{number}", text, is_listed=False)
+            for number, text in enumerate(inner, start=1)
+        ),
+    ]
+
+
+def flow_versions(components: Iterable[Component]) -> list[tuple[str, int, str]]:
+    """Of all flows: name, number and status of each version."""
+    found = []
+    for one in components:
+        numbered = re.fullmatch(r"(.+)-(\d+)", one.full_name)
+        if one.kind == "Flow" and numbered and not one.is_listed:
+            status = re.search(rb"<status>(\w+)<", one.files[one.main_file])
+            found.append((numbered[1], int(numbered[2]), status[1].decode() if status else ""))
+    return found
+
+
+def bundle() -> bytes:
+    """A zip with a member that leads out of the folder it is unpacked to; the same in every org."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as zipped:
+        for name in ("style.css", "../../outside.txt"):
+            zipped.writestr(zipfile.ZipInfo(name), "text")
+    return sink.getvalue()
+
+
 def profile(name: str, others: Iterable[Component]) -> Component:
     """A profile speaks of what is requested together with it; here of all that it could."""
     spoken = {}
@@ -226,12 +265,13 @@ def catalogue(describes: Iterable[Mapping[str, Any]]) -> list[Component]:
         coded("ApexPage", "Start", b"<apex:page/>\n", tag("label", "Start")),
         # It says zip and is none: nobody may unpack it.
         coded("StaticResource", "Pictures", b"PK\x03\x04 no zip at all", tag("contentType", "application/zip")),
+        # It is one, says nothing of it, and would write beside its folder.
+        coded("StaticResource", "Bundle", bundle(), tag("contentType", "application/octet-stream")),
         plain("CustomLabels", "CustomLabels", group("labels", fullName="Hello", value="Grüß Gott")),
         plain("CustomTab", "Invoice__c", tag("customObject", "true")),
         plain("CustomApplication", "Sales", tag("label", "Sales")),
         plain("CustomMetadata", "Rate.Standard", tag("label", "Standard")),
-        plain("Flow", "Reminder", tag("status", "Active") + tag("processType", "AutoLaunchedFlow")),
-        plain("Flow", "Reminder-2", tag("status", "Draft") + tag("processType", "AutoLaunchedFlow")),
+        *flow("Reminder", "Obsolete", "Active", "Draft"),
         plain("Workflow", "Account", group("rules", fullName="Greet", active="true")),
         plain("RemoteSiteSetting", "Bank", tag("url", "https://bank.example")),
         plain("Settings", "Account", tag("enableAccountTeams", "false")),

@@ -69,7 +69,7 @@ def _texts(element: ElementTree.Element, name: str) -> list[str]:
     return [child.text or "" for child in element if local(child.tag) == name]
 
 
-def _describe(_org: DemoOrg, _operation: ElementTree.Element, _version: str) -> str:
+def _describe(org: DemoOrg, _operation: ElementTree.Element, version: str) -> str:
     kinds = "".join(
         "<metadataObjects>"
         + "".join(_tags(childXmlNames=child) for child in kind.children)
@@ -82,12 +82,13 @@ def _describe(_org: DemoOrg, _operation: ElementTree.Element, _version: str) -> 
         )
         + "</metadataObjects>"
         for kind in KINDS
+        if org.metadata.knows(kind.name, version)
     )
     more = _tags(organizationNamespace="", partialSaveAllowed=True, testRequired=False)
     return f"<result>{kinds}{more}</result>"
 
 
-def _list(org: DemoOrg, operation: ElementTree.Element, _version: str) -> str:
+def _list(org: DemoOrg, operation: ElementTree.Element, version: str) -> str:
     queries = [child for child in operation if local(child.tag) == "queries"]
     if len(queries) > MAX_LIST_QUERIES:
         raise ApiError("INVALID_OPERATION", "listMetadata takes at most three queries", 500)
@@ -96,7 +97,7 @@ def _list(org: DemoOrg, operation: ElementTree.Element, _version: str) -> str:
         folder = next(iter(_texts(query, "folder")), "")
         found += [
             f"<result>{_properties(c, c.main_file)}</result>"
-            for c in org.metadata.listed(_texts(query, "type")[0], folder)
+            for c in org.metadata.listed(_texts(query, "type")[0], folder, version)
         ]
     return "".join(found)
 

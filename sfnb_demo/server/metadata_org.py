@@ -11,6 +11,9 @@ polls                   polls before a retrieve is done (1)
 broken_types            ``{"Report": 2}``: the next so many retrieves that ask for it fail as a whole
 unlisted_types          types whose listMetadata fails
 lost_results            the next so many results are gone when they are asked for
+newest_version          the newest API version that its Metadata API knows: to what asks in a newer
+                        one it answers with success, and with nothing in it
+kind_versions           ``{"RemoteSiteSetting": [31, 65]}``: the API versions that have the type
 refused                 the user may not use the Metadata API
 ======================  ============================================================================
 """
@@ -18,6 +21,7 @@ refused                 the user may not use the Metadata API
 from __future__ import annotations
 
 import io
+import math
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
@@ -80,6 +84,8 @@ class MetadataOrg:
         self.unlisted_types: set[str] = set()
         self.lost_results = 0
         self.is_refused = False
+        self.newest_version = math.inf
+        self.kind_versions: dict[str, tuple[float, float]] = {}
 
     @property
     def components(self) -> dict[tuple[str, str], Component]:
@@ -109,10 +115,20 @@ class MetadataOrg:
             self.unlisted_types |= set(given.get("unlisted_types", ()))
             self.lost_results += int(given.get("lost_results", 0))
             self.is_refused = bool(given.get("refused", self.is_refused))
+            self.newest_version = float(given.get("newest_version", self.newest_version))
+            for kind, (first, last) in dict(given.get("kind_versions", {})).items():
+                self.kind_versions[kind] = float(first), float(last)
             return {"components": len(self.components)}
 
-    def listed(self, kind: str, folder: str) -> list[Component]:
+    def knows(self, kind: str, version: str) -> bool:
+        """Whether there is this kind in an API version."""
+        first, last = self.kind_versions.get(kind, (0.0, math.inf))
+        return first <= float(version) <= min(last, self.newest_version)
+
+    def listed(self, kind: str, folder: str, version: str) -> list[Component]:
         """What listMetadata gives; of a kind in folders only one folder's."""
+        if float(version) > self.newest_version:
+            return []
         if kind in self.unlisted_types:
             raise ApiError(
                 "UNKNOWN_EXCEPTION", "UNKNOWN_EXCEPTION: An unexpected error occurred.", 500
@@ -120,7 +136,7 @@ class MetadataOrg:
         if kind in FOLDER_KINDS:
             of = FOLDER_KINDS[kind]
             return [c for c in self.components.values() if c.kind == of and "/" not in c.full_name]
-        if kind not in BY_NAME:
+        if kind not in BY_NAME or not self.knows(kind, version):
             raise ApiError("INVALID_TYPE", f"Unknown type name '{kind}' specified", 500)
         if BY_NAME[kind].in_folder and not folder:
             return []
@@ -180,9 +196,10 @@ class MetadataOrg:
         messages = []
         for kind, members in job.types:
             for member in members:
-                some = self._members(kind, member)
+                some = self._members(kind, member) if self.knows(kind, job.version) else []
                 found |= {(c.kind, c.full_name): c for c in some}
-                if not some and member != "*":
+                is_known = float(job.version) <= self.newest_version
+                if not some and member != "*" and is_known:
                     problem = f"Entity of type '{kind}' named '{member}' cannot be found"
                     messages.append(("unpackaged/package.xml", problem))
         files: dict[str, bytes] = {}

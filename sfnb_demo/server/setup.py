@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sfnb_demo.data import ids
-from sfnb_demo.data.metadata import NAMESPACE
+from sfnb_demo.data.metadata import NAMESPACE, flow_versions
 from sfnb_demo.data.writing.rules import Rule, Rules
 from sfnb_demo.errors import ApiError
 from sfnb_demo.server.clock import rest_time
@@ -247,6 +247,12 @@ class Setup:
         for number, definition in enumerate(self._definitions()):
             newest = definition["LatestVersion"]["VersionNumber"]
             found += [self._flow(number, definition, n) for n in range(1, newest + 1)]
+        names: dict[str, int] = {}
+        for name, version, status in flow_versions(self._metadata.components.values()):
+            number = len(self._definitions()) + names.setdefault(name, len(names))
+            of: Row = {"Id": _id("FlowDefinition", number), "DeveloperName": name}
+            of |= {"MasterLabel": name, "Metadata": {"activeVersionNumber": 0}}
+            found.append(self._flow(number, of, version) | {"Status": status})
         return found
 
     def _flow(self, number: int, definition: Row, version: int) -> Row:
@@ -260,6 +266,10 @@ class Setup:
         return {
             "Id": _version_id(number, version),
             "DefinitionId": definition["Id"],
+            "Definition": {
+                "DeveloperName": definition["DeveloperName"],
+                "NamespacePrefix": None,
+            },
             "VersionNumber": version,
             "Status": metadata["status"],
             "ProcessType": process_type,

@@ -14,6 +14,9 @@ Row = Mapping[str, Any]
 
 ONE_ROW = ("metadata", "fullname")
 
+KINDS = {"ActiveVersion": "Flow", "LatestVersion": "Flow", "Definition": "FlowDefinition"}
+"""What a relationship leads to; all others lead to an EntityDefinition."""
+
 
 def select(query: tree.Query, rows: Sequence[Row], object_name: str, base: str) -> dict[str, Any]:
     """
@@ -81,9 +84,7 @@ def _record(
             if there is None:
                 here[spelled] = None
                 break
-            kind = {"ActiveVersion": "Flow", "LatestVersion": "Flow"}.get(
-                spelled, "EntityDefinition"
-            )
+            kind = KINDS.get(spelled, "EntityDefinition")
             here = here.setdefault(spelled, {"attributes": {"type": kind, "url": base}})
         else:
             spelled = _spelled(query, path, there, last)

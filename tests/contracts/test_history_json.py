@@ -204,6 +204,10 @@ def test_files_and_metadata_are_written_out(stranger: Stranger, tmp_path: Path) 
     assert (
         stranger.run("files", "x", "--id", "00P000000000000AAA", "--to", tmp_path / "no").code == 2
     )
+    everything = stranger.json("files", "x", "--to", tmp_path / "all")
+    sizes = [Path(one["path"]).stat().st_size for one in everything]
+    assert sizes == [one["size"] for one in everything] and len(sizes) == len(files)
+    assert stranger.run("files", "x", "--to", tmp_path / "all").code == 2
     folder = tmp_path / "metadata"
     wrote = stranger.json("metadata", "x", "--to", folder)
     assert wrote["components"] > 0

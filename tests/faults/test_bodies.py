@@ -20,6 +20,7 @@ from sfnb.errors import CallerError, StoreError
 from sfnb.jobs import events
 from sfnb.store.bodies.content import Contents
 from sfnb.store.bodies.listing import list_bodies, list_latest, write_body
+from sfnb.store.bodies.writing_out import write_bodies
 from sfnb.store.verify import verify
 from sfnb_demo.data import content
 from tests.conftest import RunningOrg
@@ -244,6 +245,31 @@ def test_images_in_rich_text_are_kept_once(
         write(mine, record_id, tmp_path / "out")
     write(mine, record_id, tmp_path / "out", f"Rich_Notes__c/{images[0]}")
     assert (tmp_path / "out").read_bytes() == content.body(images[0], 700)
+
+
+def test_files_of_one_title_are_all_written_out(
+    fresh_org: Callable[..., RunningOrg], connected: Connector, tmp_path: Path
+) -> None:
+    """As many files on the disk as bodies in the store, whatever they are called."""
+    org = fresh_org(own_data=True)
+    mine = connected(org)
+    query = "/services/data/v66.0/query?q=SELECT Id FROM Attachment"
+    records = [r["Id"] for r in org.get(query).json()["records"]]
+    for number, record_id in enumerate(records):
+        name = ("Offer.pdf", "offer.PDF", "..\\..\\Offer.pdf")[number % 3]
+        where = f"/services/data/v66.0/sobjects/Attachment/{record_id}"
+        assert org.send("PATCH", where, json={"Name": name}).ok
+    engine.run(mine, backup(objects=FILES))
+    found = mine.snapshots["latest"]
+    held = [b for b in list_bodies(found) if b.state == "held"]
+    done = [(b, p) for b, p in write_bodies(found.files, list_bodies(found), tmp_path / "out") if p]
+    assert len(done) == len(held) > len(records) > 2
+    assert len([p for p in (tmp_path / "out").rglob("*") if p.is_file()]) == len(held)
+    for one, path in done:
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == one.sha256
+        assert path.parent.parent == tmp_path / "out"
+    with pytest.raises(CallerError, match="not empty"):
+        list(write_bodies(found.files, held, tmp_path / "out"))
 
 
 def test_a_record_that_changes_while_its_body_is_fetched_is_noticed(

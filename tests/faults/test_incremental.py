@@ -14,6 +14,7 @@ from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.connection import Connection
 from sfnb.engine import backup
+from sfnb.store.history.diff import diff
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector
 
@@ -399,3 +400,32 @@ def test_lists_of_too_many_ids_are_done_without(
     agrees(there, org, summary)
     assert counts(summary, "Opportunity")[3] >= 2
     assert any("list was refused" in (e["message"] or "") for e in summary["objects"].values())
+
+
+def test_a_retired_value_of_a_picklist_stays_in_the_records(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """
+    Describe does not list it any more, and records still have it: the snapshots have the org's
+    values, by changes and in full, no record counts as changed, and the schema names the value.
+    """
+    there = connected(org)
+    first = run(there, ["Task"])
+    values = [row["Priority"] for row in stored(there, first["snapshot"], "Task").values()]
+    retired = max(set(filter(None, values)), key=values.count)
+    pass_minutes(org, 60)
+    change = {"do": "picklist", "object": "Task", "field": "Priority", "retire": [retired]}
+    org.control("schema", [change])
+    pass_minutes(org, 60)
+    for options in ({}, {"full": True}):
+        found = run(there, ["Task"], **options)
+        agrees(there, org, found)
+        if not options:
+            assert counts(found, "Task") == ("incremental", 0, 0, 0)
+            said = next(c for c in found["schema"] if c["field"] == "Priority")
+            assert said["change"] == "picklist_changed"
+            assert retired in said["old"] and retired not in said["new"]
+        now = [row["Priority"] for row in stored(there, found["snapshot"], "Task").values()]
+        assert now.count(retired) == values.count(retired) > 1
+        between = diff(there.snapshots, first["snapshot"], found["snapshot"], objects=["Task"])
+        assert "Task" not in between.counts or between.counts["Task"].changed == 0

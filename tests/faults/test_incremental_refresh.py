@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sfnb import engine
+from sfnb.engine import backup
 from sfnb.store.verify import verify
 from tests.conftest import RunningOrg
 from tests.faults.conftest import Connector, SharedClock
@@ -182,3 +184,33 @@ def test_a_field_that_drifts_and_is_no_formula_is_found_by_samples(
     assert later["objects"]["Contact"]["refreshed"] > 0
     assert not [w for w in later["warnings"] if w["code"] == "field_drift"], "it is known"
     agrees(there, org, later)
+
+
+def test_an_exchange_rate_that_was_edited_brings_new_amounts(
+    fresh_org: Callable[..., RunningOrg], connected: Connector
+) -> None:
+    """
+    One row of CurrencyType changes, and amounts of all deals with it, under their old stamps. The
+    same backup reads the computed columns of what has a currency, says why, and does so once.
+    """
+    org = fresh_org(start_at=BORN, features=["currencies"])
+    there = connected(org)
+    rates, others = ["CurrencyType", "DatedConversionRate"], ["Opportunity", "Contact"]
+    first = run(there, [*rates, *others])
+    assert counts(first, "CurrencyType")[1] == 3 and counts(first, "DatedConversionRate")[1] == 12
+    old = stored(there, first["snapshot"], "Opportunity")
+    for name in rates:
+        pass_minutes(org, 60)
+        life(org, "change", name, rows=1, field="ConversionRate")
+        life(org, "drift", "Opportunity", field="ExpectedRevenue")
+        pass_minutes(org, 60)
+        planned = engine.plan(there, backup(objects=[*rates, *others])).plan.objects
+        assert planned["Opportunity"].why_refresh == "an exchange rate was changed"
+        assert planned["Contact"].why_refresh == ""
+        second = run(there, [*rates, *others])
+        assert second["objects"]["Opportunity"]["refreshed"] > 100
+        agrees(there, org, second)
+    assert stored(there, first["snapshot"], "Opportunity") == old
+    pass_minutes(org, 60)
+    again = run(there, [*rates, *others])
+    assert counts(again, "Opportunity") == ("incremental", 0, 0, 0)

@@ -175,13 +175,12 @@ def test_a_broken_type_is_named_and_the_others_are_kept(org: RunningOrg, mine: C
     assert summary["state"] == "completed_with_errors"
     record, files = taken(mine)
     assert {(m.type, m.name) for m in record.missing} == {
-        ("Flow", "Reminder"),
-        ("Flow", "Reminder-2"),
+        *(("Flow", name) for name in ("Reminder", "Reminder-1", "Reminder-2", "Reminder-3")),
         ("Workflow", "*"),
     }
     lost = {p for p in expected if p.startswith(("flows/", "workflows/"))}
     assert same_form(files) == same_form({p: c for p, c in expected.items() if p not in lost})
-    assert summary["metadata"]["missing"] == 3
+    assert summary["metadata"]["missing"] == 5
     org.control("metadata", {"broken_types": {"Flow": 0}})
     assert run(mine)["metadata"]["missing"] == 1, "what was missing is asked for the next time"
 
@@ -198,6 +197,121 @@ def test_a_user_without_the_metadata_api_ends_with_errors_and_a_server_without_i
     org.fail(match="/Soap/m/", fault="error", status=404, code="NOT_FOUND", message="no such thing")
     summary = run(mine)
     assert summary["state"] == "completed" and summary["metadata"]["components"] == 0
+
+
+def test_every_version_of_a_flow_is_there_and_says_whether_it_runs(
+    org: RunningOrg, mine: Connection
+) -> None:
+    """
+    A list has one entry for a flow, whose plain name brings the version that runs: the drafts and
+    the old ones are asked for by their numbers. Activating another one is a change.
+    """
+    expected = truth(org)
+    summary = run(mine)
+    assert summary["state"] == "completed", summary
+    record, files = taken(mine)
+    flows = {p: c for p, c in expected.items() if p.startswith("flows/")}
+    assert len(flows) == 4 and {p: files[p] for p in files if p.startswith("flows/")} == flows
+    assert sorted(record.components["Flow"]) == [
+        "Reminder",
+        *(f"Reminder-{number}" for number in (1, 2, 3)),
+    ]
+    assert b"<status>Active<" in files["flows/Reminder.flow"]
+    assert b"<status>Draft<" in files["flows/Reminder-3.flow"]
+    assert run(mine)["metadata"]["unchanged"]
+    for number, status in ((2, "Obsolete"), (3, "Active")):
+        body = expected[f"flows/Reminder-{number}.flow"].decode()
+        was = {2: "Active", 3: "Draft"}[number]
+        body = body.replace(f">{was}<", f">{status}<")
+        org.control(
+            "metadata", {"put": [{"type": "Flow", "name": f"Reminder-{number}", "body": body}]}
+        )
+    assert not run(mine)["metadata"]["unchanged"], "no date has moved, and another version runs"
+    assert b"<status>Active<" in taken(mine)[1]["flows/Reminder-3.flow"]
+
+
+def test_versions_of_flows_that_cannot_be_listed_are_said(
+    org: RunningOrg, mine: Connection
+) -> None:
+    """A user without the Tooling API has the version that runs, and the snapshot says so."""
+    org.fail(match="/tooling/query", fault="error", status=403, code="INSUFFICIENT_ACCESS")
+    assert run(mine)["state"] == "completed"
+    record, files = taken(mine)
+    assert list(record.components["Flow"]) == ["Reminder"] and files["flows/Reminder.flow"]
+    assert any("versions of flows" in note for note in record.notes), record.notes
+
+
+def test_an_org_of_an_older_release_is_asked_in_a_version_that_it_knows(
+    org: RunningOrg, mine: Connection
+) -> None:
+    """
+    The org has moved to an older release: the version used so far is none of its own. The backup
+    takes the newest that both know, and says so in the snapshot.
+    """
+    assert org.server is not None and run(mine)["state"] == "completed"
+    org.server.org.options.last_version = 65
+    summary = run(mine)
+    assert summary["state"] == "completed", summary
+    assert mine.client.api_version == "65.0"
+    org.control("metadata", {"put": [{"type": "ApexPage", "name": "Start", "body": "new"}]})
+    mine.clock.wait(8 * 86_400)
+    run(mine)
+    assert taken(mine)[0].api_version == "65.0"
+
+
+def test_success_with_nothing_in_it_is_no_metadata(org: RunningOrg, mine: Connection) -> None:
+    """
+    A Metadata API that is older than the version it is asked in answers with success and nothing:
+    that is named, and what the last snapshot has stays. Nothing looks deleted.
+    """
+    first = run(mine)
+    org.control("metadata", {"newest_version": 65})
+    mine.clock.wait(8 * 86_400)
+    summary = run(mine)
+    assert summary["state"] == "completed_with_errors"
+    assert "has no metadata in API version 66.0" in summary["metadata"]["reasons"][0]
+    assert taken(mine)[1] == taken(mine, first["snapshot"])[1]
+    assert not diff_of(mine.snapshots, first["snapshot"], summary["snapshot"]).changes
+    org.control("metadata", {"newest_version": 66})
+    assert run(mine)["state"] == "completed"
+
+
+def test_what_a_new_release_drops_is_not_taken_for_deleted(
+    org: RunningOrg, mine: Connection
+) -> None:
+    """The API version belongs to the snapshot; a comparison of two versions says so."""
+    assert org.server is not None
+    org.server.org.options.last_version = 65
+    versions = {"RemoteSiteSetting": [31, 65], "CustomApplication": [66, 99]}
+    org.control("metadata", {"kind_versions": versions})
+    mine.client.address.take_newer_version()
+    first = run(mine)
+    org.server.org.options.last_version = 66
+    mine.client.address.take_newer_version()
+    mine.clock.wait(8 * 86_400)
+    second = run(mine)
+    assert [taken(mine, s["snapshot"])[0].api_version for s in (first, second)] == ["65.0", "66.0"]
+    assert "RemoteSiteSetting" in taken(mine, first["snapshot"])[0].components
+    found = diff_of(mine.snapshots, first["snapshot"], second["snapshot"])
+    assert found.changes == ()
+    assert "API version 65.0 then, 66.0 now" in found.notes[0]
+    assert "CustomApplication, RemoteSiteSetting" in found.notes[0]
+
+
+def test_an_archive_in_a_static_resource_is_bytes_like_any_others(
+    org: RunningOrg, mine: Connection, tmp_path: Path
+) -> None:
+    """What says zip and is none, and what is one and says nothing of it, stay as they came."""
+    expected = truth(org)
+    assert run(mine)["state"] == "completed"
+    record, _ = taken(mine)
+    write_metadata(mine.snapshots["latest"], record, tmp_path / "far" / "down" / "out")
+    for name in ("Pictures", "Bundle"):
+        path = f"staticresources/{name}.resource"
+        held = (tmp_path / "far" / "down" / "out" / path).read_bytes()
+        assert held == expected[path] and held.startswith(b"PK\x03\x04")
+    assert zipfile.is_zipfile(io.BytesIO(expected["staticresources/Bundle.resource"]))
+    assert not list(tmp_path.rglob("outside.txt")) and not list(tmp_path.rglob("style.css"))
 
 
 def test_a_session_that_ends_is_renewed(

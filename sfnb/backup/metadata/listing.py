@@ -18,6 +18,7 @@ from sfnb.backup.metadata.package import (
     spellings,
 )
 from sfnb.errors import ObjectError, OrgUnavailable, TransientError
+from sfnb.org.answers import count_of, mapping_of, text_of
 from sfnb.org.client import OrgClient
 from sfnb.org.metadata.api import (
     LIST_QUERIES,
@@ -26,6 +27,7 @@ from sfnb.org.metadata.api import (
     describe_types,
     list_components,
 )
+from sfnb.org.tooling import query_all
 from sfnb.store.metadata.record import Missing
 
 
@@ -37,11 +39,15 @@ class Listing:
     Args:
         optional: members that an org may lack; nobody misses them.
         problems: types whose list could not be had.
+        versions: of each flow the numbers and states of its versions: ``Reminder-2 Draft``.
+        notes: what need not worry anybody, in sentences.
     """
 
     components: list[Component] = field(default_factory=list)
     optional: set[Member] = field(default_factory=set)
     problems: list[Missing] = field(default_factory=list)
+    versions: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def members(self) -> list[Member]:
@@ -56,7 +62,8 @@ class Listing:
     def digest(self) -> str:
         """Equal for two listings that say the same. A date that does not move may hide a change."""
         lines = sorted(f"{c.type}|{c.full_name}|{c.id}|{c.modified_at}" for c in self.components)
-        text = "\n".join([*lines, *(f"{kind}|{name}" for kind, name in sorted(self.optional))])
+        lines += [f"{kind}|{name}" for kind, name in sorted(self.optional)]
+        text = "\n".join([*lines, *sorted(self.versions)])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -64,13 +71,17 @@ def fetch_listing(org: OrgClient, tick: Callable[[], None]) -> Listing:
     """
     All components of the org.
 
-    Cost: 1 API call for the types, 1 for each three types, 1 for each three folders; more where a
-    list is refused, since it is then asked for alone.
+    Cost: 1 API call for the types, 1 for each three types, 1 for each three folders, 1 for the
+    versions of flows; more where a list is refused, since it is then asked for alone.
 
     Raises:
-        ObjectError: the org has no Metadata API for this user.
+        ObjectError: the org has no Metadata API for this user, or none in this version.
     """
     types = org.retrying(lambda: describe_types(org))
+    if not types:
+        # An API older than the version it is asked in answers with success, and with nothing in it.
+        message = f"The org says that it has no metadata in API version {org.api_version}."
+        raise ObjectError(message, code="NO_TYPES")
     listing = Listing()
     first = _listed(org, list_queries(types), listing, tick)
     of_folder = {folder: kind for kind, folder in FOLDERS.items()}
@@ -87,8 +98,35 @@ def fetch_listing(org: OrgClient, tick: Callable[[], None]) -> Listing:
         listing.components += components
     known = {one.name for one in types}
     listing.optional = {(k, n) for k in NEVER_LISTED if k in known for n in VALUE_SETS}
+    if FLOW in known:
+        _add_flow_versions(org, listing)
     return listing
 
+
+def _add_flow_versions(org: OrgClient, listing: Listing) -> None:
+    """
+    The versions of each listed flow, as members of their own: a flow's plain name brings the one
+    that runs, or the newest (Metadata API guide, Flow). Those of packages cannot be retrieved.
+    """
+    try:
+        rows = query_all(
+            org, "SELECT Id, VersionNumber, Status, Definition.DeveloperName FROM Flow"
+        )
+    except OrgUnavailable:
+        raise
+    except (ObjectError, TransientError) as err:
+        listing.notes.append(f"The versions of flows beside the running ones are not known: {err}")
+        return
+    listed = {c.full_name for c in listing.components if c.type == FLOW and not c.namespace}
+    for row in rows:
+        name = text_of(mapping_of(row.get("Definition")).get("DeveloperName"))
+        number = count_of(row.get("VersionNumber"))
+        if name in listed and number is not None:
+            listing.optional.add((FLOW, f"{name}-{number}"))
+            listing.versions.append(f"{name}-{number} {text_of(row.get('Status'))}")
+
+
+FLOW = "Flow"
 
 RETRIEVE_CALLS = 3
 """A retrieve of a few thousand components: its start, and two polls."""
@@ -109,7 +147,8 @@ def first_metadata_calls(org: OrgClient) -> int | None:
     # Most orgs have about three folders of a kind; each has its own list.
     lists = ceil(len(list_queries(types)) / LIST_QUERIES)
     folders = sum(one.in_folder for one in types)
-    return 1 + lists + folders + RETRIEVE_CALLS
+    versions = sum(one.name == FLOW for one in types)
+    return 1 + lists + folders + versions + RETRIEVE_CALLS
 
 
 def _folder_kind(name: str, types: Sequence[MetadataType]) -> str:

@@ -240,6 +240,9 @@ class MetadataReading:
         got = {(kind, name) for kind, names in record.components.items() for name in names}
         said = {(m.type, m.name): m.problem for m in record.missing}
         missing, other_spellings = list(listing.problems), set[str]()
+        # What an org may lack is not missed; what it has and could not give is.
+        failed = listing.optional & {one for one in said if one not in got}
+        missing += [Missing(*one, said[one]) for one in sorted(failed)]
         for one in listing.components:
             names = {(one.type, name) for name in spellings(one)}
             if names & got:
@@ -254,7 +257,10 @@ class MetadataReading:
             taken_at=self.context.clock.now().isoformat(),
             api_version=self.context.client.api_version,
             missing=missing,
-            notes=[note for note in record.notes if not _named(note) & other_spellings],
+            notes=[
+                *(note for note in record.notes if not _named(note) & other_spellings),
+                *listing.notes,
+            ],
             listing=listing.digest,
         )
         put_record(self.files, record)
