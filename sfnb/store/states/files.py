@@ -87,9 +87,8 @@ def read_pieces(
         _opened(source) as file,
     ):
         have = [name for name in file.schema_arrow.names if name in columns]
-        for name in (OP, FROM):
-            if name in columns:
-                check_column(name, have, table.uri(path))
+        if OP in columns:  # the parts of a sweep or a sample have no other column of ours
+            check_column(OP, have, table.uri(path))
         starts = _starts(file)
         for number in range(len(starts)) if groups is None else groups:
             first = starts[number]

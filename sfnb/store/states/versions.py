@@ -207,6 +207,7 @@ class Versions:
 
     def _counts(self, batch: pa.RecordBatch) -> Flags:
         """Whose time has come and not ended, in a file with versions of several snapshots."""
+        check_column(FROM, batch.schema.names, f"a part in {self._table.uri('')}")
         begun = batch.column(FROM)
         has = {text: int(self._span.has(text)) for text in begun.dictionary.to_pylist()}
         counts = _coded(begun, has, 0).astype(bool)
@@ -232,6 +233,7 @@ class Versions:
                 if not file.snapshot:
                     is_it = pc.and_(is_it, arrow_flags(self._counts(piece.batch)))
                 rows = piece.batch.filter(is_it)
+                check_column(FROM, rows.schema.names, f"a part in {self._table.uri('')}")
                 for at in range(rows.num_rows):
                     row = rows.slice(at, 1)
                     stamp = 0
