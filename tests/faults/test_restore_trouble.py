@@ -1,9 +1,8 @@
-"""Every trouble at every kind of write: what is planned is restored or refused by name, and once."""
+"""A thousand rows in trouble: what is planned is restored or refused by name, and once."""
 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from tests.command_line import CommandLine
 from tests.conftest import RunningOrg
 from tests.restore_campaign.campaign import (
-    FAULTS,
     demo_org,
     good,
     id_map,
@@ -23,23 +21,7 @@ from tests.restore_campaign.campaign import (
 )
 from tests.restore_campaign.records import Truth, compare, save
 
-IS_WHOLE = os.environ.get("SFNB_CAMPAIGN") == "full"
 OBJECTS = ("Account", "Project__c", "Milestone__c")
-WRITES = {
-    "undelete": "POST .*/services/Soap/u/",
-    "insert": "POST .*/composite/sobjects",
-    "update": "PATCH .*/composite/sobjects",
-    "bulk create": "POST .*/jobs/ingest$",
-    "bulk upload": "PUT .*/jobs/ingest/",
-    "bulk close": "PATCH .*/jobs/ingest/",
-    "bulk poll": "GET .*/jobs/ingest/[^/]+$",
-    "bulk results": "GET .*/jobs/ingest/[^/]+/(successful|failed|unprocessed)",
-}
-SMALL = ("undelete", "insert", "update")
-CASES = [(kind, rule) for kind in WRITES for rule in FAULTS]
-SOME = CASES if IS_WHOLE else [CASES[at] for at in (0, 12, 56, 77)]
-ROWS = 2500
-"""Milestones that are gone: more than collections are cheaper for."""
 
 
 @pytest.fixture
@@ -68,34 +50,6 @@ def many(org: RunningOrg, rows: int) -> list[str]:
     (project,) = save(org, "POST", "Project__c", [{"Name": "Whole"}])
     new = [{"Project__c": project["id"], "Comment__c": f"line\n{n}"} for n in range(rows)]
     return [r["id"] for r in save(org, "POST", "Milestone__c", new)]
-
-
-@pytest.mark.campaign
-@pytest.mark.parametrize(
-    ("kind", "rule"), SOME, ids=[f"{k}-{r['fault']}-{r.get('code', '')}" for k, r in SOME]
-)
-def test_a_fault_at_a_write(
-    org: RunningOrg, tmp_path: Path, kind: str, rule: dict[str, Any]
-) -> None:
-    """A fault twice at one kind of write: nothing is lost, and nothing is there twice."""
-    if kind not in SMALL:
-        made = many(org, ROWS)
-    shell, before = backed_up(org, tmp_path / "home")
-    if kind in SMALL:
-        for do, name in (
-            ("delete", "Project__c"),
-            ("hard_delete", "Milestone__c"),
-            ("change", "Account"),
-        ):
-            org.control("rows", {"do": do, "object": name, "rows": 5})
-    else:
-        org.control("rows", {"do": "hard_delete", "object": "Milestone__c", "ids": made})
-    org.fail(**rule, match=WRITES[kind], times=2)
-    result = restored(shell, 0)
-    assert org.server is not None
-    assert any(one["hit"] for one in org.server.org.faults.listed()), "the fault was never met"
-    found = compare(before, truth(org, OBJECTS), id_map(result))
-    assert (found.lost, found.doubled, found.changed) == ([], [], [])
 
 
 def test_a_thousand_rows_that_are_locked_or_refused(org: RunningOrg, tmp_path: Path) -> None:
