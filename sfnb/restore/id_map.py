@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sfnb.restore.compact import IdPairs, IdSet
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.plan import PlannedRow
 
@@ -36,9 +37,9 @@ class IdMap:
         pending: old Ids whose records are still to be created.
     """
 
-    new: dict[str, str] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
-    pending: set[str] = field(default_factory=set)
+    new: IdPairs = field(default_factory=IdPairs)
+    lost: IdSet = field(default_factory=IdSet)
+    pending: IdSet = field(default_factory=IdSet)
 
     def add(self, old_id: str, new_id: str) -> None:
         self.pending.discard(old_id)

@@ -7,6 +7,7 @@ looked up in the org before anything of it is sent again.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -60,7 +61,7 @@ class Batch:
     wave: int
     act: Act
     writer: WriterName
-    places: tuple[int, ...]
+    places: Sequence[int]
     at: str
     bulk_job: str = ""
     is_lost: bool = False
@@ -88,7 +89,8 @@ class Batch:
         """
         try:
             outcomes = saved["outcomes"]
-            places = tuple(p for first, end in saved["places"] for p in range(first, end))
+            ranges = saved["places"]
+            places = array("q", (p for first, end in ranges for p in range(first, end)))
             batch = cls(
                 number,
                 saved["wave"],
@@ -136,7 +138,7 @@ class Journal:
         self, wave: int, act: Act, writer: WriterName, places: Sequence[int], at: str
     ) -> Batch:
         """Note what is about to be sent; on disk when this returns."""
-        batch = Batch(self._next, wave, act, writer, tuple(places), at)
+        batch = Batch(self._next, wave, act, writer, array("q", places), at)
         self._next += 1
         return self._put(batch)
 
@@ -161,7 +163,8 @@ class Journal:
         self, wave: int, act: Act, writer: WriterName, found: Sequence[tuple[int, Outcome]], at: str
     ) -> Batch:
         """Note what was found of rows that are not sent."""
-        batch = Batch(self._next, wave, act, writer, tuple(place for place, _ in found), at)
+        places = array("q", (place for place, _ in found))
+        batch = Batch(self._next, wave, act, writer, places, at)
         self._next += 1
         return self.close(batch, [outcome for _, outcome in found])
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sfnb.restore.compact import IdColumn
 from sfnb.restore.journal import Act, Done, Outcome, Refused
 
 Standing = Literal["open", "done", "refused"]
@@ -20,12 +22,12 @@ class ActOutcomes:
 
     Attributes:
         refusals: by place.
-        ids: of created records, by place.
+        ids: of created records, by place; empty until one is created.
     """
 
     rows: int
     refusals: dict[int, Refused] = field(default_factory=dict)
-    ids: dict[int, str] = field(default_factory=dict)
+    ids: IdColumn = field(default_factory=IdColumn)
     _states: bytearray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,6 +38,8 @@ class ActOutcomes:
             self._states[place] = _DONE
             self.refusals.pop(place, None)
             if keeps_id:
+                if not len(self.ids):
+                    self.ids = IdColumn(rows=self.rows)
                 self.ids[place] = outcome.record_id
         elif isinstance(outcome, Refused):
             self._states[place] = _REFUSED
@@ -47,8 +51,11 @@ class ActOutcomes:
     def is_done(self, place: int) -> bool:
         return self._states[place] == _DONE
 
-    def open_places(self) -> Iterator[int]:
-        return (place for place, state in enumerate(self._states) if state == _OPEN)
+    def open_places(self) -> array[int]:
+        return array("q", (place for place, state in enumerate(self._states) if state == _OPEN))
+
+    def done_places(self) -> Iterator[int]:
+        return (place for place, state in enumerate(self._states) if state == _DONE)
 
     @property
     def done(self) -> int:

@@ -25,10 +25,12 @@ from sfnb.restore.choice import (
     prefixes_of,
     standard_pricebooks,
 )
+from sfnb.restore.compact import IdSet
 from sfnb.restore.counterparts import Counterparts, find_owner
 from sfnb.restore.drafting import Amend
 from sfnb.restore.files.planned import (
     CALLS_A_TEXT,
+    may_show_pictures,
     picture_warning,
     planned_files,
     planned_pictures,
@@ -305,12 +307,15 @@ class _Planning:
 
     def _pictures(self) -> dict[str, tuple[int, int]]:
         """Records and pictures in their rich texts, by object, of what is made anew."""
-        created: dict[str, set[str]] = {}
-        for name, old_id in self._workspace.all(
-            "select object, old_id from rows where action = 'create'"
-        ):
-            created.setdefault(name, set()).add(old_id)
-        return planned_pictures(self._asked.snapshot, created)
+        snapshot, workspace = self._asked.snapshot, self._workspace
+        names = workspace.all("select distinct object from rows where action = 'create' order by 1")
+        query = "select old_id from rows where action = 'create' and object = ?"
+        created = {
+            name: IdSet(old_id for (old_id,) in workspace.each(query, [name]))
+            for (name,) in names
+            if may_show_pictures(snapshot, name)
+        }
+        return planned_pictures(snapshot, created)
 
     def _files(self, pictures: Mapping[str, tuple[int, int]]) -> dict[str, int]:
         """The bodies that are sent. Cost: see `planned_files`."""

@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sfnb.errors import ObjectError
 from sfnb.model import ObjectSchema
 from sfnb.org.describe import Described, fetch_schemas, parse_schema
 from sfnb.org.transport import call_context
 from sfnb.restore.choice import rows_with
-from sfnb.restore.comparison import Difference, Rules, Written, compare, hidden_by
+from sfnb.restore.comparison import Difference, Rules, compare, hidden_by
 from sfnb.restore.describes import write_object
 from sfnb.restore.fields import restorable
 from sfnb.restore.folder import RestoreFolder
@@ -30,6 +31,7 @@ from sfnb.restore.plan import RestorePlan
 from sfnb.restore.present import BULK_FROM_ROWS, IDS_PER_QUERY, QUERIES_PER_CALL, PresentReader
 from sfnb.restore.rows_files import read_parquet
 from sfnb.restore.wanted import Wanted, with_fields
+from sfnb.restore.written import WrittenRows
 from sfnb.store.bodies.fields import image_fields
 from sfnb.store.parts import text_array
 from sfnb.store.snapshots import Snapshot
@@ -127,7 +129,7 @@ class Proof:
     snapshot: Snapshot
     folder: RestoreFolder
     plan: RestorePlan
-    written: Mapping[str, Mapping[str, Written]]
+    written: Mapping[str, WrittenRows]
     id_of: Callable[[str], str]
     since: datetime
     amended: Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]] | None = None
@@ -141,7 +143,7 @@ class Proof:
         result = ProofResult.of(self.folder.files.read_json(self.folder.proof_path))
         todo = {n: rows for n, rows in self.written.items() if rows and n not in result.objects}
         for name, rows in todo.items():
-            if all(one.is_proven for one in rows.values()):
+            if all(one.is_proven for one in rows.sorts):
                 result.objects[name] = ObjectProof(len(rows))
         names = [n for n in todo if n not in result.objects]
         schemas = self._schemas(names)
@@ -188,20 +190,19 @@ class Proof:
 
     def _columns(self, name: str, schema: ObjectSchema) -> ObjectSchema:
         rules = self._rules(name, schema)
-        # Of 200,000 records there are a few sorts only.
-        sorts = {(one.mode, one.fields): one for one in self.written[name].values()}
-        needed = {n for one in sorts.values() for n in rules.fields(one)}
+        needed = {n for one in self.written[name].sorts for n in rules.fields(one)}
         return with_fields(schema, ["Id", "IsDeleted", *sorted(needed)])
 
     def _wanted(self, name: str, schema: ObjectSchema) -> list[Wanted]:
         """The queries that read an object's records back."""
         columns = self._columns(name, schema)
-        ids = sorted({one.new_id for one in self.written[name].values()})
+        written = self.written[name]
         path = f"{self.reader.folder}/{name}"
-        if len(ids) > BULK_FROM_ROWS and schema.has("SystemModstamp"):
+        if len(written) > BULK_FROM_ROWS and schema.has("SystemModstamp"):
             moment = (self.since - MARGIN).astimezone(UTC)
             where = f"SystemModstamp >= {moment:%Y-%m-%dT%H:%M:%S}.000Z"
             return [Wanted(columns, where, f"{path}-window.parquet", is_all=False)]
+        ids = sorted(set(written.new_ids.to_pylist()))
         return self.reader.read_ids(columns, ids, path, is_all=False)
 
     def _compare(
@@ -249,10 +250,13 @@ class Proof:
         """Records that a window did not bring are read by their Ids; the files with them."""
         if len(self.written[name]) <= BULK_FROM_ROWS:
             return []
-        there: set[str] = set()
-        for batch in read_parquet(self.folder.files, paths):
-            there.update(batch.column("Id").to_pylist())
-        missing = sorted({w.new_id for w in self.written[name].values()} - there)
+        batches = read_parquet(self.folder.files, paths)
+        there = [batch.column("Id").cast(pa.string()) for batch in batches]
+        wanted_ids = self.written[name].new_ids
+        if there:
+            is_there = pc.is_in(wanted_ids, value_set=pa.concat_arrays(there))
+            wanted_ids = wanted_ids.filter(pc.invert(is_there))
+        missing = sorted(set(wanted_ids.to_pylist()))
         path = f"{self.reader.folder}/{name}-missing-{len(missing)}"
         wanted = self.reader.read_ids(self._columns(name, schema), missing, path, is_all=False)
         found = self.reader.read(wanted)
@@ -261,10 +265,9 @@ class Proof:
     def _old(self, name: str, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The snapshot's records under their Ids in the target; the old Id stands beside."""
         written = self.written[name]
-        ids = text_array(sorted(written))
-        for batch in rows_with(self.snapshot, name, "Id", ids, list(fields)):
+        for batch in rows_with(self.snapshot, name, "Id", written.old_ids, list(fields)):
             old_ids = batch.column("Id")
-            new_ids = text_array([written[i].new_id for i in old_ids.to_pylist()])
+            new_ids = text_array([written.new_id(i) for i in old_ids.to_pylist()])
             place = batch.schema.get_field_index("Id")
             mapped = batch.set_column(place, pa.field("Id", pa.string()), new_ids)
             yield mapped.append_column(OLD_ID, old_ids.cast(pa.string()))

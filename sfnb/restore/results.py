@@ -85,8 +85,8 @@ def created_rows(
     """Object, old Id and new Id of each record that was created."""
     for wave in plan.waves:
         made = outcomes.has(wave.number, "create")
-        if made is None or not made.ids:
+        if made is None or not made.done:
             continue
         old_ids = WaveRows(folder, wave).old_ids()
-        for place in sorted(made.ids):
+        for place in made.done_places():
             yield wave.object_name, old_ids[place], made.ids[place]

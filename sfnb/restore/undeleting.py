@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfnb.errors import ObjectError, OrgUnavailable, TransientError
 from sfnb.restore.changes import created, mending
+from sfnb.restore.compact import IdSet
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.journal import Done, Outcome, Refused
 from sfnb.restore.lookup import UNKNOWN_OUTCOME
@@ -36,7 +37,7 @@ class Undeleting:
     """
 
     run: WaveRun
-    to_insert: set[str] = field(default_factory=set)
+    to_insert: IdSet = field(default_factory=IdSet)
 
     def send(self, wave: Wave) -> None:
         """Undelete the tops; the others come back with them."""

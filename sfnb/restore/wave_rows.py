@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
-from sfnb.restore.folder import RestoreFolder
+from sfnb.restore.compact import IdColumn
+from sfnb.restore.folder import GROUP_ROWS, RestoreFolder
 from sfnb.restore.plan import PlannedRow, Wave
 from sfnb.store.files import translated
 
@@ -37,10 +38,11 @@ class WaveRows:
         """Place and row, in the order to send."""
         return enumerate(self._folder.wave_rows(self._wave.number, self._wave.object_name))
 
-    def old_ids(self) -> list[str]:
+    def old_ids(self) -> IdColumn:
         """The rows' Ids in the snapshot, by place."""
         with self._opened() as stored:
-            return [str(v) for v in stored.read(columns=["old_id"])["old_id"].to_pylist()]
+            batches = stored.iter_batches(batch_size=GROUP_ROWS, columns=["old_id"])
+            return IdColumn(i for batch in batches for i in batch.column("old_id").to_pylist())
 
     def reasons(self) -> dict[int, str]:
         """Of rows that have one, by place."""

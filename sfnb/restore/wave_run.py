@@ -15,6 +15,7 @@ from sfnb.org.writing.collections import MOST_RECORDS
 from sfnb.restore.adopting import Adopting
 from sfnb.restore.bulk_sending import BulkRefused, BulkSender
 from sfnb.restore.collection_sending import CollectionSender
+from sfnb.restore.compact import IdColumn, IdSet
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.id_map import IdMap, Unmapped
@@ -54,13 +55,13 @@ class WaveRun:
     target_of: Callable[[str], WriteObject]
     changed: Callable[[Wave], None]
     late: dict[tuple[int, Act], list[int]] = field(default_factory=dict)
-    claimed: set[str] = field(default_factory=set)
-    proven: set[str] = field(default_factory=set)
+    claimed: IdSet = field(default_factory=IdSet)
+    proven: IdSet = field(default_factory=IdSet)
     collections: CollectionSender = field(init=False)
     _waves: dict[int, Wave] = field(init=False)
     _undeleting: Undeleting = field(init=False)
     _adopting: Adopting = field(init=False)
-    _known_old_ids: tuple[int, dict[int, str]] = (0, {})
+    _known_old_ids: tuple[int, IdColumn] = (0, IdColumn())
 
     def __post_init__(self) -> None:
         self._waves = {wave.number: wave for wave in self.plan.waves}
@@ -136,10 +137,9 @@ class WaveRun:
         if is_new:
             self.changed(wave)
 
-    def _old_ids(self, wave: Wave) -> dict[int, str]:
+    def _old_ids(self, wave: Wave) -> IdColumn:
         if self._known_old_ids[0] != wave.number:
-            found = WaveRows(self.folder, wave).old_ids()
-            self._known_old_ids = (wave.number, dict(enumerate(found)))
+            self._known_old_ids = (wave.number, WaveRows(self.folder, wave).old_ids())
         return self._known_old_ids[1]
 
     # waves
@@ -166,7 +166,7 @@ class WaveRun:
             act: Act = "create" if wave.kind == "insert" else "update"
             found = self.outcomes.of(wave.number, act, wave.rows)
             with self.sender.booked(wave.object_name):
-                self._act(wave, act, list(found.open_places()))
+                self._act(wave, act, found.open_places())
             self._late()
         while self.late:
             before = self._late_rows()

@@ -17,6 +17,7 @@ from sfnb.restore.automation.of_job import JobAutomation
 from sfnb.restore.automation.planned import written_objects
 from sfnb.restore.bulk_sending import BulkSender
 from sfnb.restore.describes import WriteObject, write_object
+from sfnb.restore.compact import IdSet
 from sfnb.restore.ending import abandon
 from sfnb.restore.files.sending import FileRestore
 from sfnb.restore.folder import RestoreFolder
@@ -235,7 +236,7 @@ class RestoreWork:
 
     def _wave_run(self, plan: RestorePlan, tick: Tick) -> tuple[WaveRun, Outcomes]:
         context, outcomes = self.context, Outcomes()
-        claimed: set[str] = set()
+        claimed = IdSet()
         lookup = Lookup(context, plan.keys, claimed.__contains__, tick, self.settle_s)
         allows = plan.options.get("duplicates", "allow") == "allow"
 

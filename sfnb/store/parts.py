@@ -9,6 +9,7 @@ partition is in the path.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,9 +47,10 @@ not pay.
 
 def text_array(texts: Sequence[str]) -> pa.Array:
     """Texts as Arrow has them."""
-    raw = [text.encode() for text in texts]
-    places = struct.pack(f"<{len(raw) + 1}i", 0, *accumulate(map(len, raw)))
-    buffers = [None, pa.py_buffer(places), pa.py_buffer(b"".join(raw))]
+    joined = "".join(texts)
+    raw: Sequence[str | bytes] = texts if joined.isascii() else [text.encode() for text in texts]
+    places = array("i", accumulate(map(len, raw), initial=0))
+    buffers = [None, pa.py_buffer(places), pa.py_buffer(joined.encode())]
     return pa.Array.from_buffers(pa.string(), len(raw), buffers)
 
 

@@ -12,6 +12,7 @@ from sfnb.restore.comparison import Written, pictures_aside
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.present import PresentReader
 from sfnb.restore.proof import Proof, ProofResult, proof_calls
+from sfnb.restore.written import WrittenRows
 from sfnb_demo.server.options import Options
 from sfnb_demo.server.server import DemoServer
 from tests.conftest import RunningOrg
@@ -45,7 +46,13 @@ def prove(
     reader = PresentReader(backed.connection.client, folder.files, f"{folder.path}/proof")
     ids = new_ids or {}
     proof = Proof(
-        reader, backed.snapshot, folder, plan, written, lambda i: ids.get(i, i), datetime.now(UTC)
+        reader,
+        backed.snapshot,
+        folder,
+        plan,
+        {name: WrittenRows(rows) for name, rows in written.items()},
+        lambda i: ids.get(i, i),
+        datetime.now(UTC),
     )
     return proof.run(lambda: None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from math import ceil
 
 from sfnb.model import JobWarning
@@ -92,8 +92,13 @@ def planned_files(
     }
 
 
+def may_show_pictures(snapshot: Snapshot, name: str) -> bool:
+    """Whether the object has rich texts."""
+    return bool(image_fields(snapshot.describe(name)))
+
+
 def planned_pictures(
-    snapshot: Snapshot, created: Mapping[str, Collection[str]]
+    snapshot: Snapshot, created: Mapping[str, Container[str]]
 ) -> dict[str, tuple[int, int]]:
     """
     By object, in how many of these records rich texts show pictures, and how many pictures.
@@ -102,10 +107,7 @@ def planned_pictures(
         created: by object, Ids in the snapshot of the records that are made anew.
     """
     found: dict[str, tuple[int, int]] = {}
-    for name, ids in created.items():
-        if not image_fields(snapshot.describe(name)):
-            continue
-        meant = set(ids)
+    for name, meant in created.items():
         shown = [body.id for body in pictures_of(snapshot, name) if body.id in meant]
         if shown:
             found[name] = len(set(shown)), len(shown)
