@@ -69,6 +69,25 @@ def written_twice(workspace: Workspace) -> dict[str, int]:
     )
 
 
+def email_tasks(workspace: Workspace) -> list[JobWarning]:
+    """
+    Living tasks of e-mails that are made anew: the org makes another task for each, and takes none
+    for it (see `tasks_after_emails`).
+    """
+    count = workspace.one(
+        "select count(*) from emails e where e.task in "
+        "(select old_id from rows where action in ('skip', 'update') "
+        "union all select id from standing where is_usable)"
+    )
+    if not count:
+        return []
+    message = (
+        f"{count:,} e-mails are made anew whose tasks are still there. The org makes a task of its "
+        "own for each new e-mail, so such a task is there twice afterwards: delete the older one."
+    )
+    return [JobWarning("email_task", "EmailMessage", message)]
+
+
 def account_teams(workspace: Workspace, targets: Mapping[str, WriteObject]) -> list[JobWarning]:
     """
     An account's new owner takes its team away, and only SOAP has a header that keeps it

@@ -40,7 +40,13 @@ from sfnb.restore.gathering import Gathering
 from sfnb.restore.matching import earlier_ids
 from sfnb.restore.parents import living, parent_queries, returning
 from sfnb.restore.plan import ACTIONS, Counts, End, Refusal, RestorePlan
-from sfnb.restore.plan_findings import account_teams, keys_of, refusals_of, written_twice
+from sfnb.restore.plan_findings import (
+    account_teams,
+    email_tasks,
+    keys_of,
+    refusals_of,
+    written_twice,
+)
 from sfnb.restore.present import PresentReader
 from sfnb.restore.relating import (
     give_owner,
@@ -298,7 +304,11 @@ class _Planning:
             not_written=self._known.not_written,
             keys=keys_of(workspace, self._known.targets),
             written_twice=written_twice(workspace),
-            warnings=(*self._known.warnings, *account_teams(workspace, self._known.targets)),
+            warnings=(
+                *self._known.warnings,
+                *account_teams(workspace, self._known.targets),
+                *email_tasks(workspace),
+            ),
             files=files,
             price=price,
             preparation_calls=self._reader.calls,

@@ -311,3 +311,36 @@ def test_what_automation_makes_meanwhile_is_named(world: World) -> None:
     tasks = world.ids("Task", limit=9, where=f"WhoId = '{back}'")
     assert found["object"] == "Task" and found["message"].startswith("1 records of Task")
     assert [one for one in tasks if one in found["message"]] == [min(tasks)] and len(tasks) == 2
+
+
+def test_a_living_task_of_an_email_that_is_made_anew_is_named(world: World) -> None:
+    """
+    The org makes a task for each e-mail, and lets nobody give it one: where the old task is still
+    alive there are two afterwards. The plan says so; nothing is deleted on trust.
+    """
+    (account,) = world.ids("Account", limit=1)
+    texts = {
+        "Status": "5", "FromAddress": "a@x.example", "RelatedToId": account,
+        "MessageDate": "2026-05-04T10:00:00Z",
+    }  # fmt: skip
+    mails = [made(world, "EmailMessage", Subject=f"Twice {n}", **texts) for n in range(2)]
+    rows = world.rows("SELECT Id, ActivityId FROM EmailMessage WHERE Subject LIKE 'Twice %'")
+    task = {row["Id"]: row["ActivityId"] for row in rows}
+    world.org.control("clock", {"advance_minutes": 30})
+    world.backup("EmailMessage", "EmailMessageRelation", "Task")
+    world.org.control("clock", {"advance_minutes": 30})
+    entry = {"do": "hard_delete", "object": "EmailMessage", "ids": mails}
+    world.org.control("rows", entry)
+    world.org.control("rows", {"do": "hard_delete", "object": "Task", "ids": [task[mails[0]]]})
+    alive = world.ids("Task", limit=9, where=f"Id = '{task[mails[1]]}'")
+    assert alive, "the task outlives its e-mail"
+    for objects in (["EmailMessage", "Task"], ["EmailMessage"]):
+        plan = engine.plan(world.mine, engine.restore(objects=objects)).plan
+        (warning,) = [w for w in plan.warnings if w.code == "email_task"]
+        assert warning.message.startswith("1 e-mails")
+    summary = world.restore(objects=["EmailMessage", "EmailMessageRelation", "Task"])
+    assert "email_task" in {w["code"] for w in summary["warnings"]}
+    tasks = world.rows("SELECT Subject FROM Task WHERE Subject LIKE 'Email: Twice %'")
+    assert sorted(row["Subject"] for row in tasks) == [
+        "Email: Twice 0", "Email: Twice 1", "Email: Twice 1",
+    ]  # fmt: skip
