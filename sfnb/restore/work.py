@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfnb.errors import JobError
+from sfnb.errors import JobError, SfnbError
 from sfnb.jobs import events
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import JobState, JobWarning, ObjectState
@@ -16,8 +17,8 @@ from sfnb.org.writing.calls import WriteOptions
 from sfnb.restore.automation.of_job import JobAutomation
 from sfnb.restore.automation.planned import written_objects
 from sfnb.restore.bulk_sending import BulkSender
-from sfnb.restore.describes import WriteObject, write_object
 from sfnb.restore.compact import IdSet
+from sfnb.restore.describes import WriteObject, write_object
 from sfnb.restore.ending import abandon
 from sfnb.restore.files.sending import FileRestore
 from sfnb.restore.folder import RestoreFolder
@@ -83,7 +84,7 @@ class RestoreWork:
 
     def prepare(self) -> None:
         """Plan, and keep the plan. Cost: see `Planning`; nothing is written in the org."""
-        with self._automation().back_on_failure():
+        with self._back_on_failure(self._automation()):
             self._plan = self.folder.plan()
             if self._plan is None:
                 self._plan = self._make_plan()
@@ -137,9 +138,10 @@ class RestoreWork:
                 "nothing was written."
             )
         automation = self._automation(tick)
-        with automation.back_on_failure():
+        with self._back_on_failure(automation):
             if self._request().automation == "off":
                 automation.off(written_objects(plan))
+                self._say_off(automation)
             run, outcomes = self._wave_run(plan, tick)
             run.replay()
             run.run()
@@ -161,6 +163,27 @@ class RestoreWork:
             proof=proof.outcome(self.folder.files.uri(self.folder.proof_path)),
             **automation.outcome(),
         )
+
+    @contextmanager
+    def _back_on_failure(self, automation: JobAutomation) -> Iterator[None]:
+        """See `JobAutomation.back_on_failure`; afterwards the job's JSON says what is off."""
+        try:
+            with automation.back_on_failure():
+                yield
+        except Exception:
+            with suppress(SfnbError):  # without the state nothing can be said
+                self._say_off(automation)
+            raise
+
+    def _say_off(self, automation: JobAutomation) -> None:
+        """Name what is off while it is: a killed job says nothing any more."""
+        if not (switched := automation.outcome()):
+            return
+        known = self._job().outcome.get("warnings", [])
+        said = [one for one in known if one["code"] != "automation_off"]
+        if off := automation.off_now():
+            said.append(JobWarning("automation_off", "", off).as_json())
+        self.context.state.jobs.add_outcome(self.context.job_id, warnings=said, **switched)
 
     def _automation(self, tick: Tick = lambda: None) -> JobAutomation:
         context = self.context

@@ -11,6 +11,7 @@ from sfnb import engine
 from sfnb.clock import FakeClock
 from sfnb.errors import SfnbError
 from sfnb.installation import connect
+from sfnb.jobs import events
 from sfnb.model import JobState
 from sfnb.restore import wave_run
 from sfnb.restore.automation.of_job import JobAutomation
@@ -192,3 +193,60 @@ def test_what_stays_off_is_said_and_the_job_is_not_whole(
     # A resume has nothing to restore, and tries again.
     assert engine.resume(world.mine, summary["job_id"])["state"] == "completed_with_errors"
     assert active(world)["Email_or_phone"]
+
+
+def test_what_is_off_is_in_the_jobs_json_from_the_first_moment_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in mid-run, nobody is left to say it: the job's JSON names what is off."""
+    ids = contacts(world, 2, 60)
+    world.delete(ids)
+    job_id = killed_after_the_first_batch(world, monkeypatch, ids)
+    said = world.mine.state.jobs.get(job_id).outcome["switched"]
+    assert {one["state"] for one in said if one["name"] == "ContactTrigger"} == {"off"}
+    warnings = world.mine.state.jobs.get(job_id).outcome["warnings"]
+    assert any("ContactTrigger" in w["message"] for w in warnings if w["code"] == "automation_off")
+    summary = engine.resume(world.mine, job_id)
+    assert {one["state"] for one in summary["switched"]} <= {"on", "left"}
+    assert not [w for w in summary["warnings"] if w["code"] == "automation_off"]
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_an_org_that_is_away_gets_its_automation_back_when_it_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_damaged: bool
+) -> None:
+    """
+    The resume meets no org: the job pauses and names what is off. When the org answers, all is on
+    again, even where the restore itself cannot go on.
+    """
+    skip = 70 + 10 * is_damaged
+    ids, before = contacts(world, 2, skip), active(world)
+    world.delete(ids)
+    job_id = killed_after_the_first_batch(world, monkeypatch, ids)
+    if is_damaged:
+        world.mine.store.files.put(f"restores/{job_id}/plan.json", b"no plan any more")
+    world.org.fail(fault="status503", match="/services/")
+    summary = engine.resume(world.mine, job_id, on_pause="exit")
+    assert summary["state"] == "paused"
+    assert any(
+        "ContactTrigger" in w["message"]
+        for w in summary["warnings"]
+        if w["code"] == "automation_off"
+    )
+    said: list[str] = []
+
+    def back(event: events.Event) -> None:
+        if isinstance(event, events.JobPaused):
+            said.append(event.pause.reason)
+            world.org.control("faults", method="DELETE")
+
+    if is_damaged:
+        with pytest.raises(SfnbError, match="damaged"):
+            engine.resume(world.mine, job_id, emit=back)
+    else:
+        assert engine.resume(world.mine, job_id, emit=back)["state"] == "completed"
+    assert said, "it waited for the org"
+    assert active(world) == before
+    outcome = world.mine.state.jobs.get(job_id).outcome
+    assert not [one for one in outcome["warnings"] if one["code"] == "automation_off"]
+    assert {one["state"] for one in outcome["switched"]} <= {"on", "left"}

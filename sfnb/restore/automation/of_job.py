@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sfnb.clock import Clock
-from sfnb.errors import LeaseLost, QuotaSignal, SfnbError, StateUnavailable, TransientError
+from sfnb.errors import (
+    LeaseLost,
+    OrgUnavailable,
+    QuotaSignal,
+    SfnbError,
+    StateUnavailable,
+    TransientError,
+)
 from sfnb.org.client import OrgClient
 from sfnb.org.transport import call_context
 from sfnb.restore.automation.journal import AutomationJournal
@@ -64,7 +71,8 @@ class JobAutomation:
         What runs in this block may fail for good: then automation is switched on first.
 
         A pause leaves it as it is, since the job goes on later; so does the loss of the lease,
-        since another process has it. If the gate does not let us, the job pauses instead of failing.
+        since another process has it. If the gate does not let us, or nobody answers for the org, the
+        job pauses instead of failing, and fails once everything is on.
         """
         try:
             yield
@@ -80,14 +88,26 @@ class JobAutomation:
         """Switch on if the gate and the org let us; else a sentence on what is still off."""
         try:
             return self._on_or_why()
-        except QuotaSignal as err:
+        except (QuotaSignal, OrgUnavailable) as err:
             return _left(self.journal(), str(err))
 
     def _on_or_why(self) -> str:
         try:
             return " ".join(self.on())
+        except OrgUnavailable:
+            raise
         except SfnbError as err:
             return _left(self.journal(), str(err))
+
+    def off_now(self) -> str:
+        """A sentence on what is off because of us; empty: nothing."""
+        names = ", ".join(entry.item.shown for entry in self.journal().open_entries)
+        if not names:
+            return ""
+        return (
+            f"Off for this restore: {names}. When it ends, fails or is cancelled, they come on again; "
+            f"if its process dies, `sfnb resume {self.folder.job_id}` switches them on."
+        )
 
     def outcome(self) -> dict[str, Any]:
         """For the job's JSON; empty where nothing was switched."""
