@@ -135,6 +135,7 @@ class Discovery:
             "preparing": self.calls,
             "described": self.described,
             "knows_304": bool(self.catalogue.get("knows_304")),
+            "ahead_s": self._ahead_s(now),
         }
         self.catalogue["drifting"] = self.history.drifting
         return plan, {name: schemas[name] for name in plan.objects}
@@ -155,6 +156,7 @@ class Discovery:
                     (self._counts or {}).get(name),
                     is_older=name in self.history.older,
                     rates_at=self._rates_at,
+                    ahead_s=self._ahead_s(now),
                 )
                 changes += choices[name].changes
         self.schema_changes = changes
@@ -276,6 +278,10 @@ class Discovery:
             return self.org.org_now()
         except ObjectError:
             return self.org.clock.now() - timedelta(hours=1)
+
+    def _ahead_s(self, now: datetime) -> float:
+        """How far the org's clock is ahead of ours."""
+        return round((now - self.org.clock.now()).total_seconds(), 1)
 
     def _ask(self, fn: Callable[[], T]) -> T:
         with call_context(job_id=self.job_id, object_name="", on_call=self._count, stop=self.stop):

@@ -83,6 +83,7 @@ class History:
             touched=self.pace.get(name, ()),
             drifting=self.drifting.get(name, ()),
             is_damaged=self.is_damaged(name),
+            ahead_s=self._ahead.get(name),
         )
 
     @cached_property
@@ -188,6 +189,17 @@ class History:
                     # What a refresh brought, another night does not.
                     touched -= int(said.get("refreshed") or 0)
                     found.setdefault(name, []).append((day, max(touched, 0)))
+        return found
+
+    @cached_property
+    def _ahead(self) -> dict[str, float]:
+        """By object, how far the org's clock was ahead of ours at the newest backup that had it."""
+        found: dict[str, float] = {}
+        for job in self._jobs:
+            ahead_s = (job.outcome.get("planned") or {}).get("ahead_s")
+            if ahead_s is not None:
+                for name in self._entries(job.job_id):
+                    found.setdefault(name, float(ahead_s))
         return found
 
     @cached_property

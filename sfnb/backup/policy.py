@@ -24,6 +24,9 @@ SWEEP_EVERY = timedelta(days=7)
 REFRESH_EVERY = timedelta(days=7)
 """Computed columns of an object are read again for all rows at least so often."""
 
+PUT_BACK = timedelta(minutes=10)
+"""Clocks drift by less than this between two backups; the overlap of windows makes up for it."""
+
 SAMPLED_OBJECTS = 10
 """
 So many objects are sampled in one run, in turn, for fields that change while no stamp moves: two
@@ -86,6 +89,7 @@ class Known:
         drifting: fields that describe does not call computed, whose values were found to change
             while no stamp moved.
         is_damaged: `sfnb verify` found damage in what is stored of it.
+        ahead_s: how far the org's clock was ahead of ours at the last backup of it, in seconds.
     """
 
     rows: int
@@ -99,6 +103,7 @@ class Known:
     touched: Sequence[int] = ()
     drifting: Sequence[str] = ()
     is_damaged: bool = False
+    ahead_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ def choose(
     *,
     is_older: bool = False,
     rates_at: str = "",
+    ahead_s: float | None = None,
 ) -> Choice:
     """
     How an object is read.
@@ -139,6 +145,7 @@ def choose(
             nothing is stored is not read as long as that says zero.
         is_older: it is stored in the format of an older sfnb.
         rates_at: when an exchange rate was changed last (ISO); empty: not known.
+        ahead_s: how far the org's clock is ahead of ours, in seconds; None: not known.
     """
     if known is None:
         return Choice(OLDER if is_older else "no snapshot has it complete")
@@ -148,7 +155,19 @@ def choose(
         return Choice(why, changes)
     sweep = "due" if _age(known.sweep_at, now) >= SWEEP_EVERY else ""
     why, fields = _refresh(schema, known, changes, now, wishes, rates_at=rates_at)
+    if _is_put_back(known, ahead_s):
+        sweep = "the org's clock seems to have been put back"
     return Choice("", changes, "asked for" if wishes.sweep else sweep, fields, why)
+
+
+def _is_put_back(known: Known, ahead_s: float | None) -> bool:
+    """
+    Whether what changed since the last backup may have stamps from before it: measured by our clock
+    the org's has lost time. Ours may be the one that jumped; then a sweep finds nothing.
+    """
+    if ahead_s is None or known.ahead_s is None:
+        return False
+    return known.ahead_s - ahead_s > PUT_BACK.total_seconds()
 
 
 def _why_full(  # noqa: PLR0911 - one for each reason

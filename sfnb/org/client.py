@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -41,6 +41,9 @@ CUT = (
 
 Judge = Callable[[requests.Response, str], BaseException | None]
 """The error that an answer means, given what the call is named in messages; None: it is good."""
+
+PUT_BACK = timedelta(minutes=5)
+"""An answer so much earlier than another one is no late answer: the org's clock was put back."""
 
 ROOTS = ("/composite", "/limits", "/sobjects")
 """Resources of each API version: who does not have them does not have the version."""
@@ -240,7 +243,8 @@ class OrgClient:
 
     def org_now(self) -> datetime:
         """
-        The org's time as its last answers gave it (``Date``), so never later than it is.
+        The org's time as its last answers gave it (``Date``), so never later than it is. It goes
+        back only if the org's clock was put back.
 
         Cost: none; before the first answer one call that Salesforce does not count.
 
@@ -257,8 +261,11 @@ class OrgClient:
 
     def _note_time(self, response: requests.Response) -> None:
         date_at = date_of(response.headers)
-        if date_at is not None:
-            self._org_now = max(date_at, self._org_now or date_at)
+        if date_at is None:
+            return
+        # Answers may come in another order than they were given, by seconds.
+        is_put_back = self._org_now is not None and self._org_now - date_at > PUT_BACK
+        self._org_now = date_at if is_put_back else max(date_at, self._org_now or date_at)
 
     def close(self) -> None:
         """Give back the connections. The session stays open in the org for other processes."""

@@ -69,7 +69,8 @@ def compare_ids(folder: Files, parts: Sequence[Part], reading: Reading) -> IdDif
         known, stored = theirs.take(is_known), ours.take(at[is_known])
         is_other = known.ops != stored.ops
         if column:
-            is_other |= swept.stamps(known.places, column) > stamps.of(stored)
+            # An earlier one, too: the org's clock may have been put back.
+            is_other |= swept.stamps(known.places, column) != stamps.of(stored)
         missing.append(theirs.places[~is_known])
         stale.append(known.places[is_other])
         is_seen = np.zeros(len(ours), bool)

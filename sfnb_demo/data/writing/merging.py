@@ -35,6 +35,8 @@ def merge(
         child, field = catalog.objects[relation.child], relation.field
         if not (child.is_queryable and child.is_writable and field.is_stored):
             continue
+        if field.name == "MasterRecordId":
+            continue  # it says what was kept of that merge, and a later merge is another one
         key = quote(field.name)
         sql = f'SELECT "Id" FROM {quote(child.name)} WHERE {key} {AMONG}'
         ids = [i for (i,) in storage.rows(sql, [list(losers)]) if i not in losers]
