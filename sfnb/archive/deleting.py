@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - SOQL of described names and of Ids
 """
-Deleting records by their Ids: noted, sent once, noted again. An answer that is lost is followed by a
-look into the org.
+Deleting records by their Ids, into the recycle bin: noted, sent once, noted again. An answer that is
+lost is followed by a look into the org.
 """
 
 from __future__ import annotations
@@ -11,22 +11,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sfnb.archive.folder import Delete, JobFolder
 from sfnb.errors import (
     AnswerLost,
-    JobError,
     ObjectError,
     StopSignal,
-    TransientError,
 )
 from sfnb.jobs.work import JobContext, Tick
 from sfnb.model import Price
 from sfnb.org.answers import text_of
 from sfnb.org.transport import call_context
-from sfnb.org.writing import bulk2_ingest as bulk
 from sfnb.org.writing import collections
 from sfnb.org.writing.calls import NOT_SENT, RowResult, refused_all
 from sfnb.org.writing.trouble import remedy, smaller, tries_alone, wait_before
@@ -45,7 +40,6 @@ class Deleter:
     Deletes for one job. One thread uses it; call ``take_up`` first.
 
     Args:
-        is_hard: gone for good, by Bulk API 2.0.
         has_flag: whether an object's records have IsDeleted.
         fence: raises LeaseLost where another process runs the job.
         settle_s: how old a call must be before nothing of it can appear any more.
@@ -59,7 +53,6 @@ class Deleter:
 
     context: JobContext
     folder: JobFolder
-    is_hard: bool
     has_flag: Callable[[str], bool]
     tick: Tick
     fence: Callable[[], None]
@@ -92,21 +85,12 @@ class Deleter:
         """
         Delete these records; ``gone`` and ``refused`` say what came of it.
 
-        Cost: 1 API call for 200; by Bulk 5 for a job and 1 for each further look.
+        Cost: 1 API call for 200.
         """
         todo = [i for i in ids if i not in self.gone]
         for record_id in todo:
             self.refused.pop(record_id, None)
-        if self.is_hard:
-            self._bulk(object_name, todo)
-        else:
-            self._by_hundreds(object_name, todo)
-
-    # collections
-
-    def _by_hundreds(self, object_name: str, ids: Sequence[str]) -> None:
         size, attempt, alone = collections.MOST_RECORDS, 0, Counter[str]()
-        todo = list(ids)
         while todo:
             again: dict[str, tuple[str, str]] = {}
             for some in slices(todo, size):
@@ -174,76 +158,6 @@ class Deleter:
                     again[record_id] = ("OUTCOME_UNKNOWN", "")
         return outcomes, again
 
-    # Bulk
-
-    def _bulk(self, object_name: str, ids: Sequence[str]) -> None:
-        for _ in range(3):
-            todo = [i for i in ids if i not in self.gone and i not in self.refused]
-            if not todo:
-                return
-            self._guard()
-            delete = self._intend(object_name, todo)
-            try:
-                with self._booked(object_name):
-                    delete = self._upload(delete)
-            except (AnswerLost, *NOT_SENT) as err:
-                # A job that was not closed processes nothing.
-                self._close(delete, {})
-                if isinstance(err, AnswerLost):
-                    continue
-                raise
-            except ObjectError as err:
-                self._close(delete, {})
-                raise JobError(
-                    f"the org takes no Bulk job that deletes {object_name}: {err}"
-                ) from err
-            self._learn(self._close(delete, self._looked_up(delete)))
-        for record_id in ids:
-            if record_id not in self.gone:
-                self.refused.setdefault(
-                    record_id, ("OUTCOME_UNKNOWN", "three Bulk jobs did not delete it")
-                )
-
-    def _upload(self, delete: Delete) -> Delete:
-        org = self.context.client
-        job = bulk.create_job(org, delete.object_name, "hardDelete")
-        with TemporaryDirectory(prefix="sfnb-") as folder:
-            path = Path(folder) / "ids.csv"
-            path.write_text("Id\n" + "\n".join(delete.ids) + "\n", encoding="ascii", newline="\n")
-            bulk.upload(org, job, bulk.Upload(path, len(delete.ids)))
-        # From here on the org may work on it: the note comes before the job is closed.
-        noted = self.folder.put_delete(replace(delete, bulk_job=job))
-        try:
-            bulk.close_job(org, job)
-        except (AnswerLost, TransientError, ObjectError):
-            return noted  # it is looked at next, and aborted if it is open
-        return noted
-
-    def _ended(self, delete: Delete) -> dict[str, tuple[str, str]]:
-        """Wait until a Bulk job has ended; its refusals."""
-        org, began_s = self.context.client, self.context.clock.monotonic()
-        with self._booked(delete.object_name):
-            job = bulk.fetch_job(org, delete.bulk_job)
-            if job.is_open:
-                job = bulk.abort_job(org, delete.bulk_job)
-        while not job.is_over:
-            age_s = self.context.clock.monotonic() - began_s
-            self._wait(bulk.next_look_s(len(delete.ids), age_s, job.processed))
-            with self._booked(delete.object_name):
-                job = bulk.fetch_job(org, delete.bulk_job)
-
-        def read() -> dict[str, tuple[str, str]]:
-            found = {}
-            for row in bulk.results(org, delete.bulk_job, "failedResults", ("Id",)):
-                found[row.cells["Id"]] = (row.result.code, row.result.message)
-            return found
-
-        with self._booked(delete.object_name):
-            try:
-                return org.retrying(read)
-            except ObjectError:
-                return {}  # the records themselves say what became of them
-
     # what became of it
 
     def _looked_up(self, delete: Delete) -> Outcomes:
@@ -251,24 +165,13 @@ class Deleter:
         What a call has done whose answer is not known. What is alive is alive for good only once
         the call must have ended.
         """
-        refusals: dict[str, tuple[str, str]] = {}
-        if delete.bulk_job:
-            refusals = self._ended(delete)
-            looks: tuple[float, ...] = (0.0,)
-        else:
-            looks = (0.0, 5.0, 20.0, self.settle_s)
         alive: Collection[str] = delete.ids
-        for age_s in looks:
+        for age_s in (0.0, 5.0, 20.0, self.settle_s):
             self._wait_until(datetime.fromisoformat(delete.at), min(age_s, self.settle_s))
             alive = self.alive(delete.object_name, delete.ids)
             if not alive:
                 break
-        outcomes: Outcomes = {i: None for i in delete.ids if i not in alive}
-        for record_id in alive:
-            code, message = refusals.get(record_id, ("", ""))
-            if code and remedy(code, message) == "none":
-                outcomes[record_id] = (code, message)
-        return outcomes
+        return {i: None for i in delete.ids if i not in alive}
 
     def alive(self, object_name: str, ids: Sequence[str]) -> set[str]:
         """Those of these records that are neither gone nor in the recycle bin."""
@@ -283,20 +186,29 @@ class Deleter:
 
         Cost: 1 API call for 2,000.
         """
-        flag = ", IsDeleted" if self.has_flag(object_name) else ""
+        found = self.referring(object_name, by, ids)
+        return {i: in_bin for i, (_, in_bin) in found.items()}
+
+    def referring(
+        self, object_name: str, by: str, ids: Sequence[str]
+    ) -> dict[str, tuple[str, bool]]:
+        """The same, with the value of the field."""
+        wanted = ["Id", *(["IsDeleted"] if self.has_flag(object_name) else []), by]
+        fields = ", ".join(dict.fromkeys(wanted))
         queries = [
             (
                 object_name,
-                f"SELECT Id{flag} FROM {object_name} WHERE {by} IN ({','.join(map(repr, some))})",
+                f"SELECT {fields} FROM {object_name} WHERE {by} IN ({','.join(map(repr, some))})",
                 True,
             )
             for some in slices(sorted(ids), IDS_PER_QUERY)
         ]
         context = self.context
         reader = PresentReader(context.client, Files("."), "", context.job_id, context.stop)
-        found: dict[str, bool] = {}
+        found: dict[str, tuple[str, bool]] = {}
         for rows in reader.rows(queries):
-            found |= {text_of(row.get("Id")): row.get("IsDeleted") is True for row in rows}
+            for row in rows:
+                found[text_of(row.get("Id"))] = text_of(row.get(by)), row.get("IsDeleted") is True
         return found
 
     # notes

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.state.job_values import Job
+from sfnb.text import count
 
 if TYPE_CHECKING:
     from sfnb.archive.folder import JobFolder, Selection
@@ -34,25 +33,30 @@ def stayed_of(folder: JobFolder, selection: Selection) -> dict[str, list[str]]:
     return {name: sorted(ids) for name, ids in stayed.items()}
 
 
-def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:
+def abandon(store: OrgStore, job: Job, _connect: Callable[[], OrgClient]) -> str:
     """
-    Abort the Bulk jobs of a cancelled archive that the org may still work on.
+    Give up a cancelled archive. Nothing more is deleted. Cost: none.
 
     Returns:
-        What was left to the org, as a sentence; empty: nothing.
-
-    Cost: one call for each Bulk job without a result.
+        What has gone and was not looked at in the recycle bin, as a sentence; empty: nothing.
     """
+    from sfnb.archive.choosing import groups_of
     from sfnb.archive.folder import JobFolder
-    from sfnb.org.transport import call_context
-    from sfnb.org.writing.bulk2_ingest import abort_job
 
-    left = 0
-    for delete in JobFolder(store.archive(job.snapshot or "").files).deletes():
-        if delete.outcomes is not None or not delete.bulk_job:
-            continue
-        is_over = False
-        with suppress(QuotaSignal, SfnbError), call_context(job_id=job.job_id, stop=None):
-            is_over = abort_job(connect(), delete.bulk_job).is_over
-        left += not is_over
-    return f"{left} Bulk jobs that delete could not be aborted now." if left else ""
+    folder = JobFolder(store.archive(job.snapshot or "").files)
+    sent = {
+        record_id
+        for delete in folder.deletes()
+        for record_id in delete.ids
+        if delete.outcomes is None or delete.outcomes.get(record_id, "") is None
+    }
+    selection = folder.selection()
+    for group in range(len(groups_of(selection)) if sent and selection else 0):
+        if folder.done(group) is not None:
+            sent -= {m.id for members in folder.trees(group).values() for m in members}
+    if not sent:
+        return ""
+    return (
+        f"{count(len(sent), 'deleted record')} may have taken along what is not in the store: look "
+        "into the recycle bin of the org."
+    )

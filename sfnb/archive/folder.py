@@ -71,7 +71,6 @@ class Delete:
     Args:
         number: the name of its file.
         at: the org's time before it was sent, ISO 8601.
-        bulk_job: of Bulk API 2.0, as soon as it is known.
         outcomes: by Id, None: gone, else code and message of a refusal; None while nothing is known.
     """
 
@@ -79,7 +78,6 @@ class Delete:
     object_name: str
     ids: tuple[str, ...]
     at: str
-    bulk_job: str = ""
     outcomes: Mapping[str, tuple[str, str] | None] | None = None
 
 
@@ -207,7 +205,6 @@ class JobFolder:
                     saved["object_name"],
                     tuple(saved["ids"]),
                     saved["at"],
-                    saved["bulk_job"],
                     None
                     if outcomes is None
                     else {i: None if o is None else (o[0], o[1]) for i, o in outcomes.items()},

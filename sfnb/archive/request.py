@@ -23,8 +23,7 @@ class ArchiveRequest:
         where: SOQL after WHERE. Never empty: all records of an object are named by a condition, too.
         with_children: also the records that forbid a deletion (restricting lookups, such as the
             cases of an account). What the org deletes along with a record goes in any case.
-        hard: gone for good, not into the recycle bin; the user needs the permission Bulk API Hard
-            Delete.
+        hard: gone for good: out of the recycle bin, too, once it has been compared with the store.
         max_rows: of the object; what the condition matches beyond that is kept.
     """
 
@@ -39,11 +38,6 @@ class ArchiveRequest:
             raise CallerError(f"{self.object_name!r} is not the name of an object.")
         if not self.where.strip():
             raise CallerError("an archive needs a condition: which records may leave the org.")
-        if self.hard and self.with_children:
-            raise CallerError(
-                "--hard and --with-children do not go together: children that go first could not be "
-                "brought back to a record that the org then refuses to delete. Archive them first."
-            )
         if self.max_rows < 1:
             raise CallerError("--max-rows is a whole number from 1.")
 

@@ -10,6 +10,8 @@ from typing import Any
 from sfnb.archive.folder import Kept
 from sfnb.archive.relations import storage_bytes
 from sfnb.archive.trees import Member
+from sfnb.model import JobWarning
+from sfnb.text import count
 
 MOST_LISTED = 10_000
 """Kept records that a job's JSON names; all are counted."""
@@ -63,3 +65,23 @@ def kept_json(kept: Sequence[Kept]) -> dict[str, Any]:
         "kept": [one.as_json() for one in listed[:MOST_LISTED]],
         "kept_counts": dict(sorted(Counter(one.reason for one in listed).items())),
     }
+
+
+def warnings_json(
+    alarms: Sequence[str], in_bin: Mapping[str, str], object_name: str
+) -> list[dict[str, Any]]:
+    """
+    What a person has to look at.
+
+    Args:
+        alarms: what went and is not in the store.
+        in_bin: by Id of what was to go for good and is still in the recycle bin, why.
+        object_name: of the roots.
+    """
+    found = [JobWarning("not_stored", "", one) for one in alarms]
+    if in_bin:
+        record_id, why = next(iter(in_bin.items()))
+        what = f"{count(len(in_bin), 'deleted record')} could not leave the recycle bin"
+        message = f"{what}, the first is {record_id}: {why}"
+        found.append(JobWarning("in_recycle_bin", object_name, message))
+    return [one.as_json() for one in found]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sfnb.archive.bringing_back import bring_back
+from sfnb.archive.bringing_back import bring_back, take_for_good
 from sfnb.archive.checking import LastLook, not_whole
 from sfnb.archive.choosing import (
     Choosing,
@@ -29,7 +29,7 @@ from sfnb.archive.gathering import Gatherer
 from sfnb.archive.group import GroupRun
 from sfnb.archive.held import HeldRecords
 from sfnb.archive.request import ArchiveRequest
-from sfnb.archive.results import Tally, kept_json, plan_json
+from sfnb.archive.results import Tally, kept_json, plan_json, warnings_json
 from sfnb.archive.seeing import sees_all_files
 from sfnb.archive.storing import store_object
 from sfnb.archive.trees import Member
@@ -37,7 +37,7 @@ from sfnb.backup.bodies.reading import BodyReading, BodyTotals
 from sfnb.errors import JobError
 from sfnb.jobs import events
 from sfnb.jobs.work import JobContext, Tick
-from sfnb.model import ARCHIVE, JobState, JobWarning, ObjectSchema, ObjectState
+from sfnb.model import ARCHIVE, JobState, ObjectSchema, ObjectState
 from sfnb.org.transport import call_context
 from sfnb.state.job_values import Job
 from sfnb.store.archives import (
@@ -73,6 +73,7 @@ class ArchiveWork:
     _kept: list[Kept] = field(default_factory=list)
     _deleted: Tally = field(default_factory=Tally)
     _alarms: list[str] = field(default_factory=list)
+    _in_bin: dict[str, str] = field(default_factory=dict)
 
     # -- what is meant
 
@@ -272,17 +273,13 @@ class ArchiveWork:
             # What a job writes under its lease fails once the lease is lost.
             context.state.jobs.update(context.job_id, rows=sum(self._deleted.rows.values()))
 
-        deleter = Deleter(
-            context,
-            folder,
-            self._request.hard,
-            lambda name: schemas[name].has("IsDeleted"),
-            tick,
-            fence,
-            self.settle_s,
-        )
+        def has_flag(name: str) -> bool:
+            return schemas[name].has("IsDeleted")
+
+        deleter = Deleter(context, folder, has_flag, tick, fence, self.settle_s)
         deleter.take_up()
         self._kept, self._deleted, self._alarms = folder.kept(), Tally(), []
+        self._in_bin = {}
         for group, trees in going_of(folder, selection, folder.kept()):
             tick()
             done = folder.done(group)
@@ -293,6 +290,7 @@ class ArchiveWork:
             deleter.counted.update(i for i in went if i not in alive)
             self._kept += [Kept.of(one) for one in done["kept"]]
             self._alarms += done["alarms"]
+            self._in_bin |= done["in_bin"]
             for name, (rows, size) in done["deleted"].items():
                 self._deleted.rows[name] += rows
                 self._deleted.bytes[name] += size
@@ -308,6 +306,8 @@ class ArchiveWork:
         group: int,
         trees: Mapping[str, list[Member]],
     ) -> dict[str, Any]:
+        org, job_id = self.context.client, self.context.job_id
+        for_good = partial(take_for_good, org, job_id=job_id, tick=deleter.tick)
         with TemporaryDirectory(prefix="sfnb-archive-") as place:
             run = GroupRun(
                 deleter,
@@ -319,7 +319,8 @@ class ArchiveWork:
                 lambda roots: self._still_meant(schemas[selection.object_name], roots),
                 lambda: Files(Path(place) / secrets.token_hex(4)),
                 self._describes.is_deletable,
-                lambda ids: bring_back(self.context.client, ids, self.context.job_id),
+                partial(bring_back, org, job_id=job_id),
+                for_good if self._request.hard else None,
             )
             done = run.run()
         self._folder.put_done(group, done)
@@ -354,7 +355,8 @@ class ArchiveWork:
         )
         context.state.jobs.add_outcome(context.job_id, **outcome)
         context.state.jobs.update(context.job_id, rows=sum(self._deleted.rows.values()))
-        return JobState.COMPLETED_WITH_ERRORS if self._kept or self._alarms else JobState.COMPLETED
+        is_whole = not (self._kept or self._alarms or self._in_bin)
+        return JobState.COMPLETED if is_whole else JobState.COMPLETED_WITH_ERRORS
 
     def _audit(self, action: str, said: Mapping[str, Any]) -> None:
         """
@@ -388,10 +390,10 @@ class ArchiveWork:
             "deleted": self._deleted.as_json(),
             "stored": len(stored),
             "storage_freed_mb": self._deleted.freed_mb,
-            "warnings": [JobWarning("not_stored", "", one).as_json() for one in self._alarms],
+            "warnings": warnings_json(self._alarms, self._in_bin, self._request.object_name),
             **kept_json(self._kept),
         }
 
     def abandon(self) -> str:
-        """Nothing more is deleted. What was stored stays readable."""
+        """See ``ending.abandon``. What was stored stays readable."""
         return abandon(self.store, self._job(), lambda: self.context.client)

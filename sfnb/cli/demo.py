@@ -301,7 +301,7 @@ def schema(app: App, do: str, object_name: str, options: tuple[str, ...], as_jso
     add_object      fields='[{"field": "Where__c", "type": "string"}]' rows=10
     remove_object   with its rows
     rename_object   to=Trip__c
-    flags           replicateable=false undeletable=false queryable=false
+    flags           replicateable=false deletable=false undeletable=false queryable=false
     """
     _happen(app, "schema", {"do": do, "object": object_name, **_named(options)}, as_json)
 

@@ -31,7 +31,8 @@ _FIELD_KEYS = frozenset(
 )  # fmt: skip
 _KEYS = _FIELD_KEYS | {
     "do", "object", "to", "value", "fields", "rows", "add", "retire", "rename", "replicateable",
-    "undeletable", "undeletable_alone", "queryable", "controller", "valid_for", "by_record_type", "is_restricted",
+    "deletable", "undeletable", "undeletable_alone", "queryable", "controller", "valid_for", "by_record_type",
+    "is_restricted",
 }  # fmt: skip
 _FIXED = frozenset(
     {"Id", "Name", "IsDeleted", "OwnerId", "CreatedDate", "CreatedById", "LastModifiedDate",
@@ -58,7 +59,7 @@ class SchemaLife:
     add_object         a custom object with ``fields`` and ``rows``
     remove_object      with its rows
     rename_object      ``to`` another name
-    flags              ``replicateable``, ``undeletable`` (has a recycle bin),
+    flags              ``replicateable``, ``deletable``, ``undeletable`` (has a recycle bin),
                        ``undeletable_alone`` (else its rows come back with their masters only),
                        ``queryable``: true or false
     =================  ==========================================================================
@@ -255,6 +256,7 @@ class SchemaLife:
         obj = object_of(self._database, given)
         names = {
             "replicateable": "is_replicateable",
+            "deletable": "is_deletable",
             "undeletable": "has_bin",
             "undeletable_alone": "is_undeletable",
             "queryable": "is_queryable",

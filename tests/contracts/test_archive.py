@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sfnb.archive import storing
+from sfnb.archive import bringing_back, storing
+from sfnb.archive.deleting import Deleter
 from sfnb.archive.group import GroupRun
 from sfnb.backup.bodies.reading import BodyReading
 from sfnb.org.client import OrgClient
@@ -42,6 +43,11 @@ class Place:
         found = self.org.get(f"/services/data/v66.0/{path}", params={"q": soql})
         assert found.ok, found.text
         return list(found.json()["records"])
+
+    def documents_go(self) -> None:
+        """As Salesforce has it, documents can be deleted (Object Reference, ContentDocument)."""
+        flags = {"do": "flags", "object": "ContentDocument", "deletable": True}
+        self.org.control("schema", flags)
 
     def exported(self, name: str, snapshot: str) -> dict[str, dict[str, str]]:
         path = self.folder / f"{name}.csv"
@@ -176,6 +182,101 @@ def test_hard_deletion_leaves_nothing_in_the_bin(place: Place) -> None:
     assert place.sfnb("verify", "x").code == 0
 
 
+def test_what_the_recycle_bin_keeps_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --hard, a record that the org does not let go for good is deleted, in the bin, and named."""
+    emptied, refused = (
+        bringing_back.empty_bin,
+        RowResult("refused", "", "INSUFFICIENT_ACCESS", "no"),
+    )
+    was = sorted(r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'"))
+
+    def refuse(org: OrgClient, ids: Sequence[str]) -> list[RowResult]:
+        others = [i for i in ids if i != was[0]]
+        results = dict(zip(others, emptied(org, others), strict=True))
+        return [results.get(i, refused) for i in ids]
+
+    monkeypatch.setattr(bringing_back, "empty_bin", refuse)
+    ran = place.archive(*CLOSED, "--hard", "--yes")
+    assert ran.code == 3 and not ran.json["kept"], ran.err
+    (warning,) = ran.json["warnings"]
+    assert warning["code"] == "in_recycle_bin"
+    assert f"the first is {was[0]}: INSUFFICIENT_ACCESS: no" in warning["message"]
+    in_bin = place.query("SELECT Id FROM Case WHERE IsDeleted = true", deleted=True)
+    assert {*was} & {r["Id"] for r in in_bin} == {was[0]}
+    assert ran.json["deleted"]["Case"] == len(was)
+
+
+@pytest.mark.parametrize("how", [(), ("--hard",)])
+def test_documents_of_a_record_go_and_come_back(place: Place, how: tuple[str, ...]) -> None:
+    """With their versions and links; what another record shows, too, stays. The files are restored."""
+    place.documents_go()
+    case, other = (
+        r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed' LIMIT 2")
+    )
+    uploaded = {"Title": "Plan", "PathOnClient": "plan.txt", "VersionData": "b25l"}
+    own, shared = (
+        _made(place, "ContentVersion", **uploaded, FirstPublishLocationId=case) for _ in range(2)
+    )
+    rows = place.query(
+        f"SELECT Id, ContentDocumentId FROM ContentVersion WHERE Id IN ('{own}', '{shared}')"
+    )
+    document_of = {r["Id"]: r["ContentDocumentId"] for r in rows}
+    link = {"ContentDocumentId": document_of[shared], "LinkedEntityId": other, "ShareType": "V"}
+    _made(place, "ContentDocumentLink", **link)
+    ran = place.archive("--object", "Case", "--where", f"Id = '{case}'", *how, "--yes")
+    assert ran.code == 0, ran.err
+    assert ran.json["deleted"] == ran.json["plan"] and ran.json["deleted"]["ContentVersion"] >= 1
+    left = {r["Id"] for r in place.query("SELECT Id FROM ContentVersion")}
+    assert own not in left and shared in left
+    gone = place.query(f"SELECT Id FROM ContentVersion WHERE Id = '{own}'", deleted=True)
+    assert bool(gone) is not bool(how)
+    (place.folder / "ids").write_text(case)
+    snapshot = ran.json["snapshot"]
+    back = place.sfnb(
+        "restore",
+        "x",
+        snapshot,
+        "--ids",
+        place.folder / "ids",
+        "--with-children",
+        2,
+        "--files",
+        "--json",
+    )
+    assert back.code == 0, back.err
+    soql = f"SELECT Id FROM ContentVersion WHERE Title = 'Plan' AND Id != '{shared}'"
+    assert len(place.query(soql)) == 1
+
+
+@pytest.mark.parametrize("how", [(), ("--hard",)])
+def test_a_version_that_comes_right_before_its_document_goes(
+    place: Place, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+) -> None:
+    """The document is brought back with the version that nobody has stored; its record has gone."""
+    place.documents_go()
+    case = place.query("SELECT Id FROM Case WHERE Status = 'Closed' LIMIT 1")[0]["Id"]
+    uploaded = {"Title": "Plan", "PathOnClient": "plan.txt", "VersionData": "b25l"}
+    first = _made(place, "ContentVersion", **uploaded, FirstPublishLocationId=case)
+    soql = f"SELECT ContentDocumentId FROM ContentVersion WHERE Id = '{first}'"
+    document = place.query(soql)[0]["ContentDocumentId"]
+    deleted, late = Deleter.delete, []
+
+    def at_the_deletion(self: Deleter, name: str, ids: Sequence[str]) -> None:
+        if document in ids:
+            late.append(_made(place, "ContentVersion", **uploaded, ContentDocumentId=document))
+        deleted(self, name, ids)
+
+    monkeypatch.setattr(Deleter, "delete", at_the_deletion)
+    ran = place.archive("--object", "Case", "--where", f"Id = '{case}'", *how, "--yes")
+    assert ran.code == 3, ran.err
+    kept = {one["id"]: one for one in ran.json["kept"]}
+    assert kept[document]["reason"] == "changed_meanwhile" and late[0] in kept[document]["message"]
+    soql = f"SELECT Id FROM ContentVersion WHERE ContentDocumentId = '{document}'"
+    assert {r["Id"] for r in place.query(soql)} == {first, late[0]}
+    assert not place.query(f"SELECT Id FROM Case WHERE Id = '{case}'")
+    assert ran.json["deleted"]["Case"] == 1 and "ContentDocument" not in ran.json["deleted"]
+
+
 def _change(place: Place, name: str, record_id: str, field: str) -> None:
     place.org.control("clock", {"advance_minutes": 1})
     entry = {"do": "change", "object": name, "ids": [record_id], "field": field, "value": "new!"}
@@ -189,31 +290,33 @@ def _comment(place: Place, case: str) -> str:
     return str(made.json()["id"])
 
 
+@pytest.mark.parametrize("how", [(), ("--hard",)])
 def test_who_is_faster_than_the_archive_loses_nothing(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
 ) -> None:
     """
     A record that is changed, or gets a child, after it was stored stays with its tree: also when that
-    comes between the last look and the deletion.
+    comes between the last look and the deletion, and when the deletion is for good.
     """
     closed = sorted(r["Id"] for r in place.query("SELECT Id FROM Case WHERE Status = 'Closed'"))
     early, early_child, late, late_child = closed[:4]
     new: list[str] = []
-    deleted, look = collections.delete, GroupRun._looked_at
+    deleted, look = Deleter.delete, GroupRun._looked_at
 
     def at_the_last_look(self: GroupRun, roots: Sequence[str]) -> list[str]:
         _change(place, "Case", early, "Subject")
         new.append(_comment(place, early_child))
         return look(self, roots)
 
-    def at_the_deletion(org: OrgClient, ids: Sequence[str]) -> list[RowResult]:
-        _change(place, "Case", late, "Subject")
-        new.append(_comment(place, late_child))
-        return deleted(org, ids)
+    def at_the_deletion(self: Deleter, name: str, ids: Sequence[str]) -> None:
+        if name == "Case":
+            _change(place, "Case", late, "Subject")
+            new.append(_comment(place, late_child))
+        deleted(self, name, ids)
 
     monkeypatch.setattr(GroupRun, "_looked_at", at_the_last_look)
-    monkeypatch.setattr(collections, "delete", at_the_deletion)
-    ran = place.archive(*CLOSED, "--yes")
+    monkeypatch.setattr(Deleter, "delete", at_the_deletion)
+    ran = place.archive(*CLOSED, *how, "--yes")
     assert ran.code == 3, ran.err
     kept = {one["id"]: one["reason"] for one in ran.json["kept"]}
     assert {*closed[:4]} <= kept.keys() and set(kept.values()) == {"changed_meanwhile"}
@@ -224,12 +327,17 @@ def test_who_is_faster_than_the_archive_loses_nothing(
     assert left.keys() == {*closed[:4]} and left[early] == left[late] == "new!"
     assert set(new) <= {r["Id"] for r in place.query("SELECT Id, ParentId FROM CaseComment")}
     assert ran.json["deleted"]["Case"] == len(closed) - 4
+    in_bin = {
+        r["Id"] for r in place.query("SELECT Id FROM Case WHERE IsDeleted = true", deleted=True)
+    }
+    assert in_bin & {*closed} == (set() if how else {*closed[4:]})
     hits = place.sfnb("archive", "search", "x", "--object", "Case", "--json").json
     assert {hit["id"] for hit in hits} == set(closed[4:])
 
 
+@pytest.mark.parametrize("how", [(), ("--hard",)])
 def test_what_went_first_comes_back_with_a_tree_that_is_brought_back(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
 ) -> None:
     """
     Cases go before their account. One that is changed in the last moment comes back with its cases;
@@ -250,7 +358,7 @@ def test_what_went_first_comes_back_with_a_tree_that_is_brought_back(
     monkeypatch.setattr(collections, "delete", at_the_deletion)
     names = ", ".join(f"'{one}'" for one in (late, *going))
     ran = place.archive(
-        "--object", "Account", "--where", f"Id IN ({names})", "--with-children", "--yes"
+        "--object", "Account", "--where", f"Id IN ({names})", "--with-children", *how, "--yes"
     )
     assert ran.code == 3, ran.err
     assert {one["id"]: one["reason"] for one in ran.json["kept"]} == {late: "changed_meanwhile"}
@@ -297,7 +405,6 @@ def test_a_refused_record_keeps_its_children(place: Place) -> None:
         assert there is not goes
         assert {r["Id"] for r in place.query(contacts)} == (set() if goes else before)
         assert case["Id"] in place.exported("Case", ran.json["snapshot"])
-    assert place.archive(*chosen, "--with-children", "--hard").code == 2
 
 
 def test_a_dry_run_names_the_lookups_that_would_be_emptied(place: Place) -> None:
