@@ -33,7 +33,7 @@ def stayed_of(folder: JobFolder, selection: Selection) -> dict[str, list[str]]:
     return {name: sorted(ids) for name, ids in stayed.items()}
 
 
-def abandon(store: OrgStore, job: Job, _connect: Callable[[], OrgClient]) -> str:
+def abandon(store: OrgStore, job: Job, connect: Callable[[], OrgClient]) -> str:  # noqa: ARG001 - as for other jobs
     """
     Give up a cancelled archive. Nothing more is deleted. Cost: none.
 

@@ -13,7 +13,7 @@ from sfnb.engine import ArchiveRequest
 from sfnb.errors import CallerError, QuotaSignal, SfnbError
 from sfnb.model import ARCHIVE
 from sfnb.text import count
-from sfnb.ui.archived import plan_html
+from sfnb.ui.archived import leaving_sentence, plan_html
 
 
 class ArchiveForm(JobForm):
@@ -70,11 +70,7 @@ class ArchiveForm(JobForm):
 
     def _question(self, request: ArchiveRequest) -> str:
         """What a person says yes to."""
-        where = "for good" if request.hard else "into its recycle bin"
-        what = (
-            f"Records of {request.object_name} leave {self._org.name}, {where}, once the store has "
-            "proven to have them."
-        )
+        what = leaving_sentence(self._org.name, request.object_name, hard=request.hard)
         if self._found is not None and self._found[0] == request:
             return f"{what} By the dry run: {count(self._found[2], 'record')}. Go on?"
         return f"{what} Nobody has looked at a dry run of it. Go on all the same?"

@@ -66,9 +66,11 @@ def run(
 
         display(start_button(org.name, start))  # type: ignore[no-untyped-call]
     elif isinstance(request, ArchiveRequest):
+        from sfnb.ui.archived import leaving_sentence
         from sfnb.ui.start_button import delete_button
 
-        display(delete_button(org.name, request.object_name, start))  # type: ignore[no-untyped-call]
+        what = leaving_sentence(org.name, request.object_name, hard=request.hard)
+        display(delete_button(org.name, what, start))  # type: ignore[no-untyped-call]
     else:
         display(start())  # type: ignore[no-untyped-call]
     return found

@@ -26,6 +26,12 @@ REASONS: Mapping[str, str] = {
 MB = 1_048_576
 
 
+def leaving_sentence(org: str, object_name: str, *, hard: bool) -> str:
+    """What a person confirms before an archive begins. Pure."""
+    where = "for good" if hard else "into its recycle bin"
+    return f"Records of {object_name} leave {org}, {where}, once the store has proven to have them."
+
+
 def archive_label(archive: ArchiveRecord) -> str:
     """When, of which object, how many records left the org in all, and the id. Pure."""
     parts = [

@@ -30,13 +30,14 @@ def start_button(name: str, start: Callable[[], Any]) -> Any:
     return box
 
 
-def delete_button(name: str, object_name: str, start: Callable[[], Any]) -> Any:
+def delete_button(name: str, question_text: str, start: Callable[[], Any]) -> Any:
     """
     A button that asks, and a second one that starts the archive, then the job's panel in their
     place: what is deleted is confirmed twice.
 
     Args:
         name: the org's.
+        question_text: what a person says yes to.
         start: starts it; the panel.
     """
     first = ipywidgets.Button(description="Archive and delete …", button_style="warning")
@@ -45,9 +46,7 @@ def delete_button(name: str, object_name: str, start: Callable[[], Any]) -> Any:
     for button in (first, yes):
         button.layout.width = "auto"
     note = ipywidgets.Label(value="Nothing is deleted before you have confirmed it twice.")
-    question = ipywidgets.Label(
-        value=f"Records of {object_name} leave {name} once the store has proven to have them. Go on?"
-    )
+    question = ipywidgets.Label(value=f"{question_text} Go on?")
     asked = ipywidgets.HBox([first, note])
     box = ipywidgets.VBox([asked])
 
