@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from sfnb import engine
 from sfnb.connection import Connection
 from sfnb.engine import backup
 from sfnb.errors import JobError
 from sfnb.installation import connect
+from sfnb.jobs import events
 from sfnb.model import JobState
 from sfnb.state import schema
 from sfnb.store import store_key
@@ -25,6 +26,7 @@ from sfnb.store.sealing import MAGIC
 from sfnb.store.verify import verify
 from tests.command_line import CommandLine
 from tests.conftest import RunningOrg
+from tests.contracts.conftest import postgres_control
 from tests.contracts.dask_cluster import DIES_AT_AN_ANSWER, DIES_WITH_A_PART, DaskCluster
 from tests.contracts.demo_writes import V
 from tests.contracts.s3_server import environment
@@ -165,6 +167,34 @@ def test_a_killed_coordinator_is_followed_by_another(
         for name in OBJECTS
     }
     assert homes["ben"]("verify", "x").code == 0
+
+
+@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
+def test_a_state_that_is_restarted_pauses_the_cluster(
+    org: RunningOrg, tmp_path: Path, state_url: str, root: str, dask: DaskCluster
+) -> None:
+    """
+    P1: PostgreSQL is restarted while workers read. None sends a call that no gate has allowed; the job
+    pauses, says why, and goes on by itself on the same cluster.
+    """
+    mark, restarted = org.mark(), list[str]()
+    with at(org, tmp_path / "home", state_url, root) as there:
+        with there.state.database.read() as connection:
+            folder = connection.execute(text("SHOW data_directory")).scalar_one()
+        control = postgres_control(folder)
+
+        def restart(event: events.Event) -> None:
+            if isinstance(event, events.ObjectProgress) and event.rows and not restarted:
+                restarted.append(event.object_name)
+                control("restart", "-m", "immediate")
+
+        with engine.cluster(there, dask.address) as cluster:
+            summary = engine.run(there, backup(objects=OBJECTS), executor=cluster, emit=restart)
+        check_whole(there, org, summary)
+        (pause,) = summary["pauses"]
+        assert pause["api"] == "state" and "cannot be used" in pause["reason"]
+        assert pause["resumed_at"]
+        assert summary["calls"]["api"] >= org.ledger(after=mark)["spent"]["api"]
 
 
 @pytest.mark.parametrize("root", ["sealed"], indirect=True)
