@@ -89,6 +89,7 @@ class AddOrg(Screen):
     """
 
     script = "add_org"
+    deeds = (("add", "org"), ("demo", "org"))
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
@@ -109,6 +110,7 @@ class AddOrg(Screen):
             "is_demo": self._is_demo,
             "has_keyring": self._has_keyring,
             "says": in_page(self._says),
+            "refused": self.refused(self._installation.state.team),
             "ways": [
                 {
                     "key": key,

@@ -25,6 +25,7 @@ class ArchiveForm(JobForm):
     """
 
     script = "archive_form"
+    deeds = (("start", ARCHIVE),)
     kind = ARCHIVE
     _found: tuple[ArchiveRequest, str, int] | None
 
@@ -35,6 +36,7 @@ class ArchiveForm(JobForm):
             "is_starting": self._command is not None,
             "is_planning": self._is_planning,
             "says": in_page(self._says),
+            "refused": self.refused(self._org.state.team),
             "plan": in_page(self._found[1]) if self._found else "",
         }
 

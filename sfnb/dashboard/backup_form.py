@@ -28,6 +28,7 @@ class BackupForm(JobForm):
     """
 
     script = "backup_form"
+    deeds = (("start", "backup"),)
     kind = "backup"
 
     def view(self) -> dict[str, Any]:
@@ -37,6 +38,7 @@ class BackupForm(JobForm):
             "is_starting": self._command is not None,
             "is_planning": self._is_planning,
             "says": in_page(self._says),
+            "refused": self.refused(self._org.state.team),
             "plan": in_page(self._found or ""),
         }
 

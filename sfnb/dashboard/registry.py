@@ -24,6 +24,7 @@ from sfnb.dashboard.org_parts import (
 )
 from sfnb.dashboard.places import Entry, Fold, Part
 from sfnb.dashboard.restore_form import RestoreForm
+from sfnb.dashboard.schedule_part import schedule_part
 from sfnb.dashboard.usage_part import UsagePart
 from sfnb.model import ARCHIVE, RESTORE
 
@@ -101,4 +102,5 @@ PLACES = (
         job_folds=LIMITS,
     ),
     Entry("fleet", "Fleet", (Part("fleet", fleet_part),), is_of_all=True),
+    Entry("schedule", "Schedule", (Part("schedule", schedule_part),), is_of_all=True),
 )

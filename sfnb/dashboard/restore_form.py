@@ -33,6 +33,7 @@ class RestoreForm(JobForm):
     """
 
     script = "restore_form"
+    deeds = (("start", RESTORE),)
     kind = RESTORE
     _found: RestorePreview | None
 
@@ -51,6 +52,7 @@ class RestoreForm(JobForm):
             "is_starting": self._command is not None,
             "is_planning": self._is_planning,
             "says": in_page(self._says),
+            "refused": self.refused(self._org.state.team),
             "preview": in_page(self._found.view()) if self._found else None,
         }
 

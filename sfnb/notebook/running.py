@@ -13,6 +13,7 @@ from sfnb.connection import Connection
 from sfnb.engine import ArchiveRequest, BackupRequest, RestoreRequest
 from sfnb.jobs.loop import OnPause
 from sfnb.jobs.summary import job_summary
+from sfnb.model import ARCHIVE, RESTORE
 
 
 def run(
@@ -64,13 +65,16 @@ def run(
     if isinstance(request, RestoreRequest):
         from sfnb.ui.start_button import start_button
 
-        display(start_button(org.name, start))  # type: ignore[no-untyped-call]
+        _, refusal = org.state.team.refused([RESTORE])
+        display(start_button(org.name, start, refusal=refusal))  # type: ignore[no-untyped-call]
     elif isinstance(request, ArchiveRequest):
         from sfnb.ui.archived import leaving_sentence
         from sfnb.ui.start_button import delete_button
 
         what = leaving_sentence(org.name, request.object_name, hard=request.hard)
-        display(delete_button(org.name, what, start))  # type: ignore[no-untyped-call]
+        _, refusal = org.state.team.refused([ARCHIVE])
+        button = delete_button(org.name, what, start, refusal=refusal)
+        display(button)  # type: ignore[no-untyped-call]
     else:
         display(start())  # type: ignore[no-untyped-call]
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,6 +103,27 @@ def role_of(actor: Actor, given: Mapping[str, Role]) -> Role:
     return min((given.get(name, "viewer") for name in actor.names), key=ROLES.index)
 
 
+def need_of(deed: str) -> tuple[Role, str]:
+    """The least role that a deed needs, and what it is called."""
+    return NEEDS.get(deed, ("admin", f"do this ({deed})"))
+
+
+def refused(role: Role, deeds: Iterable[str]) -> tuple[str, ...]:
+    """Those of the deeds that a role does not allow."""
+    return tuple(one for one in deeds if ROLES.index(role) < ROLES.index(need_of(one)[0]))
+
+
+def refusal(actor: Actor, role: Role, deeds: Sequence[str]) -> str:
+    """Why somebody may not do these, and who can allow it, in a sentence."""
+    needs = max((need_of(one)[0] for one in deeds), key=ROLES.index)
+    *first, last = dict.fromkeys(need_of(one)[1] for one in deeds)
+    doing = f"{', '.join(first)} or {last}" if first else last
+    return (
+        f"{actor.shown} is {_a(role)} on this state and may not {doing}; an admin can allow it: "
+        f"sfnb team role {actor.named} {needs}."
+    )
+
+
 def given_roles(connection: Connection) -> dict[str, Role]:
     """The roles by user."""
     table = schema.team
@@ -126,18 +147,12 @@ def check(
     """
     if action in AFTERWARDS:
         return
-    needs, doing = NEEDS.get(f"{kind} {action}", NEEDS.get(kind, ("admin", f"do this ({kind})")))
+    deed = f"{kind} {action}" if f"{kind} {action}" in NEEDS else kind
     actor = acting(connection)
     role = role_of(actor, given_roles(connection))
-    if ROLES.index(role) < ROLES.index(needs):
-        raise NotAllowed(
-            f"{actor.shown} is {_a(role)} on this state and may not {doing}; an admin can allow it: "
-            f"sfnb team role {actor.named} {needs}.",
-            deed=kind,
-            role=role,
-            org=org,
-            org_id=org_id,
-        )
+    if refused(role, [deed]):
+        says = refusal(actor, role, [deed])
+        raise NotAllowed(says, deed=kind, role=role, org=org, org_id=org_id)
 
 
 def _a(role: Role) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,17 @@ from sqlalchemy import select
 from sfnb.errors import CallerError, NotAllowed
 from sfnb.state import audit, schema
 from sfnb.state.database import Database
-from sfnb.state.roles import ROLES, Actor, Role, acting, check, given_roles, role_of
+from sfnb.state.roles import (
+    ROLES,
+    Actor,
+    Role,
+    acting,
+    check,
+    given_roles,
+    refusal,
+    refused,
+    role_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,15 @@ class Team:
         with self._database.read() as connection:
             actor = acting(connection)
             return actor, role_of(actor, given_roles(connection))
+
+    def refused(self, deeds: Iterable[str]) -> tuple[tuple[str, ...], str]:
+        """
+        Those of the deeds that whoever acts here may not do, and why in a sentence; for screens, which
+        ask before anybody has tried. Nothing is written.
+        """
+        actor, role = self.me()
+        found = refused(role, deeds)
+        return found, refusal(actor, role, found) if found else ""
 
     def require(self, deed: str, *, org: str = "", org_id: str = "") -> None:
         """

@@ -52,6 +52,7 @@ class JobView:
         wanted: a person's request that it has not obeyed yet.
         expected: when the forecast sees a paused job resume, in words.
         is_held: whether a living process runs it.
+        refused: why whoever looks may not pause, resume or cancel it; empty: they may.
     """
 
     job_id: str
@@ -65,6 +66,7 @@ class JobView:
     calls: int = 0
     wanted: str | None = None
     is_held: bool = True
+    refused: str = ""
     is_planned: bool = False
     objects: dict[str, ObjectView] = field(default_factory=dict)
     pause: Pause | None = None
@@ -344,7 +346,8 @@ class JobView:
             "overall": self.overall(),
             "pause": self.pause_lines(),
             "says": self.status_line(),
-            "may": self.may,
+            "may": self.may if not self.refused else dict.fromkeys(self.may, False),
+            "refused": self.refused,
             "counts": counts,
             "titles": {kind: f"{counts[kind]:,} {self._title(kind)}" for kind in GROUPS},
         }

@@ -38,6 +38,7 @@ class JobPanel(Screen):
     """
 
     script = "job_panel"
+    deeds = (("pause", "job"), ("resume", "job"), ("cancel", "job"))
 
     def __init__(self, job: JobHandle | str, org: Connection | None = None) -> None:
         if isinstance(job, str):
@@ -107,6 +108,9 @@ class JobPanel(Screen):
                 self._view.apply(event, has_line=self._has_read)
                 news = True
         self._has_read = True
+        refused = self.refused(self._org.state.team)["says"]
+        news = news or refused != self._view.refused
+        self._view.refused = refused
         if job.state.is_final:
             self._is_live = False
         news = self._forecast() or news

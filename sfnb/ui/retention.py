@@ -33,6 +33,7 @@ class RetentionPanel(Screen):
     """
 
     script = "retention"
+    deeds = (("add", "hold"), ("remove", "hold removed"), ("prune", "prune"))
 
     def __init__(self, org: Connection) -> None:
         self._org = org
@@ -59,6 +60,7 @@ class RetentionPanel(Screen):
             "can_prune": self._planned is not None and self._removes > 0,
             "busy": self._busy,
             "says": self._says,
+            "refused": self.refused(self._org.state.team),
         }
 
     def html(self) -> str:

@@ -20,6 +20,7 @@ from IPython.display import HTML, display
 
 from sfnb.errors import QuotaSignal, SfnbError
 from sfnb.series import COLORS
+from sfnb.state.team import Team
 from sfnb.ui import kernel
 from sfnb.ui.words import words_of
 
@@ -105,11 +106,21 @@ class Screen:
     """
 
     script: ClassVar[str]
+    deeds: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Kinds of messages that not every role may send, each with its deed (`sfnb.state.roles`)."""
     outlet: Outlet | None = None
 
     def view(self) -> dict[str, Any]:
         """What the browser is to show, as JSON."""
         raise NotImplementedError
+
+    def refused(self, team: Team) -> dict[str, Any]:
+        """
+        For ``view``: the kinds of messages that whoever looks may not send, whose buttons the browser
+        keeps disabled, and why in a sentence. What is sent all the same is refused by the state.
+        """
+        found, says = team.refused(deed for _, deed in self.deeds)
+        return {"kinds": [kind for kind, deed in self.deeds if deed in found], "says": says}
 
     def html(self) -> str:
         """The same as one piece of HTML without script, for where there is no kernel."""

@@ -51,6 +51,7 @@ class LimitSlider(Screen):
     """
 
     script = "limit_slider"
+    deeds = (("save", "limit"),)
 
     def __init__(
         self,
@@ -89,6 +90,7 @@ class LimitSlider(Screen):
     def refresh(self) -> None:
         """Read the state database again. Costs no call."""
         org, now = self._org, self._org.clock.now()
+        self._refused = self.refused(org.state.team)
         budgets = org.budgets()
         own = org.state.usage.spent(org.org_id, now - timedelta(hours=24))
         reserves = org.state.ledger.reserves(org.org_id)
@@ -195,18 +197,19 @@ class LimitSlider(Screen):
         One beat: show what changed elsewhere. A database that cannot be read now is read at the
         next beat.
         """
-        before = (self._budgets, self._notice)
+        before = (self._budgets, self._notice, self._refused)
         try:
             self.refresh()
         except SfnbError as err:
             self._notice = str(err)
-        if (self._budgets, self._notice) != before:
+        if (self._budgets, self._notice, self._refused) != before:
             self.show()
 
     def view(self) -> dict[str, Any]:
         percents = range(1, 101)
         return {
             "notice": self._notice,
+            "refused": self._refused,
             "advice": limits.FIRST_BACKUP if self._is_first() else "",
             "title": f"Limits of {self._org.name}",
             "form": f"^{PERCENT_FORM}$",

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 
-def start_button(name: str, start: Callable[[], Any]) -> Any:
+def start_button(name: str, start: Callable[[], Any], *, refusal: str = "") -> Any:
     """
     A button that starts the restore, and then the job's panel in its place: running all cells of a
     notebook must not write into an org that nobody has looked at.
@@ -16,10 +16,12 @@ def start_button(name: str, start: Callable[[], Any]) -> Any:
     Args:
         name: the org's.
         start: starts it; the panel.
+        refusal: why whoever looks may not; the button then stays disabled.
     """
     button = ipywidgets.Button(description=f"Write into {name}", button_style="primary")
     button.layout.width = "auto"
-    note = ipywidgets.Label(value="Nothing is written before you press this.")
+    button.disabled = bool(refusal)
+    note = ipywidgets.Label(value=refusal or "Nothing is written before you press this.")
     box = ipywidgets.VBox([ipywidgets.HBox([button, note])])
 
     def pressed(_: Any) -> None:
@@ -30,7 +32,9 @@ def start_button(name: str, start: Callable[[], Any]) -> Any:
     return box
 
 
-def delete_button(name: str, question_text: str, start: Callable[[], Any]) -> Any:
+def delete_button(
+    name: str, question_text: str, start: Callable[[], Any], *, refusal: str = ""
+) -> Any:
     """
     A button that asks, and a second one that starts the archive, then the job's panel in their
     place: what is deleted is confirmed twice.
@@ -39,13 +43,17 @@ def delete_button(name: str, question_text: str, start: Callable[[], Any]) -> An
         name: the org's.
         question_text: what a person says yes to.
         start: starts it; the panel.
+        refusal: why whoever looks may not; the buttons then stay disabled.
     """
     first = ipywidgets.Button(description="Archive and delete …", button_style="warning")
     yes = ipywidgets.Button(description=f"Yes, delete in {name}", button_style="danger")
     no = ipywidgets.Button(description="No")
     for button in (first, yes):
         button.layout.width = "auto"
-    note = ipywidgets.Label(value="Nothing is deleted before you have confirmed it twice.")
+    first.disabled = bool(refusal)
+    note = ipywidgets.Label(
+        value=refusal or "Nothing is deleted before you have confirmed it twice."
+    )
     question = ipywidgets.Label(value=f"{question_text} Go on?")
     asked = ipywidgets.HBox([first, note])
     box = ipywidgets.VBox([asked])

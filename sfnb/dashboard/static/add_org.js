@@ -2,6 +2,7 @@ const render = ({ model, el }) => {
   const root = part_root("add", "group");
   const stop_theme = follow_theme(root);
   const { ask, stop } = asker(model);
+  const { line: role_line, may_not } = role_guard(model);
   const view = model.get("view");
   const entry = (label, attributes) => {
     const input = h("input", { autocomplete: "off", spellcheck: false, ...attributes });
@@ -23,7 +24,7 @@ const render = ({ model, el }) => {
   };
   const draw = () => {
     const now = model.get("view");
-    add.disabled = demo.disabled = now.is_busy;
+    add.disabled = demo.disabled = now.is_busy || may_not("add");
     root.setAttribute("aria-busy", String(now.is_busy));
     const waits = !now.is_busy ? "" : now.is_demo ? word("starting") : word("trying");
     if (waits || now.says) say(status, waits || now.says);
@@ -41,7 +42,7 @@ const render = ({ model, el }) => {
   way.addEventListener("change", choose);
   model.on("change:view", draw);
   root.setAttribute("aria-label", word("title"));
-  root.append(h("h3", {}, word("title")), name.el, h("label", { className: "entry" }, h("span", {}, word("way")), way), place,
+  root.append(h("h3", {}, word("title")), role_line, name.el, h("label", { className: "entry" }, h("span", {}, word("way")), way), place,
     h("div", { className: "sfnb-row" }, add, demo), status, h("p", { className: "sfnb-quiet" }, word("kept"), " ", view.has_keyring ? word("in_keyring") : word("in_memory")));
   choose();
   draw();

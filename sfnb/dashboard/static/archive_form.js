@@ -2,6 +2,7 @@ const render = ({ model, el }) => {
   const root = part_root("archive-form", "group");
   const stop_theme = follow_theme(root);
   const { ask, stop } = asker(model);
+  const { line: role_line, may_not } = role_guard(model);
   const labelled = (text, input) => h("label", { className: "entry" }, h("span", {}, text), input);
   const choice = (text, input) => h("p", {}, h("label", { className: "choice" }, input, ` ${text}`));
   const object = h("input", { type: "text", spellcheck: false, autocomplete: "off", placeholder: word("object_hint") });
@@ -29,7 +30,7 @@ const render = ({ model, el }) => {
   const draw = () => {
     const view = model.get("view");
     plan.disabled = view.is_planning;
-    start.disabled = view.is_starting;
+    start.disabled = view.is_starting || may_not("start");
     if (last !== view.plan) shown.innerHTML = last = view.plan;
     root.setAttribute("aria-busy", String(view.is_starting || view.is_planning));
     if (view.is_starting) say(status, word("starting"));
@@ -45,7 +46,7 @@ const render = ({ model, el }) => {
   form.addEventListener("input", () => put(null));
   model.on("change:view", draw);
   root.setAttribute("aria-label", word("title"));
-  root.append(h("h3", {}, word("title")), form, shown, h("p", { className: "sfnb-quiet" }, word("runs_on")));
+  root.append(h("h3", {}, word("title")), role_line, form, shown, h("p", { className: "sfnb-quiet" }, word("runs_on")));
   draw();
   el.append(root);
   return () => { stop(); stop_theme(); model.off("change:view", draw); };

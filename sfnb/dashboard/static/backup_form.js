@@ -6,6 +6,7 @@ const render = ({ model, el }) => {
   const root = part_root("backup", "group");
   const stop_theme = follow_theme(root);
   const { ask, stop } = asker(model);
+  const { line: role_line, may_not } = role_guard(model);
   const id = fresh_id();
   const last = h("p");
   const names = h("input", { type: "text", className: "sfnb-reason", placeholder: word("names_hint"),
@@ -30,7 +31,7 @@ const render = ({ model, el }) => {
     const view = model.get("view");
     say(last, view.last);
     names.hidden = choice() === "all";
-    start.disabled = view.is_starting;
+    start.disabled = view.is_starting || may_not("start");
     plan.disabled = view.is_planning;
     if (shown !== view.plan) plan_shown.innerHTML = shown = view.plan;
     root.setAttribute("aria-busy", String(view.is_starting || view.is_planning));
@@ -50,7 +51,7 @@ const render = ({ model, el }) => {
   radios.forEach(({ input }) => input.addEventListener("change", () => { draw(); if (!names.hidden) names.focus(); }));
   model.on("change:view", draw);
   root.setAttribute("aria-label", word("title"));
-  root.append(h("h3", {}, word("title")), last, h("div", { className: "sfnb-row" }, ...radios.map((one) => one.el)), names, more,
+  root.append(h("h3", {}, word("title")), role_line, last, h("div", { className: "sfnb-row" }, ...radios.map((one) => one.el)), names, more,
     h("div", { className: "sfnb-row" }, start, plan), status, plan_shown,
     h("p", { className: "sfnb-quiet" }, word("runs_on")));
   draw();

@@ -5,6 +5,7 @@ const render = ({ model, el }) => {
   const root = part_root("restore", "group");
   const stop_theme = follow_theme(root);
   const { ask, stop } = asker(model);
+  const { line: role_line, may_not } = role_guard(model);
   const options = (pairs) => pairs.map(([value, text]) => h("option", { value }, text));
   const labelled = (text, input) => h("label", { className: "entry" }, h("span", {}, text), input);
   const snapshot = h("select");
@@ -75,7 +76,7 @@ const render = ({ model, el }) => {
     names.hidden = !["objects", "ids"].includes(what.value);
     names.placeholder = what.value === "ids" ? word("ids_hint") : word("names_hint");
     preview.disabled = view.is_planning;
-    start.disabled = view.is_starting;
+    start.disabled = view.is_starting || may_not("start");
     root.setAttribute("aria-busy", String(view.is_starting || view.is_planning));
     if (view.is_starting) say(status, word("starting"));
     else if (view.is_planning) say(status, word("planning"));
@@ -100,7 +101,7 @@ const render = ({ model, el }) => {
   model.on("change:view", draw);
   root.setAttribute("aria-label", word("title"));
   question.setAttribute("aria-label", word("start"));
-  root.append(h("h3", {}, word("title")), none, form, shown, h("p", { className: "sfnb-quiet" }, word("runs_on")));
+  root.append(h("h3", {}, word("title")), role_line, none, form, shown, h("p", { className: "sfnb-quiet" }, word("runs_on")));
   draw();
   el.append(root);
   return () => { stop(); stop_theme(); model.off("change:view", draw); };

@@ -66,6 +66,7 @@ const render = ({ model, el }) => {
   const bar = h("progress", { max: 1, className: "sfnb-overall", "aria-label": word("overall") });
   const overall = h("p", { className: "sfnb-strong" });
   const pause_box = h("div", { className: "sfnb-pause" });
+  const role_line = h("p", { className: "sfnb-role", role: "note", hidden: true });
   const says = h("p", { className: "sfnb-says", role: "status" });
   const status = h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
   const pause = h("button", { type: "button" }, word("pause"));
@@ -107,6 +108,8 @@ const render = ({ model, el }) => {
     }
     pause_box.hidden = head.pause.length === 0;
     say(says, head.says);
+    say(role_line, head.refused);
+    role_line.hidden = !head.refused;
     pause.disabled = !head.may.pause;
     resume.disabled = !head.may.resume;
     cancel.disabled = !head.may.cancel;
@@ -153,7 +156,7 @@ const render = ({ model, el }) => {
   });
   const hear = (message) => { if (!message.answer) take(message); };
   model.on("msg:custom", hear);
-  root.append(h("h3", {}, title, " ", badge), about, bar, overall, pause_box, says,
+  root.append(h("h3", {}, title, " ", badge), about, bar, overall, pause_box, role_line, says,
     h("div", { className: "sfnb-row" }, pause, resume, cancel), question, status,
     ...kinds.map(({ kind }) => groups[kind].el), log);
   whole(model.get("view"));

@@ -174,7 +174,8 @@ const render = ({ model, el }) => {
 
   const buttons = () => {
     const dirty = controls().some((control) => control.is_dirty());
-    save.disabled = busy || !dirty || !controls().every((control) => control.is_good());
+    reason.disabled = may_not("save");
+    save.disabled = busy || reason.disabled || !dirty || !controls().every((control) => control.is_good());
     cancel.disabled = busy || (!dirty && !closes);
     read.disabled = busy;
     const contested = controls().find((control) => control.is_contested());
@@ -186,6 +187,7 @@ const render = ({ model, el }) => {
     body.replaceChildren(...parts.map((part) => part.el));
     if (parts.length) parts[0].come_here();
   };
+  const { line: role_line, may_not } = role_guard(model);
   const body = h("div");
   const actions = h("div", { className: "sfnb-actions" }, h("div", { className: "sfnb-row" }, reason, save, cancel, read), status);
   const take = (view, is_ours) => {
@@ -245,7 +247,7 @@ const render = ({ model, el }) => {
   // While a Save is in flight, its answer brings the news: only then is it known whose change it was.
   const changed = () => { if (!saving) take(model.get("view"), false); };
   model.on("change:view", changed);
-  root.append(heading, notice, advice, body);
+  root.append(heading, role_line, notice, advice, body);
   take(model.get("view"), false);
   el.append(root);
   ask({ kind: "hello" }).then((answer) => { if (answer) take(answer.view, false); });

@@ -5,6 +5,7 @@ const render = ({ model, el }) => {
   const root = part_root("retention", "group");
   const stop_theme = follow_theme(root);
   const { ask, stop } = asker(model);
+  const { line: role_line, may_not } = role_guard(model);
   const labelled = (text, input) => h("label", { className: "entry" }, h("span", {}, text), input);
   const field = (placeholder) => h("input", { type: "text", spellcheck: false, autocomplete: "off", placeholder });
   const status = () => h("p", { className: "sfnb-status", role: "status", "aria-live": "polite" });
@@ -39,6 +40,7 @@ const render = ({ model, el }) => {
   };
   const row = (hold) => {
     const remove = button(word("remove"));
+    remove.disabled = may_not("remove");
     remove.setAttribute("aria-label", `${word("remove")} ${hold.id}`);
     remove.addEventListener("click", () => {
       ending.value = "";
@@ -50,7 +52,8 @@ const render = ({ model, el }) => {
   let last_holds = null, last_plan = "", last_keep = null;
   const draw = () => {
     const view = model.get("view");
-    const listed = JSON.stringify(view.holds);
+    const listed = JSON.stringify([view.holds, may_not("remove")]);
+    add.disabled = may_not("add");
     if (listed !== last_holds) {
       last_holds = listed;
       removal.put(null);
@@ -69,7 +72,7 @@ const render = ({ model, el }) => {
     text.placeholder = what.value === "ids" ? word("ids_hint") : word("where_hint");
     if (last_plan !== view.plan) { shown.innerHTML = last_plan = view.plan; put(null); }
     plan.disabled = Boolean(view.busy);
-    prune.disabled = Boolean(view.busy) || !view.can_prune;
+    prune.disabled = Boolean(view.busy) || !view.can_prune || may_not("prune");
     root.setAttribute("aria-busy", String(Boolean(view.busy)));
     if (view.busy) say(pruned, view.busy === "planning" ? word("planning") : word("pruning"));
     else if (view.says) say(pruned, view.says);
@@ -88,7 +91,7 @@ const render = ({ model, el }) => {
   what.addEventListener("change", draw);
   model.on("change:view", draw);
   root.setAttribute("aria-label", word("title"));
-  root.append(h("h3", {}, word("title")), h("h4", {}, word("holds")), h("p", { className: "sfnb-quiet" }, word("holds_help")), holds, removal.question,
+  root.append(h("h3", {}, word("title")), role_line, h("h4", {}, word("holds")), h("p", { className: "sfnb-quiet" }, word("holds_help")), holds, removal.question,
     h("details", {}, h("summary", {}, word("new")), labelled(word("object"), object), labelled(word("what"), what), text,
       labelled(word("reason"), reason), h("div", { className: "sfnb-row" }, add)), held,
     h("h4", {}, word("retention")), policy,

@@ -38,6 +38,14 @@ const follow_theme = (el) => {
   return () => watch.disconnect();
 };
 
+// What the role of whoever looks does not allow: `may_not(kind)`, and a line that says why.
+const role_guard = (model) => {
+  const line = h("p", { className: "sfnb-role", role: "note", hidden: true });
+  const told = () => model.get("view").refused || { kinds: [], says: "" };
+  const may_not = (kind) => { say(line, told().says); line.hidden = !told().says; return told().kinds.includes(kind); };
+  return { line, may_not };
+};
+
 const PATIENCE_MS = 8000;
 
 // Sends a message and gives the answer; after PATIENCE_MS without one, gives null, and a later answer is dropped.
