@@ -86,12 +86,16 @@ class JobLoop:
             CallerError: another process runs this job, or its request cannot be fulfilled.
             JobError: it failed. That is recorded, and it can be resumed.
             LeaseLost: another process has taken it over; this one has stopped.
-            PausedForState: the state database does not answer, and ``on_pause`` is ``exit``.
-            StateUnavailable: it did not answer when the job began.
+            PausedForState: the state database does not answer, and ``on_pause`` is ``exit``; or it
+                did not answer when the job began.
             KeyboardInterrupt: the user stopped it; it is paused.
         """
         self._job_id = job_id
-        with self.state.jobs.lease(job_id) as self._lease:
+        try:
+            lease = self.state.jobs.lease(job_id)
+        except StateUnavailable as err:
+            raise self._paused_for_state(err) from err
+        with lease as self._lease:
             self.state = self.state.under(self._lease)
             try:
                 job = self.state.jobs.get(job_id)
@@ -108,8 +112,10 @@ class JobLoop:
                 with suppress(StateUnavailable):
                     self._set_state(JobState.PAUSED, says)
                 raise
-            except (LeaseLost, StateUnavailable):
+            except (LeaseLost, PausedForState):
                 raise  # what became of the job is written by its new process, or when it is resumed
+            except StateUnavailable as err:
+                raise self._paused_for_state(err) from err
             except SfnbError as err:
                 raise self._failed(_resumable(err, job_id)) from err
             except Exception as err:
@@ -279,8 +285,7 @@ class JobLoop:
         self.emit(events.JobStateChanged(job_id, at, JobState.PAUSED, ""))
         self.emit(events.JobPaused(job_id, at, pause, -1, None))
         if self.on_pause == "exit":
-            again = f"The job is paused; when it answers: `sfnb resume {job_id}`."
-            raise PausedForState(f"{err} {again}") from err
+            raise self._paused_for_state(err) from err
         while self._lease and not self._lease.is_renewed():
             if self.clock.wait(LOOK_S, self.stop):
                 raise KeyboardInterrupt from err
@@ -289,6 +294,11 @@ class JobLoop:
         self.emit(events.JobStateChanged(job_id, self.clock.now(), JobState.RUNNING, ""))
         self._keep(events.JobPaused(job_id, at, pause, -1, None))  # said when it was
         self._tell(events.JobResumed(job_id, self.clock.now(), done, "the state database answers"))
+
+    def _paused_for_state(self, err: StateUnavailable) -> PausedForState:
+        """It cannot be written down; the job can be resumed, since nobody holds it any more."""
+        again = f"The job is paused; when it answers: `sfnb resume {self._job_id}`."
+        return PausedForState(f"{err} {again}")
 
     def _why_resumed(self, pause: Pause) -> str:
         if pause.api == events.ORG:

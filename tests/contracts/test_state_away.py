@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 
 from sfnb import engine
 from sfnb.clock import FakeClock
@@ -20,8 +21,9 @@ from sfnb.errors import PausedForState, StateUnavailable
 from sfnb.installation import connect
 from sfnb.jobs import events
 from sfnb.memory import open_state
+from sfnb.state.database import Database
+from sfnb.state.jobs import Jobs
 from sfnb.state.trips import Statement
-from sfnb.store.settling.outcome import Settled
 from sfnb.store.verify import verify
 from sfnb.store.writer import Writer
 from tests.command_line import CommandLine
@@ -232,30 +234,80 @@ def test_a_job_that_does_not_wait_can_be_resumed(there: Connection, away: Away) 
     assert done["state"] == "completed" and done["snapshot"] == job.snapshot
 
 
+class Held(Away):
+    """A SQLite database that another program holds: nobody else may write it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._there = sqlite3.connect(make_url(url).database or "", isolation_level=None)
+
+    def take(self) -> None:
+        self.is_away = True
+        self._there.execute("BEGIN IMMEDIATE")
+
+    def bring_back(self) -> None:
+        self.is_away = False
+        self._there.close()
+
+
+class ReadOnly(Away):
+    """A SQLite database that may be read and not written: its disk is mounted so."""
+
+    def take(self) -> None:
+        self.is_away = True
+        event.listen(Engine, "before_cursor_execute", self._refuse)
+
+    def bring_back(self) -> None:
+        if self.is_away:
+            event.remove(Engine, "before_cursor_execute", self._refuse)
+        self.is_away = False
+
+    @staticmethod
+    def _refuse(_connection: object, cursor: sqlite3.Cursor, *_: object) -> None:
+        cursor.execute("PRAGMA query_only = on")  # SQLite's own words for it follow
+
+
+@pytest.mark.parametrize("kind", [Away, Held, ReadOnly], ids=["gone", "locked", "read-only"])
+@pytest.mark.parametrize("when", ["in mid-run", "at the start", "before the start"])
 def test_the_command_ends_with_75(
-    fresh_org: Callable[..., RunningOrg], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: type[Away],
+    when: str,
+    fresh_org: Callable[..., RunningOrg],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """P4: a job that does not wait for its state database is paused: one sentence, and `resume` ends it."""
+    """
+    P4: a job that does not wait for its state database is paused: one sentence, and `resume` ends
+    it. Nothing says that it still runs.
+    """
+    monkeypatch.setattr("sfnb.state.engines.BUSY_WAIT_S", 1)
+    monkeypatch.setitem(Database.write.__wrapped__.__kwdefaults__, "patience_s", 1)  # type: ignore[attr-defined]
     home = CommandLine.with_org(tmp_path / "home", fresh_org())
     home("limit", "x", "60")  # the database is there
-    away = Away(f"sqlite:///{tmp_path / 'home' / 'state.db'}")
-    settle = Writer.settle
+    away = kind(f"sqlite:///{tmp_path / 'home' / 'state.db'}")
+    owner: type[Any] = Writer if when == "in mid-run" else Jobs
+    name = "settle" if when == "in mid-run" else "lease"
+    before = getattr(owner, name)
 
-    def settle_and_take(writer: Writer, *arguments: Any, **options: Any) -> Settled:
-        settled = settle(writer, *arguments, **options)
+    def and_take(*arguments: Any, **options: Any) -> Any:
+        if when == "before the start":
+            away.take()
+        found = before(*arguments, **options)
         if not away.is_away:
             away.take()
-        return settled
+        return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(Writer, "settle", settle_and_take)
+        patched.setattr(owner, name, and_take)
         ran = home("backup", "x", "--objects", ",".join(OBJECTS), "--on-pause", "exit")
-    assert ran.code == 75, ran.err
-    assert "sfnb resume" in ran.err and "Traceback" not in ran.err
     away.bring_back()
-    again = home("resume", "--all", "--json")
+    assert ran.code == 75, ran.err
+    assert "sfnb resume" in ran.sentence and "Traceback" not in ran.err
+    (job,) = home("jobs", "--json").json
+    assert job["state"] in ("paused", "queued") or job["interrupted"], job
+    again = home("resume", job["job_id"], "--json")
     assert again.code == 0, again.err
-    assert [done["state"] for done in again.json] == ["completed"]
+    assert again.json["state"] == "completed"
 
 
 def test_a_sqlite_file_that_is_no_longer_there_is_not_written_on(tmp_path: Path) -> None:

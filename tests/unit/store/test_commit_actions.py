@@ -41,6 +41,13 @@ def removed_twice(entry: Entry, lines: Lines) -> None:
     lines += [{"remove": {"path": "x"}}, {"remove": {"path": "x"}}]
 
 
+def of_no_kind(entry: Entry, lines: Lines) -> None:
+    """Its actions are those of a commit that is no reading."""
+    entry["kind"] = "other"
+    lines.remove({"txn": body_of(lines, "txn")})
+    body_of(lines, "add")["dataChange"] = False
+
+
 ACTIONS: dict[str, tuple[Make, Callable[[Entry, Lines], object]]] = {
     "a kind that is not ours": (a_history, another("metaData", id="x")),
     "no transaction": (
@@ -63,7 +70,7 @@ ACTIONS: dict[str, tuple[Make, Callable[[Entry, Lines], object]]] = {
     "a file removed twice": (a_history, removed_twice),
     "a file removed that its entry does not name": (a_history, another("remove", path="x")),
     "a file removed in format 2 by no restart": (older, another("remove", path="x")),
-    "a kind of commit that is none": (a_history, lambda e, _lines: e.update(kind="other")),
+    "a kind of commit that is none": (a_history, of_no_kind),
 }
 
 
