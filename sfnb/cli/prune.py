@@ -96,7 +96,7 @@ def prune(
     ]
     print_table(("SNAPSHOT", "IS", "WHY"), sorted(rows))
     freed = (done.bytes_before - done.bytes_after) / 1e6
-    would = "would be removed and free" if dry_run else "were removed; that freed"
+    would = "would be removed and free" if dry_run else "removed; that freed"
     say(f"{count(len(plan.removed), 'snapshot')} {would} {freed:,.1f} MB.")
     if not dry_run and plan.removed and app.store(name).files.keeps_old_versions():
         say("The bucket keeps old versions of files: it is free once those are deleted.")

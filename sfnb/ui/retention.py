@@ -247,7 +247,7 @@ def pruned_html(done: Pruned, *, is_dry: bool) -> str:
         for name, what, why in rows
     )
     freed = (done.bytes_before - done.bytes_after) / MB
-    would = "would go and free" if is_dry else "were removed; that freed"
+    would = "would go and free" if is_dry else "removed; that freed"
     gone = count(len(plan.removed), "snapshot")
     return (
         f"<p class='sfnb-strong'>{gone} {would} {freed:,.1f} MB of {done.bytes_before / MB:,.1f}."

@@ -25,8 +25,10 @@ OBJECTS = {
     "EmailMessage": "Id, ParentId, Subject, TextBody",
     "Attachment": "Id, ParentId, Name, BodyLength",
     "Note": "Id, ParentId, Title",
+    "ContentVersion": "Id, ContentDocumentId, Title, PathOnClient, Checksum",
 }
-CHILDREN = tuple(name for name in OBJECTS if name != "Case")
+FILES = "ContentVersion"
+CHILDREN = tuple(name for name in OBJECTS if name not in ("Case", FILES))
 FAULTS = ("cut", "status503", "html", "half_body")
 DELETES = r"^DELETE .*/composite/sobjects"
 AT_ONCE = 8
@@ -52,6 +54,7 @@ class Outcome:
     doubled: int = 0
     kept: int = 0
     gone: int = 0
+    files: int = 0
     findings: list[str] = field(default_factory=list)
 
     @property
@@ -107,7 +110,26 @@ class Place:
         """These cases and what hangs on them, as they are now."""
         listed = ",".join(f"'{one}'" for one in cases)
         found = {name: self.rows(name, f"ParentId IN ({listed})") for name in CHILDREN}
-        return {"Case": self.rows("Case", f"Id IN ({listed})"), **found}
+        documents = self.documents(cases)
+        among = ",".join(f"'{one}'" for one in documents)
+        files = self.rows(FILES, f"ContentDocumentId IN ({among})") if documents else {}
+        return {"Case": self.rows("Case", f"Id IN ({listed})"), **found, FILES: files}
+
+    def documents(self, cases: list[str]) -> list[str]:
+        """The documents that are linked to these cases."""
+        listed = ",".join(f"'{one}'" for one in cases)
+        links = (
+            f"SELECT ContentDocumentId FROM ContentDocumentLink WHERE LinkedEntityId IN ({listed})"
+        )
+        answer = self.org.get("/services/data/v66.0/query", params={"q": links})
+        assert answer.ok, answer.text
+        return sorted({r["ContentDocumentId"] for r in answer.json()["records"]})
+
+    def left_of(self, before: Truth) -> Truth:
+        """What the org still has of the cases and of their files, whose links may be gone."""
+        listed = ",".join(f"'{one}'" for one in before[FILES])
+        files = self.rows(FILES, f"Id IN ({listed})") if listed else {}
+        return {**self.trees(list(before["Case"])), FILES: files}
 
 
 @contextmanager
@@ -160,8 +182,8 @@ def run_seed(seed: int, points: int, folder: Path, real_share: float = 0.0) -> O
         "header_lag_s": 0.0, "max_calls": 1_000_000, "has_oddities": False,
         "objects": {
             "Account": 30, "Contact": 30, "Case": cases, "CaseComment": cases, "EmailMessage": cases // 2,
-            "Attachment": cases // 3, "Note": cases // 4, "Task": cases // 3, "ContentDocument": 20,
-            "ContentVersion": 24, "ContentDocumentLink": 60,
+            "Attachment": cases // 3, "Note": cases // 4, "Task": cases // 3, "ContentDocument": cases,
+            "ContentVersion": cases + 4, "ContentDocumentLink": cases,
         },
     }  # fmt: skip
     (folder / "org").mkdir(parents=True)
@@ -171,6 +193,8 @@ def run_seed(seed: int, points: int, folder: Path, real_share: float = 0.0) -> O
         settings = folder / "home" / "sfnb.toml"
         settings.write_text("lost_answer_s = 0\n" + settings.read_text("utf-8"), "utf-8")
         place = Place(org, shell, outcome, real_share)
+        # As Salesforce has it, documents can be deleted (Object Reference, ContentDocument).
+        org.control("schema", {"do": "flags", "object": "ContentDocument", "deletable": True})
         left = sorted(place.rows("Case", "Id != null"))
         chance.shuffle(left)
         while outcome.kills < points and left:
@@ -185,7 +209,7 @@ def one_archive(place: Place, cases: list[str], chance: random.Random) -> None:
     listed = ",".join(f"'{one}'" for one in cases)
     arguments: tuple[str, ...] = (
         *("archive", "demo", "--object", "Case", "--where", f"Id IN ({listed})", "--yes", "--json"),
-        *(("--hard",) if chance.random() < 0.2 else ()),
+        *(("--hard",) if chance.random() < 0.4 else ()),
     )
     held: set[str] = set()
     if chance.random() < 0.5:
@@ -217,7 +241,7 @@ def one_archive(place: Place, cases: list[str], chance: random.Random) -> None:
 
 def meddle(place: Place, before: Truth, held: set[str], chance: random.Random) -> None:
     """Somebody changes a record while the archive is dead, or puts one on hold."""
-    now = place.trees(list(before["Case"]))
+    now = place.left_of(before)
     name = chance.choice(tuple(n for n in OBJECTS if now[n]) or ("",))
     if not name:
         return
@@ -268,7 +292,7 @@ def stored(place: Place, name: str, record_id: str) -> Row | None:
 
 def check(place: Place, before: Truth, where: str) -> None:
     """P5: what is gone from the org is whole in the store, as the org had it."""
-    now = place.trees(list(before["Case"]))
+    now = place.left_of(before)
     for name, rows in before.items():
         for record_id, row in rows.items():
             if record_id in now[name]:
@@ -284,11 +308,12 @@ def check(place: Place, before: Truth, where: str) -> None:
 
 def at_end(place: Place, before: Truth, held: set[str], said: dict[str, Any]) -> None:
     """Holds are kept, trees are whole, and the outcome says what the org has done."""
-    now, outcome = place.trees(list(before["Case"])), place.outcome
+    now, outcome = place.left_of(before), place.outcome
     kept = {one["id"] for one in said["kept"]}
     for name, rows in before.items():
         gone = rows.keys() - now[name].keys()
         outcome.gone += len(gone)
+        outcome.files += len(gone) if name == FILES else 0
         if gone & held:
             outcome.findings.append(f"{name}: on hold and gone: {gone & held}")
         if said["deleted"].get(name, 0) != len(gone):

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from sfnb.archive.group import GroupRun
+from sfnb.org.client import OrgClient
+from sfnb.org.writing import collections
+from sfnb.org.writing.calls import RowResult
 from sfnb.store import files
 from tests.command_line import CommandLine, Ran
 from tests.conftest import RunningOrg
-from tests.contracts.test_archive import Place
+from tests.contracts.test_archive import Place, _made
 
 OBJECTS = {"Account": 4, "Contact": 4, "Case": 16, "CaseComment": 20, "Attachment": 4}
 
@@ -156,3 +159,37 @@ def test_what_was_archived_is_no_mass_deletion_for_the_next_backup(
     )
     assert ran.json["deleted"]["Lead"] == 20, ran.err
     assert alarms() == []
+
+
+@pytest.mark.parametrize("how", [(), ("--hard",)])
+def test_a_document_that_nobody_may_delete_stays_and_is_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+) -> None:
+    """Some orgs refuse it to owners and admins, too: the job goes on, and the record has gone."""
+    place.documents_go()
+    cases = [r["Id"] for r in place.query("SELECT Id FROM Case LIMIT 2")]
+    uploaded = {"Title": "Plan", "PathOnClient": "plan.txt", "VersionData": "b25l"}
+    for case in cases:
+        _made(place, "ContentVersion", **uploaded, FirstPublishLocationId=case)
+    versions = place.query("SELECT Id, ContentDocumentId FROM ContentVersion WHERE Title = 'Plan'")
+    refused, other = (r["ContentDocumentId"] for r in versions)
+    delete = collections.delete
+
+    def refuse(org: OrgClient, ids: Sequence[str]) -> list[RowResult]:
+        no = RowResult("refused", refused, "INSUFFICIENT_ACCESS_OR_READONLY", "no")
+        others = [i for i in ids if i != refused]
+        found = dict(zip(others, delete(org, others), strict=True)) if others else {}
+        return [found.get(i, no) for i in ids]
+
+    monkeypatch.setattr(collections, "delete", refuse)
+    among = ", ".join(f"'{one}'" for one in cases)
+    ran = place.archive("--object", "Case", "--where", f"Id IN ({among})", *how, "--yes")
+    assert ran.code == 3, ran.err
+    (kept,) = ran.json["kept"]
+    assert (kept["object"], kept["id"], kept["reason"]) == ("ContentDocument", refused, "refused")
+    assert "INSUFFICIENT_ACCESS_OR_READONLY" in kept["message"] and not ran.json["warnings"]
+    assert (ran.json["deleted"]["Case"], ran.json["deleted"]["ContentDocument"]) == (2, 1)
+    left = place.query("SELECT ContentDocumentId FROM ContentVersion WHERE Title = 'Plan'")
+    assert [r["ContentDocumentId"] for r in left] == [refused]
+    hits = place.sfnb("archive", "search", "x", "--object", "ContentDocument", "--json").json
+    assert {one["id"] for one in hits} == {other}

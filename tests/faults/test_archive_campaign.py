@@ -18,4 +18,4 @@ def test_nothing_is_gone_that_is_not_whole_in_the_store(seed: int, tmp_path: Pat
     """P5: an archive that is killed anywhere has deleted only what the store has whole."""
     outcome = run_seed(seed, POINTS, tmp_path)
     assert outcome.is_good, "\n".join([*outcome.findings, outcome.line])
-    assert outcome.kills and outcome.gone
+    assert outcome.kills and outcome.gone and outcome.files
