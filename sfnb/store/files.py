@@ -28,6 +28,7 @@ from sfnb.store.folders import TEMPORARY as TEMPORARY  # noqa: PLC0414
 from sfnb.store.folders import link_new, temporary_beside
 from sfnb.store.folders import make_folder as make_folder  # noqa: PLC0414
 from sfnb.store.folders import sync_folder as sync_folder  # noqa: PLC0414
+from sfnb.store.google import google_filesystem
 from sfnb.store.sealing import Cipher, SealingSink, is_open
 from sfnb.store.sinks import HashingSink
 from sfnb.store.uploads import Uploads
@@ -105,7 +106,9 @@ def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
     path = f"{parts.netloc}{parts.path}".rstrip("/")
     if parts.scheme in ("az", "abfs", "abfss"):
         return pafs.AzureFileSystem(**azure_options(os.environ)), path
-    if parts.scheme in ("s3", "gs"):
+    if parts.scheme == "gs":
+        return google_filesystem(os.environ), path
+    if parts.scheme == "s3":
         found, _ = pafs.FileSystem.from_uri(root)
         return found, path
     raise CallerError(f"a store is a folder or an s3://, gs:// or az:// address, not {root!r}.")
