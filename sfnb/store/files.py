@@ -20,7 +20,7 @@ import pyarrow.fs as pafs
 from deltalake.exceptions import DeltaError
 
 from sfnb.errors import CallerError, StoreError
-from sfnb.store.azure import azure_options
+from sfnb.store.azure import azure_filesystem
 from sfnb.store.encoding import decode, encode
 from sfnb.store.folders import FILE_MODE as FILE_MODE  # noqa: PLC0414 - the store finds these here
 from sfnb.store.folders import NEW_FILE as NEW_FILE  # noqa: PLC0414
@@ -105,7 +105,7 @@ def _filesystem(root: str) -> tuple[pafs.FileSystem, str]:
     parts = urlsplit(root)
     path = f"{parts.netloc}{parts.path}".rstrip("/")
     if parts.scheme in ("az", "abfs", "abfss"):
-        return pafs.AzureFileSystem(**azure_options(os.environ)), path
+        return azure_filesystem(), path
     if parts.scheme == "gs":
         return google_filesystem(os.environ), path
     if parts.scheme == "s3":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from sfnb.store.tables import OrgStore
 from tests.store_forger import damage
 from tests.store_samples import a_store
+from tests.unit.store.metadata import Metadata, metadata_servers
 
 FORMAT1 = Path(__file__).parents[2] / "fixtures" / "format1.zip"
 
@@ -49,3 +50,10 @@ def copied(
         return a_store(tmp_path / "store")
 
     return copy
+
+
+@pytest.fixture
+def metadata() -> Iterator[Metadata]:
+    """A factory of metadata servers, as clouds have them."""
+    with metadata_servers() as start:
+        yield start

@@ -2,54 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.files import Files
-from sfnb.store.google import answers, has_credentials, login_file
-
-Metadata = Callable[[dict[str, str]], str]
-
-
-@pytest.fixture
-def metadata() -> Iterator[Metadata]:
-    """A factory of metadata servers that answer with these headers: their addresses."""
-    with ExitStack() as stack:
-
-        def start(headers: dict[str, str]) -> str:
-            class Answer(BaseHTTPRequestHandler):
-                def do_GET(self) -> None:
-                    self.send_response(200)
-                    for name, value in headers.items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-
-                def log_message(self, *_: object) -> None:
-                    """The test's output stays its own."""
-
-            server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
-            return f"127.0.0.1:{server.server_address[1]}"
-
-        yield start
-
-
-def closed() -> str:
-    """An address at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+from sfnb.store.google import has_credentials, is_google, login_file
+from tests.unit.store.metadata import Metadata, closed
 
 
 def test_without_credentials_there_is_a_sentence(
@@ -87,6 +47,6 @@ def test_what_counts_as_credentials(tmp_path: Path) -> None:
 
 def test_only_google_answers_as_google(metadata: Metadata) -> None:
     """Amazon's machines have a metadata server at the same address."""
-    assert answers(metadata({"Metadata-Flavor": "Google"}))
-    assert not answers(metadata({"Server": "EC2ws"}))
-    assert not answers(closed())
+    assert is_google(metadata({"Metadata-Flavor": "Google"}))
+    assert not is_google(metadata({"Server": "EC2ws"}))
+    assert not is_google(closed())
