@@ -29,6 +29,7 @@ def with_files(
     known: Mapping[str, EntryCount],
     *,
     most: int = FILE_CALLS,
+    counted: Mapping[str, int] | None = None,
 ) -> Plan:
     """
     The plan with the bodies that it will ask for: one call each.
@@ -39,6 +40,7 @@ def with_files(
     Args:
         known: what the store has, by object and field.
         most: the budget of one run.
+        counted: by object, how many of its records have a body, where the org told.
     """
     calls, bytes_ = 0.0, 0.0
     for name, planned in plan.objects.items():
@@ -46,7 +48,7 @@ def with_files(
         fields = [f.field for f in body_fields(name, schema.raw)] if schema is not None else []
         for field in fields:
             count = known.get(f"{name}.{field}", EntryCount())
-            new = _new_bodies(planned, count.bodies)
+            new = _new_bodies(planned, count.bodies, (counted or {}).get(name))
             calls += new
             bytes_ += new * count.mean_bytes
         images = known.get(f"{name}.images", EntryCount())
@@ -56,9 +58,11 @@ def with_files(
     return replace(plan, file_calls=min(ceil(calls), most), file_mb=bytes_ / 1e6)
 
 
-def _new_bodies(planned: ObjectPlan, known: int) -> int:
+def _new_bodies(planned: ObjectPlan, known: int, counted: int | None) -> int:
     """Changed rows may have a new body each; of all rows those that the store does not know."""
     rows = planned.expected_rows or 0
+    if planned.mode == "full" and counted is not None and not known:
+        return counted
     return rows if planned.mode == "incremental" else max(0, rows - known)
 
 

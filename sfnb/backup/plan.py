@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
@@ -346,7 +346,31 @@ def plan_backup(
             left_out[name] = learned[name].left_out
         else:
             objects[name] = plan_object(fact.schema, fact.rows, counts, learned.get(name))
-    return Plan(objects, left_out, failed, preparation_calls, tuple(warnings))
+    return Plan(_in_rounds(objects), left_out, failed, preparation_calls, tuple(warnings))
+
+
+def _in_rounds(objects: Mapping[str, ObjectPlan]) -> dict[str, ObjectPlan]:
+    """
+    The objects with their shares of the calls that carry keyset pages.
+
+    An object's pages come one after the other, so a call has pages of different objects: those that
+    have a second page are fewer than those that have a first one, and the last pages of the largest
+    one travel alone.
+    """
+    pages = {
+        name: max(1, ceil((one.expected_rows or 0) / REST_PAGE_ROWS))
+        for name, one in objects.items()
+        if one.reader == "keyset" and one.queries == 1
+    }
+    shares, share = [0.0], 0.0
+    for number in range(1, max(pages.values(), default=0) + 1):
+        there = sum(most >= number for most in pages.values())
+        share += ceil(there / QUERIES_PER_CALL) / there
+        shares.append(share)
+    return {
+        name: replace(one, calls=shares[pages[name]]) if name in pages else one
+        for name, one in objects.items()
+    }
 
 
 def readers(plan: Plan) -> Counter[str]:

@@ -117,8 +117,10 @@ def _with_files_and_metadata(
 ) -> Plan:
     """
     The plan with what comes after the rows. Cost: no calls; before the first metadata one, since
-    only the org knows how many types it has.
+    only the org knows how many types it has; and one for five objects whose bodies are all new,
+    since only the org knows how many records have one.
     """
+    from sfnb.backup.bodies.counting import fetch_body_counts
     from sfnb.backup.files_and_metadata import last_metadata
     from sfnb.backup.files_and_metadata_price import with_files, with_metadata
     from sfnb.backup.metadata.listing import first_metadata_calls
@@ -128,7 +130,15 @@ def _with_files_and_metadata(
     settings = org.settings
     if request.files:
         known = entry_counts(org.store.files)
-        planned = with_files(planned, schemas, known, most=settings.file_calls)
+        whole = [
+            schemas[name]
+            for name, one in planned.objects.items()
+            if one.mode == "full"
+            and name in schemas
+            and not any(count.bodies for key, count in known.items() if key.startswith(f"{name}."))
+        ]
+        counted = fetch_body_counts(org.client, whole)
+        planned = with_files(planned, schemas, known, most=settings.file_calls, counted=counted)
     if _wants_metadata(request):
         last_at = retrieved_at(last_metadata(org.store))
         days = settings.metadata_days

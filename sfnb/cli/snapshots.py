@@ -238,13 +238,15 @@ def export(
 @pass_app
 def verify(app: App, name: str, root: str | None, quick: bool, as_json: bool) -> int:
     """Check everything that is stored of an org against what was written. Exits 1 on any damage."""
-    from sfnb.store.damage import note_damage
+    from sfnb.store.damage import note_damage, read_damage
     from sfnb.store.verify import verify as verify_store
 
     store = app.store(name, root) if root else _store_to_verify(app, name)
     # Another store's snapshots are not this installation's jobs.
     expected = _expected(app, store.org_id) if root is None else ()
     findings = verify_store(store, expected, quick=quick)
+    before = read_damage(store.files)
+    past = [one for one in findings if one.is_damage and before.is_past(one, store.files)]
     note_damage(store.files, findings, is_whole=not quick)
     damage = sum(finding.is_damage for finding in findings)
     # A quick look that finds nothing does not take back what a whole one has found.
@@ -262,17 +264,30 @@ def verify(app: App, name: str, root: str | None, quick: bool, as_json: bool) ->
         click.echo(f"{finding.kind}: {where}: {finding.message}")
     left = count(orphans, "orphaned file") if orphans else "no orphaned files"
     if damage:
-        click.echo(
-            f"{name} is damaged in {count(damage, 'place')}; {left}. "
-            "The next backup reads again what the org still has.",
-            err=True,
-        )
+        said = f"{name} is damaged in {count(damage, 'place')}; {left}."
+        if damage > len(past):
+            said += " The next backup reads again what the org still has."
+        if past:
+            said += f" {past_damage(past)}"
+        click.echo(said, err=True)
         return 1
     how = " (quick: logs and sizes only)" if quick else ""
     click.echo(
         f"Verified {count(len(store.snapshots), 'snapshot')} of {name}{how}: no damage, {left}."
     )
     return 0
+
+
+def past_damage(findings: Sequence[Finding]) -> str:
+    """What is said of damage that a backup has been made about already. Pure."""
+    snapshots = sorted({one.snapshot for one in findings if one.snapshot})
+    names = ", ".join(sorted({one.object_name for one in findings}))
+    of = f" as of {', '.join(snapshots[:5])}" if snapshots else " in older snapshots"
+    more = f" and {len(snapshots) - 5} more" if len(snapshots) > 5 else ""
+    return (
+        f"No backup heals {names}{of}{more}: the org has these versions no more. "
+        "Snapshots made after that was found do not rest on them."
+    )
 
 
 def _keep_check(app: App, org_id: str, findings: Sequence[Finding]) -> None:

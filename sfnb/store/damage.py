@@ -25,6 +25,9 @@ from sfnb.store.verify.findings import Finding
 
 PATH = "damage.json"
 
+NEVER = "~"
+"""Later than each snapshot's id."""
+
 
 @dataclass(frozen=True)
 class Damage:
@@ -56,6 +59,17 @@ class Damage:
             return True
         held = last.progress.held if last else None
         return held is None or found_at >= (held.starts_with or "")
+
+    def is_past(self, finding: Finding, files: Files) -> bool:
+        """
+        Whether damage that was noted before is in what only older snapshots rest on: a backup since
+        has read anew what the org has, and no backup can bring back what it had then.
+
+        Cost: no calls; the object's log where damage was found.
+        """
+        noted = self.objects.get(finding.object_name, {})
+        is_known = f"{finding.path} {finding.snapshot}" in noted
+        return is_known and not self.is_still(finding.object_name, files, before=NEVER)
 
     def packs_since(self, snapshot: str) -> set[str]:
         """Packs of metadata that were found damaged when this snapshot, or a newer one, was the newest."""

@@ -141,3 +141,37 @@ def whole(there: Connection, snapshot: str, damage: list[dict[str, Any]]) -> Non
     assert bodies and {b.state for b in bodies} == {"held"}
     newest = there.snapshots[snapshot]
     assert list(contents(newest, metadata_of(there.snapshots, newest)))
+
+
+def test_what_only_an_older_snapshot_had_is_said_to_be_lost_and_the_rest_is_healed(
+    begun: tuple[RunningOrg, Path], tmp_path: Path
+) -> None:
+    """
+    The versions of a snapshot in the middle are damaged, and the org has later ones by now. The
+    snapshots beside it are whole, and `verify` promises nothing that no backup can do.
+    """
+    org, home = begun
+    shutil.copytree(home, tmp_path / "home")
+    settings = settings_for(org, tmp_path / "home")
+    command = CommandLine.with_org(tmp_path / "home", org, "demo")
+    with connect("demo", settings=settings, clock=SystemClock()) as there:
+        first, second = sorted(there.snapshots)
+        kept = stored(there, first, "Account")
+        pass_minutes(org, 60)
+        life(org, "change", "Account", rows=100_000, field="Description")
+        pass_minutes(org, 5)
+        flip(a_file(Path(there.store.root), f"records/Account/*/*{second}*.parquet"))
+        found = command("verify", "demo")
+        assert found.code == 1 and second in found.out
+        assert "reads again what the org still has" in found.err and "No backup" not in found.err
+        healed = run(there)
+        assert healed["state"] == "completed"
+        again = command("verify", "demo")
+        assert again.code == 1 and second in again.out
+        assert f"No backup heals Account as of {second}" in again.err
+        assert "made after that was found" in again.err and "reads again" not in again.err
+        assert stored(there, first, "Account") == kept
+        assert stored(there, healed["snapshot"], "Account") == truth(org, "Account")
+        lost = command("export", "demo", "Account", "--as-of", second, "--to", tmp_path / "x.csv")
+        assert lost.code == 1 and "sfnb verify" in lost.err and not (tmp_path / "x.csv").exists()
+        assert run(there)["objects"]["Account"]["mode"] == "incremental"
