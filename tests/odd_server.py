@@ -58,6 +58,7 @@ class Habits:
         before: called before each call is passed on, with its path and query.
         has_composite: composite calls are taken; else each query comes by itself.
         last: changes an answer as it is about to be sent, given its path and query.
+        protocol: of HTTP. With ``HTTP/1.0`` each answer ends with its connection, and has no length.
     """
 
     shape: Shape = lambda _path, value: value
@@ -68,6 +69,7 @@ class Habits:
     before: Callable[[str], None] = lambda _path: None
     has_composite: bool = True
     last: Callable[[str, Sent], Sent] = lambda _path, sent: sent
+    protocol: str = "HTTP/1.1"
 
 
 class OddServer:
@@ -135,7 +137,7 @@ class OddServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            protocol_version = server._habits.protocol
 
             def log_message(self, *_args: Any) -> None:
                 pass
@@ -168,6 +170,11 @@ class OddServer:
                         piece = sent.body[start : start + 4096]
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     self.wfile.write(b"0\r\n\r\n")
+                    return
+                if self.protocol_version == "HTTP/1.0":
+                    self.end_headers()
+                    self.wfile.write(sent.body)
+                    self.close_connection = True
                     return
                 length = len(sent.body) if sent.length is None else sent.length
                 self.send_header("content-length", str(length))

@@ -68,13 +68,15 @@ class OrgAddress:
             ObjectError: it is an address of another host, which an answer may name; we stay here.
         """
         if "://" in path.split("?", maxsplit=1)[0] or path.startswith("//"):
-            if not path.startswith(f"{self.instance_url}/"):
-                raise ObjectError(
-                    f"org {self._name}: an answer names an address outside of the org. "
-                    "sfnb does not follow it.",
-                    code="STRANGE_ADDRESS",
-                )
-            return path
+            if not path.startswith("//") and _host_of(path) == _host_of(self.instance_url):
+                found = urlsplit(path)
+                query = f"?{found.query}" if found.query else ""
+                return f"{self.instance_url}{self.present_path(found.path)}{query}"
+            raise ObjectError(
+                f"org {self._name}: an answer names an address outside of the org. "
+                "sfnb does not follow it.",
+                code="STRANGE_ADDRESS",
+            )
         root = self.present_path(path) if path.startswith("/") else self.data_path(path)
         return f"{self.instance_url}{root}"
 
@@ -215,3 +217,18 @@ def strange_address(what: str, target: str) -> OrgUnavailable:
         f"{what}: the answer redirects to {host}, which is not the org's address. Nothing was sent "
         "there. Check the proxy. If the org has moved, register it again with its new address."
     )
+
+
+def _host_of(url: str) -> tuple[str, str, int | None] | None:
+    """
+    Scheme, host and port: `HTTPS://Acme.my.salesforce.com:443` is the host that the same name in
+    small letters is. None: it is no address, or names a user, which no org does.
+    """
+    try:
+        found = urlsplit(url)
+        port = found.port or {"https": 443, "http": 80}.get(found.scheme)
+    except ValueError:
+        return None
+    if not found.hostname or "@" in found.netloc:
+        return None
+    return found.scheme, found.hostname, port

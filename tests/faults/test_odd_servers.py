@@ -6,9 +6,12 @@ what does is never called complete.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -115,7 +118,21 @@ def in_utf16(sent: Sent) -> Sent:
     return replace(sent, headers=declared, body=sent.body.decode().encode("utf-16"))
 
 
+def packed(sent: Sent, *, kept: float = 1.0) -> Sent:
+    """The answer as gzip, cut off where only a share of it is kept."""
+    body = gzip.compress(sent.body)
+    headers = {**sent.headers, "content-encoding": "gzip"}
+    return replace(sent, headers=headers, body=body[: int(len(body) * kept)])
+
+
 HARMLESS = {
+    "an old proxy": Habits(
+        # HTTP/1.0: the end of the connection is the end of an answer; packed; small pages.
+        headers=lambda h: {n.lower(): v for n, v in h.items()},
+        asks={"Sforce-Query-Options": "batchSize=200"},
+        last=lambda _path, sent: packed(sent) if sent.body else sent,
+        protocol="HTTP/1.0",
+    ),
     "spoken louder, in pieces": Habits(
         # Header names in upper case, bodies in chunks, keys that nobody knows, in another order.
         headers=lambda h: {n.upper(): v for n, v in h.items()},
@@ -237,3 +254,46 @@ def test_a_job_without_a_number_of_rows_is_read_and_that_is_said(
     assert "gives no count" in summary["objects"]["Contact"]["message"]
     table = odd.snapshots[summary["snapshot"]].table("Contact").sort_by("Id")
     assert table.equals(plainly["Contact"])
+
+
+class Sometimes:
+    """An answer that is another one for every second call of a kind."""
+
+    def __init__(self, change: Callable[[Sent], Sent], kinds: tuple[str, ...]) -> None:
+        self._change = change
+        self._kinds = kinds
+        self._lock = threading.Lock()
+        self._calls: Counter[str] = Counter()
+        self.changed = 0
+
+    def __call__(self, path: str, sent: Sent) -> Sent:
+        kind = next((k for k in self._kinds if k in path), "")
+        with self._lock:
+            self._calls[kind] += 1
+            if not kind or self._calls[kind] % 2 == 0:
+                return sent
+            self.changed += 1
+        return self._change(sent)
+
+
+BUSY = Sent(503, {"content-type": "text/html"}, b"<html>Service Unavailable</html>")
+READING = ("/query", "/composite", "/describe")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda _sent: BUSY, lambda sent: packed(sent, kept=0.5), lambda s: replace(s, length=9**6)],
+    ids=["503", "gzip that is cut off", "a length that is too great"],
+)
+def test_every_second_answer_lost_costs_calls_and_no_row(
+    change: Callable[[Sent], Sent], behind: Callable[..., Connection], plainly: Tables
+) -> None:
+    """P2, P9: what is broken is asked for again; in the end all is there, and nothing twice."""
+    sometimes = Sometimes(change, READING)
+    odd = behind(Habits(last=sometimes), clock=FakeClock())
+    summary = engine.run(odd, backup(objects=OBJECTS))
+    assert sometimes.changed > 5
+    found = tables(odd, summary)
+    for name in OBJECTS:
+        assert found[name].equals(plainly[name]), name
+    assert verify(odd.store) == []

@@ -128,7 +128,8 @@ PAGES: dict[str, tuple[str, list[Answer], str]] = {
     "found Ids": ("found Ids", [answer(1, totalSize=2)], "counts 2 rows and sent 1"),
     "found Ids without end": ("found Ids", [answer(1, done=False)], "does not say where"),
     "no count": ("count", [Answer(200, {"done": True, "records": []})], "gives no count"),
-    "split": ("split", [answer(2, totalSize=3)], "counts 3 rows and sent 2"),
+    # Its other columns agree with each other: 2 of 2.
+    "split": ("split", [answer(2, totalSize=3), answer(2)], "counts 3 rows and sent 2"),
 }
 
 
@@ -140,7 +141,7 @@ def test_each_count_of_a_query_is_compared(
     kind, pages, message = PAGES[case]
     first, *more = pages
     for path in ("query", "queryAll"):
-        scripted.script(f"{DATA}/{path}", first)
+        scripted.script(f"{DATA}/{path}", *(pages if kind == "split" else [first]))
     for number, page in enumerate([first, *more][:-1]):
         url = page.body.get("nextRecordsUrl")
         if url and url not in scripted.answers:
@@ -272,3 +273,31 @@ def test_a_sweep_with_other_ids_than_the_org_counts_is_none(
     sweeping._readers = {"keyset": Bulk2Reader(FakeClock())}
     steps = sweeping._compared(run, change, counted)
     assert any(isinstance(step, ReadInFull) for step in steps) is not is_whole
+
+
+@pytest.mark.parametrize(
+    ("address", "is_ours"),
+    [
+        ("{url}{NEXT}", True),
+        ("HTTP://{host}{NEXT}", True),
+        ("http://odd.invalid{NEXT}", False),
+        ("https://{host}{NEXT}", False),
+        ("//{host}{NEXT}", False),
+        ("http://x@{host}{NEXT}", False),
+        ("http://{host}@odd.invalid{NEXT}", False),
+        ("{url}9{NEXT}", False),
+        ("http://[{NEXT}", False),
+    ],
+)
+def test_a_next_page_may_be_named_by_its_whole_address_at_the_same_host(
+    address: str, is_ours: bool, org: OrgClient, scripted: ScriptedOrg, tmp_path: Path
+) -> None:
+    """A page of the very host is read, however its name is spelled; no other host gets a call."""
+    host = scripted.url.removeprefix("http://")
+    named = address.format(url=scripted.url, host=host, NEXT=NEXT)
+    scripted.script(f"{DATA}/queryAll", further(2, totalSize=3, nextRecordsUrl=named))
+    scripted.script(NEXT, answer(1, 3))
+    found = said(UNITS["parents"](asking(tmp_path)), org)
+    assert (found == "") is is_ours
+    assert is_ours or "outside of the org" in found
+    assert scripted.paths().count(NEXT) == int(is_ours)

@@ -51,6 +51,7 @@ BAD: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ("not done, no address", {"totalSize": 2, "done": False, "records": ids(1)}, []),
     ("pages that go in a circle", page(ids(1), 9, PATH), [page(ids(2), 9, PATH)] * 2),
     ("no count and more pages", page(ids(1), None, PATH), [page(ids(2), None)]),
+    ("more than counted, and more pages", page(ids(1, 2), 1, PATH), []),
     ("no records", {"totalSize": 0, "done": True}, []),
     ("a record that is none", page([None], 1), []),  # type: ignore[list-item]
 ]
