@@ -114,6 +114,8 @@ def _in_object(
     files: Files, record: ArchiveRecord, name: str, asked: Asked, most: int
 ) -> Iterator[Found]:
     known, stayed = record.objects[name], set(record.stayed.get(name, ()))
+    if not known.rows:
+        return  # all of them were erased
     snapshot = Snapshot(files, record.snapshot)
     if asked.record_id:
         if not known.min_id <= asked.record_id <= known.max_id:

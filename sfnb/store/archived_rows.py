@@ -122,8 +122,14 @@ class ArchivedRows:
 
     def add_view(self, connection: duckdb.DuckDBPyConnection, quoted_name: str) -> RowStream | None:
         """See ``views.Rows``. A field that an archive does not have is null there."""
-        selects = []
+        # What stands where all records of each archive were erased: the columns.
+        types = {name: SQL_TYPES[kind] for name, kind in self._fields}
+        types |= {ARCHIVE: "varchar", ARCHIVED_AT: "timestamptz"}
+        nulls = ", ".join(f"null::{kind} as {quoted(name)}" for name, kind in types.items())
+        selects = [f"select {nulls} where false"]
         for number, (record, snapshot) in enumerate(self.archives):
+            if not record.objects[self.name].rows:
+                continue
             table, dataset = f"_sfnb_{self.name}_{number}", parts_dataset(snapshot, self.name)
             connection.register(table, dataset)
             held = {s.field.lower(): s.columns for s in snapshot.sources(self.name)}

@@ -215,7 +215,8 @@ class Erasing(_Work):
         )
         if self.late:
             self.outcome.ended["refused"] += 1
-            if ran.code != 1 or self.late not in ran.out + ran.err:
+            # A plan that was noted before the hold is stopped; one that is made after it refuses.
+            if ran.code not in (1, 3) or self.late not in ran.out + ran.err:
                 self.found(f"exit {ran.code} with {self.late} on hold: {ran.err[-300:]}", on="hold")
             if not any(self.late in s[name] for s in copy.past().values()):
                 self.found(f"{self.late} went after it came on hold", on="hold")
@@ -258,7 +259,7 @@ class Erasing(_Work):
             for state in self.before.values()
             for name, parent in CHILDREN.items()
             for child, row in state.get(name, {}).items()
-            if row and json.loads(row).get(parent) in victims
+            if not child.startswith("bin ") and json.loads(row).get(parent) in victims
         }
         if is_deep and not wanted <= named:
             self.found(f"what hangs on it is left: {wanted - named}", on=on)
@@ -285,9 +286,9 @@ class Erasing(_Work):
         for state in self.before.values():
             for rows in state.values():
                 for one, row in rows.items():
-                    if one in named and row:
+                    if one.removeprefix("bin ") in named:
                         mine |= {v for v in json.loads(row).values() if isinstance(v, str)}
-                    elif one.removeprefix("bin ") not in named:
+                    else:
                         others.append(row)
         rest = "\n".join(others)
         return [v for v in mine if len(v) > 9 and json.dumps(v)[1:-1] not in rest]

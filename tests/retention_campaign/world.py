@@ -37,7 +37,7 @@ SIZES = {
 BACKUPS = 6
 
 State = dict[str, dict[str, str]]
-"""Of one snapshot: by object, each record's text by its Id; those in the recycle bin by ``bin Id``."""
+"""Of one snapshot: by object, each record's text by its Id, or by ``bin Id`` in the recycle bin."""
 
 Past = dict[str, State]
 """By snapshot; those of archives, too."""
@@ -113,8 +113,11 @@ class World:
                         mine.update(
                             (r["Id"], json.dumps(r, default=str)) for r in batch.to_pylist()
                         )
-                    for batch in rows.recycle_bin(["Id"]):
-                        mine.update((f"bin {one}", "") for one in batch.column("Id").to_pylist())
+                    for batch in rows.recycle_bin(rows.columns.names):
+                        mine.update(
+                            (f"bin {r['Id']}", json.dumps(r, default=str))
+                            for r in batch.to_pylist()
+                        )
         return found
 
     def troubles(self) -> list[str]:

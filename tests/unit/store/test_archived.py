@@ -9,11 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from sfnb.clock import FakeClock
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.archived import Archives
 from sfnb.store.archives import RECORD, archive_folder
+from sfnb.store.erasing.run import erase
 from sfnb.store.tables import OrgStore
-from tests.store_samples import a_store, an_archive
+from tests.store_samples import BEGAN, a_store, an_archive
 
 FIELDS = {"Id": pa.string(), "Name": pa.string(), "Amount": pa.float64()}
 
@@ -107,3 +109,18 @@ def test_a_damaged_archive_is_named(store: OrgStore) -> None:
     Path(store.files.below(archive_folder(one)).root, RECORD).write_text("{}")
     with pytest.raises(StoreError, match=RECORD):
         archives.objects  # noqa: B018 - it reads them
+
+
+def test_an_archive_whose_records_were_all_erased_hides_no_other(store: OrgStore) -> None:
+    """Frames, SQL and search give what the others have; of the erased one alone: no rows."""
+    one, two = (cases(store, n, [case(n)]) for n in (1, 2))
+    ids = {"Case": [case(1)["Id"]]}
+    erase(store.archive(one).files, ids, FakeClock(BEGAN), may_touch=lambda _: True)
+    archives = Archives(store.files)
+    assert [record.rows for record in archives.records()] == [0, 1]
+    assert list(archives.frame("Case")["_archive"]) == [two]
+    assert list(archives.sql('select count(*) n from "Case"')["n"]) == [1]
+    assert [found["snapshot"] for found in archives.search("N")] == [two]
+    assert archives.search("N 1") == [] == archives.search(record_id=case(1)["Id"])
+    assert len(archives[one].frame("Case")) == 0
+    assert archives[one].search() == []
