@@ -6,6 +6,7 @@ snapshot equals the org, and every older one equals what it was.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -36,14 +37,22 @@ from tests.faults.conftest import SharedClock, settings_for
 from tests.faults.test_incremental import BORN, stored, truth
 
 IS_FULL = os.environ.get("SFNB_CAMPAIGN") == "full"
-SEEDS = 300 if IS_FULL else 2
+SEEDS = int(os.environ.get("SFNB_SEEDS") or (300 if IS_FULL else 2))
 STEPS = 30 if IS_FULL else 12
 
 OBJECTS = ["Account", "Contact", "Case", "CampaignMember"]
 NAMES = st.sampled_from(OBJECTS)
 FEW = st.integers(1, 4)
 
-pytestmark = pytest.mark.campaign
+# Hundreds of seeds are one test: the limits of a test are not meant for it.
+pytestmark = [pytest.mark.campaign, *([pytest.mark.timeout(0)] if IS_FULL else [])]
+
+
+@pytest.fixture(autouse=True)
+def as_long_as_it_takes() -> None:
+    """pytest would end the process after ``faulthandler_timeout``."""
+    if IS_FULL:
+        faulthandler.cancel_dump_traceback_later()
 
 
 class Killed(BaseException):

@@ -240,3 +240,34 @@ def test_lists_that_end_before_they_were_asked_to_are_asked_again_from_there(
     assert sum(both) == 2, both
     assert sum(counts(s, "Contact")[2] for s in (second, third)) == 4
     assert first["snapshot"]
+
+
+def test_an_object_whose_whole_rows_are_refused_is_named_and_nothing_of_it_is_deleted(
+    org: RunningOrg, connected: Connector
+) -> None:
+    """
+    The org refuses queryAll for one object. What `query` would tell is no state of it, without the
+    recycle bin and archived records: the object is not complete, what was stored stays, and the
+    next backup that is let has all of it.
+    """
+    there = connected(org)
+    first = run(there, ["Campaign", "Lead"])
+    kept = stored(there, first["snapshot"], "Campaign")
+    pass_minutes(org, 60)
+    life(org, "change", "Campaign", rows=2)
+    life(org, "change", "Lead", rows=2, field="Description")
+    pass_minutes(org, 8)
+    refused = {"fault": "error", "code": "INSUFFICIENT_ACCESS", "status": 403}
+    org.fail(match="/queryAll", object="Campaign", inside="both", **refused)
+    org.fail(match="POST .*/jobs/query", object="Campaign", inside="both", **refused)
+    second = run(there, ["Campaign", "Lead"])
+    entry = second["objects"]["Campaign"]
+    assert second["state"] == "completed_with_errors" and entry["state"] != "complete"
+    assert "INSUFFICIENT_ACCESS" in entry["message"], entry
+    assert counts(second, "Lead") == ("incremental", 0, 2, 0)
+    assert stored(there, first["snapshot"], "Campaign") == kept
+    org.control("faults", method="DELETE")
+    pass_minutes(org, 8)
+    third = run(there, ["Campaign", "Lead"])
+    agrees(there, org, third)
+    assert counts(third, "Campaign")[2:] == (2, 0)

@@ -140,3 +140,15 @@ def test_the_price_grows_with_the_rows() -> None:
     """No object becomes cheaper by becoming larger."""
     prices = [plan_object(schema(), rows).calls for rows in range(0, BULK_FROM_ROWS + 1, 500)]
     assert prices == sorted(prices)
+
+
+def test_the_later_pages_of_a_large_object_share_no_calls() -> None:
+    """
+    First pages ride five to a call; a second page comes after the first one, with those of the few
+    objects that have one.
+    """
+    small = [Facts(info(f"Small{n}"), schema(f"Small{n}"), 10) for n in range(10)]
+    large = [Facts(info("Large"), schema("Large"), 5_000)]
+    planned = plan_backup([*small, *large], preparation_calls=0)
+    assert round(planned.object_calls, 6) == 3 + 1 + 1
+    assert round(plan_backup(small, preparation_calls=0).object_calls, 6) == 2
