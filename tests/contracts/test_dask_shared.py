@@ -206,15 +206,13 @@ def test_workers_without_the_key_get_no_unit(
     other = DaskCluster(dask.folder / "keyless", keyless)
     try:
         other.add("keyless")
-        mark = org.mark()
-        with (
-            at(org, tmp_path / "home", f"sqlite:///{tmp_path / 'state.db'}", root) as there,
-            pytest.raises(
+        with at(org, tmp_path / "home", f"sqlite:///{tmp_path / 'state.db'}", root) as there:
+            mark = org.mark()
+            with pytest.raises(
                 JobError, match=r"cannot run units: .*encrypted, and its key .* is not here"
-            ),
-        ):
-            engine.cluster(there, other.address)
-        assert org.mark() == mark
+            ):
+                engine.cluster(there, other.address)
+            assert org.mark() == mark
     finally:
         other.close()
     held = [path for path in other.folder.rglob("*") if path.is_file()]
