@@ -26,13 +26,15 @@ def parse_url(text: str) -> str:
         raise CallerError(
             f"{text!r} is not the address of an org; give one like https://acme.my.salesforce.com."
         )
+    shown = f"[{host}]" if ":" in host else host
     if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
-        raise CallerError(f"http://{host} would send the session unencrypted; use https://{host}.")
+        raise CallerError(
+            f"http://{shown} would send the session unencrypted; use https://{shown}."
+        )
     # Lightning Experience has a host of its own; REST and SOAP answer on My Domain only.
     if host.endswith(".lightning.force.com"):
         better = host.removesuffix(".lightning.force.com") + ".my.salesforce.com"
         raise CallerError(f"{host} serves the org's web pages, not its API; use https://{better}.")
-    shown = f"[{host}]" if ":" in host else host
     is_usual = port in (None, 443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{shown}" if is_usual else f"{parts.scheme}://{shown}:{port}"
 

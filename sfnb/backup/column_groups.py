@@ -23,6 +23,7 @@ from sfnb.backup.units import Query, SplitPage
 from sfnb.backup.ways import KEYS, STAMPS
 from sfnb.errors import ObjectError, TransientError
 from sfnb.model import FieldInfo
+from sfnb.org.arrow import Note
 
 Groups = tuple[tuple[FieldInfo, ...], ...]
 Key = tuple[object, ...]
@@ -68,7 +69,7 @@ def read_whole(context: UnitContext, query: Query, groups: Groups, where: str = 
         TransientError: they never stood still. Read them again.
         ObjectError: nothing tells the rows apart.
     """
-    notes: list[str] = []
+    notes: list[Note] = []
     queries = [replace(query, fields=fields) for fields in groups]
 
     def read() -> list[pa.Table]:
@@ -80,7 +81,7 @@ def read_whole(context: UnitContext, query: Query, groups: Groups, where: str = 
 
 
 def _whole(
-    context: UnitContext, queries: Sequence[Query], where: str, notes: list[str]
+    context: UnitContext, queries: Sequence[Query], where: str, notes: list[Note]
 ) -> Iterator[pa.Table]:
     """All rows of each query: five queries to a call, and a call for each further page."""
     for start in range(0, len(queries), QUERIES_PER_CALL):

@@ -49,7 +49,7 @@ from sfnb.backup.units import (
 )
 from sfnb.errors import ObjectError, SfnbError, StopSignal, TransientError
 from sfnb.org import bulk2
-from sfnb.org.arrow import csv_batches, query_page
+from sfnb.org.arrow import Note, csv_batches, query_page
 from sfnb.store.parts import Part
 
 Outcomes = dict[str, Outcome | SfnbError]
@@ -134,7 +134,7 @@ def _counted(name: str, body: Body) -> Counted:
 def _(unit: ParentsPage, context: UnitContext) -> Outcomes:
     name = unit.object_name
     parts: list[Part] = []
-    rows, total, notes = 0, 0, list[str]()
+    rows, total, notes = 0, 0, list[Note]()
     for read in _slices(unit, context):
         parts += read.parts
         rows += read.rows
@@ -158,7 +158,7 @@ def _slices(unit: ParentsPage, context: UnitContext) -> Iterator[RowsRead]:
 def _written_pages(query: Query, context: UnitContext, body: bytes) -> RowsRead:
     """All pages of one query, each written as it comes."""
     parts: list[Part] = []
-    rows, total, notes = 0, None, list[str]()
+    rows, total, notes = 0, None, list[Note]()
     for number, page in enumerate(all_pages(context, query, body)):
         total = page.total if not number else total
         rows += page.batch.num_rows
@@ -268,7 +268,7 @@ class _ResultReading:
             context.org, unit.job, locator=unit.locator or None, max_records=unit.max_rows
         ) as page:
             self._announce(page.next_locator)
-            notes: list[str] = []
+            notes: list[Note] = []
             batches = csv_batches(page.stream, self._columns, notes=notes)
             rows = _Counted(batches, context.stop)
             parts = context.write(unit.query, rows)

@@ -13,6 +13,7 @@ from sfnb.backup.plan import BULK_PAGE_ROWS
 from sfnb.backup.units import Query
 from sfnb.backup.ways import Way
 from sfnb.model import ObjectSchema, ObjectState, ReaderName
+from sfnb.org.arrow import Note, Tally, nul_note
 from sfnb.store.progress import Progress
 
 
@@ -45,6 +46,7 @@ class ObjectRun:
         failures: passing failures since its last commit.
         is_alone: its pages share no call with others', since one of them made the whole call fail.
         notes: what is to be said of it in the outcome although it is complete.
+        with_nul: by field, how many values have the character NUL; the cursor keeps it.
         generation: grows with each restart and change of reader; what was asked for before belongs
             to nothing.
         query: what is asked of it; the scheduler sets it before the first unit.
@@ -74,6 +76,7 @@ class ObjectRun:
     failures: int = 0
     is_alone: bool = False
     notes: list[str] = field(default_factory=list)
+    with_nul: dict[str, int] = field(default_factory=dict)
     generation: int = 0
     wake_at_s: float | None = None
     not_before_s: float = 0.0
@@ -92,6 +95,7 @@ class ObjectRun:
 
     def __post_init__(self) -> None:
         self.leftovers += self.cursor.get("leftovers", ())
+        self.with_nul |= self.cursor.get("with_nul", {})
         self.started_at = str(self.cursor.get("started_at") or "")
         self.way = Way.of(self.schema, self.cursor)
         self.note(*self.way.notes())
@@ -139,14 +143,19 @@ class ObjectRun:
         moment = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.started_at = self.started_at or moment
 
-    def note(self, *sentences: str) -> None:
-        """Keep what is to be said of the object, each sentence once."""
-        self.notes += [text for text in dict.fromkeys(sentences) if text not in self.notes]
+    def note(self, *notes: Note) -> None:
+        """Keep what is to be said of the object, each sentence once; what is counted is added up."""
+        for one in notes:
+            if isinstance(one, Tally):
+                self.with_nul[one.field] = self.with_nul.get(one.field, 0) + one.values
+            elif one not in self.notes:
+                self.notes.append(one)
 
     @property
     def message(self) -> str | None:
         """Why it is not complete, or what is to be said although it is."""
-        return " ".join([self.reason, *self.notes]).strip() or None
+        nul = [nul_note(name, values) for name, values in self.with_nul.items()]
+        return " ".join([self.reason, *self.notes, *nul]).strip() or None
 
     def stay_left_out(self, reason: str) -> None:
         """The job found out before its pause that nobody can query it: no call is spent on it."""

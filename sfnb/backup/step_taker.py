@@ -176,6 +176,7 @@ class StepTaker:
         run.generation += 1
         if is_restart:
             run.started_at = ""
+            run.with_nul.clear()
             if run.change is not None:
                 run.change.start_again()
             run.progress = self._writer.restart(run.name, moment_cursor(run, run.reader))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sfnb.errors import ObjectError, QuotaSignal, SfnbError, StopSignal
+from sfnb.org.arrow import Note
 from sfnb.org.bulk2 import QueryJob
 from sfnb.org.changes import ChangeList
 from sfnb.store.parts import Part
@@ -40,7 +41,7 @@ class RowsRead:
     total: int | None
     last_id: str = ""
     next_path: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class ResultRead:
     parts: tuple[Part, ...]
     rows: int
     next_locator: str | None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -642,6 +642,7 @@ def test_an_org_that_is_not_there_is_one_sentence(
         (f"http://127.0.0.1:{closed_port}", "not reached", 1),
         (demo_org.https_url, "--ca-file", 1),
         ("http://example.com", "unencrypted", 2),
+        ("http://[2001:db8::1]:80", "use https://[2001:db8::1]", 2),
         ("https://", "not the address", 2),
         ("https://acme.lightning.force.com", "my.salesforce.com", 2),
     ):

@@ -186,6 +186,7 @@ def moment_cursor(run: ObjectRun, reader: ReaderName, **more: Any) -> dict[str, 
     kept: dict[str, Any] = {
         "way": run.way.as_json(),
         "leftovers": list(run.leftovers),
+        "with_nul": dict(run.with_nul),
         "mode": "full" if run.is_full_after_all else "",
     }
     kept = {name: value for name, value in kept.items() if value}

@@ -20,15 +20,18 @@ from sfnb.org.arrow.columns import (
 )
 from sfnb.org.arrow.csv import csv_batches
 from sfnb.org.arrow.json import QueryPage, query_page
-from sfnb.org.arrow.values import as_bulk_writes
+from sfnb.org.arrow.values import Note, Tally, as_bulk_writes, nul_note
 
 __all__ = [
     "Misfit",
+    "Note",
     "QueryPage",
+    "Tally",
     "arrow_schema",
     "as_bulk_writes",
     "csv_batches",
     "misfit_notes",
+    "nul_note",
     "query_page",
     "readable_fields",
     "wider_schema",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -20,7 +21,7 @@ import pyarrow.csv as pacsv
 
 from sfnb.errors import ObjectError, TransientError
 from sfnb.org.arrow.columns import Misfit, Wider
-from sfnb.org.arrow.values import EXACT, fit, is_in_calendar, nul_notes, text_array
+from sfnb.org.arrow.values import EXACT, Note, Tally, fit, is_in_calendar, nul_tallies, text_array
 
 CHUNK_BYTES = 1 << 20
 """Parsed at a time. Smaller ones cost a third more time, larger ones memory."""
@@ -47,7 +48,7 @@ def csv_batches(
     stream: Readable,
     columns: pa.Schema,
     *,
-    notes: list[str] | None = None,
+    notes: list[Note] | None = None,
     chunk: int = CHUNK_BYTES,
 ) -> Iterator[pa.RecordBatch]:
     """
@@ -160,7 +161,7 @@ class _Parser:
         self._header = header
         self._columns = columns
         self._mended: set[str] = set()
-        self._with_nul: set[str] = set()
+        self._with_nul: Counter[str] = Counter()
         by_name = {name.lower(): name for name in header}
         if missing := [f.name for f in columns if f.name.lower() not in by_name]:
             raise ObjectError(
@@ -191,12 +192,13 @@ class _Parser:
             arrays = self._careful(rows)
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._columns)
         if b"\0" in rows:
-            self._with_nul.update(nul_notes(batch))
+            self._with_nul.update({one.field: one.values for one in nul_tallies(batch)})
         return batch
 
-    def notes(self) -> list[str]:
-        """A sentence for each column whose text was mended, or has the character NUL."""
-        return [mended_note(name) for name in sorted(self._mended)] + sorted(self._with_nul)
+    def notes(self) -> list[Note]:
+        """What is to be said of each column whose text was mended, or has the character NUL."""
+        mended = [mended_note(name) for name in sorted(self._mended)]
+        return [*mended, *(Tally(name, self._with_nul[name]) for name in sorted(self._with_nul))]
 
     def _read(self, rows: bytes, options: pacsv.ConvertOptions) -> pa.Table:
         return pacsv.read_csv(

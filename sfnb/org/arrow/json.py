@@ -19,11 +19,13 @@ from sfnb.org.answers import count_of, is_last_page
 from sfnb.org.arrow.columns import Misfit, Wider
 from sfnb.org.arrow.csv import mended_note
 from sfnb.org.arrow.values import (
+    Note,
     NumberText,
+    Tally,
     fit,
     is_in_calendar,
     json_text,
-    nul_notes,
+    nul_tallies,
     text_array,
 )
 
@@ -55,7 +57,7 @@ class QueryPage:
     total: int | None
     is_done: bool
     next_url: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def query_page(body: bytes, columns: pa.Schema) -> QueryPage:
@@ -119,8 +121,8 @@ def _fast(body: bytes, columns: pa.Schema) -> QueryPage:
     )
 
 
-def _nul_notes(body: bytes, batch: pa.RecordBatch) -> tuple[str, ...]:
-    return tuple(nul_notes(batch)) if _NUL in body else ()
+def _nul_notes(body: bytes, batch: pa.RecordBatch) -> tuple[Tally, ...]:
+    return tuple(nul_tallies(batch)) if _NUL in body else ()
 
 
 def _conformed(child: pa.Array, field: pa.Field) -> pa.Array:

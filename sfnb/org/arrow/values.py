@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,13 +63,33 @@ def is_in_calendar(array: pa.Array) -> bool:
     return first is None or first >= (_YEAR_1_DAYS if is_date else _YEAR_1_DAYS * 86_400_000_000)
 
 
-def nul_notes(batch: pa.RecordBatch) -> list[str]:
-    """A sentence for each column whose text has the character NUL, which is kept."""
-    return [
-        f"{field.name}: some values have the character NUL; they are kept as they are."
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """So many values of a column have the character NUL, which is kept."""
+
+    field: str
+    values: int
+
+
+Note = str | Tally
+"""What is to be said of the values of a page: a sentence, or what is counted over all pages."""
+
+
+def nul_tallies(batch: pa.RecordBatch) -> list[Tally]:
+    """Of each column whose text has the character NUL, in how many values."""
+    found = [
+        Tally(field.name, pc.sum(pc.match_substring(column, "\0")).as_py() or 0)
         for field, column in zip(batch.schema, batch.columns, strict=True)
-        if pa.types.is_string(field.type) and pc.any(pc.match_substring(column, "\0")).as_py()
+        if pa.types.is_string(field.type)
     ]
+    return [tally for tally in found if tally.values]
+
+
+def nul_note(field: str, values: int) -> str:
+    """What is said of a column with the character NUL."""
+    if values == 1:
+        return f"{field}: one value has the character NUL; it is kept as it is."
+    return f"{field}: {values:,} values have the character NUL; they are kept as they are."
 
 
 def fit(kind: pa.DataType, texts: pa.Array) -> tuple[pa.Array, Wider | None]:

@@ -21,13 +21,14 @@ from sfnb.backup.pages import check_order
 from sfnb.backup.readers.bulk2 import MOST_TRIES, Bulk2Reader
 from sfnb.backup.readers.keyset import KeysetReader
 from sfnb.backup.readers.locator import LocatorReader
-from sfnb.backup.readers.steps import Commit, GoOn, Restart, Step, Switch
+from sfnb.backup.readers.steps import Commit, GoOn, Restart, Step, Switch, moment_cursor
 from sfnb.backup.unit_outcomes import Counted, RowsRead
 from sfnb.backup.units import Query
 from sfnb.backup.ways import ALL_VERSIONS, Way, another_way, refused_fields
 from sfnb.clock import FakeClock
 from sfnb.errors import ObjectError, ResultsGone, TransientError
 from sfnb.model import FieldInfo, ObjectSchema, ReaderName
+from sfnb.org.arrow import Tally
 from sfnb.org.bulk2 import QueryJob
 from sfnb.store.part_writer import PartTarget
 from sfnb.store.place import place_of
@@ -136,6 +137,19 @@ def test_a_cursor_that_repeats_is_noticed() -> None:
     more = LocatorReader()
     with pytest.raises(ResultsGone, match="counts 20 rows"):
         more.outcome(object_run("locator", {"total": 20}, 15), asked, page(6, 20))
+
+
+def test_values_with_nul_are_counted_over_pages_and_resumes() -> None:
+    """One sentence with their number, also where the reading went on in another process."""
+    run = object_run("keyset", {"reader": "keyset", "with_nul": {"Name": 1}})
+    assert run.message == "Name: one value has the character NUL; it is kept as it is."
+    run.note("A.", Tally("Name", 1_200), Tally("Email", 2), "A.")
+    run.note(Tally("Email", 1))
+    assert run.message == (
+        "A. Name: 1,201 values have the character NUL; they are kept as they are. "
+        "Email: 3 values have the character NUL; they are kept as they are."
+    )
+    assert moment_cursor(run, "keyset")["with_nul"] == {"Name": 1_201, "Email": 3}
 
 
 def complete(reader: Bulk2Reader, run: ObjectRun, rows: int) -> units.Unit:

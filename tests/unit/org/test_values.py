@@ -18,6 +18,8 @@ from sfnb.errors import TransientError
 from sfnb.model import FieldInfo, ObjectSchema
 from sfnb.org.arrow import (
     Misfit,
+    Note,
+    Tally,
     arrow_schema,
     as_bulk_writes,
     csv_batches,
@@ -243,10 +245,19 @@ def test_the_character_nul_is_kept_and_said() -> None:
     page = query_page(
         b'{"totalSize":1,"done":true,"records":[{"Id":"1","Name":"a\\u0000b"}]}', columns
     )
-    notes: list[str] = []
+    notes: list[Note] = []
     (batch,) = csv_batches(io.BytesIO(b'"Id","Name"\n"1","a\0b"\n'), columns, notes=notes)
     assert page.batch.equals(batch) and batch.column("Name").to_pylist() == ["a\0b"]
-    assert list(page.notes) == notes and "Name: some values have the character NUL" in notes[0]
+    assert list(page.notes) == notes == [Tally("Name", 1)]
+
+
+def test_values_with_nul_are_counted_over_the_chunks_of_a_page() -> None:
+    """Not the columns, nor the chunks: the values."""
+    columns = arrow_schema(ObjectSchema("T", (FieldInfo("Id", "id"), FieldInfo("Name", "string"))))
+    lines = b"".join(b'"%d","a%s"\n' % (n, b"\0\0" * (n % 2)) for n in range(100))
+    notes: list[Note] = []
+    list(csv_batches(io.BytesIO(b'"Id","Name"\n' + lines), columns, notes=notes, chunk=64))
+    assert notes == [Tally("Name", 50)]
 
 
 @pytest.mark.parametrize("kind", ["date", "datetime"])
