@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -12,10 +13,11 @@ import pyarrow.compute as pc
 
 from sfnb.errors import CallerError
 from sfnb.model import JobWarning, ObjectState
+from sfnb.restore.compact import IdSet
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.request import RestoreRequest
 from sfnb.store.manifest import Manifest
-from sfnb.store.parts import known_true, text_array
+from sfnb.store.parts import known_true
 from sfnb.store.snapshots import Snapshot, Snapshots
 
 SETUP_OBJECTS = frozenset(
@@ -216,10 +218,10 @@ def rows_with(
 def children_of(
     snapshot: Snapshot,
     objects: Mapping[str, WriteObject],
-    chosen: Mapping[str, set[str]],
+    chosen: Mapping[str, AbstractSet[str]],
     *,
     skip: Sequence[str] = (),
-) -> dict[str, set[str]]:
+) -> dict[str, IdSet]:
     """
     By object, the records of the snapshot that refer to one of the chosen ones.
 
@@ -227,8 +229,8 @@ def children_of(
         objects: by name, the describes of the snapshot's complete objects.
         skip: objects that are not looked at.
     """
-    ids = text_array(sorted(i for some in chosen.values() for i in some))
-    found: dict[str, set[str]] = {}
+    ids = IdSet(i for some in chosen.values() for i in some).arrow()
+    found: dict[str, IdSet] = {}
     for name, described in objects.items():
         links = [
             f.name
@@ -242,5 +244,5 @@ def children_of(
             for link in links[1:]:
                 hit = pc.or_(hit, pc.is_in(batch.column(link), value_set=ids))
             new = batch.filter(hit).column("Id").to_pylist()
-            found.setdefault(name, set()).update(new)
+            found.setdefault(name, IdSet()).update(new)
     return {name: some for name, some in found.items() if some}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import repeat
+from collections.abc import Set as AbstractSet
+from itertools import chain, repeat
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ import pyarrow as pa
 from sfnb.store.parts import text_array
 
 WIDTH = 18
+PIECE = 8_192
+"""Texts that are Python values at a time."""
 
 _NONE = bytes(WIDTH)
 _FREE, _GONE = -1, -2
@@ -163,11 +166,25 @@ class IdTable:
                 self._used += 1
 
 
-class IdSet:
+class IdSet(AbstractSet[str]):
     """A set of Ids."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._table = IdTable()
+        self.update(texts)
+
+    @classmethod
+    def of_arrow(cls, texts: pa.Array) -> IdSet:
+        """The texts of an array, a few of them as Python values at a time."""
+        pieces = (texts.slice(at, PIECE).to_pylist() for at in range(0, len(texts), PIECE))
+        return cls(chain.from_iterable(pieces))
+
+    def arrow(self) -> pa.Array:
+        """The Ids as Arrow has them."""
+        keys = self._table.keys
+        return keys.arrow() if len(keys) == len(self) else text_array(list(self))
+
+    def update(self, texts: Iterable[str]) -> None:
         for text in texts:
             self._table.add(text)
 

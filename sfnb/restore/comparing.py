@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from sfnb.errors import ObjectError
 from sfnb.model import ObjectSchema
 from sfnb.restore.choice import rows_with
+from sfnb.restore.compact import IdSet
 from sfnb.restore.describes import WriteObject
 from sfnb.restore.drafting import Draft, DraftRules, draft, inbound_draft
 from sfnb.restore.matching import skipped
@@ -63,7 +64,7 @@ class Comparing:
     schema: ObjectSchema
     since: str | None
     folder: str
-    ids: set[str] | None = None
+    ids: AbstractSet[str] | None = None
     paths: list[str] = field(default_factory=list)
     again_paths: list[str] = field(default_factory=list)
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -132,7 +133,7 @@ def read_present(
     whole = [one for one in objects if one.ids is None and not one.is_other_org]
     for one in objects:
         if one.is_other_org and one.ids is None:
-            one.ids = set(_ids(snapshot.rows(one.name).batches(["Id"])).to_pylist())
+            one.ids = IdSet.of_arrow(_ids(snapshot.rows(one.name).batches(["Id"])))
     wanted: dict[str, list[Wanted]] = {one.folder: [one.window()] for one in whole}
     again = {one.folder: one.again(reader) for one in objects if one.ids is not None}
     for one in objects:
@@ -144,9 +145,10 @@ def read_present(
         if isinstance(count, ObjectError):
             failed[one.folder] = count
             continue
-        one.ids, expected = _touched(one, snapshot, reader.files)
+        touched, expected = _touched(one, snapshot, reader.files)
+        one.ids = touched
         if count != expected:
-            one.ids = _swept(one, snapshot, reader, one.ids, failed)
+            one.ids = _swept(one, snapshot, reader, touched, failed)
     # Only now it is known which records of whole objects are looked at.
     again = {one.folder: one.again(reader) for one in counted}
     _read(reader, counted, {}, again, failed)
@@ -172,7 +174,7 @@ def _read(
                 failed[one.folder] = outcome
 
 
-def _touched(one: Comparing, snapshot: Snapshot, files: Files) -> tuple[set[str], int]:
+def _touched(one: Comparing, snapshot: Snapshot, files: Files) -> tuple[IdSet, int]:
     """The snapshot's records in the window, and how many live records follow from it."""
     stored = _ids(snapshot.rows(one.name).batches(["Id"]))
     alive, binned = [], []
@@ -185,7 +187,7 @@ def _touched(one: Comparing, snapshot: Snapshot, files: Files) -> tuple[set[str]
     gone = bin_ids.filter(pc.is_in(bin_ids, value_set=stored))
     is_old = pc.is_in(alive_ids, value_set=stored)
     new = len(alive_ids) - (pc.sum(is_old).as_py() or 0)
-    touched = {*gone.to_pylist(), *alive_ids.filter(is_old).to_pylist()}
+    touched = IdSet.of_arrow(pa.concat_arrays([gone, alive_ids.filter(is_old)]))
     return touched, len(stored) - len(gone) + new
 
 
@@ -193,9 +195,9 @@ def _swept(
     one: Comparing,
     snapshot: Snapshot,
     reader: PresentReader,
-    touched: set[str],
+    touched: IdSet,
     failed: dict[str, ObjectError],
-) -> set[str]:
+) -> IdSet:
     """The records of the window, and those that are nowhere any more."""
     sweep = one.all_ids()
     outcome = reader.read([sweep])[sweep.path]
@@ -205,7 +207,8 @@ def _swept(
     alive = _ids(read_parquet(reader.files, [sweep.path]))
     stored = _ids(snapshot.rows(one.name).batches(["Id"]))
     missing = stored.filter(pc.invert(pc.is_in(stored, value_set=alive)))
-    return touched | set(missing.to_pylist())
+    touched.update(IdSet.of_arrow(missing))
+    return touched
 
 
 def _is_deleted(batch: pa.RecordBatch) -> pa.Array:
@@ -253,7 +256,7 @@ def _pairs(
     """Each record that is looked at, in the snapshot and now."""
     if not one.ids:
         return
-    ids = text_array(sorted(one.ids))
+    ids = one.ids.arrow() if isinstance(one.ids, IdSet) else text_array(sorted(one.ids))
     fields = snapshot.columns(one.name).names
     old = rows_with(snapshot, one.name, "Id", ids, None)
     used = _stand_ins(one, files)

@@ -34,8 +34,8 @@ from sfnb.store.parts import text_array
 
 RESTORES = "restores"
 
-GROUP_ROWS = 5_000
-"""Rows written and read at a time: what a reader holds in memory."""
+GROUP_ROWS = 2_000
+"""Rows written and read at a time: what a reader holds in memory, 2 KB of JSON for each."""
 
 ROWS = pa.schema(
     [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from sfnb.org.prices import MAX_SUBREQUESTS
 from sfnb.org.transport import call_context
 from sfnb.restore.automation.listing import Early
 from sfnb.restore.choice import Choice, children_of, holder_of, rows_with
+from sfnb.restore.compact import IdSet
 from sfnb.restore.comparing import (
     Comparing,
     drafts,
@@ -45,6 +47,8 @@ from sfnb.restore.workspace import Workspace
 from sfnb.store.manifest import Manifest
 from sfnb.store.parts import text_array
 from sfnb.store.snapshots import Snapshot
+
+NONE = IdSet()
 
 FEW = 200
 """Chosen records whose parents are looked up in the same call."""
@@ -90,7 +94,7 @@ class Gathering:
         self._sources: dict[str, WriteObject] = {}
         self._schemas: dict[str, ObjectSchema] = {}
         self._whole: tuple[str, ...] = ()
-        self._seen: dict[str, set[str]] = {}
+        self._seen: dict[str, IdSet] = {}
         self._rounds = 0
 
     # -- describes ---------------------------------------------------------------------------------------------------
@@ -174,7 +178,8 @@ class Gathering:
     def _with_children(self, chosen: dict[str, set[str]]) -> dict[str, set[str]]:
         """The chosen records with those that refer to them, to the depth that was wanted."""
         complete = self.complete()
-        frontier = {**{n: self._seen.get(n, set()) for n in self._whole}, **chosen}
+        frontier: dict[str, AbstractSet[str]] = {n: self._seen.get(n, NONE) for n in self._whole}
+        frontier |= chosen
         for _ in range(self.request.children):
             found = children_of(self.snapshot, complete, frontier, skip=self._whole)
             frontier = {}
@@ -184,12 +189,12 @@ class Gathering:
                     chosen.setdefault(name, set()).update(new)
         return chosen
 
-    def add(self, chosen: Mapping[str, set[str]]) -> None:
+    def add(self, chosen: Mapping[str, AbstractSet[str]]) -> None:
         """
         Draft these records, and what the org has done to others when it deleted them.
         """
-        chosen = {n: new for n, ids in chosen.items() if (new := ids - self._seen.get(n, set()))}
-        frontier = {**self._brought_back(self._seen), **chosen}
+        chosen = {n: new for n, ids in chosen.items() if (new := ids - self._seen.get(n, NONE))}
+        frontier: Mapping[str, AbstractSet[str]] = {**self._brought_back(self._seen), **chosen}
         while frontier:
             touched = self._inbound(frontier)
             self.describe([*chosen, *touched])
@@ -201,30 +206,35 @@ class Gathering:
             # What comes back with the chosen ones brings back others in its turn.
             chosen, frontier = {}, self._brought_back(touched)
 
-    def _inbound(self, frontier: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    def _inbound(self, frontier: Mapping[str, AbstractSet[str]]) -> dict[str, AbstractSet[str]]:
         """Other records of the snapshot that refer to these."""
         frontier = {name: ids for name, ids in frontier.items() if ids}
         if not frontier or self.is_other_org or self.request.on_conflict == "skip":
             return {}
         # Of whole objects, too: a lookup that the org empties may keep its record's stamp as it was.
         found = children_of(self.snapshot, self.complete(), frontier)
-        new = {
-            n: ids - self._seen.get(n, set()) - frontier.get(n, set()) for n, ids in found.items()
-        }
+        new = {n: ids - self._seen.get(n, NONE) - frontier.get(n, NONE) for n, ids in found.items()}
         return {name: ids for name, ids in new.items() if ids}
 
-    def _brought_back(self, among: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    def _brought_back(self, among: Mapping[str, AbstractSet[str]]) -> dict[str, IdSet]:
         """Of these records, those that are brought back."""
-        found: dict[str, set[str]] = {}
+        found: dict[str, IdSet] = {}
         if any(among.values()):
             for name, record_id in self.workspace.each(
                 "select object, old_id from rows where action in ('create', 'undelete')"
             ):
                 if record_id in among.get(name, ()):
-                    found.setdefault(name, set()).add(record_id)
+                    found.setdefault(name, IdSet()).add(record_id)
         return found
 
-    def _parents(self, chosen: Mapping[str, set[str]]) -> list[Wanted]:
+    def _note_seen(self, one: Comparing) -> None:
+        """Which of its records are looked at; of a whole object the set itself, there may be many."""
+        if one.name not in self._seen and isinstance(one.ids, IdSet):
+            self._seen[one.name] = one.ids
+        else:
+            self._seen.setdefault(one.name, IdSet()).update(one.ids or ())
+
+    def _parents(self, chosen: Mapping[str, AbstractSet[str]]) -> list[Wanted]:
         """
         Queries for what a few chosen records refer to, so that they ride in the call that reads these.
         """
@@ -259,7 +269,7 @@ class Gathering:
             if (err := failed.get(one.folder)) is not None:
                 self._cannot_read(one, err)
                 continue
-            self._seen.setdefault(one.name, set()).update(one.ids or ())
+            self._note_seen(one)
             self._draft(one, drafts(one, self.snapshot, self.reader.files))
         if not inbound:
             return
@@ -268,7 +278,7 @@ class Gathering:
         for one in inbound:
             if one.folder not in failed and made:
                 found = inbound_drafts(one, self.snapshot, self.reader.files, made)
-                self._draft(one, found, self._seen.setdefault(one.name, set()))
+                self._draft(one, found, self._seen.setdefault(one.name, IdSet()))
 
     def match(self, objects: Sequence[Comparing]) -> None:
         """Find the other org's records of these objects."""
@@ -302,7 +312,7 @@ class Gathering:
             self.counterparts.match_keys(self.reader, holders[some[0]], known)
 
     def _comparing(
-        self, name: str, ids: set[str] | None, *, noted: bool = True
+        self, name: str, ids: AbstractSet[str] | None, *, noted: bool = True
     ) -> Comparing | None:
         """An object on its way into the plan; None where nothing of it can be written."""
         source, target = self.source(name), self.targets.get(name)
@@ -362,7 +372,7 @@ class Gathering:
             or self.request.only == "changed",
         )
 
-    def _draft(self, one: Comparing, found: Iterator[Draft], added: set[str] | None = None) -> None:
+    def _draft(self, one: Comparing, found: Iterator[Draft], added: IdSet | None = None) -> None:
         """
         Put drafts into the workspace.
 
@@ -389,7 +399,7 @@ class Gathering:
         message = f"{one.name} cannot be read in the org, so it is not restored: {err}"
         self.warnings.append(JobWarning("not_compared", one.name, message))
 
-    def _refuse(self, name: str, reason: Reason, ids: set[str] | None) -> None:
+    def _refuse(self, name: str, reason: Reason, ids: AbstractSet[str] | None) -> None:
         """
         Refuse these records of an object, or all of it. What nobody may write can be there all the
         same, so that others may refer to it.

@@ -47,11 +47,14 @@ not pay.
 
 def text_array(texts: Sequence[str]) -> pa.Array:
     """Texts as Arrow has them."""
-    joined = "".join(texts)
-    raw: Sequence[str | bytes] = texts if joined.isascii() else [text.encode() for text in texts]
-    places = array("i", accumulate(map(len, raw), initial=0))
-    buffers = [None, pa.py_buffer(places), pa.py_buffer(joined.encode())]
-    return pa.Array.from_buffers(pa.string(), len(raw), buffers)
+    if all(map(str.isascii, texts)):
+        lengths, content = map(len, texts), "".join(texts).encode()
+    else:  # each by itself: one odd character would make all of them four bytes wide
+        raw = [text.encode() for text in texts]
+        lengths, content = map(len, raw), b"".join(raw)
+    places = array("i", accumulate(lengths, initial=0))
+    buffers = [None, pa.py_buffer(places), pa.py_buffer(content)]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
 
 
 def known_true(flags: pa.Array) -> pa.Array:

@@ -41,6 +41,10 @@ def test_a_set_of_ids_is_as_a_set(steps: list[tuple[bool, str]]) -> None:
             found.discard(one)
         assert (one in found) == (one in known)
     assert sorted(found) == sorted(known) and len(found) == len(known)
+    assert sorted(found.arrow().to_pylist()) == sorted(known)
+    others = {one for _, one in steps[::2]}
+    assert set(others - found) == others - known and set(found - others) == known - others
+    assert IdSet.of_arrow(found.arrow()) == known
 
 
 @given(st.lists(st.one_of(IDS, st.just(""))))
