@@ -41,7 +41,7 @@ from sfnb.restore.bulk_rows import (
 from sfnb.restore.journal import AGAIN, Act, Batch, Done, Outcome, Refused
 from sfnb.restore.lookup import UNKNOWN_OUTCOME
 from sfnb.restore.plan import Wave
-from sfnb.restore.sending import DOUBLES, Item, Sender
+from sfnb.restore.sending import DOUBLES, Item, Sender, is_given_twice
 
 Reread = Callable[[Sequence[int]], Iterator[Item]]
 """The rows at these places again, in the same order and with the same values."""
@@ -222,7 +222,7 @@ class BulkSender:
         self, wave: Wave, batch: Batch, job: IngestJob, sent: SentRows, reread: Reread
     ) -> BulkSent:
         """Each row's outcome, by its own line in a result file. The job's counters prove nothing."""
-        results = self._results(wave, batch, job, sent, reread)
+        results = self._believed(batch, self._results(wave, batch, job, sent, reread))
         outcomes: list[Outcome] = [AGAIN] * len(sent)
         codes: dict[int, tuple[str, str]] = {}
         unknown: list[int] = []
@@ -258,6 +258,14 @@ class BulkSender:
                 outcomes[at] = lost if outcome == AGAIN and not is_over else outcome
         self.sender.journal.close(batch, outcomes)
         return BulkSent(sent.places, outcomes, codes)
+
+    def _believed(
+        self, batch: Batch, results: list[RowResult | None]
+    ) -> Sequence[RowResult | None]:
+        """The results; none where they are another job's: nobody knows what this one has done."""
+        done = (r.record_id for r in results if r is not None and r.state == "done")
+        is_others = batch.act == "create" and is_given_twice(done, self.sender.lookup.claimed)
+        return [None] * len(results) if is_others else results
 
     def _results(
         self, wave: Wave, batch: Batch, job: IngestJob, sent: SentRows, reread: Reread

@@ -7,7 +7,7 @@ An answer that is lost is followed by a look into the org, never by the same cal
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -134,6 +134,18 @@ class Sender:
         except ObjectError as err:
             return refused_all(err, err.code, len(items))
 
+    def is_of_another_call(
+        self, batch: Batch, items: Sequence[Item], results: Sequence[RowResult]
+    ) -> bool:
+        """
+        Whether the answer cannot be this call's: a bad cache gives another's, and the org may not
+        even have seen this one. It names records that were not sent, or that are other rows' already.
+        """
+        done = [(i, r.record_id) for i, r in zip(items, results, strict=True) if r.state == "done"]
+        if batch.act == "create":
+            return is_given_twice((record_id for _, record_id in done), self.lookup.claimed)
+        return any(record_id not in ("", item.target_id) for item, record_id in done)
+
     def settled(
         self, batch: Batch, wave: Wave, items: Sequence[Item], results: Sequence[RowResult]
     ) -> Sent:
@@ -143,8 +155,9 @@ class Sender:
         unknown: list[int] = []
         doubles: list[int] = []
         is_whole = _is_refused_as_whole(results)
+        is_strange = self.is_of_another_call(batch, items, results)
         for at, result in enumerate(results):
-            if result.state == "unknown":
+            if result.state == "unknown" or is_strange:
                 unknown.append(at)
             elif result.state == "done":
                 outcomes[at] = Done(result.record_id)
@@ -165,6 +178,16 @@ class Sender:
                 outcomes[at] = one or outcomes[at]
         is_lost = batch.act == "create" and any(outcomes[at] == AGAIN for at in unknown)
         return Sent(outcomes, codes, is_lost)
+
+
+def is_given_twice(record_ids: Iterable[str], is_taken: Callable[[str], bool]) -> bool:
+    """Whether new records have an Id that another one has already. Pure."""
+    seen: set[str] = set()
+    for record_id in record_ids:
+        if record_id in seen or is_taken(record_id):
+            return True
+        seen.add(record_id)
+    return False
 
 
 def _is_refused_as_whole(results: Sequence[RowResult]) -> bool:

@@ -390,3 +390,30 @@ def test_nonsense_that_lasts_is_the_rows_own_trouble(world: World) -> None:
     }
     sent = world.org.control("faults")["rules"][0]["hit"]
     assert 1 <= sent <= 3, "once for each level of contacts"
+
+
+@pytest.mark.parametrize("kind", ["create", "update", "undelete"])
+def test_an_answer_that_belongs_to_another_call_is_not_believed(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """
+    A bad cache gives the answer to the first batch again: the org has not seen the second one. Its
+    rows are looked up and sent, and nobody takes the first batch's Ids for theirs.
+    """
+    before = contacts(world)
+    # Two batches of one length: an answer for another number of rows is known for lost anyway.
+    monkeypatch.setattr("sfnb.restore.collection_sending.MOST_RECORDS", 20)
+    ids = world.ids("Contact", limit=40, where="ReportsToId = null")
+    assert len(ids) == 40
+    match = {"create": INSERT, "update": "^PATCH .*/composite/sobjects", "undelete": "/Soap/u/"}
+    if kind == "update":
+        changed = {"do": "change", "object": "Contact", "ids": ids, "field": "Phone", "value": "0"}
+        world.org.control("rows", changed)
+    else:
+        world.delete(ids, hard=kind == "create")
+    world.org.fail(match=match[kind], fault="replay", times=2)
+    summary = world.restore(ids=ids)
+    assert [rule["hit"] for rule in world.org.control("faults")["rules"]] == [2]
+    assert summary["state"] == "completed", summary
+    assert summary["proof"]["different"] == 0
+    assert contacts(world) == before

@@ -42,6 +42,7 @@ SHORT = [
     ("bulk close", "cut"),
     ("bulk results", "first_missing"),
     ("version", "cut"),
+    ("version", "replay"),
     ("link", "half_body"),
 ]
 """What CI tries of the table; all of it: ``SFNB_CAMPAIGN=full``."""

@@ -116,6 +116,8 @@ class FileSender:
         self.notes.keep(_owner(object_name, row), note)
         try:
             new_id, code, message = upload(self.client, object_name, content, PLAIN)
+            if new_id in self._taken(note):
+                raise AnswerLost("the answer names another file's record.")
         except AnswerLost:
             new_id = self._look_up(object_name, row, values, note["at"])
             code = message = ""
@@ -133,6 +135,10 @@ class FileSender:
             return None
         self.result.bytes += size
         return self._sent(object_name, row, new_id, note)
+
+    def _taken(self, note: Mapping[str, Any]) -> set[str]:
+        """Ids that earlier files have; an answer with one of them is another call's."""
+        return {*note["made"].values(), *(new_id for _, _, new_id in self.new_ids)}
 
     def _sent(self, object_name: str, row: Row, new_id: str, note: dict[str, Any]) -> str:
         note["made"][row["Id"]] = new_id

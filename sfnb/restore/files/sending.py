@@ -27,6 +27,7 @@ from sfnb.restore.files.pictures import Pictures
 from sfnb.restore.folder import RestoreFolder
 from sfnb.restore.id_map import IdMap
 from sfnb.restore.present import PresentReader, slices
+from sfnb.restore.sending import is_given_twice
 from sfnb.store.bodies.index import Lookup
 from sfnb.store.snapshots import Snapshot
 
@@ -61,6 +62,7 @@ class FileRestore:
     records: set[str] = field(init=False)
     notes: FileNotes = field(init=False)
     sender: FileSender = field(init=False)
+    _link_ids: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.notes = FileNotes(self.folder)
@@ -183,6 +185,10 @@ class FileRestore:
             values = [self.sender.values("ContentDocumentLink", row) for row in some]
             try:
                 results = insert(self.client, "ContentDocumentLink", values, PLAIN)
+                made = [found.record_id for found in results if found.state == "done"]
+                if is_given_twice(made, self._link_ids.__contains__):
+                    raise AnswerLost("the answer names other links.")
+                self._link_ids.update(made)
             except AnswerLost:
                 if not self.notes.may_try(document.old_id, "links"):
                     results = [refused(NO_ANSWER, "its answer was lost again and again")] * len(
