@@ -276,9 +276,12 @@ const render = ({ model, el }) => {
   };
   const fill = (list) => {
     const before = snapshots.value;
-    snapshots.replaceChildren(...["backups", "archives"].filter((group) => list.some((one) => one.group === group))
-      .map((group) => h("optgroup", { className: `sfnb-${group}`, label: word(group) },
-        ...list.filter((one) => one.group === group).map((one) => h("option", { value: one.id }, one.label)))));
+    const group = (name, label) => {
+      const some = list.filter((one) => one.group === name);
+      const lines = some.map((one) => h("option", { value: one.id }, one.label));
+      return some.length ? [h("optgroup", { className: `sfnb-${name}`, label }, ...lines)] : [];
+    };
+    snapshots.replaceChildren(...group("backups", word("backups")), ...group("archives", word("archives")));
     if (!list.length) { say(about, word("none")); return; }
     if (list.some((one) => one.id === before)) snapshots.value = before; else list_objects();
   };
