@@ -163,6 +163,63 @@ def _made(world: World, name: str, **values: str) -> str:
     return str(answer.json()["id"])
 
 
+def test_what_was_refused_of_a_document_comes_back_from_the_rejects_file(world: World) -> None:
+    """
+    A document whose links or whose newest version were refused is there without them; the rejects
+    file brings them back. An older version would become the newest: it is named.
+    """
+    before, gone = state(world), lose(world)
+    world.org.fail(
+        match="^POST .*/sobjects/ContentVersion", fault="error", code="STORAGE_LIMIT_EXCEEDED",
+        status=400, times=1, nth=len(gone["ContentVersion"]),
+    )  # fmt: skip
+    world.org.fail(
+        match="^POST .*/composite/sobjects", body="ContentDocumentLink", fault="error",
+        code="INSUFFICIENT_ACCESS", times=1,
+    )  # fmt: skip
+    first = world.restore(files=True, objects=("Account", *FILES))
+    assert {one["object"] for one in first["files"]["refused"]} == set(FILES) - {
+        "Attachment", "ContentDocument", "Document"
+    }  # fmt: skip
+    world.org.control("faults", method="DELETE")
+    refused = first["files"]["refused"]
+    options = {"objects": ("Account", *FILES), "ids": tuple(one["id"] for one in refused)}
+    plan = engine.plan(world.mine, engine.restore(files=True, **options)).plan
+    assert (plan.files["versions"], plan.files["relinked"]) == (1, 1)
+    again = world.restore(files=True, **options, from_rejects=first["rejects"])
+    assert again["state"] == "completed", again["files"]
+    assert state(world) == before
+
+
+def test_an_older_version_is_not_added_after_a_newer_one(world: World) -> None:
+    """Its document would show old bytes as its newest: it is refused, and named each time."""
+    gone = lose(world)
+    world.org.fail(
+        match="^POST .*/sobjects/ContentVersion", fault="error", code="STORAGE_LIMIT_EXCEEDED",
+        status=400, times=1,
+    )  # fmt: skip
+    first = world.restore(files=True, objects=("Account", *FILES))
+    world.org.control("faults", method="DELETE")
+    (refused,) = first["files"]["refused"]
+    before = state(world)
+    again = world.restore(files=True, objects=("Account", *FILES), ids=(refused["id"],))
+    assert [one["code"] for one in again["files"]["refused"]] == ["NOT_MADE"]
+    assert refused["id"] in gone["ContentVersion"] and state(world) == before
+
+
+def test_files_that_the_org_does_not_undelete_are_named(world: World) -> None:
+    """A call that is refused as a whole is a refusal of each of its files; the job goes on."""
+    (row,) = world.rows("SELECT ContentDocumentId FROM ContentVersion LIMIT 1")
+    document = row["ContentDocumentId"]
+    world.org.control("rows", {"do": "delete", "object": "ContentDocument", "ids": [document]})
+    world.org.control("rows", {"do": "change", "object": "Account", "rows": 1})
+    world.org.fail(match="^POST .*/services/Soap/u/", fault="error", code="INSUFFICIENT_ACCESS")
+    summary = world.restore(files=True, objects=("Account", *FILES))
+    assert summary["state"] == "completed_with_errors", summary
+    (refused,) = summary["files"]["refused"]
+    assert (refused["id"], refused["code"]) == (document, "INSUFFICIENT_ACCESS")
+
+
 def test_in_a_copy_of_the_org_an_old_id_is_no_file_that_is_there(world: World) -> None:
     """A full sandbox has the Ids of its org; its files hang on its own records, not on new ones."""
     ids = world.ids("Attachment", limit=3)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from itertools import chain
 from math import ceil
 
 from sfnb.model import JobWarning
 from sfnb.org.writing.collections import MOST_RECORDS
 from sfnb.restore.files.choosing import (
     StoredDocument,
+    lacked_versions,
     meant_documents,
     meant_files,
     standing_of_files,
@@ -41,7 +43,7 @@ def planned_files(
 ) -> dict[str, int]:
     """
     Documents, versions, attachments and Documents of folders that will be sent, ``undeleted``
-    ones, ``bytes``; ``relinked``: documents that are there and are linked to new records;
+    ones, ``bytes``; ``relinked``: documents that are there and are linked again;
     ``missing``: those whose body the store does not have; ``calls`` of all that.
 
     Args:
@@ -56,7 +58,8 @@ def planned_files(
         {row["Id"]: row for row in meant_files(snapshot, name, *chosen)}
         for name in ("Attachment", "Document")
     )
-    undeleted = calls = relinked = 0
+    undeleted = calls = 0
+    kept: list[StoredDocument] = []
     for name, meant in (
         ("ContentDocument", documents),
         ("Attachment", attachments),
@@ -66,11 +69,16 @@ def planned_files(
             standing = standing_of_files(reader, folder, name, list(meant))
             undeleted += len(standing.binned)
             calls += ceil(len(standing.binned) / MOST_RECORDS)
-            for old_id in standing.there:
-                found = meant.pop(old_id, None)
-                relinked += isinstance(found, StoredDocument) and found.is_linked_to(created)
+            there = [found for i in standing.there if (found := meant.pop(i, None)) is not None]
+            kept += [found for found in there if isinstance(found, StoredDocument)]
+    relinked = sum(
+        one.is_linked_to(created) or any(row["Id"] in request.ids for row in one.links)
+        for one in kept
+    )
+    added, _ = lacked_versions(reader, folder, kept, request.ids)
     documents = {old_id: one for old_id, one in documents.items() if one.versions}
-    versions = [row["Id"] for one in documents.values() for row in one.versions]
+    rows = chain(*added.values(), *(one.versions for one in documents.values()))
+    versions = [row["Id"] for row in rows]
     with Lookup(snapshot.files) as bodies:
         bodies.look_at_contents()
         sizes = {

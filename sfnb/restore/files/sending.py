@@ -10,12 +10,13 @@ from typing import Any
 from sfnb.errors import AnswerLost, ObjectError, OrgUnavailable, TransientError
 from sfnb.org.client import OrgClient
 from sfnb.org.transport import call_context
-from sfnb.org.writing.calls import refused
+from sfnb.org.writing.calls import refused, refused_all
 from sfnb.org.writing.collections import MOST_RECORDS, insert
 from sfnb.org.writing.undelete import undelete
 from sfnb.restore.comparison import Written
 from sfnb.restore.files.choosing import (
     StoredDocument,
+    lacked_versions,
     made_earlier,
     meant_documents,
     meant_files,
@@ -110,20 +111,26 @@ class FileRestore:
         if not chosen:
             return
         there = self._there("ContentDocument", [d.old_id for d in chosen])
+        newer = self._newer_versions([d for d in chosen if d.old_id in there])
         left = [d for d in chosen if d.old_id not in there and d.versions]
         self._find_parents({row["LinkedEntityId"] for d in left for row in d.links})
         for document in chosen:
-            again = [row for row in document.links if self._is_new(row["LinkedEntityId"])]
+            again = [
+                row
+                for row in document.links
+                if row["Id"] in self.chosen or self._is_new(row["LinkedEntityId"])
+            ]
+            versions = newer.get(document.old_id, [])
             is_there = document.old_id in there
             if not is_there and not document.versions:
                 for row in again:
                     why = "its document is gone, and the snapshot has no version of it"
                     self.sender.refuse("ContentDocumentLink", row, "parent_missing", why)
-            elif again or not is_there:
+            elif again or versions or not is_there:
                 self.tick()
                 try:
                     if is_there:
-                        self._links(replace(document, links=again), self.ids.of(document.old_id))
+                        self._rest(replace(document, versions=versions, links=again))
                     else:
                         self._document(document)
                 except OrgUnavailable:
@@ -138,8 +145,37 @@ class FileRestore:
         """Whether this restore has made the record anew: what was linked to it no longer is."""
         return old_id in self.records and self.ids.of(old_id) != old_id
 
+    def _newer_versions(
+        self, documents: Sequence[StoredDocument]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """By document, the versions that were chosen by their own Ids and that it lacks."""
+        found, refused_ones = lacked_versions(
+            self.reader, self.folder, documents, self.chosen, is_other_org=self.is_other_org
+        )
+        for row in refused_ones:
+            why = "its document has a later version, and the org adds versions at the end"
+            self.sender.refuse("ContentVersion", row, "NOT_MADE", why)
+        return found
+
+    def _rest(self, document: StoredDocument) -> None:
+        """What a document that is there lacks of what was chosen."""
+        new_id = self.ids.of(document.old_id)
+        note = self.notes.of(document.old_id)
+        self._versions(document, {**note, "document": new_id})
+        self._links(document, new_id)
+
     def _document(self, document: StoredDocument) -> None:
         note = self.notes.of(document.old_id)
+        is_whole = self._versions(document, note)
+        if not note.get("document"):
+            return
+        self.ids.add(document.old_id, note["document"])
+        self.new_ids.append(("ContentDocument", document.old_id, note["document"]))
+        self.result.documents += is_whole
+        self._links(document, note["document"])
+
+    def _versions(self, document: StoredDocument, note: dict[str, Any]) -> bool:
+        """Send the versions, oldest first; whether none was refused."""
         is_whole = True
         for row in document.versions:
             self.tick()
@@ -160,12 +196,7 @@ class FileRestore:
                     raise ObjectError(why, code="UNREADABLE")
                 self.notes.keep(document.old_id, note)
             self.result.versions += 1
-        if not note.get("document"):
-            return
-        self.ids.add(document.old_id, note["document"])
-        self.new_ids.append(("ContentDocument", document.old_id, note["document"]))
-        self.result.documents += is_whole
-        self._links(document, note["document"])
+        return is_whole
 
     def _links(self, document: StoredDocument, new_id: str) -> None:
         """The links that the upload has not made by itself. They are looked up, so never doubled."""
@@ -196,6 +227,8 @@ class FileRestore:
                     )
                 else:
                     raise  # the job pauses; what the org has by then is not sent again
+            except ObjectError as err:
+                results = refused_all(err, err.code, len(some))
             for row, found in zip(some, results, strict=True):
                 if found.state == "done":
                     self.result.links += 1
@@ -258,6 +291,8 @@ class FileRestore:
                 if self.notes.may_try(some[0], "undelete"):
                     raise  # the job pauses; what is back by then is not sent again
                 results = [refused(NO_ANSWER, "its answer was lost again and again")] * len(some)
+            except ObjectError as err:
+                results = refused_all(err, err.code, len(some))
             for record_id, found in zip(some, results, strict=True):
                 if found.state == "done":
                     self.result.undeleted += 1
