@@ -11,17 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from sfnb.errors import ObjectError
-from sfnb.model import JobWarning, ObjectSchema
+from sfnb.model import JobWarning
 from sfnb.org.client import OrgClient
-from sfnb.org.composite import SubRequest, SubResponse
-from sfnb.org.describe import Described, fetch_schemas
-from sfnb.org.prices import MAX_SUBREQUESTS
-from sfnb.org.transport import call_context
-from sfnb.restore.automation.listing import Early
 from sfnb.restore.choice import Choice, children_of, holder_of, rows_with
 from sfnb.restore.compact import IdSet
 from sfnb.restore.comparing import (
@@ -33,10 +27,10 @@ from sfnb.restore.comparing import (
     since_of,
 )
 from sfnb.restore.counterparts import Counterparts
-from sfnb.restore.describes import AUDIT, WriteObject, write_object
+from sfnb.restore.describes import AUDIT
 from sfnb.restore.drafting import Amend, Draft, DraftRules
 from sfnb.restore.fields import restorable
-from sfnb.restore.layouts import fetch_layouts, layout_requests, types_of
+from sfnb.restore.objects import Objects
 from sfnb.restore.parents import parent_queries
 from sfnb.restore.plan import PlannedRow, Reason
 from sfnb.restore.present import PresentReader
@@ -82,76 +76,24 @@ class Gathering:
     counterparts: Counterparts = field(default_factory=Counterparts)
     prefixes: Mapping[str, str] = field(default_factory=dict)
     prefetched: list[Wanted] = field(default_factory=list)
-    targets: dict[str, WriteObject] = field(default_factory=dict)
     refused: Refused = field(default_factory=Counter)
     not_written: dict[str, Mapping[str, str]] = field(default_factory=dict)
     warnings: list[JobWarning] = field(default_factory=list)
     conflicts: int = 0
-    early: Early | None = None
 
     def __post_init__(self) -> None:
         self.manifest: Manifest = self.snapshot.manifest
-        self._sources: dict[str, WriteObject] = {}
-        self._schemas: dict[str, ObjectSchema] = {}
+        match_types = self.counterparts.match_types if self.is_other_org else None
+        self.objects = Objects(
+            self.client,
+            self.snapshot,
+            self.reader,
+            match_types,
+            has_early=self.request.automation == "keep",
+        )
         self._whole: tuple[str, ...] = ()
         self._seen: dict[str, IdSet] = {}
         self._rounds = 0
-
-    # -- describes ---------------------------------------------------------------------------------------------------
-
-    def source(self, name: str) -> WriteObject:
-        """An object's describe when it was backed up."""
-        if name not in self._sources:
-            self._sources[name] = write_object(self.snapshot.describe(name))
-        return self._sources[name]
-
-    def complete(self) -> dict[str, WriteObject]:
-        """The snapshot's complete objects that somebody can write."""
-        return {
-            name: self.source(name)
-            for name, entry in self.manifest.objects.items()
-            if entry.state == "complete" and self.source(name).is_writable
-        }
-
-    def describe(self, names: Sequence[str]) -> None:
-        """The target's describes of objects that can be written at all. Cost: 1 call for 25."""
-        wanted = [n for n in names if n not in self.targets and self.source(n).is_writable]
-        with call_context(
-            job_id=self.reader.job_id, stop=self.reader.stop, on_call=self.reader.count
-        ):
-            found, types = self._described(wanted)
-        for name, schema in found.items():
-            if isinstance(schema, ObjectSchema):
-                self._schemas[name] = schema
-                by_type = types_of(name, types.get(name))
-                self.targets[name] = replace(write_object(schema.raw), by_type=by_type)
-                if self.is_other_org:
-                    self.counterparts.match_types(self.source(name), self.targets[name])
-
-    def _described(
-        self, names: Sequence[str]
-    ) -> tuple[dict[str, Described], dict[str, SubResponse | None]]:
-        """Describes, and layouts where record types matter; with the first ones lists of automation."""
-        along: list[SubRequest] = []
-        if self.early is None and self.request.automation == "keep":
-            self.early = Early.of(self.client, names)
-            along = self.early.parts
-        typed = [name for name in names if self.source(name).has_typed_picklists]
-        layouts = layout_requests(self.client, typed)
-        is_room = len(names) + len(along) + len(layouts) <= MAX_SUBREQUESTS
-        riding = layouts if is_room else []
-        answers: list[SubResponse] = []
-        found = fetch_schemas(self.client, names, along=[*along, *riding], answers=answers)
-        layout_answers: Sequence[SubResponse | None] = answers[len(along) :]
-        if along and self.early is not None:
-            self.early.answers += answers[: len(along)]
-        if layouts and not riding:
-            layout_answers = fetch_layouts(self.client, layouts)
-        return found, dict(zip(typed, layout_answers, strict=False))
-
-    def describe_of(self, name: str) -> Mapping[str, Any]:
-        """The target's describe answer."""
-        return self._schemas[name].raw
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -167,7 +109,7 @@ class Gathering:
             self.counterparts.match_setup(self.reader, self.snapshot)
         chosen = {name: set(ids) for name, ids in choice.ids.items() if name not in choice.whole}
         if choice.whole:
-            self.describe(choice.objects)
+            self.objects.describe(choice.objects)
             self._look_at([one for n in choice.whole if (one := self._comparing(n, None))])
         if self.request.children:
             chosen = self._with_children(chosen)
@@ -177,7 +119,7 @@ class Gathering:
 
     def _with_children(self, chosen: dict[str, set[str]]) -> dict[str, set[str]]:
         """The chosen records with those that refer to them, to the depth that was wanted."""
-        complete = self.complete()
+        complete = self.objects.complete()
         frontier: dict[str, AbstractSet[str]] = {n: self._seen.get(n, NONE) for n in self._whole}
         frontier |= chosen
         for _ in range(self.request.children):
@@ -197,7 +139,7 @@ class Gathering:
         frontier: Mapping[str, AbstractSet[str]] = {**self._brought_back(self._seen), **chosen}
         while frontier:
             touched = self._inbound(frontier)
-            self.describe([*chosen, *touched])
+            self.objects.describe([*chosen, *touched])
             objects = [one for n, ids in chosen.items() if (one := self._comparing(n, ids))]
             inbound = [
                 one for n, ids in touched.items() if (one := self._comparing(n, ids, noted=False))
@@ -212,7 +154,7 @@ class Gathering:
         if not frontier or self.is_other_org or self.request.on_conflict == "skip":
             return {}
         # Of whole objects, too: a lookup that the org empties may keep its record's stamp as it was.
-        found = children_of(self.snapshot, self.complete(), frontier)
+        found = children_of(self.snapshot, self.objects.complete(), frontier)
         new = {n: ids - self._seen.get(n, NONE) - frontier.get(n, NONE) for n, ids in found.items()}
         return {name: ids for name, ids in new.items() if ids}
 
@@ -243,7 +185,7 @@ class Gathering:
         found: set[str] = set()
         for name, ids in chosen.items():
             columns = self.snapshot.columns(name).names
-            links = [f.name for f in self.source(name).references if f.name not in AUDIT]
+            links = [f.name for f in self.objects.source(name).references if f.name not in AUDIT]
             links = [link for link in links if link in columns]
             rows = rows_with(self.snapshot, name, "Id", text_array(sorted(ids)), links)
             for batch in rows if links else ():
@@ -285,7 +227,10 @@ class Gathering:
         self.counterparts.match_keys(
             self.reader,
             self.snapshot,
-            [(self.source(one.name), one.target, one.schema, one.folder) for one in objects],
+            [
+                (self.objects.source(one.name), one.target, one.schema, one.folder)
+                for one in objects
+            ],
         )
         for one in objects:
             one.aliases = self.counterparts.matches.pairs
@@ -298,24 +243,26 @@ class Gathering:
         """
         holders = {n: found for n in names if (found := holder_of(self.snapshot, n)) is not None}
         for name, held in holders.items():
-            if name not in self._sources:
-                self._sources[name] = write_object(held.describe(name))
-        self.describe([n for n in holders if self.source(n).is_writable])
+            self.objects.source(name, held)
+        self.objects.describe([n for n in holders if self.objects.source(n).is_writable])
         by_holder: dict[str, list[str]] = {}
         for name, held in holders.items():
-            if name in self.targets:
+            if name in self.objects.targets:
                 by_holder.setdefault(held.manifest.snapshot, []).append(name)
         for some in by_holder.values():
             self._rounds += 1
             folder = f"{self.reader.folder}/{self._rounds}"
-            known = [(self.source(n), self.targets[n], self._schemas[n], folder) for n in some]
+            known = [
+                (self.objects.source(n), self.objects.targets[n], self.objects.schemas[n], folder)
+                for n in some
+            ]
             self.counterparts.match_keys(self.reader, holders[some[0]], known)
 
     def _comparing(
         self, name: str, ids: AbstractSet[str] | None, *, noted: bool = True
     ) -> Comparing | None:
         """An object on its way into the plan; None where nothing of it can be written."""
-        source, target = self.source(name), self.targets.get(name)
+        source, target = self.objects.source(name), self.objects.targets.get(name)
         rows = self.manifest.objects[name].rows if ids is None else len(ids)
         rule = rule_of(name)
         if not source.is_writable or rule.not_by_rows:
@@ -361,7 +308,7 @@ class Gathering:
             rules,
             source,
             target,
-            self._schemas[name],
+            self.objects.schemas[name],
             since_of(entry.watermark, self.manifest.created_at),
             f"{self.reader.folder}/{self._rounds}",
             ids,

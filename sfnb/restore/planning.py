@@ -147,11 +147,11 @@ class _Planning:
     @property
     def early(self) -> Early | None:
         """Lists of automation that came along with the first describes."""
-        return self._known.early
+        return self._known.objects.early
 
     def describe_of(self, name: str) -> Mapping[str, Any]:
         """The target's describe answer."""
-        return self._known.describe_of(name)
+        return self._known.objects.describe_of(name)
 
     def run(self) -> RestorePlan:
         choice = choose(self._known.manifest, self._prefixes, self._request)
@@ -167,8 +167,8 @@ class _Planning:
             self._known.add(needed)
         tasks_after_emails(self._workspace)
         settle_missing(self._workspace)
-        place_undeletes(self._workspace, self._known.targets)
-        if "PricebookEntry" in self._known.targets:
+        place_undeletes(self._workspace, self._known.objects.targets)
+        if "PricebookEntry" in self._known.objects.targets:
             standard_prices_first(self._workspace, standard_pricebooks(self._asked.snapshot))
         place_creates(self._workspace)
         # The order may have refused records that others need.
@@ -197,7 +197,7 @@ class _Planning:
             alive, unclear = self._living_parents(by_object)
         needed: dict[str, set[str]] = {}
         if self._request.children:
-            complete = self._known.complete()
+            complete = self._known.objects.complete()
             for name, ids in by_object.items():
                 gone = set(ids) - alive if name in complete and name not in unclear else set()
                 if gone and name not in SETUP_OBJECTS:
@@ -223,13 +223,15 @@ class _Planning:
             return set()
         query = "select target_id, object from rows where action = 'undelete'"
         undeleted: dict[str, str] = dict(self._workspace.all(query))
-        return returning(self._reader, gone, undeleted, self._known.targets, str(self._rounds))
+        return returning(
+            self._reader, gone, undeleted, self._known.objects.targets, str(self._rounds)
+        )
 
     def _object_of(self, record_id: str, child: str, field_name: str) -> str:
         """The object of an Id that a field refers to; empty: nobody knows."""
         if name := self._prefixes.get(record_id[:3]):
             return name
-        target = self._known.targets.get(child)
+        target = self._known.objects.targets.get(child)
         found = target.fields.get(field_name) if target is not None else None
         names = found.reference_to if found is not None else ()
         if len(names) > 1:
@@ -269,7 +271,7 @@ class _Planning:
     def _plan(self) -> RestorePlan:
         workspace, asked = self._workspace, self._asked
         is_stopped = self._request.on_conflict == "fail" and self._known.conflicts > 0
-        writer = WaveWriter(workspace, asked.folder, self._known.targets)
+        writer = WaveWriter(workspace, asked.folder, self._known.objects.targets)
         waves = [] if is_stopped else writer.write_all()
         objects: dict[str, Counts] = {}
         for name, action, rows in workspace.all(
@@ -302,11 +304,11 @@ class _Planning:
             ),
             skips=skips,
             not_written=self._known.not_written,
-            keys=keys_of(workspace, self._known.targets),
+            keys=keys_of(workspace, self._known.objects.targets),
             written_twice=written_twice(workspace),
             warnings=(
                 *self._known.warnings,
-                *account_teams(workspace, self._known.targets),
+                *account_teams(workspace, self._known.objects.targets),
                 *email_tasks(workspace),
             ),
             files=files,
