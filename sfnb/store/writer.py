@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sfnb.clock import Clock
 from sfnb.errors import CallerError, ResultsGone, StoreError
+from sfnb.store.comparisons import Comparisons
 from sfnb.store.files import Files
 from sfnb.store.held import Mode
 from sfnb.store.manifest import (
@@ -40,8 +41,6 @@ from sfnb.store.schema import ObjectColumns, read_schema
 from sfnb.store.settling.base import Base, Bases, Unchanged, unchanged_entry
 from sfnb.store.settling.outcome import Settled
 from sfnb.store.settling.reading import Asked
-from sfnb.store.settling.samples import Drift
-from sfnb.store.settling.sweeps import IdDifference
 from sfnb.store.vouching import index_digests, metadata_digest
 
 
@@ -53,6 +52,9 @@ class Writer:
     with a ``part_writer.PartWriter`` made from ``target``, in any thread or process, and return
     them; only this class makes them visible. Calls for one object wait for each other. Other
     snapshots may write to the same tables meanwhile.
+
+    Attributes:
+        comparisons: what is read only to be compared with what is stored.
     """
 
     def __init__(self, files: Files, plan: SnapshotPlan, clock: Clock) -> None:
@@ -64,6 +66,7 @@ class Writer:
         self._bases: Bases | None = None
         self._unchanged: Mapping[str, ObjectEntry] | None = None
         self._ownership = Ownership(files, plan.snapshot, clock)
+        self.comparisons = Comparisons(self._object, self.base_schema)
 
     @property
     def snapshot(self) -> str:
@@ -317,55 +320,6 @@ class Writer:
         noted = self._noted()
         with self._lock:
             self._unchanged = {**noted, **entries}
-
-    def sweep_target(self, object_name: str) -> PartTarget:
-        """
-        Where workers put what a sweep reads: Id, SystemModstamp and IsDeleted, as far as the object
-        has them. Never part of the table; gone with the seal.
-        """
-        return self._object(object_name).sweep_target()
-
-    def sample_target(self, object_name: str) -> PartTarget:
-        """
-        Where workers put a sample of an object's records, in the columns of its base. Never part of
-        the table; gone with the seal.
-
-        Raises:
-            CallerError: nothing of the object is complete.
-        """
-        return self._object(object_name).sample_target(self._sampled(object_name))
-
-    def an_id(self, object_name: str, seed: int) -> str:
-        """Some Id of the base, other ones for other seeds; empty: it has none."""
-        return self._object(object_name).an_id(seed)
-
-    def compare_sample(self, object_name: str, parts: Sequence[Part]) -> Drift:
-        """
-        The records of a sample against their state now. Those whose stamp is another one are passed
-        over: a reading of changes brings them.
-
-        Cost: no calls; reads the Ids of the state.
-        """
-        return self._object(object_name).compare_sample(self._sampled(object_name), parts)
-
-    def _sampled(self, object_name: str) -> ObjectColumns:
-        base = self.base_schema(object_name)
-        if base is None:
-            raise CallerError(f"{object_name}: no snapshot has it complete. Read it in full.")
-        return base
-
-    def compare_ids(self, object_name: str, sweep_parts: Sequence[Part]) -> IdDifference:
-        """
-        The Ids that the org has against those of the state now, with what this snapshot has
-        committed. Decides nothing.
-
-        Args:
-            sweep_parts: those in ``sweep_target``; or of a refresh that has SystemModstamp and
-                IsDeleted, those of its last step.
-
-        Cost: no calls; reads the Ids, stamps and marks of both.
-        """
-        return self._object(object_name).compare_ids(sweep_parts)
 
     def set_aside(self, object_name: str) -> bool:
         """

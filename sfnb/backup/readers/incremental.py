@@ -239,9 +239,9 @@ class IncrementalReader:
 
     def _sample(self, run: ObjectRun, change: ChangeRun) -> Unit:
         """Some records from anywhere: their page shares a call with other objects' counts."""
-        query = Query.of(run.schema, self._writer.sample_target(run.name), run.way)
+        query = Query.of(run.schema, self._writer.comparisons.sample_target(run.name), run.way)
         try:
-            after = self._writer.an_id(run.name, change.sample_seed or 0)
+            after = self._writer.comparisons.an_id(run.name, change.sample_seed or 0)
         except StoreError:
             after = ""  # damaged: the comparison will say so
         return KeysetPages((KeysetPage(query, after, most=SAMPLED_ROWS),))
@@ -252,7 +252,7 @@ class IncrementalReader:
         from now on it is refreshed as a formula is, in this run, too.
         """
         try:
-            found = self._writer.compare_sample(run.name, page.parts)
+            found = self._writer.comparisons.compare_sample(run.name, page.parts)
         except StoreError as err:
             return [ReadInFull(f"what is stored of it cannot be read ({err})")]
         change.sampled = found.rows

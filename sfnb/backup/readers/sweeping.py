@@ -77,7 +77,7 @@ class Sweeping:
         target = (
             self._writer.target(run.name, names)
             if change.refresh
-            else self._writer.sweep_target(run.name)
+            else self._writer.comparisons.sweep_target(run.name)
         )
         wider = {name: kind for name, kind in run.way.wider.items() if name in names}
         sweep.query = Query(run.name, fields, target, run.way.where, tuple(sorted(wider.items())))
@@ -124,7 +124,7 @@ class Sweeping:
         """All Ids are here: what the store lacks is read, what the org lacks is gone if proven."""
         self._readers[self._sweep(run, change).reader].forget(self._sweep(run, change))
         try:
-            found = self._writer.compare_ids(run.name, change.sweep_parts)
+            found = self._writer.comparisons.compare_ids(run.name, change.sweep_parts)
         except StoreError as err:
             return [ReadInFull(f"what is stored of it cannot be read ({err})")]
         if org_count is not None and found.rows != org_count:

@@ -258,9 +258,9 @@ def test_a_refresh_after_changes_is_one_state(tmp_path: Path) -> None:
 
 
 def swept(writer: Writer, batch: pa.RecordBatch) -> Any:
-    target = writer.sweep_target(NAME)
+    target = writer.comparisons.sweep_target(NAME)
     page = batch.select(["Id", "IsDeleted", "SystemModstamp"])
-    return writer.compare_ids(NAME, PartWriter(target, writer._clock).write([page]))
+    return writer.comparisons.compare_ids(NAME, PartWriter(target, writer._clock).write([page]))
 
 
 def test_a_sweep_names_what_differs(tmp_path: Path) -> None:

@@ -215,10 +215,10 @@ class Backup:
             self.sweep(writer, ended.proof.digest)
 
     def sweep(self, writer: Writer, digest: str) -> None:
-        target = writer.sweep_target(NAME)
+        target = writer.comparisons.sweep_target(NAME)
         page = batch(self.org.rows.items()).select(["Id", "IsDeleted", "SystemModstamp"])
         parts = PartWriter(target, writer._clock).write([page])
-        found = writer.compare_ids(NAME, parts)
+        found = writer.comparisons.compare_ids(NAME, parts)
         assert (found.missing, found.stale, found.gone) == ([], [], [])
         assert (found.rows, found.digest) == (len(self.org.rows), digest)
 
