@@ -104,6 +104,8 @@ def report(summary: dict[str, Any], *, as_json: bool) -> None:
     files = count(summary.get("files", 0), "file")
     snapshots = count(len(summary.get("snapshots", ())), "snapshot")
     say(f"{records} and {files} {verb} from {snapshots}.")
+    if absent := summary.get("not_stored"):
+        say(f"  Of {count(absent, 'Id')} nothing is stored.", colour="yellow")
     for one in summary.get("refused", ()):
         say(f"  Refused: {one['object']} {one['id']}: {one['reason']}", colour="yellow")
     for warning in summary.get("warnings") or ():

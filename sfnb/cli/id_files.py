@@ -15,8 +15,10 @@ def ids_of(_ctx: click.Context, _param: click.Parameter, value: str | None) -> l
 
     try:
         lines = Path(value).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as err:
-        raise click.BadParameter(f"{value} cannot be read: {err}") from err
+    except OSError as err:
+        raise click.BadParameter(f"{value} cannot be read: {err.strerror}") from err
+    except UnicodeDecodeError as err:
+        raise click.BadParameter(f"{value} cannot be read: it is no UTF-8 text") from err
     found = []
     for number, line in enumerate(lines, start=1):
         if not (text := line.strip()):

@@ -14,7 +14,7 @@ from sfnb.memory import State
 from sfnb.store.erasing.related import closure
 from sfnb.store.erasing.run import census
 from sfnb.store.older.refusing import refuse_older
-from sfnb.store.states.everything import stores_of
+from sfnb.store.states.everything import check_ids, stores_of
 from sfnb.store.tables import OrgStore
 
 
@@ -26,6 +26,7 @@ class ErasePlan:
         records: how many of them are stored.
         files: contents of bodies that they have.
         snapshots: in whose state one of them is.
+        not_stored: of the Ids that were asked for, those of which nothing is stored.
         refused: what is on hold: object, Id, reason.
     """
 
@@ -33,6 +34,7 @@ class ErasePlan:
     records: int
     files: int
     snapshots: tuple[str, ...]
+    not_stored: tuple[str, ...]
     refused: tuple[tuple[str, str, str], ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -41,6 +43,7 @@ class ErasePlan:
             "records": self.records,
             "files": self.files,
             "snapshots": list(self.snapshots),
+            "not_stored": len(self.not_stored),
             "refused": [
                 {"object": name, "id": one, "reason": why} for name, one, why in self.refused
             ],
@@ -55,9 +58,10 @@ def plan_erase(state: State, store: OrgStore, request: EraseRequest) -> ErasePla
     half erased.
 
     Raises:
-        CallerError: a hold's condition can no longer be asked, or something is stored in an older
-            format, whose rows an erasure could not take out.
+        CallerError: an Id is another object's; a hold's condition can no longer be asked; something
+            is stored in an older format, whose rows an erasure could not take out.
     """
+    check_ids(store.files, request.object_name, request.ids)
     for files in stores_of(store.files):
         refuse_older(files)
     holds = holds_of(state, store)
@@ -93,10 +97,12 @@ def plan_erase(state: State, store: OrgStore, request: EraseRequest) -> ErasePla
             stored[name] |= some
         snapshots |= counted.snapshots
         contents |= counted.files
+    there = {one for some in stored.values() for one in some} | {one for _, one, _ in refused}
     return ErasePlan(
         ids,
         sum(len(some) for some in stored.values()),
         len(contents),
         tuple(sorted(snapshots)),
+        tuple(sorted(set(request.ids) - there)),
         tuple(sorted(refused)),
     )

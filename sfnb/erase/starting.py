@@ -29,8 +29,11 @@ def create_job(org: Connection, request: EraseRequest) -> str:
     A new job, queued; its id.
 
     Raises:
-        CallerError: a running job works on this org's records.
+        CallerError: an Id is another object's; a running job works on this org's records.
     """
+    from sfnb.store.states.everything import check_ids
+
+    check_ids(org.store.files, request.object_name, request.ids)
     job = org.state.jobs.create(
         kind=ERASE, org=org.name, org_id=org.org_id, options=request.as_json(), objects=None
     )

@@ -58,10 +58,15 @@ class EraseWork:
         kept = read_notes(self.store.files, path)
         if kept is None:
             plan = plan_erase(context.state, self.store, self._request())
-            kept = {"ids": {name: list(some) for name, some in plan.ids.items()}, **plan.as_json()}
+            kept = {
+                "ids": {name: list(some) for name, some in plan.ids.items()},
+                "absent": list(plan.not_stored),
+                **plan.as_json(),
+            }
             put_notes(self.store.files, path, kept)
         self._notes = kept
-        found = {key: kept[key] for key in ("records", "files", "snapshots", "refused")}
+        keys = ("records", "files", "snapshots", "not_stored", "refused")
+        found = {key: kept[key] for key in keys if key in kept}
         context.state.jobs.add_outcome(context.job_id, **found)
         expected: dict[str, int | None] = {name: len(some) for name, some in kept["ids"].items()}
         now = context.clock.now()
@@ -121,15 +126,18 @@ class EraseWork:
         """Write the certificate, forget the Ids, and say whether something was refused."""
         context, notes, request = self.context, self._notes, self._request()
         every = [one for some in notes["ids"].values() for one in some]
+        absent = set(notes.get("absent") or ())
+        erased = {name: set(some) - absent for name, some in notes["ids"].items()}
+        has_erased = any(erased.values())
         is_versioned = bool(every) and self.store.files.keeps_old_versions()
         path = Path(request.certificate or self.home / "certificates" / f"{context.job_id}.json")
-        if every:
+        if has_erased:
             content = certificate(
                 org_id=self.store.org_id,
                 job_id=context.job_id,
                 erased_at=iso(context.clock.now()) or "",
                 by=current_user(),
-                ids=notes["ids"],
+                ids=erased,
                 files=notes["files"],
                 snapshots=notes["snapshots"],
                 verified=not is_versioned,
@@ -145,7 +153,7 @@ class EraseWork:
         if is_versioned:
             warnings.append(JobWarning("old_versions", "", OLD_VERSIONS).as_json())
         context.state.jobs.add_outcome(
-            context.job_id, certificate=str(path) if every else None, warnings=warnings
+            context.job_id, certificate=str(path) if has_erased else None, warnings=warnings
         )
         self.store.files.delete(notes_path(context.job_id))
         is_whole = not notes["refused"] and not is_versioned

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from sfnb.errors import CallerError
 from sfnb.holds.book import Hold, HoldBook, held_by
 from sfnb.memory import State
-from sfnb.store.states.everything import matching_anywhere, snapshots_of, stored_anywhere
+from sfnb.store.states.everything import (
+    check_ids,
+    matching_anywhere,
+    snapshots_of,
+    stored_anywhere,
+)
 from sfnb.store.tables import OrgStore
 
 
@@ -91,7 +96,7 @@ def add_hold(
     Add a hold: on these Ids (stored already or not), on a condition, or on the whole object.
 
     Raises:
-        CallerError: the condition cannot be asked; no reason.
+        CallerError: the condition cannot be asked; an Id is another object's; no reason.
     """
     if condition is not None:
         matching = matching_anywhere(store.files, object_name, condition)
@@ -101,6 +106,7 @@ def add_hold(
             )
         held = len(matching)
     elif ids is not None:
+        check_ids(store.files, object_name, ids)
         held = len(set(ids))
     else:
         held = len(stored_anywhere(store.files, object_name))

@@ -19,8 +19,9 @@ def line_of(event: events.Event) -> str | None:  # noqa: PLR0911 - a table
             rows = sum(n or 0 for n in event.objects.values())
             left = f", {len(event.left_out)} cannot be queried" if event.left_out else ""
             # Of what has changed since the last backup nobody knows the number beforehand.
-            about = f", about {rows:,} records" if rows else ""
-            return f"snapshot {event.snapshot}: {count(len(event.objects), 'object')}{about}{left}"
+            about = f", about {count(rows, 'record')}" if rows else ""
+            where = f"snapshot {event.snapshot}: " if event.snapshot else ""  # an erasure has none
+            return f"{where}{count(len(event.objects), 'object')}{about}{left}"
         case events.ObjectProgress(state=ObjectState.COMPLETE):
             return f"{event.object_name}: {count(event.rows, 'record')}, complete"
         case events.ObjectProgress() if event.rows:

@@ -146,6 +146,32 @@ def test_what_is_on_hold_is_refused_and_named(
     assert place.erase("--confirm", "x").code == 0 and place.record() == {}
 
 
+def test_a_certificate_names_only_what_was_stored(place: Place) -> None:
+    """
+    An Id of another object is refused, for a hold, too: nothing would be protected or erased by it.
+    Of an Id that nobody has stored there was nothing to erase, and no certificate says otherwise.
+    """
+    before, ids = place.record(), place.folder / "others.txt"
+    ids.write_text(place.contact)
+    for words in (("erase", "x", "--confirm", "x"), ("hold", "add", "x", "--reason", "law")):
+        refused = place.sfnb(*words, "--object", "Account", "--ids", ids)
+        assert refused.code == 2 and "those begin with 001" in refused.sentence
+    assert place.record() == before and place.sfnb("hold", "list", "x", "--json").json == []
+    assert {job["kind"] for job in place.sfnb("jobs", "--json").json} == {"backup"}
+    unknown = f"{place.contact[:7]}ZZZZZZZZ"
+    erase = ("erase", "x", "--object", "Contact", "--ids", ids, "--confirm", "x", "--json")
+    ids.write_text(unknown)
+    nothing = place.sfnb(*erase)
+    assert (nothing.code, nothing.json["records"], nothing.json["not_stored"]) == (0, 0, 1)
+    assert nothing.json["certificate"] is None
+    ids.write_text(f"{unknown}\n{place.contact}")
+    done = place.sfnb(*erase)
+    assert (done.code, done.json["records"], done.json["not_stored"]) == (0, 1, 1)
+    told = json.loads(Path(done.json["certificate"]).read_text())
+    hashed = hashlib.sha256(place.contact.encode()).hexdigest()
+    assert told["records"] == [{"object": "Contact", "id_sha256": hashed}]
+
+
 def test_a_prune_is_confirmed_and_what_stays_is_whole(place: Place) -> None:
     """Exit codes and keys of the contract; the backup after it is incremental and proven."""
     assert place.sfnb("prune", "x", "--yes").code == 2

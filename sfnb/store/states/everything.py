@@ -187,6 +187,37 @@ def stored_anywhere(files: Files, object_name: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def check_ids(files: Files, object_name: str, ids: Collection[str]) -> None:
+    """
+    Refuse Ids of another object: whoever protects or erases records by them would do nothing, and
+    believe that it was done.
+
+    An Id's first three characters say its object (REST guide, sObject Describe: ``keyPrefix``).
+    Where one is stored as this object's all the same, it is.
+
+    Raises:
+        CallerError: one is another object's.
+    """
+    stores = (store for store in stores_of(files) if is_stored(store, object_name))
+    prefix = next(filter(None, (_prefix(store, object_name) for store in stores)), "")
+    strange = {one for one in ids if not one.startswith(prefix)}
+    if strange and (strange := strange - stored_anywhere(files, object_name)):
+        raise CallerError(
+            f"{min(strange)} is no Id of {object_name}: those begin with {prefix}. Name the object "
+            "that it is of; nothing was done."
+        )
+
+
+def _prefix(files: Files, object_name: str) -> str:
+    from sfnb.store.snapshots import Snapshots
+
+    try:
+        described = Snapshots(files).latest(object_name).describe(object_name)
+    except (CallerError, KeyError):
+        return ""
+    return str(described.get("keyPrefix") or "")
+
+
 def _ids_in_snapshots(files: Files, object_name: str) -> set[str]:
     """Ids of the living records of each snapshot."""
     from sfnb.store.snapshots import Snapshots

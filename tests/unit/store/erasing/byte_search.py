@@ -39,7 +39,7 @@ def contents(path: Path) -> Iterator[bytes]:
     """The file's bytes, and what is compressed in it."""
     raw = path.read_bytes()
     yield raw
-    if path.suffix == ".parquet":
+    if path.suffix == ".parquet" and raw[:4] == b"PAR1":  # in a sealed store it is none
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches():
                 yield repr(batch.to_pylist()).encode()
