@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sfnb.cli.command_check import checked_command
 from sfnb.cli.context import App, Group, pass_app
 from sfnb.cli.names import ORG, Name
 from sfnb.cli.output import as_json_option, print_json, print_table, say
@@ -30,9 +31,6 @@ DEFAULT_PORT = 8765
 
 STALE_S = 30.0
 """A service that has not looked for so long does not answer."""
-
-ENDLESS = ("schedule", "lab", "dashboard")
-"""Commands that make no sense on a schedule."""
 
 
 class EntryName(Name):
@@ -84,8 +82,11 @@ def add(  # noqa: PLR0917 - click gives them by name
 
     _check_name(entry)
     parse_cron(cron, tz)
-    words = _checked_command(command)
+    words, orgs = checked_command(command)
     added = app.state.schedule.add(entry, cron=cron, tz=tz, command=words, replaces=replaces)
+    for name in sorted(orgs - set(app.org_names)):
+        # Another home that shares the state may know it, and run the entry.
+        say(f"No org {name!r} is registered here: check the name.", err=True, colour="yellow")
     if as_json:
         print_json(_entry_json(added, app.clock.now()))
     else:
@@ -182,7 +183,7 @@ def init(app: App, name: str, tz: str, replaces: bool, as_json: bool) -> None:
         if full in have and not replaces:
             say(f"{full} is scheduled already and stays as it is.", err=True)
             continue
-        words = _checked_command(usual.command)
+        words, _ = checked_command(usual.command)
         done.append(book.add(full, cron=usual.cron, tz=tz, command=words, replaces=replaces))
         if not as_json:
             say(f"{full}: {usual.what}, next {_local(done[-1], now)}.")
@@ -280,39 +281,6 @@ def _check_name(name: str) -> None:
             f"{name!r} cannot be the name of an entry: use up to 64 letters, digits, dots, dashes "
             "and underscores."
         )
-
-
-def _checked_command(words: Sequence[str]) -> tuple[str, ...]:
-    """
-    The words of a command that there is, with options and arguments that it takes.
-
-    Raises:
-        CallerError: they are none.
-    """
-    from sfnb.cli.main import cli
-
-    words = tuple(words[1:] if words[0] == "sfnb" and len(words) > 1 else words)
-    if words[0] in ENDLESS:
-        raise CallerError(f"`sfnb {words[0]}` does not end, so it cannot be scheduled.")
-    if {"-h", "--help", "--version"} & set(words):
-        raise CallerError(f"`sfnb {' '.join(words)}` only explains itself.")
-    group: click.Command = cli
-    rest, context = list(words), click.Context(cli, info_name="sfnb", obj=App())
-    try:
-        while isinstance(group, click.Group):
-            _, command, rest = group.resolve_command(context, rest)
-            if command is None:
-                raise click.UsageError(f"no such command {words[0]!r}")
-            if isinstance(command, click.Group) and not rest:
-                raise CallerError(f"`sfnb {' '.join(words)}` is not a whole command.")
-            if not isinstance(command, click.Group):
-                command.make_context(command.name, rest, parent=context)
-            group = command
-    except click.ClickException as err:
-        raise CallerError(
-            f"`sfnb {' '.join(words)}` cannot be scheduled: {err.format_message()}"
-        ) from err
-    return words
 
 
 def _entry_json(entry: Entry, now: datetime, *, has_last: bool = False) -> dict[str, Any]:

@@ -88,6 +88,14 @@ def test_entries_are_added_listed_and_removed(home: CommandLine) -> None:
     ]  # fmt: skip
 
 
+def test_an_org_that_is_not_registered_here_is_said(home: CommandLine) -> None:
+    """Nobody notices a mistyped name before the night; another home may know it, so it is no error."""
+    typo = home("schedule", "add", "typo", "--cron", "0 2 * * *", "--", "backup", "nope")
+    assert typo.code == 0 and "No org 'nope' is registered here" in typo.err
+    known = home("schedule", "add", "known", "--cron", "0 2 * * *", "--", "backup", "x")
+    assert known.code == 0 and "registered" not in known.err
+
+
 def test_what_an_org_usually_needs_is_one_command(home: CommandLine) -> None:
     """Nightly backup, weekly sweep, usage, report, retention; a second time changes nothing."""
     made = home("schedule", "init", "x", "--tz", "Europe/Paris", "--json")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sfnb.cli.schedule import _checked_command
+from sfnb.cli.command_check import checked_command
 from sfnb.schedule.cron import parse_cron
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
@@ -33,7 +33,7 @@ def test_each_command_is_one_that_there_is() -> None:
         for words in COMMAND.findall(path.read_text("utf-8")):
             if words.startswith(("schedule serve", "org add")):
                 continue
-            _checked_command(words.split())
+            checked_command(words.split())
             found += 1
     assert found >= 10
 

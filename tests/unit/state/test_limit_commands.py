@@ -92,7 +92,7 @@ def test_a_wrong_percent_is_wrong_usage(
 
 def test_an_unknown_org_is_wrong_usage(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit 2, and the name is in the sentence."""
-    for command in (["limit", "nope", "60"], ["audit", "nope"]):
+    for command in (["limit", "nope", "60"], ["audit", "nope"], ["jobs", "nope"]):
         assert run(command) == 2
         assert "nope" in capsys.readouterr().err
 
