@@ -36,6 +36,7 @@ from sfnb.state.job_values import Job
 from sfnb.store.archives import archived_since
 from sfnb.store.compaction.org import compact_after
 from sfnb.store.manifest import SnapshotPlan
+from sfnb.store.plan import scope_of
 from sfnb.store.progress import Progress
 from sfnb.store.tables import OrgStore
 from sfnb.store.writer import Writer
@@ -101,6 +102,7 @@ class BackupWork:
                     *(warning.message for warning in plan.warnings),
                 ),
                 kind=plan.kind,
+                scope=scope_of(job.options.get("objects"), job.options.get("exclude") or ()),
                 catalogue=discovery.catalogue,
                 api_version=context.client.api_version,
             )

@@ -37,6 +37,12 @@ def _keep(name: str, what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 @click.command()
 @click.argument("name", type=ORG)
 @_keep_options
+@click.option(
+    "--ungrouped",
+    is_flag=True,
+    help="Count backups of some objects and of the whole org together; by default a rule counts for "
+    "backups of the same objects.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would go and what that would free.")
 @click.option("--yes", is_flag=True, help="Do it.")
 @as_json_option
@@ -46,6 +52,7 @@ def prune(
     /,
     *,
     name: str,
+    ungrouped: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -84,6 +91,7 @@ def prune(
         org=name,
         zone=zone_of(None, now=app.clock.now()),
         is_dry=dry_run,
+        is_grouped=not ungrouped,
     )
     if as_json:
         print_json(done.as_json())

@@ -44,6 +44,7 @@ def prune(
     org: str,
     zone: tzinfo,
     is_dry: bool = False,
+    is_grouped: bool = True,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Pruned:
     """
@@ -52,6 +53,7 @@ def prune(
     Args:
         zone: whose days, weeks, months and years are meant.
         is_dry: say what that would free.
+        is_grouped: see ``plan_prune``.
 
     Raises:
         CallerError: a hold's condition can no longer be asked, or another process prunes.
@@ -64,7 +66,7 @@ def prune(
     def held(snapshots: Collection[str]) -> dict[str, str]:
         return {name: held_by(hold) for name, hold in holds.snapshots(snapshots).items()}
 
-    plan = plan_prune(store.files, policy, zone=zone, held=held)
+    plan = plan_prune(store.files, policy, zone=zone, held=held, is_grouped=is_grouped)
     pruning = Prune(store.files, plan, clock, is_quiet=Quiet(state, store.org_id))
     if is_dry:
         return pruning.estimate(tell)

@@ -109,6 +109,7 @@ class Manifest:
     logs.
 
     Args:
+        scope: as in the plan.
         schemas: the objects that have a schema file, touched or not. None in format 1.
         metadata_sha256: of the snapshot's ``metadata.json``; empty: it has none, or its seal does
             not say.
@@ -130,6 +131,7 @@ class Manifest:
     api_version: str = ""
     sfnb: str = ""
     format: int = FORMAT
+    scope: str = ""
     schemas: Sequence[str] | None = None
     metadata_sha256: str = ""
     indexes: Mapping[str, str] | None = None
@@ -183,6 +185,7 @@ class Manifest:
             "objects": {name: entry.as_json() for name, entry in self.objects.items()},
             "left_out": dict(self.left_out),
             "notes": list(self.notes),
+            **({"scope": self.scope} if self.scope else {}),
             **({"schemas": list(self.schemas)} if self.schemas is not None else {}),
             **({"metadata_sha256": self.metadata_sha256} if self.metadata_sha256 else {}),
             **({"indexes": dict(self.indexes)} if self.indexes is not None else {}),
@@ -253,6 +256,7 @@ def compute_manifest(
         api_version=plan.api_version,
         sfnb=plan.sfnb,
         format=max(plan.format, OLDER),
+        scope=plan.scope,
         schemas=[n.removesuffix(".json") for n in files.names(schema_folder(plan.snapshot))],
     )
 

@@ -50,6 +50,7 @@ class SnapshotPlan:
         objects: by object, at least ``reader`` and ``expected_rows`` (None: unknown).
         left_out: by object, why it is not read.
         notes: sentences about the whole snapshot, such as that it has no bodies of files.
+        scope: which objects were asked for, see ``scope_of``; empty: all.
         catalogue: the org's objects and when it told of them, for the next backup; empty: not kept.
     """
 
@@ -63,6 +64,7 @@ class SnapshotPlan:
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     api_version: str = ""
+    scope: str = ""
     catalogue: Mapping[str, Any] = field(default_factory=dict)
     sfnb: str = __version__
     format: int = FORMAT
@@ -81,7 +83,15 @@ class SnapshotPlan:
         content = asdict(self)
         content["created_at"] = self.created_at.isoformat()
         content["notes"] = list(self.notes)
+        if not self.scope:
+            del content["scope"]
         return content
+
+
+def scope_of(objects: Sequence[str] | None, exclude: Sequence[str] = ()) -> str:
+    """``account,contact`` where these were asked for, ``-task`` where all but this one were."""
+    wanted = sorted({name.lower() for name in objects or ()})
+    return ",".join([*wanted, *sorted({f"-{name.lower()}" for name in exclude})])
 
 
 def without_checksum(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
@@ -45,14 +45,17 @@ def plan_prune(
     *,
     zone: tzinfo,
     held: Callable[[Collection[str]], Mapping[str, str]],
+    is_grouped: bool = True,
 ) -> PrunePlan:
     """
     What a policy lets go.
 
-    A snapshot that is not sealed stays: a job may still add to it. So does the newest complete one.
-    An archive's is in a store of its own, which no prune looks at.
+    A snapshot that is not sealed stays: a job may still add to it. So does the newest complete one
+    of each group. An archive's is in a store of its own, which no prune looks at.
 
     Args:
+        is_grouped: the policy counts for backups of the same objects, so that one of some objects
+            takes the place of none of the whole org.
         held: those of some snapshots that a hold keeps, and the hold in words.
 
     Raises:
@@ -69,16 +72,28 @@ def plan_prune(
             kept[snapshot].append("not finished")
         else:
             asked.append(snapshot)
-    for snapshot, why in kept_by(asked, policy, zone).items():
-        kept[snapshot] += why
-    complete = [s for s in asked if (m := manifests[s]) is not None and m.state == "complete"]
-    if complete and max(complete) not in kept:
-        kept[max(complete)].append("newest complete")
+    for group in _groups(asked, manifests, is_grouped=is_grouped):
+        for snapshot, why in kept_by(group, policy, zone).items():
+            kept[snapshot] += why
+        complete = [s for s in group if (m := manifests[s]) is not None and m.state == "complete"]
+        if complete and max(complete) not in kept:
+            kept[max(complete)].append("newest complete")
     going = [snapshot for snapshot in asked if snapshot not in kept]
     on_hold = dict(held(going)) if going else {}
     removed = tuple(snapshot for snapshot in going if snapshot not in on_hold)
     staying = {s: m for s, m in manifests.items() if s not in removed}
     return PrunePlan(dict(sorted(kept.items())), on_hold, removed, _readings(files, staying))
+
+
+def _groups(
+    snapshots: Sequence[str], manifests: Mapping[str, Manifest | None], *, is_grouped: bool
+) -> list[list[str]]:
+    """Snapshots for which the same objects were asked."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for snapshot in snapshots:
+        manifest = manifests[snapshot]
+        found[manifest.scope if manifest is not None and is_grouped else ""].append(snapshot)
+    return list(found.values())
 
 
 def _readings(files: Files, staying: Mapping[str, Manifest | None]) -> dict[str, frozenset[str]]:

@@ -21,7 +21,7 @@ from sfnb.store.pruning.run import Prune, Pruned
 from sfnb.store.tables import OrgStore
 from sfnb.store.unchanged import put_unchanged
 from sfnb.store.verify import Expected, verify
-from tests.store_samples import BEGAN, a_plan, a_store, a_writer, record_id, rows
+from tests.store_samples import BEGAN, SCHEMA, a_plan, a_store, a_writer, record_id, rows
 from tests.unit.store.compaction.test_compaction import a_year, exported
 from tests.unit.store.history.test_diff import a_state, record
 
@@ -48,6 +48,30 @@ def prune(store: OrgStore, policy: KeepPolicy = LAST_THREE, **more: Any) -> Prun
 
 def damage(store: OrgStore, expected: list[Expected] | None = None) -> list[str]:
     return [f"{f.path}: {f.message}" for f in verify(store, expected or ()) if f.is_damage]
+
+
+def test_a_backup_of_some_objects_takes_the_place_of_none_of_all(tmp_path: Path) -> None:
+    """Each night all, then one object alone: the newest whole ones stay, unless all are to count together."""
+    store = a_store(tmp_path)
+    made = []
+    for number in range(1, 7):
+        names = ("Account", "Contact") if number % 2 else ("Account",)
+        plan = replace(a_plan(*names, number=number), scope="" if number % 2 else "account")
+        writer = store.begin(plan)
+        for name in names:
+            writer.put_schema(name, SCHEMA)
+            writer.settle(name, writer.write_parts(name, [rows(0, number)]), {})
+        writer.seal()
+        made.append(plan.snapshot)
+    assert planned(store, KeepPolicy(last=1)).removed == tuple(made[:-2])
+    assert planned(store, KeepPolicy(last=2)).removed == tuple(made[:-4])
+    together = plan_prune(
+        store.files, KeepPolicy(last=1), zone=UTC, held=lambda _: {}, is_grouped=False
+    )
+    assert together.removed == tuple(made[:-1])
+    assert store.snapshots[made[0]].manifest.scope == ""
+    assert store.snapshots[made[1]].manifest.scope == "account"
+    assert damage(store) == []
 
 
 def test_what_stays_reads_as_before_and_what_goes_is_gone(tmp_path: Path) -> None:
