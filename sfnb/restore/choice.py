@@ -71,6 +71,8 @@ def choose(manifest: Manifest, prefixes: Mapping[str, str], request: RestoreRequ
     for name in named or manifest.objects:
         if name not in complete:
             choice.warnings.append(_incomplete(name, manifest))
+    if manifest.scope and not (named or request.ids):
+        choice.warnings.append(_of_some(manifest))
     if request.ids:
         _choose_ids(choice, complete, prefixes, request.ids, named)
         return choice
@@ -139,6 +141,17 @@ def _spelled(asked: str, manifest: Manifest) -> str:
     near = get_close_matches(asked.lower(), by_lower, n=3)
     hint = f" Did you mean {' or '.join(by_lower[n] for n in near)}?" if near else ""
     raise CallerError(f"snapshot {manifest.snapshot} has no object {asked}.{hint}")
+
+
+def _of_some(manifest: Manifest) -> JobWarning:
+    names = list(manifest.objects)
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return JobWarning(
+        "partial_snapshot",
+        "",
+        f"snapshot {manifest.snapshot} is a backup of some objects only ({', '.join(names[:3])}{more}); "
+        "no others are restored. `sfnb snapshots` shows those that have more.",
+    )
 
 
 def _incomplete(name: str, manifest: Manifest) -> JobWarning:
