@@ -70,7 +70,8 @@ def prune(
     pruning = Prune(store.files, plan, clock, is_quiet=Quiet(state, store.org_id))
     if is_dry:
         return pruning.estimate(tell)
-    details = {"keep": str(policy), "removed": list(plan.removed), "held": list(plan.held)}
+    keep = str(policy) if is_grouped else f"{policy}, ungrouped"
+    details = {"keep": keep, "removed": list(plan.removed), "held": list(plan.held)}
     state.audit.record(
         "prune", "started", org=org, org_id=store.org_id, subject=store.org_id, details=details
     )
