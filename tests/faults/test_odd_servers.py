@@ -257,7 +257,10 @@ def test_a_job_without_a_number_of_rows_is_read_and_that_is_said(
 
 
 class Sometimes:
-    """An answer that is another one for every second call of a kind."""
+    """
+    An answer that is another one for every second call of an address: whoever asks again gets it,
+    whatever others ask meanwhile.
+    """
 
     def __init__(self, change: Callable[[Sent], Sent], kinds: tuple[str, ...]) -> None:
         self._change = change
@@ -267,10 +270,11 @@ class Sometimes:
         self.changed = 0
 
     def __call__(self, path: str, sent: Sent) -> Sent:
-        kind = next((k for k in self._kinds if k in path), "")
+        if not any(kind in path for kind in self._kinds):
+            return sent
         with self._lock:
-            self._calls[kind] += 1
-            if not kind or self._calls[kind] % 2 == 0:
+            self._calls[path] += 1
+            if self._calls[path] % 2 == 0:
                 return sent
             self.changed += 1
         return self._change(sent)
@@ -291,7 +295,8 @@ def test_every_second_answer_lost_costs_calls_and_no_row(
     """P2, P9: what is broken is asked for again; in the end all is there, and nothing twice."""
     sometimes = Sometimes(change, READING)
     odd = behind(Habits(last=sometimes), clock=FakeClock())
-    summary = engine.run(odd, backup(objects=OBJECTS))
+    # One call at a time: composite calls share an address.
+    summary = engine.run(odd, backup(objects=OBJECTS), workers=1)
     assert sometimes.changed > 5
     found = tables(odd, summary)
     for name in OBJECTS:
