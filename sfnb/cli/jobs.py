@@ -9,7 +9,6 @@ import click
 from sfnb.cli.context import App, pass_app
 from sfnb.cli.names import JOB, ORG
 from sfnb.cli.output import as_json_option, number, print_json, print_table, say
-from sfnb.errors import CallerError
 from sfnb.jobs import states
 from sfnb.jobs.summary import counts_of, job_summary
 
@@ -24,14 +23,13 @@ if TYPE_CHECKING:
 def jobs(app: App, name: str | None, as_json: bool) -> None:
     """List all jobs, oldest first; with NAME, those of one org."""
     found = app.state.jobs.find(name)
-    known = {*app.org_names, *(one.org_id for one in app.settings.orgs.values())}
-    if name is not None and not found and name not in known:
-        raise CallerError(
-            f"org {name!r} is not registered, and no job is of it; `sfnb org list` shows the orgs."
-        )
     summaries = [job_summary(app.state, job.job_id) for job in found]
     if as_json:
         print_json(summaries)
+    elif not found and name is not None and name not in app.org_names:
+        say(
+            f"No job is of {name!r}, and no such org is registered; `sfnb org list` shows the orgs."
+        )
     elif not found:
         say("There are no jobs yet. Start one with `sfnb backup NAME`.")
     else:

@@ -92,9 +92,11 @@ def test_a_wrong_percent_is_wrong_usage(
 
 def test_an_unknown_org_is_wrong_usage(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit 2, and the name is in the sentence."""
-    for command in (["limit", "nope", "60"], ["audit", "nope"], ["jobs", "nope"]):
+    for command in (["limit", "nope", "60"], ["audit", "nope"]):
         assert run(command) == 2
         assert "nope" in capsys.readouterr().err
+    assert run(["jobs", "nope"]) == 0
+    assert "'nope', and no such org is registered" in capsys.readouterr().out
 
 
 def test_audit_verify_tells_damage_by_its_exit_code(
