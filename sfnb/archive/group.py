@@ -166,27 +166,32 @@ class GroupRun:
         returned = [root for root in went if standing.get(root) is False]
         for root in returned:
             # Somebody has undeleted it, or this job did so before it was killed.
-            self._stays(root, "it was taken out of the recycle bin again")
+            self._stays(self.root_name, root, "it was taken out of the recycle bin again")
         wrong = self.look.after(self.trees, after, files, went, self.deleter.sent_us)
         for root in set(returned) & wrong.keys():
             del wrong[root]
-        failed = self.bring_back(sorted(wrong)) if wrong else {}
-        for root, why in wrong.items():
-            if root in failed:
-                self.alarms.append(
-                    f"{self.root_name} {root} was deleted although {why}, and cannot be brought "
-                    f"back: {failed[root]}"
-                )
-                continue
-            self._stays(root, f"it was brought back at once: {why}")
+        for root in self._brought_back(self.root_name, wrong):
             for member in self.trees[root]:
                 standing[member.id] = False
         self._add_missing(went, after, standing)
         return standing
 
-    def _stays(self, root: str, why: str) -> None:
-        self.deleter.gone.discard(root)
-        self.kept.append(Kept(self.root_name, root, "changed_meanwhile", why))
+    def _brought_back(self, name: str, wrong: Mapping[str, str]) -> list[str]:
+        """Bring back at once what should not have gone, by Id why; those that are back."""
+        failed = self.bring_back(sorted(wrong)) if wrong else {}
+        for record_id, error in failed.items():
+            self.alarms.append(
+                f"{name} {record_id} was deleted although {wrong[record_id]}, and cannot be brought "
+                f"back: {error}"
+            )
+        back = [record_id for record_id in wrong if record_id not in failed]
+        for record_id in back:
+            self._stays(name, record_id, f"it was brought back at once: {wrong[record_id]}")
+        return back
+
+    def _stays(self, name: str, record_id: str, why: str) -> None:
+        self.deleter.gone.discard(record_id)
+        self.kept.append(Kept(name, record_id, "changed_meanwhile", why))
 
     def _add_missing(self, went: Sequence[str], after: Trees, standing: dict[str, bool]) -> None:
         """
@@ -245,7 +250,7 @@ class GroupRun:
         """Somebody has undeleted them, or this job did so before it was killed."""
         for document in self._documents(went):
             if document in self.deleter.gone and standing.get(document) is False:
-                self._document_stays(document, "it was taken out of the recycle bin again")
+                self._stays(DOCUMENT, document, "it was taken out of the recycle bin again")
 
     def _look_after_documents(self, went: Sequence[str]) -> None:
         """
@@ -260,19 +265,7 @@ class GroupRun:
         after = self.gatherer.gather(DOCUMENT, documents, files, "documents", with_deleted=True)
         stored = {document: self.trees[root] for document, root in gone.items()}
         wrong = self.look.after(stored, after, files, documents, self.deleter.sent_us)
-        failed = self.bring_back(sorted(wrong)) if wrong else {}
-        for document, why in wrong.items():
-            if document in failed:
-                self.alarms.append(
-                    f"{DOCUMENT} {document} was deleted although {why}, and cannot be brought back: "
-                    f"{failed[document]}"
-                )
-                continue
-            self._document_stays(document, f"it was brought back at once: {why}")
-
-    def _document_stays(self, document: str, why: str) -> None:
-        self.deleter.gone.discard(document)
-        self.kept.append(Kept(DOCUMENT, document, "changed_meanwhile", why))
+        self._brought_back(DOCUMENT, wrong)
 
     def _take_for_good(self, went: Sequence[str], standing: dict[str, bool]) -> None:
         """
