@@ -24,8 +24,9 @@ import pyarrow.parquet as pq
 
 from sfnb.archive.trees import Member
 from sfnb.errors import StoreError
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.parts import text_array
+from sfnb.store.translating import translated
 
 JOB = "job"
 

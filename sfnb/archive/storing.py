@@ -13,9 +13,10 @@ from sfnb.errors import StoreError
 from sfnb.model import ObjectSchema
 from sfnb.org.arrow import arrow_schema
 from sfnb.restore.rows_files import read_parquet
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.history.scratch import scratch
 from sfnb.store.parts import text_array
+from sfnb.store.translating import translated
 from sfnb.store.writer import Writer
 
 CHUNK_ROWS = 20_000

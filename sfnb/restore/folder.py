@@ -29,8 +29,9 @@ import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
 from sfnb.restore.plan import PlannedRow, RestorePlan
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.parts import text_array
+from sfnb.store.translating import translated
 
 RESTORES = "restores"
 

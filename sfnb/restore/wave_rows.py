@@ -15,7 +15,7 @@ from sfnb.errors import StoreError
 from sfnb.restore.compact import IdColumn
 from sfnb.restore.folder import GROUP_ROWS, RestoreFolder
 from sfnb.restore.plan import PlannedRow, Wave
-from sfnb.store.files import translated
+from sfnb.store.translating import translated
 
 ROWS_AT_A_TIME = 500
 """Rows that are Python values at a time."""

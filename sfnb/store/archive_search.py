@@ -25,12 +25,13 @@ from sfnb.store.archives import (
     read_archive_record,
 )
 from sfnb.store.columns import UPSERT
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.history.scratch import NO_BAR
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import text_array
 from sfnb.store.snapshots import Snapshot
 from sfnb.store.states.records import plain_rows, value_of
+from sfnb.store.translating import translated
 from sfnb.store.views import quoted
 
 if TYPE_CHECKING:

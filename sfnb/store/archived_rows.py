@@ -13,13 +13,13 @@ import pyarrow as pa
 from sfnb.errors import StoreError
 from sfnb.store.archives import ArchiveRecord
 from sfnb.store.columns import MOMENT, OP, TYPES, UPSERT
-from sfnb.store.files import translated
 from sfnb.store.history.scratch import NO_BAR
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import text_array
 from sfnb.store.paths import records_path
 from sfnb.store.row_stream import RowStream
 from sfnb.store.snapshots import Snapshot
+from sfnb.store.translating import translated
 from sfnb.store.views import quoted
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from sfnb.errors import StoreError
 from sfnb.store.columns import LOSSLESS, TYPES, table_schema
 from sfnb.store.commits import parse_commit
-from sfnb.store.files import Files, make_folder, translated
+from sfnb.store.files import Files, make_folder
 from sfnb.store.formats import NewerFormat
 from sfnb.store.layout import Known, Layout, StoredField, columns_of, known_columns
 from sfnb.store.log import LOG, log_path, newest_version
 from sfnb.store.parts import Part
 from sfnb.store.place import Place
+from sfnb.store.translating import translated
 
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """

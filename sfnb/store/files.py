@@ -1,11 +1,7 @@
-"""
-Where a store's bytes are: a folder, ``s3://``, ``gs://`` or ``az://``. Foreign errors are
-translated here.
-"""
+"""Where a store's bytes are: a folder, ``s3://``, ``gs://`` or ``az://``."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,9 +13,8 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pafs
-from deltalake.exceptions import DeltaError
 
-from sfnb.errors import CallerError, StoreError
+from sfnb.errors import CallerError
 from sfnb.store.azure import azure_filesystem
 from sfnb.store.encoding import decode, encode
 from sfnb.store.folders import FILE_MODE as FILE_MODE  # noqa: PLC0414 - the store finds these here
@@ -31,64 +26,10 @@ from sfnb.store.folders import sync_folder as sync_folder  # noqa: PLC0414
 from sfnb.store.google import google_filesystem
 from sfnb.store.sealing import Cipher, SealingSink, is_open
 from sfnb.store.sinks import HashingSink
+from sfnb.store.translating import translated
 from sfnb.store.uploads import Uploads
 
 BLOCK_BYTES = 1 << 20
-
-REASONS: Mapping[int, str] = {
-    errno.ENOSPC: "the disk is full; make room",
-    errno.EDQUOT: "your quota on this disk is used up; make room",
-    errno.EACCES: "permission denied; give this user the right to write there, or choose another store",
-    errno.EPERM: "permission denied; give this user the right to write there, or choose another store",
-    errno.EROFS: "the file system is read-only; make it writable, or choose another store",
-    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another store",
-    errno.ENAMETOOLONG: "the path is too long for this file system; choose a store nearer to the root",
-}
-
-
-S3_REASONS: Mapping[str, str] = {
-    "AccessDenied": "permission denied; give this user the right to write there, or choose another store",
-    "NoSuchBucket": "there is no such bucket; create it, or choose another store",
-    "SlowDown": "the object store takes no more requests for now; resume later",
-    "ServiceUnavailable": "the object store is away; resume later",
-    "error sending request": "the object store does not answer; resume when it does",
-}
-"""Codes of S3, which stand in the text of Arrow's, Delta's and obstore's errors."""
-
-
-def _reason(err: BaseException) -> str:
-    """
-    The reason in words for people. Delta's errors name the operating system's in their text only.
-    """
-    number = err.errno if isinstance(err, OSError) else None
-    text = " ".join(str(err).split())
-    for code_of_s3, words in S3_REASONS.items():
-        if code_of_s3 in text:
-            return words
-    for code, words in REASONS.items():
-        if number == code or f"os error {code})" in text or f"[errno {code}]" in text.lower():
-            return words
-    return f"{text or type(err).__name__}; see `sfnb verify`"
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """
-    Turns errors of the file system, Arrow and Delta into a StoreError: could not ``doing``, and the
-    reason.
-    """
-    try:
-        yield
-    except (OSError, DeltaError, pa.ArrowException) as err:
-        raise StoreError(f"could not {doing}: {_reason(err)}.") from err
-    except BaseException as err:
-        # Delta's Rust code panics on some damaged logs; that BaseException's class cannot be
-        # imported.
-        if type(err).__name__ != "PanicException":
-            raise
-        raise StoreError(
-            f"could not {doing}: the file is damaged ({str(err)[:200]}); see `sfnb verify`."
-        ) from err
 
 
 def check_folder_of(target: Path) -> None:

@@ -12,7 +12,7 @@ from sfnb.errors import ObjectError, StoreError
 from sfnb.store.commits import Commit, Replay, metadata, parse_commit
 from sfnb.store.delta import ATTEMPTS, Table
 from sfnb.store.encoding import encode
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.formats import OLDER, NewerFormat
 from sfnb.store.layout import Layout
 from sfnb.store.log import log_path, read_commits
@@ -22,6 +22,7 @@ from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.progress import NOTHING, Progress, Total
 from sfnb.store.readings import newest_reading
 from sfnb.store.schema import ObjectColumns, read_schema
+from sfnb.store.translating import translated
 
 
 class ReadByNewer(ObjectError):

@@ -14,7 +14,7 @@ from sfnb.errors import CallerError, StoreError
 from sfnb.store.columns import COLUMNS_ONLY, stored_columns
 from sfnb.store.commits import Commit
 from sfnb.store.delta import ATTEMPTS, Table, as_in_table, is_damaged
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.layout import Layout, layout_for, sources_of, with_columns
 from sfnb.store.log import newest_version
 from sfnb.store.manifest import SnapshotPlan, read_committed
@@ -34,6 +34,7 @@ from sfnb.store.settling.samples import Drift, an_id, compare_sample
 from sfnb.store.settling.settle import settle
 from sfnb.store.settling.sweeps import SWEPT, IdDifference, compare_ids
 from sfnb.store.states.files import live_files, stamp_files
+from sfnb.store.translating import translated
 
 
 class ObjectWriter:

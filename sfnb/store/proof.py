@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
 from sfnb.store.columns import OWN_COLUMNS
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.keys import NO_KEYS, KeyDigest, Words, add_digests, key_hashes, repeated
 from sfnb.store.parts import Part
+from sfnb.store.translating import translated
 
 ID, DURABLE_ID = "Id", "DurableId"
 

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfnb.errors import CallerError
-from sfnb.store.files import TEMPORARY, check_folder_of, translated
+from sfnb.store.files import TEMPORARY, check_folder_of
 from sfnb.store.row_stream import RowStream
 from sfnb.store.text import csv_lines
+from sfnb.store.translating import translated
 
 if TYPE_CHECKING:
     import pandas as pd

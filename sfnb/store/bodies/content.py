@@ -22,9 +22,9 @@ from sfnb.store.files import (
     check_folder_of,
     make_folder,
     sync_folder,
-    translated,
 )
 from sfnb.store.sinks import HashingSink
+from sfnb.store.translating import translated
 
 FOLDER = "bodies"
 DAMAGED = f"{FOLDER}/damaged"

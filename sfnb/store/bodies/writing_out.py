@@ -11,7 +11,8 @@ from sfnb.errors import CallerError
 from sfnb.store.bodies.content import Contents
 from sfnb.store.bodies.fields import Body
 from sfnb.store.bodies.listing import ListedBody
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
+from sfnb.store.translating import translated
 
 MOST_NAME_BYTES = 200
 """Of a file's name: file systems take 255, and an Id may have to be added."""

@@ -30,12 +30,13 @@ from sfnb.store.compaction.shares import Shares, Sharing, rows_of
 from sfnb.store.compaction.writer import write_versions
 from sfnb.store.delta import ATTEMPTS, Table
 from sfnb.store.encoding import encode
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.log import log_path
 from sfnb.store.parts import Part
 from sfnb.store.paths import manifest_path, records_path
 from sfnb.store.place import RECORDS_FORMAT, place_of
 from sfnb.store.states.files import VersionFile, live_files, version_file
+from sfnb.store.translating import translated
 
 GRACE_MS = 60 * 60 * 1000
 """How long replaced files stay for readers that have opened the table before."""

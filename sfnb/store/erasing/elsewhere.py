@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 from sfnb.store.archives import RECORD
 from sfnb.store.compaction.catalog import read_catalog
 from sfnb.store.encoding import decode
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.formats import FORMAT
 from sfnb.store.paths import records_path
 from sfnb.store.plan import read_plan
 from sfnb.store.snapshots import Snapshots
+from sfnb.store.translating import translated
 
 NOBODY = "000000000000000AAA"
 """Stands for an Id that was erased: Salesforce's empty one."""

@@ -14,13 +14,14 @@ from sfnb.store.bodies.index import index_paths, read_entries
 from sfnb.store.erasing.elsewhere import Elsewhere
 from sfnb.store.erasing.manifests import restate_manifests
 from sfnb.store.erasing.tables import TableErase, find
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.log import LOG
 from sfnb.store.paths import records_path
 from sfnb.store.pruning.bodies import BodyPrune
 from sfnb.store.restating.one_at_a_time import restating
 from sfnb.store.restating.readings import readings_of
 from sfnb.store.snapshots import Snapshots
+from sfnb.store.translating import translated
 
 Ids = Mapping[str, Collection[str]]
 """By object as it is stored, the Ids of records."""

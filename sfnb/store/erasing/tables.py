@@ -19,7 +19,7 @@ from sfnb.store.compaction.catalog import read_catalog
 from sfnb.store.compaction.writer import write_versions
 from sfnb.store.delta import Table
 from sfnb.store.erasing.counts import Version, without
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.log import LOG, newest_version
 from sfnb.store.parts import Part, text_array
 from sfnb.store.paths import records_path
@@ -30,6 +30,7 @@ from sfnb.store.restating.leftovers import is_left, restated_name
 from sfnb.store.restating.readings import readings_of
 from sfnb.store.states.files import read_pieces, version_file
 from sfnb.store.states.versions import arrow_flags
+from sfnb.store.translating import translated
 
 
 @dataclass(frozen=True)

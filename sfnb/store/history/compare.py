@@ -23,12 +23,12 @@ import pyarrow.compute as pc
 from sfnb.errors import StoreError
 from sfnb.model import ObjectState
 from sfnb.store.columns import TYPES
-from sfnb.store.files import translated
 from sfnb.store.history.fields import FieldPairs, SchemaChange
 from sfnb.store.history.lines import differing, lines_of
 from sfnb.store.history.scratch import scratch
 from sfnb.store.history.slices import PLACE, Slices, Wanted, with_numbers
 from sfnb.store.text import NO_TEXT, as_text
+from sfnb.store.translating import translated
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,7 @@ from sfnb.model import ObjectState
 from sfnb.store.columns import DELETE, FROM, HARD_DELETE, OP, UPSERT
 from sfnb.store.compaction.catalog import read_catalog
 from sfnb.store.compaction.ends import eras_of
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.older.rows import Rows
 from sfnb.store.parts import text_array
 from sfnb.store.paths import records_path
@@ -23,6 +23,7 @@ from sfnb.store.snapshots import Snapshot, Snapshots
 from sfnb.store.states.files import read_pieces
 from sfnb.store.states.reading import files_of
 from sfnb.store.states.records import value_of
+from sfnb.store.translating import translated
 
 ABSENT: Mapping[str, Any] = {}
 

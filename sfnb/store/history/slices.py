@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sfnb.store.files import translated
+from sfnb.store.translating import translated
 
 HELD_BYTES = 16 << 20
 """Rows that are held until they are written: a slice gets a piece of each such load."""

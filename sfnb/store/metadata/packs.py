@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sfnb.errors import StoreError
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
+from sfnb.store.translating import translated
 
 PACKS = "metadata"
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from sfnb.errors import CallerError
-from sfnb.store.files import translated
 from sfnb.store.metadata.canonical import merged
 from sfnb.store.metadata.packs import PackReader
 from sfnb.store.metadata.record import MetadataRecord, latest_record
+from sfnb.store.translating import translated
 
 if TYPE_CHECKING:
     from sfnb.store.snapshots import Snapshot, Snapshots

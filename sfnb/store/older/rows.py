@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfnb.store.columns import EXTRACTED_AT, MOMENT, OP, TYPES
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import Part
 from sfnb.store.paths import table_path
 from sfnb.store.progress import Progress
 from sfnb.store.proof import DURABLE_ID, EMPTY, ID
 from sfnb.store.row_stream import RowStream
+from sfnb.store.translating import translated
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads

@@ -12,10 +12,11 @@ from sfnb.errors import StoreError
 from sfnb.store.commits import Commit, restating_entry
 from sfnb.store.delta import ATTEMPTS, Table
 from sfnb.store.encoding import encode
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.log import LOG, log_path, newest_version
 from sfnb.store.parts import Part
 from sfnb.store.place import RECORDS_FORMAT, place_of
+from sfnb.store.translating import translated
 
 RESTATES = b'\\"readings\\":'
 

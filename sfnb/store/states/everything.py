@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from sfnb.errors import CallerError, StoreError
 from sfnb.store.columns import FROM, HARD_DELETE, OP, UNTIL
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.layout import FieldSource, with_older
 from sfnb.store.older.refusing import refuse_older
 from sfnb.store.parts import text_array
@@ -21,6 +21,7 @@ from sfnb.store.row_stream import RowStream
 from sfnb.store.states.files import read_pieces
 from sfnb.store.states.reading import files_of
 from sfnb.store.states.records import columns_of_sources, value_of
+from sfnb.store.translating import translated
 from sfnb.store.views import quoted, select
 
 

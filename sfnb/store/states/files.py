@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from sfnb.errors import StoreError
 from sfnb.store.columns import COLUMNS_ONLY, FROM, GENERATION, NEW, OP, STAMPS, UNTIL
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
+from sfnb.store.translating import translated
 
 BATCH_ROWS = 1 << 14
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from deltalake import DeltaTable
 
 from sfnb.errors import StoreError
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.layout import FieldSource, sources_of, with_columns, with_older
 from sfnb.store.paths import records_path
 from sfnb.store.progress import Progress
@@ -17,6 +17,7 @@ from sfnb.store.schema import read_schema
 from sfnb.store.states.files import VersionFile, live_files
 from sfnb.store.states.records import Records
 from sfnb.store.states.versions import Span
+from sfnb.store.translating import translated
 
 
 def files_of(files: Files, name: str) -> list[VersionFile]:

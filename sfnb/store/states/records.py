@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfnb.store.columns import HARD_DELETE, OP, TYPES
-from sfnb.store.files import Files, translated
+from sfnb.store.files import Files
 from sfnb.store.layout import FieldSource
 from sfnb.store.parts import EPOCH, IS_DELETE, IS_UPSERT
 from sfnb.store.proof import ID, STAMP
 from sfnb.store.row_stream import RowStream
 from sfnb.store.states.files import VersionFile
 from sfnb.store.states.versions import Places, Span, Versions, newest
+from sfnb.store.translating import translated
 
 
 def plain_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:

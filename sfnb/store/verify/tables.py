@@ -18,7 +18,7 @@ from sfnb.errors import StoreError
 from sfnb.store.actions import changes_rows, read_actions
 from sfnb.store.commits import COMPACT, READ, Commit, Erased, parse_commit
 from sfnb.store.compaction.count import count_versions
-from sfnb.store.files import TEMPORARY, Files, translated
+from sfnb.store.files import TEMPORARY, Files
 from sfnb.store.formats import NewerFormat
 from sfnb.store.keys import NO_KEYS, KeyDigest, add_digests
 from sfnb.store.log import LOG, log_path, newest_version
@@ -28,6 +28,7 @@ from sfnb.store.place import RECORDS_FORMAT
 from sfnb.store.progress import NOTHING, Progress, Total
 from sfnb.store.proof import column
 from sfnb.store.restating.exchange import restated_at
+from sfnb.store.translating import translated
 from sfnb.store.verify.findings import Finding, Kind, Wrong
 
 
