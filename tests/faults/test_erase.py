@@ -153,7 +153,12 @@ def test_a_certificate_names_only_what_was_stored(place: Place) -> None:
     """
     before, ids = place.record(), place.folder / "others.txt"
     ids.write_text(place.contact)
-    for words in (("erase", "x", "--confirm", "x"), ("hold", "add", "x", "--reason", "law")):
+    commands = (
+        ("erase", "x", "--confirm", "x"),
+        ("erase", "x", "--dry-run"),
+        ("hold", "add", "x", "--reason", "law"),
+    )
+    for words in commands:
         refused = place.sfnb(*words, "--object", "Account", "--ids", ids)
         assert refused.code == 2 and "those begin with 001" in refused.sentence
     assert place.record() == before and place.sfnb("hold", "list", "x", "--json").json == []
